@@ -1,0 +1,1 @@
+"""Media plane: ICE-lite, DTLS-SRTP, RTP and RTCP legs, forwarding, mixing, quality."""

@@ -1,0 +1,186 @@
+"""Commands to a media worker and events from it. Plain structs, so that a worker may be this process or another one.
+
+Every command that fails raises ``MediaRefusal`` (whose fault, what to do); none blocks on the network.
+"""
+
+from msgspec import Struct
+
+from rooms.audio import DemoEndpoint, RtpEndpoint
+
+
+class MediaRefusal(Exception):
+    """A command could not be done. ``code`` is for programs, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Command(Struct, frozen=True, tag_field="type", tag=str):
+    pass
+
+
+class OpenRoom(Command, frozen=True):
+    room_id: str
+
+
+class CloseRoom(Command, frozen=True):
+    """Closes its legs too."""
+
+    room_id: str
+
+
+class OpenPeerLeg(Command, frozen=True):
+    """Anchor a browser leg. It lives without a peer until an offer comes, and outlives every peer."""
+
+    leg_id: str
+    room_id: str
+
+
+class OfferPeer(Command, frozen=True):
+    """A browser's offer for an anchored leg; the worker returns ``PeerAnswered``. ``codecs``: our order of preference by name."""
+
+    leg_id: str
+    peer_id: str
+    sdp: str
+    codecs: tuple[str, ...]
+
+
+class OpenRtpLeg(Command, frozen=True):
+    """Anchor a phone leg. Its bound UDP socket is handed over beside the command; returns ``RtpOpened``."""
+
+    leg_id: str
+    room_id: str
+
+
+class ConnectRtpLeg(Command, frozen=True):
+    """The agreement with the phone, first or changed: send there, in ``remote.codecs[0]``, receive these payload types."""
+
+    leg_id: str
+    remote: RtpEndpoint
+
+
+class OpenDemoLeg(Command, frozen=True):
+    leg_id: str
+    room_id: str
+    programme: DemoEndpoint
+
+
+class JoinBridge(Command, frozen=True):
+    room_id: str
+    leg_id: str
+
+
+class CloseLeg(Command, frozen=True):
+    leg_id: str
+
+
+class SetGains(Command, frozen=True):
+    """Entries (listener, speaker, gain) of the room's matrix; absent ones are 1, a leg never hears itself."""
+
+    room_id: str
+    gains: tuple[tuple[str, str, float], ...]
+
+
+class Play(Command, frozen=True):
+    """``ringback``, ``busy``, ``hold`` or None, heard by this leg alone."""
+
+    leg_id: str
+    sound: str | None
+
+
+class SendDigits(Command, frozen=True):
+    """RFC 4733 digits to the far end of this leg, queued one after another."""
+
+    leg_id: str
+    digits: str
+
+
+class PeerAnswered(Struct, frozen=True):
+    sdp: str
+    codec: str
+
+
+class RtpOpened(Struct, frozen=True):
+    host: str
+    port: int
+
+
+class MediaEvent(Struct, frozen=True, tag_field="type", tag=str):
+    pass
+
+
+class PeerConnected(MediaEvent, frozen=True):
+    """ICE and DTLS are up for this leg's peer."""
+
+    leg_id: str
+    peer_id: str
+
+
+class PeerLost(MediaEvent, frozen=True):
+    """The leg's current peer is gone (no packet and no consent for a while, or DTLS closed). The leg is still anchored."""
+
+    leg_id: str
+    peer_id: str
+    detail: str
+
+
+class ReofferWanted(MediaEvent, frozen=True):
+    """The peer speaks a codec that forces transcoding though it could speak the other leg's: ask for a new offer."""
+
+    leg_id: str
+    codecs: tuple[str, ...]
+
+
+class LegSilent(MediaEvent, frozen=True):
+    """No RTP from this leg for some seconds although its side agreed to send."""
+
+    leg_id: str
+    silent_s: float
+
+
+class DigitHeard(MediaEvent, frozen=True):
+    """An RFC 4733 digit arrived from this leg: once per press, with or without marker bit."""
+
+    leg_id: str
+    digit: str
+
+
+class LegSample(Struct, frozen=True):
+    """What one leg sent us in the last second. Fractions 0-1, times in ms; None where not measured."""
+
+    leg_id: str
+    packets: int
+    loss: float | None
+    jitter_ms: float | None
+    round_trip_ms: float | None
+    discarded: int
+    concealed_ms: float
+    level_dbfs: float | None
+    r: float | None
+    mos: float | None
+    scale: str
+    cause: str
+    codec: str
+
+
+class QualitySampled(MediaEvent, frozen=True):
+    room_id: str
+    legs: tuple[LegSample, ...]
+
+
+AnyCommand = (
+    OpenRoom
+    | CloseRoom
+    | OpenPeerLeg
+    | OfferPeer
+    | OpenRtpLeg
+    | ConnectRtpLeg
+    | OpenDemoLeg
+    | JoinBridge
+    | CloseLeg
+    | SetGains
+    | Play
+    | SendDigits
+)
+AnyMediaEvent = PeerConnected | PeerLost | ReofferWanted | LegSilent | DigitHeard | QualitySampled

@@ -1,0 +1,129 @@
+"""The one protocol of every line to the outside: a SIP trunk, or the demo line inside the server.
+
+A trunk only signals. The RTP socket of a leg is opened elsewhere and described to the trunk as an ``RtpEndpoint``; what the other side
+wants comes back the same way. Calls never block: the outcome of every call comes as an event.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rooms.audio import Endpoint, RtpEndpoint
+from rooms.causes import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkStatus:
+    """``detail`` says in words whose fault it is and what to do when ``ready`` is false."""
+
+    ready: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An INVITE for us. ``leg_id`` was drawn by the trunk. ``remote`` is None when it carried no SDP: then our answer is the offer."""
+
+    leg_id: str
+    trunk: str
+    caller: str
+    caller_name: str
+    called: str
+    remote: Endpoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rang:
+    """The far phone rings; ``remote`` where early media comes with it (183)."""
+
+    leg_id: str
+    remote: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The far phone answered. ``remote.codecs[0]`` is what both sides now speak."""
+
+    leg_id: str
+    remote: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The caller acknowledged our answer (ACK). ``remote`` is set when the ACK carried its SDP (offer without SDP in the INVITE)."""
+
+    leg_id: str
+    remote: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Our INVITE got a final refusal, or no answer in time."""
+
+    leg_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The other side ended it: BYE, CANCEL, or a session timer that ran out."""
+
+    leg_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Reagreed:
+    """A re-INVITE or UPDATE changed address, codec or direction. Already answered by the trunk."""
+
+    leg_id: str
+    remote: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class DigitArrived:
+    """A digit by SIP INFO (RFC 4733 digits come through the media plane)."""
+
+    leg_id: str
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    trunk: str
+    status: TrunkStatus
+
+
+TrunkEvent = Arrived | Rang | Answered | Confirmed | Refused | HungUp | Reagreed | DigitArrived | StatusChanged
+OnTrunkEvent = Callable[[TrunkEvent], None]
+
+
+class Trunk(Protocol):
+    """A line to the outside. Used as ``async with trunk:``; leaving ends its calls with BYE and unregisters."""
+
+    name: str
+
+    @property
+    def status(self) -> TrunkStatus: ...
+
+    async def __aenter__(self) -> "Trunk": ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint) -> None:
+        """Place a call. Outcome: ``Rang``, then ``Answered`` or ``Refused``."""
+
+    def ring(self, leg_id: str) -> None:
+        """Tell a caller that it rings here (180)."""
+
+    def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
+        """Accept a call (200). Outcome: ``Confirmed`` or ``HungUp``."""
+
+    def hang_up(self, leg_id: str, cause: Cause) -> None:
+        """End a leg in whatever state: CANCEL, BYE, or a final refusal. Unknown legs are ignored: it may just have ended."""
+
+    def hold(self, leg_id: str, held: bool) -> None:
+        """Re-INVITE with ``sendonly`` or ``sendrecv``."""
+
+    def send_digit(self, leg_id: str, digit: str) -> None:
+        """One digit by SIP INFO, for peers that did not agree to RFC 4733."""

@@ -1,0 +1,134 @@
+"""What to do, imperative: the only output of the switchboard. ``api/exchange.py`` performs them in order."""
+
+from dataclasses import dataclass
+
+from rooms.causes import Cause
+from rooms.record import CallRecord, CallView
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoom:
+    """Open the bridge of a call. ``room_id`` is the call's id."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRoom:
+    """Close the bridge and every leg still in it."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCall:
+    """Send the INVITE of a phone leg."""
+
+    call_id: str
+    leg_id: str
+    trunk: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class RingBack:
+    """Tell the calling phone that somebody's set rings (SIP 180)."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCall:
+    """Answer a phone leg that called us (SIP 200). ``agent_leg`` is the leg it will talk with: its codec should match."""
+
+    call_id: str
+    leg_id: str
+    agent_leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End a phone leg, whatever its state: CANCEL, BYE or a refusal. Never dropped."""
+
+    leg_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPhone:
+    """Tell the phone by signalling that it is held, or taken back, where the trunk wants that."""
+
+    leg_id: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JoinBridge:
+    """From now on this leg speaks and hears in the room."""
+
+    room_id: str
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLeg:
+    """Close a leg's media."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetGains:
+    """Entries of the room's gain matrix: (listener leg, speaker leg, gain 0-1). Mute, hold and monitoring are nothing else."""
+
+    room_id: str
+    gains: tuple[tuple[str, str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What this leg hears beside the mix: ``ringback``, ``busy``, ``hold`` or ``None`` for nothing."""
+
+    leg_id: str
+    sound: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendDigits:
+    """Send digits to a phone leg (RFC 4733, or SIP INFO where that was not agreed)."""
+
+    leg_id: str
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Show these people the call as it now stands."""
+
+    agents: tuple[str, ...]
+    view: CallView
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """Store the call as it now stands; the last write carries its end."""
+
+    record: CallRecord
+
+
+Effect = (
+    OpenRoom
+    | CloseRoom
+    | PlaceCall
+    | RingBack
+    | AnswerCall
+    | HangUp
+    | HoldPhone
+    | JoinBridge
+    | CloseLeg
+    | SetGains
+    | Play
+    | SendDigits
+    | Notify
+    | WriteRecord
+)

@@ -1,0 +1,181 @@
+"""What happened, in the past tense: the only input of the switchboard.
+
+Every event is frozen and carries identifiers, never objects. ``call_id`` names the conversation, ``leg_id`` one endpoint of it,
+``agent`` a signed-in person's identity.
+"""
+
+from dataclasses import dataclass
+
+from rooms.causes import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class CallDialed:
+    """An agent asked for a number. The identifiers were drawn by the caller of the switchboard: randomness is an argument."""
+
+    call_id: str
+    agent: str
+    agent_leg: str
+    phone_leg: str
+    number: str
+    trunk: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """Somebody calls us. ``agents`` are the people to ring, already chosen by routing; empty when nobody may take it."""
+
+    call_id: str
+    phone_leg: str
+    trunk: str
+    caller: str
+    caller_name: str
+    called: str
+    agents: tuple[tuple[str, str], ...]
+    """(identity, leg id to use for that agent) pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegRang:
+    """The far phone rings (SIP 180 or 183). ``early_media``: it sends its own ringing tone, so that we play none."""
+
+    leg_id: str
+    early_media: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LegAnswered:
+    """The far phone answered and its audio is agreed."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegRefused:
+    """The far phone, or its PBX, refused (busy, no such number, no answer, forbidden, ...)."""
+
+    leg_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class LegHungUp:
+    """The far phone ended the call: BYE in a call, CANCEL before the answer."""
+
+    leg_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class LegHeld:
+    """The far phone put us on hold, or took us back (direction of its re-INVITE)."""
+
+    leg_id: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegConnected:
+    """A browser's media path to this leg is up (ICE and DTLS done): the first time, or again after a reload."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegLost:
+    """A leg's media or its owner went away without a word: tab gone, network dead, worker died."""
+
+    leg_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class CallAccepted:
+    call_id: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallDeclined:
+    call_id: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpRequested:
+    call_id: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class MuteRequested:
+    call_id: str
+    agent: str
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRequested:
+    call_id: str
+    agent: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsPressed:
+    """The agent pressed keys of the pad: ``0-9 * # A-D``."""
+
+    call_id: str
+    agent: str
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConnected:
+    """A person's first signalling connection came up."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDisconnected:
+    """A person's last signalling connection went down. Media may well live on."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectFailed:
+    """An effect about this leg could not be performed; ``cause`` says whose fault it is."""
+
+    call_id: str
+    leg_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class DrainRequested:
+    """The server goes down: every live call ends now, with BYE and a record."""
+
+
+Event = (
+    CallDialed
+    | CallArrived
+    | LegRang
+    | LegAnswered
+    | LegRefused
+    | LegHungUp
+    | LegHeld
+    | LegConnected
+    | LegLost
+    | CallAccepted
+    | CallDeclined
+    | HangUpRequested
+    | MuteRequested
+    | HoldRequested
+    | DigitsPressed
+    | AgentConnected
+    | AgentDisconnected
+    | EffectFailed
+    | DrainRequested
+)

@@ -1,0 +1,1 @@
+"""Signalling: typed messages, tokens, limits, replay and the Socket.IO hub."""

@@ -1,0 +1,223 @@
+"""Every message between page and server, as versioned msgspec structs: the one list of what may be said.
+
+Requests (page to server) are Socket.IO events named by their ``tag`` and are acknowledged with ``{"ok": result}`` or
+``{"error": {"code", "message", "retry_after"}}``. Notices (server to page) are sent as ``{"topic", "seq", "type", ...}`` under the one
+Socket.IO event ``notice``; ``seq`` counts up by one per topic, so that a client that reconnects can say what it saw last. Unknown fields, unknown
+events and values out of range are refused on the way in. Times are seconds since the epoch, fractions 0-1.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+PROTOCOL_VERSION = 1
+
+Identity = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._@-]+$")]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Sdp = Annotated[str, Meta(min_length=1, max_length=32_768)]
+
+
+class Request(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
+    """Base of what a page may ask."""
+
+
+class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /api/sign-in``; the answer is a ``Session``."""
+
+    user: Identity
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class Session(Struct, frozen=True):
+    """A short-lived token to connect with; renewed in the open connection by ``session.refresh``."""
+
+    token: str
+    identity: str
+    name: str
+    role: str
+    expires_at: float
+
+
+class RefreshSession(Request, frozen=True, tag="session.refresh"):
+    """Result: ``Session``."""
+
+
+class SetPresence(Request, frozen=True, tag="presence.set"):
+    """May calls be offered to me? Result: ``{}``."""
+
+    available: bool
+
+
+class Dial(Request, frozen=True, tag="call.dial"):
+    """Call a number. Result: ``CallRef``; progress comes as ``call.state`` notices."""
+
+    number: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Accept(Request, frozen=True, tag="call.accept"):
+    call_id: Id
+
+
+class Decline(Request, frozen=True, tag="call.decline"):
+    call_id: Id
+
+
+class HangUp(Request, frozen=True, tag="call.hang_up"):
+    call_id: Id
+
+
+class Mute(Request, frozen=True, tag="call.mute"):
+    call_id: Id
+    muted: bool
+
+
+class Hold(Request, frozen=True, tag="call.hold"):
+    call_id: Id
+    held: bool
+
+
+class Digits(Request, frozen=True, tag="call.digits"):
+    """Keys of the pad, in order."""
+
+    call_id: Id
+    digits: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9*#A-D]+$")]
+
+
+class PeerOffer(Request, frozen=True, tag="peer.offer"):
+    """The browser's SDP offer for its leg of this call; again after a reload, an ICE restart or ``peer.reoffer``. Result: ``PeerAnswer``.
+
+    ``peer_id`` is drawn by the page for each new RTCPeerConnection: the same id again is a new offer of the same connection, another id
+    takes the leg over (page reload).
+    """
+
+    call_id: Id
+    peer_id: Id
+    sdp: Sdp
+
+
+class PeerCandidate(Request, frozen=True, tag="peer.candidate"):
+    """A trickled ICE candidate. We are ICE-lite and learn addresses from checks, so it is validated, counted and otherwise unused."""
+
+    call_id: Id
+    peer_id: Id
+    candidate: Annotated[str, Meta(max_length=512)]
+
+
+class CallMe(Request, frozen=True, tag="demo.call_me"):
+    """Let the demo line ring me. Refused outside the demo. Result: ``{}``."""
+
+
+AnyRequest = RefreshSession | SetPresence | Dial | Accept | Decline | HangUp | Mute | Hold | Digits | PeerOffer | PeerCandidate | CallMe
+
+
+class CallRef(Struct, frozen=True):
+    call_id: str
+
+
+class PeerAnswer(Struct, frozen=True):
+    sdp: str
+
+
+class Error(Struct, frozen=True, omit_defaults=True):
+    """Why a request was refused: ``code`` for the program, ``message`` (whose fault, what to do) for the person."""
+
+    code: str
+    message: str
+    retry_after: float | None = None
+
+
+class Notice(Struct, frozen=True, tag_field="type"):
+    """Base of what the server tells. ``topic`` and ``seq`` are added by the hub."""
+
+
+class CallState(Notice, frozen=True, tag="call.state"):
+    """A call as it now stands, complete each time. ``state``: dialing, ringing, answering, live, ended."""
+
+    call_id: str
+    direction: str
+    state: str
+    number: str
+    name: str
+    agent: str
+    muted: bool
+    held: bool
+    held_by_other: bool
+    agent_connected: bool
+    started_at: float
+    answered_at: float | None
+    ended_at: float | None
+    reason: str | None
+    """Our end reason (``busy``, ``no_answer``, ...) once ended."""
+    detail: str | None
+    """A sentence in English for the tooltip and the log; the page words the reason itself."""
+    codecs: dict[str, str] = msgspec.field(default_factory=dict)
+    """``{"agent": "opus", "phone": "g722"}`` once known."""
+
+
+class LegQuality(Struct, frozen=True):
+    """One leg in the last second, as the server sees what it receives from that side. None where not measured."""
+
+    side: str
+    """``agent`` or ``phone``."""
+    packets: int
+    loss: float | None
+    jitter_ms: float | None
+    round_trip_ms: float | None
+    discarded: int
+    concealed_ms: float
+    level_dbfs: float | None
+    r: float | None
+    mos: float | None
+    scale: str
+    """``nb``, ``wb`` or ``fb``: never compare across scales."""
+    cause: str
+    """``good``, ``loss``, ``jitter``, ``delay``, ``silent``, ``unclassified``."""
+
+
+class CallQuality(Notice, frozen=True, tag="call.quality"):
+    call_id: str
+    at: float
+    legs: list[LegQuality]
+
+
+class PeerReoffer(Notice, frozen=True, tag="peer.reoffer"):
+    """Please send a new offer: the server wants another codec or found the media path dead."""
+
+    call_id: str
+    ice_restart: bool
+
+
+class PresenceState(Notice, frozen=True, tag="presence.state"):
+    identity: str
+    name: str
+    online: bool
+    available: bool
+
+
+class LineState(Notice, frozen=True, tag="line.state"):
+    """Is the telephone line up? ``detail`` says whose fault it is and what to do where not."""
+
+    trunk: str
+    ready: bool
+    detail: str
+
+
+class Snapshot(Notice, frozen=True, tag="session.snapshot"):
+    """First notice after each connect: everything the page needs to draw itself."""
+
+    version: int
+    server_version: str
+    now: float
+    identity: str
+    name: str
+    role: str
+    available: bool
+    demo: bool
+    calls: list[CallState]
+    lines: list[LineState]
+    recent: list[CallState]
+    """Last calls of this person, newest first."""
+
+
+AnyNotice = CallState | CallQuality | PeerReoffer | PresenceState | LineState | Snapshot
