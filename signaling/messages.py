@@ -2,8 +2,8 @@
 
 Requests (page to server) are Socket.IO events named by their ``tag`` and are acknowledged with ``{"ok": result}`` or
 ``{"error": {"code", "message", "retry_after"}}``. Notices (server to page) are sent as ``{"topic", "seq", "type", ...}`` under the one
-Socket.IO event ``notice``; ``seq`` counts up by one per topic, so that a client that reconnects can say what it saw last. Unknown fields, unknown
-events and values out of range are refused on the way in. Times are seconds since the epoch, fractions 0-1.
+Socket.IO event ``notice``; ``seq`` counts up by one per topic, so that a client that reconnects can say what it saw last. Unknown
+fields, unknown events and values out of range are refused on the way in. Times are seconds since the epoch, fractions 0-1.
 """
 
 from typing import Annotated
