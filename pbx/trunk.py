@@ -102,6 +102,8 @@ class Trunk(Protocol):
     """A line to the outside. Used as ``async with trunk:``; leaving ends its calls with BYE and unregisters."""
 
     name: str
+    carries_rtp: bool
+    """False for the demo line, whose far end is a programme in the media plane: it needs no port and ignores offers."""
 
     @property
     def status(self) -> TrunkStatus: ...

@@ -181,6 +181,13 @@ class CallQuality(Notice, frozen=True, tag="call.quality"):
     legs: list[LegQuality]
 
 
+class CallDigit(Notice, frozen=True, tag="call.digit"):
+    """The other side pressed a key."""
+
+    call_id: str
+    digit: str
+
+
 class PeerReoffer(Notice, frozen=True, tag="peer.reoffer"):
     """Please send a new offer: the server wants another codec or found the media path dead."""
 
@@ -220,4 +227,4 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     """Last calls of this person, newest first."""
 
 
-AnyNotice = CallState | CallQuality | PeerReoffer | PresenceState | LineState | Snapshot
+AnyNotice = CallState | CallQuality | CallDigit | PeerReoffer | PresenceState | LineState | Snapshot

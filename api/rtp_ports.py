@@ -1,0 +1,62 @@
+"""The UDP ports of phone legs: opened here, in the hub, and handed to the media worker that uses them."""
+
+import socket
+from dataclasses import dataclass
+
+
+class NoPortLeft(Exception):
+    """Every port of the configured range is in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class RtpPair:
+    """Two bound sockets: RTP on an even port, RTCP on the next one (RFC 3550, section 11)."""
+
+    rtp: socket.socket
+    rtcp: socket.socket
+
+    @property
+    def port(self) -> int:
+        return int(self.rtp.getsockname()[1])
+
+    def close(self) -> None:
+        self.rtp.close()
+        self.rtcp.close()
+
+
+class RtpPorts:
+    """Hands out pairs round-robin, so that a port just closed rests longest and a new call does not inherit old packets."""
+
+    def __init__(self, host: str, first: int, last: int) -> None:
+        if last - first < 1:
+            raise ValueError(f"the RTP port range {first}-{last} holds no pair: widen media.rtp_port_min to media.rtp_port_max")
+        self._host = host
+        self._first = first + first % 2
+        self._pairs = (last - self._first + 1) // 2
+        self._next = 0
+
+    def open(self) -> RtpPair:
+        """The next free pair. Raises ``NoPortLeft``."""
+        for _ in range(self._pairs):
+            port = self._first + 2 * self._next
+            self._next = (self._next + 1) % self._pairs
+            pair = self._try(port)
+            if pair is not None:
+                return pair
+        last = self._first + 2 * self._pairs - 1
+        raise NoPortLeft(f"all {self._pairs} port pairs of {self._first}-{last} are in use: widen media.rtp_port_min to media.rtp_port_max")
+
+    def _try(self, port: int) -> RtpPair | None:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        rtp = socket.socket(family, socket.SOCK_DGRAM)
+        rtcp = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            rtp.bind((self._host, port))
+            rtcp.bind((self._host, port + 1))
+        except OSError:
+            rtp.close()
+            rtcp.close()
+            return None
+        rtp.setblocking(False)
+        rtcp.setblocking(False)
+        return RtpPair(rtp, rtcp)
