@@ -1,0 +1,59 @@
+"""Which line takes a number, and what is refused."""
+
+import pytest
+
+from pbx.fraud import DialRules
+from pbx.routing import DialPlan, NoRoute, NumberStyle, Routing
+
+
+def both(plan: DialPlan | None = None) -> Routing:
+    return Routing(plan or DialPlan(), demo_trunk="demo", pbx_trunk="pbx")
+
+
+@pytest.mark.parametrize(
+    ("number", "trunk"), [("600", "demo"), ("604", "demo"), ("605", "pbx"), ("200", "pbx"), ("112", "pbx"), ("600111222", "pbx")]
+)
+def test_the_demo_line_takes_only_its_own_numbers(number: str, trunk: str) -> None:
+    assert both().route(number).trunk == trunk
+
+
+def test_without_demo_line_its_numbers_belong_to_the_pbx() -> None:
+    assert Routing(DialPlan(), demo_trunk=None, pbx_trunk="pbx").route("600").trunk == "pbx"
+
+
+def test_without_pbx_the_refusal_says_so() -> None:
+    with pytest.raises(NoRoute, match=r"No telephone system is attached.*600 to 604"):
+        Routing(DialPlan(), demo_trunk="demo", pbx_trunk=None).route("200")
+
+
+@pytest.mark.parametrize(
+    ("style", "prefix", "dialled"),
+    [
+        (NumberStyle.PLUS, "", "+34600111222"),
+        (NumberStyle.ZEROS, "0", "00034600111222"),
+        (NumberStyle.BARE, "", "34600111222"),
+        (NumberStyle.NATIONAL, "0", "0600111222"),
+    ],
+)
+def test_public_numbers_are_written_as_the_pbx_wants(style: NumberStyle, prefix: str, dialled: str) -> None:
+    routing = both(DialPlan(style=style, line_prefix=prefix))
+    assert routing.route("600 111 222").dialled == dialled
+    assert routing.route("200").dialled == "200"
+    assert routing.route("112").dialled == "112"
+
+
+def test_a_national_style_keeps_other_countries_international() -> None:
+    assert both(DialPlan(style=NumberStyle.NATIONAL)).route("+4930123456").dialled == "004930123456"
+
+
+@pytest.mark.parametrize(("number", "says"), [("806123456", "premium"), ("+881612345678", "satellite"), ("+34412345678", "no published")])
+def test_costly_numbers_are_refused(number: str, says: str) -> None:
+    with pytest.raises(NoRoute, match=says):
+        both().route(number)
+
+
+def test_countries_can_be_limited_but_never_emergency_numbers() -> None:
+    plan = DialPlan(rules=DialRules(kinds=frozenset(), regions=frozenset({"ES"})))
+    assert both(plan).route("112").dialled == "112"
+    with pytest.raises(NoRoute, match="country"):
+        both(DialPlan(rules=DialRules(regions=frozenset({"ES"})))).route("+4930123456")
