@@ -1,0 +1,266 @@
+"""Speech codecs: G.711 and G.722 (ITU-T), Opus (RFC 6716) through libopus.
+
+Samples are float32 in -1..1, mono. A ``Decoder`` works at the codec's own rate (``native_rate_hz``), because concealment belongs there;
+``make_decoder`` puts a resampler behind it. libopus is called through ctypes, which releases the GIL, and decodes straight to the
+wanted rate. Payloads come from strangers: every decoder refuses what it cannot read with ``CodecError`` and keeps working.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from G722 import G722
+from numpy.typing import NDArray
+
+from dsp.resample import Resampler
+from media import libopus
+from media.g711 import ALAW, ULAW, CompandingTable
+from rooms.audio import AudioCodec
+
+Samples = NDArray[np.float32]
+LONGEST_PACKET_S = 0.12
+"""No packet of any codec may hold more (RFC 6716, section 3.2.5; we hold the others to it too)."""
+
+
+class CodecError(ValueError):
+    """A payload that is not what its payload type says (the sender's fault), or a codec we do not speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpusSettings:
+    """What libopus is told. ``expected_loss`` 0-1 decides with ``fec`` how much in-band FEC (LBRR) is sent.
+
+    ``application``: ``voip``, ``audio`` or ``lowdelay`` (RFC 6716, section 2; lowdelay has no FEC and no SILK).
+    """
+
+    bitrate: int = 24_000
+    complexity: int = 5
+    fec: bool = False
+    expected_loss: float = 0.0
+    dtx: bool = False
+    application: str = "voip"
+
+
+class Encoder(Protocol):
+    rate_hz: int
+
+    def encode(self, pcm: Samples) -> bytes:
+        """One frame (rate_hz // 50,) to one payload; b"" when nothing need be sent (Opus DTX)."""
+        ...
+
+
+class Decoder(Protocol):
+    rate_hz: int
+
+    def duration(self, payload: bytes) -> int:
+        """Samples at ``rate_hz`` that the payload holds, without decoding it. Raises CodecError."""
+        ...
+
+    def decode(self, payload: bytes) -> Samples:
+        """Raises CodecError; the state is then as before."""
+        ...
+
+    def reset(self) -> None: ...
+
+
+class G711Decoder:
+    rate_hz = 8_000
+
+    def __init__(self, table: CompandingTable) -> None:
+        self._decode = table.decode
+
+    def duration(self, payload: bytes) -> int:
+        return _checked_length(payload, 1, self.rate_hz)
+
+    def decode(self, payload: bytes) -> Samples:
+        self.duration(payload)
+        return self._decode[np.frombuffer(payload, np.uint8)]
+
+    def reset(self) -> None:
+        """G.711 has no memory."""
+
+
+class G711Encoder:
+    def __init__(self, table: CompandingTable, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self._encode = table.encode
+        self._resampler = Resampler(rate_hz, 8_000)
+
+    def encode(self, pcm: Samples) -> bytes:
+        _check_frame(pcm, self.rate_hz)
+        return self._encode[to_pcm16(self._resampler.process(pcm)).view(np.uint16)].tobytes()
+
+
+class G722Decoder:
+    """64 kbit/s (mode 1); one byte is two samples at 16 kHz."""
+
+    rate_hz = 16_000
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def duration(self, payload: bytes) -> int:
+        return _checked_length(payload, 2, self.rate_hz)
+
+    def decode(self, payload: bytes) -> Samples:
+        self.duration(payload)
+        return np.frombuffer(self._codec.decode(payload), np.int16).astype(np.float32) * np.float32(1 / 32768)
+
+    def reset(self) -> None:
+        self._codec = G722(16_000, 64_000)
+
+
+class G722Encoder:
+    def __init__(self, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self._codec = G722(16_000, 64_000)
+        self._resampler = Resampler(rate_hz, 16_000)
+
+    def encode(self, pcm: Samples) -> bytes:
+        _check_frame(pcm, self.rate_hz)
+        payload: bytes = self._codec.encode(to_pcm16(self._resampler.process(pcm)))
+        return payload
+
+
+class OpusDecoder:
+    """Mono at ``rate_hz`` (8, 12, 16, 24 or 48 kHz); stereo packets are mixed down by libopus."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self._state = libopus.DecoderState(rate_hz)
+
+    def duration(self, payload: bytes) -> int:
+        return _opus(libopus.packet_samples(payload, self.rate_hz))
+
+    def decode(self, payload: bytes) -> Samples:
+        if not payload:
+            raise CodecError("empty Opus payload")
+        return self._state.out[: _opus(self._state.decode(payload))].copy()
+
+    def decode_fec(self, payload: bytes, samples: int) -> Samples:
+        """The frame of ``samples`` before this packet, from its in-band FEC (RFC 6716, section 2.1.7); without any, concealed."""
+        return self._state.out[: _opus(self._state.decode_fec(payload, samples))].copy()
+
+    def conceal(self, samples: int) -> Samples:
+        """``samples`` (a multiple of 2.5 ms) made up by libopus from what came before."""
+        return self._state.out[: _opus(self._state.conceal(samples))].copy()
+
+    @staticmethod
+    def has_fec(payload: bytes) -> bool:
+        """Does the packet carry a copy of the one before it?"""
+        return libopus.packet_has_fec(payload)
+
+    def reset(self) -> None:
+        self._state.reset()
+
+
+class OpusEncoder:
+    def __init__(self, rate_hz: int, settings: OpusSettings) -> None:
+        native = native_rate_hz("opus", rate_hz)
+        self.rate_hz = rate_hz
+        self.settings = settings
+        self._resampler = Resampler(rate_hz, native)
+        self._dtx = settings.dtx
+        self._state = libopus.EncoderState(native, settings.application)
+        self.apply(settings)
+
+    def apply(self, settings: OpusSettings) -> None:
+        """Change bit rate, complexity, FEC, expected loss and DTX of the running encoder; the application stays."""
+        self.settings = settings
+        self._dtx = settings.dtx
+        self._state.control(libopus.SET_BITRATE, settings.bitrate)
+        self._state.control(libopus.SET_COMPLEXITY, settings.complexity)
+        self._state.control(libopus.SET_INBAND_FEC, int(settings.fec))
+        self._state.control(libopus.SET_PACKET_LOSS_PERC, min(100, max(0, round(settings.expected_loss * 100))))
+        self._state.control(libopus.SET_DTX, int(settings.dtx))
+
+    def encode(self, pcm: Samples) -> bytes:
+        _check_frame(pcm, self.rate_hz)
+        payload = self._state.encode(self._resampler.process(pcm))
+        # With DTX libopus marks frames that need not be sent by packets of 1 or 2 bytes (opus_encode's documentation).
+        return b"" if self._dtx and len(payload) <= 2 else payload
+
+
+class ResampledDecoder:
+    """A decoder seen at another rate, for those who decode whole packets and conceal nothing."""
+
+    def __init__(self, inner: Decoder, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self._inner = inner
+        self._resampler = Resampler(inner.rate_hz, rate_hz)
+
+    def duration(self, payload: bytes) -> int:
+        return self._inner.duration(payload) * self.rate_hz // self._inner.rate_hz
+
+    def decode(self, payload: bytes) -> Samples:
+        samples = self._inner.decode(payload)
+        try:
+            return self._resampler.process(samples)
+        except ValueError as error:
+            raise CodecError(f"packet of {len(samples)} samples is not a whole number of 2 ms") from error
+
+    def reset(self) -> None:
+        self._inner.reset()
+        self._resampler.reset()
+
+
+def native_rate_hz(name: str, rate_hz: int) -> int:
+    """The rate a decoder of this codec works at when ``rate_hz`` is wanted: Opus takes the next of its own rates."""
+    if name == "opus":
+        return next((rate for rate in libopus.RATES_HZ if rate >= rate_hz), libopus.RATES_HZ[-1])
+    if name in ("pcma", "pcmu"):
+        return 8_000
+    if name == "g722":
+        return 16_000
+    raise CodecError(f"codec {name!r} is not spoken here; known are opus, g722, pcma and pcmu")
+
+
+def make_encoder(codec: AudioCodec, *, rate_hz: int, settings: OpusSettings | None = None) -> Encoder:
+    """An encoder for 20 ms frames at ``rate_hz``. Raises CodecError for a codec we do not speak."""
+    native_rate_hz(codec.name, rate_hz)
+    if codec.name == "opus":
+        return OpusEncoder(rate_hz, settings or OpusSettings())
+    if codec.name == "g722":
+        return G722Encoder(rate_hz)
+    return G711Encoder(ALAW if codec.name == "pcma" else ULAW, rate_hz)
+
+
+def make_native_decoder(codec: AudioCodec, *, rate_hz: int) -> G711Decoder | G722Decoder | OpusDecoder:
+    """A decoder at ``native_rate_hz(codec.name, rate_hz)``. Raises CodecError for a codec we do not speak."""
+    native = native_rate_hz(codec.name, rate_hz)
+    if codec.name == "opus":
+        return OpusDecoder(native)
+    if codec.name == "g722":
+        return G722Decoder()
+    return G711Decoder(ALAW if codec.name == "pcma" else ULAW)
+
+
+def make_decoder(codec: AudioCodec, *, rate_hz: int) -> Decoder:
+    """A decoder at ``rate_hz``. Raises CodecError for a codec we do not speak."""
+    native = make_native_decoder(codec, rate_hz=rate_hz)
+    return native if native.rate_hz == rate_hz else ResampledDecoder(native, rate_hz)
+
+
+def to_pcm16(pcm: Samples) -> NDArray[np.int16]:
+    """float32 -1..1 to int16, rounded, limited instead of wrapped."""
+    scaled = np.minimum(np.maximum(pcm * np.float32(32768), np.float32(-32768)), np.float32(32767))
+    rounded: NDArray[np.int16] = np.rint(scaled).astype(np.int16)
+    return rounded
+
+
+def _checked_length(payload: bytes, samples_per_byte: int, rate_hz: int) -> int:
+    samples = len(payload) * samples_per_byte
+    if not 0 < samples <= LONGEST_PACKET_S * rate_hz:
+        raise CodecError(f"payload of {len(payload)} bytes; 1 to {int(LONGEST_PACKET_S * rate_hz / samples_per_byte)} are possible")
+    return samples
+
+
+def _check_frame(pcm: Samples, rate_hz: int) -> None:
+    if pcm.shape != (rate_hz // 50,):
+        raise ValueError(f"a frame is ({rate_hz // 50},) samples at {rate_hz} Hz, not {pcm.shape}")
+
+
+def _opus(result: int) -> int:
+    if result < 0:
+        raise CodecError(f"Opus payload refused: {libopus.reason(result)}")
+    return result
