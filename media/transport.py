@@ -1,0 +1,28 @@
+"""What a leg asks of the thing that carries its packets: a browser's ``Peer`` or a phone's ``RtpSocket``.
+
+Both are given three callbacks when they are made. All of them run on the event loop, synchronously, inside the datagram's arrival,
+so they must not block:
+
+- ``on_rtp(packet, now_s)`` and ``on_rtcp(packet, now_s)``: plain (decrypted) bytes and the monotonic arrival time in seconds;
+- ``on_state(state, detail)``: ``connected`` (packets can be sent), ``silent`` (no RTP for a while although the far end is reachable),
+  ``lost`` (the far end is gone; the transport can be closed or may come back as ``connected``), ``failed`` (never to be connected),
+  ``closed``. ``detail`` is a sentence for people.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+PacketSink = Callable[[bytes, float], None]
+StateSink = Callable[[str, str], None]
+
+
+class Transport(Protocol):
+    """Sends plain RTP and RTCP to one far end. A packet that cannot be sent now is counted and dropped, never an error."""
+
+    def send_rtp(self, packet: bytes) -> None: ...
+
+    def send_rtcp(self, packet: bytes) -> None: ...
+
+    def close(self) -> None:
+        """Release what it holds. Idempotent; no callback comes after it."""
+        ...
