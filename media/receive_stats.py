@@ -41,7 +41,7 @@ class ReceiveStats:
         self.refused = 0
         self.restarts = 0
         self.jitter_s = 0.0
-        self._probation = probation
+        self._wanted = self._probation = probation
         self._started = False
         self._highest = 0
         self._cycles = 0
@@ -63,11 +63,11 @@ class ReceiveStats:
 
         ``timed`` is False for packets whose timestamp does not say when they were sent (RFC 4733 events): they leave jitter alone.
         """
-        if not self._started:
+        if self._probation:
+            if not self._proven(sequence):
+                self.refused += 1
+                return False
             self._start(sequence)
-        if self._probation > 1 and not self._proven(sequence):
-            self.refused += 1
-            return False
         delta = (sequence - self._highest) & 0xFFFF
         if delta < MAX_DROPOUT:
             if delta:
@@ -165,13 +165,10 @@ class ReceiveStats:
         self._seen = _WINDOW_MASK - 1  # what came before the start was not lost
 
     def _proven(self, sequence: int) -> bool:
-        if sequence == (self._highest + 1) & 0xFFFF or self._timestamp is None:
-            self._timestamp = 0
-            self._probation -= 1
-        else:
-            self._probation = max(self._probation, 2)
-        self._start(sequence)
-        return self._probation <= 1
+        follows = sequence == (self._highest + 1) & 0xFFFF
+        self._probation = (self._probation if follows else self._wanted) - 1
+        self._highest = sequence
+        return self._probation == 0
 
     def _advance(self, steps: int) -> None:
         """Move the window of the newest 64 on, settling what leaves it."""
