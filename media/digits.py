@@ -1,0 +1,86 @@
+"""Key presses as RTP events (RFC 4733): a queue of digits going out, and hearing those that come in. Pure.
+
+A press is one event: its packets share one timestamp, their duration grows, and the last is sent three times with the end bit. The
+marker stands on the first packets only, and some phones never set it, so that ``DigitHearing`` does not look at it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from media.rtp import DIGITS, TelephoneEvent, build_event, parse_event
+
+_START_REPEATS = 3
+_END_REPEATS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EventPacket:
+    """One packet to send. ``begin``: the first of its press, which fixes the timestamp that all its packets carry."""
+
+    begin: bool
+    marker: bool
+    payload: bytes
+
+
+class DigitQueue:
+    """Digits waiting to be sent, one after another: ``frame()`` gives the packets of the next 20 ms.
+
+    A press lasts ``press_ms``, then ``pause_ms`` pass before the next: ITU-T Q.24 wants at least 40 ms of each. At most ``limit`` wait.
+    """
+
+    def __init__(self, *, press_ms: int = 120, pause_ms: int = 80, limit: int = 64) -> None:
+        self._press_frames, self._pause_frames = press_ms // 20, pause_ms // 20
+        self._waiting: deque[str] = deque()
+        self._limit = limit
+        self._digit = ""
+        self._frames = 0
+        self._pause = 0
+
+    @property
+    def busy(self) -> bool:
+        """Is a digit waiting, being sent, or the pause after it going on? Audio rests meanwhile (RFC 4733, section 2.5.1.3)."""
+        return bool(self._digit or self._waiting or self._pause)
+
+    def put(self, digits: str) -> int:
+        """Queue digits (letters in either case); returns how many were taken. Raises ValueError for what is no digit."""
+        wanted = digits.upper()
+        if not set(wanted) <= set(DIGITS):
+            raise ValueError("only 0-9, *, # and A-D can be sent as digits")
+        taken = wanted[: max(0, self._limit - len(self._waiting))]
+        self._waiting.extend(taken)
+        return len(taken)
+
+    def frame(self, clock_rate_hz: int) -> list[EventPacket]:
+        """The packets of the next 20 ms at this clock rate of the event's payload type; empty in a pause."""
+        frame = clock_rate_hz // 50
+        if not self._digit:
+            if self._pause:
+                self._pause -= 1
+                return []
+            if not self._waiting:
+                return []
+            self._digit, self._frames = self._waiting.popleft(), 1
+            payload = build_event(TelephoneEvent(self._digit, False, frame))
+            return [EventPacket(index == 0, True, payload) for index in range(_START_REPEATS)]
+        self._frames += 1
+        end = self._frames >= self._press_frames
+        payload = build_event(TelephoneEvent(self._digit, end, self._frames * frame))
+        if not end:
+            return [EventPacket(False, False, payload)]
+        self._digit, self._pause = "", self._pause_frames
+        return [EventPacket(False, False, payload)] * _END_REPEATS
+
+
+class DigitHearing:
+    """Turns event packets into presses: one digit per event timestamp, however many packets of it arrive, in whatever order."""
+
+    def __init__(self) -> None:
+        self._heard: deque[int] = deque(maxlen=8)
+
+    def packet(self, timestamp: int, payload: bytes) -> str | None:
+        """The digit, on the first packet of its press that arrives; otherwise None."""
+        event = parse_event(payload)
+        if event is None or timestamp in self._heard:
+            return None
+        self._heard.append(timestamp)
+        return event.digit

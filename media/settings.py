@@ -1,0 +1,40 @@
+"""What a media worker is told once, at its start."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from media.codec import OpusSettings
+
+RATE_HZ = 16_000
+"""Rate of the bridge: every decoded leg is a row of float32 at this rate."""
+TICK_S = 0.02
+"""One frame; every codec we speak is used with 20 ms packets."""
+FRAME_SAMPLES = RATE_HZ // 50
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """Defaults suit ``make run``. Times in seconds; ``port`` 0 takes a free one.
+
+    ``hosts`` are bound, ``public_hosts`` are told to browsers and phones in their place (NAT 1:1); empty: the bound ones.
+    ``codec_policy``: ``auto``, or codec names in the order they are wanted.
+    ``capture``: folder in which every decrypted packet of every leg is logged, or None.
+    """
+
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    port: int = 0
+    public_hosts: tuple[str, ...] = ()
+    codec_policy: str | tuple[str, ...] = "auto"
+    concealment: bool = True
+    opus: OpusSettings = field(default_factory=OpusSettings)
+    capture: Path | None = None
+    rtcp_interval_s: float = 2.5
+    quality_interval_s: float = 1.0
+    silent_after_s: float = 3.0
+    peer_silent_after_s: float = 15.0
+    """A browser's consent checks come every 5 s (RFC 7675); without any, and without RTP, its peer is lost."""
+    connect_within_s: float = 15.0
+    """ICE and DTLS of a new peer must be done by then, or the peer is lost."""
+    most_rooms: int = 1_000
+    most_legs_per_room: int = 50
+    digits_queued: int = 64

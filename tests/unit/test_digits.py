@@ -1,0 +1,61 @@
+"""Key presses as RTP events: what goes out of the queue is heard once per press, whatever is lost."""
+
+import pytest
+
+from media.digits import DigitHearing, DigitQueue
+from media.rtp import parse_event
+
+
+def sent(digits: str, clock_rate_hz: int = 8_000) -> list[tuple[int, bool, bytes]]:
+    """(timestamp, marker, payload) of every packet of these digits."""
+    queue = DigitQueue()
+    assert queue.put(digits) == len(digits)
+    packets, tick, timestamp = [], 0, 0
+    while queue.busy:
+        for packet in queue.frame(clock_rate_hz):
+            timestamp = tick * 160 if packet.begin else timestamp
+            packets.append((timestamp, packet.marker, packet.payload))
+        tick += 1
+        assert tick < 1_000
+    return packets
+
+
+def test_one_press_has_three_starts_with_marker_and_three_ends() -> None:
+    packets = sent("5")
+    events = [parse_event(payload) for _, _, payload in packets]
+    assert [marker for _, marker, _ in packets] == [True] * 3 + [False] * 7
+    assert [event.end for event in events if event] == [False] * 7 + [True] * 3
+    assert [event.duration for event in events if event] == [160] * 3 + [320, 480, 640, 800] + [960] * 3
+    assert len({timestamp for timestamp, _, _ in packets}) == 1
+
+
+def test_durations_count_in_the_clock_of_the_payload_type() -> None:
+    events = [parse_event(payload) for _, _, payload in sent("1", 48_000)]
+    assert events[-1] is not None and events[-1].duration == 6 * 960
+
+
+def test_every_press_is_heard_once_and_in_order() -> None:
+    hearing = DigitHearing()
+    heard = [hearing.packet(timestamp, payload) for timestamp, _, payload in sent("5550#*Ad")]
+    assert "".join(filter(None, heard)) == "5550#*AD"
+
+
+@pytest.mark.parametrize("lost", range(10))
+def test_a_press_is_heard_from_any_one_of_its_packets(lost: int) -> None:
+    hearing = DigitHearing()
+    survivors = sent("7")[lost:]
+    assert [digit for t, _, p in survivors if (digit := hearing.packet(t, p))] == ["7"]
+
+
+def test_the_queue_is_bounded_and_refuses_what_is_no_digit() -> None:
+    queue = DigitQueue(limit=3)
+    assert queue.put("12345") == 3
+    with pytest.raises(ValueError, match="can be sent as digits"):
+        queue.put("1x")
+    assert not DigitQueue().busy
+
+
+def test_what_is_no_digit_is_not_heard() -> None:
+    hearing = DigitHearing()
+    assert hearing.packet(1, b"") is None
+    assert hearing.packet(2, bytes((16, 0, 0, 80))) is None  # a flash is no digit
