@@ -56,29 +56,23 @@ def browser_order(
     return _complete(shared)
 
 
-def phone_offer(browser: Sequence[str] | None, policy: Policy = "auto", *, spoken: str | None = None) -> tuple[AudioCodec, ...]:
-    """What to offer a phone we call. ``browser``: names the browser can speak (None: not known yet), ``spoken``: what it speaks now.
+def offer_phone(order: Sequence[str] = _PHONE_FIRST) -> tuple[AudioCodec, ...]:
+    """What to offer a phone: the codecs we speak among these names, in this order."""
+    return tuple(KNOWN_CODECS[name] for name in dict.fromkeys(order) if name in KNOWN_CODECS)
 
-    Everything we can transcode stays in the offer, last: a call with transcoding is better than none.
+
+def answer_phone(
+    offered: Sequence[AudioCodec], order: Sequence[str] = _PHONE_FIRST, browser_codec: str | None = None
+) -> tuple[AudioCodec, ...]:
+    """What to answer a calling phone, as it numbered it, the codec to speak first; empty when it offers nothing of ``order``.
+
+    ``browser_codec``: what the browser it will talk with speaks already, if any: the same one saves transcoding.
     """
-    if policy != "auto":
-        order = _complete(_named(policy))
-    elif spoken is not None and spoken not in _NARROWBAND:
-        order = _complete((spoken, *(name for name in _PHONE_FIRST if browser is None or name in browser)))
-    else:
-        order = _complete(tuple(name for name in _PHONE_FIRST if browser is None or name in browser))
-    return tuple(KNOWN_CODECS[name] for name in order)
-
-
-def phone_answer(
-    offered: Sequence[AudioCodec], browser: Sequence[str] | None, policy: Policy = "auto", *, spoken: str | None = None
-) -> AudioCodec | None:
-    """The codec to answer a calling phone with, as it numbered it; None when it offers nothing we speak."""
     known = {codec.name: codec for codec in reversed(offered) if codec.name in KNOWN_CODECS}
-    for wanted in phone_offer(browser, policy, spoken=spoken):
-        if wanted.name in known:
-            return known[wanted.name]
-    return None
+    names = [name for name in dict.fromkeys(order) if name in known]
+    if browser_codec in names:
+        names.sort(key=lambda name: name != browser_codec)
+    return tuple(known[name] for name in names)
 
 
 def reoffer(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from media.codec_choice import Conditions, browser_order, phone_answer, phone_offer, reoffer
+from media.codec_choice import Conditions, answer_phone, browser_order, offer_phone, reoffer
 from rooms.audio import G722, OPUS, PCMA, PCMU, AudioCodec
 
 LOSSY = Conditions(browser_loss=0.02)
@@ -32,22 +32,25 @@ def test_the_browser_speaks_what_needs_no_transcoding_unless_that_pays(
 
 def test_a_fixed_order_overrules_everything() -> None:
     assert browser_order(("g722",), ("pcmu", "opus"), LOSSY)[:2] == ("pcmu", "opus")
-    assert phone_offer(ALL, "pcma")[0] == PCMA
     assert reoffer(ALL, "opus", "g722", ("opus",)) is None
 
 
-def test_the_phone_is_offered_what_the_browser_can_speak_first() -> None:
-    assert phone_offer(None) == (G722, OPUS, PCMA, PCMU)
-    assert phone_offer(ALL, spoken="opus")[0] == OPUS
-    assert phone_offer(("pcma", "opus"))[0] == OPUS
-    assert set(phone_offer(("pcma",))) == {OPUS, G722, PCMA, PCMU}
+def test_a_phone_is_offered_what_we_speak_in_our_order() -> None:
+    assert offer_phone() == (G722, OPUS, PCMA, PCMU)
+    assert offer_phone(("pcmu", "g729", "pcmu", "opus")) == (PCMU, OPUS)
 
 
 def test_a_calling_phone_is_answered_in_its_own_numbering() -> None:
     opus = AudioCodec("opus", 107, 48_000, 2)
-    assert phone_answer((PCMU, opus), ALL) == opus
-    assert phone_answer((PCMU, PCMA, G722), ALL) == G722
-    assert phone_answer((AudioCodec("g729", 18, 8_000),), ALL) is None
+    assert answer_phone((PCMU, opus)) == (opus, PCMU)
+    assert answer_phone((PCMU, PCMA, G722)) == (G722, PCMA, PCMU)
+    assert answer_phone((PCMU, G722), ("pcma", "pcmu")) == (PCMU,)
+    assert answer_phone((AudioCodec("g729", 18, 8_000),)) == ()
+
+
+def test_a_calling_phone_is_answered_in_what_the_browser_speaks() -> None:
+    assert answer_phone((G722, PCMA), browser_codec="pcma") == (PCMA, G722)
+    assert answer_phone((G722, PCMA), browser_codec="opus") == (G722, PCMA)
 
 
 @pytest.mark.parametrize(
