@@ -1,0 +1,1 @@
+"""``centralita demo-call``: a real browser and a real SIP phone talk through a real server, and what each heard is scored."""

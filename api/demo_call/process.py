@@ -1,0 +1,148 @@
+"""A child process whose output is watched line by line and which is ended without leaving anything behind."""
+
+import asyncio
+import collections
+import contextlib
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_STOP_S = 5.0
+_LINE_END = re.compile(rb"[\r\n]+")
+_LONGEST_LINE = 65_536
+
+
+class PeerFailure(Exception):
+    """A program of the demo call did not do its part; the message names it and quotes its last words."""
+
+
+class ChildProcess:
+    """``async with ChildProcess("kamailio", [...]) as child``: started on entry, on exit ended by SIGTERM and, where it will not, SIGKILL.
+
+    Every line it writes goes to ``log`` and wakes those who wait for it (:meth:`said`).
+    """
+
+    def __init__(self, name: str, command: list[str], *, log: Path, directory: Path, environment: dict[str, str] | None = None) -> None:
+        self.name = name
+        self._command = command
+        self._log = log
+        self._directory = directory
+        self._environment = {**os.environ, **(environment or {})}
+        self._last_lines: collections.deque[str] = collections.deque(maxlen=400)
+        self._line_came = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            cwd=self._directory,
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reading = asyncio.create_task(self._read(), name=f"output of {self.name}")
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._running.pid
+
+    @property
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process
+
+    async def stop(self, number: int = signal.SIGTERM, *, within_s: float = _STOP_S) -> int:
+        """Exit status (negative: the signal that ended it). Also ends what the child left in its session."""
+        process = self._running
+        if process.returncode is None:
+            process.send_signal(number)
+        try:
+            await asyncio.wait_for(process.wait(), within_s)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        with contextlib.suppress(ProcessLookupError):  # the usual case: nobody is left
+            os.killpg(process.pid, signal.SIGKILL)
+        if self._reading is not None:
+            await self._reading
+        return process.returncode if process.returncode is not None else 0
+
+    async def ended(self, within_s: float) -> int:
+        """Waits for the child to end by itself. Raises TimeoutError."""
+        return await asyncio.wait_for(self._running.wait(), within_s)
+
+    async def said(self, pattern: str, within_s: float) -> re.Match[str]:
+        """The first line, past or future, that matches. Raises PeerFailure when it does not come or the child ends first."""
+        expression = re.compile(pattern)
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    for line in self._last_lines:
+                        if found := expression.search(line):
+                            return found
+                    if self._reading is None or self._reading.done():
+                        raise PeerFailure(f"{self.name} ended before it said '{pattern}'. {self.last_words()}")
+                    self._line_came.clear()
+                    await self._line_came.wait()
+        except TimeoutError:
+            raise PeerFailure(f"{self.name} did not say '{pattern}' within {within_s:g} s. {self.last_words()}") from None
+
+    def last_words(self) -> str:
+        lines = list(self._last_lines)[-12:]
+        return f"Its last lines ({self._log}):\n  " + "\n  ".join(lines) if lines else "It said nothing."
+
+    async def _read(self) -> None:
+        output = self._running.stdout
+        if output is None:
+            raise RuntimeError("output is piped")
+        rest = b""
+        with self._log.open("ab") as log:
+            while piece := await output.read(65_536):
+                log.write(piece)
+                log.flush()
+                *lines, rest = _LINE_END.split(rest[-_LONGEST_LINE:] + piece)  # a status line may end in a bare carriage return
+                self._last_lines.extend(text for line in lines if (text := line.decode(errors="replace").strip()))
+                self._line_came.set()
+        self._line_came.set()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that is free now for UDP and TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+            stream.bind((host, 0))
+            port: int = stream.getsockname()[1]
+            try:
+                datagram.bind((host, port))
+            except OSError:
+                continue
+            return port
+
+
+def free_port_range(count: int, *, start: int, host: str = "127.0.0.1") -> int:
+    """First port, even, of ``count`` neighbours that are all free for UDP, at or above ``start``."""
+    for first in range(start + start % 2, 65_000 - count, count + count % 2):
+        if all(_is_free(host, port) for port in range(first, first + count)):
+            return first
+    raise PeerFailure(f"no {count} free UDP ports in a row above {start}: too many programs use this machine's ports")
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,100 @@
+"""How well a sentence was heard: find it in what was recorded, then PESQ over it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.demo_call.speech import Samples
+
+_MARGIN_S = 0.2
+
+
+class NotHeard(Exception):
+    """The sentence is not in the recording; the message says what is there instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``start``: sample of the recording where the sentence begins. ``correlation``: 0-1, how alike the two are in their waveform."""
+
+    start: int
+    correlation: float
+
+
+def find(reference: Samples, heard: Samples) -> Found:
+    """Where ``reference`` (n,) lies whole in ``heard`` (m,), m >= n, same rate: the place of the highest normalised cross-correlation.
+
+    Raises NotHeard where the recording is too short, silent, or nothing in it resembles the sentence.
+    """
+    count = len(reference)
+    if len(heard) < count:
+        raise NotHeard(f"only {len(heard)} samples were recorded, the sentence has {count}: no audio arrived, or for too short a time")
+    size = 1 << (len(heard) + count - 1).bit_length()
+    spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(reference, size))
+    product = np.fft.irfft(spectrum, size)[: len(heard) - count + 1]
+    power = np.concatenate([[0.0], np.cumsum(heard.astype(np.float64) ** 2)])
+    energy = power[count:] - power[:-count]
+    alike = product / np.sqrt(np.maximum(energy, 1e-6 * count) * float(np.sum(reference.astype(np.float64) ** 2)))
+    start = int(np.argmax(alike))
+    if alike[start] < 0.3:
+        level = 20 * np.log10(np.sqrt(np.mean(heard.astype(np.float64) ** 2)) + 1e-9)
+        raise NotHeard(f"the sentence is not in the recording: best likeness {alike[start]:.2f}, level {level:.0f} dBFS")
+    return Found(start, float(alike[start]))
+
+
+def pesq(reference: Samples, heard: Samples, rate_hz: int) -> float:
+    """PESQ of the sentence as found in ``heard``: wide band at 16 kHz (ITU-T P.862.2), narrow band at 8 kHz (P.862.1). Raises NotHeard."""
+    from pesq import pesq as score
+
+    found = find(reference, heard)
+    margin = round(_MARGIN_S * rate_hz)
+    padded = np.concatenate([np.zeros(margin, np.float32), reference, np.zeros(margin, np.float32)])
+    cut = np.zeros(len(padded), np.float32)
+    first = max(0, found.start - margin)
+    part = heard[first : found.start + len(reference) + margin]
+    offset = first - (found.start - margin)
+    cut[offset : offset + len(part)] = part
+    return float(score(rate_hz, padded, cut, "wb" if rate_hz == 16_000 else "nb"))
+
+
+def longest_silence_ms(reference: Samples, heard: Samples, rate_hz: int, *, below_db: float = 40.0) -> float:
+    """The longest silence inside speech, ms: 5 ms steps where the sentence speaks and what was heard lies ``below_db`` under its level."""
+    found = find(reference, heard)
+    spoken, said = (_levels(part, rate_hz) for part in (reference, heard[found.start : found.start + len(reference)]))
+    speaking = spoken > np.max(spoken) - 30.0
+    silent = speaking & (said < np.max(said) - 30.0 - below_db)
+    longest = run = 0
+    for quiet in silent:
+        run = run + 1 if quiet else 0
+        longest = max(longest, run)
+    return longest * 5.0
+
+
+def delays_ms(reference: Samples, heard: Samples, rate_hz: int) -> NDArray[np.float64]:
+    """Delay against the whole sentence's, (k, 2): centre of each 160 ms window of speech in ms, and its own delay there, by correlation
+    over +-400 ms. Windows in which nothing resembles the sentence are left out."""
+    found = find(reference, heard)
+    size, step, reach = round(0.16 * rate_hz), round(0.02 * rate_hz), round(0.4 * rate_hz)
+    level = np.max(_levels(reference, rate_hz))
+    rows = []
+    for at in range(0, len(reference) - size, step):
+        window = reference[at : at + size]
+        if 20 * np.log10(np.sqrt(np.mean(window**2)) + 1e-9) < level - 25.0:
+            continue
+        first = max(0, found.start + at - reach)
+        near = heard[first : found.start + at + size + reach]
+        try:
+            here = find(window, near)
+        except NotHeard:
+            continue
+        if here.correlation > 0.7:
+            rows.append(((at + size / 2) * 1000 / rate_hz, (first + here.start - found.start - at) * 1000 / rate_hz))
+    return np.array(rows, np.float64).reshape(-1, 2)
+
+
+def _levels(pcm: Samples, rate_hz: int) -> NDArray[np.float64]:
+    """dBFS of each 5 ms."""
+    step = rate_hz // 200
+    frames = pcm[: len(pcm) // step * step].reshape(-1, step).astype(np.float64)
+    return np.asarray(20 * np.log10(np.sqrt((frames**2).mean(axis=1)) + 1e-6))
