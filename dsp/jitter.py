@@ -1,0 +1,304 @@
+"""Jitter buffer of one stream: packets in as they arrive, out by the clock. Pure: the times are arguments.
+
+The playhead is a position on the sender's timestamp axis that moves on by exactly what is played, packet there or not. So a loss costs
+its own length and can never raise the delay, a pause of the sender (DTX) is no loss, and packet times of any length, even mixed, need
+no special case. The delay of a packet is counted from the fastest packet of the last ten seconds, which also absorbs clock drift:
+
+    transit = arrival - timestamp / clock        base = least transit of the window
+    on time  <=>  transit - base <= delay        delay = now - base - playhead / clock
+
+The target delay is where the E-model's rating would be best: a histogram of (transit - base), forgetting over ten seconds, says how
+much would be late at each delay, and late packets cost rating as delay itself does. The playhead is brought to the target by its
+owner, who shortens or lengthens the sound (``excess_s``), and by holding still while there is nothing to play anyway.
+
+Far off the axis, packets are believed only when they agree: two in a row from ahead (timestamps jumped), or a run of late ones that
+lasts 200 ms (the path has become slower). Then the axis is laid anew.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.mos import CODECS, delay_impairment
+
+
+@dataclass(frozen=True, slots=True)
+class JitterSettings:
+    """``start_s``: delay before anything is known. ``path_s``: delay outside the buffer that the rating is to assume."""
+
+    start_s: float = 0.04
+    lowest_s: float = 0.02
+    highest_s: float = 0.5
+    capacity_packets: int = 100
+    memory_packets: float = 500.0
+    path_s: float = 0.08
+    skip_s: float = 0.2
+    """An excess over the target from which the playhead jumps instead of being brought back bit by bit."""
+    late_run_s: float = 0.2
+    ahead_s: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """``sequence`` and ``timestamp`` are unwrapped, ``duration`` and ``skip`` count clock ticks; the first ``skip`` came too late."""
+
+    sequence: int
+    timestamp: int
+    duration: int
+    payload: bytes
+    skip: int = 0
+
+
+class Missing(Enum):
+    """Why there is nothing at the playhead. WAITING: playing has not begun. LOST: a later packet shows a hole in the sequence.
+    PAUSED: a later packet shows none (DTX). EMPTY: no later packet is here, it may be any."""
+
+    WAITING = auto()
+    LOST = auto()
+    PAUSED = auto()
+    EMPTY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """``duration`` ticks have no sound. ``following`` is the packet that begins right after them, when it is here already."""
+
+    reason: Missing
+    duration: int
+    following: Packet | None = None
+
+
+@dataclass(slots=True)
+class JitterCounters:
+    """Packets by fate. ``discarded`` are late ones, those pushed out by overflow, and those jumped over."""
+
+    received: int = 0
+    discarded: int = 0
+    duplicated: int = 0
+    held_ticks: int = 0
+    skipped_ticks: int = 0
+    resynchronised: int = 0
+
+
+_BIN_S = 0.005
+_EPOCH_S, _EPOCHS = 0.5, 20
+_RATING_PER_S = 24.0  # R lost per second of delay below the knee (Cole and Rosenbluth's line; G.107 itself is flat there)
+
+
+class JitterBuffer:
+    def __init__(self, clock_hz: int, settings: JitterSettings | None = None, *, floor_s: float = 0.0) -> None:
+        """``floor_s`` raises the lowest delay, for codecs that need the next packet to mend a lost one."""
+        self.settings = settings or JitterSettings()
+        self.clock_hz = clock_hz
+        self.counters = JitterCounters()
+        self._lowest_s = max(self.settings.lowest_s, floor_s)
+        self._cost = _delay_cost(self.settings)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream (a new SSRC); the counters go on."""
+        self._packets: dict[int, Packet] = {}
+        self._highest: tuple[int, int] | None = None
+        self._playhead: int | None = None
+        self._playing = False
+        self._played: deque[int] = deque(maxlen=64)
+        self._frame = self.clock_hz // 50
+        self._late_since: float | None = None
+        self._suspect: tuple[int, float] | None = None
+        self._lay_axis()
+        self.target_s = max(self._lowest_s, self.settings.start_s)
+
+    def put(self, sequence: int, timestamp: int, duration: int, payload: bytes, arrival_s: float) -> None:
+        """Take a packet in: ``sequence`` 16 bits, ``timestamp`` 32 bits, ``duration`` in ticks (> 0)."""
+        self.counters.received += 1
+        packet = self._unwrap(sequence, timestamp, duration, payload)
+        if packet.timestamp in self._packets or packet.sequence in self._played:
+            self.counters.duplicated += 1
+            return
+        transit_s = arrival_s - packet.timestamp / self.clock_hz
+        if self._is_stray(packet, transit_s):
+            return
+        self._observe(transit_s, arrival_s)
+        self._frame = duration
+        if self._playhead is None or (not self._playing and packet.timestamp < self._playhead):
+            self._playhead = packet.timestamp
+        if packet.timestamp + duration <= self._playhead and not self._follow_late(packet, arrival_s):
+            self.counters.discarded += 1
+            return
+        self._late_since = None
+        self._packets[packet.timestamp] = packet
+        if len(self._packets) > self.settings.capacity_packets:
+            del self._packets[min(self._packets)]
+            self.counters.discarded += 1
+
+    def take(self, now_s: float, pending_ticks: int = 0) -> Packet | Gap:
+        """What is at the playhead, which moves on behind it. ``pending_ticks`` were taken before but are not played yet."""
+        if self._playhead is None:
+            return Gap(Missing.WAITING, self.clock_hz // 50)
+        delay_s = self.delay_s(now_s, pending_ticks)
+        if not self._playing:
+            if delay_s < self.target_s - 0.01:
+                return Gap(Missing.WAITING, self.clock_hz // 50)
+            self._playing = True
+        if delay_s - self.target_s > self.settings.skip_s:
+            self._skip(round((delay_s - self.target_s) * self.clock_hz))
+        packet = self._packets.pop(self._playhead, None)
+        if packet is not None:
+            return self._taken(packet)
+        return self._gap(self.target_s - delay_s)
+
+    def delay_s(self, now_s: float, pending_ticks: int = 0) -> float:
+        """How late sound is played behind the fastest packet's arrival; 0 before the first packet."""
+        if self._playhead is None:
+            return 0.0
+        return now_s - self.base_s - (self._playhead - pending_ticks) / self.clock_hz
+
+    def excess_s(self, now_s: float, pending_ticks: int = 0) -> float:
+        """Delay above (or, negative, below) the target; 0 while nothing plays."""
+        return self.delay_s(now_s, pending_ticks) - self.target_s if self._playing else 0.0
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    # -- packets in
+
+    def _unwrap(self, sequence: int, timestamp: int, duration: int, payload: bytes) -> Packet:
+        """Numbers without wrap-around, by the nearest reading to the highest so far (RFC 3550, A.1)."""
+        if self._highest is not None:
+            highest_sequence, highest_timestamp = self._highest
+            sequence = highest_sequence + ((sequence - highest_sequence + 0x8000) & 0xFFFF) - 0x8000
+            timestamp = highest_timestamp + ((timestamp - highest_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+        if self._highest is None or sequence > self._highest[0]:
+            self._highest = (sequence, timestamp)
+        return Packet(sequence, timestamp, duration, payload)
+
+    def _is_stray(self, packet: Packet, transit_s: float) -> bool:
+        """A packet from far ahead of its time waits for a second one that agrees; the first of the two is given up."""
+        if self._playhead is None or transit_s - self.base_s > -self.settings.ahead_s:
+            self._suspect = None
+            return False
+        suspect, self._suspect = self._suspect, (packet.sequence, transit_s)
+        if suspect is None or packet.sequence != suspect[0] + 1 or abs(transit_s - suspect[1]) > 0.1:
+            self.counters.discarded += 1
+            return True
+        self._suspect = None
+        self._resynchronise(packet)
+        return False
+
+    def _follow_late(self, packet: Packet, arrival_s: float) -> bool:
+        """A packet behind the playhead: has everything been late for so long that the path must have changed?"""
+        if self._late_since is None:
+            self._late_since = arrival_s
+        if arrival_s - self._late_since < self.settings.late_run_s:
+            return False
+        self._resynchronise(packet)
+        self._observe(arrival_s - packet.timestamp / self.clock_hz, arrival_s)
+        return True
+
+    def _resynchronise(self, packet: Packet) -> None:
+        self.counters.resynchronised += 1
+        self.counters.discarded += len(self._packets)
+        self._packets.clear()
+        self._late_since = None
+        self._lay_axis()
+        self._playhead = packet.timestamp - round(self.target_s * self.clock_hz)
+
+    # -- packets out
+
+    def _taken(self, packet: Packet) -> Packet:
+        self._playhead = packet.timestamp + packet.duration
+        self._played.append(packet.sequence)
+        return packet
+
+    def _gap(self, deficit_s: float) -> Packet | Gap:
+        """Nothing begins at the playhead: a packet that began before it, a hole before the next one, or nothing at all."""
+        assert self._playhead is not None
+        if not self._packets:
+            step = min(self._frame, self.clock_hz // 50)
+            held = min(step, max(0, round(deficit_s * self.clock_hz)))
+            self.counters.held_ticks += held
+            self._playhead += step - held
+            return Gap(Missing.EMPTY, step)
+        following = self._packets[min(self._packets)]
+        if following.timestamp < self._playhead:
+            del self._packets[following.timestamp]
+            if following.timestamp + following.duration <= self._playhead:
+                self.counters.discarded += 1
+                return self._gap(deficit_s)
+            skip = self._playhead - following.timestamp
+            return self._taken(Packet(following.sequence, following.timestamp, following.duration, following.payload, skip))
+        hole = following.timestamp - self._playhead
+        duration = min(self._frame, hole)
+        self._playhead += duration
+        paused = bool(self._played) and following.sequence == self._played[-1] + 1
+        return Gap(Missing.PAUSED if paused else Missing.LOST, duration, following if duration == hole else None)
+
+    def _skip(self, ticks: int) -> None:
+        """Jump the playhead ahead; what lies before it is given up."""
+        assert self._playhead is not None
+        self._playhead += ticks
+        self.counters.skipped_ticks += ticks
+        for timestamp in [t for t, packet in self._packets.items() if t + packet.duration <= self._playhead]:
+            del self._packets[timestamp]
+            self.counters.discarded += 1
+
+    # -- delay statistics
+
+    def _lay_axis(self) -> None:
+        self.base_s = math.inf
+        self._minima: deque[tuple[int, float]] = deque(maxlen=_EPOCHS)
+        self._late: NDArray[np.float64] = np.zeros(len(self._cost) + 1)
+        self._weight = 1.0
+        self._until_target = 10
+
+    def _observe(self, transit_s: float, arrival_s: float) -> None:
+        """Count one arrival in the base and the histogram; every tenth moves the target."""
+        epoch = int(arrival_s / _EPOCH_S)
+        if not self._minima or self._minima[-1][0] != epoch:
+            self._minima.append((epoch, transit_s))
+            self._move_base(min(minimum for at, minimum in self._minima if at > epoch - _EPOCHS))
+        elif transit_s < self._minima[-1][1]:
+            self._minima[-1] = (epoch, transit_s)
+            self._move_base(min(self.base_s, transit_s))
+        self._late[min(int((transit_s - self.base_s) / _BIN_S), len(self._cost))] += self._weight
+        self._weight *= 1.0 + 1.0 / self.settings.memory_packets
+        self._until_target -= 1
+        if not self._until_target:
+            self._until_target = 10
+            self._choose_target()
+
+    def _move_base(self, base_s: float) -> None:
+        """The histogram is relative to the base: when that moves, what it holds moves the other way."""
+        shift = 0 if math.isinf(self.base_s) else round((self.base_s - base_s) / _BIN_S)
+        self.base_s = base_s
+        if shift > 0:
+            kept = np.zeros_like(self._late)
+            kept[shift:] = self._late[: max(0, len(self._late) - shift)]
+            kept[-1] += self._late.sum() - kept.sum()
+            self._late = kept
+        elif shift < 0:
+            kept = np.zeros_like(self._late)
+            kept[: max(0, len(self._late) + shift)] = self._late[-shift:]
+            kept[0] += self._late.sum() - kept.sum()
+            self._late = kept
+
+    def _choose_target(self) -> None:
+        """The delay with the least loss of rating; bin k is on time when the delay is (k + 1) bins."""
+        self._late /= self._weight
+        self._weight = 1.0
+        arrived = np.cumsum(self._late)
+        late_percent = 100.0 * (1.0 - arrived[:-1] / arrived[-1])
+        g711 = CODECS["pcma"]
+        cost = self._cost + g711.scale.loss_ceiling * late_percent / (late_percent + g711.bpl)
+        best_s = (int(np.argmin(cost)) + 1) * _BIN_S
+        self.target_s = min(self.settings.highest_s, max(self._lowest_s, best_s))
+
+
+def _delay_cost(settings: JitterSettings) -> NDArray[np.float64]:
+    """Loss of rating by the delay of each bin."""
+    delays_s = (np.arange(round(settings.highest_s / _BIN_S)) + 1) * _BIN_S
+    return np.array([delay_impairment(1000 * (d + settings.path_s)) + _RATING_PER_S * d for d in delays_s])

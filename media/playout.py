@@ -1,0 +1,232 @@
+"""Playout of one received stream: packets in whenever they come, one 20 ms frame out at every tick.
+
+    put ─▶ dsp/jitter ─▶ decode, or mend: in-band FEC, libopus's or dsp/conceal's concealment ─▶ dsp/stretch ─▶ dsp/resample ─▶ pull
+
+Decoding and concealment happen at the codec's own rate, the resampler behind them raises the frame to the bridge's rate.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsp.conceal import Concealer
+from dsp.jitter import Gap, JitterBuffer, JitterSettings, Missing, Packet
+from dsp.levels import rms_dbfs
+from dsp.resample import Resampler
+from dsp.stretch import SILENCE_DBFS, lengthen, shorten
+from media.codec import CodecError, OpusDecoder, Samples, make_native_decoder
+from rooms.audio import AudioCodec
+
+_OPUS_FLOOR_S = 0.04  # two packets, so that the next one, with the copy of a lost one, is here in time
+_OPUS_STEP_HZ = 400  # libopus makes up multiples of 2.5 ms
+_OPUS_FADE_S = 0.3  # libopus has faded out long before; what is missing after that costs no decoder time
+_EXCESS_S, _SPEECH_EXCESS_S, _DEFICIT_S = 0.01, 0.03, 0.005
+_STRETCH_EVERY_FRAMES = 3
+
+
+@dataclass(slots=True)
+class PlayoutCounters:
+    """Names and meanings of W3C webrtc-stats, ``inbound-rtp``, in snake case; samples are counted at the playout's rate.
+
+    ``concealed_samples`` are those of lost, late or broken packets; pauses of the sender (DTX) are ``comfort_noise_samples``.
+    ``jitter_buffer_delay_s`` sums over the ``jitter_buffer_emitted_count`` samples that came out of packets.
+    """
+
+    packets_received: int = 0
+    packets_discarded: int = 0
+    packets_duplicated: int = 0
+    packets_malformed: int = 0
+    fec_packets_received: int = 0
+    concealed_samples: int = 0
+    silent_concealed_samples: int = 0
+    concealment_events: int = 0
+    comfort_noise_samples: int = 0
+    inserted_samples_for_deceleration: int = 0
+    removed_samples_for_acceleration: int = 0
+    total_samples_received: int = 0
+    jitter_buffer_delay_s: float = 0.0
+    jitter_buffer_emitted_count: int = 0
+
+
+class Playout:
+    """``concealment=False`` puts zeros where sound is missing: the yardstick of what concealment is worth."""
+
+    def __init__(
+        self, codec: AudioCodec, *, rate_hz: int = 16_000, concealment: bool = True, settings: JitterSettings | None = None
+    ) -> None:
+        self.codec = codec
+        self.rate_hz = rate_hz
+        self._concealment = concealment
+        self._decoder = make_native_decoder(codec, rate_hz=rate_hz)
+        self._opus = self._decoder if isinstance(self._decoder, OpusDecoder) else None
+        self._native_hz = self._decoder.rate_hz
+        self._frame = self._native_hz // 50
+        self._jitter = JitterBuffer(codec.clock_rate, settings, floor_s=_OPUS_FLOOR_S if self._opus else 0.0)
+        self._resampler = Resampler(self._native_hz, rate_hz)
+        self._concealer = Concealer(self._native_hz)
+        self._counters = PlayoutCounters()
+        self._ssrc: int | None = None
+        self._restart()
+
+    @property
+    def counters(self) -> PlayoutCounters:
+        counters, jitter = self._counters, self._jitter.counters
+        counters.packets_received = jitter.received + counters.packets_malformed
+        counters.packets_discarded = jitter.discarded
+        counters.packets_duplicated = jitter.duplicated
+        return counters
+
+    @property
+    def delay_ms(self) -> float:
+        """What the jitter buffer added to the last frame, over the fastest packet; the resampler adds ``resampler_delay_ms``."""
+        return 1000.0 * self._delay_s
+
+    @property
+    def target_ms(self) -> float:
+        return 1000.0 * self._jitter.target_s
+
+    @property
+    def resampler_delay_ms(self) -> float:
+        return 1000.0 * self._resampler.delay_s
+
+    def put(self, sequence: int, timestamp: int, marker: bool, payload: bytes, arrival_s: float, *, ssrc: int | None = None) -> None:
+        """Take in one RTP packet. ``marker`` is not needed: pauses show in the numbers. A changed ``ssrc`` starts anew."""
+        if ssrc is not None and ssrc != self._ssrc:
+            if self._ssrc is not None:
+                self.reset()
+            self._ssrc = ssrc
+        try:
+            samples = self._decoder.duration(payload)
+        except CodecError:
+            self._counters.packets_malformed += 1
+            return
+        self._jitter.put(sequence, timestamp, samples * self.codec.clock_rate // self._native_hz, payload, arrival_s)
+
+    def reset(self) -> None:
+        """Another stream begins (new SSRC); the counters go on."""
+        self._jitter.reset()
+        self._decoder.reset()
+        self._concealer = Concealer(self._native_hz)
+        self._restart()
+
+    def _restart(self) -> None:
+        self._pending = np.zeros(0, np.float32)
+        self._last: Packet | None = None
+        self._undecided = 0  # native samples made up while it is unknown whether anything was lost
+        self._in_gap = False
+        self._gap_samples = 0
+        self._since_stretch = 0
+        self._delay_s = 0.0
+
+    def pull(self, now_s: float) -> Samples:
+        """The next 20 ms, float32 (rate_hz // 50,). Call once per tick, with the tick's time on the clock of ``arrival_s``."""
+        pending = self._pending
+        while len(pending) < self._frame:
+            more = self._next(now_s, len(pending))
+            pending = more if not len(pending) else np.concatenate((pending, more))
+        frame, self._pending = pending[: self._frame], pending[self._frame :]
+        self._counters.total_samples_received += self.rate_hz // 50
+        return self._resampler.process(frame)
+
+    def _next(self, now_s: float, pending: int) -> Samples:
+        """Some more sound at the native rate: a packet's, or what stands for one."""
+        pending_ticks = pending * self.codec.clock_rate // self._native_hz
+        taken = self._jitter.take(now_s, pending_ticks)
+        if isinstance(taken, Gap):
+            return self._fill(taken)
+        sound = self._play(taken)
+        if len(sound):
+            ticks = pending_ticks + taken.duration - taken.skip
+            sound = self._stretch(sound, self._jitter.excess_s(now_s, ticks))
+            self._delay_s = self._jitter.delay_s(now_s, ticks)
+            emitted = self._scaled(len(sound))
+            self._counters.jitter_buffer_emitted_count += emitted
+            self._counters.jitter_buffer_delay_s += emitted * self._delay_s
+        return sound
+
+    # -- packets
+
+    def _play(self, packet: Packet) -> Samples:
+        self._decide(packet)
+        self._last = packet
+        try:
+            sound = self._decoder.decode(packet.payload)
+        except CodecError:
+            self._counters.packets_malformed += 1
+            return self._fill(Gap(Missing.LOST, packet.duration - packet.skip))
+        if packet.skip:
+            sound = sound[packet.skip * self._native_hz // self.codec.clock_rate :]
+        if len(sound):
+            self._in_gap = False
+            self._gap_samples = 0
+            if self._opus is None and self._concealment:
+                sound = self._concealer.received(sound)
+        return sound
+
+    def _decide(self, packet: Packet) -> None:
+        """Sound was made up with nothing to go by: this packet tells whether the sender paused or packets were lost or late."""
+        if self._undecided:
+            last = self._last
+            paused = last is not None and packet.sequence == last.sequence + 1 and packet.timestamp > last.timestamp + last.duration
+            self._count_gap(self._undecided, paused)
+            self._undecided = 0
+
+    def _stretch(self, sound: Samples, excess_s: float) -> Samples:
+        """Bring the delay towards its target, where that is not heard."""
+        self._since_stretch += 1
+        if -_DEFICIT_S <= excess_s <= _EXCESS_S or self._since_stretch < _STRETCH_EVERY_FRAMES:
+            return sound
+        if excess_s <= _SPEECH_EXCESS_S and excess_s > 0 and rms_dbfs(sound) > SILENCE_DBFS:
+            return sound
+        wanted = int(abs(excess_s) * self._native_hz)
+        changed = shorten(sound, self._native_hz, wanted) if excess_s > 0 else lengthen(sound, self._native_hz, wanted)
+        difference = self._scaled(len(changed) - len(sound))
+        if difference:
+            self._since_stretch = 0
+            self._counters.inserted_samples_for_deceleration += max(0, difference)
+            self._counters.removed_samples_for_acceleration += max(0, -difference)
+        return changed
+
+    # -- holes
+
+    def _fill(self, gap: Gap) -> Samples:
+        samples = max(1, gap.duration * self._native_hz // self.codec.clock_rate)
+        if gap.reason is Missing.WAITING:
+            return np.zeros(samples, np.float32)
+        sound = self._made_up(gap, samples)
+        self._gap_samples += samples
+        if gap.reason is Missing.EMPTY:
+            self._undecided += samples
+        else:
+            self._count_gap(self._undecided + samples, gap.reason is Missing.PAUSED, silent=rms_dbfs(sound) < SILENCE_DBFS)
+            self._undecided = 0
+        return sound
+
+    def _count_gap(self, native_samples: int, paused: bool, *, silent: bool = False) -> None:
+        samples = self._scaled(native_samples)
+        if paused:
+            self._counters.comfort_noise_samples += samples
+            return
+        self._counters.concealed_samples += samples
+        self._counters.silent_concealed_samples += samples if silent else 0
+        self._counters.concealment_events += not self._in_gap
+        self._in_gap = True
+
+    def _made_up(self, gap: Gap, samples: int) -> Samples:
+        if not self._concealment or self._last is None:
+            return np.zeros(samples, np.float32)
+        if self._opus is None:
+            return self._concealer.conceal(samples)
+        step = self._native_hz // _OPUS_STEP_HZ
+        if samples % step or (self._gap_samples > _OPUS_FADE_S * self._native_hz and gap.reason is not Missing.LOST):
+            return np.zeros(samples, np.float32)
+        try:
+            if gap.reason is Missing.LOST and gap.following is not None and self._opus.has_fec(gap.following.payload):
+                self._counters.fec_packets_received += 1
+                return self._opus.decode_fec(gap.following.payload, samples)
+            return self._opus.conceal(samples)
+        except CodecError:
+            return np.zeros(samples, np.float32)
+
+    def _scaled(self, native_samples: int) -> int:
+        return native_samples * self.rate_hz // self._native_hz
