@@ -211,7 +211,11 @@ class LineState(Notice, frozen=True, tag="line.state"):
 
 
 class Snapshot(Notice, frozen=True, tag="session.snapshot"):
-    """First notice after each connect: everything the page needs to draw itself."""
+    """First notice after each connect: everything the page needs to draw itself.
+
+    The hub adds ``seen``, ``{topic: seq}``: what the snapshot already contains. Where the client's own ``seen`` (in the ``auth`` of its
+    connect, ``{"token", "seen"}``) was recent enough, what it missed follows.
+    """
 
     version: int
     server_version: str
@@ -227,4 +231,12 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     """Last calls of this person, newest first."""
 
 
-AnyNotice = CallState | CallQuality | CallDigit | PeerReoffer | PresenceState | LineState | Snapshot
+class SessionClosing(Notice, frozen=True, tag="session.closing"):
+    """Last notice before the server disconnects: why, and what to do. With ``retry_after`` connect again by yourself after that long."""
+
+    code: str
+    message: str
+    retry_after: float | None = None
+
+
+AnyNotice = CallState | CallQuality | CallDigit | PeerReoffer | PresenceState | LineState | Snapshot | SessionClosing

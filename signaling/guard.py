@@ -1,0 +1,64 @@
+"""What one connection may send. Pure: decides about each frame before anything else is done with it.
+
+Three token buckets: one for all frames; one for refusals for haste, so that a client that does not slow down when told to is disconnected;
+one for malformed frames, which no honest client sends.
+"""
+
+from dataclasses import dataclass
+
+from signaling.frames import Frame, Kind
+from signaling.limits import TokenBucket
+from signaling.refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """Frames per second and at once; refusals for haste and malformed frames that are borne before disconnecting."""
+
+    rate_per_s: float = 20.0
+    burst: float = 60.0
+    hasty_per_s: float = 1.0
+    hasty_burst: float = 20.0
+    malformed_per_s: float = 0.1
+    malformed_burst: float = 10.0
+    largest_message: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``refusal`` None: let it pass. ``dismiss``: disconnect with the refusal."""
+
+    refusal: Refusal | None = None
+    dismiss: bool = False
+
+
+_PASS = Verdict()
+
+
+class Guard:
+    """One connection's account."""
+
+    def __init__(self, limits: ClientLimits, now: float) -> None:
+        self._frames = TokenBucket(limits.rate_per_s, limits.burst, now)
+        self._haste = TokenBucket(limits.hasty_per_s, limits.hasty_burst, now)
+        self._malformed = TokenBucket(limits.malformed_per_s, limits.malformed_burst, now)
+        self._connected = False
+
+    def check(self, frame: Frame, now: float) -> Verdict:
+        wait = self._frames.take(now)
+        if wait > 0.0:
+            message = f"Too many requests at once: wait {max(wait, 0.1):.1f} s. Nothing of this request was done."
+            return Verdict(Refusal("too_many_requests", message, wait), dismiss=self._haste.take(now) > 0.0)
+        fault = frame.fault if frame.kind is Kind.MALFORMED else self._out_of_turn(frame)
+        if fault:
+            return Verdict(Refusal("bad_message", f"The page sent what the server cannot read: {fault}."), self._malformed.take(now) > 0.0)
+        return _PASS
+
+    def _out_of_turn(self, frame: Frame) -> str:
+        """A connection signs in once, first."""
+        if frame.kind is Kind.CONNECT:
+            again, self._connected = self._connected, True
+            return "a second sign-in on one connection" if again else ""
+        if frame.kind is Kind.REQUEST and not self._connected:
+            return "a request before the sign-in"
+        return ""

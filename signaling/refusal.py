@@ -1,0 +1,21 @@
+"""A request that is not done, and why."""
+
+from signaling.messages import Error
+
+
+class Refusal(Exception):
+    """Raised by whoever is asked. ``code`` is for the program, ``message`` (whose fault, what to do) for the person who asked.
+
+    ``retry_after`` in seconds, where the same request may succeed later by itself.
+    """
+
+    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+
+    def as_error(self) -> Error:
+        """The same as a wire message; seconds rounded up to milliseconds, so that who waits as told has waited long enough."""
+        wait = None if self.retry_after is None else round(self.retry_after + 0.0005, 3)
+        return Error(code=self.code, message=self.message, retry_after=wait)

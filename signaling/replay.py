@@ -1,0 +1,65 @@
+"""What was said on each topic lately, so that a client that was away for a moment gets exactly what it missed.
+
+The log of a topic is compacted: a notice that is complete in itself (a call's state) takes the place of the one before it. So what is
+replayed is the present, not the history, and a phone that stopped ringing meanwhile does not ring again.
+
+Sequence numbers count up by one per topic. The first one of a topic is the time of its beginning in ms, so the numbers of a restarted
+server, or of a topic that had been forgotten, are above all earlier ones (unless a topic exceeds 1,000 notices per second for its whole
+life), and a client's old number is recognised as too old instead of being mistaken for a place in the new log.
+"""
+
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+Packet = TypeVar("Packet")
+
+
+class ReplayLog(Generic[Packet]):
+    """The last ``kept`` notices of one topic, as encoded packets."""
+
+    def __init__(self, first_seq: int, kept: int) -> None:
+        self.last_seq = first_seq - 1
+        self._floor = first_seq - 1
+        """Everything above this number is still in the log, or superseded by what is, or was volatile."""
+        self._kept = kept
+        self._entries: OrderedDict[str | int, tuple[int, Packet]] = OrderedDict()
+
+    def next_seq(self) -> int:
+        self.last_seq += 1
+        return self.last_seq
+
+    def keep(self, seq: int, packet: Packet, key: str | None = None) -> None:
+        """Keep a notice for replay, instead of the one before it with the same ``key``."""
+        if key is not None:
+            self._entries.pop(key, None)
+        if len(self._entries) == self._kept:
+            _, (self._floor, _) = self._entries.popitem(last=False)
+        self._entries[seq if key is None else key] = (seq, packet)
+
+    def since(self, seen: int) -> list[Packet] | None:
+        """The notices after ``seen`` in order, or None when some of them are forgotten, or ``seen`` is none of ours."""
+        if not self._floor <= seen <= self.last_seq:
+            return None
+        return [packet for seq, packet in self._entries.values() if seq > seen]
+
+
+class ReplayLogs(Generic[Packet]):
+    """The logs of all topics; of ``topics`` at most: the longest unused is forgotten, its readers then get a snapshot."""
+
+    def __init__(self, *, topics: int, kept: int) -> None:
+        self._most = topics
+        self._kept = kept
+        self._logs: OrderedDict[str, ReplayLog[Packet]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    def log(self, topic: str, epoch_s: float) -> ReplayLog[Packet]:
+        """The log of a topic, begun now if it has none."""
+        log = self._logs.get(topic)
+        if log is None:
+            log = self._logs[topic] = ReplayLog(int(epoch_s * 1000), self._kept)
+            if len(self._logs) > self._most:
+                self._logs.popitem(last=False)
+        self._logs.move_to_end(topic)
+        return log

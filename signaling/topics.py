@@ -1,0 +1,35 @@
+"""Names of topics, and which notices make others superfluous."""
+
+from signaling.messages import CallQuality, CallState, LineState, Notice, PresenceState
+
+PRESENCE = "presence"
+LINES = "lines"
+
+
+def person(identity: str) -> str:
+    """What concerns one person: their calls, their presence, their session."""
+    return f"person:{identity}"
+
+
+def owner_of(topic: str) -> str | None:
+    """Whose topic it is, where it is a person's."""
+    return topic.removeprefix("person:") if topic.startswith("person:") else None
+
+
+def superseding_key(notice: Notice) -> str | None:
+    """Of two notices with the same key only the later one counts, because each is complete. None where every one counts."""
+    match notice:
+        case CallState(call_id=call_id):
+            return f"call:{call_id}"
+        case CallQuality(call_id=call_id):
+            return f"quality:{call_id}"
+        case PresenceState(identity=identity):
+            return f"presence:{identity}"
+        case LineState(trunk=trunk):
+            return f"line:{trunk}"
+    return None
+
+
+def is_volatile(notice: Notice) -> bool:
+    """May it be left out for a slow reader, and is it worthless after a reconnect?"""
+    return isinstance(notice, CallQuality)
