@@ -161,15 +161,18 @@ class Hub:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Tell everybody to connect again soon, end their connections and every task."""
-        self._stopping = True
-        for conduit in tuple(self._conduits):
-            conduit.dismiss(Refusal("stopping", "The server is being stopped. The page connects again by itself.", 1.0))
-        await self._all_gone.wait()
+        await self.stop()
         await self._server.shutdown()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Let nobody in any more; tell everybody to connect again soon and end their connections."""
+        self._stopping = True
+        for conduit in tuple(self._conduits):
+            conduit.dismiss(Refusal("stopping", "The server is being stopped. The page connects again by itself.", 1.0))
+        await self._all_gone.wait()
 
     @property
     def sockets(self) -> int:
