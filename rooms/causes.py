@@ -8,6 +8,7 @@ class EndReason(StrEnum):
     """Our word for why a call ended, as the record and the pages say it."""
 
     COMPLETED = "completed"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     DECLINED = "declined"

@@ -145,12 +145,25 @@ class AgentDisconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class AvailabilityChanged:
+    """A person said whether calls may be offered to them."""
+
+    agent: str
+    available: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EffectFailed:
-    """An effect about this leg could not be performed; ``cause`` says whose fault it is."""
+    """An effect of this call could not be performed; ``cause`` says whose fault it is.
+
+    ``leg_id`` is empty where it concerned the call as a whole. ``effect`` is the class name of the effect: a tone or digits that fail do
+    not end a call; an effect that is not named does.
+    """
 
     call_id: str
     leg_id: str
     cause: Cause
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +189,7 @@ Event = (
     | DigitsPressed
     | AgentConnected
     | AgentDisconnected
+    | AvailabilityChanged
     | EffectFailed
     | DrainRequested
 )
