@@ -1,0 +1,55 @@
+/** Who is signed in. The token lives in this tab alone (sessionStorage) and survives its reload. */
+import { signal } from '@preact/signals';
+
+const KEPT = 'centralita.session';
+
+/** A request that was not done: `code` for the page, `message` for the person, `retryAfter` in seconds where waiting helps. */
+export class Refusal extends Error {
+  constructor({ code, message = '', retry_after: retryAfter = null }) {
+    super(message);
+    this.code = code;
+    this.retryAfter = retryAfter;
+  }
+}
+
+function kept() {
+  const text = sessionStorage.getItem(KEPT);
+  const session = text ? JSON.parse(text) : null;
+  return session && session.expires_at * 1000 > Date.now() ? session : null;
+}
+
+/** `{token, identity, name, role, expires_at}` or null. */
+export const session = signal(kept());
+/** Why the sign-in page is shown: null, `signed_out` or a refusal's code. */
+export const ended = signal(null);
+
+/** Keep a new or renewed session. */
+export function keep(fresh) {
+  session.value = { ...fresh, got_at: Date.now() / 1000 };
+  sessionStorage.setItem(KEPT, JSON.stringify(session.value));
+  ended.value = null;
+}
+
+/** Forget the session; `why` is shown on the sign-in page. */
+export function forget(why) {
+  sessionStorage.removeItem(KEPT);
+  ended.value = why;
+  session.value = null;
+}
+
+/** Exchange name and password for a session, or throw a `Refusal`. */
+export async function signIn(user, password) {
+  let answer;
+  try {
+    answer = await fetch('/api/sign-in', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user, password }),
+    });
+  } catch {
+    throw new Refusal({ code: 'server_unreachable' });
+  }
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refusal(body.error ?? { code: answer.status >= 500 ? 'server_failed' : 'unknown' });
+  keep(body);
+}

@@ -1,0 +1,30 @@
+/** One tab is the phone: two would take each other's calls over. The lock goes with the tab, so a reload gets it back at once. */
+import { signal } from '@preact/signals';
+
+const LOCK = 'centralita-phone';
+const PATIENCE_MS = 700;
+
+/** `asking`, `here`, `elsewhere`. */
+export const tab = signal('asking');
+
+/** Become the phone as soon as no other tab is; `steal` takes it now. `onLost` runs when another tab takes it from us. */
+export function claim(onLost, { steal = false } = {}) {
+  if (!navigator.locks) {
+    tab.value = 'here';
+    return;
+  }
+  const patience = setTimeout(() => {
+    if (tab.peek() === 'asking') tab.value = 'elsewhere';
+  }, PATIENCE_MS);
+  navigator.locks
+    .request(LOCK, { steal }, () => {
+      clearTimeout(patience);
+      tab.value = 'here';
+      return new Promise(() => {});
+    })
+    .catch(() => {
+      tab.value = 'elsewhere';
+      onLost();
+      claim(onLost);
+    });
+}

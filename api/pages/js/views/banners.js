@@ -1,0 +1,58 @@
+/** What is wrong right now, whose fault it is, and what to do: one line each. */
+import { t } from '../catalogue.js';
+import { link } from '../link.js';
+import * as microphone from '../microphone.js';
+import { peers } from '../phone.js';
+import { allow, blocked } from '../sound.js';
+import { lines, living, ready } from '../state.js';
+import { html } from './html.js';
+import { Icon } from './icon.js';
+
+const Banner = ({ tone, name, children }) => html`
+  <div class=${`banner ${tone}`} data-banner=${name}><${Icon} name=${tone === 'bad' ? 'warning' : 'info'} /><div class="banner-text">${children}</div></div>
+`;
+
+function LinkBanner() {
+  if (link.value === 'up') return null;
+  if (link.value === 'connecting' && !ready.value) return null;
+  return html`<${Banner} tone="bad" name="link"><p>${t(living.value.length ? 'banner.link_in_call' : 'banner.link')}</p><//>`;
+}
+
+const LineBanner = ({ line }) => html`
+  <${Banner} tone="bad" name="line"><p><strong>${t('banner.line', { trunk: line.trunk })}</strong>${' '}${line.detail || t('banner.line_unknown')}</p><//>
+`;
+
+function MicrophoneBanner() {
+  const cause = microphone.problem.value;
+  if (!cause) return null;
+  return html`
+    <${Banner} tone="bad" name="microphone">
+      <p><strong>${t(`microphone.${cause}`)}</strong>${' '}${t(`microphone.${cause}.do`)}${' '}${living.value.length > 0 && t('microphone.listening')}</p>
+      <button type="button" class="small" data-do="retry-microphone" onClick=${() => microphone.retry()}>${t('microphone.retry')}</button>
+    <//>
+  `;
+}
+
+function SilencedBanner() {
+  const mute = Object.values(peers.value).filter((peer) => peer.silenced.value);
+  if (!mute.length && !blocked.value) return null;
+  const open = () => {
+    allow();
+    mute.forEach((peer) => peer.play());
+  };
+  return html`
+    <${Banner} tone="warn" name="sound">
+      <p>${t('banner.sound')}</p>
+      <button type="button" class="small" data-do="allow-sound" onClick=${open}>${t('banner.sound_allow')}</button>
+    <//>
+  `;
+}
+
+export const Banners = () => html`
+  <div class="banners" role="region" aria-label=${t('banners')} aria-live="polite">
+    <${LinkBanner} />
+    ${lines.value.filter((line) => !line.ready).map((line) => html`<${LineBanner} key=${line.trunk} line=${line} />`)}
+    <${MicrophoneBanner} />
+    <${SilencedBanner} />
+  </div>
+`;

@@ -1,0 +1,142 @@
+/** One call of ours, from dialling to its end. */
+import { signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { clockface, explain, has, t } from '../catalogue.js';
+import { who } from '../attention.js';
+import * as microphone from '../microphone.js';
+import { accepting, canDial, digitsSent, hangUp, holdCall, isMuted, mute, peers, press, trouble } from '../phone.js';
+import { digitsHeard, dismiss, now } from '../state.js';
+import { call as callAgain } from './dial.js';
+import { html } from './html.js';
+import { Icon } from './icon.js';
+import { Keypad } from './keypad.js';
+import { Level } from './level.js';
+import { Details, Quality } from './quality.js';
+
+const TALKING_DBFS = -40;
+const TALKING_MS = 600;
+
+/** The call whose keypad is open takes digits from the keyboard. */
+export const padOf = signal(null);
+
+function stateWords(call) {
+  if (accepting.value.has(call.call_id)) return t('call.answering');
+  if (call.state !== 'live') return t(`call.${call.state}`);
+  if (call.held) return t('call.held');
+  if (call.held_by_other) return t('call.held_by_other');
+  return peers.value[call.call_id]?.state.value === 'up' ? t('call.live') : t('call.connecting');
+}
+
+/** Counts on the server's clock; silent for screen readers, who may read it when they like. */
+function Timer({ since }) {
+  const [, tick] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => tick((count) => count + 1), 500);
+    return () => clearInterval(timer);
+  }, []);
+  return html`<span class="timer" role="timer" aria-live="off" aria-label=${t('call.duration')}>${clockface(now() - since)}</span>`;
+}
+
+const Toggle = ({ on, icon, name, label, action, disabled }) => html`
+  <button type="button" class="control" data-do=${name} aria-pressed=${String(on)} disabled=${disabled} onClick=${action}>
+    <${Icon} name=${icon} /><span>${label}</span>
+  </button>
+`;
+
+function MutedHint({ muted }) {
+  const since = useRef(0);
+  const [talking, setTalking] = useState(false);
+  const loud = muted && microphone.level.value > TALKING_DBFS;
+  useEffect(() => {
+    if (!loud) return undefined;
+    since.current = setTimeout(() => setTalking(true), TALKING_MS);
+    return () => clearTimeout(since.current);
+  }, [loud]);
+  useEffect(() => setTalking(false), [muted]);
+  return html`<div role="status">${talking && muted && html`<p class="notice warn"><${Icon} name="muted" />${t('call.talking_muted')}</p>`}</div>`;
+}
+
+function MediaTrouble({ call }) {
+  const peer = peers.value[call.call_id];
+  const refusal = trouble.value[call.call_id] ?? peer?.problem.value;
+  const lost = peer?.state.value === 'lost';
+  return html`
+    <div role="alert">
+      ${lost && html`<p class="notice warn" data-banner="media"><${Icon} name="warning" />${t('call.media_lost')}</p>`}
+      ${refusal && html`<p class="notice bad" data-banner="refusal"><${Icon} name="warning" />${explain(refusal)}</p>`}
+    </div>
+  `;
+}
+
+function Controls({ call }) {
+  const callId = call.call_id;
+  const muted = isMuted(call);
+  const live = call.state === 'live';
+  const open = padOf.value === callId;
+  return html`
+    <div class="controls">
+      <${Toggle} on=${muted} icon=${muted ? 'muted' : 'mic'} name="mute" label=${t('call.mute')} action=${() => mute(callId, !muted)} />
+      <${Toggle} on=${call.held} icon=${call.held ? 'resume' : 'hold'} name="hold" label=${t('call.hold')} disabled=${!live} action=${() => holdCall(callId, !call.held)} />
+      <button type="button" class="control" data-do="keypad" aria-expanded=${String(open)} aria-controls=${`pad-${callId}`} disabled=${!live} onClick=${() => (padOf.value = open ? null : callId)}>
+        <${Icon} name="keypad" /><span>${t('call.keypad')}</span>
+      </button>
+      <button type="button" class="control stop" data-do="hang-up" onClick=${() => hangUp(callId)}><${Icon} name="end" /><span>${t('call.hang_up')}</span></button>
+    </div>
+  `;
+}
+
+function Pad({ call }) {
+  const callId = call.call_id;
+  return html`
+    <div id=${`pad-${callId}`} class="pad">
+      <output class="digits" dir="ltr" aria-label=${t('call.digits_sent')}>${digitsSent.value[callId] ?? ''}</output>
+      <${Keypad} label=${t('call.keypad')} onKey=${(key) => press(callId, key)} />
+      <p class="fine">${t('call.keypad_keys')}</p>
+    </div>
+  `;
+}
+
+function Ended({ call }) {
+  const id = `ended.${call.direction}.${call.reason}`;
+  return html`
+    <p class="outcome" role="status">${t(has(id) ? id : 'ended.unknown')}</p>
+    ${call.detail && call.reason !== 'completed' && html`<p class="fine" lang="en">${call.detail}</p>`}
+    <div class="controls">
+      <button type="button" class="control" data-do="again" disabled=${!canDial.value || !call.number} onClick=${() => callAgain(call.number)}><${Icon} name="call" /><span>${t('call.again')}</span></button>
+      <button type="button" class="control" data-do="dismiss" onClick=${() => dismiss(call.call_id)}><${Icon} name="close" /><span>${t('call.dismiss')}</span></button>
+    </div>
+  `;
+}
+
+function Body({ call }) {
+  const callId = call.call_id;
+  const heard = digitsHeard.value[callId];
+  return html`
+    <${Controls} call=${call} />
+    ${padOf.value === callId && html`<${Pad} call=${call} />`}
+    ${heard && html`<p class="fine">${t('call.digits_heard')}${' '}<bdi class="digits-heard">${heard}</bdi></p>`}
+    <${MutedHint} muted=${isMuted(call)} />
+    <${MediaTrouble} call=${call} />
+    <div class="sound-row"><span>${t('call.your_microphone')}</span><${Level} off=${isMuted(call) || call.held} /></div>
+    <${Quality} call=${call} />
+    <${Details} call=${call} />
+  `;
+}
+
+export function Call({ call }) {
+  const title = `call-${call.call_id}`;
+  return html`
+    <article class="card call" data-call-id=${call.call_id} data-state=${call.state} data-media=${peers.value[call.call_id]?.state.value ?? 'none'} aria-labelledby=${title}>
+      <header class="call-head">
+        <div>
+          <p class="call-state" data-part="state">${stateWords(call)}</p>
+          <h2 id=${title} class="call-who">${who(call)}</h2>
+          ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
+        </div>
+        ${call.answered_at && call.state === 'live' && html`<${Timer} since=${call.answered_at} />`}
+        ${call.state === 'ended' && call.answered_at && html`<span class="timer">${clockface(call.ended_at - call.answered_at)}</span>`}
+      </header>
+      ${call.state === 'ended' ? html`<${Ended} call=${call} />` : html`<${Body} call=${call} />`}
+    </article>
+  `;
+}

@@ -1,0 +1,96 @@
+/** The signed-in page: who I am, what is wrong, the calls, and how to make one. */
+import { useState } from 'preact/hooks';
+import { explain, t } from '../catalogue.js';
+import { alarm, alarmed, offered, said } from '../attention.js';
+import { link } from '../link.js';
+import { accepting, setAvailable, stop } from '../phone.js';
+import { Refusal, forget } from '../session.js';
+import { available, calls, isOffered, lines, living, me, ready } from '../state.js';
+import { Banners } from './banners.js';
+import { Call } from './call.js';
+import { Demo, Dial } from './dial.js';
+import { html } from './html.js';
+import { Icon } from './icon.js';
+import { Incoming } from './incoming.js';
+import { Recent } from './recent.js';
+import { Settings } from './settings.js';
+import { Shortcuts } from './shortcuts.js';
+
+async function toggleAvailable() {
+  try {
+    await setAvailable(!available.value);
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    alarm(explain(refusal));
+  }
+}
+
+function signOut() {
+  stop();
+  forget('signed_out');
+}
+
+function LineChip() {
+  if (!lines.value.length) return null;
+  const up = lines.value.every((line) => line.ready);
+  return html`<span class=${`chip ${up ? 'good' : 'bad'}`} data-part="line"><i class="dot" aria-hidden="true"></i>${t(up ? 'line.up' : 'line.down')}</span>`;
+}
+
+function Header({ open }) {
+  const inCall = living.value.some((call) => !isOffered(call));
+  return html`
+    <header class="top">
+      <p class="wordmark">${t('title')}</p>
+      <${LineChip} />
+      <button type="button" class="state" data-do="available" aria-pressed=${String(available.value)} disabled=${link.value !== 'up'} onClick=${toggleAvailable}>
+        <i class="dot" aria-hidden="true"></i>${t(available.value ? 'presence.available' : 'presence.away')}
+      </button>
+      <span class="spacer"></span>
+      <span class="me">${me.value?.name}</span>
+      <button type="button" class="round plain" data-do="settings" aria-label=${t('settings.title')} title=${t('settings.title')} onClick=${() => open('settings')}><${Icon} name="settings" /></button>
+      <button type="button" class="round plain" data-do="shortcuts" aria-label=${t('keys.title')} title=${t('keys.title')} onClick=${() => open('shortcuts')}><${Icon} name="keyboard" /></button>
+      <button type="button" class="round plain" data-do="sign-out" disabled=${inCall} aria-label=${t('sign_out')} title=${t(inCall ? 'sign_out.in_call' : 'sign_out')} onClick=${signOut}><${Icon} name="leave" /></button>
+    </header>
+  `;
+}
+
+const Idle = () => html`
+  <section class="card idle">
+    <div class="idle-mark" aria-hidden="true"><${Icon} name="call" /></div>
+    <h2>${t(available.value ? 'idle.ready' : 'idle.away')}</h2>
+    <p>${t(available.value ? 'idle.ready.do' : 'idle.away.do')}</p>
+  </section>
+`;
+
+function Calls() {
+  const carried = calls.value.filter((call) => !isOffered(call) || accepting.value.has(call.call_id));
+  return html`
+    <section class="calls" aria-labelledby="calls-title">
+      <h2 id="calls-title" class="visually-hidden">${t('calls.title')}</h2>
+      ${offered.value.map((call) => html`<${Incoming} key=${call.call_id} call=${call} />`)}
+      ${carried.map((call) => html`<${Call} key=${call.call_id} call=${call} />`)}
+      ${!offered.value.length && !carried.length && html`<${Idle} />`}
+    </section>
+  `;
+}
+
+export function Desk() {
+  const [opened, open] = useState(null);
+  const close = () => open(null);
+  return html`
+    <a class="skip" href="#main">${t('skip')}</a>
+    <${Header} open=${open} />
+    <${Banners} />
+    <main id="main" class="desk" tabindex="-1" data-ready=${String(ready.value)}>
+      <h1 class="visually-hidden">${t('desk.title')}</h1>
+      <${Calls} />
+      <${Dial} />
+      <${Demo} />
+      <${Recent} />
+    </main>
+    ${opened === 'settings' && html`<${Settings} onClose=${close} />`}
+    ${opened === 'shortcuts' && html`<${Shortcuts} onClose=${close} />`}
+    <div class="visually-hidden" role="status" data-part="said">${said.value}</div>
+    <div class="toast" role="alert" data-part="alarmed">${alarmed.value && html`<p class="notice bad">${alarmed.value}<button type="button" class="round plain" aria-label=${t('dialog.close')} onClick=${() => (alarmed.value = '')}><${Icon} name="close" /></button></p>`}</div>
+  `;
+}

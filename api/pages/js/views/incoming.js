@@ -1,0 +1,35 @@
+/** A call that rings. It takes the focus only from somebody who is not typing, and Escape does nothing to it. */
+import { useEffect, useRef } from 'preact/hooks';
+import { explain, t } from '../catalogue.js';
+import { silence, silenced, who } from '../attention.js';
+import { accept, decline, trouble } from '../phone.js';
+import { html } from './html.js';
+import { Icon } from './icon.js';
+
+const isTyping = () => document.activeElement?.matches('input, textarea, select') ?? false;
+
+export function Incoming({ call }) {
+  const answer = useRef();
+  const callId = call.call_id;
+  const refusal = trouble.value[callId];
+  useEffect(() => {
+    if (!isTyping()) answer.current.focus();
+  }, []);
+  return html`
+    <section class="card incoming" role="alertdialog" aria-labelledby=${`who-${callId}`} aria-describedby=${`what-${callId}`} data-call-id=${callId} data-state="ringing">
+      <div class="incoming-pulse" aria-hidden="true"><${Icon} name="call" /></div>
+      <div class="incoming-text">
+        <p id=${`what-${callId}`} class="call-state">${t('incoming.title')}</p>
+        <h2 id=${`who-${callId}`} class="call-who">${who(call)}</h2>
+        ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
+        ${refusal && html`<p class="notice bad"><${Icon} name="warning" />${explain(refusal)}</p>`}
+      </div>
+      <div class="incoming-buttons">
+        <button type="button" ref=${answer} class="go" data-do="accept" onClick=${() => accept(callId)}><${Icon} name="call" />${t('incoming.accept')}</button>
+        <button type="button" class="stop" data-do="decline" onClick=${() => decline(callId)}><${Icon} name="end" />${t('incoming.decline')}</button>
+        ${!silenced.value.has(callId) &&
+        html`<button type="button" class="quiet" data-do="silence" onClick=${() => silence(callId)}><${Icon} name="quiet" />${t('incoming.silence')}</button>`}
+      </div>
+    </section>
+  `;
+}
