@@ -1,0 +1,135 @@
+"""One browser's side of the shared port: its credentials, its validated addresses, the one selected, and its DTLS datagrams.
+
+An ICE-lite agent (RFC 8445, section 2.5) sends no checks; it learns every address from authenticated checks. The addresses are kept
+per socket ("wire"), because an answer must leave from the address that was asked.
+"""
+
+import asyncio
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+MAX_ADDRESSES = 16
+MAX_QUEUED_DTLS = 32
+Address = tuple[str, int]
+
+
+class Wire(Protocol):
+    """One UDP socket of the port."""
+
+    def send(self, datagram: bytes, address: Address) -> None: ...
+
+    def forget(self, address: Address) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """RFC 8445 section 5.3 wants 24 bits of randomness in the fragment and 128 in the password; here 72 and 192."""
+
+    fragment: str
+    password: str
+
+    @classmethod
+    def fresh(cls) -> "Credentials":
+        """ICE characters only: base64's alphabet without its URL-safe variants."""
+        return cls(_ice_characters(12), _ice_characters(32))
+
+
+def _ice_characters(count: int) -> str:
+    return "".join(secrets.choice(_ICE_CHARACTERS) for _ in range(count))
+
+
+_ICE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+class IceLink:
+    """The datagram path of one peer.
+
+    ``on_media(datagram, now_s)`` gets what may be SRTP or SRTCP; ``on_selected()`` runs at the first address.
+    ``heard_s``: monotonic time of the last valid check or authenticated packet; None before the first check.
+    """
+
+    def __init__(self, on_media: Callable[[bytes, float], None], on_selected: Callable[[], None]) -> None:
+        self.on_media = on_media
+        self._on_selected = on_selected
+        self.credentials = Credentials.fresh()
+        self.previous: Credentials | None = None  # valid until the first check under the new ones
+        self.addresses: OrderedDict[tuple[Wire, Address], None] = OrderedDict()
+        self.heard_s: float | None = None
+        self.moves = 0
+        self.dropped_dtls = 0
+        self.unsent = 0
+        self._wire: Wire | None = None
+        self._address: Address | None = None
+        self._datagrams: deque[bytes] = deque()
+        self._waiting: asyncio.Future[None] | None = None
+        self.closed = False
+
+    @property
+    def selected(self) -> Address | None:
+        """Where we send: the far end's address as seen from here."""
+        return self._address
+
+    def restart(self) -> None:
+        """New credentials for an ICE restart (RFC 8445, section 9). The old ones go on until the far end uses the new ones."""
+        self.previous = self.previous or self.credentials
+        self.credentials = Credentials.fresh()
+
+    def validated(self, wire: Wire, address: Address, nominated: bool, now_s: float) -> None:
+        """A check from ``address`` was right: packets from there are ours from now on, and go there when it is nominated or the first."""
+        self.heard_s = now_s
+        path = (wire, address)
+        self.addresses[path] = None
+        self.addresses.move_to_end(path)
+        if len(self.addresses) > MAX_ADDRESSES:
+            self._forget_oldest()
+        first = self._address is None
+        if first or nominated:
+            self.moves += not first and path != (self._wire, self._address)
+            self._wire, self._address = path
+        if first:
+            self._on_selected()
+
+    def _forget_oldest(self) -> None:
+        wire, address = next(path for path in self.addresses if path != (self._wire, self._address))
+        del self.addresses[(wire, address)]
+        wire.forget(address)
+
+    def queue_dtls(self, datagram: bytes) -> None:
+        """A DTLS record from a validated address; the oldest gives way when nobody reads."""
+        if len(self._datagrams) >= MAX_QUEUED_DTLS:
+            self._datagrams.popleft()
+            self.dropped_dtls += 1
+        self._datagrams.append(datagram)
+        self._wake()
+
+    async def receive(self) -> bytes:
+        """The next DTLS datagram. Raises ConnectionError when the link is closed."""
+        while not self._datagrams:
+            if self.closed:
+                raise ConnectionError("the ICE link is closed")
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        return self._datagrams.popleft()
+
+    def send(self, datagram: bytes) -> None:
+        """To the selected address; counted as unsent when there is none."""
+        if self._wire is None or self._address is None:
+            self.unsent += 1
+            return
+        self._wire.send(datagram, self._address)
+
+    def close(self) -> None:
+        """Give up all addresses. What is still sent is dropped."""
+        self.closed = True
+        for wire, address in self.addresses:
+            wire.forget(address)
+        self.addresses.clear()
+        self._wire = self._address = None
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
