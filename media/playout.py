@@ -159,7 +159,7 @@ class Playout:
         if len(sound):
             self._in_gap = False
             self._gap_samples = 0
-            if self._opus is None and self._concealment:
+            if self._concealment:
                 sound = self._concealer.received(sound)
         return sound
 
@@ -215,18 +215,27 @@ class Playout:
     def _made_up(self, gap: Gap, samples: int) -> Samples:
         if not self._concealment or self._last is None:
             return np.zeros(samples, np.float32)
-        if self._opus is None:
-            return self._concealer.conceal(samples)
-        step = self._native_hz // _OPUS_STEP_HZ
-        if samples % step or (self._gap_samples > _OPUS_FADE_S * self._native_hz and gap.reason is not Missing.LOST):
-            return np.zeros(samples, np.float32)
+        if self._opus is not None and self._gap_samples < _OPUS_FADE_S * self._native_hz:
+            copy = self._opus_keeps_up(self._opus, gap, samples)
+            if copy is not None:
+                return self._concealer.received(copy)
+        return self._concealer.conceal(samples)
+
+    def _opus_keeps_up(self, opus: OpusDecoder, gap: Gap, samples: int) -> Samples | None:
+        """The lost frame from its copy in the next packet, if it is there.
+
+        Else libopus makes one up, which keeps its memory in step, but ours is played: it sounds better and fades later.
+        """
+        if samples % (self._native_hz // _OPUS_STEP_HZ):
+            return None
         try:
-            if gap.reason is Missing.LOST and gap.following is not None and self._opus.has_fec(gap.following.payload):
+            if gap.reason is Missing.LOST and gap.following is not None and opus.has_fec(gap.following.payload):
                 self._counters.fec_packets_received += 1
-                return self._opus.decode_fec(gap.following.payload, samples)
-            return self._opus.conceal(samples)
+                return opus.decode_fec(gap.following.payload, samples)
+            opus.conceal(samples)
         except CodecError:
-            return np.zeros(samples, np.float32)
+            self._counters.packets_malformed += 1
+        return None
 
     def _scaled(self, native_samples: int) -> int:
         return native_samples * self.rate_hz // self._native_hz

@@ -1,0 +1,104 @@
+"""What every benchmark hands back: rows with their goals, and the machine they were measured on."""
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("aiortc", "av", "numpy", "scipy", "G722", "pesq")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line's wishes: ``data`` a folder of WAV files in place of the shipped speech, ``quick`` only proves that it runs."""
+
+    data: Path | None = None
+    quick: bool = False
+    peers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure. ``goal`` is ``">= 3.5"``, ``"<= 0.6 x peer"`` or ``""`` (shown for comparison only)."""
+
+    case: str
+    metric: str
+    value: float
+    unit: str
+    peer: str = ""
+    peer_value: float | None = None
+    goal: str = ""
+    ratio: float | None = field(init=False)
+    holds: bool | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        ratio = self.value / self.peer_value if self.peer_value else None
+        object.__setattr__(self, "ratio", ratio)
+        object.__setattr__(self, "holds", holds(self.goal, self.value, self.peer_value))
+
+
+def holds(goal: str, value: float, peer_value: float | None = None) -> bool | None:
+    """Does ``value`` keep what ``goal`` promises? None without a goal. Raises ValueError for a goal that cannot be read."""
+    if not goal:
+        return None
+    sign, _, bound = goal.partition(" ")
+    factor, _, times_peer = bound.partition(" x ")
+    limit = float(factor)
+    if times_peer == "peer" and peer_value is not None:
+        limit *= peer_value
+    elif times_peer:
+        raise ValueError(f"goal {goal!r} speaks of a peer that was not measured")
+    if sign == ">=":
+        return value >= limit
+    if sign == "<=":
+        return value <= limit
+    raise ValueError(f"goal {goal!r} begins with neither >= nor <=")
+
+
+def machine() -> dict[str, Any]:
+    """CPU, cores, Python, versions and load, as far as this machine tells."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "load": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def as_json(benchmark: str, rows: list[Row]) -> str:
+    """The one line that programs read."""
+    return json.dumps({"benchmark": benchmark, "machine": machine(), "rows": [_rounded(asdict(row)) for row in rows]})
+
+
+def as_table(benchmark: str, rows: list[Row]) -> str:
+    """The same for people."""
+    facts = machine()
+    lines = [f"{benchmark}: {facts['cpu']}, {facts['cores']} cores, Python {facts['python']}, load {facts['load'][0]}"]
+    case = max(len(row.case) for row in rows)
+    metric = max(len(row.metric) for row in rows)
+    for row in rows:
+        peer = f"  {row.peer} {row.peer_value:.3f}" if row.peer_value is not None else ""
+        verdict = "" if row.holds is None else f"  goal {row.goal}: {'holds' if row.holds else 'MISSED'}"
+        lines.append(f"{row.case:{case}}  {row.metric:{metric}}  {row.value:9.3f} {row.unit:4}{peer}{verdict}")
+    return "\n".join(lines)
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _cpu_name() -> str:
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
