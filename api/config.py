@@ -1,0 +1,371 @@
+"""The settings tree: a TOML file, the environment, a folder of secrets and the command line, each over the one before it.
+
+Sections are frozen and are handed down to the parts they are about. Unknown keys are refused. Every fault is reported at once, with its
+path, where it came from and what to do. Read with pydantic's models but a loader of our own, because that knows of each value where
+it came from.
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from signaling.guard import ClientLimits
+from signaling.hub import HubSettings
+from signaling.limits import AddressLimits
+from signaling.tokens import LONGEST_LIFE_S, SHORTEST_SECRET_BYTES
+
+PREFIX = "CENTRALITA_"
+DEFAULT_FILE = Path("centralita.toml")
+_NOT_SECTIONS = {"SECRETS_DIR"}
+"""Names in the environment that are about the settings and not settings: where the folder of secrets is."""
+
+
+class ConfigError(Exception):
+    """Everything that is wrong with the configuration, for the person who wrote it. ``faults``: one line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        head = "The configuration has a fault:" if len(faults) == 1 else f"The configuration has {len(faults)} faults:"
+        super().__init__("\n".join([head, *(f"  {fault}" for fault in faults), "Nothing was started. Correct this and start again."]))
+
+
+def _split(value: object) -> object:
+    """Lists may be written as ``a,b`` where there is only text: in the environment, in secrets and on the command line."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+_CODECS = ("opus", "g722", "pcma", "pcmu")
+
+
+def _codecs(value: object) -> object:
+    """``auto``, or codecs in the order they are wanted."""
+    if value == "auto":
+        return value
+    names = _split(value)
+    if not isinstance(names, list | tuple) or not names or any(name not in _CODECS for name in names):
+        raise ValueError(f'give "auto", or a list of {", ".join(_CODECS)} in the order they are wanted')
+    return tuple(names)
+
+
+def _networks(value: object) -> object:
+    names = _split(value)
+    for name in names if isinstance(names, list | tuple) else ():
+        ipaddress.ip_network(str(name))
+    return names
+
+
+Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
+CodecPolicy = Annotated[str | tuple[str, ...], BeforeValidator(_codecs)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ServerSection(_Section):
+    """Where pages are served. Browsers allow microphones on https and on localhost only, hence the certificate."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    public_url: str = ""
+    """How people reach us, where a proxy stands in front: ``https://phone.example``."""
+    trusted_proxies: Networks = ()
+    """Addresses or networks whose ``X-Forwarded-For`` is believed."""
+    metrics_from: Networks = ("127.0.0.0/8", "::1/128")
+    """Networks that may read ``/metrics``."""
+    drain_s: Seconds = 0.0
+    """How long live calls may go on after SIGTERM."""
+    data_dir: Path = Path("var")
+
+    @model_validator(mode="after")
+    def _whole_certificate(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: give both, or neither")
+        for path in (self.tls_certificate, self.tls_key):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{path} does not exist or is no file: give the path of the PEM file")
+        return self
+
+
+class StoreSection(_Section):
+    url: SecretStr = SecretStr("")
+    """SQLAlchemy URL (``postgresql+asyncpg://...``); empty: an SQLite file in the data folder."""
+
+
+class MediaSection(_Section):
+    hosts: Names = ("127.0.0.1",)
+    """Addresses that media is bound to."""
+    port: Port = 0
+    """The one UDP port of all browsers; 0 takes a free one."""
+    public_hosts: Names = ()
+    """What is told to browsers and phones in place of ``hosts`` (NAT 1:1)."""
+    capture_dir: Path | None = None
+    """Folder in which every decrypted packet is logged. For measuring only: calls can be heard from it."""
+    browser_codecs: CodecPolicy = "auto"
+    phone_codecs: CodecPolicy = "auto"
+    concealment: bool = True
+    rtp_port_min: Port = 0
+    """Lowest port of phone legs; 0: any free ones."""
+    rtp_port_max: Port = 0
+
+    @model_validator(mode="after")
+    def _port_range(self) -> Self:
+        if (self.rtp_port_min == 0) != (self.rtp_port_max == 0):
+            raise ValueError("rtp_port_min and rtp_port_max belong together: give both, or neither")
+        if self.rtp_port_min and self.rtp_port_max - self.rtp_port_min < 3:
+            raise ValueError("rtp_port_max must be at least 3 above rtp_port_min: a call takes two ports, an even and the next")
+        return self
+
+
+class SipSection(_Section):
+    """The line to one PBX."""
+
+    enabled: bool = False
+    name: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9_-]+$")] = "pbx"
+    server: str = ""
+    port: Annotated[int, Field(ge=1, le=65_535)] = 5060
+    transport: Literal["udp", "tcp"] = "udp"
+    domain: str = ""
+    extension: str = ""
+    auth_id: str = ""
+    """The name in digest answers where it is not the extension (3CX: always)."""
+    password: SecretStr = SecretStr("")
+    display_name: str = ""
+    register_: Annotated[bool, Field(alias="register")] = True
+    expires_s: Annotated[int, Field(ge=30, le=86_400)] = 300
+    listen_host: str = "0.0.0.0"
+    listen_port: Port = 0
+    public_host: str = ""
+    trusted: Names = ()
+    """Further addresses or networks whose calls are taken, beside the server's own."""
+    ring_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+
+    @model_validator(mode="after")
+    def _whole_line(self) -> Self:
+        missing = [name for name in ("server", "extension") if not getattr(self, name)]
+        if self.enabled and missing:
+            raise ValueError(f"the line is enabled but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
+        return self
+
+
+class DialingSection(_Section):
+    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "ES"
+    """Country of numbers written without one (ISO 3166)."""
+    style: Literal["plus", "zeros", "bare", "national"] = "plus"
+    """How public numbers are written towards the PBX."""
+    line_prefix: Annotated[str, Field(pattern=r"^[0-9*#]*$", max_length=8)] = ""
+
+
+class DemoSection(_Section):
+    enabled: bool = False
+    """The demo line (600 echo, 601 speech, ...) and the demo agent."""
+
+
+class SecuritySection(_Section):
+    secret: SecretStr = SecretStr("")
+    """Signs session tokens, 32 bytes or more; empty: drawn at the first start and kept in the data folder."""
+    previous_secrets: tuple[SecretStr, ...] = ()
+    """Still believed while their last tokens live, never used."""
+    token_lifetime_s: Annotated[float, Field(ge=30, le=LONGEST_LIFE_S)] = LONGEST_LIFE_S
+    session_s: Annotated[float, Field(ge=60, le=30 * 86_400)] = 12 * 3600.0
+    """After that the password is asked for again."""
+    allowed_origins: Names = ()
+    """Other sites whose pages may connect: ``https://host[:port]``."""
+    requests_per_s: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    requests_at_once: Annotated[float, Field(ge=1, le=10_000)] = 60.0
+    sockets: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    sockets_per_person: Annotated[int, Field(ge=1, le=100)] = 8
+    sockets_per_address: Annotated[int, Field(ge=1, le=100_000)] = 100
+    connections_per_s: Annotated[float, Field(gt=0, le=10_000)] = 5.0
+    connections_at_once: Annotated[float, Field(ge=1, le=10_000)] = 50.0
+    sign_ins_at_once: Annotated[int, Field(ge=1, le=64)] = 2
+    """Passwords checked at the same time; each takes a core and 64 MB for some 50 ms."""
+
+    @model_validator(mode="after")
+    def _long_secrets(self) -> Self:
+        for secret in (self.secret, *self.previous_secrets):
+            text = secret.get_secret_value()
+            if text and len(text.encode()) < SHORTEST_SECRET_BYTES:
+                raise ValueError(f"a secret needs at least {SHORTEST_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`")
+        return self
+
+
+class LogSection(_Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+    """``auto``: coloured lines in a terminal, JSON elsewhere."""
+
+
+class Settings(_Section):
+    server: ServerSection = ServerSection()
+    store: StoreSection = StoreSection()
+    media: MediaSection = MediaSection()
+    sip: SipSection = SipSection()
+    dialing: DialingSection = DialingSection()
+    demo: DemoSection = DemoSection()
+    security: SecuritySection = SecuritySection()
+    log: LogSection = LogSection()
+
+    @classmethod
+    def load(cls, path: Path | None = None, env: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> "Settings":
+        """Read all sources. ``path`` None: ``centralita.toml`` where it exists. ``overrides`` (``{"server": {"port": 1}}`` or
+        ``{"server.port": 1}``, from the command line) win; those that are None do not count. Raises ``ConfigError``.
+        """
+        sources = _Sources()
+        environment = os.environ if env is None else env
+        sources.file(path)
+        sources.environment(environment)
+        if folder := environment.get(PREFIX + "SECRETS_DIR"):
+            sources.secrets(Path(folder))
+        sources.command_line(overrides or {})
+        return sources.settings()
+
+    @property
+    def store_url(self) -> str:
+        """The database's URL, the default one included."""
+        return self.store.url.get_secret_value() or f"sqlite+aiosqlite:///{self.server.data_dir / 'centralita.sqlite3'}"
+
+    def token_secret(self) -> str:
+        """The secret that signs tokens. Where none is set it is drawn and kept in the data folder, readable by us alone."""
+        given = self.security.secret.get_secret_value()
+        if given:
+            return given
+        kept = self.server.data_dir / "token.secret"
+        try:
+            return kept.read_text().strip()
+        except FileNotFoundError:
+            pass
+        self.server.data_dir.mkdir(parents=True, exist_ok=True)
+        drawn = secrets.token_hex(32)
+        with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(drawn + "\n")
+        return drawn
+
+    def hub(self) -> HubSettings:
+        """What the hub needs to know."""
+        security = self.security
+        own = (self.server.public_url.rstrip("/"),) if self.server.public_url else ()
+        return HubSettings(
+            allowed_origins=(*own, *security.allowed_origins),
+            client=ClientLimits(rate_per_s=security.requests_per_s, burst=security.requests_at_once),
+            address=AddressLimits(
+                rate_per_s=security.connections_per_s,
+                burst=security.connections_at_once,
+                open_at_once=security.sockets_per_address,
+            ),
+            sockets=security.sockets,
+            sockets_per_person=security.sockets_per_person,
+        )
+
+    def masked(self) -> dict[str, Any]:
+        """The effective settings for people to read: what is secret shows only whether it is set."""
+        shown: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        shown["store"]["url"] = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:********@", self.store_url)
+        return shown
+
+
+class _Sources:
+    """Collects values by their path, with where each came from, and every fault on the way."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._origin: dict[tuple[str, ...], str] = {}
+        self._faults: list[str] = []
+
+    def file(self, path: Path | None) -> None:
+        if path is None and not DEFAULT_FILE.is_file():
+            return
+        chosen = path or DEFAULT_FILE
+        try:
+            self._merge((), tomllib.loads(chosen.read_text(encoding="utf-8")), str(chosen))
+        except OSError as error:
+            self._faults.append(f"{chosen}: cannot be read ({error.strerror}): check the path given with --config.")
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            self._faults.append(f"{chosen}: is not TOML: {error}.")
+
+    def environment(self, environment: Mapping[str, str]) -> None:
+        for name in sorted(environment):
+            if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _NOT_SECTIONS:
+                path = name.removeprefix(PREFIX).lower().split("__")
+                self._put(tuple(path), environment[name], f"environment variable {name}")
+
+    def secrets(self, folder: Path) -> None:
+        """Each file holds one value; ``sip__password`` is named like the environment variable, in lower case, without its prefix."""
+        if not folder.is_dir():
+            self._faults.append(f"{folder}: is no folder: {PREFIX}SECRETS_DIR must name the folder of secrets.")
+            return
+        for file in sorted(folder.iterdir()):
+            if file.is_file() and not file.name.startswith("."):
+                self._put(tuple(file.name.lower().split("__")), file.read_text(encoding="utf-8").strip(), f"secret file {file}")
+
+    def command_line(self, overrides: Mapping[str, Any]) -> None:
+        for name, value in overrides.items():
+            if value is not None:
+                self._put(tuple(name.split(".")), value, "command line")
+
+    def settings(self) -> Settings:
+        try:
+            settings = Settings.model_validate(self._values)
+        except ValidationError as error:
+            self._faults += [self._told(dict(fault)) for fault in error.errors(include_url=False, include_input=False)]
+        if self._faults:
+            raise ConfigError(self._faults)
+        return settings
+
+    def _put(self, path: tuple[str, ...], value: Any, origin: str) -> None:
+        nested = value
+        for part in reversed(path):
+            nested = {part: nested}
+        self._merge((), nested, origin)
+
+    def _merge(self, path: tuple[str, ...], values: Mapping[str, Any], origin: str) -> None:
+        into = self._values
+        for part in path:
+            into = into[part]
+        for name, value in values.items():
+            here = (*path, name)
+            if isinstance(value, Mapping):
+                if not isinstance(into.get(name), dict):
+                    into[name] = {}
+                self._origin.setdefault(here, origin)
+                self._merge(here, {key: part for key, part in value.items() if part is not None}, origin)
+            else:
+                into[name] = value
+                self._origin[here] = origin
+
+    def _told(self, fault: dict[str, Any]) -> str:
+        """One fault as a line: path, where from, what is wrong. Values are not quoted: they may be secrets."""
+        path = tuple(str(part) for part in fault["loc"])
+        named = next((path[:length] for length in range(len(path), 0, -1) if path[:length] in self._origin), ())
+        shown = ".".join(named or path[:2])
+        origin = self._origin.get(named, "default")
+        if fault["type"] == "extra_forbidden":
+            known = _known(path[:-1])
+            close = difflib.get_close_matches(path[-1], known, 1)
+            what = f"unknown key: did you mean {close[0]}?" if close else f"unknown key. Known here: {', '.join(known)}."
+            return f"{shown} ({origin}): {what}"
+        message = fault["msg"].removeprefix("Value error, ")
+        return f"{shown} ({origin}): {message[:1].lower()}{message[1:]}."
+
+
+def _known(section: tuple[str, ...]) -> list[str]:
+    """Names of the keys of a section."""
+    model: type[BaseModel] = Settings
+    for part in section:
+        annotation = model.model_fields[part].annotation
+        assert isinstance(annotation, type)
+        model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]

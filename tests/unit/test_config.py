@@ -1,0 +1,143 @@
+"""Settings: where they come from, what is refused, what is shown."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from api.config import ConfigError, Settings
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def faults(path: Path | None, env: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Settings.load(path, env or {})
+    return caught.value.faults
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "centralita.toml"
+
+
+def test_later_sources_win_and_leave_the_rest(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "sip__password").write_text("hunter2\n")
+    (folder / "server__port").write_text("3\n")
+    file.write_text('[server]\nhost = "::1"\nport = 1\n[sip]\nregister = false\n')
+    env = {"CENTRALITA_SERVER__PORT": "2", "CENTRALITA_SERVER__DRAIN_S": "30", "CENTRALITA_SECRETS_DIR": str(folder), "OTHER": "x"}
+    settings = Settings.load(file, env, {"server.port": 4, "demo": {"enabled": True}, "server.host": None})
+    assert (settings.server.host, settings.server.port, settings.server.drain_s) == ("::1", 4, 30.0)
+    assert settings.sip.password.get_secret_value() == "hunter2"
+    assert settings.sip.register_ is False
+    assert settings.demo.enabled
+    assert Settings.load(file, env).server.port == 3
+    assert Settings.load(file, {}).server.port == 1
+
+
+def test_the_default_file_is_read_where_it_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load(env={}).server.port == 8080
+    Path("centralita.toml").write_text("[server]\nport = 1234\n")
+    assert Settings.load(env={}).server.port == 1234
+
+
+def test_every_fault_is_told_at_once_with_its_path_and_origin(file: Path) -> None:
+    file.write_text('[server]\nport = 99999\nhots = "x"\n[sip]\nenabled = true\n[media]\nbrowser_codecs = ["opus", "mp3"]\n')
+    env = {"CENTRALITA_SERVRE__PORT": "1", "CENTRALITA_SERVER__DRAIN_S": "soon", "CENTRALITA_SECURITY__SECRET": "short"}
+    told = faults(file, env)
+    assert len(told) == 7
+    text = "\n".join(told)
+    assert f"server.port ({file}): input should be less than or equal to 65535" in text
+    assert f"server.hots ({file}): unknown key: did you mean host?" in text
+    assert "servre (environment variable CENTRALITA_SERVRE__PORT): unknown key: did you mean server?" in text
+    assert "server.drain_s (environment variable CENTRALITA_SERVER__DRAIN_S): " in text
+    assert f"sip ({file}): the line is enabled but server and extension are not set" in text
+    assert f'media.browser_codecs ({file}): give "auto", or a list of opus, g722, pcma, pcmu' in text
+    assert "a secret needs at least 32 bytes" in text
+    assert "short" not in text.replace("shorter", "")
+
+
+@pytest.mark.parametrize("body", ["[server\nport = 1", "port", "[server]\nport = 1\nport = 2"])
+def test_what_is_not_toml_is_told_with_its_place(file: Path, body: str) -> None:
+    file.write_text(body)
+    (fault,) = faults(file)
+    assert str(file) in fault
+    assert "line" in fault or "end of document" in fault
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path / "none.toml")
+    assert "No such file" in fault
+    assert "--config" in fault
+
+
+def test_a_section_that_is_no_section_is_told(file: Path) -> None:
+    file.write_text('server = "here"\n')
+    (fault,) = faults(file)
+    assert fault.startswith(f"server ({file}): ")
+
+
+def test_a_section_may_not_be_both_text_and_section(file: Path) -> None:
+    file.write_text("[server]\nport = 1\n")
+    told = faults(file, {"CENTRALITA_SERVER": "x"})
+    assert "environment variable CENTRALITA_SERVER)" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("env", "fault"),
+    [
+        ({"CENTRALITA_SERVER__TLS_KEY": "/nowhere.pem"}, "belong together"),
+        ({"CENTRALITA_SERVER__TLS_KEY": "/nowhere.pem", "CENTRALITA_SERVER__TLS_CERTIFICATE": "/nowhere.pem"}, "does not exist"),
+        ({"CENTRALITA_MEDIA__RTP_PORT_MIN": "20000"}, "belong together"),
+        ({"CENTRALITA_MEDIA__RTP_PORT_MIN": "20000", "CENTRALITA_MEDIA__RTP_PORT_MAX": "20001"}, "at least 3 above"),
+        ({"CENTRALITA_SERVER__TRUSTED_PROXIES": "10.0.0.0/33"}, "10.0.0.0/33"),
+        ({"CENTRALITA_SECRETS_DIR": "/nowhere"}, "SECRETS_DIR"),
+    ],
+)
+def test_parts_that_do_not_fit_together(env: dict[str, str], fault: str) -> None:
+    (told,) = faults(None, env)
+    assert fault in told
+
+
+def test_lists_are_written_with_commas_where_there_is_only_text() -> None:
+    settings = Settings.load(env={"CENTRALITA_MEDIA__PHONE_CODECS": "g722, pcma", "CENTRALITA_MEDIA__HOSTS": "127.0.0.1,::1"})
+    assert settings.media.phone_codecs == ("g722", "pcma")
+    assert settings.media.hosts == ("127.0.0.1", "::1")
+
+
+def test_secrets_are_masked_and_the_rest_is_shown() -> None:
+    env = {
+        "CENTRALITA_STORE__URL": "postgresql+asyncpg://user:canary1@host/name",
+        "CENTRALITA_SIP__PASSWORD": "canary2",
+        "CENTRALITA_SECURITY__SECRET": SECRET,
+    }
+    shown = Settings.load(env=env).masked()
+    assert not {"canary1", "canary2", SECRET} & set(str(shown).replace("'", " ").replace(":", " ").replace("@", " ").split())
+    assert shown["store"]["url"] == "postgresql+asyncpg://user:********@host/name"
+    assert shown["sip"]["register"] is True
+    assert shown["server"]["port"] == 8080
+    assert "canary" not in repr(Settings.load(env=env))
+
+
+def test_the_token_secret_is_drawn_once_and_kept_for_us_alone(tmp_path: Path) -> None:
+    settings = Settings.load(env={"CENTRALITA_SERVER__DATA_DIR": str(tmp_path / "new")})
+    drawn = settings.token_secret()
+    assert len(drawn) == 64
+    assert settings.token_secret() == drawn
+    assert (tmp_path / "new" / "token.secret").stat().st_mode & 0o077 == 0
+    assert Settings.load(env={"CENTRALITA_SECURITY__SECRET": SECRET}).token_secret() == SECRET
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Settings.load(env={}).server.port = 1
+
+
+def test_what_the_hub_is_told() -> None:
+    env = {"CENTRALITA_SERVER__PUBLIC_URL": "https://phone.example/", "CENTRALITA_SECURITY__REQUESTS_PER_S": "7"}
+    hub = Settings.load(env=env).hub()
+    assert hub.allowed_origins == ("https://phone.example",)
+    assert hub.client.rate_per_s == 7.0
