@@ -83,10 +83,14 @@ export function Desk() {
     <${Banners} />
     <main id="main" class="desk" tabindex="-1" data-ready=${String(ready.value)}>
       <h1 class="visually-hidden">${t('desk.title')}</h1>
-      <${Calls} />
-      <${Dial} />
-      <${Demo} />
-      <${Recent} />
+      <div class="column">
+        <${Calls} />
+        <${Demo} />
+      </div>
+      <div class="column tools">
+        <${Dial} />
+        <${Recent} />
+      </div>
     </main>
     ${opened === 'settings' && html`<${Settings} onClose=${close} />`}
     ${opened === 'shortcuts' && html`<${Shortcuts} onClose=${close} />`}
