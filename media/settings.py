@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from media.answer import OpusPreferences
 from media.codec import OpusSettings
 
 RATE_HZ = 16_000
@@ -27,14 +28,18 @@ class MediaSettings:
     codec_policy: str | tuple[str, ...] = "auto"
     concealment: bool = True
     opus: OpusSettings = field(default_factory=OpusSettings)
+    browser_opus: OpusPreferences = field(default_factory=OpusPreferences)
+    """What we send in Opus, and what we ask the browser's encoder to send."""
     capture: Path | None = None
     rtcp_interval_s: float = 2.5
     quality_interval_s: float = 1.0
     silent_after_s: float = 3.0
-    peer_silent_after_s: float = 15.0
-    """A browser's consent checks come every 5 s (RFC 7675); without any, and without RTP, its peer is lost."""
-    connect_within_s: float = 15.0
-    """ICE and DTLS of a new peer must be done by then, or the peer is lost."""
+    """Without RTP for so long, a leg whose far end agreed to send counts as silent."""
+    lost_after_s: float = 15.0
+    """A browser without RTP and without a connectivity check (RFC 7675 consent) for so long is lost."""
+    checks_within_s: float = 30.0
+    """The first connectivity check of a new peer must come within this time, DTLS end within half of it more."""
+    most_peers: int = 1_000
     most_rooms: int = 1_000
     most_legs_per_room: int = 50
     digits_queued: int = 64

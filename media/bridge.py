@@ -1,0 +1,198 @@
+"""The bridge of a room: who hears whom, forwarded packet by packet where that is possible, else mixed at every tick.
+
+Theory. With L joined legs, samples X (L, n) and gains G (L, L), leg i hears ``(G @ X)[i]``: row i, column j is how loud i hears j, and
+the diagonal is 0. Mute, hold and monitoring are entries of G and nothing else. A changed G is reached by a ramp over one frame, so that
+nothing clicks. An echo (the demo line's) has as its row of X what it would hear: ``G[e] @ X``, worked out first, in the same tick.
+
+Every leg's playout is pulled at every tick, heard or not, so that what was said during a mute is gone when it ends. A leg that is
+joined is always sent something, silence at least: that keeps address translators and watchdogs content.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media.codec import Samples
+from media.forward import Forwarding, routes
+from media.leg import Leg
+from media.messages import MediaRefusal
+from media.settings import FRAME_SAMPLES
+from media.sounds import make_sound
+
+Gains = NDArray[np.float32]
+_RAMP = np.linspace(0.0, 1.0, FRAME_SAMPLES, endpoint=False, dtype=np.float32)
+
+
+class Bridge:
+    """One room. ``most_legs`` bounds it. ``replan()`` is the one place where forwarding or mixing is decided."""
+
+    def __init__(self, room_id: str, *, concealment: bool = True, most_legs: int = 50) -> None:
+        self.room_id = room_id
+        self.legs: dict[str, Leg] = {}
+        self.mixing = False
+        self.ticking = False
+        """Is there anything to do at a tick?"""
+        self.switches = 0
+        """How often forwarding and mixing took turns."""
+        self._concealment = concealment
+        self._most_legs = most_legs
+        self._gains: dict[tuple[str, str], float] = {}
+        self._expected: set[str] = set()
+        self._mixed: list[Leg] = []
+        self._echoes: list[int] = []
+        self._matrix: Gains = np.zeros((0, 0), np.float32)
+        self._former: Gains | None = None
+
+    def add(self, leg: Leg) -> None:
+        """A leg of this room, not yet joined. Raises MediaRefusal when the room is full."""
+        if len(self.legs) >= self._most_legs:
+            raise MediaRefusal(
+                "room_full", f"This room already has {self._most_legs} legs, which is its limit: somebody has to leave first."
+            )
+        self.legs[leg.leg_id] = leg
+        if leg.leg_id in self._expected:
+            self._expected.discard(leg.leg_id)
+            leg.joined = True
+        self.replan()
+
+    def remove(self, leg_id: str) -> None:
+        leg = self.legs.pop(leg_id)
+        leg.joined, leg.route, leg.playout = False, None, None
+        self._gains = {pair: gain for pair, gain in self._gains.items() if leg_id not in pair}
+        self.replan()
+
+    def join(self, leg_id: str) -> None:
+        """From now on the leg speaks and hears; one that is not open yet (a browser that has still to offer) joins as it comes."""
+        if leg_id in self.legs:
+            self.legs[leg_id].joined = True
+            self.replan()
+        elif len(self._expected) < self._most_legs:
+            self._expected.add(leg_id)
+
+    def set_gains(self, gains: Iterable[tuple[str, str, float]]) -> None:
+        """(listener, speaker, gain 0-1) entries; others stay, and those of a leg yet to come wait for it. Raises MediaRefusal."""
+        entries = {(listener, speaker): gain for listener, speaker, gain in gains}
+        if not all(0.0 <= gain <= 1.0 for gain in entries.values()):
+            raise MediaRefusal("bad_gain", "A gain is a number between 0 (not heard) and 1 (heard as it is).")
+        if len(self._gains | entries) > self._most_legs**2:
+            raise MediaRefusal("room_full", f"A room of at most {self._most_legs} legs has no more gains than {self._most_legs**2}.")
+        self._gains |= entries
+        self.replan()
+
+    def send_digits(self, leg_id: str, digits: str) -> None:
+        """Digits to the far end of a leg. Raises MediaRefusal for what is no digit, or where none were agreed."""
+        leg = self.legs[leg_id]
+        try:
+            if leg.programme is not None:
+                leg.programme.press(digits)
+                return
+            if leg.agreement is None or leg.agreement.event_out is None:
+                raise MediaRefusal("no_events", "The far end agreed to no telephone events (RFC 4733): send the digits by SIP INFO.")
+            taken = leg.digits.put(digits)
+        except ValueError as error:
+            raise MediaRefusal("bad_digits", f"Not sent: {error}.") from None
+        self.ticking = True
+        if taken < len(digits):
+            raise MediaRefusal("digits_full", f"Only {taken} of {len(digits)} digits were taken, the queue is full: send the rest later.")
+
+    def relay_digit(self, speaker: Leg, digit: str) -> None:
+        """A key pressed at one phone goes on to the other phone of a mixed room of two; forwarding passes events on by itself."""
+        others = [leg for leg in self._mixed if leg is not speaker]
+        if self.mixing and len(others) == 1 and others[0].kind == "phone":
+            agreement = others[0].agreement
+            if agreement is not None and agreement.event_out is not None and self._gain(others[0], speaker) > 0.0:
+                others[0].digits.put(digit)
+
+    def play(self, leg_id: str, sound: str | None) -> None:
+        """What a leg hears beside the mix. Raises MediaRefusal for an unknown sound."""
+        self.legs[leg_id].sound = make_sound(sound) if sound is not None else None
+        self.replan()
+
+    def replan(self) -> None:
+        """Decide anew between forwarding and mixing, after any change of legs, codecs, connections, gains or sounds."""
+        joined = [leg for leg in self.legs.values() if leg.joined]
+        pairs = routes(joined, self._gain)
+        mixing = pairs is None and bool(joined)
+        self.switches += mixing != self.mixing and len(joined) > 1
+        self.mixing = mixing
+        if pairs is not None:
+            self._forward(joined, {source.leg_id: target for source, target in pairs})
+        else:
+            self._mix(joined)
+        self.ticking = mixing or self._busy()
+
+    def _busy(self) -> bool:
+        return any(leg.sound is not None or leg.digits.busy for leg in self.legs.values())
+
+    def _gain(self, listener: Leg, speaker: Leg) -> float:
+        if listener is speaker:
+            return 0.0
+        return self._gains.get((listener.leg_id, speaker.leg_id), 1.0)
+
+    def _forward(self, joined: list[Leg], targets: dict[str, Leg]) -> None:
+        self._mixed, self._former = [], None
+        for leg in joined:
+            leg.playout = None
+            target = targets.get(leg.leg_id)
+            if target is None:
+                leg.route = None
+            elif leg.route is None or leg.route.target is not target or leg.route.agreement is not target.agreement:
+                leg.route = Forwarding(target)
+            leg.stop_encoding()
+
+    def _mix(self, joined: list[Leg]) -> None:
+        for leg in joined:
+            leg.route = None
+            if leg.programme is None:
+                leg.start_playout(concealment=self._concealment)
+        matrix = np.array([[self._gain(listener, speaker) for speaker in joined] for listener in joined], np.float32)
+        if self._mixed == joined and not np.array_equal(matrix, self._matrix) and self._former is None:
+            self._former = self._matrix
+        elif self._mixed != joined:
+            self._former = None
+        self._mixed, self._matrix = joined, matrix.reshape(len(joined), len(joined))
+        self._echoes = [index for index, leg in enumerate(joined) if leg.programme is not None and leg.programme.echoes]
+
+    # -- at each tick
+
+    def tick(self, tick_s: float, now_s: float) -> None:
+        """20 ms of this room: ``tick_s`` is the scheduled, ``now_s`` the true time."""
+        if self.mixing:
+            heard = self._mixture(now_s)
+            for leg, samples in zip(self._mixed, heard, strict=True):
+                if leg.programme is None:
+                    leg.play(samples if leg.sound is None else samples + leg.sound.frame(), tick_s, now_s)
+        for leg in self.legs.values():
+            if self.mixing and leg.joined:
+                continue
+            if leg.sound is not None:
+                leg.play(leg.sound.frame(), tick_s, now_s)
+            else:
+                leg.send_digit(tick_s, now_s)
+        self.ticking = self.mixing or self._busy()
+
+    def _mixture(self, now_s: float) -> Samples:
+        """What each mixed leg hears, (legs, FRAME_SAMPLES)."""
+        said = np.zeros((len(self._mixed), FRAME_SAMPLES), np.float32)
+        for row, leg in enumerate(self._mixed):
+            if leg.playout is not None:
+                said[row] = leg.playout.pull(now_s)
+            elif leg.programme is not None and not leg.programme.echoes:
+                said[row] = leg.programme.frame()
+        if self._echoes:
+            said[self._echoes] = self._applied(said)[self._echoes]
+        powers = np.einsum("ij,ij->i", said, said)
+        for leg, power in zip(self._mixed, powers, strict=True):
+            leg.power_sum += float(power) / FRAME_SAMPLES
+            leg.power_ticks += 1
+        heard = self._applied(said)
+        self._former = None
+        return heard
+
+    def _applied(self, said: Samples) -> Samples:
+        heard: Samples = self._matrix @ said
+        if self._former is not None:
+            before: Samples = self._former @ said
+            heard = (before + (heard - before) * _RAMP).astype(np.float32, copy=False)
+        return heard

@@ -1,0 +1,78 @@
+"""Forwarding: packets of one leg go to another as they are, in the very call in which they arrive. No queue, no task, no decoding.
+
+Theory. Two legs need no bridge when what one sends is what the other was promised: the same codec in both directions, both gains 1, no
+sound played to either, and neither an artificial far end that wants samples. The echo of the demo line is the same with one leg: its
+packets go back to itself. ``routes`` is the one place where that is decided.
+"""
+
+from collections.abc import Callable, Sequence
+
+from media.leg import EventFormat, Leg
+from media.rtp import RtpHeader
+
+
+class Forwarding:
+    """The way from one leg to ``target``, which may be the same leg."""
+
+    def __init__(self, target: Leg) -> None:
+        assert target.agreement is not None
+        self.target = target
+        self.agreement = target.agreement
+        self._payload_type = target.agreement.spoken.payload_type
+        self._event: EventFormat | None = target.agreement.event_out
+        target.sender.interrupt()
+
+    def audio(self, packet: bytes, header: RtpHeader, now_s: float) -> None:
+        """One audio packet; it rests while we send a digit of our own to the target."""
+        target = self.target
+        if target.digits.busy:
+            target.counters["dropped_for_digit"] += 1
+            target.sender.interrupt()
+            return
+        self._pass(packet, header, self._payload_type, now_s)
+
+    def event(self, packet: bytes, header: RtpHeader, clock_rate_hz: int, now_s: float) -> None:
+        """One telephone event, under the target's payload type; left out without a gap where the target did not agree to any."""
+        if self._event is None or self._event.clock_rate_hz != clock_rate_hz or self.target.digits.busy:
+            self.omit()
+            return
+        self._pass(packet, header, self._event.payload_type, now_s)
+
+    def omit(self) -> None:
+        """A packet of the source is left out on purpose."""
+        self.target.sender.omit()
+
+    def _pass(self, packet: bytes, header: RtpHeader, payload_type: int, now_s: float) -> None:
+        target = self.target
+        passed = target.sender.forward(packet, header, payload_type, now_s)
+        if passed is None:
+            target.counters["dropped_late_at_switch"] += 1
+            return
+        target.counters["packets_forwarded"] += 1
+        target.send(passed, now_s)
+
+
+def routes(joined: Sequence[Leg], gain: Callable[[Leg, Leg], float]) -> list[tuple[Leg, Leg]] | None:
+    """(source, target) pairs when these legs of a room can be forwarded; None when they have to be mixed.
+
+    ``gain(listener, speaker)`` is the room's matrix.
+    """
+    if len(joined) != 2 or any(leg.sound is not None for leg in joined):
+        return None
+    first, second = joined
+    if gain(first, second) != 1.0 or gain(second, first) != 1.0:
+        return None
+    real = [leg for leg in joined if leg.programme is None]
+    artificial = [leg.programme for leg in joined if leg.programme is not None]
+    if not real or any(not programme.echoes for programme in artificial):
+        return None
+    pairs = [(first, second), (second, first)] if not artificial else [(real[0], real[0])]
+    return pairs if all(_passes(source, target) for source, target in pairs) else None
+
+
+def _passes(source: Leg, target: Leg) -> bool:
+    """Is what the source sends what the target was promised, and are both there? An absent side leaves the other one silence to hear."""
+    if not (source.connected and target.connected) or source.silent or source.codec_in is None or target.agreement is None:
+        return False
+    spoken = target.agreement.spoken
+    return (source.codec_in.name, source.codec_in.clock_rate) == (spoken.name, spoken.clock_rate)

@@ -1,0 +1,298 @@
+"""One endpoint's audio in a room: what it agreed, what it receives and what it is sent.
+
+A leg outlives its transport: a browser's peer comes and goes with reloads, the leg's outgoing stream goes on under the same SSRC. What
+comes in is counted and goes one of two ways: along ``route`` (forwarded at once, packet by packet) or into ``playout`` (decoded and
+mixed by the tick). ``media/bridge.py`` decides which.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from media import rtp
+from media.codec import Encoder, OpusEncoder, OpusSettings, Samples, make_encoder
+from media.digits import DigitHearing, DigitQueue
+from media.playout import Playout
+from media.receive_stats import ReceiveStats
+from media.recorder import PacketLog
+from media.reports import Reports
+from media.rtp import RtpHeader
+from media.sender import RtpSender
+from media.settings import RATE_HZ
+from media.transport import Transport
+from rooms.audio import AudioCodec
+
+if TYPE_CHECKING:
+    from media.demo_leg import Programme
+    from media.forward import Forwarding
+    from media.sounds import Sound
+
+COUNTERS = (
+    "packets_in",
+    "packets_out",
+    "packets_forwarded",
+    "packets_mixed",
+    "dropped_malformed",
+    "dropped_unknown_type",
+    "dropped_implausible",
+    "dropped_not_joined",
+    "dropped_for_digit",
+    "dropped_not_connected",
+    "dropped_late_at_switch",
+    "digits_heard",
+    "digits_sent",
+    "encode_failures",
+)
+_FEC_FROM_LOSS = 0.01
+_COMFORT_NOISE = 13  # RFC 3389: says only that the far end is silent
+
+
+@dataclass(frozen=True, slots=True)
+class EventFormat:
+    """How telephone events travel (RFC 4733): payload type, and the clock in which their durations count."""
+
+    payload_type: int
+    clock_rate_hz: int = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What a leg and its far end agreed. ``spoken`` is what we send; ``codecs`` what may come, by payload type.
+
+    ``far_sends`` and ``far_receives``: its direction (RFC 3264); a phone on hold does neither.
+    """
+
+    spoken: AudioCodec
+    codecs: dict[int, AudioCodec]
+    event_out: EventFormat | None = None
+    events_in: dict[int, int] = field(default_factory=dict)
+    far_sends: bool = True
+    far_receives: bool = True
+
+
+class Leg:
+    """``kind``: ``peer`` (browser), ``phone`` or ``demo``. Callbacks: ``on_digit(digit)``, ``on_codec()`` when what comes in changes.
+
+    Mutable state is few and owned here; the bridge sets ``joined``, ``sound``, ``route`` and ``playout``.
+    """
+
+    def __init__(
+        self,
+        leg_id: str,
+        kind: str,
+        sender: RtpSender,
+        reports: Reports,
+        counters: dict[str, int],
+        *,
+        opus: OpusSettings | None = None,
+        digits_queued: int = 64,
+        on_digit: Callable[[str], None],
+        on_codec: Callable[[], None],
+        log_in: PacketLog | None = None,
+        log_out: PacketLog | None = None,
+    ) -> None:
+        self.leg_id, self.kind = leg_id, kind
+        self.sender, self.reports, self.counters = sender, reports, counters
+        self.transport: Transport | None = None
+        self.connected = False
+        self.silent = False
+        """Reachable, but nothing came for a while: the other side is sent silence meanwhile."""
+        self.agreement: Agreement | None = None
+        self.joined = False
+        self.sound: Sound | None = None
+        self.programme: Programme | None = None
+        self.route: Forwarding | None = None
+        self.playout: Playout | None = None
+        self.received: ReceiveStats | None = None
+        self.codec_in: AudioCodec | None = None
+        self.heard_s: float | None = None
+        """Monotonic time of the last RTP packet."""
+        self.power_sum, self.power_ticks = 0.0, 0
+        self.digits = DigitQueue(limit=digits_queued)
+        self._hearing = DigitHearing()
+        self._opus = opus
+        self._encoder: Encoder | None = None
+        self._pausing = True
+        self._on_digit, self._on_codec = on_digit, on_codec
+        self._log_in, self._log_out = log_in, log_out
+
+    # -- agreement
+
+    def agree(self, agreement: Agreement) -> None:
+        """A first or a changed agreement; the outgoing stream goes on, in another codec if need be."""
+        former = self.agreement
+        self.agreement = agreement
+        self.sender.clock_rate_hz = agreement.spoken.clock_rate
+        if former is None or former.spoken != agreement.spoken:
+            self._encoder = None
+        if self.codec_in is None or self.codec_in not in agreement.codecs.values():
+            self.codec_in = agreement.spoken
+
+    @property
+    def hears(self) -> bool:
+        """Can and may we send to the far end now?"""
+        return self.connected and self.transport is not None and self.agreement is not None and self.agreement.far_receives
+
+    # -- coming in
+
+    def receive(self, packet: bytes, now_s: float) -> None:
+        """One RTP packet from the far end. Counts, never raises."""
+        counters = self.counters
+        counters["packets_in"] += 1
+        header = rtp.parse(packet)
+        if header is None or self.agreement is None:
+            counters["dropped_malformed"] += 1
+            return
+        if self._log_in is not None:
+            self._log_in(packet, now_s)
+        codec = self.agreement.codecs.get(header.payload_type)
+        received = self.received
+        if received is None or received.ssrc != header.ssrc:
+            received = self._new_source(header, codec)
+        if codec is None:
+            self._receive_other(packet, header, received, now_s)
+            return
+        if not received.received(header.sequence, header.timestamp, now_s):
+            counters["dropped_implausible"] += 1
+            return
+        self.heard_s = now_s
+        if codec is not self.codec_in:
+            self._switch_codec(codec, received)
+        if self.route is not None:
+            self.route.audio(packet, header, now_s)
+        elif self.playout is not None:
+            payload = packet[header.payload_start : header.payload_end]
+            self.playout.put(header.sequence, header.timestamp, header.marker, payload, now_s, ssrc=header.ssrc)
+        else:
+            counters["dropped_not_joined"] += 1
+
+    def receive_reports(self, packet: bytes, now_s: float) -> None:
+        """One RTCP compound from the far end."""
+        self.reports.heard(packet, self.sender, self.received, now_s)
+
+    def _new_source(self, header: RtpHeader, codec: AudioCodec | None) -> ReceiveStats:
+        clock_rate = (codec or self.codec_in or self._spoken()).clock_rate
+        self.received = ReceiveStats(header.ssrc, clock_rate)
+        return self.received
+
+    def _spoken(self) -> AudioCodec:
+        assert self.agreement is not None
+        return self.agreement.spoken
+
+    def _switch_codec(self, codec: AudioCodec, received: ReceiveStats) -> None:
+        former, self.codec_in = self.codec_in, codec
+        received.clock_rate = codec.clock_rate
+        if former is None or former != codec:
+            self._on_codec()
+
+    def _receive_other(self, packet: bytes, header: RtpHeader, received: ReceiveStats, now_s: float) -> None:
+        """A telephone event, comfort noise, or something nobody agreed to."""
+        assert self.agreement is not None
+        is_event = header.payload_type in self.agreement.events_in
+        if not is_event and header.payload_type != _COMFORT_NOISE:
+            self.counters["dropped_unknown_type"] += 1
+            return
+        if not received.received(header.sequence, header.timestamp, now_s, timed=False):
+            self.counters["dropped_implausible"] += 1
+            return
+        self.heard_s = now_s
+        if not is_event:
+            if self.route is not None:
+                self.route.omit()
+            return
+        digit = self._hearing.packet(header.timestamp, packet[header.payload_start : header.payload_end])
+        if digit is not None:
+            self.counters["digits_heard"] += 1
+            self._on_digit(digit)
+        if self.route is not None:
+            self.route.event(packet, header, self.agreement.events_in[header.payload_type], now_s)
+
+    # -- going out
+
+    def send(self, packet: bytes, now_s: float) -> None:
+        """Send one packet of the leg's stream."""
+        if not self.hears:
+            self.counters["dropped_not_connected"] += 1
+            return
+        assert self.transport is not None
+        self.transport.send_rtp(packet)
+        self.counters["packets_out"] += 1
+        if self._log_out is not None:
+            self._log_out(packet, now_s)
+
+    def play(self, samples: Samples, tick_s: float, now_s: float) -> None:
+        """Encode and send one frame, float32 (FRAME_SAMPLES,) at RATE_HZ; while a digit is being sent, that instead."""
+        if not self.hears or self.send_digit(tick_s, now_s):
+            return
+        spoken = self._spoken()
+        if self._encoder is None:
+            self._encoder = make_encoder(spoken, rate_hz=RATE_HZ, settings=self._opus)
+            self._pausing = True
+        payload = self._encoder.encode(samples)
+        if not payload:
+            self._pausing = True
+            return
+        self.counters["packets_mixed"] += 1
+        self.send(self.sender.frame(payload, spoken.payload_type, tick_s, marker=self._pausing), now_s)
+        self._pausing = False
+
+    def send_digit(self, tick_s: float, now_s: float) -> bool:
+        """The event packets of this tick, if digits are waiting; True while audio has to rest."""
+        if not self.digits.busy:
+            return False
+        event_out = self.agreement.event_out if self.agreement is not None else None
+        if event_out is None:
+            self.digits = DigitQueue()  # the far end took its agreement back
+            return False
+        for event in self.digits.frame(event_out.clock_rate_hz):
+            self.counters["digits_sent"] += event.begin
+            packet = self.sender.event(event.payload, event_out.payload_type, tick_s, begin=event.begin, marker=event.marker)
+            self.send(packet, now_s)
+        return True
+
+    def send_reports(self, now_s: float) -> None:
+        """Our RTCP report, when due."""
+        if self.transport is None or not self.connected:
+            return
+        compound = self.reports.compound(self.sender, self.received, now_s)
+        if compound is not None:
+            self.transport.send_rtcp(compound)
+
+    # -- mixing
+
+    def start_playout(self, *, concealment: bool) -> None:
+        """From now on what comes in is decoded. A changed codec starts a new playout."""
+        codec = self.codec_in
+        if codec is None:
+            self.playout = None
+        elif self.playout is None or self.playout.codec != codec:
+            self.playout = Playout(codec, rate_hz=RATE_HZ, concealment=concealment)
+
+    def adapt(self) -> None:
+        """Opus towards a far end that loses packets carries in-band FEC from 1 % on, and more of it the more is lost."""
+        far_loss = self.reports.far_loss
+        if isinstance(self._encoder, OpusEncoder) and far_loss is not None:
+            loss = round(far_loss, 2)
+            settings = replace(self._encoder.settings, fec=loss >= _FEC_FROM_LOSS, expected_loss=loss)
+            if settings != self._encoder.settings:
+                self._encoder.apply(settings)
+
+    def stop_encoding(self) -> None:
+        """The stream is forwarded from now on; a later encoder starts with a clean memory."""
+        self._encoder = None
+
+    def attach(self, transport: Transport) -> None:
+        """Take over another transport; the former one is closed."""
+        former, self.transport = self.transport, transport
+        self.connected = self.silent = False
+        if former is not None and former is not transport:
+            former.close()
+
+    def close(self) -> None:
+        """Say goodbye to the far end and let go of the transport. Idempotent."""
+        if self.transport is not None:
+            if self.connected:
+                self.transport.send_rtcp(self.reports.bye(self.sender))
+            self.transport.close()
+        self.transport, self.connected = None, False
+        self.route = self.playout = None

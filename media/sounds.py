@@ -1,0 +1,76 @@
+"""What the server itself plays: recorded prompts and call tones, as frames for the tick. All float32 mono at RATE_HZ."""
+
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from dsp import tones
+from media.codec import Samples, make_decoder
+from media.messages import MediaRefusal
+from media.settings import FRAME_SAMPLES, RATE_HZ
+from rooms.audio import G722
+
+PROMPTS = (
+    "en-queue-youarenext",
+    "es-queue-youarenext",
+    "en-vm-intro",
+    "es-vm-intro",
+    "en-queue-periodic-announce",
+    "es-queue-periodic-announce",
+    "en-vm-review",
+    "es-vm-rec-unv",
+)
+"""Recorded sentences, see media/prompts/ATTRIBUTION.md."""
+_TONES = {"ringback": tones.ringback, "busy": tones.busy, "hold": tones.hold_melody}
+_DECODED_AT_ONCE = 800  # bytes: 100 ms of G.722
+
+
+class Sound:
+    """Endless frames out of ``samples`` (n,), played round and round."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.position = 0
+
+    def frame(self) -> Samples:
+        """The next 20 ms, (FRAME_SAMPLES,)."""
+        start, end = self.position, self.position + FRAME_SAMPLES
+        samples, size = self._samples, len(self._samples)
+        self.position = end % size
+        if end <= size:
+            return samples[start:end]
+        return np.take(samples, np.arange(start, end), mode="wrap")
+
+
+@lru_cache(maxsize=len(PROMPTS))
+def load_prompt(name: str) -> Samples:
+    """A recorded prompt, (n,). Read-only, decoded once. Raises KeyError for an unknown name."""
+    if name not in PROMPTS:
+        raise KeyError(name)
+    data = files("media").joinpath("prompts", f"{name}.g722").read_bytes()
+    decoder = make_decoder(G722, rate_hz=RATE_HZ)
+    pieces = [decoder.decode(data[at : at + _DECODED_AT_ONCE]) for at in range(0, len(data), _DECODED_AT_ONCE)]
+    return _frozen(np.concatenate(pieces))
+
+
+@lru_cache(maxsize=4)
+def load_tone(name: str) -> Samples:
+    """One period of ``ringback``, ``busy`` or ``hold``, (n,). Read-only. Raises KeyError for an unknown name."""
+    return _frozen(_TONES[name](RATE_HZ))
+
+
+def make_sound(name: str) -> Sound:
+    """A sound by the name that ``Play`` uses. Raises MediaRefusal for an unknown one."""
+    if name not in _TONES:
+        raise MediaRefusal("unknown_sound", f"There is no sound {name!r}: use one of {', '.join(_TONES)}.")
+    return Sound(load_tone(name))
+
+
+def silence(duration_s: float) -> Samples:
+    return np.zeros(round(duration_s * RATE_HZ), np.float32)
+
+
+def _frozen(samples: Samples) -> Samples:
+    samples.flags.writeable = False
+    return samples

@@ -1,0 +1,106 @@
+"""Legs without network: a transport that keeps what is sent, and packets to put in. For the pure part of the media plane."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media import rtp
+from media.codec import make_decoder, make_encoder
+from media.leg import COUNTERS, Agreement, EventFormat, Leg
+from media.reports import Reports
+from media.sender import RtpSender
+from rooms.audio import KNOWN_CODECS, AudioCodec
+
+EVENT = EventFormat(101)
+
+
+class KeepingTransport:
+    """Keeps every packet it is told to send."""
+
+    def __init__(self) -> None:
+        self.rtp: list[bytes] = []
+        self.rtcp: list[bytes] = []
+        self.closed = False
+
+    def send_rtp(self, packet: bytes) -> None:
+        self.rtp.append(packet)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        self.rtcp.append(packet)
+
+    def close(self) -> None:
+        self.closed = True
+
+    @property
+    def headers(self) -> list[rtp.RtpHeader]:
+        return [header for packet in self.rtp if (header := rtp.parse(packet)) is not None]
+
+    @property
+    def payloads(self) -> list[bytes]:
+        return [packet[header.payload_start : header.payload_end] for packet, header in zip(self.rtp, self.headers, strict=True)]
+
+    def heard(self, codec: AudioCodec, rate_hz: int = 16_000) -> NDArray[np.float32]:
+        """What a far end without jitter buffer would hear."""
+        decoder = make_decoder(codec, rate_hz=rate_hz)
+        return np.concatenate([decoder.decode(payload) for payload in self.payloads]) if self.rtp else np.zeros(0, np.float32)
+
+
+class BenchLeg:
+    """A connected leg, what it sent (``out``), the digits heard from it, and a far end that speaks to it."""
+
+    def __init__(self, leg_id: str, codec: str = "pcma", *, kind: str = "phone", event: EventFormat | None = EVENT, ssrc: int = 0) -> None:
+        self.codec = KNOWN_CODECS[codec]
+        self.digits: list[str] = []
+        self.counters = dict.fromkeys(COUNTERS, 0)
+        self.codec_changes = 0
+        self.leg = Leg(
+            leg_id,
+            kind,
+            RtpSender(ssrc or sum(leg_id.encode()), 1_000, 80_000, self.codec.clock_rate),
+            Reports("bench", unix_offset_s=0.0, interval_s=2.5, first_s=0.0),
+            self.counters,
+            on_digit=self.digits.append,
+            on_codec=self._codec_changed,
+        )
+        self.out = KeepingTransport()
+        self.leg.attach(self.out)
+        self.leg.connected = True
+        self.agree(codec, event)
+        self._encoder = make_encoder(self.codec, rate_hz=16_000)
+        self._sequence, self._timestamp = 5_000, 9_000
+        self._phase = 0
+
+    def _codec_changed(self) -> None:
+        self.codec_changes += 1
+
+    def agree(self, codec: str, event: EventFormat | None = EVENT) -> None:
+        spoken = KNOWN_CODECS[codec]
+        codecs = {known.payload_type: known for known in KNOWN_CODECS.values()}
+        events_in = {event.payload_type: event.clock_rate_hz} if event is not None else {}
+        self.leg.agree(Agreement(spoken, codecs, event, events_in))
+
+    def say(self, now_s: float, *, frequency_hz: float = 440.0, amplitude: float = 0.25, lost: bool = False) -> bytes:
+        """The far end's next 20 ms of a tone arrive (or are lost); returns the payload."""
+        t = (self._phase + np.arange(320)) / 16_000
+        self._phase += 320
+        payload = self._encoder.encode((amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.float32))
+        packet = rtp.build(self.codec.payload_type, self._sequence, self._timestamp, 77, payload)
+        self._sequence += 1
+        self._timestamp += self.codec.clock_rate // 50
+        if not lost:
+            self.leg.receive(packet, now_s)
+        return payload
+
+    def press(self, digit: str, now_s: float) -> None:
+        """The far end presses a key: one event of three packets, no marker."""
+        for end in (False, False, True):
+            payload = rtp.build_event(rtp.TelephoneEvent(digit, end, 320))
+            self.leg.receive(rtp.build(101, self._sequence, self._timestamp, 77, payload), now_s)
+            self._sequence += 1
+        self._timestamp += self.codec.clock_rate // 50
+
+
+def level_at(samples: NDArray[np.float32], frequency_hz: float, rate_hz: int = 16_000) -> float:
+    """Amplitude of one frequency in the samples, by a Hann-windowed Fourier sum; full scale is 1."""
+    window = np.hanning(len(samples))
+    wave = np.exp(-2j * np.pi * frequency_hz * np.arange(len(samples)) / rate_hz)
+    return float(2 * np.abs((samples * window * wave).sum()) / window.sum())

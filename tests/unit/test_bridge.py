@@ -1,0 +1,224 @@
+"""Who hears whom: forwarded byte for byte where possible, else mixed by the matrix, and the change between the two."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from media.bridge import Bridge
+from media.demo_leg import make_programme
+from media.messages import MediaRefusal
+from media.rtp import timestamp_difference
+from rooms.audio import OPUS, PCMA, PCMU
+from tests.kit.leg_bench import BenchLeg, level_at
+
+
+def room(*legs: BenchLeg) -> Bridge:
+    bridge = Bridge("room")
+    for bench in legs:
+        bridge.add(bench.leg)
+        bridge.join(bench.leg.leg_id)
+    return bridge
+
+
+def run(bridge: Bridge, ticks: int, *speakers: tuple[BenchLeg, float], start: int = 0, amplitude: float = 0.25) -> None:
+    """Ticks of 20 ms; each speaker's packet arrives 5 ms before the tick."""
+    for index in range(start, start + ticks):
+        for bench, frequency_hz in speakers:
+            bench.say(index * 0.02 + 0.015, frequency_hz=frequency_hz, amplitude=amplitude)
+        if bridge.ticking:
+            bridge.tick((index + 1) * 0.02, (index + 1) * 0.02)
+
+
+def test_equal_codecs_are_forwarded_byte_for_byte_at_once() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    assert not bridge.mixing and not bridge.ticking
+    payloads = [a.say(0.02 * i) for i in range(50)]
+    assert b.out.payloads == payloads
+    assert not a.out.rtp
+
+
+@pytest.mark.parametrize(("one", "other"), [("opus", "pcma"), ("g722", "pcmu"), ("pcma", "pcmu"), ("opus", "g722")])
+def test_different_codecs_are_transcoded_at_the_same_level(one: str, other: str) -> None:
+    a, b = BenchLeg("a", one), BenchLeg("b", other)
+    bridge = room(a, b)
+    assert bridge.mixing
+    run(bridge, 150, (a, 1_000.0), (b, 400.0))
+    at_b = b.out.heard(b.codec)[16_000:]
+    at_a = a.out.heard(a.codec)[16_000:]
+    assert 20 * np.log10(level_at(at_b, 1_000.0) / 0.25) == pytest.approx(0.0, abs=1.0)
+    assert 20 * np.log10(level_at(at_a, 400.0) / 0.25) == pytest.approx(0.0, abs=1.0)
+    assert level_at(at_b, 400.0) < 0.005 and level_at(at_a, 1_000.0) < 0.005
+
+
+def test_three_legs_hear_the_two_others_and_never_themselves() -> None:
+    legs = [BenchLeg(name) for name in "abc"]
+    bridge = room(*legs)
+    tones = (400.0, 700.0, 1_100.0)
+    run(bridge, 100, *zip(legs, tones, strict=True), amplitude=0.1)
+    for own, bench in enumerate(legs):
+        heard = bench.out.heard(PCMA)[16_000:]
+        levels = [level_at(heard, tone) for tone in tones]
+        assert levels[own] < 0.003
+        assert [levels[i] for i in range(3) if i != own] == pytest.approx([0.1, 0.1], rel=0.1)
+
+
+def test_mute_switches_to_silence_and_back_without_a_seam() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    run(bridge, 50, (a, 440.0), (b, 600.0))
+    bridge.set_gains([("b", "a", 0.0)])
+    assert bridge.mixing
+    run(bridge, 50, (a, 440.0), (b, 600.0), start=50)
+    bridge.set_gains([("b", "a", 1.0)])
+    assert not bridge.mixing
+    run(bridge, 50, (a, 440.0), (b, 600.0), start=100)
+    for bench in (a, b):
+        headers = bench.out.headers
+        assert [header.sequence for header in headers] == [1_000 + i for i in range(len(headers))]
+        assert {timestamp_difference(y.timestamp, x.timestamp) for x, y in pairwise(headers)} == {160}
+        assert len({header.ssrc for header in headers}) == 1
+    to_b, to_a = b.out.heard(PCMA), a.out.heard(PCMA)
+    assert level_at(to_b[17_600:31_000], 440.0) < 0.001
+    assert level_at(to_b[33_000:], 440.0) == pytest.approx(0.25, rel=0.05)
+    envelope = np.abs(to_a[: len(to_a) // 160 * 160]).reshape(-1, 160).max(axis=1)
+    assert np.flatnonzero(envelope < 0.05).size <= 4, "the other direction must not have a hole of more than 40 ms"
+
+
+def test_hold_plays_the_melody_and_nothing_said_meanwhile() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    bridge.set_gains([("b", "a", 0.0), ("a", "b", 0.0)])
+    bridge.play("b", "hold")
+    run(bridge, 100, (a, 2_500.0), (b, 2_900.0))
+    held = b.out.heard(PCMA)
+    assert np.sqrt(np.mean(held[8_000:] ** 2)) > 0.02
+    assert level_at(held[8_000:], 2_500.0) < 0.002
+    assert np.abs(a.out.heard(PCMA)).max() < 0.01
+    bridge.play("b", None)
+    bridge.set_gains([("b", "a", 1.0), ("a", "b", 1.0)])
+    assert not bridge.mixing
+
+
+def test_a_leg_that_waits_hears_its_sound_and_nothing_else_is_sent() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = Bridge("room")
+    bridge.add(a.leg)
+    bridge.add(b.leg)
+    bridge.play("a", "ringback")
+    run(bridge, 50, (b, 440.0))
+    ringing = a.out.heard(PCMA)
+    assert level_at(ringing[8_000:], 425.0) > 0.1
+    assert not b.out.rtp
+    assert a.counters["dropped_not_joined"] == 0 and b.counters["dropped_not_joined"] == 50
+
+
+def test_a_silent_or_absent_side_leaves_the_other_one_silence() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    a.leg.connected = False
+    bridge.replan()
+    run(bridge, 10, (b, 440.0))
+    assert bridge.mixing and len(b.out.rtp) == 10 and not a.out.rtp
+    a.leg.connected, a.leg.silent = True, True
+    bridge.replan()
+    assert bridge.mixing
+    a.leg.silent = False
+    bridge.replan()
+    assert not bridge.mixing
+
+
+def test_the_echo_is_forwarded_and_when_mixed_still_an_echo() -> None:
+    a, demo = BenchLeg("a", "opus"), BenchLeg("demo")
+    demo.leg.programme = make_programme("echo", demo.digits.append)
+    bridge = room(a, demo)
+    assert not bridge.mixing
+    payloads = [a.say(0.02 * i) for i in range(20)]
+    assert a.out.payloads == payloads
+    bridge.set_gains([("demo", "a", 0.999)])
+    assert bridge.mixing
+    run(bridge, 100, (a, 800.0), start=20)
+    assert level_at(a.out.heard(OPUS)[-16_000:], 800.0) == pytest.approx(0.25, rel=0.1)
+    bridge.set_gains([("demo", "a", 0.0)])
+    run(bridge, 60, (a, 800.0), start=120)
+    assert np.abs(a.out.heard(OPUS)[-8_000:]).max() < 0.01
+    bridge.send_digits("demo", "42")
+    assert demo.digits == ["4", "2"]
+
+
+def test_digits_rest_the_audio_and_leave_the_stream_whole() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    run(bridge, 10, (a, 440.0))
+    bridge.send_digits("b", "5#")
+    run(bridge, 30, (a, 440.0), start=10)
+    headers = b.out.headers
+    assert [header.sequence for header in headers] == [1_000 + i for i in range(len(headers))]
+    events = [header for header in headers if header.payload_type == 101]
+    assert len({header.timestamp for header in events}) == 2 and len(events) == 20
+    kinds = [header.payload_type for header in headers]
+    first, last = kinds.index(101), len(kinds) - 1 - kinds[::-1].index(101)
+    assert PCMA.payload_type not in kinds[first:last]
+    assert kinds[-5:] == [8] * 5
+    ahead = timestamp_difference(headers[-1].timestamp, headers[0].timestamp)
+    assert ahead == pytest.approx(39 * 160, abs=320)
+
+
+def test_a_pressed_key_is_heard_once_and_passed_on() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    room(a, b)
+    a.say(0.0)
+    a.press("7", 0.02)
+    a.say(0.04)
+    assert a.digits == ["7"]
+    assert [header.payload_type for header in b.out.headers] == [8, 101, 101, 101, 8]
+
+
+def test_a_pressed_key_that_the_other_side_does_not_understand_leaves_no_gap() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", event=None)
+    room(a, b)
+    a.say(0.0)
+    a.press("7", 0.02)
+    a.say(0.04)
+    assert [header.sequence for header in b.out.headers] == [1_000, 1_001]
+
+
+def test_one_lost_packet_costs_twenty_milliseconds() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
+    bridge = room(a, b)
+    for index in range(200):
+        a.say(index * 0.02 + 0.015, lost=index == 100)
+        bridge.tick((index + 1) * 0.02, (index + 1) * 0.02)
+    assert a.leg.playout is not None
+    assert a.leg.playout.counters.concealed_samples == 320
+    assert level_at(b.out.heard(PCMU)[-16_000:], 440.0) == pytest.approx(0.25, rel=0.05)
+
+
+def test_a_codec_that_changes_in_mid_stream_is_noticed() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    a.leg._on_codec = bridge.replan
+    a.say(0.0)
+    a.codec = PCMU
+    a.say(0.02)
+    assert bridge.mixing
+
+
+def test_what_cannot_be_done_says_why() -> None:
+    a, b = BenchLeg("a", event=None), BenchLeg("b")
+    bridge = Bridge("room", most_legs=2)
+    bridge.add(a.leg)
+    bridge.add(b.leg)
+    cases = [
+        ("room_full", lambda: bridge.add(BenchLeg("c").leg)),
+        ("bad_gain", lambda: bridge.set_gains([("a", "b", 2.0)])),
+        ("unknown_sound", lambda: bridge.play("a", "polka")),
+        ("no_events", lambda: bridge.send_digits("a", "1")),
+        ("bad_digits", lambda: bridge.send_digits("b", "1x")),
+        ("digits_full", lambda: bridge.send_digits("b", "1" * 100)),
+    ]
+    for code, act in cases:
+        with pytest.raises(MediaRefusal) as refusal:
+            act()
+        assert refusal.value.code == code
