@@ -267,7 +267,7 @@ async def test_wrong_checks_get_no_answer_and_are_counted(port: IcePort, probe: 
     assert answer.transaction_id == right[8:20] and probe.got.empty()
     counters = port.counters
     assert (counters.bad_integrity, counters.unknown_fragment, counters.checks) == (3, 1, 1)
-    assert counters.malformed >= 3
+    assert counters.malformed == 2
 
 
 async def test_a_flood_of_wrong_checks_is_cut_before_the_cryptography(port: IcePort, probe: StunProbe) -> None:

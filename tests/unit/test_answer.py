@@ -1,0 +1,152 @@
+"""Offers read and answered; Chromium's own offer is the sample."""
+
+import time
+
+import pytest
+from aiortc.sdp import SessionDescription
+
+from media.answer import LocalSide, OpusPreferences, choose_codecs, read_offer, write_answer
+from media.messages import MediaRefusal
+from rooms.audio import AudioCodec, Direction
+
+TRANSPORT = (
+    "a=ice-ufrag:Xk2+\r\na=ice-pwd:1f8vbAp0/DKFvkhkBoBKkWEl\r\na=ice-options:trickle\r\n"
+    "a=fingerprint:sha-256 " + ":".join(["AB"] * 32) + "\r\na=setup:actpass\r\n"
+)
+AUDIO = (
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n"
+    + TRANSPORT
+    + "a=mid:0\r\na=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=sendrecv\r\na=msid:- 7e7e\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
+    "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n"
+    "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+    "a=rtpmap:13 CN/8000\r\na=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n"
+    "a=ssrc:2866 cname:4TOk\r\na=ssrc:2866 msid:- 7e7e\r\n"
+)
+VIDEO = (
+    "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\n"
+    + TRANSPORT
+    + "a=mid:1\r\na=sendrecv\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
+)
+DATA = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n" + TRANSPORT + "a=mid:2\r\na=sctp-port:5000\r\n"
+SESSION = "v=0\r\no=- 46117317 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2\r\na=msid-semantic: WMS\r\n"
+LOCAL = LocalSide("ourfragment", "ourpassword", "sha-256 CD:EF", (("192.0.2.7", 40_000), ("2001:db8::7", 40_000)), 1_234, "leg")
+
+
+def test_an_offer_is_read() -> None:
+    offer = read_offer(SESSION + AUDIO + VIDEO + DATA)
+    assert [line.kind for line in offer.lines] == ["audio", "video", "application"] and offer.audio == 0 and offer.bundled
+    assert offer.codecs == (
+        AudioCodec("opus", 111, 48_000, 2, "minptime=10;useinbandfec=1"),
+        AudioCodec("g722", 9, 8_000),
+        AudioCodec("pcmu", 0, 8_000),
+        AudioCodec("pcma", 8, 8_000),
+    )
+    assert offer.events == ((48_000, 110), (8_000, 126)) and offer.setup == "actpass" and offer.direction is Direction.SENDRECV
+    assert (offer.fragment, offer.password) == ("Xk2+", "1f8vbAp0/DKFvkhkBoBKkWEl")
+    assert offer.fingerprints == (("sha-256", ":".join(["AB"] * 32)),)
+    assert (offer.event_payload_type(8_000), offer.event_payload_type(48_000), offer.event_payload_type(16_000)) == (126, 110, 110)
+
+
+def test_the_answer_is_in_our_order_under_the_browsers_numbers() -> None:
+    offer = read_offer(SESSION + AUDIO.replace("opus/48000", "OPUS/48000") + VIDEO + DATA)
+    codecs = choose_codecs(offer, ("g722", "opus", "pcma", "g722"))
+    text = write_answer(offer, codecs, LOCAL)
+    assert "m=audio 40000 UDP/TLS/RTP/SAVPF 9 111 8 110 126\r\n" in text
+    assert "a=ice-lite\r\n" in text and "a=group:BUNDLE 0\r\n" in text and "a=end-of-candidates\r\n" in text
+    assert "a=candidate:1 1 udp 2130706431 192.0.2.7 40000 typ host" in text
+    assert "a=candidate:2 1 udp 2130706175 2001:db8::7 40000 typ host" in text
+    assert "extmap" not in text and "transport-cc" not in text
+    audio, video, data = SessionDescription.parse(text).media
+    assert [codec.mimeType for codec in audio.rtp.codecs] == [
+        "audio/G722", "audio/opus", "audio/PCMA", "audio/telephone-event", "audio/telephone-event",
+    ]  # fmt: skip
+    assert audio.direction == "sendrecv" and audio.rtp.muxId == "0" and audio.rtcp_mux and audio.ssrc[0].ssrc == 1_234
+    assert audio.dtls is not None and audio.dtls.role == "client" and audio.ice is not None and audio.ice.iceLite
+    assert (video.port, video.rtp.muxId, video.direction) == (0, "1", "inactive") and (data.port, data.rtp.muxId) == (0, "2")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("sendrecv", "sendrecv"), ("sendonly", "recvonly"), ("recvonly", "sendonly"), ("inactive", "inactive")]
+)
+def test_the_direction_is_mirrored(theirs: str, ours: str) -> None:
+    offer = read_offer(SESSION + AUDIO.replace("a=sendrecv", f"a={theirs}"))
+    text = write_answer(offer, choose_codecs(offer, ("opus",)), LOCAL)
+    assert f"a={ours}\r\n" in text and ("a=ssrc:" in text) == (ours in ("sendrecv", "sendonly"))
+
+
+def test_opus_is_asked_for_what_we_want() -> None:
+    offer = read_offer(SESSION + AUDIO)
+    plain = write_answer(offer, choose_codecs(offer, ("opus",)), LOCAL)
+    assert "a=fmtp:111 minptime=10;useinbandfec=1\r\n" in plain
+    asked = LocalSide("f", "p", "sha-256 00", (("192.0.2.7", 1),), 1, "c", opus=OpusPreferences(dtx=True, max_average_bitrate=24_000))
+    text = write_answer(offer, choose_codecs(offer, ("opus",)), asked)
+    assert "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1;maxaveragebitrate=24000\r\n" in text
+
+
+def test_static_payload_types_need_no_rtpmap() -> None:
+    bare = AUDIO.replace("a=rtpmap:8 PCMA/8000\r\n", "").replace("a=rtpmap:0 PCMU/8000\r\n", "")
+    assert {codec.name: codec.payload_type for codec in read_offer(SESSION + bare).codecs} == {"opus": 111, "g722": 9, "pcmu": 0, "pcma": 8}
+
+
+def test_audio_inherits_the_transport_of_its_bundle() -> None:
+    bundle_only = AUDIO.replace(TRANSPORT, "a=bundle-only\r\n").replace("m=audio 9", "m=audio 0")
+    offer = read_offer(SESSION + VIDEO + bundle_only)
+    assert offer.audio == 1 and offer.fragment == "Xk2+"
+    with pytest.raises(MediaRefusal, match="ice-ufrag"):
+        read_offer(SESSION.replace("BUNDLE 0 1 2", "BUNDLE 1") + VIDEO + bundle_only.replace("m=audio 0", "m=audio 9"))
+
+
+def test_a_second_audio_line_is_refused_and_the_first_answered() -> None:
+    offer = read_offer(SESSION + AUDIO + AUDIO.replace("a=mid:0", "a=mid:1"))
+    assert "m=audio 0 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\n" in write_answer(offer, choose_codecs(offer, ("opus",)), LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("sdp", "code"),
+    [
+        (SESSION + VIDEO, "no_audio"),
+        ("", "no_audio"),
+        (SESSION + AUDIO.replace("m=audio 9", "m=audio 0").replace("a=mid:0", "a=mid:9"), "no_audio"),
+        (SESSION + AUDIO.replace("a=rtcp-mux", "a=x"), "no_rtcp_mux"),
+        (SESSION + AUDIO.replace("a=ice-ufrag:Xk2+\r\n", ""), "no_ice"),
+        (SESSION + AUDIO.replace("BoBKkWEl", ""), "no_ice"),
+        (SESSION + AUDIO.replace("a=fingerprint:sha-256", "a=fingerprint:md5"), "no_dtls"),
+        (SESSION + AUDIO.replace("a=fingerprint:", "a=x:"), "no_dtls"),
+        (SESSION + AUDIO.replace("a=setup:actpass\r\n", ""), "no_dtls"),
+        (SESSION + AUDIO.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP"), "no_dtls"),
+        (SESSION + AUDIO.replace("111 63 9 0 8 13 110 126", "63 13"), "no_shared_codec"),
+        (SESSION + AUDIO.replace("a=setup:actpass", "a=setup:holdconn"), "sdp_malformed"),
+        (SESSION + AUDIO.replace("a=mid:0", "a=mid:a b"), "sdp_malformed"),
+        (SESSION + AUDIO.replace("111 63", "xyz"), "sdp_malformed"),
+        (SESSION + AUDIO + "a=fmtp:77 x=1\r\n", "sdp_malformed"),
+        (SESSION + AUDIO + "a=rtpmap:77\r\n", "sdp_malformed"),
+        (SESSION + AUDIO + "a=fingerprint:sha-256\r\n", "sdp_malformed"),
+        (SESSION + AUDIO + "m=nonsense\r\n", "sdp_malformed"),
+        (SESSION + AUDIO + "m=<script> 9 UDP x\r\n", "sdp_malformed"),
+        (SESSION + AUDIO * 200, "sdp_too_large"),
+        (SESSION + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" * 200, "too_many_media_lines"),
+        (SESSION + AUDIO + "a=fmtp:111 x=1\r\n" * 500, "sdp_too_large"),
+        ("x" * 32_769, "sdp_too_large"),
+    ],
+)
+def test_bad_offers_are_refused_by_name_and_in_time(sdp: str, code: str) -> None:
+    started = time.process_time()
+    with pytest.raises(MediaRefusal) as refusal:
+        read_offer(sdp)
+    assert refusal.value.code == code
+    assert len(str(refusal.value)) > 40 and ":" in str(refusal.value)
+    assert time.process_time() - started < 0.02
+
+
+def test_a_costly_offer_within_the_limits_is_cheap() -> None:
+    """What the parser would take quadratic time for does not reach it."""
+    bomb = SESSION + AUDIO + "".join(f"a=ssrc:{n} a:b\r\n" for n in range(1_700))
+    assert len(bomb) < 32_768
+    started = time.process_time()
+    read_offer(bomb)
+    assert time.process_time() - started < 0.02
+
+
+def test_no_shared_codec_in_our_order_is_refused() -> None:
+    with pytest.raises(MediaRefusal, match="We wanted g729"):
+        choose_codecs(read_offer(SESSION + AUDIO), ("g729",))
