@@ -23,5 +23,7 @@ def test_every_library_comes_with_a_free_licence_and_its_text() -> None:
 
 
 def test_a_first_visit_transfers_less_than_200_kb() -> None:
-    shipped = [path for path in PAGES.rglob("*") if path.suffix in {".html", ".css", ".js", ".mjs", ".json", ".svg"}]
-    assert sum(path.stat().st_size for path in shipped) < 200_000
+    """Uncompressed; of the catalogues a visitor gets one."""
+    catalogues = [path.stat().st_size for path in (PAGES / "text").iterdir()]
+    shipped = [path for path in PAGES.rglob("*") if path.suffix in {".html", ".css", ".js", ".mjs", ".svg"}]
+    assert sum(path.stat().st_size for path in shipped) + max(catalogues) < 200_000

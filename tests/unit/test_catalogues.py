@@ -1,0 +1,153 @@
+"""Both languages say everything, and nothing is said outside them."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[2] / "api" / "pages"
+CATALOGUES = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "text").glob("*.json"))}
+SCRIPTS = {path.relative_to(PAGES).as_posix(): path.read_text() for path in sorted((PAGES / "js").rglob("*.js"))}
+SPOKEN_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "label")
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(re.findall(r"\{(\w+)\}", text))
+
+
+def test_there_are_english_and_spanish() -> None:
+    assert set(CATALOGUES) == {"en", "es"}
+
+
+def test_both_languages_have_the_same_ids_and_places() -> None:
+    english, spanish = CATALOGUES["en"], CATALOGUES["es"]
+    assert set(english) == set(spanish)
+    assert {key: placeholders(english[key]) for key in english} == {key: placeholders(spanish[key]) for key in english}
+
+
+@pytest.mark.parametrize("language", CATALOGUES)
+def test_no_text_is_empty_and_no_id_twice(language: str) -> None:
+    pairs = json.loads((PAGES / "text" / f"{language}.json").read_text(), object_pairs_hook=list)
+    assert len(pairs) == len(CATALOGUES[language])
+    assert all(text.strip() for text in CATALOGUES[language].values())
+
+
+def test_spanish_says_usted() -> None:
+    familiar = re.compile(r"\b(tú|tu|tus|tuyo|vos|puedes|tienes|haz|prueba de nuevo|inténtalo|cuelga|revisa)\b", re.IGNORECASE)
+    assert {key: text for key, text in CATALOGUES["es"].items() if familiar.search(text)} == {}
+
+
+def whole_ids() -> set[str]:
+    return {key for text in SCRIPTS.values() for key in re.findall(r"\bt\('([^']+)'", text)}
+
+
+def test_every_text_asked_for_by_its_whole_id_exists() -> None:
+    known = set(CATALOGUES["en"])
+    assert {key for key in whole_ids() if key not in known and f"{key}.other" not in known} == set()
+
+
+def test_every_text_is_asked_for_somewhere() -> None:
+    """By its whole id in quotes, or by an id put together in a template, whose fixed beginning is looked for."""
+    source = "\n".join(SCRIPTS.values())
+    quoted = set(re.findall(r"'([\w.]+)'", source))
+    beginnings = tuple(re.findall(r"`([a-z_]+\.[\w.]*|[a-z_]+_?)\$\{", source))
+    unused = [
+        key
+        for key in CATALOGUES["en"]
+        if key not in quoted
+        and re.sub(r"\.(one|other)$", "", key) not in quoted
+        and not key.startswith(tuple(b for b in beginnings if "." in b))
+    ]
+    assert unused == []
+
+
+def templates(source: str) -> list[str]:
+    """The literal parts of each ``html`` template, with what is put in between as ``\\0``. Templates within templates come apart."""
+    found: list[str] = []
+
+    def template(start: int) -> int:
+        parts, at = "", start
+        while source[at] != "`":
+            if source.startswith("${", at):
+                parts, at = parts + "\0", code(at + 2)
+            else:
+                parts, at = parts + source[at], at + 1
+        found.append(parts)
+        return at + 1
+
+    def code(start: int) -> int:
+        """To the brace that closes; templates on the way are read."""
+        at, depth = start, 0
+        while depth or source[at] != "}":
+            if source.startswith("html`", at):
+                at = template(at + 5)
+            elif source[at] == "`":
+                at = plain(at + 1)
+            elif source[at] in "'\"":
+                at = source.index(source[at], at + 1) + 1
+            else:
+                depth += {"{": 1, "}": -1}.get(source[at], 0)
+                at += 1
+        return at + 1
+
+    def plain(start: int) -> int:
+        at = start
+        while source[at] != "`":
+            at = code(at + 2) if source.startswith("${", at) else at + 1
+        return at + 1
+
+    at = 0
+    while (at := source.find("html`", at)) >= 0:
+        at = template(at + 5)
+    return found
+
+
+class Spoken(HTMLParser):
+    """Collects what a template would say by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        if re.search(r"\w", data.replace("\0", "")):
+            self.said.append(data.strip())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.said += [value for name, value in attrs if name in SPOKEN_ATTRIBUTES and value and re.search(r"\w", value.replace("\0", ""))]
+
+    handle_startendtag = handle_starttag
+
+
+def spoken_by(markup: str) -> list[str]:
+    reader = Spoken()
+    # Components are written <\0 ... />, which is no tag name: any will do.
+    reader.feed(markup.replace("<\0", "<x-component").replace("<//>", "</x-component>"))
+    reader.close()
+    return reader.said
+
+
+def test_a_literal_text_would_be_found() -> None:
+    source = 'html`<p title="Hello">${on ? html`<b>Bye</b>` : t(`x.${y}`)}</p><${Part} label=${t("a")} /> ${"z"}`'
+    assert sorted(word for each in templates(source) for word in spoken_by(each)) == ["Bye", "Hello"]
+
+
+@pytest.mark.parametrize("name", [name for name, text in SCRIPTS.items() if "html`" in text])
+def test_views_say_nothing_by_themselves(name: str) -> None:
+    assert [word for each in templates(SCRIPTS[name]) for word in spoken_by(each)] == []
+
+
+def test_the_page_itself_says_only_its_name_and_what_needs_no_script() -> None:
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (PAGES / "index.html").read_text(), flags=re.DOTALL)
+    assert spoken_by(page) == ["Centralita"]
+    noscript = re.search(r"<noscript>(.*)</noscript>", (PAGES / "index.html").read_text(), re.DOTALL)
+    assert noscript
+    assert re.findall(r'lang="(\w+)"', noscript.group(1)) == ["en", "es"]
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, "index.html"])
+def test_nothing_needs_a_looser_content_security_policy(name: str) -> None:
+    text = SCRIPTS.get(name) or (PAGES / name).read_text()
+    assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", text)
