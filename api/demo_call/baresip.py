@@ -50,6 +50,9 @@ class Phone:
     async def dial(self, target: str) -> None:
         await self._command("dial", f"sip:{target}@{DOMAIN}")
 
+    async def accept(self) -> None:
+        await self._command("accept", "")
+
     async def hang_up(self) -> None:
         await self._command("hangup", "")
 

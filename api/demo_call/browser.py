@@ -51,6 +51,10 @@ _EARS = """
     heard.keep = [...(heard.keep ?? []), element, recorder];
     heard.starts.push(performance.now());
   }
+  const quality = (window.__quality = new Map());
+  setInterval(() => {
+    for (const notice of Object.values(window.centralita?.state.quality ?? {})) quality.set(notice.at, notice.legs);
+  }, 250);
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
     constructor(...parameters) {
@@ -89,6 +93,14 @@ _TAKE_HEARD = """
   let text = '';
   for (let from = 0; from < bytes.length; from += 32768) text += String.fromCharCode(...bytes.subarray(from, from + 32768));
   return btoa(text);
+}
+"""
+
+_TAKE_QUALITY = """
+() => {
+  const taken = JSON.stringify([...window.__quality.values()].flat());
+  window.__quality.clear();
+  return JSON.parse(taken);
 }
 """
 
@@ -180,6 +192,11 @@ class Agent:
         await self.page.wait_for_function("(name) => performance.getEntriesByName(name).length", arg=name, timeout=_WAIT_MS)
         return (await self.marks())[name]
 
+    async def clock_of(self, mark_ms: float) -> float:
+        """A mark's time in ms since the epoch."""
+        origin: float = await self.page.evaluate("() => performance.timeOrigin")
+        return origin + mark_ms
+
     async def heard(self) -> Samples:
         """What was played since the last call of this, float32 at 48 kHz."""
         data = base64.b64decode(await self.page.evaluate(_TAKE_HEARD))
@@ -190,9 +207,9 @@ class Agent:
         found: dict[str, float] = await self.page.evaluate(_COUNTERS)
         return found
 
-    async def quality(self) -> dict[str, Any]:
-        """The server's latest quality notice of each call, by call id."""
-        found: dict[str, Any] = await self.page.evaluate("() => JSON.parse(JSON.stringify(window.centralita.state.quality))")
+    async def take_quality(self) -> list[dict[str, Any]]:
+        """The server's samples of each leg (``side``, ``loss``, ``concealed_ms``, ``mos``, ...) since the last call of this."""
+        found: list[dict[str, Any]] = await self.page.evaluate(_TAKE_QUALITY)
         return found
 
 
@@ -203,8 +220,8 @@ def chromium_path() -> str | None:
 
 @asynccontextmanager
 async def browser_context(speech: Path, **options: Any) -> AsyncIterator[BrowserContext]:
-    """One browser with one microphone: the file is given at launch, so each persona needs a browser of its own."""
-    flags = [*_FLAGS, f"--use-file-for-fake-audio-capture={speech.absolute()}"]
+    """One browser with one microphone: the file (absolute path) is given at launch, so each persona needs a browser of its own."""
+    flags = [*_FLAGS, f"--use-file-for-fake-audio-capture={speech}"]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=flags)
         try:

@@ -23,7 +23,8 @@ class PeerFailure(Exception):
 class ChildProcess:
     """``async with ChildProcess("kamailio", [...]) as child``: started on entry, on exit ended by SIGTERM and, where it will not, SIGKILL.
 
-    Every line it writes goes to ``log`` and wakes those who wait for it (:meth:`said`).
+    Every line it writes goes to ``log`` and wakes those who wait for it (:meth:`said`). ``environment`` is laid over ours; an empty value
+    takes a variable away.
     """
 
     def __init__(self, name: str, command: list[str], *, log: Path, directory: Path, environment: dict[str, str] | None = None) -> None:
@@ -31,7 +32,8 @@ class ChildProcess:
         self._command = command
         self._log = log
         self._directory = directory
-        self._environment = {**os.environ, **(environment or {})}
+        given = {**os.environ, **(environment or {})}
+        self._environment = {name: value for name, value in given.items() if value != ""}
         self._last_lines: collections.deque[str] = collections.deque(maxlen=400)
         self._line_came = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -56,6 +58,10 @@ class ChildProcess:
     @property
     def pid(self) -> int:
         return self._running.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._running.returncode is not None
 
     @property
     def _running(self) -> asyncio.subprocess.Process:

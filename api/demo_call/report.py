@@ -1,0 +1,155 @@
+"""The results of a demo call: one list of rows, shown as a table or as JSON."""
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from api.demo_call.measure import Figures, Reload, Timings, band_of
+from api.demo_call.plan import Plan
+
+_UNITS = {
+    "pesq_wb": "MOS-LQO",
+    "pesq_nb": "MOS-LQO",
+    "our_share": "MOS-LQO",
+    "left_the_server": "MOS-LQO",
+    "stock_aiortc": "MOS-LQO",
+    "payloads_identical": "fraction",
+    "added_by_server": "ms",
+    "added_p99": "ms",
+    "silence_in_speech": "ms",
+    "delay_excursion": "ms",
+    "lost_before_server": "packets",
+    "lost_after_server": "packets",
+    "concealed_by_server": "ms",
+    "concealed_by_browser": "fraction",
+    "mos_nb": "MOS",
+    "mos_wb": "MOS",
+    "mos_fb": "MOS",
+}
+_EXCURSION_MS = 200.0 + 160.0
+"""Delay must be back 200 ms after a loss; a window of 160 ms sees the change that much longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``goal``: the figure that is promised (``">= 3.5"``), or None; ``holds``: is it met?"""
+
+    case: str
+    metric: str
+    value: float
+    unit: str
+    peer: str | None = None
+    peer_value: float | None = None
+    ratio: float | None = None
+    goal: str | None = None
+    holds: bool | None = None
+
+
+def rows(plan: Plan, found: list[Figures], times: Timings, reloaded: list[Reload]) -> list[Row]:
+    """Every figure as a row; what is promised carries its goal."""
+    made: list[Row] = []
+    for each in found:
+        case = f"{plan.case}: {each.call} call, {each.speech}"
+        for metric in each.values:
+            value = each.median(metric)
+            if value is not None and metric != "stock_aiortc":
+                made.append(_row(case, metric, value, _UNITS[metric], _goal(plan, each, metric), each.median("stock_aiortc")))
+    for metric, value, goal in (
+        ("click_to_ringing", times.click_to_ringing_ms, "<= 300"),
+        ("accept_to_first_audio", times.accept_to_audio_ms, "<= 500"),
+        ("offer_to_answer", times.offer_to_answer_ms, "<= 2"),
+    ):
+        if value is not None:
+            made.append(_row(plan.case, metric, value, "ms", goal))
+    for reload in reloaded:
+        made.append(_row(f"{plan.case}: page reloaded", "silent", reload.silent_s, "s", "<= 2"))
+        made.append(_row(f"{plan.case}: page reloaded", "phone_saw_end", float(reload.phone_saw_end), "count", "<= 0"))
+    return made
+
+
+def _goal(plan: Plan, each: Figures, metric: str) -> str | None:
+    """What is promised of this figure in a run like this. Absolute quality is promised for a path that loses nothing."""
+    if plan.loss:
+        concealed = plan.transcoding and plan.concealment and plan.loss_on == "browser" and each.speech == "agent to phone"
+        return {"silence_in_speech": "<= 60", "delay_excursion": f"<= {_EXCURSION_MS:g}"}.get(metric) if concealed else None
+    if metric == band_of(plan):
+        if metric == "pesq_wb":
+            return ">= 3.5"
+        return ">= 3.5" if plan.transcoding else ">= 3.6"
+    if metric == "our_share":
+        return "<= 0.15" if plan.transcoding else "<= 0"
+    if metric == "payloads_identical":
+        return ">= 1"
+    return None
+
+
+def _row(case: str, metric: str, value: float, unit: str, goal: str | None, stock: float | None = None) -> Row:
+    compared = metric == "left_the_server" and stock is not None
+    return Row(
+        case,
+        metric,
+        round(value, 4),
+        unit,
+        "aiortc" if compared else None,
+        round(stock, 4) if compared and stock is not None else None,
+        round(value / stock, 3) if compared and stock else None,
+        goal,
+        holds(value, goal) if goal else None,
+    )
+
+
+def holds(value: float, goal: str) -> bool:
+    """Does a value meet ``">= x"`` or ``"<= x"``?"""
+    relation, bound = goal.split()
+    return value >= float(bound) if relation == ">=" else value <= float(bound)
+
+
+def as_json(made: list[Row]) -> dict[str, Any]:
+    """The object of DESIGN section 12."""
+    return {"benchmark": "demo-call", "machine": machine(), "rows": [asdict(row) for row in made]}
+
+
+def machine() -> dict[str, Any]:
+    """Where this was measured. No name and no address of the machine."""
+    model = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("centralita", "aiortc", "av", "numpy", "playwright")},
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def as_table(made: list[Row]) -> Table:
+    """For people: one line per figure, with a tick or a cross where something is promised."""
+    table = Table(title="centralita demo-call", title_justify="left")
+    table.add_column("what")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("promised")
+    table.add_column("stock aiortc", justify="right")
+    former = None
+    for row in made:
+        if row.case != former:
+            table.add_section()
+        verdict = "" if row.holds is None else "[green]✓[/]" if row.holds else "[bold red]✗ missed[/]"
+        peer = "" if row.peer_value is None else f"{row.peer_value:.2f}"
+        value = f"{row.value:.2f} {row.unit}"
+        table.add_row(
+            row.case if row.case != former else "", row.metric.replace("_", " "), value, f"{row.goal or ''} {verdict}".strip(), peer
+        )
+        former = row.case
+    return table
