@@ -1,5 +1,6 @@
 """Who hears whom: forwarded byte for byte where possible, else mixed by the matrix, and the change between the two."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -210,7 +211,7 @@ def test_what_cannot_be_done_says_why() -> None:
     bridge = Bridge("room", most_legs=2)
     bridge.add(a.leg)
     bridge.add(b.leg)
-    cases = [
+    cases: list[tuple[str, Callable[[], None]]] = [
         ("room_full", lambda: bridge.add(BenchLeg("c").leg)),
         ("bad_gain", lambda: bridge.set_gains([("a", "b", 2.0)])),
         ("unknown_sound", lambda: bridge.play("a", "polka")),

@@ -1,0 +1,67 @@
+"""One second of a leg in figures, and the cause named: None where nothing was measured."""
+
+import random
+
+import pytest
+
+from media.bridge import Bridge
+from media.messages import LegSample
+from media.quality import LegQuality
+from tests.kit.leg_bench import BenchLeg
+
+
+def heard(codec: str, *, loss: float = 0.0, jitter_s: float = 0.0, round_trip_s: float | None = None, mixed: bool = True) -> LegSample:
+    """The sixth second of a leg over such a network; mixed with a leg of another codec, or forwarded to one of the same."""
+    chance = random.Random(7)
+    a, b = BenchLeg("a", codec), BenchLeg("b", "pcmu" if mixed else codec)
+    bridge = Bridge("room")
+    for bench in (a, b):
+        bridge.add(bench.leg)
+        bridge.join(bench.leg.leg_id)
+    quality = LegQuality(a.leg)
+    a.leg.reports.round_trip_s = round_trip_s
+    for second in range(6):
+        sample = quality.sample()
+        for index in range(50):
+            now_s = second + index * 0.02
+            a.say(now_s + chance.random() * jitter_s, lost=chance.random() < loss)
+            bridge.tick(now_s + 0.02, now_s + 0.02)
+    sample = quality.sample()
+    assert sample.codec == codec
+    return sample
+
+
+@pytest.mark.parametrize(("codec", "scale", "best"), [("pcma", "nb", 4.41), ("g722", "wb", 4.34), ("opus", "wb", 4.4)])
+def test_a_clean_second_is_good_on_the_codecs_own_scale(codec: str, scale: str, best: float) -> None:
+    sample = heard(codec)
+    assert (sample.cause, sample.scale, sample.loss, sample.packets) == ("good", scale, 0.0, 50)
+    assert sample.mos == pytest.approx(best, abs=0.1)
+    assert sample.round_trip_ms is None
+    assert sample.level_dbfs == pytest.approx(-15.05, abs=0.7)
+
+
+def test_causes_are_told_apart() -> None:
+    assert heard("pcma", loss=0.1).cause == "loss"
+    assert heard("pcma", round_trip_s=0.8).cause == "delay"
+    assert heard("pcma", round_trip_s=0.8).round_trip_ms == 800.0
+
+
+def test_loss_is_measured_and_concealed() -> None:
+    sample = heard("pcma", loss=0.1)
+    assert sample.loss is not None and 0.02 < sample.loss < 0.25
+    assert sample.concealed_ms >= 20.0
+    assert sample.mos is not None and sample.mos < 4.2
+
+
+def test_a_forwarded_leg_has_no_level_and_no_concealment() -> None:
+    sample = heard("pcma", mixed=False)
+    assert (sample.level_dbfs, sample.concealed_ms, sample.cause) == (None, 0.0, "good")
+
+
+def test_nothing_measured_is_none_and_never_a_default_score() -> None:
+    sample = LegQuality(BenchLeg("a").leg).sample()
+    assert (sample.loss, sample.jitter_ms, sample.r, sample.mos, sample.scale) == (None, None, None, None, "")
+    assert sample.cause == "silent"
+    absent = BenchLeg("b")
+    absent.leg.connected = False
+    assert LegQuality(absent.leg).sample().cause == "unclassified"

@@ -1,0 +1,50 @@
+"""The worker's clock, with time as an argument: no drift, short stalls made up for, long ones skipped and counted."""
+
+import asyncio
+
+import pytest
+
+from media import ticker as ticker_module
+from media.ticker import Ticker
+
+
+class StalledClock:
+    """Stands still unless told."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+async def test_ticks_come_every_twenty_milliseconds_by_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, float]] = []
+    done = asyncio.Event()
+
+    def tick(tick_s: float, now_s: float) -> None:
+        seen.append((tick_s, now_s))
+        if len(seen) == 10:
+            done.set()
+
+    async with Ticker(tick) as ticker:
+        await asyncio.wait_for(done.wait(), 5)
+        assert ticker.ticks >= 10 and ticker.late_ms(0.5) >= 0.0
+    scheduled = [tick_s for tick_s, _ in seen]
+    assert scheduled == pytest.approx([scheduled[0] + 0.02 * i for i in range(len(scheduled))])
+    assert all(now_s >= tick_s - 0.002 for tick_s, now_s in seen)
+
+
+async def test_a_long_stall_skips_whole_ticks_and_a_short_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = StalledClock()
+    monkeypatch.setattr(ticker_module, "time", clock)
+    seen: list[float] = []
+    async with Ticker(lambda tick_s, now_s: seen.append(round(tick_s - 100.0, 3))) as ticker:
+        clock.now_s = 100.085  # 65 ms late: three ticks are made up for
+        for _ in range(4):
+            ticker._fire()
+        assert (seen, ticker.skipped) == ([0.02, 0.04, 0.06, 0.08], 0)
+        clock.now_s = 101.105
+        ticker._fire()
+        assert (seen[-1], ticker.skipped) == (1.1, 50)
+        assert ticker.late_ms(1.0) == pytest.approx(65.0, abs=0.1)
