@@ -503,3 +503,10 @@ def test_memory_of_ended_calls_is_bounded() -> None:
         desk.at(number, ev.HangUpRequested(f"c{number}", "ana"))
     assert desk.at(9, ev.HangUpRequested("c4", "ana")) == []
     assert refused(desk, 9, ev.HangUpRequested("c0", "ana")) == "unknown_call"
+
+
+def test_everything_of_an_ended_call_is_free_again() -> None:
+    desk = live_in()
+    desk.at(9, ev.LegHungUp("c-phone", DONE))
+    desk.at(10, arrived("c", "ana", "bea"))
+    assert [view.agent_leg for agent in ("ana", "bea") for view in desk.switchboard.calls_of(agent)] == ["c-ana", "c-bea"]
