@@ -1,0 +1,279 @@
+"""One phone's media transport: a UDP socket of its own, symmetric RTP (RFC 4961) behind a source lock.
+
+What a phone announced in SDP may lie behind a NAT, so its packets can come from elsewhere; but whoever else sends to the port (RTP
+bleed) must neither be heard nor be answered. The lock decides:
+
+    agreed -- packet from the agreed address -----------------------------------------------> locked, for good
+    agreed -- RTP from another port of the agreed host --------------------------------------> locked on that port
+    agreed -- RTP from another host, where a NAT is possible and it is believed --------------> locked on that host
+    locked on another port or host -- RTP from the agreed address itself ---------------------> locked on the agreed one
+    locked -- anything else ------------------------------------------------------------------> stranger: counted, dropped
+    any    -- new agreement with another address ---------------------------------------------> agreed
+
+A NAT is possible when the agreed address is private. Another host is then believed when signalling came from it; where that is not
+known, after five packets in sequence of one SSRC. Only payload types of the agreement count as RTP.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from media import rtp
+from media.transport import PacketSink, StateSink
+from rooms.audio import RtpEndpoint
+
+_PROOF_PACKETS = 5
+_LOOK_S = 0.5
+Address = tuple[str, int]
+
+
+@dataclass(slots=True)
+class SocketCounters:
+    """Packets dropped, by reason. ``strangers``: from an address that the lock refuses; ``unsent``: nowhere to send them yet."""
+
+    strangers: int = 0
+    malformed: int = 0
+    unsent: int = 0
+    socket_errors: int = 0
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """Somebody who may be the phone behind a NAT: how many packets of one SSRC came in sequence."""
+
+    address: Address
+    ssrc: int
+    sequence: int
+    count: int = 1
+
+
+class RtpSocket:
+    """See ``media.transport``. ``async with`` takes over both sockets, which are bound already.
+
+    ``rtcp_sock`` None: RTCP shares ``sock``. ``symmetric`` False: never believe another host than the agreed one.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_rtp: PacketSink,
+        on_rtcp: PacketSink,
+        on_state: StateSink,
+        *,
+        rtcp_sock: socket.socket | None = None,
+        symmetric: bool = True,
+        silent_s: float = 3.0,
+    ) -> None:
+        self._sock, self._rtcp_sock = sock, rtcp_sock
+        self._on_rtp, self._on_rtcp, self._on_state = on_rtp, on_rtcp, on_state
+        self._symmetric = symmetric
+        self._silent_s = silent_s
+        self.counters = SocketCounters()
+        self.state = "new"
+        self._agreed: Address | None = None
+        self._agreed_rtcp: Address | None = None
+        self._signalled_from: str | None = None
+        self._payload_types: frozenset[int] = frozenset()
+        self._receives = True
+        self._locked: Address | None = None
+        self._locked_rtcp: Address | None = None
+        self._candidate: _Candidate | None = None
+        self._heard_s = time.monotonic()
+        self._rtp: _Socket | None = None
+        self._rtcp: _Socket | None = None
+        self._looking: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        _, self._rtp = await loop.create_datagram_endpoint(lambda: _Socket(self.counters, self._received), sock=self._sock)
+        if self._rtcp_sock is not None:
+            _, self._rtcp = await loop.create_datagram_endpoint(lambda: _Socket(self.counters, self._rtcp_received), sock=self._rtcp_sock)
+        self._looking = loop.call_later(_LOOK_S, self._look)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+        for end in (self._rtp, self._rtcp):
+            if end is not None:
+                await end.closed.wait()
+
+    @property
+    def local(self) -> Address:
+        """Where we listen for RTP."""
+        host, port = self._sock.getsockname()[:2]
+        return host, port
+
+    @property
+    def remote(self) -> Address | None:
+        """Where RTP goes: the locked address, else the agreed one."""
+        return self._locked or self._agreed
+
+    def agree(self, remote: RtpEndpoint, *, rtcp_port: int | None = None, signalled_from: str | None = None) -> None:
+        """Take a new agreement with the phone. The lock opens only when the address changes.
+
+        ``rtcp_port``: where its RTCP goes when it has a socket of its own; default the next port (RFC 3550, section 11).
+        ``signalled_from``: the address its SIP messages come from, where known. An unspecified host (0.0.0.0) or port 0 means: send
+        nothing (hold as RFC 2543 had it).
+        """
+        address = _address(remote.host, remote.port)
+        events = () if remote.dtmf_payload_type is None else (remote.dtmf_payload_type,)
+        self._payload_types = frozenset((*(codec.payload_type for codec in remote.codecs), *events))
+        self._receives = remote.direction.sends
+        self._heard_s = time.monotonic()
+        if address != self._agreed:
+            self._locked = self._locked_rtcp = self._candidate = None
+        self._agreed, self._signalled_from = address, signalled_from
+        self._agreed_rtcp = None if address is None else (address[0], rtcp_port or address[1] + 1)
+
+    # --- packets in ----------------------------------------------------------------------------------------------------------------
+
+    def _received(self, data: bytes, source: Address) -> None:
+        if len(data) < 8 or data[0] >> 6 != 2:
+            self.counters.malformed += 1
+        elif 192 <= data[1] <= 223:
+            if self._rtcp is None and source == self._locked:
+                self._on_rtcp(data, time.monotonic())
+            else:
+                self.counters.strangers += 1
+        elif source != self._locked and not self._locks(data, source):
+            self.counters.strangers += 1
+        elif data[1] & 0x7F not in self._payload_types:
+            self.counters.malformed += 1
+        else:
+            now_s = self._heard_s = time.monotonic()
+            self._on_rtp(data, now_s)
+
+    def _locks(self, data: bytes, source: Address) -> bool:
+        """Whether a packet from an address that is not locked moves the lock to it."""
+        agreed, locked = self._agreed, self._locked
+        header = rtp.parse(data)
+        if agreed is None or locked == agreed or header is None or header.payload_type not in self._payload_types:
+            return False
+        if source != agreed and (locked is not None or not self._is_plausible(header, source, agreed[0])):
+            return False
+        self._locked, self._candidate = source, None
+        self._enter("connected", "")
+        return True
+
+    def _is_plausible(self, header: rtp.RtpHeader, source: Address, agreed_host: str) -> bool:
+        """Whether a packet from another address than the agreed one may be the phone's, moved by a NAT."""
+        if source[0] == agreed_host:
+            return True
+        if not self._symmetric or ipaddress.ip_address(agreed_host).is_global:
+            return False
+        return source[0] == self._signalled_from if self._signalled_from else self._proves(header, source)
+
+    def _proves(self, header: rtp.RtpHeader, source: Address) -> bool:
+        candidate = self._candidate
+        if candidate is None or candidate.address != source or candidate.ssrc != header.ssrc:
+            self._candidate = _Candidate(source, header.ssrc, header.sequence)
+            return False
+        if header.sequence != (candidate.sequence + 1) & 0xFFFF:
+            candidate.count = 0
+        candidate.sequence = header.sequence
+        candidate.count += 1
+        return candidate.count >= _PROOF_PACKETS
+
+    def _rtcp_received(self, data: bytes, source: Address) -> None:
+        """On a socket of its own RTCP is taken from the host that RTP is locked on, and from one port of it."""
+        if len(data) < 8 or data[0] >> 6 != 2 or not 192 <= data[1] <= 223:
+            self.counters.malformed += 1
+        elif self._locked is None or source[0] != self._locked[0] or source != (self._locked_rtcp or source):
+            self.counters.strangers += 1
+        else:
+            self._locked_rtcp = source
+            self._on_rtcp(data, time.monotonic())
+
+    def _look(self) -> None:
+        quiet_s = time.monotonic() - self._heard_s
+        if self._agreed is not None and self._receives:
+            if quiet_s > self._silent_s and self.state != "silent":
+                self._enter("silent", f"The phone sent no audio for {quiet_s:.1f} s.")
+            elif quiet_s <= self._silent_s and self.state == "silent" and self._locked is not None:
+                self._enter("connected", "")
+        self._looking = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+
+    def _enter(self, state: str, detail: str) -> None:
+        self.state = state
+        self._on_state(state, detail)
+
+    # --- packets out ---------------------------------------------------------------------------------------------------------------
+
+    def send_rtp(self, packet: bytes) -> None:
+        """To the locked or else the agreed address; counted as unsent where there is none."""
+        address = self._locked or self._agreed
+        if address is None or self._rtp is None or not self._rtp.send(packet, address):
+            self.counters.unsent += 1
+
+    def send_rtcp(self, packet: bytes) -> None:
+        end, address = self._rtp, self._locked or self._agreed
+        if self._rtcp is not None:
+            end, address = self._rtcp, self._locked_rtcp or self._rtcp_address()
+        if address is None or end is None or not end.send(packet, address):
+            self.counters.unsent += 1
+
+    def _rtcp_address(self) -> Address | None:
+        if self._locked is not None and self._locked != self._agreed:
+            return self._locked[0], self._locked[1] + 1
+        return self._agreed_rtcp
+
+    def close(self) -> None:
+        """Close the sockets. Idempotent; no callback comes after it."""
+        self.state = "closed"
+        if self._looking is not None:
+            self._looking.cancel()
+        for end in (self._rtp, self._rtcp):
+            if end is not None:
+                end.close()
+
+
+class _Socket(asyncio.DatagramProtocol):
+    def __init__(self, counters: SocketCounters, sink: Any) -> None:
+        self._counters = counters
+        self._sink = sink
+        self._transport: Any = None
+        self._paused = False
+        self._open = True
+        self.closed = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        if self._open:
+            self._sink(data, addr if len(addr) == 2 else addr[:2])
+
+    def send(self, packet: bytes, address: Address) -> bool:
+        if self._paused or not self._open:
+            return False
+        self._transport.sendto(packet, address)
+        return True
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+
+    def error_received(self, exc: Exception) -> None:
+        self._counters.socket_errors += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+    def close(self) -> None:
+        self._open = False
+        self._transport.close()
+
+
+def _address(host: str, port: int) -> Address | None:
+    """A sendable address in the form that the kernel reports sources in; None for hold or a name (the PBX side resolves names)."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return None if address.is_unspecified or not 0 < port < 65_536 else (str(address), port)

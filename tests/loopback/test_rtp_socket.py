@@ -1,0 +1,270 @@
+"""The phone's socket: who is heard, who is answered, and who is not."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from media import rtcp, rtp
+from media.rtp_socket import RtpSocket
+from rooms.audio import PCMA, Direction, RtpEndpoint
+
+REPORT = rtcp.build(rtcp.ReceiverReport(1))
+
+
+def bound(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((host, port))
+    sock.setblocking(False)
+    return sock
+
+
+class Ours:
+    """One leg's view of its socket."""
+
+    def __init__(self, **settings: bool | float | socket.socket) -> None:
+        self.rtp: asyncio.Queue[bytes] = asyncio.Queue()
+        self.rtcp: asyncio.Queue[bytes] = asyncio.Queue()
+        self.states: asyncio.Queue[str] = asyncio.Queue()
+        self.socket = RtpSocket(
+            bound(),
+            lambda packet, now_s: self.rtp.put_nowait(packet),
+            lambda packet, now_s: self.rtcp.put_nowait(packet),
+            lambda state, detail: self.states.put_nowait(state),
+            **settings,  # type: ignore[arg-type]
+        )
+
+    def agree(self, address: tuple[str, int], direction: Direction = Direction.SENDRECV) -> None:
+        self.socket.agree(RtpEndpoint(*address, (PCMA,), 101, direction))
+
+
+class Phone:
+    """A far end: sends numbered packets, hears what comes back."""
+
+    def __init__(self, host: str = "127.0.0.1", *, ssrc: int = 7) -> None:
+        self.sock = bound(host)
+        self.ssrc = ssrc
+        self.sequence = 100
+        self.target: tuple[str, int] = ("", 0)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.sock.getsockname()
+        return host, port
+
+    def speak(self, count: int = 1, payload_type: int = 8) -> bytes:
+        for _ in range(count):
+            packet = rtp.build(payload_type, self.sequence, self.sequence * 160, self.ssrc, b"speech")
+            self.sequence += 1
+            self.sock.sendto(packet, self.target)
+        return packet
+
+    async def heard(self) -> bytes:
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, 2_000), 5)
+
+    def heard_nothing(self) -> bool:
+        try:
+            self.sock.recv(2_000)
+        except BlockingIOError:
+            return True
+        return False
+
+
+@contextmanager
+def phones(ours: Ours, *hosts: str) -> Iterator[list[Phone]]:
+    found = [Phone(host, ssrc=7 + n) for n, host in enumerate(hosts)]
+    for phone in found:
+        phone.target = ours.socket.local
+    yield found
+    for phone in found:
+        phone.sock.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop read its sockets until the condition holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 a counter has no event to wait for
+            await asyncio.sleep(0)
+
+
+async def next_of(queue: "asyncio.Queue[bytes]") -> bytes:
+    return await asyncio.wait_for(queue.get(), 5)
+
+
+@pytest.fixture
+async def ours() -> AsyncIterator[Ours]:
+    ours = Ours()
+    async with ours.socket:
+        yield ours
+
+
+async def test_packets_go_both_ways_before_and_after_the_lock(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1") as (phone,):
+        ours.socket.send_rtp(b"early")
+        assert ours.socket.counters.unsent == 1  # nothing agreed yet
+        ours.agree(phone.address)
+        ours.socket.send_rtp(b"first")
+        assert await phone.heard() == b"first"
+        packet = phone.speak()
+        assert await next_of(ours.rtp) == packet
+        assert await asyncio.wait_for(ours.states.get(), 5) == "connected"
+        ours.socket.send_rtp(b"second")
+        assert await phone.heard() == b"second"
+
+
+async def test_rtp_bleed_strangers_are_neither_relayed_nor_answered(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1", "127.0.0.1", "127.0.0.2") as (phone, same_host, other_host):
+        ours.agree(phone.address)
+        phone.speak()
+        await next_of(ours.rtp)
+        for stranger in (same_host, other_host):
+            stranger.speak(10)
+            stranger.sock.sendto(REPORT, ours.socket.local)
+        last = phone.speak()
+        assert await next_of(ours.rtp) == last and ours.rtcp.empty()
+        assert ours.socket.counters.strangers == 22
+        ours.socket.send_rtp(b"voice")
+        ours.socket.send_rtcp(REPORT)
+        assert [await phone.heard(), await phone.heard()] == [b"voice", REPORT]
+        assert same_host.heard_nothing() and other_host.heard_nothing()
+
+
+async def test_another_port_of_the_agreed_host_is_a_nat(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1") as (phone,):
+        ours.agree(("127.0.0.1", 9))
+        packet = phone.speak()
+        assert await next_of(ours.rtp) == packet and ours.socket.remote == phone.address
+
+
+async def test_another_host_must_prove_itself_and_may_only_where_a_nat_can_be(ours: Ours) -> None:
+    with phones(ours, "127.0.0.2", "127.0.0.3") as (phone, sprayer):
+        ours.agree(("10.0.0.5", 4_000))
+        for _ in range(10):  # one packet at a time, sequence numbers from nowhere
+            sprayer.sequence += 1_000
+            sprayer.speak()
+        phone.speak(4)
+        fifth = phone.speak()
+        assert await next_of(ours.rtp) == fifth
+        assert ours.socket.remote == phone.address
+        before = ours.socket.counters.strangers
+        ours.agree(("8.8.8.8", 4_000))  # a routable address means what it says
+        phone.speak(20)
+        await until(lambda: ours.socket.counters.strangers == before + 20)
+        assert ours.rtp.empty() and ours.socket.remote == ("8.8.8.8", 4_000)
+
+
+async def test_the_host_that_signalled_is_believed_and_no_other(ours: Ours) -> None:
+    with phones(ours, "127.0.0.2", "127.0.0.3") as (phone, sprayer):
+        ours.socket.agree(RtpEndpoint("10.0.0.5", 4_000, (PCMA,)), signalled_from="127.0.0.2")
+        sprayer.speak(20)
+        packet = phone.speak()
+        assert await next_of(ours.rtp) == packet and ours.socket.remote == phone.address
+        assert ours.socket.counters.strangers == 20
+
+
+async def test_the_agreed_address_outranks_who_came_before_it(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1", "127.0.0.2") as (phone, sprayer):
+        ours.agree(phone.address)
+        sprayer.speak(10)
+        await next_of(ours.rtp)
+        assert ours.socket.remote == sprayer.address
+        phone.speak()
+        async with asyncio.timeout(5):
+            while rtp.parse(await ours.rtp.get()).ssrc != phone.ssrc:  # type: ignore[union-attr]
+                pass
+        sprayer.speak(10)
+        last = phone.speak()
+        assert await next_of(ours.rtp) == last and ours.socket.remote == phone.address
+
+
+async def test_only_a_new_agreement_opens_the_lock(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1", "127.0.0.1") as (phone, moved):
+        ours.agree(phone.address)
+        phone.speak()
+        await next_of(ours.rtp)
+        moved.speak(10)
+        ours.agree(phone.address)  # the same address again, as a hold or a session refresh does
+        moved.speak(10)
+        last = phone.speak()
+        assert await next_of(ours.rtp) == last
+        ours.agree(moved.address)
+        last = moved.speak()
+        assert await next_of(ours.rtp) == last
+        assert ours.socket.counters.strangers == 20
+
+
+async def test_only_agreed_payload_types_are_heard(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1") as (phone,):
+        ours.agree(phone.address)
+        phone.speak(payload_type=0)
+        event = phone.speak(payload_type=101)
+        assert await next_of(ours.rtp) == event
+        phone.speak(payload_type=0)
+        phone.sock.sendto(b"\x40nonsense", ours.socket.local)
+        phone.sock.sendto(b"x", ours.socket.local)
+        last = phone.speak()
+        assert await next_of(ours.rtp) == last
+        assert ours.socket.counters.malformed == 3 and ours.socket.counters.strangers == 1
+
+
+async def test_rtcp_on_the_same_port_comes_from_the_locked_address_only(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1") as (phone,):
+        ours.agree(phone.address)
+        phone.sock.sendto(REPORT, ours.socket.local)  # before any RTP: not believed
+        phone.speak()
+        phone.sock.sendto(REPORT, ours.socket.local)
+        assert await next_of(ours.rtcp) == REPORT
+        assert ours.socket.counters.strangers == 1 and ours.rtcp.empty()
+
+
+async def test_rtcp_on_a_socket_of_its_own() -> None:
+    reports = bound()
+    ours = Ours(rtcp_sock=reports)
+    async with ours.socket:
+        target = reports.getsockname()
+        with phones(ours, "127.0.0.1", "127.0.0.1", "127.0.0.2") as (phone, phone_rtcp, stranger):
+            ours.socket.agree(RtpEndpoint(*phone.address, (PCMA,)), rtcp_port=phone_rtcp.address[1])
+            ours.socket.send_rtcp(REPORT)
+            assert await phone_rtcp.heard() == REPORT
+            phone.speak()
+            await next_of(ours.rtp)
+            stranger.sock.sendto(REPORT, target)
+            phone_rtcp.sock.sendto(REPORT, target)
+            assert await next_of(ours.rtcp) == REPORT and ours.rtcp.empty()
+            phone.sock.sendto(REPORT, target)  # another port of the right host, after the lock
+            phone_rtcp.sock.sendto(REPORT, target)
+            assert await next_of(ours.rtcp) == REPORT and ours.rtcp.empty()
+            assert ours.socket.counters.strangers == 2
+
+
+async def test_hold_addresses_get_nothing(ours: Ours) -> None:
+    for host, port in (("0.0.0.0", 4_000), ("127.0.0.1", 0), ("phone.example", 4_000)):
+        ours.agree((host, port))
+        ours.socket.send_rtp(b"voice")
+    assert ours.socket.counters.unsent == 3
+
+
+async def test_silence_is_told_once_and_its_end_too() -> None:
+    ours = Ours(silent_s=0.2)
+    async with ours.socket:
+        with phones(ours, "127.0.0.1") as (phone,):
+            ours.agree(phone.address)
+            assert await asyncio.wait_for(ours.states.get(), 5) == "silent"
+            phone.speak()
+            assert await asyncio.wait_for(ours.states.get(), 5) == "connected"
+            assert await asyncio.wait_for(ours.states.get(), 5) == "silent"
+            ours.agree(phone.address, Direction.RECVONLY)  # on hold it has nothing to say
+            phone.speak()
+            await next_of(ours.rtp)
+        assert ours.states.empty()
+
+
+async def test_closing_is_idempotent_and_releases_the_port() -> None:
+    ours = Ours()
+    async with ours.socket:
+        port = ours.socket.local[1]
+        ours.socket.close()
+        ours.socket.send_rtp(b"late")
+    bound(port=port).close()
