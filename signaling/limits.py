@@ -109,7 +109,16 @@ class Backoff:
             self._failures.popitem(last=False)
 
     def succeeded(self, key: str) -> None:
+        """Its failures are forgotten."""
         self._failures.pop(key, None)
+
+    def forgiven(self, key: str) -> None:
+        """One failure was none."""
+        count, last = self._failures.get(key, (1, 0.0))
+        if count > 1:
+            self._failures[key] = (count - 1, last)
+        else:
+            self._failures.pop(key, None)
 
     def _delay(self, count: int) -> float:
         return 0.0 if count < self._free else min(self._longest_s, 2.0 ** min(count - self._free, 30))

@@ -1,0 +1,183 @@
+"""What Prometheus reads at ``/metrics``. A registry of its own; labels are few and bounded, never a call or a person."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from media.messages import LegSample
+from rooms.record import CallRecord, CallState
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_MOS = (1, 2, 2.5, 3, 3.25, 3.5, 3.75, 4, 4.25, 4.5)
+_SET_UP_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30)
+_OFFER_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+_LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+_LAG_EVERY_S = 0.25
+_ENDED_REMEMBERED = 1_000
+_CODES = 64
+"""Refusal codes that get a label of their own; any further ones are counted as ``other``."""
+
+
+class Metrics:
+    """``async with``: measures the event loop's lag meanwhile. ``sources`` are read at each scrape: {metric: number}."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._live: dict[str, str] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._codes: set[str] = set()
+        self._lag_task: asyncio.Task[None] | None = None
+        self.calls_live = Gauge("centralita_calls_live", "Calls that have begun and not ended", ["direction"], registry=registry)
+        self.calls = Counter("centralita_calls", "Calls that have ended, by our end reason", ["direction", "reason"], registry=registry)
+        self.call_seconds = Histogram(
+            "centralita_call_seconds",
+            "Length of answered calls",
+            ["direction"],
+            buckets=(5, 15, 30, 60, 120, 300, 600, 1200, 3600),
+            registry=registry,
+        )
+        self.to_ringing = Histogram("centralita_call_ringing_seconds", "From dialling to ringing", buckets=_SET_UP_S, registry=registry)
+        self.to_answer = Histogram(
+            "centralita_call_answer_seconds",
+            "From first ring or dialling to the answer",
+            ["direction"],
+            buckets=(1, 2, 5, 10, 20, 30, 60, 120),
+            registry=registry,
+        )
+        self.to_audio = Histogram(
+            "centralita_call_first_audio_seconds", "From accepting to the first audio", buckets=_SET_UP_S, registry=registry
+        )
+        self.offers = Histogram(
+            "centralita_peer_offer_answer_seconds", "From a browser's offer to our answer", buckets=_OFFER_S, registry=registry
+        )
+        self.mos = Histogram(
+            "centralita_leg_mos",
+            "E-model MOS of each second of each leg, by the side that sent it; never compare across scales",
+            ["side", "scale"],
+            buckets=_MOS,
+            registry=registry,
+        )
+        self.loss = Histogram(
+            "centralita_leg_loss_ratio",
+            "Share of packets lost in each second of each leg",
+            ["side"],
+            buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+            registry=registry,
+        )
+        self.sign_ins = Counter("centralita_sign_ins", "Attempts to sign in", ["outcome"], registry=registry)
+        self.refusals = Counter("centralita_refused_requests", "Requests and connections refused, by code", ["code"], registry=registry)
+        self.failures = Counter("centralita_effect_failures", "Effects of call control that failed", ["effect"], registry=registry)
+        self.lines = Gauge("centralita_line_ready", "1 while the telephone line is up", ["line"], registry=registry)
+        self.lag = Histogram("centralita_event_loop_lag_seconds", "How late the event loop runs a timer", buckets=_LAG_S, registry=registry)
+
+    async def __aenter__(self) -> "Metrics":
+        self._lag_task = asyncio.create_task(self._measure_lag(), name="event-loop-lag")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._lag_task is not None:
+            self._lag_task.cancel()
+            await asyncio.gather(self._lag_task, return_exceptions=True)
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self._registry)
+
+    # ------------------------------------------------------------------ read at each scrape
+
+    def watch_sockets(self, count: Callable[[], int]) -> None:
+        """``centralita_sockets``: open signalling connections."""
+        Gauge("centralita_sockets", "Open signalling connections", registry=self._registry).set_function(count)
+
+    def watch_legs(self, count: Callable[[], int]) -> None:
+        """``centralita_legs``: legs anchored in the media plane."""
+        Gauge("centralita_legs", "Legs in the media plane", registry=self._registry).set_function(count)
+
+    def watch_media(self, counters: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_media_NAME_total`` for each of the media plane's counters."""
+        self._registry.register(_FromMapping("centralita_media_", counters))
+
+    # ------------------------------------------------------------------ what happened
+
+    def call(self, record: CallRecord) -> None:
+        """A call as it now stands; told again and again, counted once."""
+        if record.state is not CallState.ENDED:
+            if record.call_id not in self._live:
+                self._live[record.call_id] = record.direction
+                self.calls_live.labels(record.direction).inc()
+            return
+        if record.call_id in self._ended:
+            return
+        self._ended[record.call_id] = None
+        if len(self._ended) > _ENDED_REMEMBERED:
+            self._ended.popitem(last=False)
+        if self._live.pop(record.call_id, None) is not None:
+            self.calls_live.labels(record.direction).dec()
+        reason = record.cause.reason.value if record.cause is not None else "completed"
+        self.calls.labels(record.direction, reason).inc()
+        if record.answered_s is not None:
+            self.to_answer.labels(record.direction).observe(record.answered_s - record.started_s)
+            if record.ended_s is not None:
+                self.call_seconds.labels(record.direction).observe(record.ended_s - record.answered_s)
+
+    def rang(self, seconds: float) -> None:
+        """From dialling to ringing."""
+        self.to_ringing.observe(seconds)
+
+    def first_audio(self, seconds: float) -> None:
+        """From accepting to the first audio."""
+        self.to_audio.observe(seconds)
+
+    def offer_answered(self, seconds: float) -> None:
+        self.offers.observe(seconds)
+
+    def quality(self, side: str, sample: LegSample) -> None:
+        """One second of one leg; what was not measured is not counted."""
+        if sample.mos is not None:
+            self.mos.labels(side, sample.scale).observe(sample.mos)
+        if sample.loss is not None:
+            self.loss.labels(side).observe(sample.loss)
+
+    def signed_in(self, succeeded: bool) -> None:
+        self.sign_ins.labels("succeeded" if succeeded else "failed").inc()
+
+    def refused(self, code: str) -> None:
+        if code not in self._codes and len(self._codes) >= _CODES:
+            code = "other"
+        self._codes.add(code)
+        self.refusals.labels(code).inc()
+
+    def effect_failed(self, effect: str) -> None:
+        self.failures.labels(effect).inc()
+
+    def line_ready(self, name: str, ready: bool) -> None:
+        self.lines.labels(name).set(ready)
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _LAG_EVERY_S
+            await asyncio.sleep(_LAG_EVERY_S)
+            self.lag.observe(max(0.0, loop.time() - due))
+
+
+class _FromMapping(Collector):
+    """Counters that live elsewhere. Names that say what is there now (``..._now``) are gauges."""
+
+    def __init__(self, prefix: str, counters: Callable[[], Mapping[str, float]]) -> None:
+        self._prefix = prefix
+        self._counters = counters
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        for name, value in sorted(self._counters().items()):
+            if name.endswith("_now"):
+                yield GaugeMetricFamily(self._prefix + name.removesuffix("_now"), f"Media plane: {name}", value=value)
+            else:
+                yield CounterMetricFamily(self._prefix + name, f"Media plane: {name}", value=value)
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        return iter(())
