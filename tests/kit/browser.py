@@ -48,7 +48,7 @@ class Person:
 
 @asynccontextmanager
 async def person(microphone: Path, *, expected: tuple[str, ...] = (), **options: Any) -> AsyncIterator[Person]:
-    """``microphone``: an absolute path. ``expected``: parts of console errors that this test provokes. ``options``: of Playwright's context.
+    """``microphone``: an absolute path. ``expected``: parts of console errors that a test provokes. ``options``: Playwright's context.
 
     Raises AssertionError on leaving when the page complained of anything else.
     """
