@@ -10,7 +10,7 @@ from functools import partial
 from media.codec_choice import Conditions, Policy, reoffer
 from media.icelite import IcePort
 from media.leg import Agreement, EventFormat, Leg
-from media.messages import LegSilent, MediaEvent, MediaRefusal, OfferPeer, PeerAnswered, PeerConnected, PeerLost, ReofferWanted
+from media.messages import AnyMediaEvent, LegSilent, MediaRefusal, OfferPeer, PeerAnswered, PeerConnected, PeerLost, ReofferWanted
 from media.peer import Peer, PeerAnswer
 from media.settings import MediaSettings
 
@@ -19,7 +19,7 @@ class BrowserLeg:
     """``on_event`` takes what happens; ``on_change`` is called whenever the room has to be planned anew."""
 
     def __init__(
-        self, leg: Leg, port: IcePort, settings: MediaSettings, on_event: Callable[[MediaEvent], None], on_change: Callable[[], None]
+        self, leg: Leg, port: IcePort, settings: MediaSettings, on_event: Callable[[AnyMediaEvent], None], on_change: Callable[[], None]
     ) -> None:
         self.leg = leg
         self._port = port

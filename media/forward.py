@@ -72,7 +72,9 @@ def routes(joined: Sequence[Leg], gain: Callable[[Leg, Leg], float]) -> list[tup
 
 def _passes(source: Leg, target: Leg) -> bool:
     """Is what the source sends what the target was promised, and are both there? An absent side leaves the other one silence to hear."""
-    if not (source.connected and target.connected) or source.silent or source.codec_in is None or target.agreement is None:
+    if not (source.connected and target.connected) or source.silent or source.codec_in is None:
+        return False
+    if source.agreement is None or not source.agreement.far_sends or target.agreement is None:
         return False
     spoken = target.agreement.spoken
     return (source.codec_in.name, source.codec_in.clock_rate) == (spoken.name, spoken.clock_rate)

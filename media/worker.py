@@ -1,0 +1,326 @@
+"""A media worker: all rooms and legs of one process, one port for its browsers, one clock. Driven by commands, tells events.
+
+Commands and events are plain structs (``media/messages.py``), so that a worker may be this process or another one. Nothing here waits for
+the network. Each room stands alone: what fails in one is counted and logged there, the others go on.
+"""
+
+import asyncio
+import secrets
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Self
+
+import structlog
+
+from media import messages as msg
+from media.bridge import Bridge
+from media.browser_leg import BrowserLeg
+from media.demo_leg import make_programme
+from media.icelite import IcePort, IceSettings
+from media.leg import COUNTERS, Leg
+from media.messages import MediaRefusal
+from media.peer import PeerTimes
+from media.phone_leg import PhoneLeg
+from media.quality import LegQuality
+from media.recorder import Recorder
+from media.reports import Reports
+from media.sender import RtpSender
+from media.settings import MediaSettings
+from media.sounds import make_sound
+from media.ticker import Ticker
+from rooms.audio import DemoEndpoint
+
+__all__ = ["MediaSettings", "MediaWorker"]
+
+log = structlog.get_logger()
+
+Sockets = socket.socket | tuple[socket.socket, socket.socket]
+Result = msg.PeerAnswered | msg.RtpOpened | None
+_LOOK_EVERY_TICKS = 5
+_SOUNDS_WAITING = 256
+# What a codec, an array or a closed socket may raise inside one room. Anything else is a fault of the worker itself.
+_ROOM_FAULTS = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, OSError)
+
+
+@dataclass(slots=True)
+class _Room:
+    bridge: Bridge
+    look_s: float
+    browsers: dict[str, BrowserLeg] = field(default_factory=dict)
+    phones: dict[str, PhoneLeg] = field(default_factory=dict)
+    qualities: dict[str, LegQuality] = field(default_factory=dict)
+
+
+class MediaWorker:
+    """Used as ``async with``; leaving closes every leg. ``on_event`` is called on the event loop and must not block."""
+
+    def __init__(self, settings: MediaSettings, on_event: Callable[[msg.AnyMediaEvent], None]) -> None:
+        self.settings = settings
+        self._on_event = on_event
+        times = PeerTimes(settings.checks_within_s, settings.checks_within_s / 2, settings.lost_after_s, settings.silent_after_s)
+        self._port = IcePort(IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.most_peers, times))
+        self._ticker = Ticker(self._tick)
+        self._recorder = Recorder(settings.capture) if settings.capture is not None else None
+        self._rooms: dict[str, _Room] = {}
+        self._legs: dict[str, tuple[Leg, str]] = {}
+        self._sounds: OrderedDict[str, str] = OrderedDict()
+        self._counts = dict.fromkeys((*COUNTERS, "room_faults", "commands", "refusals"), 0)
+        self._unix_offset_s = time.time() - time.monotonic()
+        self._parting: set[asyncio.Task[None]] = set()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Raises MediaRefusal when the port is taken, OSError when the capture folder cannot be made."""
+        async with AsyncExitStack() as stack:
+            if self._recorder is not None:
+                stack.enter_context(self._recorder)
+            await stack.enter_async_context(self._port)
+            stack.push_async_callback(self._close_all)
+            await stack.enter_async_context(self._ticker)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def port(self) -> int:
+        """The UDP port of all browsers."""
+        return self._port.port
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """Everything counted, by name: packets in, out, forwarded, dropped by reason; rooms and legs now; lateness of the ticks in ms."""
+        found: dict[str, float] = dict(self._counts)
+        found |= {f"ice_{name}": getattr(self._port.counters, name) for name in self._port.counters.__slots__}
+        found |= {"rooms": len(self._rooms), "legs": len(self._legs), "peers": self._port.peer_count}
+        found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
+        found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
+        found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
+        if self._recorder is not None:
+            found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
+        return found
+
+    async def perform(self, command: msg.AnyCommand, sock: Sockets | None = None) -> Result:
+        """Carry out one command. Raises MediaRefusal: whose fault, what to do.
+
+        ``sock``: for ``OpenRtpLeg`` its bound UDP socket, or a pair of them: RTP and RTCP.
+        """
+        self._counts["commands"] += 1
+        try:
+            return await self._do(command, sock)
+        except MediaRefusal:
+            self._counts["refusals"] += 1
+            raise
+
+    async def _do(self, command: msg.AnyCommand, sock: Sockets | None) -> Result:
+        match command:
+            case msg.OpenRoom(room_id=room_id):
+                self._open_room(room_id)
+            case msg.CloseRoom(room_id=room_id):
+                self._close_room(room_id)
+            case msg.OpenPeerLeg(leg_id=leg_id, room_id=room_id):
+                self._open_browser(leg_id, self._room(room_id))
+            case msg.OfferPeer():
+                return self._answer(command)
+            case msg.OpenRtpLeg(leg_id=leg_id, room_id=room_id):
+                return await self._open_phone(leg_id, self._room(room_id), sock)
+            case msg.ConnectRtpLeg():
+                self._connect(command)
+            case msg.OpenDemoLeg(leg_id=leg_id, room_id=room_id, programme=programme):
+                self._open_demo(leg_id, self._room(room_id), programme)
+            case msg.JoinBridge(room_id=room_id, leg_id=leg_id):
+                self._room(room_id).bridge.join(leg_id)
+            case msg.CloseLeg(leg_id=leg_id):
+                self._close_leg(leg_id)
+            case msg.SetGains(room_id=room_id, gains=gains):
+                self._room(room_id).bridge.set_gains(gains)
+            case msg.Play(leg_id=leg_id, sound=sound):
+                self._play(leg_id, sound)
+            case msg.SendDigits(leg_id=leg_id, digits=digits):
+                self._room_of(leg_id).bridge.send_digits(leg_id, digits)
+        return None
+
+    # -- rooms
+
+    def _open_room(self, room_id: str) -> None:
+        if room_id in self._rooms:
+            raise MediaRefusal("room_exists", "A room of this name is open already.")
+        if len(self._rooms) >= self.settings.most_rooms:
+            raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_rooms} rooms already: try again later.")
+        bridge = Bridge(room_id, concealment=self.settings.concealment, most_legs=self.settings.most_legs_per_room)
+        self._rooms[room_id] = _Room(bridge, time.monotonic() + self.settings.quality_interval_s)
+
+    def _close_room(self, room_id: str) -> None:
+        room = self._rooms.get(room_id)
+        if room is not None:  # closing twice is no fault: both sides may hang up at once
+            for leg_id in list(room.bridge.legs):
+                self._close_leg(leg_id)
+            del self._rooms[room_id]
+
+    async def _close_all(self) -> None:
+        for room_id in list(self._rooms):
+            self._close_room(room_id)
+        while self._parting:
+            await asyncio.wait(self._parting)
+
+    def _room(self, room_id: str) -> _Room:
+        room = self._rooms.get(room_id)
+        if room is None:
+            raise MediaRefusal("unknown_room", "This room is not open: its call may just have ended.")
+        return room
+
+    def _room_of(self, leg_id: str) -> _Room:
+        if leg_id not in self._legs:
+            raise MediaRefusal("unknown_leg", "This leg is not open: it may just have been closed.")
+        return self._rooms[self._legs[leg_id][1]]
+
+    # -- legs
+
+    def _open_leg(self, leg_id: str, room: _Room, kind: str) -> Leg:
+        if leg_id in self._legs:
+            raise MediaRefusal("leg_exists", "A leg of this name is open already.")
+        bridge, now_s = room.bridge, time.monotonic()
+        sender = RtpSender(secrets.randbits(32) or 1, secrets.randbits(15), secrets.randbits(32))
+        reports = Reports(
+            secrets.token_urlsafe(9),
+            unix_offset_s=self._unix_offset_s,
+            interval_s=self.settings.rtcp_interval_s,
+            first_s=now_s + self.settings.rtcp_interval_s * (0.2 + 0.2 * secrets.randbelow(100) / 100),
+        )
+        leg = Leg(
+            leg_id,
+            kind,
+            sender,
+            reports,
+            self._counts,
+            opus=self.settings.opus,
+            digits_queued=self.settings.digits_queued,
+            on_digit=lambda digit: self._digit(leg, bridge, digit),
+            on_codec=bridge.replan,
+            log_in=self._recorder.log(leg_id, "in") if self._recorder is not None else None,
+            log_out=self._recorder.log(leg_id, "out") if self._recorder is not None else None,
+        )
+        sound = self._sounds.pop(leg_id, None)
+        bridge.add(leg)
+        self._legs[leg_id] = (leg, bridge.room_id)
+        room.qualities[leg_id] = LegQuality(leg)
+        if sound is not None:
+            bridge.play(leg_id, sound)
+        return leg
+
+    def _open_browser(self, leg_id: str, room: _Room) -> None:
+        leg = self._open_leg(leg_id, room, "peer")
+        room.browsers[leg_id] = BrowserLeg(leg, self._port, self.settings, self._on_event, room.bridge.replan)
+
+    def _answer(self, command: msg.OfferPeer) -> msg.PeerAnswered:
+        room = self._room_of(command.leg_id)
+        browser = room.browsers.get(command.leg_id)
+        if browser is None:
+            raise MediaRefusal("wrong_leg", "This leg is no browser's: only a leg opened for a browser takes offers.")
+        answered = browser.answer(command)
+        self._suggest(room)
+        return answered
+
+    async def _open_phone(self, leg_id: str, room: _Room, sock: Sockets | None) -> msg.RtpOpened:
+        if sock is None:
+            raise MediaRefusal("no_socket", "A phone's leg needs its bound UDP socket beside the command.")
+        rtp_sock, rtcp_sock = sock if isinstance(sock, tuple) else (sock, None)
+        leg = self._open_leg(leg_id, room, "phone")
+        phone = PhoneLeg(leg, rtp_sock, rtcp_sock, self.settings, self._on_event, room.bridge.replan)
+        room.phones[leg_id] = phone
+        try:
+            await phone.__aenter__()
+        except OSError as error:
+            self._close_leg(leg_id)
+            raise MediaRefusal("bad_socket", f"The socket for the phone cannot be used ({error}): open another one.") from None
+        host, port = phone.address
+        return msg.RtpOpened(host=self.settings.public_hosts[0] if self.settings.public_hosts else host, port=port)
+
+    def _connect(self, command: msg.ConnectRtpLeg) -> None:
+        room = self._room_of(command.leg_id)
+        phone = room.phones.get(command.leg_id)
+        if phone is None:
+            raise MediaRefusal("wrong_leg", "This leg is no phone's: only a leg opened with a socket can be connected.")
+        phone.connect(command.remote)
+        self._suggest(room)
+
+    def _open_demo(self, leg_id: str, room: _Room, programme: DemoEndpoint) -> None:
+        made = make_programme(programme.programme, lambda digit: self._on_event(msg.DigitHeard(leg_id=leg_id, digit=digit)))
+        self._open_leg(leg_id, room, "demo").programme = made
+        room.bridge.replan()
+
+    def _close_leg(self, leg_id: str) -> None:
+        leg, room_id = self._legs.pop(leg_id, (None, ""))
+        self._sounds.pop(leg_id, None)
+        if leg is None:  # closing twice is no fault
+            return
+        room = self._rooms[room_id]
+        room.bridge.remove(leg_id)
+        leg.close()
+        room.browsers.pop(leg_id, None)
+        room.qualities.pop(leg_id, None)
+        phone = room.phones.pop(leg_id, None)
+        if phone is not None:
+            parting = asyncio.get_running_loop().create_task(phone.__aexit__(), name="phone-close")
+            self._parting.add(parting)
+            parting.add_done_callback(self._parting.discard)
+        if self._recorder is not None:
+            self._recorder.close_leg(leg_id)
+
+    def _play(self, leg_id: str, sound: str | None) -> None:
+        if leg_id in self._legs:
+            self._room_of(leg_id).bridge.play(leg_id, sound)
+        elif sound is None:
+            self._sounds.pop(leg_id, None)
+        else:  # for a browser that has still to make its offer
+            make_sound(sound)
+            self._sounds[leg_id] = sound
+            if len(self._sounds) > _SOUNDS_WAITING:
+                self._sounds.popitem(last=False)
+
+    def _suggest(self, room: _Room) -> None:
+        """One browser and one phone: should they speak the same codec?"""
+        if len(room.browsers) == 1 and len(room.phones) == 1:
+            agreement = next(iter(room.phones.values())).leg.agreement
+            if agreement is not None:
+                next(iter(room.browsers.values())).suggest(agreement.spoken.name, self.settings.codec_policy)
+
+    def _digit(self, leg: Leg, bridge: Bridge, digit: str) -> None:
+        bridge.relay_digit(leg, digit)
+        self._on_event(msg.DigitHeard(leg_id=leg.leg_id, digit=digit))
+
+    # -- time
+
+    def _tick(self, tick_s: float, now_s: float) -> None:
+        for room in list(self._rooms.values()):
+            if room.bridge.ticking:
+                self._guarded(room, room.bridge.tick, tick_s, now_s)
+        if self._ticker.ticks % _LOOK_EVERY_TICKS == 0:
+            for room in list(self._rooms.values()):
+                self._guarded(room, self._look, room, now_s)
+
+    def _guarded(self, room: _Room, act: Callable[..., None], *arguments: object) -> None:
+        try:
+            act(*arguments)
+        except _ROOM_FAULTS as fault:
+            self._counts["room_faults"] += 1
+            log.error("room.fault", room_id=room.bridge.room_id, fault=repr(fault), exc_info=fault)
+
+    def _look(self, room: _Room, now_s: float) -> None:
+        """RTCP when due; the quality sample each second."""
+        legs = room.bridge.legs
+        for leg in legs.values():
+            leg.send_reports(now_s)
+        if now_s < room.look_s:
+            return
+        room.look_s = max(room.look_s + self.settings.quality_interval_s, now_s)
+        for leg in legs.values():
+            leg.adapt()
+        samples = tuple(quality.sample() for leg_id, quality in room.qualities.items() if legs[leg_id].connected)
+        if samples:
+            self._on_event(msg.QualitySampled(room_id=room.bridge.room_id, legs=samples))
