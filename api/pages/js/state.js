@@ -42,7 +42,7 @@ const REDUCERS = {
     demo.value = notice.demo;
     lines.value = notice.lines;
     serverVersion.value = notice.server_version;
-    recent.value = notice.recent;
+    recent.value = notice.recent.filter((call) => call.state === 'ended');
     const alive = new Set(notice.calls.map((call) => call.call_id));
     const over = calls.value.filter((call) => !alive.has(call.call_id)).map((call) => endOf(call, notice));
     calls.value = [...over, ...notice.calls.filter((call) => call.state !== 'ended')];
