@@ -1,0 +1,234 @@
+"""The structured values inside SIP headers: URIs, name-addresses, Via, parameters (RFC 3261, sections 19.1, 20 and 25).
+
+Parsers raise ``BadValue``; nothing else leaves them, whatever the input. Writers refuse control characters, so that no header can be
+smuggled in through a name or a number.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+Params = dict[str, str | None]
+
+_TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
+_HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
+_URI = re.compile(r"(sips?):(?:([^@]*)@)?([^;?]+)((?:;[^?]*)?)(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
+_USER_SAFE = "-_.!~*'()&=+$,;?/"
+
+
+class BadValue(ValueError):
+    """A header value that cannot be read, or a text that may not be written into one."""
+
+
+def refuse_controls(text: str) -> str:
+    """The text itself. Raises ``BadValue`` where it has a control character: that is header injection (CR, LF) or damage."""
+    if any((ord(character) < 32 and character != "\t") or ord(character) == 127 for character in text):
+        raise BadValue("control character in a header value")
+    return text
+
+
+def refuse_line_breaks(text: str) -> str:
+    """The text itself. Raises ``BadValue`` for CR or LF. Other controls may come quoted from a peer and are given back so."""
+    if "\r" in text or "\n" in text:
+        raise BadValue("a line break in a header value")
+    return text
+
+
+def is_token(text: str) -> bool:
+    return _TOKEN.fullmatch(text) is not None
+
+
+def split_outside(text: str, separator: str) -> list[str]:
+    """Split at a separator that stands outside quotes and angle brackets. Raises ``BadValue`` where those never close."""
+    parts: list[str] = []
+    start = 0
+    quoted = escaped = angled = False
+    for position, character in enumerate(text):
+        if escaped:
+            escaped = False
+        elif quoted:
+            escaped = character == "\\"
+            quoted = character != '"'
+        elif character == '"':
+            quoted = True
+        elif character == "<":
+            angled = True
+        elif character == ">":
+            angled = False
+        elif character == separator and not angled:
+            parts.append(text[start:position].strip())
+            start = position + 1
+    if quoted or angled:
+        raise BadValue("a quote or angle bracket never closes")
+    parts.append(text[start:].strip())
+    return parts
+
+
+def parse_params(parts: Iterable[str]) -> Params:
+    """``name=value`` parts as a dictionary with lower-case names; quotes are taken off the values."""
+    params: Params = {}
+    for part in parts:
+        if not part:
+            continue
+        name, equals, value = part.partition("=")
+        name = name.strip().lower()
+        if not is_token(name):
+            raise BadValue("a parameter without a proper name")
+        params[name] = unquote_text(value.strip()) if equals else None
+    return params
+
+
+def unquote_text(text: str) -> str:
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+    return text
+
+
+def quote_text(text: str) -> str:
+    escaped = refuse_controls(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def write_params(params: Params) -> str:
+    return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in params.items())
+
+
+def split_host(text: str) -> tuple[str, int | None]:
+    """``host``, ``host:port`` or ``[v6]:port``; the host without brackets."""
+    matched = _HOST.match(text)
+    if matched is None:
+        raise BadValue("no proper host")
+    rest = text[matched.end() :].strip()
+    if not rest:
+        return matched.group().strip("[]"), None
+    digits = rest[1:].strip()
+    if rest[0] != ":" or not digits.isascii() or not digits.isdigit() or len(digits) > 5 or not 0 < int(digits) < 65536:
+        raise BadValue("no proper port")
+    return matched.group().strip("[]"), int(digits)
+
+
+def join_host(host: str, port: int | None) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SipUri:
+    """``sip:user@host:port;params?headers``. ``user`` is unescaped; ``host`` has no brackets."""
+
+    host: str
+    user: str = ""
+    port: int | None = None
+    params: Params = field(default_factory=dict, hash=False)
+    scheme: str = "sip"
+    headers: str = ""
+
+    def __str__(self) -> str:
+        user = quote(refuse_controls(self.user), safe=_USER_SAFE) + "@" if self.user else ""
+        headers = f"?{self.headers}" if self.headers else ""
+        return refuse_line_breaks(f"{self.scheme}:{user}{join_host(self.host, self.port)}{write_params(self.params)}{headers}")
+
+
+def parse_uri(text: str) -> SipUri:
+    """Read a SIP or SIPS URI. Raises ``BadValue``."""
+    if any(character in text for character in ' \t\r\n<>"'):
+        raise BadValue("a URI with blanks, quotes or angle brackets")
+    matched = _URI.fullmatch(text)
+    if matched is None:
+        raise BadValue("no SIP URI")
+    scheme, user, hostport, params, headers = matched.groups()
+    host, port = split_host(hostport)
+    name = (user or "").split(":")[0]
+    return SipUri(host, unquote(name, errors="replace"), port, parse_params((params or "").split(";")), scheme.lower(), headers or "")
+
+
+@dataclass(frozen=True, slots=True)
+class NameAddress:
+    """``"Display" <uri>;params`` of From, To, Contact, Route. ``uri`` stays text: it may be of a scheme that we do not know."""
+
+    uri: str
+    display: str = ""
+    params: Params = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        display = quote_text(self.display) + " " if self.display else ""
+        return refuse_line_breaks(f"{display}<{self.uri}>{write_params(self.params)}")
+
+    @property
+    def tag(self) -> str | None:
+        return self.params.get("tag")
+
+
+def parse_address(text: str) -> NameAddress:
+    """Read one name-addr or addr-spec with its parameters. Raises ``BadValue``."""
+    parts = split_outside(refuse_line_breaks(text).strip(), ";")
+    head = parts[0]
+    opening = _opening_bracket(head)
+    if opening < 0:
+        if not head or any(character in head for character in '" \t,?'):
+            raise BadValue("no proper address")
+        _check_scheme(head)
+        return NameAddress(head, "", parse_params(parts[1:]))
+    closing = head.find(">", opening)
+    if closing < 0 or head[closing + 1 :].strip():
+        raise BadValue("text after the address")
+    display = head[:opening].strip()
+    if display and not display.startswith('"') and not re.fullmatch(r"[^\"<>,;:@\\]*", display):
+        raise BadValue("a display name that needs quotes")
+    uri = head[opening + 1 : closing]
+    if not uri or uri != uri.strip() or " " in uri:
+        raise BadValue("an address without a proper URI")
+    _check_scheme(uri)
+    return NameAddress(uri, unquote_text(display), parse_params(parts[1:]))
+
+
+def _check_scheme(uri: str) -> None:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:.", uri) is None:
+        raise BadValue("an address without a scheme")
+
+
+def _opening_bracket(text: str) -> int:
+    quoted = escaped = False
+    for position, character in enumerate(text):
+        if escaped:
+            escaped = False
+        elif quoted:
+            escaped = character == "\\"
+            quoted = character != '"'
+        elif character == '"':
+            quoted = True
+        elif character == "<":
+            return position
+    return -1
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """One hop of the way back. ``transport`` in capitals, as on the wire."""
+
+    transport: str
+    host: str
+    port: int | None
+    params: Params = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        return refuse_line_breaks(f"SIP/2.0/{self.transport} {join_host(self.host, self.port)}{write_params(self.params)}")
+
+    @property
+    def branch(self) -> str:
+        return self.params.get("branch") or ""
+
+    @property
+    def sent_by(self) -> str:
+        return join_host(self.host.lower(), self.port or 5060)
+
+
+def parse_via(text: str) -> Via:
+    """Read one Via value. Raises ``BadValue``."""
+    parts = split_outside(refuse_line_breaks(text), ";")
+    matched = re.fullmatch(r"SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9.!%*_+`'~-]+)\s+(\S.*)", parts[0], re.IGNORECASE)
+    if matched is None:
+        raise BadValue("no proper Via")
+    host, port = split_host(matched.group(2).strip())
+    return Via(matched.group(1).upper(), host, port, parse_params(parts[1:]))

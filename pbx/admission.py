@@ -1,0 +1,62 @@
+"""Who may talk to us at all, and how much: the PBX's own addresses, and a bounded rate of new calls."""
+
+import ipaddress
+from collections.abc import Iterable
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class UnknownNetwork(ValueError):
+    """A configured address or network that is none."""
+
+
+class SourceTrust:
+    """``trusted``: addresses or networks from the settings. ``resolved`` replaces those that the PBX's name stands for."""
+
+    def __init__(self, trusted: Iterable[str] = ()) -> None:
+        self._fixed = [_network(text) for text in trusted]
+        self._resolved: frozenset[str] = frozenset()
+
+    def resolved(self, addresses: Iterable[str]) -> None:
+        self._resolved = frozenset(_plain(address) for address in addresses)
+
+    def allows(self, host: str) -> bool:
+        plain = _plain(host)
+        if plain in self._resolved:
+            return True
+        if not self._fixed:
+            return False
+        address = ipaddress.ip_address(plain)
+        return any(address in network for network in self._fixed)
+
+
+def _network(text: str) -> _Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise UnknownNetwork(f"{text!r} is neither an address nor a network: write 10.0.0.5 or 10.0.0.0/24 in trusted") from None
+
+
+def _plain(host: str) -> str:
+    """Without an IPv6 zone, and an IPv4-mapped address as IPv4."""
+    address = ipaddress.ip_address(host.split("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+class RateLimit:
+    """A token bucket: ``per_s`` on average, twice that at once."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._most = max(1.0, 2 * per_s)
+        self._tokens = self._most
+        self._at = 0.0
+
+    def allows(self, now: float) -> bool:
+        self._tokens = min(self._most, self._tokens + (now - self._at) * self._per_s)
+        self._at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True

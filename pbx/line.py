@@ -1,0 +1,120 @@
+"""What every call of one trunk shares: its identity towards the PBX, its clock, its transactions, and requests that answer challenges."""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from pbx.address import NameAddress, SipUri, Via
+from pbx.digest import Authentication, Credentials, Refused, split_challenges
+from pbx.message import AnyMessage, Request, Response, copy_message
+from pbx.sip_settings import SipTrunkSettings
+from pbx.timers import Timers
+from pbx.transactions import ClientTransaction, Hop, Transactions, TransactionUser
+from pbx.trunk import OnTrunkEvent
+
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
+ALLOW = ", ".join(METHODS)
+SUPPORTED = "timer"
+
+OnAnswer = Callable[[Response, str], None]
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request that may be repeated with credentials. ``sent`` is its latest form; ``given_up`` stops repeating."""
+
+    sent: ClientTransaction
+    authentication: Authentication
+    given_up: bool = False
+
+
+@dataclass(slots=True)
+class Line:
+    """``host``/``port``: our address as the PBX should see it. ``realms``: those that may ask for the password. ``fault``: why the
+    transport last failed, in words.
+
+    ``wire(message, hop)`` puts a message on its way; ``random`` draws identifiers and jitter, and is given so that tests can repeat them.
+    """
+
+    settings: SipTrunkSettings
+    emit: OnTrunkEvent
+    wire: Callable[[AnyMessage, Hop], None]
+    timers: Timers = field(default_factory=Timers)
+    random: Random = field(default_factory=secrets.SystemRandom)
+    counts: Counter[str] = field(default_factory=Counter)
+    realms: set[str] = field(default_factory=set)
+    host: str = "127.0.0.1"
+    port: int = 5060
+    fault: str = ""
+    transactions: Transactions = field(init=False)
+
+    def attach(self, user: TransactionUser) -> None:
+        """Open the transaction layer under this user of it."""
+        self.transactions = Transactions(
+            self.timers, send=self.wire, user=user, via=self.via, new_branch=lambda: self.token(12), counts=self.counts
+        )
+
+    def token(self, octets: int = 8) -> str:
+        """A random identifier in hexadecimal: tags, branches, Call-IDs."""
+        return self.random.randbytes(octets).hex()
+
+    def via(self) -> Via:
+        return Via(self.settings.transport.upper(), self.host, self.port)
+
+    @property
+    def identity(self) -> NameAddress:
+        """Who we are in From: always the extension, whatever the Auth ID."""
+        return NameAddress(str(SipUri(self.settings.sip_domain, self.settings.extension)), self.settings.display_name)
+
+    @property
+    def contact_uri(self) -> SipUri:
+        params: dict[str, str | None] = {} if self.settings.transport == "udp" else {"transport": str(self.settings.transport)}
+        return SipUri(self.host, self.settings.extension, self.port, params)
+
+    @property
+    def contact(self) -> str:
+        return f"<{self.contact_uri}>"
+
+    @property
+    def server_hop(self) -> Hop:
+        return Hop(self.settings.transport, self.settings.server, self.settings.port)
+
+    def hop_of(self, uri: SipUri) -> Hop:
+        """The next hop for a URI. One trunk speaks one transport, so that is the one taken, whatever the URI says."""
+        return Hop(self.settings.transport, uri.host, uri.port or 5060)
+
+    def ask(self, request: Request, hop: Hop, next_cseq: Callable[[], int], on_answer: OnAnswer) -> Asked:
+        """Send a request and answer the challenges of the PBX to it, each once, under a new CSeq.
+
+        ``on_answer(response, words)`` gets every other response; ``words`` say why a challenge was not answered.
+        """
+        credentials = Credentials(self.settings.digest_name, self.settings.password)
+        request.set("User-Agent", self.settings.user_agent)
+
+        def answered(response: Response) -> None:
+            if response.status not in (401, 407) or asked.given_up:
+                on_answer(response, "")
+                return
+            try:
+                repeated = self._with_credentials(asked, response, next_cseq)
+            except Refused as refusal:
+                on_answer(response, str(refusal))
+                return
+            asked.sent = self.transactions.request(repeated, hop, answered)
+
+        asked = Asked(self.transactions.request(request, hop, answered), Authentication(credentials, self.realms))
+        return asked
+
+    def _with_credentials(self, asked: Asked, response: Response, next_cseq: Callable[[], int]) -> Request:
+        challenges = [pair for name in ("WWW-Authenticate", "Proxy-Authenticate") for pair in split_challenges(name, response.lines(name))]
+        first = asked.sent.request
+        headers = asked.authentication.answers(challenges, method=first.method, uri=first.uri, cnonce=self.token())
+        repeated = copy_message(first)
+        repeated.remove("Via")
+        for name, _ in headers:
+            repeated.remove(name)
+        repeated.headers.extend(headers)
+        repeated.set("CSeq", f"{next_cseq()} {first.method}")
+        return repeated

@@ -1,0 +1,201 @@
+"""A call that we dial: INVITE, ringing, answer, refusal, CANCEL and forks (RFC 3261, sections 9 and 13)."""
+
+from pbx.address import BadValue, NameAddress, SipUri
+from pbx.dialog import dialog_of_caller
+from pbx.line import ALLOW, SUPPORTED, Asked, Line
+from pbx.message import Request, Response
+from pbx.sdp import BadSdp, NoCommonAudio
+from pbx.session_timer import read_min_se, session_of_caller
+from pbx.sip_leg import SDP, LegState, OnEnd, SipLeg
+from pbx.transaction import T1
+from pbx.transactions import Hop
+from pbx.trunk import Answered, Rang, Refused
+from rooms.audio import RtpEndpoint
+from rooms.causes import Cause, EndReason, cause_of_sip
+
+MAX_FORKS = 8
+
+
+class OutgoingLeg(SipLeg):
+    """Ends as ``Answered`` or ``Refused``, whichever way the messages cross."""
+
+    def __init__(self, line: Line, leg_id: str, on_end: OnEnd, number: str, caller: str, offer: RtpEndpoint) -> None:
+        super().__init__(line, leg_id, on_end, owns_call_id=True)
+        self.call_id = line.token(16)
+        self.tag = line.token()
+        self._number = number
+        self._caller = caller
+        self._cseq = 0
+        self._min_se = line.settings.min_session_expires_s
+        self._cancel_cause: Cause | None = None
+        self._cancel_sent = False
+        self._proceeding = False
+        self._rang: RtpEndpoint | None = None
+        self._ringing = False
+        self._acks: dict[str, tuple[Request, Hop]] = {}
+        self._inviting = self._invite(self.negotiation.offer(offer))
+        self._restart("ringing", line.settings.ring_longest_s, self._rang_too_long)
+
+    def _invite(self, body: bytes) -> Asked:
+        settings = self.line.settings
+        uri = str(SipUri(settings.sip_domain, self._number))
+        me = self.line.identity
+        display = "".join(c for c in self._caller if c.isprintable())[:64] or me.display
+        request = Request(method="INVITE", uri=uri, body=body)
+        request.headers = [
+            ("Max-Forwards", "70"),
+            ("From", str(NameAddress(me.uri, display, {"tag": self.tag}))),
+            ("To", f"<{uri}>"),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{self._next_cseq()} INVITE"),
+            ("Contact", self.line.contact),
+            ("Allow", ALLOW),
+            ("Supported", SUPPORTED),
+            ("Session-Expires", str(max(settings.session_expires_s, self._min_se))),
+            ("Min-SE", str(self._min_se)),
+            ("Content-Type", SDP),
+        ]
+        return self.line.ask(request, self.line.server_hop, self._next_cseq, self._invite_answered)
+
+    def _next_cseq(self) -> int:
+        # A challenge may follow a provisional response: then it is a new transaction, and a CANCEL waits for its provisional response.
+        self._cseq += 1
+        self._proceeding = False
+        return self._cseq
+
+    def cancel(self, cause: Cause) -> None:
+        """Give up before the answer. The CANCEL waits for a first provisional response (section 9.1); the outcome is ``Refused``."""
+        if self._cancel_cause is not None:
+            return
+        self._cancel_cause = cause
+        self._inviting.given_up = True
+        if self._proceeding:
+            self._send_cancel()
+
+    def _send_cancel(self) -> None:
+        if self._cancel_sent:
+            return
+        self._cancel_sent = True
+        invite = self._inviting.sent.request
+        request = Request(method="CANCEL", uri=invite.uri)
+        request.headers = [("Via", invite.values("Via")[0])]
+        request.headers += [(name, invite.get(name) or "") for name in ("Max-Forwards", "From", "To", "Call-ID")]
+        request.add("CSeq", f"{invite.cseq[0]} CANCEL")
+        self.line.transactions.request(request, self._inviting.sent.hop, lambda response: None)
+        # Who answers neither CANCEL nor INVITE is not waited for (section 9.1, last paragraph).
+        self._restart("cancel", 64 * T1, self._abandon)
+
+    def _abandon(self) -> None:
+        self._inviting.sent.machine.end()
+        self._refuse(Cause(EndReason.GAVE_UP, 487, "Cancelled before the answer; the PBX never confirmed it."))
+
+    def _rang_too_long(self) -> None:
+        self.cancel(Cause(EndReason.NO_ANSWER, 480, "Nobody answered in time."))
+
+    def _invite_answered(self, response: Response, words: str) -> None:
+        if 200 <= response.status < 300:
+            self._succeeded(response)
+        elif self.state is not LegState.CALLING:
+            return
+        elif response.status < 200:
+            self._provisional(response)
+        elif response.status == 422 and read_min_se(response) > self._min_se and self._cancel_cause is None:
+            self._min_se = min(read_min_se(response), 86_400)
+            self._inviting = self._invite(self._inviting.sent.request.body)
+        else:
+            self._refuse(self._cause_of(response, words))
+
+    def _provisional(self, response: Response) -> None:
+        self._proceeding = True
+        if self._cancel_cause is not None:
+            self._send_cancel()
+            return
+        if response.status == 100:
+            return
+        try:
+            self.dialog = dialog_of_caller(self._inviting.sent.request, response)
+        except BadValue:
+            self.line.counts["early_without_dialog"] += 1
+        early = None
+        if response.content_type == SDP and response.body:
+            try:
+                early = self.negotiation.take_answer(response.body)
+            except (BadSdp, NoCommonAudio):
+                # The final answer is what counts; until then our own ringing tone does.
+                self.line.counts["bad_early_sdp"] += 1
+        if not self._ringing or (early is not None and early != self._rang):
+            self._ringing = True
+            self._rang = early or self._rang
+            self.line.emit(Rang(self.leg_id, early))
+
+    def _succeeded(self, response: Response) -> None:
+        """The first 2xx is the call, its repetitions get the same ACK, another fork gets ACK and BYE (section 13.2.2.4)."""
+        tag = response.to_address.tag or ""
+        if tag in self._acks:
+            self._send_ack(tag)
+            return
+        if len(self._acks) >= MAX_FORKS:
+            self.line.counts["forks_ignored"] += 1
+            return
+        try:
+            dialog = dialog_of_caller(self._inviting.sent.request, response)
+        except BadValue:
+            self._refuse(Cause(EndReason.FAILED, 502, "The PBX answered the call without saying where it is (no Contact)."))
+            return
+        mine = self.state is LegState.CALLING
+        kept, self.dialog = self.dialog, dialog
+        ack = dialog.request("ACK", self._inviting.sent.request.cseq[0])
+        for name in ("Authorization", "Proxy-Authorization"):
+            ack.headers += [(name, value) for value in self._inviting.sent.request.lines(name)]
+        self._acks[tag] = ack, self.line.hop_of(dialog.next_uri())
+        self._send_ack(tag)
+        if mine and self._cancel_cause is None:
+            self._talk(response)
+            return
+        self._send_bye()
+        if mine:
+            self._refuse(self._given_up())
+        else:
+            self.dialog = kept
+
+    def _talk(self, response: Response) -> None:
+        self._timers.pop("ringing").cancel()
+        self.state = LegState.TALKING
+        self._retarget(response)
+        try:
+            theirs = self.negotiation.take_answer(response.body)
+        except (BadSdp, NoCommonAudio) as error:
+            self._send_bye()
+            self._refuse(Cause(EndReason.INCOMPATIBLE, 488, str(error)))
+            return
+        self._keep_session(session_of_caller(response, asked_s=self._asked_s()))
+        self.line.emit(Answered(self.leg_id, theirs))
+        self._offer_waiting()
+
+    def _send_ack(self, tag: str) -> None:
+        self.line.transactions.send_ack(*self._acks[tag])
+
+    def _refuse(self, cause: Cause) -> None:
+        if self.state is not LegState.ENDED:
+            self.end()
+            self.line.emit(Refused(self.leg_id, cause))
+
+    def _given_up(self) -> Cause:
+        """Why it was cancelled, where that has a status of its own (nobody answered); else simply that it was."""
+        if self._cancel_cause is not None and self._cancel_cause.sip:
+            return self._cancel_cause
+        return Cause(EndReason.GAVE_UP, 487, "Cancelled before the answer.")
+
+    def _cause_of(self, response: Response, words: str) -> Cause:
+        """What a final refusal means, in words for the person who dialled."""
+        status = response.status
+        if self._cancel_cause is not None:
+            return self._given_up()
+        if response.local:
+            what = "does not answer" if status == 408 else "cannot be reached"
+            return Cause(EndReason.UNREACHABLE, status, f"The PBX {what}: check that it runs and that its address and port are right.")
+        if status in (401, 407):
+            return Cause(EndReason.FORBIDDEN, status, f"The call was not allowed: {words or 'the PBX wants a password'}.")
+        if 300 <= status < 400:
+            return Cause(EndReason.FAILED, status, "The PBX redirects this number elsewhere, which is not followed: dial the new number.")
+        return cause_of_sip(status, response.reason)

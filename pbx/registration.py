@@ -1,0 +1,241 @@
+"""Registration at the PBX, and knowing whether it is there (RFC 3261, section 10).
+
+    IDLE --start--> TRYING --200--> REGISTERED --half time, or no keep-alive--> TRYING
+                      |  refused or unanswered --> WAITING --time--> TRYING
+    any --stop--> LEAVING --answer or nothing--> IDLE
+
+Never hammer: after silence or a server error the waits double from ``retry_first_s`` to ``retry_longest_s`` with jitter; after a refusal
+of the password they begin at ``password_retry_s`` and double up to an hour, because PBXes block addresses that keep trying.
+"""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum, auto
+
+from pbx.address import BadValue, SipUri, parse_address, parse_uri
+from pbx.line import ALLOW, Line
+from pbx.message import Request, Response
+from pbx.timers import Timer
+from pbx.trunk import TrunkStatus
+
+LONGEST_REFUSED_S = 3600.0
+LONGEST_EXPIRES_S = 86_400
+MAX_ADDRESS_CHANGES = 5
+
+
+class RegistrationState(StrEnum):
+    IDLE = auto()
+    TRYING = auto()
+    REGISTERED = auto()
+    WAITING = auto()
+    LEAVING = auto()
+
+
+class Registration:
+    """One registration. ``on_status`` is told whenever the words change."""
+
+    def __init__(self, line: Line, on_status: Callable[[TrunkStatus], None]) -> None:
+        self._line = line
+        self._on_status = on_status
+        self.state = RegistrationState.IDLE
+        self.status = TrunkStatus(False, "The line to the PBX is not open yet.")
+        self._call_id = line.token(16)
+        self._tag = line.token()
+        self._cseq = line.random.randint(1, 10_000)
+        self._expires_s = line.settings.registration_s
+        self._failures = 0
+        self._refusals = 0
+        self._address_changes = 0
+        self._asked_twice = False
+        self._timer: Timer | None = None
+        self._keepalive: Timer | None = None
+        self._pinging = False
+
+    @property
+    def _where(self) -> str:
+        settings = self._line.settings
+        return f"{settings.server}:{settings.port} ({settings.transport.upper()})"
+
+    def start(self) -> None:
+        self._tell(False, f"Registering at the PBX {self._where}." if self._line.settings.register else f"Asking the PBX {self._where}.")
+        self._try()
+        self._ping_later()
+
+    def stop(self) -> None:
+        """Unregister. Whether the PBX confirms it is not waited for here."""
+        for timer in (self._timer, self._keepalive):
+            if timer is not None:
+                timer.cancel()
+        registered, self.state = self.state is RegistrationState.REGISTERED, RegistrationState.LEAVING
+        if registered and self._line.settings.register:
+            self._send(0)
+        self._tell(False, "The line to the PBX is closed: the server stops.")
+
+    def _try(self) -> None:
+        self.state = RegistrationState.TRYING
+        if self._line.settings.register:
+            self._send(self._expires_s)
+        else:
+            self._ping()
+
+    def _send(self, expires_s: int) -> None:
+        line = self._line
+        request = Request(method="REGISTER", uri=str(SipUri(line.settings.sip_domain)))
+        request.headers = [
+            ("Max-Forwards", "70"),
+            ("From", f"<{line.identity.uri}>;tag={self._tag}"),
+            ("To", f"<{line.identity.uri}>"),
+            ("Call-ID", self._call_id),
+            ("CSeq", f"{self._next_cseq()} REGISTER"),
+            ("Contact", line.contact),
+            ("Expires", str(expires_s)),
+            ("Allow", ALLOW),
+        ]
+        line.ask(request, line.server_hop, self._next_cseq, self._answered)
+
+    def _next_cseq(self) -> int:
+        self._cseq += 1
+        return self._cseq
+
+    def _answered(self, response: Response, words: str) -> None:
+        if response.status < 200 or self.state is not RegistrationState.TRYING:
+            return
+        if response.status < 300:
+            self._registered(response)
+        elif response.status == 423 and not self._asked_twice:
+            self._asked_twice = True
+            self._expires_s = min(max(_number(response.get("Min-Expires")), self._expires_s), LONGEST_EXPIRES_S)
+            self._try()
+        elif response.status in (401, 403, 404, 407):
+            self._refused(response, words)
+        else:
+            self._failed(response)
+
+    def _registered(self, response: Response) -> None:
+        if self._seen_elsewhere(response):
+            self._try()
+            return
+        self._failures = self._refusals = 0
+        self._asked_twice = False
+        self.state = RegistrationState.REGISTERED
+        self._line.fault = ""
+        granted = granted_s(response, self._line.contact_uri, self._expires_s)
+        # Well before the end, and not at the same moment for every server that started together.
+        self._again_in(max(1.0, granted * self._line.random.uniform(0.45, 0.55)))
+        self._tell(True, f"Registered at the PBX {self._where} as extension {self._line.settings.extension}.")
+
+    def _seen_elsewhere(self, response: Response) -> bool:
+        """Does the PBX see us at another address than we said (NAT)? Then register that one (RFC 3581, section 4)."""
+        settings = self._line.settings
+        via = response.top_via
+        host, port = via.params.get("received") or "", _number(via.params.get("rport"))
+        if settings.public_host or settings.transport != "udp" or not host or not 0 < port < 65536:
+            return False
+        if (host, port) == (self._line.host, self._line.port) or self._address_changes >= MAX_ADDRESS_CHANGES:
+            return False
+        self._address_changes += 1
+        self._line.host, self._line.port = host, port
+        return True
+
+    def _refused(self, response: Response, words: str) -> None:
+        settings = self._line.settings
+        wait_s = min(settings.password_retry_s * 2**self._refusals, max(LONGEST_REFUSED_S, settings.password_retry_s))
+        self._refusals += 1
+        if response.status == 404:
+            what = f"The PBX {self._where} does not know extension {settings.extension}: check the extension and the domain"
+        elif response.status == 403:
+            what = (
+                f"The PBX {self._where} forbids extension {settings.extension} to register: allow it there, or check whether it blocks us"
+            )
+        else:
+            why = words or "the PBX refuses the user name or the password"
+            what = f"Registration of extension {settings.extension} failed: {why}. Check extension, Auth ID and password"
+        self._wait(wait_s, f"{what}. Next attempt in {round(wait_s / 60) or 1} min, so that the PBX does not block this server.")
+
+    def _failed(self, response: Response) -> None:
+        settings = self._line.settings
+        doubled = min(settings.retry_first_s * 2 ** min(self._failures, 20), settings.retry_longest_s)
+        wait_s = max(doubled * self._line.random.uniform(0.8, 1.2), float(min(_number(response.get("Retry-After")), 3600)))
+        self._failures += 1
+        if response.local and self._line.fault:
+            what = f"The PBX {self._where} cannot be reached: {self._line.fault}"
+        elif response.local:
+            what = f"The PBX {self._where} does not answer: check that it runs, and that address, port and transport are right"
+        else:
+            what = f"The PBX {self._where} refuses to register us: {response.status} {response.reason[:60]}"
+        self._wait(wait_s, f"{what}. Next attempt in {max(1, round(wait_s))} s.")
+
+    def _wait(self, wait_s: float, words: str) -> None:
+        self.state = RegistrationState.WAITING
+        self._again_in(wait_s)
+        self._tell(False, words)
+
+    def _again_in(self, delay_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._line.timers.start(delay_s, self._try)
+
+    # -- is the PBX there? --
+
+    def _ping_later(self) -> None:
+        self._keepalive = self._line.timers.start(self._line.settings.keepalive_s, self._ping_again)
+
+    def _ping_again(self) -> None:
+        self._ping_later()
+        if self.state is RegistrationState.REGISTERED:
+            self._ping()
+
+    def _ping(self) -> None:
+        """OPTIONS to the PBX itself; any answer is a sign of life, and keeps a NAT's door open."""
+        if self._pinging:
+            return
+        self._pinging = True
+        line = self._line
+        uri = str(SipUri(line.settings.server, port=line.settings.port))
+        request = Request(method="OPTIONS", uri=uri)
+        request.headers = [
+            ("Max-Forwards", "70"),
+            ("From", f"<{line.identity.uri}>;tag={line.token()}"),
+            ("To", f"<{uri}>"),
+            ("Call-ID", line.token(16)),
+            ("CSeq", "1 OPTIONS"),
+            ("Contact", line.contact),
+            ("User-Agent", line.settings.user_agent),
+        ]
+        line.transactions.request(request, line.server_hop, self._pinged)
+
+    def _pinged(self, response: Response) -> None:
+        if response.status < 200:
+            return
+        self._pinging = False
+        if self.state is RegistrationState.LEAVING:
+            return
+        if response.local:
+            self._failed(response)
+        elif not self._line.settings.register and self.state is not RegistrationState.REGISTERED:
+            self._failures = 0
+            self.state = RegistrationState.REGISTERED
+            self._tell(True, f"The PBX {self._where} answers.")
+
+    def _tell(self, ready: bool, detail: str) -> None:
+        status = TrunkStatus(ready, detail)
+        if status != self.status:
+            self.status = status
+            self._on_status(status)
+
+
+def granted_s(response: Response, contact: SipUri, asked_s: int) -> int:
+    """How long the registration holds: what stands at our Contact, else in Expires, else what we asked for (section 10.2.4)."""
+    try:
+        for value in response.values("Contact"):
+            address = parse_address(value)
+            uri = parse_uri(address.uri)
+            if (uri.user, uri.host, uri.port) == (contact.user, contact.host, contact.port) and "expires" in address.params:
+                return _number(address.params["expires"]) or asked_s
+    except BadValue:
+        return asked_s
+    return _number(response.get("Expires")) or asked_s
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,9}", text.strip()) else 0

@@ -1,0 +1,249 @@
+"""Session descriptions of audio calls (RFC 4566/8866) and what they mean in offer and answer (RFC 3264).
+
+Reading is tolerant where phones differ and bounded where they attack: 16 kB, 32 media lines. ``BadSdp``: it cannot be read (400).
+``NoCommonAudio``: it can, but nothing in it suits us (488).
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rooms.audio import KNOWN_CODECS, AudioCodec, Direction, RtpEndpoint
+
+MAX_BYTES = 16_384
+MAX_MEDIA_LINES = 32
+
+_STATIC = {"0": ("pcmu", 8000, 1), "8": ("pcma", 8000, 1), "9": ("g722", 8000, 1)}  # RFC 3551, table 4
+_RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9_.-]+)/([0-9]{1,6})(?:/([0-9]{1,2}))?")
+_DIRECTIONS = frozenset(direction.value for direction in Direction)
+
+
+class BadSdp(Exception):
+    """Not a session description, or one beyond bounds."""
+
+
+class NoCommonAudio(Exception):
+    """A session description without audio that we can speak. The message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLine:
+    """One ``m=`` block. ``host`` is its own ``c=`` or else the session's."""
+
+    kind: str
+    port: int
+    protocol: str
+    formats: tuple[str, ...]
+    host: str | None
+    attributes: tuple[tuple[str, str], ...]
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.attributes if key == name]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDescription:
+    """``version``: the origin's session id and version, which tell whether anything changed."""
+
+    version: tuple[str, str]
+    media: tuple[MediaLine, ...]
+    attributes: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class _Block:
+    head: str
+    host: str | None = None
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def parse_sdp(body: bytes) -> SessionDescription:
+    """Read a session description. Raises ``BadSdp``."""
+    if len(body) > MAX_BYTES:
+        raise BadSdp("a session description larger than 16 kB")
+    lines = body.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+    if lines[0].strip() != "v=0":
+        raise BadSdp("a session description that does not begin with v=0")
+    blocks = [_Block("")]
+    version = ("", "")
+    for line in lines[1:]:
+        kind, equals, value = line.partition("=")
+        if not equals or len(kind) != 1:
+            raise BadSdp("a line of the session description that is no line")
+        value = value.strip()
+        if kind == "m":
+            if len(blocks) > MAX_MEDIA_LINES:
+                raise BadSdp(f"more than {MAX_MEDIA_LINES} media lines")
+            blocks.append(_Block(value))
+        elif kind == "c":
+            blocks[-1].host = _connection(value)
+        elif kind == "a":
+            name, _, text = value.partition(":")
+            blocks[-1].attributes.append((name.lower(), text.strip()))
+        elif kind == "o":
+            version = _origin(value)
+    session = blocks[0]
+    return SessionDescription(version, tuple(_media(block, session.host) for block in blocks[1:]), tuple(session.attributes))
+
+
+def _origin(value: str) -> tuple[str, str]:
+    fields = value.split()
+    if len(fields) != 6:
+        raise BadSdp("an origin without six fields")
+    return fields[1], fields[2]
+
+
+def _connection(value: str) -> str:
+    fields = value.split()
+    if len(fields) != 3 or fields[0] != "IN" or fields[1] not in ("IP4", "IP6"):
+        raise BadSdp("a connection line that names no internet address")
+    return fields[2].split("/")[0]
+
+
+def _media(block: _Block, session_host: str | None) -> MediaLine:
+    fields = block.head.split()
+    if len(fields) < 4:
+        raise BadSdp("a media line without port, protocol or format")
+    digits = fields[1].split("/")[0]
+    if not re.fullmatch(r"[0-9]{1,5}", digits) or int(digits) > 65535:
+        raise BadSdp("a media line with an impossible port")
+    return MediaLine(fields[0], int(digits), fields[2], tuple(fields[3:]), block.host or session_host, tuple(block.attributes))
+
+
+def audio_of(session: SessionDescription) -> tuple[int, RtpEndpoint]:
+    """Index of the first usable audio line, and what it wants: codecs that we know in the peer's order, with the peer's payload numbers.
+
+    Raises ``NoCommonAudio``.
+    """
+    why = "no audio line in it"
+    for index, line in enumerate(session.media):
+        if line.kind != "audio":
+            continue
+        if line.port == 0:
+            why = "its audio line is switched off (port 0)"
+        elif line.protocol != "RTP/AVP":
+            why = f"its audio wants {line.protocol[:24]}; plain RTP/AVP is spoken here: allow unencrypted RTP on the PBX's side"
+        else:
+            codecs = _codecs(line)
+            if codecs:
+                return index, _endpoint(session, line, codecs)
+            why = "it offers no codec that we speak (Opus, G.722, G.711): allow one of them at the PBX"
+    raise NoCommonAudio(f"The session description cannot be used: {why}.")
+
+
+def _endpoint(session: SessionDescription, line: MediaLine, codecs: tuple[AudioCodec, ...]) -> RtpEndpoint:
+    if line.host is None:
+        raise NoCommonAudio("The session description cannot be used: it says no address (no c= line).")
+    try:
+        unspecified = ipaddress.ip_address(line.host).is_unspecified
+    except ValueError:
+        raise NoCommonAudio("The session description cannot be used: its address is a name, and a number is needed.") from None
+    direction = _direction(line, session)
+    if unspecified:
+        # The hold of RFC 2543: send nothing to us (RFC 3264, section 8.4).
+        direction = Direction.SENDONLY if direction.sends else Direction.INACTIVE
+    return RtpEndpoint(line.host, line.port, codecs, _telephone_event(line, codecs[0].clock_rate), direction, _ptime(line))
+
+
+def _direction(line: MediaLine, session: SessionDescription) -> Direction:
+    for attributes in (line.attributes, session.attributes):
+        for name, _ in attributes:
+            if name in _DIRECTIONS:
+                return Direction(name)
+    return Direction.SENDRECV
+
+
+def _ptime(line: MediaLine) -> int:
+    for text in line.all("ptime"):
+        if re.fullmatch(r"[0-9]{1,3}", text) and 10 <= int(text) <= 200:
+            return int(text)
+    return 20
+
+
+def _maps(line: MediaLine) -> dict[str, tuple[str, int, int]]:
+    """Payload number -> (lower-case name, clock, channels), static numbers filled in."""
+    maps = {number: known for number, known in _STATIC.items() if number in line.formats}
+    for text in line.all("rtpmap"):
+        matched = _RTPMAP.match(text)
+        if matched is not None and int(matched.group(1)) < 128:
+            maps[str(int(matched.group(1)))] = (matched.group(2).lower(), int(matched.group(3)), int(matched.group(4) or 1))
+    return maps
+
+
+def _formats_parameters(line: MediaLine, number: str) -> str:
+    for text in line.all("fmtp"):
+        of, _, parameters = text.partition(" ")
+        if of == number:
+            return parameters.strip()
+    return ""
+
+
+def _codecs(line: MediaLine) -> tuple[AudioCodec, ...]:
+    maps = _maps(line)
+    found = []
+    for number in line.formats:
+        name, clock, channels = maps.get(number, ("", 0, 0))
+        known = KNOWN_CODECS.get(name)
+        if known is not None and (known.clock_rate, known.channels) == (clock, channels):
+            found.append(AudioCodec(name, int(number), clock, channels, _formats_parameters(line, number)))
+    return tuple(found)
+
+
+def _telephone_event(line: MediaLine, clock_rate: int) -> int | None:
+    """The payload number of RFC 4733 events, the one with the codec's clock where there are several."""
+    maps = _maps(line)
+    events = [(maps[number][1], int(number)) for number in line.formats if number in maps and maps[number][0] == "telephone-event"]
+    events.sort(key=lambda event: event[0] != clock_rate)
+    return events[0][1] if events else None
+
+
+def write_offer(endpoint: RtpEndpoint, session_id: int, version: int) -> bytes:
+    """Our description with one audio line."""
+    return _write(_session_lines(endpoint.host, session_id, version) + _audio_lines(endpoint))
+
+
+def write_answer(offer: SessionDescription, index: int, endpoint: RtpEndpoint, session_id: int, version: int) -> bytes:
+    """Our answer: the audio line ``index`` answered, every other line refused with port 0 in its place (RFC 3264, section 6)."""
+    lines = _session_lines(endpoint.host, session_id, version)
+    for position, media in enumerate(offer.media):
+        if position == index:
+            lines += _audio_lines(endpoint)
+        else:
+            lines.append(f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}")
+    return _write(lines)
+
+
+def _session_lines(host: str, session_id: int, version: int) -> list[str]:
+    address = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
+    return ["v=0", f"o=- {session_id} {version} {address}", "s=-", f"c={address}", "t=0 0"]
+
+
+def _audio_lines(endpoint: RtpEndpoint) -> list[str]:
+    numbers = [str(codec.payload_type) for codec in endpoint.codecs]
+    if endpoint.dtmf_payload_type is not None:
+        numbers.append(str(endpoint.dtmf_payload_type))
+    lines = [f"m=audio {endpoint.port} RTP/AVP {' '.join(numbers)}"]
+    for codec in endpoint.codecs:
+        channels = f"/{codec.channels}" if codec.channels > 1 else ""
+        spelled = codec.name if codec.name == "opus" else codec.name.upper()
+        lines.append(f"a=rtpmap:{codec.payload_type} {spelled}/{codec.clock_rate}{channels}")
+        if codec.fmtp:
+            lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
+    if endpoint.dtmf_payload_type is not None:
+        clock = endpoint.codecs[0].clock_rate if len(endpoint.codecs) == 1 else 8000
+        lines += [f"a=rtpmap:{endpoint.dtmf_payload_type} telephone-event/{clock}", f"a=fmtp:{endpoint.dtmf_payload_type} 0-15"]
+    return [*lines, f"a=ptime:{endpoint.ptime_ms}", f"a={endpoint.direction}"]
+
+
+def _write(lines: Sequence[str]) -> bytes:
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:
+    """Our codecs as an answer: those that were offered too, in our order, under the peer's payload numbers. Raises ``NoCommonAudio``."""
+    theirs = {codec.name: codec for codec in offered.codecs}
+    codecs = tuple(replace(codec, payload_type=theirs[codec.name].payload_type) for codec in ours.codecs if codec.name in theirs)
+    if not codecs:
+        raise NoCommonAudio("The phone offers none of the codecs that this call may use.")
+    return replace(ours, codecs=codecs, dtmf_payload_type=offered.dtmf_payload_type)

@@ -1,0 +1,424 @@
+"""One call's signalling once it talks: requests inside its dialog, from either side (RFC 3261 sections 12, 14, 15; 3311; 4028; 6086).
+
+States, and what leads on:
+
+    CALLING --2xx--> TALKING        we dialled
+    ARRIVED --answer--> ANSWERED --ACK--> TALKING        they dialled
+    any --hang-up, BYE, CANCEL, refusal, silence--> ENDED
+
+An offer is under way from one side at a time. While ours is, theirs gets 491; while theirs is, ours waits (section 14.2). After a 491 to
+ours the side that drew the Call-ID waits 2.1-4 s and the other one up to 2 s, so that the two do not meet again (section 14.1).
+"""
+
+from collections.abc import Callable
+from enum import StrEnum, auto
+
+from pbx.accepted import AcceptedInvite
+from pbx.address import BadValue
+from pbx.dialog import Dialog
+from pbx.digits import digit_of_info, info_of_digit
+from pbx.line import ALLOW, SUPPORTED, Asked, Line, OnAnswer
+from pbx.message import Request, Response, respond
+from pbx.negotiation import Negotiation
+from pbx.sdp import BadSdp, NoCommonAudio
+from pbx.session_timer import Session, TooShort, read_min_se, session_of_called, session_of_caller
+from pbx.timers import Timer
+from pbx.transaction import T1
+from pbx.transactions import ServerTransaction
+from pbx.trunk import Confirmed, DigitArrived, HungUp, Reagreed
+from rooms.causes import Cause, EndReason
+
+SDP = "application/sdp"
+
+
+class LegState(StrEnum):
+    CALLING = auto()
+    ARRIVED = auto()
+    ANSWERED = auto()
+    TALKING = auto()
+    ENDED = auto()
+
+
+class SipLeg:
+    """What calls we dial and calls we get have in common. ``on_end(leg)`` is told once, whatever ended it."""
+
+    def __init__(self, line: Line, leg_id: str, on_end: "OnEnd", *, owns_call_id: bool) -> None:
+        self.line = line
+        self.leg_id = leg_id
+        self._on_end = on_end
+        self.state = LegState.CALLING if owns_call_id else LegState.ARRIVED
+        self.dialog: Dialog | None = None
+        self.negotiation = Negotiation(line.random.getrandbits(48))
+        self.peer_allows: set[str] = set()
+        self._owns_call_id = owns_call_id
+        self._offering: Asked | None = None
+        self._offer_again = False
+        self._accepted: AcceptedInvite | None = None
+        self._late_offer = False
+        self._bye_after_ack: Cause | None = None
+        self._session: Session | None = None
+        self._timers: dict[str, Timer] = {}
+
+    # -- what the trunk's user wants --
+
+    def hold(self, held: bool) -> None:
+        """Hold the peer, or take it back, as soon as no other offer is under way."""
+        if self.negotiation.held != held:
+            self.negotiation.held = held
+            self._offer_now()
+
+    def send_digit(self, digit: str) -> None:
+        if self.state is not LegState.TALKING:
+            return
+        content_type, body = info_of_digit(digit)
+        request = self._in_dialog("INFO")
+        request.add("Content-Type", content_type)
+        request.body = body
+        self._ask(request, self._survives)
+
+    def bye(self) -> None:
+        """End a call that talks, without an event: whoever asks for it knows."""
+        if self.state is LegState.ANSWERED and self._accepted is not None:
+            # No BYE before the ACK or its time-out (section 15).
+            self._bye_after_ack = Cause(EndReason.COMPLETED)
+            return
+        self._send_bye()
+        self.end()
+
+    def end(self) -> None:
+        """Forget everything that could still happen to this leg."""
+        if self.state is LegState.ENDED:
+            return
+        self.state = LegState.ENDED
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._accepted is not None:
+            self._accepted.stop()
+        self._accepted = None
+        self._on_end(self)
+
+    # -- what the peer wants --
+
+    def request_arrived(self, request: Request, server: ServerTransaction) -> None:
+        """A request inside this leg's dialog, except ACK and CANCEL."""
+        if self.dialog is None or self.dialog.remote.tag != request.from_address.tag:
+            self._respond(server, 481)
+        elif not self.dialog.takes(request):
+            self._respond(server, 500, [("Retry-After", str(self.line.random.randint(1, 10)))])
+        elif self.state is LegState.CALLING:
+            self._respond(server, 491 if request.method in ("INVITE", "UPDATE") else 481)
+        elif request.method == "BYE":
+            self._respond(server, 200)
+            self._peer_left(Cause(EndReason.COMPLETED, 200, "The other side hung up."))
+        elif request.method == "INVITE":
+            self._reinvited(request, server)
+        elif request.method == "UPDATE":
+            self._updated(request, server)
+        elif request.method == "INFO":
+            self._informed(request, server)
+        elif request.method == "OPTIONS":
+            self._respond(server, 200, [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)])
+        else:
+            self._respond(server, 405, [("Allow", ALLOW)])
+
+    def acknowledged(self, request: Request) -> None:
+        """An ACK inside this leg's dialog. It may carry the answer to an offer that our 2xx made."""
+        accepted = self._accepted
+        if accepted is None or accepted.cseq != request.cseq[0]:
+            return
+        accepted.stop()
+        self._accepted = None
+        first = self.state is LegState.ANSWERED
+        if first:
+            self.state = LegState.TALKING
+        if self._bye_after_ack is not None:
+            self._send_bye()
+            self.end()
+            return
+        changed = None
+        if self._late_offer:
+            self._late_offer = False
+            before = self.negotiation.theirs
+            try:
+                changed = self.negotiation.take_answer(request.body)
+            except (BadSdp, NoCommonAudio) as error:
+                self._give_up(Cause(EndReason.INCOMPATIBLE, 488, str(error)))
+                return
+            changed = changed if first or changed != before else None
+        if first:
+            self.line.emit(Confirmed(self.leg_id, changed))
+        elif changed is not None:
+            self.line.emit(Reagreed(self.leg_id, changed))
+        self._offer_waiting()
+
+    def _reinvited(self, request: Request, server: ServerTransaction) -> None:
+        if self._accepted is not None or self.state is LegState.ARRIVED:
+            self._respond(server, 500, [("Retry-After", str(self.line.random.randint(0, 10)))])
+            return
+        if self._offering is not None:
+            self._respond(server, 491)
+            return
+        headers = self._session_headers(request, server)
+        if headers is None:
+            return
+        if not request.body:
+            body, changed = self.negotiation.offer(), False
+            self._late_offer = True
+        else:
+            answered = self._answer_offer(request, server)
+            if answered is None:
+                return
+            body, changed = answered
+        self._retarget(request)
+        self._accept(server, body, headers)
+        if changed and self.negotiation.theirs is not None:
+            self.line.emit(Reagreed(self.leg_id, self.negotiation.theirs))
+
+    def _updated(self, request: Request, server: ServerTransaction) -> None:
+        """RFC 3311, section 5.2."""
+        if request.body and (self._offering is not None or self.state is not LegState.TALKING or self._accepted is not None):
+            self._respond(server, 491)
+            return
+        headers = self._session_headers(request, server)
+        if headers is None:
+            return
+        body, changed = b"", False
+        if request.body:
+            answered = self._answer_offer(request, server)
+            if answered is None:
+                return
+            body, changed = answered
+        self._retarget(request)
+        response = respond(request, 200, headers=[("Contact", self.line.contact), ("Allow", ALLOW), *headers])
+        _give_body(response, body)
+        self.line.transactions.respond(server, response)
+        if changed and self.negotiation.theirs is not None:
+            self.line.emit(Reagreed(self.leg_id, self.negotiation.theirs))
+
+    def _informed(self, request: Request, server: ServerTransaction) -> None:
+        digit = digit_of_info(request.content_type, request.body)
+        if request.body and digit is None:
+            self._respond(server, 415, [("Accept", "application/dtmf-relay, application/dtmf")])
+            return
+        self._respond(server, 200)
+        if digit is not None:
+            self.line.emit(DigitArrived(self.leg_id, digit))
+
+    def _answer_offer(self, request: Request, server: ServerTransaction) -> tuple[bytes, bool] | None:
+        """Our answer to a later offer, and whether anything changed; None where it was refused, and nothing changed."""
+        if request.content_type != SDP:
+            self._respond(server, 415, [("Accept", SDP)])
+            return None
+        try:
+            body, _, changed = self.negotiation.answer_again(request.body)
+        except BadSdp:
+            self._respond(server, 400)
+        except NoCommonAudio as error:
+            self._respond(server, 488, [("Warning", _warning(self.line, str(error)))])
+        else:
+            return body, changed
+        return None
+
+    def _session_headers(self, request: Request, server: ServerTransaction) -> list[tuple[str, str]] | None:
+        settings = self.line.settings
+        try:
+            session, headers = session_of_called(request, wanted_s=settings.session_expires_s, smallest_s=settings.min_session_expires_s)
+        except TooShort:
+            self._respond(server, 422, [("Min-SE", str(settings.min_session_expires_s))])
+            return None
+        self._keep_session(session)
+        return headers
+
+    def _accept(self, server: ServerTransaction, body: bytes, headers: list[tuple[str, str]]) -> None:
+        """Send the 2xx of an INVITE, and again until its ACK comes."""
+        response = respond(server.request, 200, to_tag=self.dialog.local.tag or "" if self.dialog else "")
+        response.headers += [("Contact", self.line.contact), ("Allow", ALLOW), ("Supported", SUPPORTED), *headers]
+        _give_body(response, body)
+        self._accepted = AcceptedInvite(self.line, server, response, self._never_acknowledged)
+
+    def _never_acknowledged(self) -> None:
+        self._accepted = None
+        if self._bye_after_ack is not None:
+            self._send_bye()
+            self.end()
+            return
+        self._give_up(Cause(EndReason.UNREACHABLE, 408, "The other side never confirmed the call (no ACK): look at its network or NAT."))
+
+    # -- our own offers and refreshes --
+
+    def _offer_now(self) -> None:
+        if self.state is not LegState.TALKING or self._offering is not None or self._accepted is not None or "glare" in self._timers:
+            self._offer_again = True
+            return
+        self._offer_again = False
+        request = self._in_dialog("INVITE")
+        self._add_session(request)
+        _give_body(request, self.negotiation.offer())
+        self._offering = self._ask(request, self._offer_answered)
+
+    def _offer_waiting(self) -> None:
+        if self._offer_again and self.state is LegState.TALKING:
+            self._offer_now()
+
+    def _offer_answered(self, response: Response, words: str) -> None:
+        if response.status < 200:
+            return
+        asked, self._offering = self._offering, None
+        if 200 <= response.status < 300 and asked is not None:
+            self._acknowledge(asked, response)
+        if self.state is not LegState.TALKING:
+            return
+        if response.status == 491:
+            self._restart("glare", self._glare_s(), self._offer_now)
+        elif response.status >= 300:
+            self._refused_inside(response)
+        else:
+            self._settle(response)
+        self._offer_waiting()
+
+    def _settle(self, response: Response) -> None:
+        self._retarget(response)
+        self._keep_session(session_of_caller(response, asked_s=self._asked_s()))
+        before = self.negotiation.theirs
+        try:
+            theirs = self.negotiation.take_answer(response.body)
+        except (BadSdp, NoCommonAudio) as error:
+            self._give_up(Cause(EndReason.INCOMPATIBLE, 488, str(error)))
+            return
+        if theirs != before:
+            self.line.emit(Reagreed(self.leg_id, theirs))
+
+    def _acknowledge(self, asked: Asked, response: Response) -> None:
+        """ACK a 2xx, and every repetition of it: the same callback gets those (section 13.2.2.4)."""
+        assert self.dialog is not None
+        self._retarget(response)
+        ack = self.dialog.request("ACK", asked.sent.request.cseq[0])
+        for name in ("Authorization", "Proxy-Authorization"):
+            ack.headers += [(name, value) for value in asked.sent.request.lines(name)]
+        hop = self.line.hop_of(self.dialog.next_uri())
+        self.line.transactions.send_ack(ack, hop)
+        asked.sent.on_response = lambda repeated: self.line.transactions.send_ack(ack, hop)
+
+    def _refresh(self) -> None:
+        """Show that we are still there: by UPDATE where the peer knows it, else by the same offer again (RFC 4028, section 7.4)."""
+        if self.state is not LegState.TALKING:
+            return
+        if "UPDATE" not in self.peer_allows:
+            self._offer_now()
+            return
+        request = self._in_dialog("UPDATE")
+        self._add_session(request)
+        self._ask(request, self._refreshed)
+
+    def _refreshed(self, response: Response, words: str) -> None:
+        if response.status < 200 or self.state is not LegState.TALKING:
+            return
+        if response.status < 300:
+            self._retarget(response)
+            self._keep_session(session_of_caller(response, asked_s=self._asked_s()))
+        elif response.status == 491:
+            self._restart("refresh", self._glare_s(), self._refresh)
+        else:
+            self._refused_inside(response)
+
+    def _refused_inside(self, response: Response) -> None:
+        """A refusal of our own request leaves the session as it was, unless it says that there is none any more."""
+        if response.status == 422 and self._session is not None:
+            self._session = Session(max(read_min_se(response), self._session.interval_s), True)
+            self._restart("refresh", T1, self._refresh)
+        else:
+            self._survives(response, "")
+
+    def _survives(self, response: Response, words: str) -> None:
+        """481 and 408 to a request inside the dialog end the call (section 12.2.1.2)."""
+        if response.status in (408, 481) and self.state is LegState.TALKING:
+            self._give_up(Cause(EndReason.MEDIA_LOST, response.status, "The other side lost this call, or cannot be reached any more."))
+
+    def _add_session(self, request: Request) -> None:
+        request.headers += [("Supported", SUPPORTED), ("Session-Expires", f"{self._asked_s()};refresher=uac")]
+        request.add("Min-SE", str(self.line.settings.min_session_expires_s))
+
+    def _asked_s(self) -> int:
+        return self._session.interval_s if self._session else self.line.settings.session_expires_s
+
+    def _keep_session(self, session: Session) -> None:
+        self._session = session
+        self._restart("expiry", session.interval_s if session.ours else session.expiry_s, self._session_over)
+        if session.ours:
+            self._restart("refresh", session.refresh_s, self._refresh)
+        elif "refresh" in self._timers:
+            self._timers.pop("refresh").cancel()
+
+    def _session_over(self) -> None:
+        self._give_up(Cause(EndReason.MEDIA_LOST, 408, "The other side is gone: nothing refreshed the call in time."))
+
+    def _glare_s(self) -> float:
+        low, high = (210, 400) if self._owns_call_id else (0, 200)
+        return self.line.random.randint(low, high) / 100
+
+    # -- building blocks --
+
+    def _in_dialog(self, method: str) -> Request:
+        assert self.dialog is not None
+        request = self.dialog.request(method, self.dialog.next_cseq())
+        request.headers += [("Contact", self.line.contact), ("Allow", ALLOW)]
+        return request
+
+    def _ask(self, request: Request, on_answer: OnAnswer) -> Asked:
+        assert self.dialog is not None
+        return self.line.ask(request, self.line.hop_of(self.dialog.next_uri()), self.dialog.next_cseq, on_answer)
+
+    def _send_bye(self) -> None:
+        request = self._in_dialog("BYE")
+        request.remove("Contact")
+        self._ask(request, lambda response, words: None)
+
+    def _peer_left(self, cause: Cause) -> None:
+        """The other side ended the call."""
+        if self.state is not LegState.ENDED:
+            self.end()
+            self.line.emit(HungUp(self.leg_id, cause))
+
+    def _give_up(self, cause: Cause) -> None:
+        """We end the call because something broke: BYE, and an event."""
+        if self.state is not LegState.ENDED:
+            self._send_bye()
+            self._peer_left(cause)
+
+    def _respond(self, server: ServerTransaction, status: int, headers: list[tuple[str, str]] | None = None) -> None:
+        tag = self.dialog.local.tag or "" if self.dialog else self.line.token()
+        self.line.transactions.respond(server, respond(server.request, status, to_tag=tag, headers=headers or ()))
+
+    def _retarget(self, message: Request | Response) -> None:
+        assert self.dialog is not None
+        try:
+            self.dialog.retarget(message.contact())
+        except BadValue:
+            self.line.counts["bad_contacts"] += 1
+        allowed = {method.upper() for method in message.tokens("Allow")}
+        self.peer_allows = allowed or self.peer_allows
+
+    def _restart(self, name: str, delay_s: float, step: Callable[[], None]) -> None:
+        if name in self._timers:
+            self._timers.pop(name).cancel()
+
+        def fire() -> None:
+            self._timers.pop(name, None)
+            step()
+
+        self._timers[name] = self.line.timers.start(delay_s, fire)
+
+
+OnEnd = Callable[[SipLeg], None]
+
+
+def _give_body(message: Request | Response, body: bytes) -> None:
+    if body:
+        message.set("Content-Type", SDP)
+        message.body = body
+
+
+def _warning(line: Line, words: str) -> str:
+    clean = words.replace('"', "'").replace("\\", "/")
+    return f'399 {line.host} "{clean}"'

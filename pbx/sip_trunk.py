@@ -1,0 +1,175 @@
+"""A SIP line to a PBX: the sans-IO user agent with sockets, a clock and a name (``pbx.trunk.Trunk``)."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+import structlog
+
+from pbx.line import Line
+from pbx.message import AnyMessage, BadMessage, parse_message
+from pbx.sip_settings import SipTransport, SipTrunkSettings
+from pbx.transactions import Hop
+from pbx.transport import NameUnknown, SipPortTaken, SipSockets
+from pbx.trunk import OnTrunkEvent, Refused, StatusChanged, TrunkEvent, TrunkStatus
+from pbx.user_agent import UserAgent
+from rooms.audio import RtpEndpoint
+from rooms.causes import Cause, EndReason
+
+__all__ = ["SipPortTaken", "SipTransport", "SipTrunk", "SipTrunkSettings"]
+
+log = structlog.get_logger()
+
+GOODBYE_S = 1.5
+LOCATE_FIRST_S = 5.0
+LOCATE_LONGEST_S = 120.0
+
+
+class SipTrunk:
+    """Satisfies ``pbx.trunk.Trunk``. Entering raises ``SipPortTaken``; a PBX that is down or unknown is a status, never an error."""
+
+    carries_rtp = True
+
+    def __init__(self, settings: SipTrunkSettings, on_event: OnTrunkEvent) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._on_event = on_event
+        self._counts: Counter[str] = Counter()
+        self._line = Line(settings, self._emit, self._send, counts=self._counts)
+        self._agent = UserAgent(self._line)
+        self._sockets = SipSockets(settings, on_bytes=self._arrived, on_unreachable=self._unreachable, counts=self._counts)
+        self._status: TrunkStatus | None = None
+        self._opened = False
+        self._opening: asyncio.Task[None] | None = None
+        self._wake: asyncio.TimerHandle | None = None
+        self._quiet = asyncio.Event()
+
+    @property
+    def status(self) -> TrunkStatus:
+        return self._status or self._agent.registration.status
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was dropped, refused or repeated, by name."""
+        return self._counts
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Host and port in our Contact, as the PBX sees them."""
+        return self._line.host, self._line.port
+
+    async def __aenter__(self) -> "SipTrunk":
+        port = await self._sockets.open()
+        self._line.port = self._settings.public_port or port
+        self._opening = asyncio.create_task(self._open(), name=f"sip-open-{self.name}")
+        # With an address for a name the line is open before the server goes on starting.
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        if self._opened:
+            self._agent.close(self._now())
+            self._follow()
+            try:
+                await asyncio.wait_for(self._quiet.wait(), GOODBYE_S)
+            except TimeoutError:
+                log.warning("sip_goodbye_unanswered", trunk=self.name)
+        if self._wake is not None:
+            self._wake.cancel()
+        await self._sockets.close()
+
+    # -- commands --
+
+    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint) -> None:
+        if not self._opened:
+            self._emit(Refused(leg_id, Cause(EndReason.UNREACHABLE, 503, self.status.detail)))
+            return
+        self._agent.dial(leg_id, number, caller, offer, self._now())
+        self._follow()
+
+    def ring(self, leg_id: str) -> None:
+        self._agent.ring(leg_id, self._now())
+        self._follow()
+
+    def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
+        self._agent.answer(leg_id, answer, self._now())
+        self._follow()
+
+    def hang_up(self, leg_id: str, cause: Cause) -> None:
+        self._agent.hang_up(leg_id, cause, self._now())
+        self._follow()
+
+    def hold(self, leg_id: str, held: bool) -> None:
+        self._agent.hold(leg_id, held, self._now())
+        self._follow()
+
+    def send_digit(self, leg_id: str, digit: str) -> None:
+        self._agent.send_digit(leg_id, digit, self._now())
+        self._follow()
+
+    # -- between the core and the world --
+
+    async def _open(self) -> None:
+        """Find the PBX, as often as it takes, then let the user agent register."""
+        wait_s = LOCATE_FIRST_S
+        while True:
+            try:
+                host = await self._sockets.locate_server()
+                break
+            except (NameUnknown, OSError) as error:
+                words = f"The PBX {self._settings.server} cannot be reached: {error}. Next attempt in {wait_s:.0f} s."
+                self._tell(TrunkStatus(False, words))
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LOCATE_LONGEST_S)
+        self._line.host = self._settings.public_host or host
+        self._status = None
+        self._opened = True
+        self._agent.open(self._now())
+        self._follow()
+
+    def _tell(self, status: TrunkStatus) -> None:
+        if status != self._status:
+            self._status = status
+            self._emit(StatusChanged(self.name, status))
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _emit(self, event: TrunkEvent) -> None:
+        # Never from inside the caller's own call: what it does next may come back to us.
+        asyncio.get_running_loop().call_soon(self._on_event, event)
+
+    def _send(self, message: AnyMessage, hop: Hop) -> None:
+        self._sockets.send(message, hop)
+
+    def _arrived(self, data: bytes, source: Hop) -> None:
+        try:
+            message = parse_message(data, stream=source.reliable)
+        except BadMessage as error:
+            self._agent.receive_bad(error, source, self._now())
+        else:
+            self._agent.receive(message, source, self._now())
+        self._follow()
+
+    def _unreachable(self, message: AnyMessage, words: str) -> None:
+        self._line.fault = words
+        self._agent.unreachable(message, self._now())
+        self._follow()
+
+    def _follow(self) -> None:
+        """Set the clock for the next deadline, and notice when nothing is left to wait for."""
+        if self._wake is not None:
+            self._wake.cancel()
+        deadline = self._agent.next_deadline()
+        self._wake = asyncio.get_running_loop().call_at(deadline, self._expire) if deadline is not None else None
+        if self._agent.busy:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
+
+    def _expire(self) -> None:
+        self._agent.expire(self._now())
+        self._follow()

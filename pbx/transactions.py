@@ -1,0 +1,268 @@
+"""The transaction layer: matches what arrives to transactions, drives their tables, and hands the rest up (RFC 3261, section 17).
+
+Sans-IO: ``send`` puts a message on its way, ``Timers`` tells the time. A request that nobody answers ends as a local 408, one that cannot
+be sent as a local 503 (section 8.1.3.1), so that a user of this layer sees responses and nothing else.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pbx.address import BadValue, Via
+from pbx.message import AnyMessage, Request, Response, respond
+from pbx.timers import Timers
+from pbx.transaction import Do, Happened, Kind, Transaction, ack_of_refusal, happened_to_client, happened_to_server
+
+MAX_TRANSACTIONS = 4000
+_COOKIE = "z9hG4bK"
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where a message goes, or came from: ``udp`` or ``tcp``, host, port."""
+
+    transport: str
+    host: str
+    port: int
+
+    @property
+    def reliable(self) -> bool:
+        return self.transport != "udp"
+
+
+@dataclass(slots=True)
+class ClientTransaction:
+    """A request of ours on its way. ``request`` carries our Via."""
+
+    request: Request
+    hop: Hop
+    on_response: Callable[[Response], None]
+    machine: Transaction
+    last: Response | None = None
+
+
+@dataclass(slots=True)
+class ServerTransaction:
+    """A request of a peer. ``on_no_ack``: our refusal of an INVITE was never acknowledged; nothing is left to do but to count it."""
+
+    request: Request
+    hop: Hop
+    machine: Transaction
+    last: Response | None = None
+
+
+class TransactionUser(Protocol):
+    """Who takes what is new. ``server`` is None for an ACK: it has no transaction of its own."""
+
+    def request_arrived(self, request: Request, server: ServerTransaction | None) -> None: ...
+
+    def cancel_arrived(self, invite: ServerTransaction) -> None: ...
+
+
+class Transactions:
+    """All transactions of one line. ``via(transport)`` is our address for Via; ``new_branch`` draws the random part of a branch."""
+
+    def __init__(
+        self,
+        timers: Timers,
+        *,
+        send: Callable[[AnyMessage, Hop], None],
+        user: TransactionUser,
+        via: Callable[[], Via],
+        new_branch: Callable[[], str],
+        counts: Counter[str],
+    ) -> None:
+        self._timers = timers
+        self._send = send
+        self._user = user
+        self._via = via
+        self._new_branch = new_branch
+        self._counts = counts
+        self._clients: dict[Key, ClientTransaction] = {}
+        self._servers: dict[Key, ServerTransaction] = {}
+        self._merging: dict[Key, Key] = {}
+
+    @property
+    def waiting(self) -> int:
+        """Requests of ours that have no final response yet."""
+        return sum(1 for client in self._clients.values() if client.last is None or client.last.status < 200)
+
+    def request(self, request: Request, hop: Hop, on_response: Callable[[Response], None]) -> ClientTransaction:
+        """Send a request under a new branch, or under the one of its Via where it has one (CANCEL)."""
+        if request.get("Via") is None:
+            request.headers.insert(0, ("Via", str(self._new_via(hop))))
+        kind = Kind.INVITE_CLIENT if request.method == "INVITE" else Kind.CLIENT
+        key = (request.top_via.branch, request.method)
+
+        def ended() -> None:
+            self._clients.pop(key, None)
+
+        machine = Transaction(
+            kind, reliable=hop.reliable, timers=self._timers, do=lambda action: self._do_client(client, action), ended=ended
+        )
+        client = ClientTransaction(request, hop, on_response, machine)
+        self._clients[key] = client
+        self._send(request, hop)
+        return client
+
+    def send_ack(self, ack: Request, hop: Hop) -> None:
+        """An ACK for a 2xx: outside any transaction (section 13.2.2.4). Kept as sent, so that it can be sent again."""
+        if ack.get("Via") is None:
+            ack.headers.insert(0, ("Via", str(self._new_via(hop))))
+        self._send(ack, hop)
+
+    def respond(self, server: ServerTransaction, response: Response) -> None:
+        """Answer a request; what comes too late for its transaction is dropped."""
+        what = happened_to_server(response)
+        before, server.last = server.last, response
+        if not server.machine.happened(what):
+            server.last = before
+            self._counts["late_responses"] += 1
+
+    def refuse_unread(self, request: Request, source: Hop, status: int) -> None:
+        """Answer a request that is too broken for a transaction, statelessly (section 8.2.7)."""
+        self._note_source(request, source)
+        self._send(respond(request, status, to_tag=self._new_branch()), _response_hop(request, source))
+
+    def unreachable(self, message: AnyMessage) -> None:
+        """The transport could not deliver this message."""
+        try:
+            key = (message.top_via.branch, message.cseq[1])
+        except BadValue:
+            return
+        client = self._clients.get(key) if isinstance(message, Request) else None
+        if client is not None:
+            client.machine.happened(Happened.UNREACHABLE)
+
+    def receive(self, message: AnyMessage, source: Hop) -> None:
+        """A message whose mandatory headers are readable."""
+        if isinstance(message, Response):
+            self._receive_response(message)
+        else:
+            self._receive_request(message, source)
+
+    def _new_via(self, hop: Hop) -> Via:
+        via = self._via()
+        return replace(via, transport=hop.transport.upper(), params={"branch": _COOKIE + self._new_branch(), "rport": None})
+
+    def _receive_response(self, response: Response) -> None:
+        client = self._clients.get((response.top_via.branch, response.cseq[1]))
+        if client is None:
+            self._counts["stray_responses"] += 1
+            return
+        before, client.last = client.last, response
+        if not client.machine.happened(happened_to_client(response)):
+            client.last = before
+
+    def _do_client(self, client: ClientTransaction, action: Do) -> None:
+        if action is Do.SEND:
+            self._counts["retransmissions"] += 1
+            self._send(client.request, client.hop)
+        elif action is Do.ACK and client.last is not None:
+            self._send(ack_of_refusal(client.request, client.last), client.hop)
+        elif action is Do.PASS and client.last is not None:
+            client.on_response(client.last)
+        elif action in (Do.TELL_TIMEOUT, Do.TELL_UNREACHABLE):
+            made = respond(client.request, 408 if action is Do.TELL_TIMEOUT else 503)
+            made.local = True
+            client.last = made
+            client.on_response(made)
+
+    def _receive_request(self, request: Request, source: Hop) -> None:
+        self._note_source(request, source)
+        key = _server_key(request)
+        known = self._servers.get(key)
+        if known is not None:
+            if request.method != "ACK":
+                known.machine.happened(Happened.REQUEST)
+                return
+            if known.machine.happened(Happened.ACK) and known.last is not None and known.last.status >= 300:
+                return
+        if request.method == "ACK":
+            self._user.request_arrived(request, None)
+            return
+        if len(self._servers) >= MAX_TRANSACTIONS:
+            self._counts["dropped_full"] += 1
+            return
+        server = self._open_server(request, source, key)
+        if request.method == "CANCEL":
+            self._cancel(request, server)
+        elif self._is_merged(request, key):
+            self.respond(server, respond(request, 482))
+        else:
+            self._user.request_arrived(request, server)
+
+    def _open_server(self, request: Request, source: Hop, key: Key) -> ServerTransaction:
+        kind = Kind.INVITE_SERVER if request.method == "INVITE" else Kind.SERVER
+        merging = _merging_key(request)
+        self._merging.setdefault(merging, key)
+
+        def ended() -> None:
+            self._servers.pop(key, None)
+            if self._merging.get(merging) == key:
+                del self._merging[merging]
+
+        machine = Transaction(
+            kind, reliable=source.reliable, timers=self._timers, do=lambda action: self._do_server(server, action), ended=ended
+        )
+        server = ServerTransaction(request, _response_hop(request, source), machine)
+        self._servers[key] = server
+        return server
+
+    def _is_merged(self, request: Request, key: Key) -> bool:
+        """The same request by two ways, and the other one came first (section 8.2.2.2)."""
+        return not request.to_address.tag and self._merging.get(_merging_key(request)) != key
+
+    def _cancel(self, request: Request, server: ServerTransaction) -> None:
+        invite = self._servers.get(_server_key(request, method="INVITE"))
+        if invite is None:
+            self.respond(server, respond(request, 481))
+            return
+        self.respond(server, respond(request, 200))
+        self._user.cancel_arrived(invite)
+
+    def _do_server(self, server: ServerTransaction, action: Do) -> None:
+        if action is Do.SEND and server.last is not None:
+            self._send(server.last, server.hop)
+        elif action is Do.TELL_TIMEOUT:
+            self._counts["refusals_without_ack"] += 1
+
+    def _note_source(self, request: Request, source: Hop) -> None:
+        """``received`` and ``rport`` into the top Via (section 18.2.1, RFC 3581)."""
+        values = request.values("Via")
+        via = request.top_via
+        params = dict(via.params)
+        if "rport" in params:
+            params["rport"] = str(source.port)
+            params["received"] = source.host
+        elif via.host != source.host:
+            params["received"] = source.host
+        if params == via.params:
+            return
+        request.remove("Via")
+        noted = replace(via, params=params)
+        request.headers[0:0] = [("Via", value) for value in (str(noted), *values[1:])]
+
+
+def _response_hop(request: Request, source: Hop) -> Hop:
+    """Where responses go: back on the connection, to the source port where rport asks for it, else to the port of the Via."""
+    via = request.top_via
+    if source.reliable or "rport" in via.params:
+        return source
+    return Hop(source.transport, source.host, via.port or 5060)
+
+
+def _server_key(request: Request, *, method: str = "") -> Key:
+    """Section 17.2.3; the second form is for peers of RFC 2543, whose branch says nothing."""
+    via = request.top_via
+    of = method or ("INVITE" if request.method == "ACK" else request.method)
+    if via.branch.startswith(_COOKIE):
+        return via.branch, via.sent_by, of
+    # The To tag is left out: the ACK for our refusal carries the tag that we added.
+    return request.uri, request.from_address.tag or "", request.call_id, str(request.cseq[0]), of
+
+
+def _merging_key(request: Request) -> Key:
+    return request.from_address.tag or "", request.call_id, str(request.cseq[0]), request.method

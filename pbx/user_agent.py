@@ -1,0 +1,236 @@
+"""The SIP user agent as a whole, sans-IO: messages and commands in, messages and events out, time told from outside.
+
+It checks a new request in the order of RFC 3261, section 8.2: method, dialog, extensions, content; then load; then opens a leg.
+"""
+
+from enum import Enum
+
+from pbx.address import BadValue
+from pbx.admission import RateLimit
+from pbx.dialog import Key
+from pbx.incoming_leg import IncomingLeg
+from pbx.line import ALLOW, METHODS, SUPPORTED, Line
+from pbx.message import AnyMessage, BadMessage, Request, Response, respond
+from pbx.outgoing_leg import OutgoingLeg
+from pbx.registration import Registration
+from pbx.sdp import BadSdp, NoCommonAudio
+from pbx.session_timer import TooShort, session_of_called
+from pbx.sip_leg import SDP, LegState, SipLeg
+from pbx.transactions import Hop, ServerTransaction
+from pbx.trunk import Refused, StatusChanged, TrunkStatus
+from rooms.audio import RtpEndpoint
+from rooms.causes import Cause, EndReason
+
+_KNOWN_EXTENSIONS = frozenset({"timer"})
+
+
+class _Door(Enum):
+    OPEN = 1
+    CLOSING = 2
+
+
+class UserAgent:
+    """Calls by leg id, dialogs by Call-ID and our tag. Every entry takes ``now``, monotonic seconds."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        line.attach(self)
+        self.registration = Registration(line, self._status_changed)
+        self._legs: dict[str, SipLeg] = {}
+        self._dialogs: dict[Key, SipLeg] = {}
+        self._rate = RateLimit(line.settings.invites_per_s)
+        self._door = _Door.OPEN
+
+    # -- time and the wire --
+
+    def receive(self, message: AnyMessage, source: Hop, now: float) -> None:
+        """A message from a trusted source. What it carries can be wrong in any way; nothing is raised."""
+        self.line.timers.advance(now)
+        try:
+            self.line.transactions.receive(message, source)
+        except BadValue:
+            # A header that only this message's own purpose needs, and that cannot be read.
+            self.line.counts["dropped_unreadable"] += 1
+
+    def receive_bad(self, error: BadMessage, source: Hop, now: float) -> None:
+        """Bytes that were no message: answered where that is possible, else dropped."""
+        self.line.timers.advance(now)
+        self.line.counts["bad_messages"] += 1
+        if error.request is not None:
+            self.line.transactions.refuse_unread(error.request, source, error.status)
+
+    def unreachable(self, message: AnyMessage, now: float) -> None:
+        """The transport could not deliver a message of ours."""
+        self.line.timers.advance(now)
+        self.line.transactions.unreachable(message)
+
+    def expire(self, now: float) -> None:
+        self.line.timers.expire(now)
+
+    def next_deadline(self) -> float | None:
+        return self.line.timers.next_deadline()
+
+    # -- commands --
+
+    def open(self, now: float) -> None:
+        self.line.timers.advance(now)
+        self.registration.start()
+
+    def close(self, now: float) -> None:
+        """End every call with BYE, CANCEL or a refusal, and unregister."""
+        self.line.timers.advance(now)
+        self._door = _Door.CLOSING
+        for leg_id in list(self._legs):
+            self.hang_up(leg_id, Cause(EndReason.SERVER_STOPPED), now)
+        self.registration.stop()
+
+    @property
+    def busy(self) -> bool:
+        """Is anything still under way that a closing trunk should wait for?"""
+        return self.line.transactions.waiting > 0 or bool(self._legs)
+
+    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint, now: float) -> None:
+        self.line.timers.advance(now)
+        objection = self._dial_objection(number)
+        if objection is not None:
+            self.line.timers.start(0.0, lambda: self.line.emit(Refused(leg_id, objection)))
+            return
+        leg = OutgoingLeg(self.line, leg_id, self._ended, number, caller, offer)
+        self._legs[leg_id] = leg
+        self._dialogs[leg.call_id, leg.tag] = leg
+
+    def ring(self, leg_id: str, now: float) -> None:
+        self.line.timers.advance(now)
+        leg = self._legs.get(leg_id)
+        if isinstance(leg, IncomingLeg):
+            leg.ring()
+
+    def answer(self, leg_id: str, answer: RtpEndpoint, now: float) -> None:
+        self.line.timers.advance(now)
+        leg = self._legs.get(leg_id)
+        if isinstance(leg, IncomingLeg):
+            leg.answer(answer)
+
+    def hang_up(self, leg_id: str, cause: Cause, now: float) -> None:
+        self.line.timers.advance(now)
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            return
+        if isinstance(leg, OutgoingLeg) and leg.state is LegState.CALLING:
+            leg.cancel(cause)
+        elif isinstance(leg, IncomingLeg) and leg.state is LegState.ARRIVED:
+            leg.refuse(cause)
+        else:
+            leg.bye()
+
+    def hold(self, leg_id: str, held: bool, now: float) -> None:
+        self.line.timers.advance(now)
+        leg = self._legs.get(leg_id)
+        if leg is not None:
+            leg.hold(held)
+
+    def send_digit(self, leg_id: str, digit: str, now: float) -> None:
+        self.line.timers.advance(now)
+        leg = self._legs.get(leg_id)
+        if leg is not None:
+            leg.send_digit(digit)
+
+    def _dial_objection(self, number: str) -> Cause | None:
+        if self._door is _Door.CLOSING:
+            return Cause(EndReason.SERVER_STOPPED, 503, "The server is stopping.")
+        if len(self._legs) >= self.line.settings.max_calls:
+            return Cause(
+                EndReason.UNREACHABLE, 503, f"The line carries {len(self._legs)} calls already, as many as it may: try again soon."
+            )
+        if not number or not number.isprintable():
+            return Cause(EndReason.NOT_FOUND, 484, "The number cannot be dialled: it is empty or has control characters.")
+        return None
+
+    def _ended(self, leg: SipLeg) -> None:
+        self._legs.pop(leg.leg_id, None)
+        for key in [key for key, owner in self._dialogs.items() if owner is leg]:
+            del self._dialogs[key]
+
+    def _status_changed(self, status: TrunkStatus) -> None:
+        self.line.emit(StatusChanged(self.line.settings.name, status))
+
+    # -- requests (TransactionUser) --
+
+    def request_arrived(self, request: Request, server: ServerTransaction | None) -> None:
+        tag = request.to_address.tag
+        leg = self._dialogs.get((request.call_id, tag)) if tag else None
+        if server is None:
+            if leg is not None:
+                leg.acknowledged(request)
+            return
+        if request.method not in METHODS:
+            self._respond(server, 405, [("Allow", ALLOW)])
+        elif unknown := self._unknown_extensions(request):
+            self._respond(server, 420, [("Unsupported", ", ".join(unknown))])
+        elif tag:
+            if leg is not None:
+                leg.request_arrived(request, server)
+            else:
+                self._respond(server, 481)
+        else:
+            self._outside_dialog(request, server)
+
+    def cancel_arrived(self, invite: ServerTransaction) -> None:
+        for leg in list(self._legs.values()):
+            if isinstance(leg, IncomingLeg) and leg.invite is invite:
+                leg.cancelled()
+
+    def _outside_dialog(self, request: Request, server: ServerTransaction) -> None:
+        if request.method == "OPTIONS":
+            self._respond(server, 200, [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)])
+        elif request.method != "INVITE":
+            self._respond(server, 481)
+        else:
+            self._invited(request, server)
+
+    def _invited(self, request: Request, server: ServerTransaction) -> None:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            self._respond(server, *refusal)
+            return
+        self.line.transactions.respond(server, respond(request, 100))
+        leg_id = f"{self.line.settings.name}-{self.line.token(16)}"
+        try:
+            leg = IncomingLeg(self.line, leg_id, self._ended, server)
+        except (BadSdp, BadValue):
+            self._respond(server, 400)
+            return
+        except NoCommonAudio as error:
+            words = str(error).replace('"', "'").replace("\\", "/")
+            self._respond(server, 488, [("Warning", f'399 {self.line.host} "{words}"')])
+            return
+        assert leg.dialog is not None
+        self._legs[leg_id] = leg
+        self._dialogs[leg.dialog.key] = leg
+        leg.announce()
+
+    def _refusal(self, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
+        """Why a new INVITE cannot become a call, as status and headers."""
+        settings = self.line.settings
+        if not request.uri.lower().startswith(("sip:", "sips:", "tel:")):
+            return 416, []
+        if request.get("Content-Encoding") not in (None, "identity"):
+            return 415, [("Accept-Encoding", "identity")]
+        if request.body and request.content_type != SDP:
+            return 415, [("Accept", SDP)]
+        try:
+            session_of_called(request, wanted_s=settings.session_expires_s, smallest_s=settings.min_session_expires_s)
+        except TooShort:
+            return 422, [("Min-SE", str(settings.min_session_expires_s))]
+        full = len(self._legs) >= settings.max_calls
+        if self._door is _Door.CLOSING or full or not self._rate.allows(self.line.timers.now):
+            self.line.counts["calls_refused_full"] += 1
+            return 503, [("Retry-After", "5")]
+        return None
+
+    def _unknown_extensions(self, request: Request) -> list[str]:
+        return sorted(request.tokens("Require") - _KNOWN_EXTENSIONS)
+
+    def _respond(self, server: ServerTransaction, status: int, headers: list[tuple[str, str]] | None = None) -> None:
+        response: Response = respond(server.request, status, to_tag=self.line.token(), headers=headers or ())
+        self.line.transactions.respond(server, response)
