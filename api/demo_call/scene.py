@@ -252,6 +252,6 @@ async def _finish(stage: _Stage, take: Take, hang_up: Callable[[], Any]) -> None
 
 async def _offer_to_answer_ms(running: Server) -> float | None:
     """Mean of the server's own histogram, from the arrival of a page's offer to its answer."""
-    name = "centralita_offer_answer_seconds"
+    name = "centralita_peer_offer_answer_seconds"
     total, count = await running.metric(f"{name}_sum"), await running.metric(f"{name}_count")
     return total / count * 1000 if total is not None and count else None
