@@ -82,6 +82,10 @@ class Switchboard:
     def agent_state(self, agent: str) -> AgentState:
         return self._register.people.get(agent).state
 
+    def wants_calls(self, agent: str) -> bool:
+        """What this person last said about taking calls; yes by default."""
+        return self._register.people.get(agent).willing
+
     def available_agents(self, called: str = "") -> tuple[str, ...]:
         """Who may be rung now, longest free first. Where ``called`` is the identity of somebody known, that one or nobody."""
         return self._register.people.available(called, self._policy.max_ringing_agents)
