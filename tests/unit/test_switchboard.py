@@ -473,6 +473,7 @@ def test_agent_states_follow_from_facts() -> None:
     desk.at(2, ev.AgentDisconnected("ana"))
     desk.at(3, ev.AgentConnected("ana"))
     assert state("ana") is AgentState.UNAVAILABLE, "a reload is no change of mind"
+    assert not desk.switchboard.wants_calls("ana") and desk.switchboard.wants_calls("bea")
     desk.at(4, ev.AvailabilityChanged("ana", True))
     desk.at(5, arrived("c", "ana"))
     assert state("ana") is AgentState.RINGING
