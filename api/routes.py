@@ -1,0 +1,224 @@
+"""HTTP: sign-in, health, metrics, the softphone page and its files. Socket.IO is the hub's."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from api.accounts import Accounts
+from api.metrics import CONTENT_TYPE, Metrics
+from api.page_files import PageFiles
+from signaling.addresses import Network, is_within, origin_of
+from signaling.messages import SignIn
+from signaling.refusal import Refusal
+
+LARGEST_BODY = 16_384
+BODY_WITHIN_S = 10.0
+"""A client that takes longer to send a body of this size is not a browser."""
+_STATUS = {"wrong_password": 401, "too_many_requests": 429, "busy": 503, "bad_message": 400, "stopping": 503}
+_FIXED_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), speaker-selection=(self), camera=(), geolocation=(), display-capture=()",
+    "X-Frame-Options": "DENY",
+}
+_NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """One part of the server. ``detail`` says whose fault it is and what to do where it is not ready."""
+
+    ready: bool
+    detail: str = ""
+
+
+Health = Callable[[], Mapping[str, PartHealth]]
+"""How each part is, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Who is who on the network: whose ``X-Forwarded-For`` is believed, who may read metrics, are we reached by https."""
+
+    trusted_proxies: tuple[Network, ...] = ()
+    metrics_from: tuple[Network, ...] = ()
+    https: bool = False
+
+    def address_of(self, request: web.Request) -> str:
+        """Where a request comes from."""
+        return origin_of(request.remote or "", ",".join(request.headers.getall("X-Forwarded-For", ())), self.trusted_proxies)
+
+
+class Routes:
+    """See ``make_app``."""
+
+    def __init__(self, accounts: Accounts, metrics: Metrics, health: Health, pages: PageFiles, network: Neighbours) -> None:
+        self._accounts = accounts
+        self._metrics = metrics
+        self._health = health
+        self._pages = pages
+        self._network = network
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/", self._index)
+        app.router.add_get("/static/{hash}/{path:.+}", self._static)
+        app.router.add_post("/api/sign-in", self._sign_in)
+        app.router.add_get("/api/health/live", self._live)
+        app.router.add_get("/api/health/ready", self._ready)
+        app.router.add_get("/metrics", self._read_metrics)
+
+    async def _index(self, request: web.Request) -> web.Response:
+        nonce = secrets.token_urlsafe(16)
+        headers = {"Content-Security-Policy": _page_policy(nonce, request.host, self._network.https), "Cache-Control": "no-store"}
+        return web.Response(text=self._pages.index(nonce), content_type="text/html", charset="utf-8", headers=headers)
+
+    async def _static(self, request: web.Request) -> web.Response:
+        path = request.match_info["path"]
+        file = self._pages.get(path)
+        if file is None or path == "index.html":
+            raise web.HTTPNotFound
+        current = request.match_info["hash"] == self._pages.hash
+        # A page of before an update still finds its files, but must not keep today's under yesterday's address.
+        caching = "public, max-age=31536000, immutable" if current else "no-store"
+        charset = "utf-8" if file.content_type.startswith(("text/", "application/json", "image/svg")) else None
+        return web.Response(body=file.body, content_type=file.content_type, charset=charset, headers={"Cache-Control": caching})
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        # A form of another site cannot send this type without asking first (CORS), so nobody is signed in by a link.
+        if request.content_type != "application/json":
+            raise Refusal("bad_message", "Send the name and the password as application/json.")
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                wanted = msgspec.json.decode(await request.read(), type=SignIn)
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Refusal("bad_message", f"The sign-in cannot be read: {error}") from None
+        session = await self._accounts.sign_in(wanted, self._network.address_of(request))
+        return web.Response(
+            body=msgspec.json.encode(session), content_type="application/json", charset="utf-8", headers={"Cache-Control": "no-store"}
+        )
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        """The process answers: nothing more is said."""
+        return _json({"live": True}, 200)
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        parts = self._health()
+        ready = all(part.ready for part in parts.values())
+        return _json({"ready": ready, "parts": parts}, 200 if ready else 503)
+
+    async def _read_metrics(self, request: web.Request) -> web.Response:
+        if not is_within(self._network.address_of(request), self._network.metrics_from):
+            raise web.HTTPForbidden
+        response = web.Response(body=self._metrics.render())
+        response.headers[hdrs.CONTENT_TYPE] = CONTENT_TYPE
+        return response
+
+
+def make_app(
+    accounts: Accounts, metrics: Metrics, health: Health, *, network: Neighbours | None = None, pages: PageFiles | None = None
+) -> web.Application:
+    """The HTTP application; the hub is attached to it by the wiring, which serves it by ``make_runner``."""
+    who = network or Neighbours()
+    app = web.Application(middlewares=[_problems(metrics)], client_max_size=LARGEST_BODY)
+    Routes(accounts, metrics, health, pages or PageFiles(), who).add_to(app)
+
+    async def secure(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(_FIXED_HEADERS)
+        response.headers.setdefault("Content-Security-Policy", _NO_PAGE)
+        response.headers.pop(hdrs.SERVER, None)
+        if who.https:
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    app.on_response_prepare.append(secure)
+    return app
+
+
+def make_runner(app: web.Application, *, patience_s: float = 30.0) -> web.AppRunner:
+    """Serves the application. ``patience_s``: how long a client may take to send a request's head, or stay silent between two."""
+    return web.AppRunner(app, access_log=None, keepalive_timeout=patience_s, lingering_time=min(2.0, patience_s), shutdown_timeout=2.0)
+
+
+def _problems(metrics: Metrics) -> Middleware:
+    """Every refusal as problem+json (RFC 9457), with our own ``error`` in it, the same as on the wire."""
+
+    @web.middleware
+    async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            metrics.refused(refusal.code)
+            return _problem(_STATUS.get(refusal.code, 403), refusal)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            code, message = _HTTP_FAULTS.get(error.status, ("refused", error.reason))
+            metrics.refused(code)
+            response = _problem(error.status, Refusal(code, message))
+            for name in (hdrs.ALLOW, hdrs.RETRY_AFTER):
+                if name in error.headers:
+                    response.headers[name] = error.headers[name]
+            return response
+
+    return problems
+
+
+_HTTP_FAULTS = {
+    403: ("forbidden", "This is not open to your address: the server's settings say to which."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method: see Allow."),
+    408: ("request_timeout", "The request took too long to arrive."),
+    413: ("too_large", f"The request is too large: {LARGEST_BODY} bytes are taken."),
+}
+
+
+def _problem(status: int, refusal: Refusal) -> web.Response:
+    error = refusal.as_error()
+    body = {
+        "type": f"urn:centralita:problem:{error.code}",
+        "title": error.code.replace("_", " "),
+        "status": status,
+        "detail": error.message,
+        "error": error,
+    }
+    response = _json(body, status, "application/problem+json")
+    if refusal.retry_after is not None:
+        response.headers[hdrs.RETRY_AFTER] = str(int(refusal.retry_after) + 1)
+    return response
+
+
+def _json(body: object, status: int, content_type: str = "application/json") -> web.Response:
+    headers = {"Cache-Control": "no-store"}
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type=content_type, headers=headers)
+
+
+def _page_policy(nonce: str, host: str, https: bool) -> str:
+    """What the page may do: run our own files and its one import map, talk to us, hear sound. Browsers that do not count WebSockets of
+    our own host as ``'self'`` are told its address; a host that is no host name is left out."""
+    named = all(character.isalnum() or character in ".:-[]" for character in host)
+    socket = f" {'wss' if https else 'ws'}://{host}" if named and host else ""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'nonce-{nonce}'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            f"connect-src 'self'{socket}",
+            "media-src 'self' blob:",
+            "worker-src 'self'",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+            "object-src 'none'",
+        )
+    )
