@@ -86,10 +86,6 @@ class Switchboard:
         """What this person last said about taking calls; yes by default."""
         return self._register.people.get(agent).willing
 
-    def wants_calls(self, agent: str) -> bool:
-        """Did this person last say that calls may be offered to them? Everybody wants calls until they say otherwise."""
-        return self._register.people.get(agent).willing
-
     def available_agents(self, called: str = "") -> tuple[str, ...]:
         """Who may be rung now, longest free first. Where ``called`` is the identity of somebody known, that one or nobody."""
         return self._register.people.available(called, self._policy.max_ringing_agents)
