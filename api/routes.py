@@ -18,7 +18,9 @@ from signaling.refusal import Refusal
 
 LARGEST_BODY = 16_384
 BODY_WITHIN_S = 10.0
-"""A client that takes longer to send a body of this size is not a browser."""
+"""A client that takes longer to send a body of this size is not a browser."""KEEP_ALIVE_S = 30.0
+"""How long a client may take to send a request's head, or stay silent between two."""
+
 _STATUS = {"wrong_password": 401, "too_many_requests": 429, "busy": 503, "bad_message": 400, "stopping": 503}
 _FIXED_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -142,8 +144,8 @@ def make_app(
     return app
 
 
-def make_runner(app: web.Application, *, patience_s: float = 30.0) -> web.AppRunner:
-    """Serves the application. ``patience_s``: how long a client may take to send a request's head, or stay silent between two."""
+def make_runner(app: web.Application, *, patience_s: float = KEEP_ALIVE_S) -> web.AppRunner:
+    """Serves the application. ``patience_s``: see ``KEEP_ALIVE_S``."""
     return web.AppRunner(app, access_log=None, keepalive_timeout=patience_s, lingering_time=min(2.0, patience_s), shutdown_timeout=2.0)
 
 
