@@ -115,6 +115,7 @@ async def _stage(plan: Plan, directory: Path, says: tuple[Sentence, Sentence], s
         say("starting the server")
         captures = directory / "captures"
         running = await stack.enter_async_context(server(directory / "server", _server_settings(plan, pbx, captures, server_rtp)))
+        await running.line_is_up("pbx")
         say("starting the phone")
         settings = PhoneSettings(
             extension=PHONE_EXTENSION,
@@ -157,7 +158,7 @@ def _server_settings(plan: Plan, pbx: Kamailio, captures: Path, rtp: int) -> dic
 
 
 def _agent_settings(plan: Plan, running: Server, says: Sentence, redirect: Any) -> AgentSettings:
-    return AgentSettings(running.url, "demo", "demo", says.wav, plan.browser_codec, redirect)
+    return AgentSettings(running.url, running.user, running.password, says.wav, plan.browser_codec, redirect)
 
 
 @asynccontextmanager

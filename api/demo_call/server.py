@@ -7,13 +7,13 @@ import sys
 import tomllib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from api.demo_call.process import ChildProcess, PeerFailure, free_port
+from api.demo_call.process import ChildProcess, PeerFailure
 
 _READY_S = 20.0
 _POLL_S = 0.05
@@ -21,11 +21,14 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A ready server. ``data_dir`` holds its store, ``process`` its output."""
+    """A ready server. ``data_dir`` holds its store, ``process`` its output; ``user`` and ``password`` are the demo agent's, where there is
+    one."""
 
     url: str
     data_dir: Path
     process: ChildProcess
+    user: str = ""
+    password: str = field(default="", repr=False)
 
     async def get(self, path: str) -> tuple[int, str]:
         """Status and body of a page of it."""
@@ -38,6 +41,16 @@ class Server:
         values = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] == name]
         return sum(values) if values else None
 
+    async def line_is_up(self, name: str) -> None:
+        """Returns once the telephone line is registered. Raises PeerFailure where it is not soon."""
+        wanted = f'centralita_line_ready{{line="{name}"}} 1.0'
+        try:
+            async with asyncio.timeout(_READY_S):
+                while wanted not in (await self.get("/metrics"))[1]:  # noqa: ASYNC110 - another process has no event for us
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            raise PeerFailure(f"the line {name} was not registered within {_READY_S:g} s. {self.process.last_words()}") from None
+
 
 @asynccontextmanager
 async def server(directory: Path, settings: Mapping[str, Mapping[str, Any]], *, demo: bool = True) -> AsyncIterator[Server]:
@@ -46,9 +59,8 @@ async def server(directory: Path, settings: Mapping[str, Mapping[str, Any]], *, 
     Leaving ends it by SIGTERM and raises PeerFailure where it does not end well. Raises PeerFailure with its last lines where it does not
     become ready.
     """
-    port = free_port()
     data_dir = directory / "data"
-    given: dict[str, dict[str, Any]] = {"server": {"host": "127.0.0.1", "port": port, "data_dir": str(data_dir)}}
+    given: dict[str, dict[str, Any]] = {"server": {"host": "127.0.0.1", "port": 0, "data_dir": str(data_dir)}}
     for section, values in settings.items():
         given.setdefault(section, {}).update(values)
     configuration = write_settings(directory / "centralita.toml", given)
@@ -56,7 +68,9 @@ async def server(directory: Path, settings: Mapping[str, Mapping[str, Any]], *, 
     environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
     environment |= {name: "" for name in os.environ if name.startswith("CENTRALITA_")}
     async with ChildProcess("the server", command, log=directory / "server.log", directory=directory, environment=environment) as process:
-        running = Server(f"http://127.0.0.1:{port}", data_dir, process)
+        url = (await process.said(r"Centralita serves (\S+)", _READY_S)).group(1)
+        agent = await process.said(r"Sign in as (\S+) with the password (\S+),", _READY_S) if demo else None
+        running = Server(url, data_dir, process, *(agent.groups() if agent else ()))
         await _ready(running)
         yield running
         status = await process.stop()
@@ -67,15 +81,7 @@ async def server(directory: Path, settings: Mapping[str, Mapping[str, Any]], *, 
 async def _ready(running: Server) -> None:
     try:
         async with asyncio.timeout(_READY_S):
-            while True:
-                if running.process.has_ended:
-                    raise PeerFailure(f"the server did not start. {running.process.last_words()}")
-                try:
-                    status, _ = await running.get("/api/health/ready")
-                    if status == 200:
-                        return
-                except aiohttp.ClientError:
-                    pass  # not listening yet
+            while (await running.get("/api/health/ready"))[0] != 200:  # noqa: ASYNC110 - another process has no event for us
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         raise PeerFailure(f"the server was not ready within {_READY_S:g} s. {running.process.last_words()}") from None
