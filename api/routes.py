@@ -18,7 +18,8 @@ from signaling.refusal import Refusal
 
 LARGEST_BODY = 16_384
 BODY_WITHIN_S = 10.0
-"""A client that takes longer to send a body of this size is not a browser."""KEEP_ALIVE_S = 30.0
+"""A client that takes longer to send a body of this size is not a browser."""
+KEEP_ALIVE_S = 30.0
 """How long a client may take to send a request's head, or stay silent between two."""
 
 _STATUS = {"wrong_password": 401, "too_many_requests": 429, "busy": 503, "bad_message": 400, "stopping": 503}
