@@ -18,6 +18,9 @@ from media.messages import MediaRefusal
 from media.transport import PacketSink, StateSink
 from rooms.audio import AudioCodec, Direction
 
+MAX_SOURCES = 16
+"""SSRCs of one browser: libsrtp keeps a context for each that it ever verified."""
+
 
 @dataclass(frozen=True, slots=True)
 class PeerTimes:
@@ -42,7 +45,7 @@ class PeerAnswer(NamedTuple):
 
 @dataclass(slots=True)
 class PeerCounters:
-    """Packets dropped: ``early`` before the keys, ``refused`` by SRTP (forged, replayed), ``unsent`` before the keys or too long."""
+    """Packets dropped: ``early`` and ``unsent`` before the keys (or too long), ``refused`` by SRTP (forged, replayed, too many SSRCs)."""
 
     early: int = 0
     refused: int = 0
@@ -84,6 +87,7 @@ class Peer:
         self._dtls: DtlsLink | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._rtp_s = 0.0
+        self._sources: set[bytes] = set()
         self._unprotect: Callable[[bytes], bytes] | None = None
         self._unprotect_rtcp: Callable[[bytes], bytes]
         self._protect: Callable[[bytes], bytes] | None = None
@@ -196,20 +200,27 @@ class Peer:
 
     def _media_received(self, datagram: bytes, now_s: float) -> None:
         unprotect = self._unprotect
-        if unprotect is None or len(datagram) < 2:
+        if unprotect is None or len(datagram) < 12:
             self.counters.early += 1
             return
+        is_rtcp = 192 <= datagram[1] <= 223
+        source = datagram[4:8] if is_rtcp else datagram[8:12]
+        known = source in self._sources
         try:
-            if 192 <= datagram[1] <= 223:
-                packet, sink = self._unprotect_rtcp(datagram), self._on_rtcp
-            else:
-                packet, sink = unprotect(datagram), self._on_rtp
-                self._rtp_s = now_s
+            if not known and len(self._sources) >= MAX_SOURCES:
+                raise ValueError("one more source than a browser needs")
+            packet = self._unprotect_rtcp(datagram) if is_rtcp else unprotect(datagram)
         except (SrtpError, ValueError):
             self.counters.refused += 1
             return
+        if not known:
+            self._sources.add(source)
         self.link.heard_s = now_s
-        sink(packet, now_s)
+        if is_rtcp:
+            self._on_rtcp(packet, now_s)
+        else:
+            self._rtp_s = now_s
+            self._on_rtp(packet, now_s)
 
     def send_rtp(self, packet: bytes) -> None:
         """Protect and send; dropped and counted before the keys exist or when it is longer than SRTP takes."""

@@ -45,7 +45,7 @@ def read_check(datagram: bytes, password: bytes) -> Check | None:
     """The check, when its MESSAGE-INTEGRITY and FINGERPRINT are right; None otherwise."""
     try:
         message = stun.parse_message(datagram)
-        if not message.check_message_integrity(password):
+        if "FINGERPRINT" not in message.attributes or not message.check_message_integrity(password):
             return None
     except (ValueError, LookupError, struct.error):
         return None  # UnicodeDecodeError and AddressValueError are ValueErrors

@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 from aioice.stun import Class
 
-from media import rtp
+from media import rtcp, rtp
+from media.dtls import Certificate, DtlsLink
 from media.icelite import IcePort, IceSettings
 from media.messages import MediaRefusal
 from media.peer import Peer, PeerTimes
@@ -28,7 +30,7 @@ class OurSide:
         self.port = port
         self.echo = echo
         self.packets = 0
-        self.reports = 0
+        self.reports: list[rtcp.SenderReport | rtcp.ReceiverReport] = []
         self.states: list[tuple[str, str]] = []
         self.changed = asyncio.Condition()
         self.peer: Peer = port.open_peer(self.on_rtp, self.on_rtcp, self.on_state)
@@ -44,7 +46,9 @@ class OurSide:
         self._notify()
 
     def on_rtcp(self, packet: bytes, now_s: float) -> None:
-        self.reports += 1
+        reports = rtcp.parse(packet)
+        assert reports
+        self.reports += [report for report in reports if isinstance(report, rtcp.SenderReport | rtcp.ReceiverReport)]
         self._notify()
 
     def on_state(self, state: str, detail: str) -> None:
@@ -63,6 +67,13 @@ class OurSide:
     async def until_packets(self, count: int) -> None:
         async with asyncio.timeout(10), self.changed:
             await self.changed.wait_for(lambda: self.packets >= count)
+
+    async def until_report(
+        self, wanted: Callable[[rtcp.SenderReport | rtcp.ReceiverReport], bool]
+    ) -> rtcp.SenderReport | rtcp.ReceiverReport:
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(lambda: any(map(wanted, self.reports)))
+        return next(filter(wanted, self.reports))
 
     async def until_state(self, state: str) -> str:
         async with asyncio.timeout(15), self.changed:
@@ -92,6 +103,62 @@ async def test_connects_and_carries_audio_both_ways(port: IcePort) -> None:
         ours.peer.close()
         await asyncio.wait_for(browser.ended.wait(), 10)  # close_notify reaches the browser
     assert port.peer_count == 0
+
+
+async def test_reports_go_both_ways(port: IcePort) -> None:
+    ours = OurSide(port, echo=True)
+    async with BrowserPeer() as browser:
+        await connect(ours, browser)
+        await ours.until_packets(5)
+        ntp = rtcp.ntp_time(1_700_000_000.5)
+        ours.peer.send_rtcp(rtcp.build(rtcp.SenderReport(ours.peer.ssrc, ntp, 0, 5, 500)))
+        quoted = await ours.until_report(lambda report: any(b.last_report == rtcp.middle_of_ntp(ntp) for b in report.blocks))
+        assert quoted.blocks[0].ssrc == ours.peer.ssrc
+        ours.peer.close()
+
+
+def test_the_same_on_uvloop() -> None:
+    async def call() -> None:
+        async with IcePort(IceSettings()) as port, BrowserPeer() as browser:
+            ours = OurSide(port, echo=True)
+            await connect(ours, browser)
+            await browser.hear(10)
+            ours.peer.close()
+
+    uvloop.run(call())
+
+
+async def test_closing_in_the_middle_of_the_handshake_leaves_nothing(port: IcePort) -> None:
+    ours = OurSide(port)
+    async with BrowserPeer() as browser:
+        answer = ours.peer.answer(await browser.offer(), ("opus",)).sdp
+        selected, closed = ours.peer.link._on_selected, asyncio.Event()
+
+        def close_at_first_address() -> None:
+            selected()
+            asyncio.get_running_loop().call_soon(ours.peer.close)
+            closed.set()
+
+        ours.peer.link._on_selected = close_at_first_address
+        await browser.accept(answer)
+        await asyncio.wait_for(closed.wait(), 5)
+    async with asyncio.timeout(5):
+        while port._tasks:
+            await asyncio.wait(set(port._tasks))
+    assert ours.states == [] and port.peer_count == 0
+
+
+async def test_sources_of_one_browser_are_bounded(port: IcePort) -> None:
+    ours = OurSide(port)
+    async with BrowserPeer() as browser:
+        await connect(ours, browser)
+        await ours.until_packets(1)
+        (sender,) = browser.connection.getSenders()
+        for ssrc in range(1_000, 1_030):
+            await sender.transport._send_rtp(rtp.build(111, 1, 1, ssrc, b"churn"))
+        await ours.until_packets(ours.packets + 20)
+        assert ours.peer.counters.refused >= 14
+        ours.peer.close()
 
 
 @pytest.mark.parametrize("name", ["g722", "pcma", "pcmu", "opus"])
@@ -179,8 +246,6 @@ async def test_two_browsers_share_the_port(port: IcePort) -> None:
 
 async def client_hello() -> bytes:
     """What a stranger's DTLS client sends first."""
-    from media.dtls import Certificate, DtlsLink
-
     sent: list[bytes] = []
 
     class Path:
