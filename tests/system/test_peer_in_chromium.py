@@ -1,0 +1,126 @@
+"""The browser transport under a real Chromium: each kind of address, each codec, a new offer, an ICE restart, a closed page."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from media import rtcp, rtp
+from media.icelite import IcePort, IceSettings, local_addresses
+from media.peer import Peer
+from tests.kit.browser import person, tone_file
+
+PAGE = """<!doctype html><link rel="icon" href="data:,"><script>
+const pc = new RTCPeerConnection();
+pc.ontrack = ({ track }) => { const audio = new Audio(); audio.srcObject = new MediaStream([track]); audio.play(); window.audio = audio; };
+async function start() {
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  pc.addTrack(stream.getAudioTracks()[0], stream);
+}
+async function offer(codec, iceRestart) {
+  await pc.setLocalDescription(await pc.createOffer({ iceRestart }));
+  const answer = await fetch('/offer/' + codec, { method: 'POST', body: pc.localDescription.sdp });
+  await pc.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+}
+async function received() {
+  const found = [...(await pc.getStats()).values()].find((entry) => entry.type === 'inbound-rtp');
+  return [found?.packetsReceived ?? 0, found?.packetsLost ?? 0];
+}
+</script>"""
+
+
+class EchoLeg:
+    """Answers the page's offers and sends every packet back under our SSRC."""
+
+    def __init__(self, port: IcePort) -> None:
+        self.packets: dict[int, int] = {}
+        self.reports = 0
+        self.states: list[str] = []
+        self.changed = asyncio.Event()
+        self.peer: Peer = port.open_peer(self.on_rtp, self.on_rtcp, self.on_state)
+
+    def on_rtp(self, packet: bytes, now_s: float) -> None:
+        header = rtp.parse(packet)
+        assert header is not None
+        self.packets[header.payload_type] = self.packets.get(header.payload_type, 0) + 1
+        kept = {"payload_type": header.payload_type, "sequence": header.sequence, "timestamp": header.timestamp}
+        self.peer.send_rtp(rtp.rewrite(packet, header, ssrc=self.peer.ssrc, **kept))
+        self.changed.set()
+
+    def on_rtcp(self, packet: bytes, now_s: float) -> None:
+        assert rtcp.parse(packet)
+        self.reports += 1
+        self.changed.set()
+
+    def on_state(self, state: str, detail: str) -> None:
+        self.states.append(state)
+        self.changed.set()
+
+    async def until_heard(self, payload_type: int, more: int = 20) -> None:
+        wanted = self.packets.get(payload_type, 0) + more
+        async with asyncio.timeout(10):
+            while self.packets.get(payload_type, 0) < wanted:
+                await self.until_changed()
+
+    async def until_changed(self) -> None:
+        self.changed.clear()
+        await self.changed.wait()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        return web.Response(text=self.peer.answer(await request.text(), (request.match_info["codec"], "opus")).sdp)
+
+
+@asynccontextmanager
+async def serving(leg: EchoLeg) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_get("/", _page)
+    app.router.add_post("/offer/{codec}", leg.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}/"
+    finally:
+        await runner.cleanup()
+
+
+async def _page(_: web.Request) -> web.Response:
+    return web.Response(text=PAGE, content_type="text/html")
+
+
+@pytest.fixture
+def microphone(tmp_path: Path) -> Path:
+    return tone_file(tmp_path / "tone.wav", 697.0)
+
+
+@pytest.mark.parametrize("hosts", [("127.0.0.1",), local_addresses()[:1], local_addresses()], ids=["loopback", "interface", "all"])
+async def test_each_address_carries_audio_through_a_new_offer_and_a_restart(hosts: tuple[str, ...], microphone: Path) -> None:
+    async with IcePort(IceSettings(hosts=hosts)) as port:
+        leg = EchoLeg(port)
+        async with serving(leg) as url, person(microphone) as someone:
+            page = someone.page
+            await page.goto(url)
+            await page.evaluate("start()")
+            await page.evaluate("offer('opus', false)")
+            await leg.until_heard(111)
+            await page.evaluate("offer('g722', false)")
+            await leg.until_heard(9)
+            before = leg.peer.link.credentials
+            await page.evaluate("offer('pcma', true)")
+            await leg.until_heard(8, 100)
+            assert leg.peer.link.credentials != before and leg.peer.link.previous is None and leg.peer.link.moves >= 1
+            assert leg.states == ["connected"] and leg.peer.counters.refused == 0 and port.counters.strangers == 0
+            received, lost = await page.evaluate("received()")
+            assert received >= 100 and lost == 0
+            async with asyncio.timeout(10):
+                while not leg.reports:
+                    await leg.until_changed()
+                await page.evaluate("pc.close()")
+                while leg.states[-1] != "lost":
+                    await leg.until_changed()
+        leg.peer.close()
