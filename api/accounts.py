@@ -9,14 +9,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from api.store.errors import StoreUnavailable
 from signaling.limits import Backoff, network_of
 from signaling.messages import Session, SignIn
 from signaling.refusal import Refusal
 from signaling.tokens import Grant, TokenIssuer
 
+log = structlog.get_logger()
 T = TypeVar("T")
 _WAITING_PER_THREAD = 16
 
@@ -91,7 +94,7 @@ class Accounts:
         # Counted before the check and forgiven after it, so that many guesses at once are as dear as one after another.
         self._guesses.failed(pair, now)
         self._guesses_of_address.failed(who, now)
-        user = await self._store.user(request.user)
+        user = await self._user(request.user)
         known_hash = self._nobody if user is None else user.password_hash
         matches = await self._in_thread(lambda: self._matches(known_hash, request.password))
         if user is None or not matches:
@@ -100,13 +103,13 @@ class Accounts:
         self._guesses.succeeded(pair)
         self._guesses_of_address.forgiven(who)
         if self._hasher.check_needs_rehash(user.password_hash):
-            await self._store.set_password_hash(user.identity, await self.hash(request.password))
+            await self._renew_hash(user.identity, request.password)
         self._on_sign_in(True)
         return self._tokens.issue(user.identity, user.name, user.role)
 
     async def renew(self, grant: Grant) -> Session:
         """The next token of a session; name and role as they are now. Raises ``Refusal`` for somebody who is no user any more."""
-        user = await self._store.user(grant.identity)
+        user = await self._user(grant.identity)
         if user is None:
             raise Refusal("token_revoked", "This account is no more: please ask an administrator.")
         return self._tokens.issue(user.identity, user.name, user.role, signed_in_at=grant.signed_in_at)
@@ -114,6 +117,22 @@ class Accounts:
     async def hash(self, password: str) -> str:
         """What to keep in place of a password."""
         return await self._in_thread(lambda: self._hasher.hash(password))
+
+    async def _renew_hash(self, identity: str, password: str) -> None:
+        """Our parameters have become stronger since: only now is the password known that the new hash needs."""
+        try:
+            await self._store.set_password_hash(identity, await self.hash(password))
+        except StoreUnavailable as error:
+            log.warning("sign_in.hash_not_renewed", detail=str(error))
+
+    async def _user(self, identity: str) -> User | None:
+        try:
+            return await self._store.user(identity)
+        except StoreUnavailable as error:
+            log.error("sign_in.store_unavailable", detail=str(error))
+            raise Refusal(
+                "store_unavailable", "The server's database does not answer, so nobody can sign in: try again soon.", 5.0
+            ) from None
 
     def _matches(self, known_hash: str, password: str) -> bool:
         try:

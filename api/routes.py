@@ -22,7 +22,7 @@ BODY_WITHIN_S = 10.0
 KEEP_ALIVE_S = 30.0
 """How long a client may take to send a request's head, or stay silent between two."""
 
-_STATUS = {"wrong_password": 401, "too_many_requests": 429, "busy": 503, "bad_message": 400, "stopping": 503}
+_STATUS = {"wrong_password": 401, "too_many_requests": 429, "busy": 503, "store_unavailable": 503, "bad_message": 400, "stopping": 503}
 _FIXED_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

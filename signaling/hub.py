@@ -380,7 +380,8 @@ class Hub:
                 session = await self._supervised(self._renew(connection.grant))
                 connection.grant, connection.token = self._verify(session.token), session.token
                 return msgspec.to_builtins(session)
-            result = await self._supervised(self._perform(connection.grant, request))
+            with structlog.contextvars.bound_contextvars(call_id=getattr(request, "call_id", None)):
+                result = await self._supervised(self._perform(connection.grant, request))
         finally:
             connection.in_flight -= 1
         return {} if result is None else msgspec.to_builtins(result)

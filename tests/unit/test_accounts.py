@@ -8,6 +8,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from api.accounts import Accounts
+from api.store.errors import StoreUnavailable
 from signaling.messages import SignIn
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
@@ -124,6 +125,23 @@ async def test_an_old_hash_is_renewed_at_sign_in(accounts: Accounts, people: Peo
 async def test_a_broken_hash_in_the_store_is_a_wrong_password(accounts: Accounts, people: People) -> None:
     await people.set_password_hash("ana", "not a hash")
     assert (await refused(accounts, password="correct horse")).code == "wrong_password"
+
+
+async def test_a_database_that_is_away_is_told_and_a_renewed_hash_can_wait(accounts: Accounts, people: People) -> None:
+    class Away(People):
+        async def set_password_hash(self, identity: str, password_hash: str) -> None:
+            raise StoreUnavailable("disk full")
+
+    away = Away(ana(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, hash_len=16)))
+    async with Accounts(away, TokenIssuer(SECRET), hasher=QUICK) as other:
+        await other.sign_in(SignIn(user="ana", password="correct horse"), "192.0.2.1")
+
+    async def user(identity: str) -> None:
+        raise StoreUnavailable("gone")
+
+    people.user = user  # type: ignore[method-assign]
+    answer = await refused(accounts)
+    assert (answer.code, answer.retry_after) == ("store_unavailable", 5.0)
 
 
 async def test_renewal_has_the_name_of_today_and_ends_with_the_account(accounts: Accounts, people: People) -> None:

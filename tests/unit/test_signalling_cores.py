@@ -1,0 +1,180 @@
+"""The pure parts under the hub: frames, guard, replay, outbox."""
+
+import asyncio
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signaling import messages as wire
+from signaling.frames import Kind, read_frame, read_request
+from signaling.guard import ClientLimits, Guard
+from signaling.outbox import Line, Outbox
+from signaling.replay import ReplayLog, ReplayLogs
+from signaling.topics import is_volatile, owner_of, person, superseding_key
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "ack"),
+    [
+        ("3", Kind.PONG, None),
+        ("1", Kind.CLOSE, None),
+        ("40", Kind.CONNECT, None),
+        ('40{"token":"x"}', Kind.CONNECT, None),
+        ("41", Kind.DISCONNECT, None),
+        ('42["call.dial",{"number":"600"}]', Kind.REQUEST, None),
+        ('4217["call.dial"]', Kind.REQUEST, 17),
+        ('4217["call.fly"]', Kind.MALFORMED, 17),
+        ('4217["connect"]', Kind.MALFORMED, 17),
+        ('4217["call.dial",NaN]', Kind.MALFORMED, 17),
+        ('429999999999["call.dial"]', Kind.MALFORMED, None),
+        ("40[1]", Kind.MALFORMED, None),
+        ('40{"token":', Kind.MALFORMED, None),
+        ('42["call.dial","\ud800"]', Kind.MALFORMED, None),
+        ("42" + '["call.dial",' + "[" * 50_000, Kind.MALFORMED, None),
+    ],
+)
+def test_frames(text: str, kind: Kind, ack: int | None) -> None:
+    frame = read_frame(text, 65_536)
+    assert (frame.kind, frame.ack) == (kind, ack)
+    assert bool(frame.fault) is (kind is Kind.MALFORMED)
+
+
+@given(st.text() | st.binary() | st.text().map(lambda text: "42" + text) | st.text().map(lambda text: '420["call.dial",' + text))
+def test_no_frame_is_too_strange(data: str | bytes) -> None:
+    frame = read_frame(data, 1_000)
+    assert frame.kind in Kind
+
+
+def test_a_frame_over_the_limit_keeps_its_number_for_the_answer() -> None:
+    frame = read_frame('425["call.dial","' + "x" * 100 + '"]', 50)
+    assert (frame.kind, frame.ack) == (Kind.MALFORMED, 5)
+
+
+def test_every_request_of_the_protocol_is_read_and_no_value_is_quoted_in_faults() -> None:
+    samples: list[wire.AnyRequest] = [
+        wire.RefreshSession(),
+        wire.SetPresence(available=True),
+        wire.Dial(number="600"),
+        wire.Accept(call_id="c"),
+        wire.Digits(call_id="c", digits="1#A"),
+        wire.PeerOffer(call_id="c", peer_id="p", sdp="v=0"),
+        wire.CallMe(),
+    ]
+    for request in samples:
+        payload = msgspec.to_builtins(request)
+        assert read_request(payload.pop("type"), (payload,)) == request
+    with pytest.raises(ValueError, match="digits") as caught:
+        read_request("call.digits", ({"call_id": "c", "digits": "canary"},))
+    assert "canary" not in str(caught.value)
+
+
+def test_the_guard_bears_haste_a_while_then_dismisses() -> None:
+    guard = Guard(ClientLimits(rate_per_s=1.0, burst=2, hasty_per_s=0.01, hasty_burst=2), 0.0)
+    assert guard.check(read_frame("40", 100), 0.0).refusal is None
+    request = read_frame('42["demo.call_me"]', 100)
+    assert guard.check(request, 0.0).refusal is None
+    verdicts = [guard.check(request, 0.0) for _ in range(3)]
+    assert [verdict.dismiss for verdict in verdicts] == [False, False, True]
+    assert all(verdict.refusal is not None and verdict.refusal.retry_after == 1.0 for verdict in verdicts)
+
+
+def test_replay_tells_what_was_missed_or_that_it_is_forgotten() -> None:
+    log: ReplayLog[str] = ReplayLog(first_seq=100, kept=3)
+    assert log.since(99) == []
+    for text in "abcd":
+        log.keep(log.next_seq(), text)
+    assert log.last_seq == 103
+    assert log.since(103) == []
+    assert log.since(101) == ["c", "d"]
+    assert log.since(100) == ["b", "c", "d"]
+    assert log.since(99) is None  # "a" is forgotten
+    assert log.since(104) is None  # not ours
+    log.next_seq()  # a volatile one
+    assert log.since(103) == []
+
+
+def test_a_later_state_takes_the_place_of_the_earlier() -> None:
+    log: ReplayLog[str] = ReplayLog(first_seq=0, kept=2)
+    for key, text in (("x", "x1"), ("x", "x2"), (None, "n"), ("x", "x3")):
+        log.keep(log.next_seq(), text, key)
+    assert log.since(-1) == ["n", "x3"]
+
+
+@given(st.lists(st.sampled_from(["a", "b", "volatile", None]), max_size=60), st.integers(1, 5), st.integers(0, 60))
+def test_what_is_replayed_is_what_was_missed_but_for_the_superseded(keys: list[str | None], kept: int, seen_count: int) -> None:
+    log: ReplayLog[tuple[int, str | None]] = ReplayLog(first_seq=1, kept=kept)
+    said: list[tuple[int, str | None]] = []
+    for key in keys:
+        seq = log.next_seq()
+        if key != "volatile":
+            said.append((seq, key))
+            log.keep(seq, (seq, key), key)
+    seen = min(seen_count, log.last_seq)
+    missed = log.since(seen)
+    newest = {key: seq for seq, key in said if key is not None}
+    expected = [(seq, key) for seq, key in said if seq > seen and (key is None or newest[key] == seq)]
+    assert missed is None or missed == expected
+    if len(expected) <= kept and seen == 0 and len(said) <= kept:
+        assert missed == expected
+
+
+def test_a_topic_begun_anew_counts_on_above_its_former_numbers() -> None:
+    logs: ReplayLogs[str] = ReplayLogs(topics=1, kept=4)
+    first = logs.log("a", 1_000.0)
+    last = [first.next_seq() for _ in range(100)][-1]
+    logs.log("b", 1_000.2)
+    assert len(logs) == 1
+    again = logs.log("a", 1_000.2)
+    assert again.next_seq() > last
+    assert again.since(last) is None
+
+
+async def test_the_outbox_is_bounded_in_number_and_size() -> None:
+    for outbox, texts in ((Outbox(packets=3, size=10_000), ["x"] * 4), (Outbox(packets=100, size=50), ["x" * 40, "y" * 40])):
+        over: list[str] = []
+        outbox.on_overflow = lambda over=over: over.append("over")  # type: ignore[misc]
+        for text in texts:
+            outbox.offer(Line(text))
+        outbox.offer(Line("late"))
+        assert over == ["over"]
+        assert len(outbox) == 0
+        outbox.end(Line("bye"))
+        assert [await outbox.get(), await outbox.get()][1] is None
+
+
+async def test_the_outbox_keeps_order_and_supersedes_what_may_be() -> None:
+    outbox = Outbox(packets=10, size=1_000)
+    for text, key in (("a", None), ("q1", "q"), ("b", None), ("q2", "q"), ("other", "r")):
+        outbox.offer(Line(text), key)
+    outbox.end()
+    outbox.end(Line("too late"))
+    got = []
+    while (packet := await outbox.get()) is not None:
+        got.append(packet.encode())
+    assert got == ["4a", "4b", "4q2", "4other"]
+    assert outbox.superseded == 1
+
+
+async def test_the_outbox_wakes_its_writer() -> None:
+    outbox = Outbox(packets=10, size=1_000)
+    waiting = asyncio.ensure_future(outbox.get())
+    await asyncio.sleep(0)
+    await outbox.put(Line("a"))
+    packet = await asyncio.wait_for(waiting, 5)
+    assert packet is not None
+    assert packet.encode() == "4a"
+    with pytest.raises(asyncio.QueueEmpty):
+        outbox.get_nowait()
+    await asyncio.wait_for(outbox.join(), 5)
+
+
+def test_topics() -> None:
+    assert owner_of(person("ana")) == "ana"
+    assert owner_of("lines") is None
+    quality = wire.CallQuality(call_id="c", at=0.0, legs=[])
+    assert is_volatile(quality)
+    digit = wire.CallDigit(call_id="c", digit="1")
+    assert superseding_key(digit) is None
+    assert superseding_key(quality) != superseding_key(wire.CallQuality(call_id="d", at=0.0, legs=[]))
