@@ -59,7 +59,8 @@ class Registration:
     def start(self) -> None:
         self._tell(False, f"Registering at the PBX {self._where}." if self._line.settings.register else f"Asking the PBX {self._where}.")
         self._try()
-        self._ping_later()
+        if self._line.settings.keepalive_s > 0:
+            self._ping_later()
 
     def stop(self) -> None:
         """Unregister. Whether the PBX confirms it is not waited for here."""
@@ -75,8 +76,11 @@ class Registration:
         self.state = RegistrationState.TRYING
         if self._line.settings.register:
             self._send(self._expires_s)
-        else:
+        elif self._line.settings.keepalive_s > 0:
             self._ping()
+        else:
+            self.state = RegistrationState.REGISTERED
+            self._tell(True, f"Calls go to the PBX {self._where}, which is neither registered at nor watched.")
 
     def _send(self, expires_s: int) -> None:
         line = self._line

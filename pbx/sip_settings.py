@@ -16,6 +16,7 @@ class SipTrunkSettings:
     ``server``/``port``: where requests go. ``domain``: what stands after the @ in From, To and Request-URI; the server's name by default.
     ``extension`` is our number there, ``auth_id`` the name in digest answers where it differs (3CX: always), ``password`` its secret.
     ``public_host``: the address that the PBX sees us at, where it is not the one we send from (NAT 1:1).
+    ``register`` off: a trunk by address, watched with OPTIONS every ``keepalive_s``; 0 there: not watched either.
     ``trusted``: further addresses or networks (CIDR) whose requests are accepted, beside those that ``server`` resolves to.
     """
 

@@ -1,0 +1,61 @@
+"""SIPp running one of the scenarios in tests/data/sipp."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.demo_call.process import ChildProcess, free_port
+
+SCENARIOS = Path(__file__).parents[1] / "data" / "sipp"
+
+
+@dataclass(frozen=True, slots=True)
+class Sipp:
+    """``port``: where it listens. ``passed`` waits for the end of the scenario and fails with its errors."""
+
+    port: int
+    process: ChildProcess
+    directory: Path
+
+    async def passed(self, within_s: float = 20.0) -> None:
+        status = await self.process.ended(within_s)
+        errors = "\n".join(path.read_text()[-3000:] for path in self.directory.glob("*_errors.log"))
+        assert status == 0, f"SIPp ended with {status}:\n{errors or self.process.last_words()}"
+
+
+@asynccontextmanager
+async def sipp(
+    directory: Path, scenario: str, *, target: str = "", called: str = "100", transport: str = "u1", calls: int = 1
+) -> AsyncIterator[Sipp]:
+    """Start a scenario. With ``target`` (host:port) SIPp calls, without it SIPp waits for calls; it is listening on entry."""
+    port = free_port()
+    command = ["sipp", *([target] if target else []), "-sf", str(SCENARIOS / scenario), "-s", called, "-i", "127.0.0.1", "-p", str(port)]
+    command += ["-t", transport, "-m", str(calls), "-nostdin", "-timeout", "20", "-timeout_error", "-trace_err"]
+    command += ["-mi", "127.0.0.1", "-mp", str(free_port())]
+    async with ChildProcess(
+        "sipp", command, log=_make(directory) / "sipp.log", directory=directory, environment={"TERM": "xterm"}
+    ) as process:
+        if not target:
+            await _listens(port, transport)
+        yield Sipp(port, process, directory)
+
+
+async def _listens(port: int, transport: str) -> None:
+    """Wait until the kernel shows the port as bound: SIPp itself says nothing when it is ready."""
+    for _ in range(500):
+        if _is_bound(port, transport):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"SIPp did not open port {port} in 10 s")
+
+
+def _is_bound(port: int, transport: str) -> bool:
+    table = Path("/proc/net/tcp" if transport.startswith("t") else "/proc/net/udp")
+    return f"0100007F:{port:04X}" in table.read_text()
+
+
+def _make(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
