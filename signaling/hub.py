@@ -21,6 +21,7 @@ import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from signaling.audience import Audience
 from signaling.conduit import CONDUIT, Conduit
 from signaling.frames import read_request
 from signaling.guard import ClientLimits
@@ -30,7 +31,7 @@ from signaling.outbox import Line, Outbox
 from signaling.refusal import Refusal
 from signaling.replay import ReplayLogs
 from signaling.tokens import Grant
-from signaling.topics import LINES, PRESENCE, is_volatile, owner_of, person, superseding_key
+from signaling.topics import LINES, PRESENCE, is_volatile, person, superseding_key
 
 __all__ = ["Hub", "HubSettings", "Refusal"]
 
@@ -115,7 +116,7 @@ class Hub:
         self._conduits: set[Conduit] = set()
         self._connections: dict[str, _Connection] = {}
         self._people: dict[str, list[_Connection]] = {}
-        self._subscribers: dict[str, set[str]] = {}
+        self._audience = Audience(settings.common_topics)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._all_gone = asyncio.Event()
         self._all_gone.set()
@@ -193,40 +194,26 @@ class Hub:
         line = _notice_line(notice, topic, seq)
         if not volatile:
             entry.keep(seq, line, key)
-        for identity in self._hearers(topic):
+        for identity in self._audience.hearers(topic, self._people):
             for connection in self._people.get(identity, ()):
                 if connection.live:
                     connection.conduit.outbox.offer(line, key if volatile else None)
 
     def subscribe(self, identity: str, topic: str) -> None:
         """From now on this person hears the topic, on every connection, also one that comes later."""
-        self._subscribers.setdefault(topic, set()).add(identity)
+        self._audience.subscribe(identity, topic)
 
     def unsubscribe(self, identity: str, topic: str) -> None:
-        hearers = self._subscribers.get(topic, set())
-        hearers.discard(identity)
-        if not hearers:
-            self._subscribers.pop(topic, None)
+        self._audience.unsubscribe(identity, topic)
 
     def close_topic(self, topic: str) -> None:
         """Nobody hears this topic any more."""
-        self._subscribers.pop(topic, None)
+        self._audience.close(topic)
 
     def disconnect(self, identity: str, refusal: Refusal) -> None:
         """End every connection of a person, telling why."""
         for connection in tuple(self._people.get(identity, ())):
             connection.conduit.dismiss(refusal)
-
-    def _hearers(self, topic: str) -> tuple[str, ...]:
-        if topic in self._settings.common_topics:
-            return tuple(self._people)
-        owner = owner_of(topic)
-        hearers = tuple(self._subscribers.get(topic, ()))
-        return hearers if owner is None else (owner, *hearers)
-
-    def _topics_of(self, identity: str) -> list[str]:
-        heard = [topic for topic, hearers in self._subscribers.items() if identity in hearers]
-        return [person(identity), *self._settings.common_topics, *heard]
 
     # ------------------------------------------------------------------ coming and going
 
@@ -315,7 +302,7 @@ class Hub:
         if len(others) == 1:
             self._on_presence(identity, True)
         now = time.time()
-        marks = {topic: self._logs.log(topic, now).last_seq for topic in self._topics_of(identity)}
+        marks = {topic: self._logs.log(topic, now).last_seq for topic in self._audience.topics_of(identity)}
         try:
             snapshot = await self._supervised(self._snapshot(connection.grant))
         except Refusal as refusal:

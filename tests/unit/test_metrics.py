@@ -12,7 +12,8 @@ from rooms.causes import Cause, EndReason
 from rooms.record import CallRecord, CallState
 
 LIVE = CallRecord(
-    call_id="call-canary", direction="in", caller="+34600111222", caller_name="Canary", called="+34999888777", agent="ana", state=CallState.LIVE,
+    call_id="call-canary", direction="in", caller="+34600111222", caller_name="Canary", called="+34999888777",
+    agent="ana", state=CallState.LIVE,
     started_s=10.0, answered_s=13.0, ended_s=None, cause=None, legs=(),
 )  # fmt: skip
 ENDED = replace(LIVE, state=CallState.ENDED, ended_s=33.0, cause=Cause(EndReason.COMPLETED))

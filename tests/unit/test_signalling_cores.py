@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaling import messages as wire
+from signaling.audience import Audience
 from signaling.frames import Kind, read_frame, read_request
 from signaling.guard import ClientLimits, Guard
 from signaling.outbox import Line, Outbox
@@ -178,3 +179,21 @@ def test_topics() -> None:
     digit = wire.CallDigit(call_id="c", digit="1")
     assert superseding_key(digit) is None
     assert superseding_key(quality) != superseding_key(wire.CallQuality(call_id="d", at=0.0, legs=[]))
+
+
+def test_who_hears_what() -> None:
+    audience = Audience(("lines",))
+    audience.subscribe("ben", "queue:sales")
+    audience.subscribe("ana", "queue:sales")
+    audience.subscribe("ben", person("ana"))
+    audience.subscribe("ana", person("ana"))
+    assert set(audience.hearers("queue:sales", ["ana"])) == {"ana", "ben"}
+    assert audience.hearers(person("ana"), []) == ("ana", "ben")
+    assert audience.hearers("lines", ["ana", "eve"]) == ("ana", "eve")
+    assert audience.hearers("nothing", ["ana"]) == ()
+    assert audience.topics_of("ana") == ["person:ana", "lines", "queue:sales"]
+    audience.close("queue:sales")
+    audience.unsubscribe("ben", person("ana"))
+    audience.unsubscribe("ben", "never")
+    assert audience.topics_of("ben") == ["person:ben", "lines"]
+    assert audience.hearers("queue:sales", ["ana"]) == ()

@@ -1,0 +1,41 @@
+"""Who hears which topic. Kept by person, not by connection, so that a page reload loses nothing."""
+
+from collections.abc import Iterable
+
+from signaling.topics import owner_of, person
+
+
+class Audience:
+    """Everybody hears their own topic and the ``common`` ones, and what they were subscribed to."""
+
+    def __init__(self, common: Iterable[str]) -> None:
+        self._common = tuple(common)
+        self._hearers: dict[str, dict[str, None]] = {}
+        self._heard: dict[str, dict[str, None]] = {}
+
+    def subscribe(self, identity: str, topic: str) -> None:
+        self._hearers.setdefault(topic, {})[identity] = None
+        self._heard.setdefault(identity, {})[topic] = None
+
+    def unsubscribe(self, identity: str, topic: str) -> None:
+        for table, key, value in ((self._hearers, topic, identity), (self._heard, identity, topic)):
+            row = table.get(key, {})
+            row.pop(value, None)
+            if not row:
+                table.pop(key, None)
+
+    def close(self, topic: str) -> None:
+        """Nobody hears this topic any more."""
+        for identity in tuple(self._hearers.get(topic, ())):
+            self.unsubscribe(identity, topic)
+
+    def hearers(self, topic: str, online: Iterable[str]) -> tuple[str, ...]:
+        """Whom to tell; ``online`` is everybody who is there."""
+        if topic in self._common:
+            return tuple(online)
+        owner = owner_of(topic)
+        hearers = self._hearers.get(topic, {})
+        return tuple(hearers) if owner is None else (owner, *(identity for identity in hearers if identity != owner))
+
+    def topics_of(self, identity: str) -> list[str]:
+        return list(dict.fromkeys([person(identity), *self._common, *self._heard.get(identity, ())]))
