@@ -41,7 +41,6 @@ COUNTERS = (
     "dropped_late_at_switch",
     "digits_heard",
     "digits_sent",
-    "encode_failures",
 )
 _FEC_FROM_LOSS = 0.01
 _COMFORT_NOISE = 13  # RFC 3389: says only that the far end is silent
@@ -119,13 +118,23 @@ class Leg:
     # -- agreement
 
     def agree(self, agreement: Agreement) -> None:
-        """A first or a changed agreement; the outgoing stream goes on, in another codec if need be."""
+        """A first or a changed agreement; the outgoing stream goes on, in another codec if need be.
+
+        What was agreed before is still understood: packets of the former codec may be on their way (RFC 3264, section 8.3.2).
+        """
         former = self.agreement
+        if former is not None:
+            codecs, events_in = former.codecs | agreement.codecs, former.events_in | agreement.events_in
+            for payload_type in agreement.codecs:
+                events_in.pop(payload_type, None)
+            for payload_type in agreement.events_in:
+                codecs.pop(payload_type, None)
+            agreement = replace(agreement, codecs=codecs, events_in=events_in)
         self.agreement = agreement
         self.sender.clock_rate_hz = agreement.spoken.clock_rate
         if former is None or former.spoken != agreement.spoken:
             self._encoder = None
-        if self.codec_in is None or self.codec_in not in agreement.codecs.values():
+        if self.codec_in is None or agreement.codecs.get(self.codec_in.payload_type) != self.codec_in:
             self.codec_in = agreement.spoken
 
     @property
@@ -285,6 +294,7 @@ class Leg:
         """Take over another transport; the former one is closed."""
         former, self.transport = self.transport, transport
         self.connected = self.silent = False
+        self.codec_in = None
         if former is not None and former is not transport:
             former.close()
 

@@ -50,6 +50,7 @@ _ROOM_FAULTS = (ArithmeticError, LookupError, ValueError, TypeError, AttributeEr
 class _Room:
     bridge: Bridge
     look_s: float
+    faults: int = 0
     browsers: dict[str, BrowserLeg] = field(default_factory=dict)
     phones: dict[str, PhoneLeg] = field(default_factory=dict)
     qualities: dict[str, LegQuality] = field(default_factory=dict)
@@ -309,7 +310,9 @@ class MediaWorker:
             act(*arguments)
         except _ROOM_FAULTS as fault:
             self._counts["room_faults"] += 1
-            log.error("room.fault", room_id=room.bridge.room_id, fault=repr(fault), exc_info=fault)
+            room.faults += 1
+            if room.faults == 1:  # a fault of every tick must not also fill the log and the processor with tracebacks
+                log.error("room.fault", room_id=room.bridge.room_id, fault=repr(fault), exc_info=fault)
 
     def _look(self, room: _Room, now_s: float) -> None:
         """RTCP when due; the quality sample each second."""

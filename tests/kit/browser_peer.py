@@ -16,11 +16,11 @@ def loopback_ice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class BrowserPeer:
-    """Sends 50 Opus packets of silence a second; ``heard`` is what comes back."""
+    """Sends 50 packets of silence (or of ``speaks``) a second; ``heard`` is what comes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, speaks: MediaStreamTrack | None = None) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.connection.addTrack(AudioStreamTrack())
+        self.connection.addTrack(speaks or AudioStreamTrack())
         self.connected = asyncio.Event()
         self.ended = asyncio.Event()
         self.heard: MediaStreamTrack | None = None

@@ -1,0 +1,117 @@
+"""A media worker with what it said, and shortcuts for the commands that a call consists of."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from typing import TypeVar
+
+import numpy as np
+from aiortc.mediastreams import MediaStreamTrack
+from av import AudioFrame
+from numpy.typing import NDArray
+
+from media import messages as msg
+from media.settings import MediaSettings
+from media.worker import MediaWorker
+from rooms.audio import DemoEndpoint
+from tests.kit.browser_peer import BrowserPeer
+from tests.kit.rtp_phone import RtpPhone, bound_socket
+
+Event = TypeVar("Event", bound=msg.MediaEvent)
+ROOM = "room"
+
+
+class MediaDesk:
+    """``worker``, the ``events`` it told, and one room."""
+
+    def __init__(self) -> None:
+        self.events: list[msg.AnyMediaEvent] = []
+        self._came = asyncio.Event()
+        self.worker: MediaWorker
+
+    def told(self, event: msg.AnyMediaEvent) -> None:
+        self.events.append(event)
+        self._came.set()
+
+    async def hear_of(self, kind: type[Event], matches: Callable[[Event], bool] = lambda event: True, *, within_s: float = 10.0) -> Event:
+        """The first such event, past or to come."""
+        async with asyncio.timeout(within_s):
+            while True:
+                for event in self.events:
+                    if isinstance(event, kind) and matches(event):
+                        return event
+                self._came.clear()
+                await self._came.wait()
+
+    async def phone(self, leg_id: str, phone: RtpPhone, *, join: bool = True, room: str = ROOM) -> msg.RtpOpened:
+        """Open, connect and join a phone's leg; the phone begins to speak."""
+        opened = await self.worker.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=room), bound_socket())
+        assert isinstance(opened, msg.RtpOpened)
+        await self.worker.perform(msg.ConnectRtpLeg(leg_id=leg_id, remote=phone.endpoint()))
+        if join:
+            await self.worker.perform(msg.JoinBridge(room_id=room, leg_id=leg_id))
+        phone.call(opened.host, opened.port)
+        return opened
+
+    async def browser(self, leg_id: str, peer: BrowserPeer, codec: str, *, peer_id: str = "tab1", opened: bool = False) -> None:
+        """Open (unless it is) and join a browser's leg, and connect its peer."""
+        if not opened:
+            await self.worker.perform(msg.OpenPeerLeg(leg_id=leg_id, room_id=ROOM))
+            await self.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id=leg_id))
+        offer = msg.OfferPeer(leg_id=leg_id, peer_id=peer_id, sdp=await peer.offer(), codecs=(codec,))
+        answered = await self.worker.perform(offer)
+        assert isinstance(answered, msg.PeerAnswered) and answered.codec == codec
+        await peer.accept(answered.sdp)
+        await self.hear_of(msg.PeerConnected, lambda event: (event.leg_id, event.peer_id) == (leg_id, peer_id))
+
+    async def demo(self, leg_id: str, programme: str) -> None:
+        await self.worker.perform(msg.OpenDemoLeg(leg_id=leg_id, room_id=ROOM, programme=DemoEndpoint(programme)))
+        await self.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id=leg_id))
+
+    async def gain(self, *gains: tuple[str, str, float]) -> None:
+        await self.worker.perform(msg.SetGains(room_id=ROOM, gains=gains))
+
+
+@asynccontextmanager
+async def media_desk(settings: MediaSettings | None = None) -> AsyncIterator[MediaDesk]:
+    desk = MediaDesk()
+    async with MediaWorker(settings or MediaSettings(), desk.told) as desk.worker:
+        await desk.worker.perform(msg.OpenRoom(room_id=ROOM))
+        yield desk
+
+
+class ToneTrack(MediaStreamTrack):  # type: ignore[misc]
+    """A microphone that whistles: 20 ms frames at 48 kHz. Stereo, because aiortc makes stereo of mono 3 dB softer."""
+
+    kind = "audio"
+
+    def __init__(self, frequency_hz: float, amplitude: float = 0.25) -> None:
+        super().__init__()
+        self._tone = (frequency_hz, amplitude)
+        self._frames = 0
+        self._start_s: float | None = None
+
+    async def recv(self) -> AudioFrame:
+        now_s = asyncio.get_running_loop().time()
+        self._start_s = now_s if self._start_s is None else self._start_s
+        await asyncio.sleep(max(0.0, self._start_s + 0.02 * self._frames - now_s))
+        frequency_hz, amplitude = self._tone
+        t = (960 * self._frames + np.arange(960)) / 48_000
+        samples = np.rint(32_767 * amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.int16)
+        frame = AudioFrame.from_ndarray(np.repeat(samples, 2)[None, :], format="s16", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, 960 * self._frames, Fraction(1, 48_000)
+        self._frames += 1
+        return frame
+
+
+async def listen(peer: BrowserPeer, frames: int) -> tuple[NDArray[np.float32], int]:
+    """The next frames a browser's peer hears, mono, and their rate."""
+    assert peer.heard is not None
+    pieces, rate_hz = [], 48_000
+    for _ in range(frames):
+        frame = await asyncio.wait_for(peer.heard.recv(), 5)
+        assert isinstance(frame, AudioFrame)
+        channels, rate_hz = len(frame.layout.channels), frame.sample_rate
+        pieces.append(frame.to_ndarray().reshape(-1, channels)[:, 0].astype(np.float32) / 32_768)
+    return np.concatenate(pieces), rate_hz

@@ -1,0 +1,142 @@
+"""A phone's media side and nothing else: one UDP socket, a tone that it speaks, and every packet that it hears."""
+
+import asyncio
+import socket
+import time
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media import rtcp, rtp
+from media.codec import make_decoder, make_encoder
+from rooms.audio import AudioCodec, Direction, RtpEndpoint
+
+EVENT_TYPE = 101
+
+
+def bound_socket() -> socket.socket:
+    """A UDP socket on a free loopback port, as the hub hands it to a worker."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    return sock
+
+
+class RtpPhone(asyncio.DatagramProtocol):
+    """``async with``. ``call(host, port)`` begins to speak: 50 packets a second of a tone. ``arrivals``: (monotonic s, packet)."""
+
+    def __init__(self, codec: AudioCodec, *, frequency_hz: float = 440.0, amplitude: float = 0.25) -> None:
+        self.codec = codec
+        self.arrivals: list[tuple[float, bytes]] = []
+        self.rtcp: list[bytes] = []
+        self.sent: list[bytes] = []
+        self.lose: set[int] = set()
+        """Indices of packets that get lost on the way."""
+        self.speaking = True
+        self._tone = (frequency_hz, amplitude)
+        self._came = asyncio.Event()
+        self._encoder = make_encoder(codec, rate_hz=16_000)
+        self._sequence, self._timestamp = 30_000, 1_000
+        self._task: asyncio.Task[None] | None = None
+        self._transport: Any = None
+        self._closed = asyncio.Event()
+        self._far: tuple[str, int] = ("", 0)
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._transport.close()
+        await self._closed.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if rtp.is_rtcp(data):
+            self.rtcp.append(data)
+        else:
+            self.arrivals.append((time.monotonic(), data))
+        self._came.set()
+
+    # -- what it agrees to and sends
+
+    def endpoint(self, *, direction: Direction = Direction.SENDRECV, events: bool = True) -> RtpEndpoint:
+        host, port = self._transport.get_extra_info("sockname")[:2]
+        return RtpEndpoint(host, port, (self.codec,), EVENT_TYPE if events else None, direction)
+
+    def call(self, host: str, port: int) -> None:
+        self._far = (host, port)
+        self._task = asyncio.get_running_loop().create_task(self._speak(), name="phone-speaks")
+
+    async def _speak(self) -> None:
+        frequency_hz, amplitude = self._tone
+        start_s, index = time.monotonic(), 0
+        while True:
+            t = (320 * index + np.arange(320)) / 16_000
+            payload = self._encoder.encode((amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.float32))
+            if self.speaking:
+                self._send(payload, self.codec.payload_type, lost=index in self.lose)
+            self._timestamp += self.codec.clock_rate // 50
+            index += 1
+            await asyncio.sleep(max(0.0, start_s + 0.02 * index - time.monotonic()))
+
+    def _send(self, payload: bytes, payload_type: int, *, lost: bool = False) -> None:
+        packet = rtp.build(payload_type, self._sequence, self._timestamp, 0x1234, payload)
+        self._sequence += 1
+        if not lost:
+            self.sent.append(payload)
+            self._transport.sendto(packet, self._far)
+
+    def press(self, digit: str) -> None:
+        """One event as some phones send it: no marker, and only its last packets are the same."""
+        for duration, end in ((160, False), (320, False), (480, True), (480, True)):
+            self._send(rtp.build_event(rtp.TelephoneEvent(digit, end, duration)), EVENT_TYPE)
+
+    def report(self, host: str, port: int) -> None:
+        """A sender report with a block about the stream it hears, quoting the last report it got."""
+        blocks: tuple[rtcp.ReportBlock, ...] = ()
+        for compound in reversed(self.rtcp):
+            found = rtcp.parse(compound) or []
+            if found and isinstance(found[0], rtcp.SenderReport):
+                blocks = (rtcp.ReportBlock(found[0].ssrc, 0.0, 0, 0, 0, rtcp.middle_of_ntp(found[0].ntp), 0),)
+                break
+        report = rtcp.SenderReport(0x1234, rtcp.ntp_time(time.monotonic()), 0, len(self.sent), 0, blocks)
+        self._transport.sendto(rtcp.build(report, rtcp.SourceDescription(0x1234, "phone")), (host, port))
+
+    # -- what it heard
+
+    async def hear(self, packets: int, *, within_s: float = 10.0) -> None:
+        """Wait until so many more packets have come."""
+        wanted = len(self.arrivals) + packets
+        await self._until(lambda: len(self.arrivals) >= wanted, within_s)
+
+    async def hear_rtcp(self, within_s: float = 10.0) -> None:
+        await self._until(lambda: bool(self.rtcp), within_s)
+
+    async def _until(self, done: Any, within_s: float) -> None:
+        async with asyncio.timeout(within_s):
+            while not done():
+                self._came.clear()
+                await self._came.wait()
+
+    @property
+    def headers(self) -> list[rtp.RtpHeader]:
+        return [header for _, packet in self.arrivals if (header := rtp.parse(packet)) is not None]
+
+    @property
+    def payloads(self) -> list[bytes]:
+        return [packet[h.payload_start : h.payload_end] for (_, packet), h in zip(self.arrivals, self.headers, strict=True)]
+
+    def heard(self, *, last: int | None = None) -> NDArray[np.float32]:
+        """The speech of (the last) packets at 16 kHz, decoded without any jitter buffer."""
+        decoder = make_decoder(self.codec, rate_hz=16_000)
+        audio = [p for p, h in zip(self.payloads, self.headers, strict=True) if h.payload_type == self.codec.payload_type]
+        decoded = [decoder.decode(payload) for payload in audio]
+        return np.concatenate(decoded[-last:] if last else decoded)

@@ -1,0 +1,267 @@
+"""Calls through a whole media worker over real sockets: phones of plain RTP, browsers played by aiortc; tones are found by FFT."""
+
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from media import messages as msg
+from media import rtp
+from media.recorder import read_capture
+from media.settings import MediaSettings
+from rooms.audio import G722, OPUS, PCMA, PCMU, AudioCodec, Direction, RtpEndpoint
+from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
+from tests.kit.leg_bench import level_at
+from tests.kit.media_desk import ROOM, ToneTrack, listen, media_desk
+from tests.kit.rtp_phone import RtpPhone
+
+pytestmark = pytest.mark.usefixtures("loopback_ice")
+
+
+async def test_phones_of_one_codec_are_forwarded_byte_for_byte(tmp_path: Path) -> None:
+    async with RtpPhone(G722, frequency_hz=440) as a, RtpPhone(G722, frequency_hz=900) as b:
+        async with media_desk(MediaSettings(capture=tmp_path)) as desk:
+            await desk.phone("a", a)
+            await desk.phone("b", b)
+            await b.hear(60)
+            assert desk.worker.counters["packets_forwarded"] >= 60
+            assert desk.worker.counters["packets_mixed"] == 0 or desk.worker.counters["rooms_mixing"] == 0
+        assert level_at(b.heard(last=50), 440) == pytest.approx(0.25, rel=0.06)
+        assert level_at(a.heard(last=50), 900) == pytest.approx(0.25, rel=0.06)
+    came, went = (read_capture(tmp_path / name) for name in ("a-in.rtpdump", "b-out.rtpdump"))
+    payloads_in = [payload_of(packet) for _, packet in came]
+    payloads_out = [payload_of(packet) for _, packet in went]
+    assert payloads_out[-50:] == payloads_in[-50:]
+    assert set(b.payloads[-50:]) <= set(a.sent)
+
+
+def payload_of(packet: bytes) -> bytes:
+    header = rtp.parse(packet)
+    assert header is not None
+    return packet[header.payload_start : header.payload_end]
+
+
+@pytest.mark.parametrize(("browser", "phone"), [("opus", PCMA), ("opus", G722), ("g722", PCMU), ("pcma", PCMA), ("opus", OPUS)])
+async def test_a_browser_and_a_phone_hear_one_another(browser: str, phone: AudioCodec) -> None:
+    async with BrowserPeer(ToneTrack(1_000)) as peer, RtpPhone(phone, frequency_hz=600) as far, media_desk() as desk:
+        await desk.browser("agent", peer, browser)
+        await desk.phone("phone", far)
+        await far.hear(80)
+        heard, rate_hz = await listen(peer, 60)
+        assert level_at(heard[len(heard) // 2 :], 600, rate_hz) == pytest.approx(0.25, rel=0.12)
+        assert 20 * np.log10(level_at(far.heard(last=50), 1_000) / 0.25) == pytest.approx(0.0, abs=1.0)
+        assert bool(desk.worker.counters["rooms_mixing"]) == (browser != phone.name)
+        assert desk.worker.counters["room_faults"] == 0
+
+
+async def test_mute_and_hold_switch_without_gap_or_jump() -> None:
+    async with RtpPhone(PCMA, frequency_hz=440) as a, RtpPhone(PCMA, frequency_hz=900) as b, media_desk() as desk:
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        await b.hear(40)
+        for muted in (0.0, 1.0, 0.0, 1.0):
+            await desk.gain(("b", "a", muted))
+            await b.hear(25)
+        assert desk.worker.counters["rooms_mixing"] == 0
+        await b.hear(10)
+        for phone in (a, b):
+            headers = phone.headers
+            assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(headers)} == {1}
+            assert {h.ssrc for h in headers} == {headers[0].ssrc}
+            assert max(rtp.timestamp_difference(y.timestamp, x.timestamp) for x, y in pairwise(headers)) <= 2 * 160
+        assert level_at(a.heard()[16_000:], 900) == pytest.approx(0.25, rel=0.1), "this direction was never muted"
+        muted = np.abs(b.heard()[16_000:].reshape(-1, 160)).max(axis=1) < 0.001
+        assert 60 <= muted.sum() <= 140, "two mutes of half a second each"
+
+
+async def test_a_reload_re_attaches_and_the_phone_never_stops_hearing_the_same_stream() -> None:
+    async with RtpPhone(PCMA, frequency_hz=600) as far, media_desk() as desk:
+        async with BrowserPeer(ToneTrack(1_000)) as before:
+            await desk.browser("agent", before, "pcma")
+            await desk.phone("phone", far)
+            await far.hear(30)
+        lost_s = time.monotonic()
+        await desk.hear_of(msg.PeerLost, lambda event: event.peer_id == "tab1")
+        async with BrowserPeer(ToneTrack(1_500)) as after:
+            await desk.browser("agent", after, "pcma", peer_id="tab2", opened=True)
+            assert time.monotonic() - lost_s < 2.0
+            await far.hear(50)
+            heard, rate_hz = await listen(after, 50)
+            assert level_at(heard[len(heard) // 2 :], 600, rate_hz) == pytest.approx(0.25, rel=0.12)
+            assert [e for e in desk.events if isinstance(e, msg.PeerLost) and e.peer_id == "tab2"] == []
+        headers = far.headers
+        assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(headers)} == {1}
+        assert len({header.ssrc for header in headers}) == 1
+        assert level_at(far.heard(last=30), 1_500) == pytest.approx(0.25, rel=0.1)
+
+
+async def test_digits_go_both_ways_once_each() -> None:
+    async with BrowserPeer(ToneTrack(1_000)) as peer, RtpPhone(PCMA) as far, media_desk() as desk:
+        await desk.browser("agent", peer, "opus")
+        await desk.phone("phone", far)
+        await far.hear(10)
+        await desk.worker.perform(msg.SendDigits(leg_id="phone", digits="42#"))
+        await far.hear(60)
+        events = {
+            h.timestamp: e for h, p in zip(far.headers, far.payloads, strict=True) if h.payload_type == 101 and (e := rtp.parse_event(p))
+        }
+        assert "".join(event.digit for event in events.values()) == "42#"
+        assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(far.headers)} == {1}
+        far.press("9")
+        heard = await desk.hear_of(msg.DigitHeard)
+        assert (heard.leg_id, heard.digit) == ("phone", "9")
+        await far.hear(10)
+        assert [e.digit for e in desk.events if isinstance(e, msg.DigitHeard)] == ["9"]
+
+
+async def test_one_lost_packet_costs_twenty_milliseconds() -> None:
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMU, frequency_hz=900) as b, media_desk() as desk:
+        a.lose = {60}
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        await b.hear(60)
+        sample = await desk.hear_of(msg.QualitySampled, lambda event: any(leg.leg_id == "a" and leg.concealed_ms > 0 for leg in event.legs))
+        concealed = next(leg for leg in sample.legs if leg.leg_id == "a")
+        assert concealed.concealed_ms == 20.0
+        assert concealed.loss is not None and concealed.loss == pytest.approx(1 / 50, abs=0.005)
+
+
+async def test_the_demo_line_echoes_a_browser() -> None:
+    async with BrowserPeer(ToneTrack(700)) as peer, media_desk() as desk:
+        await desk.browser("agent", peer, "opus")
+        await desk.demo("far", "echo")
+        heard, rate_hz = await listen(peer, 80)
+        assert level_at(heard[-rate_hz // 2 :], 700, rate_hz) == pytest.approx(0.25, rel=0.12)
+        assert desk.worker.counters["rooms_mixing"] == 0
+        await desk.gain(("far", "agent", 0.0), ("agent", "far", 0.0))
+        heard, rate_hz = await listen(peer, 60)
+        assert level_at(heard[-rate_hz // 4 :], 700, rate_hz) < 0.01
+
+
+async def test_the_demo_line_speaks_and_presses_keys() -> None:
+    async with RtpPhone(PCMA) as phone, media_desk() as desk:
+        await desk.phone("agent", phone)
+        await desk.demo("far", "dtmf")
+        await phone.hear(150)
+        assert np.sqrt(np.mean(phone.heard(last=100) ** 2)) > 0.02
+        await desk.hear_of(msg.DigitHeard, lambda event: (event.leg_id, event.digit) == ("far", "1"))
+
+
+async def test_both_sides_get_reports_and_the_round_trip_is_learnt() -> None:
+    settings = MediaSettings(rtcp_interval_s=0.5)
+    async with BrowserPeer(ToneTrack(1_000)) as peer, RtpPhone(PCMA) as far, media_desk(settings) as desk:
+        await desk.browser("agent", peer, "pcma")
+        await desk.phone("phone", far)
+        sample = await desk.hear_of(
+            msg.QualitySampled, lambda event: any(leg.leg_id == "agent" and leg.round_trip_ms is not None for leg in event.legs)
+        )
+        agent = next(leg for leg in sample.legs if leg.leg_id == "agent")
+        assert agent.round_trip_ms is not None and 0 <= agent.round_trip_ms < 50
+        stats = [s for s in (await peer.connection.getStats()).values() if s.type == "remote-inbound-rtp"]
+        assert stats and stats[0].packetsLost == 0
+
+
+async def test_a_phone_that_falls_silent_is_told_once_and_the_other_side_hears_silence() -> None:
+    settings = MediaSettings(silent_after_s=0.6)
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMA) as b, media_desk(settings) as desk:
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        await b.hear(10)
+        a.speaking = False
+        silent = await desk.hear_of(msg.LegSilent)
+        assert silent.leg_id == "a"
+        await b.hear(20)
+        assert np.abs(b.heard(last=10)).max() < 0.01
+        a.speaking = True
+        await b.hear(40)
+        assert desk.worker.counters["rooms_mixing"] == 0
+        assert level_at(b.heard(last=20), 440) == pytest.approx(0.25, rel=0.1)
+        assert len([e for e in desk.events if isinstance(e, msg.LegSilent)]) == 1
+
+
+async def test_a_phone_on_hold_is_sent_nothing_and_the_browser_hears_silence() -> None:
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMA, frequency_hz=900) as b, media_desk() as desk:
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        await a.hear(20)
+        b.speaking = False
+        await desk.worker.perform(msg.ConnectRtpLeg(leg_id="b", remote=b.endpoint(direction=Direction.INACTIVE)))
+        before = len(b.arrivals)
+        await a.hear(20)
+        assert np.abs(a.heard(last=10)).max() < 0.01
+        assert len(b.arrivals) - before <= 1
+        b.speaking = True
+        await desk.worker.perform(msg.ConnectRtpLeg(leg_id="b", remote=b.endpoint()))
+        await a.hear(40)
+        assert level_at(a.heard(last=20), 900) == pytest.approx(0.25, rel=0.1)
+        assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(a.headers)} == {1}
+
+
+async def test_a_codec_that_both_could_speak_is_asked_for_once() -> None:
+    async with BrowserPeer(ToneTrack(1_000)) as peer, RtpPhone(G722) as far, media_desk() as desk:
+        await desk.browser("agent", peer, "opus")
+        await desk.phone("phone", far)
+        wanted = await desk.hear_of(msg.ReofferWanted)
+        assert (wanted.leg_id, wanted.codecs[0]) == ("agent", "g722")
+        async with BrowserPeer(ToneTrack(1_000)) as again:  # aiortc cannot change the codec of a running sender
+            await desk.browser("agent", again, "g722", peer_id="tab2", opened=True)
+            await far.hear(50)
+            assert desk.worker.counters["rooms_mixing"] == 0
+        assert level_at(far.heard(last=30), 1_000) == pytest.approx(0.25, rel=0.1)
+        assert len([e for e in desk.events if isinstance(e, msg.ReofferWanted)]) == 1
+
+
+async def test_an_offer_again_on_the_same_peer_keeps_the_call_and_what_still_comes_in_the_former_codec() -> None:
+    async with BrowserPeer(ToneTrack(1_000)) as peer, RtpPhone(G722) as far, media_desk() as desk:
+        await desk.browser("agent", peer, "opus")
+        await desk.phone("phone", far)
+        await far.hear(20)
+        await desk.browser("agent", peer, "g722", opened=True)
+        await far.hear(60)
+        assert level_at(far.heard(last=20), 1_000) == pytest.approx(0.25, rel=0.1)
+        assert not any(isinstance(event, msg.PeerLost) for event in desk.events)
+
+
+async def test_refusals_say_why_and_cost_nothing() -> None:
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMA) as b, media_desk() as desk:
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        nothing = RtpEndpoint("127.0.0.1", 9, (AudioCodec("g729", 18, 8_000),))
+        cases: list[tuple[str, msg.AnyCommand]] = [
+            ("room_exists", msg.OpenRoom(room_id=ROOM)),
+            ("unknown_room", msg.OpenPeerLeg(leg_id="x", room_id="elsewhere")),
+            ("leg_exists", msg.OpenPeerLeg(leg_id="a", room_id=ROOM)),
+            ("no_socket", msg.OpenRtpLeg(leg_id="x", room_id=ROOM)),
+            ("wrong_leg", msg.OfferPeer(leg_id="a", peer_id="p", sdp="v=0", codecs=("opus",))),
+            ("unknown_leg", msg.OfferPeer(leg_id="x", peer_id="p", sdp="v=0", codecs=("opus",))),
+            ("no_shared_codec", msg.ConnectRtpLeg(leg_id="a", remote=nothing)),
+            ("unknown_sound", msg.Play(leg_id="a", sound="polka")),
+            ("bad_digits", msg.SendDigits(leg_id="a", digits="hello")),
+        ]
+        for code, command in cases:
+            with pytest.raises(msg.MediaRefusal) as refusal:
+                await desk.worker.perform(command)
+            assert refusal.value.code == code
+        await desk.worker.perform(msg.CloseLeg(leg_id="never"))
+        await b.hear(20)
+        assert level_at(b.heard(last=10), 440) == pytest.approx(0.25, rel=0.1)
+        assert desk.worker.counters["refusals"] == len(cases)
+
+
+async def test_what_fails_in_one_room_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMU) as b, media_desk() as desk:
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        await desk.worker.perform(msg.OpenRoom(room_id="broken"))
+        await desk.worker.perform(msg.OpenPeerLeg(leg_id="c", room_id="broken"))
+        await desk.worker.perform(msg.Play(leg_id="c", sound="hold"))
+
+        def fail(tick_s: float, now_s: float) -> None:
+            raise ValueError("this room is broken")
+
+        monkeypatch.setattr(desk.worker._rooms["broken"].bridge, "tick", fail)
+        await b.hear(60)
+        assert desk.worker.counters["room_faults"] > 0
+        assert level_at(b.heard(last=20), 440) == pytest.approx(0.25, rel=0.1)
