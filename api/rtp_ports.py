@@ -1,5 +1,6 @@
 """The UDP ports of phone legs: opened here, in the hub, and handed to the media worker that uses them."""
 
+import os
 import socket
 from dataclasses import dataclass
 
@@ -25,12 +26,16 @@ class RtpPair:
 
 
 class RtpPorts:
-    """Hands out pairs round-robin, so that a port just closed rests longest and a new call does not inherit old packets."""
+    """Hands out pairs round-robin, so that a port just closed rests longest and a new call does not inherit old packets.
+
+    ``first`` and ``last`` 0: any free ports of the system.
+    """
 
     def __init__(self, host: str, first: int, last: int) -> None:
-        if last - first < 1:
-            raise ValueError(f"the RTP port range {first}-{last} holds no pair: widen media.rtp_port_min to media.rtp_port_max")
         self._host = host
+        if not first:
+            # All even ports that an unprivileged process may have, from a place that differs between two servers on one machine.
+            first, last = 20_000 + 2 * (os.getpid() % 10_000), 65_535
         self._first = first + first % 2
         self._pairs = (last - self._first + 1) // 2
         self._next = 0

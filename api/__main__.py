@@ -1,0 +1,118 @@
+"""The command line: ``centralita serve``, ``config``, ``user add`` and ``demo-call``."""
+
+import asyncio
+import gc
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from api.config import ConfigError, Settings
+from api.demo_call.command import demo_call
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Real-time communications and telephony server."
+)
+user_app = typer.Typer(no_args_is_help=True, help="People who may sign in.")
+app.add_typer(user_app, name="user")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML settings; default: centralita.toml where it exists.")]
+
+
+def _load(config: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
+    try:
+        return Settings.load(config, overrides=overrides)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Address to serve pages on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve pages on; 0 takes a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database and of what is drawn at the first start.")] = None,
+    demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="The demo line (600-604) and a demo agent.")] = None,
+    drain: Annotated[float | None, typer.Option(help="Seconds that live calls may go on after SIGTERM.")] = None,
+) -> None:
+    """Run the server until Ctrl+C or SIGTERM."""
+    from api import logs
+    from api.server import StartFailure
+    from api.store import StoreUnavailable
+    from media.messages import MediaRefusal
+    from pbx.transport import SipPortTaken
+
+    settings = _load(
+        config,
+        {"server.host": host, "server.port": port, "server.data_dir": data_dir, "server.drain_s": drain, "demo.enabled": demo},
+    )
+    logs.set_up(settings.log.level, settings.log.format)
+    try:
+        uvloop.run(_serve(settings))
+    except (StartFailure, StoreUnavailable, MediaRefusal, SipPortTaken, OSError) as error:
+        print(f"Centralita cannot start. {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+async def _serve(settings: Settings) -> None:
+    from api.server import DEMO_AGENT, running, until_told
+
+    async with running(settings) as server:
+        # Everything imported and wired lives until the end: the collector need not look at it again while calls are on.
+        gc.collect()
+        gc.freeze()
+        print(f"Centralita serves {server.url}")
+        if server.demo_password is not None:
+            print(f"Sign in as {DEMO_AGENT} with the password {server.demo_password}, then dial 600 (echo), 601 (speech), 602, 603 or 604.")
+        sys.stdout.flush()
+        await until_told(asyncio.get_running_loop())
+
+
+@app.command("config")
+def show_config(config: ConfigFile = None) -> None:
+    """Print the effective settings; secrets are masked."""
+    print(json.dumps(_load(config).masked(), indent=2))
+
+
+@user_app.command("add")
+def add_user(
+    identity: Annotated[str, typer.Argument(help="Name to sign in with.")],
+    name: Annotated[str, typer.Option(help="Name that colleagues see.")] = "",
+    role: Annotated[str, typer.Option(help="agent or supervisor")] = "agent",
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for where not given.")] = "",
+    config: ConfigFile = None,
+) -> None:
+    """Let somebody sign in, or change their name, role and password."""
+    from argon2 import PasswordHasher
+
+    from api.store import Store, StoreUnavailable
+
+    settings = _load(config)
+
+    async def add() -> None:
+        settings.server.data_dir.mkdir(parents=True, exist_ok=True)
+        async with Store.open(settings.store_url) as store:
+            await store.save_user(identity, name=name or identity, role=role, password_hash=PasswordHasher().hash(password))
+
+    try:
+        asyncio.run(add())
+    except StoreUnavailable as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(f"{identity} may sign in.")
+
+
+app.command("demo-call")(demo_call)
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,496 @@
+"""Where pages, telephone lines, media and call control meet.
+
+Everything that happens becomes an event for the switchboard; every effect that it answers with is performed here, in order, on the line of
+its own call. Nothing here decides what a call does next: that is call control's, in ``rooms``.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+from msgspec import Struct
+
+from api.call_line import CallLine, LineFull
+from api.metrics import Metrics
+from api.phone_legs import PhoneFailure, PhoneLegs
+from api.store import Store
+from api.views import EpochClock, call_quality, call_state
+from media import messages as media
+from media.worker import MediaWorker
+from pbx import trunk as line
+from pbx.loopback import LoopbackTrunk
+from pbx.routing import NoRoute, NotANumber, Routing
+from rooms import effects as fx
+from rooms import events as ev
+from rooms.causes import Cause, EndReason
+from rooms.record import CallRecord, CallView
+from rooms.switchboard import NotPossible, Switchboard
+from signaling import messages as wire
+from signaling.hub import Hub, Refusal
+from signaling.tokens import Grant
+from signaling.topics import LINES, person
+
+log = structlog.get_logger()
+
+DEMO_CALLER = "601"
+"""Whom the demo line shows as caller: dialling it back gives the same voice."""
+
+
+class Exchange:
+    """Performs effects, translates events. ``async with``: leaving ends every live call with its record written.
+
+    ``trunks`` are entered and left by the wiring, around this.
+    """
+
+    def __init__(
+        self,
+        *,
+        switchboard: Switchboard,
+        worker: MediaWorker,
+        phones: PhoneLegs,
+        routing: Routing,
+        store: Store,
+        metrics: Metrics,
+        trunks: dict[str, line.Trunk],
+    ) -> None:
+        self._switchboard = switchboard
+        self._worker = worker
+        self._phones = phones
+        self._routing = routing
+        self._store = store
+        self._metrics = metrics
+        self._trunks = trunks
+        self._hub: Hub | None = None
+        self._lines: dict[str, CallLine] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._agent_legs: dict[str, tuple[str, str]] = {}
+        self._open_peer_legs: set[str] = set()
+        self._browser_codecs: dict[str, str] = {}
+        self._orders: dict[str, tuple[str, ...]] = {}
+        self._views: dict[str, CallView] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self.clock = EpochClock(self._loop.time(), time.time())
+        self.draining = False
+
+    def meet(self, hub: Hub) -> None:
+        """The hub needs the exchange's functions to be made; so it is introduced after."""
+        self._hub = hub
+
+    async def __aenter__(self) -> "Exchange":
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def stop(self) -> None:
+        """End every call, with BYE and a record. Idempotent."""
+        self.draining = True
+        self.feed(ev.DrainRequested())
+        await self.no_calls()
+
+    async def no_calls(self) -> None:
+        """Until the last call has ended and its work is done."""
+        await self._idle.wait()
+
+    @property
+    def calls(self) -> int:
+        """Calls that have work going on."""
+        return len(self._lines)
+
+    def now(self) -> float:
+        """Seconds since the epoch, on the clock of every time told to pages."""
+        return self.clock.at(self._loop.time())
+
+    # ------------------------------------------------------------------ events in
+
+    def feed(self, event: ev.Event) -> None:
+        """Give call control an event and start what it wants. Raises ``NotPossible`` for what a person may not do now."""
+        self._start(self._switchboard.handle(event, self._loop.time()))
+        self._arm()
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._start(self._switchboard.expire(self._loop.time()))
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._switchboard.next_deadline()
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def on_presence(self, identity: str, online: bool) -> None:
+        self.feed(ev.AgentConnected(identity) if online else ev.AgentDisconnected(identity))
+
+    def on_trunk_event(self, event: line.TrunkEvent) -> None:
+        """Called by every trunk, for everything that happens on it."""
+        self._ON_TRUNK[type(event)](self, event)
+
+    def _arrived(self, event: line.Arrived) -> None:
+        if self.draining:
+            self._trunks[event.trunk].hang_up(event.leg_id, Cause(EndReason.SERVER_STOPPED, 503))
+            return
+        call_id = uuid4().hex
+        self._phones.expect(event.leg_id, call_id, event.trunk, event.remote)
+        agents = tuple((identity, uuid4().hex) for identity in self._switchboard.available_agents(event.called))
+        for identity, leg_id in agents:
+            self._agent_legs[leg_id] = (call_id, identity)
+        self._open_line(call_id)
+        self.feed(
+            ev.CallArrived(
+                call_id=call_id,
+                phone_leg=event.leg_id,
+                trunk=event.trunk,
+                caller=event.caller,
+                caller_name=event.caller_name,
+                called=event.called,
+                agents=agents,
+            )
+        )
+
+    def _rang(self, event: line.Rang) -> None:
+        remote = event.remote
+        if remote is not None:
+            self._queue_phone(event.leg_id, "early media", lambda: self._phones.connect(event.leg_id, remote))
+        self.feed(ev.LegRang(event.leg_id, early_media=remote is not None))
+
+    def _answered(self, event: line.Answered) -> None:
+        self._queue_phone(event.leg_id, "connect", lambda: self._phones.connect(event.leg_id, event.remote))
+        self.feed(ev.LegAnswered(event.leg_id))
+
+    def _confirmed(self, event: line.Confirmed) -> None:
+        remote = event.remote
+        if remote is not None:
+            self._queue_phone(event.leg_id, "connect", lambda: self._phones.connect(event.leg_id, remote))
+        self.feed(ev.LegAnswered(event.leg_id))
+
+    def _refused(self, event: line.Refused) -> None:
+        self.feed(ev.LegRefused(event.leg_id, event.cause))
+
+    def _hung_up(self, event: line.HungUp) -> None:
+        self.feed(ev.LegHungUp(event.leg_id, event.cause))
+
+    def _reagreed(self, event: line.Reagreed) -> None:
+        self._queue_phone(event.leg_id, "re-agree", lambda: self._phones.connect(event.leg_id, event.remote))
+        self.feed(ev.LegHeld(event.leg_id, self._phones.held_by_phone(event.remote)))
+
+    def _digit_arrived(self, event: line.DigitArrived) -> None:
+        self._tell_digit(event.leg_id, event.digit)
+
+    def _status_changed(self, event: line.StatusChanged) -> None:
+        self._metrics.line_ready(event.trunk, event.status.ready)
+        log.info("line.status", trunk=event.trunk, ready=event.status.ready, detail=event.status.detail)
+        self._publish(LINES, wire.LineState(trunk=event.trunk, ready=event.status.ready, detail=event.status.detail))
+
+    _ON_TRUNK: dict[type, Callable[["Exchange", line.TrunkEvent], None]] = {  # noqa: RUF012
+        line.Arrived: _arrived,  # type: ignore[dict-item]
+        line.Rang: _rang,  # type: ignore[dict-item]
+        line.Answered: _answered,  # type: ignore[dict-item]
+        line.Confirmed: _confirmed,  # type: ignore[dict-item]
+        line.Refused: _refused,  # type: ignore[dict-item]
+        line.HungUp: _hung_up,  # type: ignore[dict-item]
+        line.Reagreed: _reagreed,  # type: ignore[dict-item]
+        line.DigitArrived: _digit_arrived,  # type: ignore[dict-item]
+        line.StatusChanged: _status_changed,  # type: ignore[dict-item]
+    }
+
+    def on_media_event(self, event: media.AnyMediaEvent) -> None:
+        """Called by the media worker."""
+        match event:
+            case media.PeerConnected(leg_id=leg_id):
+                self.feed(ev.LegConnected(leg_id))
+            case media.PeerLost(leg_id=leg_id, detail=detail):
+                self.feed(ev.LegLost(leg_id, Cause(EndReason.MEDIA_LOST, detail=detail)))
+            case media.ReofferWanted(leg_id=leg_id, codecs=codecs):
+                self._reoffer(leg_id, codecs)
+            case media.DigitHeard(leg_id=leg_id, digit=digit):
+                self._tell_digit(leg_id, digit)
+            case media.LegSilent(leg_id=leg_id, silent_s=silent_s):
+                log.warning("leg.silent", leg_id=leg_id, silent_s=round(silent_s, 1))
+            case media.QualitySampled():
+                self._quality(event)
+
+    def _reoffer(self, leg_id: str, codecs: tuple[str, ...]) -> None:
+        owner = self._agent_legs.get(leg_id)
+        if owner is not None:
+            call_id, identity = owner
+            self._orders[leg_id] = codecs
+            self._publish(person(identity), wire.PeerReoffer(call_id=call_id, ice_restart=False))
+
+    def _tell_digit(self, leg_id: str, digit: str) -> None:
+        leg = self._phones.get(leg_id)
+        view = self._views.get(leg.call_id) if leg is not None else None
+        if view is not None and view.agent:
+            self._publish(person(view.agent), wire.CallDigit(call_id=view.call_id, digit=digit))
+
+    def _quality(self, event: media.QualitySampled) -> None:
+        view = self._views.get(event.room_id)
+        if view is None or not view.agent:
+            return
+        at = self.clock.at(self._loop.time())
+        sides = [("agent" if sample.leg_id in self._agent_legs else "phone", sample) for sample in event.legs]
+        self._publish(person(view.agent), call_quality(event.room_id, at, sides))
+        for side, sample in sides:
+            self._metrics.quality(side, sample)
+        self._store.put_quality(event.room_id, at, event.legs)
+
+    # ------------------------------------------------------------------ requests of pages
+
+    async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
+        """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
+        try:
+            return await self._perform(grant.identity, request)
+        except NotPossible as error:
+            raise Refusal(error.code, str(error)) from None
+        except media.MediaRefusal as error:
+            raise Refusal(error.code, str(error)) from None
+        except LineFull:
+            raise Refusal("busy", "This call is still busy with earlier requests: wait a moment.", 1.0) from None
+
+    async def _perform(self, identity: str, request: wire.AnyRequest) -> Struct | None:
+        match request:
+            case wire.Dial(number=number):
+                return self._dial(identity, number)
+            case wire.Accept(call_id=call_id):
+                self.feed(ev.CallAccepted(call_id, identity))
+            case wire.Decline(call_id=call_id):
+                self.feed(ev.CallDeclined(call_id, identity))
+            case wire.HangUp(call_id=call_id):
+                self.feed(ev.HangUpRequested(call_id, identity))
+            case wire.Mute(call_id=call_id, muted=muted):
+                self.feed(ev.MuteRequested(call_id, identity, muted))
+            case wire.Hold(call_id=call_id, held=held):
+                self.feed(ev.HoldRequested(call_id, identity, held))
+            case wire.Digits(call_id=call_id, digits=digits):
+                self.feed(ev.DigitsPressed(call_id, identity, digits))
+            case wire.SetPresence(available=available):
+                self.feed(ev.AvailabilityChanged(identity, available))
+                self._publish(person(identity), wire.PresenceState(identity=identity, name=identity, online=True, available=available))
+            case wire.PeerOffer():
+                return await self._offer(identity, request)
+            case wire.PeerCandidate():
+                pass
+            case wire.CallMe():
+                self._call_me(identity)
+            case wire.RefreshSession():
+                raise Refusal("bad_message", "The hub renews sessions itself.")
+        return None
+
+    def _dial(self, identity: str, number: str) -> wire.CallRef:
+        if self.draining:
+            raise Refusal("stopping", "The server is being stopped and takes no new calls: try again in a minute.", 60.0)
+        try:
+            route = self._routing.route(number)
+        except NotANumber as error:
+            raise Refusal("not_a_number", str(error)) from None
+        except NoRoute as error:
+            raise Refusal("no_route", str(error)) from None
+        call_id, agent_leg, phone_leg = uuid4().hex, uuid4().hex, uuid4().hex
+        self._agent_legs[agent_leg] = (call_id, identity)
+        self._phones.expect(phone_leg, call_id, route.trunk)
+        self._open_line(call_id)
+        event = ev.CallDialed(
+            call_id=call_id, agent=identity, agent_leg=agent_leg, phone_leg=phone_leg, number=route.dialled, trunk=route.trunk
+        )
+        try:
+            self.feed(event)
+        except NotPossible:
+            self._end_line(call_id)
+            raise
+        return wire.CallRef(call_id=call_id)
+
+    def _call_me(self, identity: str) -> None:
+        demo = next((trunk for trunk in self._trunks.values() if isinstance(trunk, LoopbackTrunk)), None)
+        if demo is None:
+            raise Refusal("no_demo", "This server has no demo line: start it with --demo to have yourself called.")
+        demo.call(DEMO_CALLER, "", identity)
+
+    async def _offer(self, identity: str, request: wire.PeerOffer) -> wire.PeerAnswer:
+        view = next((view for view in self._switchboard.calls_of(identity) if view.call_id == request.call_id), None)
+        call_line = self._lines.get(request.call_id)
+        if view is None or call_line is None:
+            raise Refusal("unknown_call", "This call is over, or was never yours.")
+        leg_id = view.agent_leg
+        started_s = self._loop.time()
+
+        async def job() -> media.PeerAnswered:
+            if leg_id not in self._open_peer_legs:
+                await self._worker.perform(media.OpenPeerLeg(leg_id=leg_id, room_id=request.call_id))
+                self._open_peer_legs.add(leg_id)
+            codecs = self._orders.get(leg_id) or self._phones.browser_order(request.call_id)
+            answered = await self._worker.perform(media.OfferPeer(leg_id=leg_id, peer_id=request.peer_id, sdp=request.sdp, codecs=codecs))
+            assert isinstance(answered, media.PeerAnswered)
+            return answered
+
+        answered = await call_line.ask("answer the browser", job)
+        self._metrics.offer_answered(self._loop.time() - started_s)
+        self._browser_codecs[leg_id] = answered.codec
+        return wire.PeerAnswer(sdp=answered.sdp)
+
+    # ------------------------------------------------------------------ effects out
+
+    def _start(self, effects: list[fx.Effect]) -> None:
+        for effect in effects:
+            call_id = self._call_of(effect)
+            call_line = self._lines.get(call_id)
+            if call_line is None:
+                log.error("effect.without_call", effect=type(effect).__name__, call_id=call_id)
+                continue
+            try:
+                call_line.put(type(effect).__name__, self._job(effect))
+            except LineFull as error:
+                self._failed(call_id, type(effect).__name__, error)
+                if isinstance(effect, fx.HangUp):
+                    self._hang_up_now(effect)
+
+    def _job(self, effect: fx.Effect) -> Callable[[], Awaitable[None]]:
+        async def job() -> None:
+            await self._do(effect)
+
+        return job
+
+    def _call_of(self, effect: fx.Effect) -> str:
+        match effect:
+            case (
+                fx.OpenRoom(room_id=room_id) | fx.CloseRoom(room_id=room_id) | fx.SetGains(room_id=room_id) | fx.JoinBridge(room_id=room_id)
+            ):
+                return room_id
+            case fx.PlaceCall(call_id=call_id) | fx.AnswerCall(call_id=call_id):
+                return call_id
+            case fx.Notify(view=view):
+                return view.call_id
+            case fx.WriteRecord(record=record):
+                return record.call_id
+            case _:
+                owner = self._agent_legs.get(effect.leg_id)
+                if owner is not None:
+                    return owner[0]
+                leg = self._phones.get(effect.leg_id)
+                return leg.call_id if leg is not None else ""
+
+    async def _do(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.OpenRoom(room_id=room_id):
+                await self._worker.perform(media.OpenRoom(room_id=room_id))
+            case fx.CloseRoom(room_id=room_id):
+                await self._worker.perform(media.CloseRoom(room_id=room_id))
+                self._end_line(room_id)
+            case fx.PlaceCall(leg_id=leg_id, number=number):
+                await self._phones.place(leg_id, number)
+            case fx.RingBack(leg_id=leg_id):
+                self._on_trunk(leg_id, lambda trunk: trunk.ring(leg_id))
+            case fx.AnswerCall(leg_id=leg_id, agent_leg=agent_leg):
+                await self._phones.answer(leg_id, self._browser_codecs.get(agent_leg))
+            case fx.HangUp():
+                self._hang_up_now(effect)
+            case fx.HoldPhone(leg_id=leg_id, held=held):
+                self._on_trunk(leg_id, lambda trunk: trunk.hold(leg_id, held))
+            case fx.JoinBridge(room_id=room_id, leg_id=leg_id):
+                await self._worker.perform(media.JoinBridge(room_id=room_id, leg_id=leg_id))
+            case fx.CloseLeg(leg_id=leg_id):
+                await self._worker.perform(media.CloseLeg(leg_id=leg_id))
+            case fx.SetGains(room_id=room_id, gains=gains):
+                await self._worker.perform(media.SetGains(room_id=room_id, gains=gains))
+            case fx.Play(leg_id=leg_id, sound=sound):
+                await self._worker.perform(media.Play(leg_id=leg_id, sound=sound))
+            case fx.SendDigits(leg_id=leg_id, digits=digits):
+                await self._send_digits(leg_id, digits)
+            case fx.Notify(agents=agents, view=view):
+                self._notify(agents, view)
+            case fx.WriteRecord(record=record):
+                self._write(record)
+
+    async def _send_digits(self, leg_id: str, digits: str) -> None:
+        leg = self._phones.get(leg_id)
+        if leg is not None and leg.digits_by_info:
+            for digit in digits:
+                leg.trunk.send_digit(leg_id, digit)
+            return
+        await self._worker.perform(media.SendDigits(leg_id=leg_id, digits=digits))
+
+    def _notify(self, agents: tuple[str, ...], view: CallView) -> None:
+        self._views[view.call_id] = view
+        notice = self.state_of(view)
+        for identity in agents:
+            self._publish(person(identity), notice)
+
+    def state_of(self, view: CallView) -> wire.CallState:
+        """A call as pages see it."""
+        codecs = {}
+        if (browser := self._browser_codecs.get(view.agent_leg)) is not None:
+            codecs["agent"] = browser
+        if (phone := self._phones.spoken_in(view.call_id)) is not None:
+            codecs["phone"] = phone
+        return call_state(view, self.clock, codecs)
+
+    def _write(self, record: CallRecord) -> None:
+        self._metrics.call(record)
+        self._store.put_call(record, self.clock.at)
+
+    def _on_trunk(self, leg_id: str, act: Callable[[line.Trunk], None]) -> None:
+        leg = self._phones.get(leg_id)
+        if leg is not None:
+            act(leg.trunk)
+
+    def _hang_up_now(self, effect: fx.HangUp) -> None:
+        self._on_trunk(effect.leg_id, lambda trunk: trunk.hang_up(effect.leg_id, effect.cause))
+
+    # ------------------------------------------------------------------ lines of calls
+
+    def _open_line(self, call_id: str) -> None:
+        self._idle.clear()
+        self._lines[call_id] = CallLine(call_id, self._failed)
+
+    def _queue_phone(self, leg_id: str, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        leg = self._phones.get(leg_id)
+        call_line = self._lines.get(leg.call_id) if leg is not None else None
+        if call_line is not None:
+            call_line.put(name, job)
+
+    def _failed(self, call_id: str, name: str, error: Exception) -> None:
+        """A job of a call failed: call control hears of it, with whose fault it was."""
+        if isinstance(error, PhoneFailure):
+            cause = error.cause
+        elif isinstance(error, media.MediaRefusal):
+            cause = Cause(EndReason.FAILED, detail=str(error))
+        else:
+            cause = Cause(EndReason.FAILED, detail="The server failed at this call; its log says where.")
+        log.error("call.failed", call_id=call_id, job=name, error=type(error).__name__, detail=cause.detail, exc_info=error)
+        self._metrics.effect_failed(name)
+        self.feed(ev.EffectFailed(call_id=call_id, leg_id="", cause=cause, effect=name))
+
+    def _end_line(self, call_id: str) -> None:
+        call_line = self._lines.pop(call_id, None)
+        self._forget(call_id)
+        if call_line is not None:
+            task = asyncio.create_task(call_line.close(), name=f"end-{call_id}")
+            self._closing.add(task)
+            task.add_done_callback(self._closed)
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        self._closing.discard(task)
+        if not self._lines and not self._closing:
+            self._idle.set()
+
+    def _forget(self, call_id: str) -> None:
+        for leg_id in [leg_id for leg_id, (owner, _) in self._agent_legs.items() if owner == call_id]:
+            del self._agent_legs[leg_id]
+            self._open_peer_legs.discard(leg_id)
+            self._browser_codecs.pop(leg_id, None)
+            self._orders.pop(leg_id, None)
+        self._phones.forget_call(call_id)
+        self._views.pop(call_id, None)
+
+    def _publish(self, topic: str, notice: wire.Notice) -> None:
+        if self._hub is not None:
+            self._hub.publish(topic, notice)

@@ -1,0 +1,151 @@
+"""Phone legs, where a trunk's signalling meets the media plane: the port, the agreement, and who owns which leg.
+
+The trunk says what the phone wants, the media worker does it. Neither knows the other; both speak ``rooms.audio``.
+"""
+
+from dataclasses import dataclass, replace
+
+import structlog
+
+from api.rtp_ports import NoPortLeft, RtpPorts
+from media import messages as media
+from media.codec_choice import Policy, answer_phone, browser_order, offer_phone
+from media.worker import MediaWorker
+from pbx.trunk import Trunk
+from rooms.audio import AudioCodec, DemoEndpoint, Direction, Endpoint, RtpEndpoint
+from rooms.causes import Cause, EndReason
+
+log = structlog.get_logger()
+
+DTMF_PAYLOAD_TYPE = 101
+NO_SHARED_CODEC = "The phone offered no codec that this server speaks: allow G.711, G.722 or Opus on its side."
+
+
+class PhoneFailure(Exception):
+    """A phone leg cannot be had. ``cause`` says whose fault it is."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.detail)
+        self.cause = cause
+
+
+@dataclass(slots=True)
+class PhoneLeg:
+    """One phone leg: ``local`` is what we announced, ``remote`` what the phone wants."""
+
+    leg_id: str
+    call_id: str
+    trunk: Trunk
+    local: RtpEndpoint | None = None
+    remote: Endpoint | None = None
+    demo_open: bool = False
+    digits_by_info: bool = False
+    spoken: str | None = None
+
+
+class PhoneLegs:
+    """Opens, connects and closes phone legs.
+
+    ``public_host``: the address phones send to. ``phone_policy`` and ``browser_policy``: each side's codec policy (``media.codec_choice``).
+    """
+
+    def __init__(
+        self,
+        worker: MediaWorker,
+        trunks: dict[str, Trunk],
+        ports: RtpPorts,
+        *,
+        public_host: str,
+        phone_policy: Policy = "auto",
+        browser_policy: Policy = "auto",
+    ) -> None:
+        self._worker = worker
+        self._trunks = trunks
+        self._ports = ports
+        self._public_host = public_host
+        self._offered = offer_phone() if phone_policy == "auto" else offer_phone(phone_policy)
+        self._browser_policy = browser_policy
+        self._legs: dict[str, PhoneLeg] = {}
+
+    def get(self, leg_id: str) -> PhoneLeg | None:
+        return self._legs.get(leg_id)
+
+    def expect(self, leg_id: str, call_id: str, trunk: str, remote: Endpoint | None = None) -> PhoneLeg:
+        """Remember a leg that is about to be dialled, or has just arrived."""
+        leg = PhoneLeg(leg_id, call_id, self._trunks[trunk], remote=remote)
+        self._legs[leg_id] = leg
+        return leg
+
+    def forget_call(self, call_id: str) -> None:
+        for leg_id in [leg_id for leg_id, leg in self._legs.items() if leg.call_id == call_id]:
+            del self._legs[leg_id]
+
+    async def place(self, leg_id: str, number: str) -> None:
+        """Open the leg's port and dial. Raises ``PhoneFailure``."""
+        leg = self._legs[leg_id]
+        local = await self._open(leg, self._offered)
+        leg.trunk.dial(leg_id, number, "", local)
+
+    async def answer(self, leg_id: str, browser_codec: str | None) -> None:
+        """Accept a phone that called, in the codec which suits the browser it will talk with. Raises ``PhoneFailure``."""
+        leg = self._legs[leg_id]
+        remote = leg.remote
+        codecs = self._offered
+        if isinstance(remote, RtpEndpoint):
+            codecs = answer_phone(remote.codecs, [codec.name for codec in self._offered], browser_codec)
+            if not codecs:
+                raise PhoneFailure(Cause(EndReason.INCOMPATIBLE, 488, NO_SHARED_CODEC))
+            codecs = codecs[:1]
+        local = await self._open(leg, codecs)
+        if isinstance(remote, RtpEndpoint):
+            local = replace(local, dtmf_payload_type=remote.dtmf_payload_type, direction=remote.direction.mirrored)
+            leg.local = local
+        leg.trunk.answer(leg_id, local)
+        if isinstance(remote, RtpEndpoint):
+            await self.connect(leg_id, replace(remote, codecs=codecs))
+        elif isinstance(remote, DemoEndpoint):
+            await self.connect(leg_id, remote)
+
+    async def connect(self, leg_id: str, remote: Endpoint) -> None:
+        """Carry out what was agreed with the phone, the first time or anew."""
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            return
+        leg.remote = remote
+        if isinstance(remote, DemoEndpoint):
+            if not leg.demo_open:
+                leg.demo_open = True
+                await self._worker.perform(media.OpenDemoLeg(leg_id=leg_id, room_id=leg.call_id, programme=remote))
+            return
+        leg.digits_by_info = remote.dtmf_payload_type is None
+        leg.spoken = remote.codecs[0].name if remote.codecs else None
+        await self._worker.perform(media.ConnectRtpLeg(leg_id=leg_id, remote=remote))
+
+    def browser_order(self, call_id: str) -> tuple[str, ...]:
+        """Our order of preference for the browser of this call, from what its phone offers or speaks."""
+        leg = next((leg for leg in self._legs.values() if leg.call_id == call_id), None)
+        if leg is None or not isinstance(leg.remote, RtpEndpoint):
+            # A programme of the demo line takes any codec; a phone not yet answered most likely takes what we offer it first.
+            wanted = leg.local.codecs if leg is not None and leg.local is not None and leg.trunk.carries_rtp else None
+            return browser_order(None if wanted is None else [codec.name for codec in wanted], self._browser_policy)
+        return browser_order([codec.name for codec in leg.remote.codecs], self._browser_policy, agreed=leg.spoken)
+
+    def spoken_in(self, call_id: str) -> str | None:
+        """The codec that the phone of this call speaks, once agreed."""
+        return next((leg.spoken for leg in self._legs.values() if leg.call_id == call_id), None)
+
+    def held_by_phone(self, remote: Endpoint) -> bool:
+        """Does this agreement put us on hold? The direction is the phone's: it no longer wants to hear us."""
+        return isinstance(remote, RtpEndpoint) and remote.direction in (Direction.SENDONLY, Direction.INACTIVE)
+
+    async def _open(self, leg: PhoneLeg, codecs: tuple[AudioCodec, ...]) -> RtpEndpoint:
+        if not leg.trunk.carries_rtp:
+            return RtpEndpoint(self._public_host, 0, codecs, DTMF_PAYLOAD_TYPE)
+        try:
+            pair = self._ports.open()
+        except NoPortLeft as error:
+            raise PhoneFailure(Cause(EndReason.FAILED, 503, str(error))) from None
+        opened = await self._worker.perform(media.OpenRtpLeg(leg_id=leg.leg_id, room_id=leg.call_id), sock=(pair.rtp, pair.rtcp))
+        assert isinstance(opened, media.RtpOpened)
+        leg.local = RtpEndpoint(self._public_host, opened.port, codecs, DTMF_PAYLOAD_TYPE)
+        return leg.local

@@ -1,0 +1,251 @@
+"""The wiring: one function, read top to bottom. What is entered first is left last."""
+
+import asyncio
+import secrets
+import signal
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+import structlog
+from aiohttp import web
+
+from api.accounts import Accounts
+from api.config import Settings
+from api.exchange import Exchange
+from api.metrics import Metrics
+from api.phone_legs import PhoneLegs
+from api.routes import KEEP_ALIVE_S, Neighbours, PartHealth, make_app
+from api.rtp_ports import RtpPorts
+from api.snapshots import Snapshots
+from api.store import Store
+from media.settings import MediaSettings
+from media.worker import MediaWorker
+from pbx.loopback import LoopbackTrunk
+from pbx.routing import DialPlan, NumberStyle, Routing
+from pbx.sip_settings import SipTransport, SipTrunkSettings
+from pbx.sip_trunk import SipTrunk
+from pbx.trunk import Trunk, TrunkEvent
+from rooms.switchboard import CallPolicy, Switchboard
+from signaling.hub import Hub
+from signaling.tokens import TokenIssuer
+
+log = structlog.get_logger()
+
+DEMO_AGENT = "demo"
+STORE_AWAY = "The database does not take records: calls go on, the log says why."
+
+
+class StartFailure(Exception):
+    """The server cannot start. The message says whose fault it is and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that serves. ``demo_password`` is set where there is a demo agent."""
+
+    url: str
+    exchange: Exchange
+    demo_password: str | None
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """Start everything. Leaving stops it in the opposite order: calls end with BYE, records are written. Raises ``StartFailure``."""
+    async with AsyncExitStack() as stack:
+        settings.server.data_dir.mkdir(parents=True, exist_ok=True)
+        metrics = await stack.enter_async_context(Metrics())
+        store = await stack.enter_async_context(Store.open(settings.store_url))
+        tokens = TokenIssuer(
+            settings.token_secret(),
+            previous=[secret.get_secret_value() for secret in settings.security.previous_secrets],
+            lifetime_s=settings.security.token_lifetime_s,
+            session_s=settings.security.session_s,
+        )
+        accounts = await stack.enter_async_context(
+            Accounts(store, tokens, at_once=settings.security.sign_ins_at_once, on_sign_in=metrics.signed_in)
+        )
+        await _tell_interrupted(store)
+        demo_password = await _demo_agent(store, accounts) if settings.demo.enabled else None
+
+        switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s))
+        trunks: dict[str, Trunk] = {}
+        # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
+        worker = MediaWorker(_media(settings), lambda event: exchange.on_media_event(event))
+        await stack.enter_async_context(worker)
+
+        def on_trunk_event(event: TrunkEvent) -> None:
+            exchange.on_trunk_event(event)
+
+        if settings.demo.enabled:
+            trunks["demo"] = LoopbackTrunk(on_trunk_event, name="demo")
+        if settings.sip.enabled:
+            trunks[settings.sip.name] = SipTrunk(_sip(settings), on_trunk_event)
+        routing = Routing(
+            DialPlan(settings.dialing.region, NumberStyle(settings.dialing.style), settings.dialing.line_prefix),
+            demo_trunk="demo" if settings.demo.enabled else None,
+            pbx_trunk=settings.sip.name if settings.sip.enabled else None,
+        )
+        phones = PhoneLegs(
+            worker,
+            trunks,
+            RtpPorts(settings.media.hosts[0], settings.media.rtp_port_min, settings.media.rtp_port_max),
+            public_host=_phone_host(settings),
+            phone_policy=settings.media.phone_codecs,
+            browser_policy=settings.media.browser_codecs,
+        )
+        exchange = Exchange(
+            switchboard=switchboard, worker=worker, phones=phones, routing=routing, store=store, metrics=metrics, trunks=trunks
+        )
+        metrics.watch_media(lambda: worker.counters)
+        for trunk in trunks.values():
+            await stack.enter_async_context(trunk)
+        await stack.enter_async_context(exchange)
+
+        snapshots = Snapshots(switchboard, exchange, store, trunks, demo=settings.demo.enabled)
+        network = Neighbours(
+            trusted_proxies=tuple(ip_network(name) for name in settings.server.trusted_proxies),
+            metrics_from=tuple(ip_network(name) for name in settings.server.metrics_from),
+            https=settings.server.tls_certificate is not None or settings.server.public_url.startswith("https:"),
+        )
+        hub = Hub(
+            settings.hub(),
+            verify=tokens.verify,
+            renew=accounts.renew,
+            perform=exchange.perform,
+            on_presence=exchange.on_presence,
+            snapshot=snapshots.of,
+            on_refused=metrics.refused,
+            address_of=network.address_of,
+        )
+        exchange.meet(hub)
+        metrics.watch_sockets(lambda: hub.sockets)
+
+        def health() -> Mapping[str, PartHealth]:
+            return {
+                "store": PartHealth(store.writer.alive, "" if store.writer.alive else STORE_AWAY),
+                "media": PartHealth(worker.port > 0),
+                "calls": PartHealth(not exchange.draining, "The server is being stopped." if exchange.draining else ""),
+                **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in trunks.values()},
+            }
+
+        app = make_app(accounts, metrics, health, network=network)
+        hub.attach(app)
+        url = await _serve(stack, app, settings)
+        await stack.enter_async_context(hub)
+        yield Running(url, exchange, demo_password)
+        await _drain(exchange, settings.server.drain_s)
+        # Pages hear how their calls end before their connections do.
+        await exchange.stop()
+
+
+async def _demo_agent(store: Store, accounts: Accounts) -> str:
+    """A person to try things with, whose password is drawn anew at each start and kept nowhere in clear."""
+    password = secrets.token_urlsafe(6)
+    await store.save_user(DEMO_AGENT, name="Demo Agent", role="agent", password_hash=await accounts.hash(password))
+    return password
+
+
+async def _tell_interrupted(store: Store) -> None:
+    """Calls of an earlier run that died without a word get their end in the record."""
+    for call_id in await store.mark_interrupted(time.time()):
+        log.warning("call.interrupted", call_id=call_id)
+
+
+async def _drain(exchange: Exchange, drain_s: float) -> None:
+    """Take no new calls and let live ones end by themselves, at most so long."""
+    exchange.draining = True
+    if drain_s > 0 and exchange.calls:
+        log.info("server.draining", calls=exchange.calls, at_most_s=drain_s)
+        try:
+            await asyncio.wait_for(exchange.no_calls(), drain_s)
+        except TimeoutError:
+            log.warning("server.drain_over", calls=exchange.calls)
+
+
+async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> str:
+    """Listen for HTTP. Returns the address to tell people."""
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, handle_signals=False, shutdown_timeout=2.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    server = settings.server
+    tls = None
+    if server.tls_certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            tls.load_cert_chain(server.tls_certificate, server.tls_key)
+        except (ssl.SSLError, OSError) as error:
+            raise StartFailure(f"The TLS certificate {server.tls_certificate} cannot be used with its key: {error}.") from None
+    try:
+        await web.TCPSite(runner, server.host, server.port, ssl_context=tls).start()
+    except OSError as error:
+        raise StartFailure(
+            f"Port {server.port} of {server.host} cannot be opened ({error.strerror}): "
+            "another program uses it, or it is not this machine's address. Set server.port or --port to another one."
+        ) from None
+    if server.public_url:
+        return server.public_url
+    host = "127.0.0.1" if server.host in ("0.0.0.0", "") else server.host
+    port = runner.addresses[0][1]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _media(settings: Settings) -> MediaSettings:
+    media = settings.media
+    return MediaSettings(
+        hosts=media.hosts,
+        port=media.port,
+        public_hosts=media.public_hosts,
+        codec_policy=media.browser_codecs,
+        concealment=media.concealment,
+        capture=media.capture_dir,
+    )
+
+
+def _sip(settings: Settings) -> SipTrunkSettings:
+    sip = settings.sip
+    return SipTrunkSettings(
+        server=sip.server,
+        extension=sip.extension,
+        password=sip.password.get_secret_value(),
+        auth_id=sip.auth_id,
+        name=sip.name,
+        port=sip.port,
+        domain=sip.domain,
+        transport=SipTransport(sip.transport),
+        display_name=sip.display_name,
+        bind_host=sip.listen_host,
+        bind_port=sip.listen_port,
+        public_host=sip.public_host,
+        trusted=sip.trusted,
+        register=sip.register_,
+        registration_s=sip.expires_s,
+    )
+
+
+def _phone_host(settings: Settings) -> str:
+    """The address phones are told to send to: a public one where there is one, else ours on the way to the PBX."""
+    media = settings.media
+    if media.public_hosts:
+        return media.public_hosts[0]
+    if media.hosts[0] not in ("0.0.0.0", "::"):
+        return media.hosts[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # no packet is sent: the kernel only chooses a route
+        probe.connect((settings.sip.server or "192.0.2.1", settings.sip.port))
+        return str(probe.getsockname()[0])
+
+
+async def until_told(loop: asyncio.AbstractEventLoop) -> None:
+    """Until SIGTERM or SIGINT (Ctrl+C)."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

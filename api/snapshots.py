@@ -1,0 +1,69 @@
+"""How things stand for one person: the first thing a page hears after each connect, and all that it needs to draw itself."""
+
+from importlib.metadata import version
+
+from api.exchange import Exchange
+from api.store import Store, StoreUnavailable
+from pbx.trunk import Trunk
+from rooms.switchboard import Switchboard
+from signaling.messages import PROTOCOL_VERSION, CallState, LineState, Snapshot
+from signaling.tokens import Grant
+
+RECENT_CALLS = 20
+
+
+class Snapshots:
+    """Makes ``Snapshot``s. ``demo``: is the demo line there?"""
+
+    def __init__(self, switchboard: Switchboard, exchange: Exchange, store: Store, trunks: dict[str, Trunk], *, demo: bool) -> None:
+        self._switchboard = switchboard
+        self._exchange = exchange
+        self._store = store
+        self._trunks = trunks
+        self._demo = demo
+        self._version = version("centralita")
+
+    async def of(self, grant: Grant) -> Snapshot:
+        """Never fails for want of the database: then only the list of recent calls is empty."""
+        recent = await self._recent(grant.identity)
+        # Nothing is awaited from here on: the snapshot is one moment.
+        return Snapshot(
+            version=PROTOCOL_VERSION,
+            server_version=self._version,
+            now=self._exchange.now(),
+            identity=grant.identity,
+            name=grant.name,
+            role=grant.role,
+            available=self._switchboard.wants_calls(grant.identity),
+            demo=self._demo,
+            calls=[self._exchange.state_of(view) for view in self._switchboard.calls_of(grant.identity)],
+            lines=[LineState(trunk=trunk.name, ready=trunk.status.ready, detail=trunk.status.detail) for trunk in self._trunks.values()],
+            recent=recent,
+        )
+
+    async def _recent(self, identity: str) -> list[CallState]:
+        try:
+            calls = await self._store.recent_calls(identity, RECENT_CALLS)
+        except StoreUnavailable:
+            return []
+        return [
+            CallState(
+                call_id=call.call_id,
+                direction=call.direction,
+                state=call.state,
+                number=call.caller if call.direction == "in" else call.called,
+                name=call.caller_name,
+                agent=call.agent,
+                muted=False,
+                held=False,
+                held_by_other=False,
+                agent_connected=False,
+                started_at=call.started_at,
+                answered_at=call.answered_at,
+                ended_at=call.ended_at,
+                reason=call.end_reason,
+                detail=call.end_detail or None,
+            )
+            for call in calls
+            if call.ended_at is not None
+        ]

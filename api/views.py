@@ -1,0 +1,63 @@
+"""Call control's view of things, worded for the wire: core seconds become epoch seconds, causes become codes."""
+
+from media.messages import LegSample
+from rooms.record import CallView
+from signaling.messages import CallQuality, CallState, LegQuality
+
+
+class EpochClock:
+    """Turns the core's monotonic seconds into seconds since the epoch, by one offset taken at start."""
+
+    def __init__(self, monotonic_s: float, epoch_s: float) -> None:
+        self._offset_s = epoch_s - monotonic_s
+
+    def at(self, now_s: float) -> float:
+        return now_s + self._offset_s
+
+    def at_or_none(self, now_s: float | None) -> float | None:
+        return None if now_s is None else now_s + self._offset_s
+
+
+def call_state(view: CallView, clock: EpochClock, codecs: dict[str, str]) -> CallState:
+    """The notice that shows this call on a page."""
+    cause = view.cause
+    return CallState(
+        call_id=view.call_id,
+        direction=view.direction,
+        state=view.state.value,
+        number=view.number,
+        name=view.name,
+        agent=view.agent,
+        muted=view.muted,
+        held=view.held,
+        held_by_other=view.held_by_other,
+        agent_connected=view.agent_connected,
+        started_at=clock.at(view.started_s),
+        answered_at=clock.at_or_none(view.answered_s),
+        ended_at=clock.at_or_none(view.ended_s),
+        reason=cause.reason.value if cause else None,
+        detail=(cause.detail or None) if cause else None,
+        codecs=codecs,
+    )
+
+
+def call_quality(call_id: str, epoch_s: float, sides: list[tuple[str, LegSample]]) -> CallQuality:
+    """The notice that shows a call's last second on a page. ``sides``: (``agent`` or ``phone``, sample)."""
+    return CallQuality(call_id=call_id, at=epoch_s, legs=[_leg_quality(side, sample) for side, sample in sides])
+
+
+def _leg_quality(side: str, sample: LegSample) -> LegQuality:
+    return LegQuality(
+        side=side,
+        packets=sample.packets,
+        loss=sample.loss,
+        jitter_ms=sample.jitter_ms,
+        round_trip_ms=sample.round_trip_ms,
+        discarded=sample.discarded,
+        concealed_ms=sample.concealed_ms,
+        level_dbfs=sample.level_dbfs,
+        r=sample.r,
+        mos=sample.mos,
+        scale=sample.scale,
+        cause=sample.cause,
+    )
