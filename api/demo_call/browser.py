@@ -35,7 +35,7 @@ _FLAGS = (
 # page plays. Chromium lets a remote stream flow into Web Audio only while a media element plays it, hence the muted one.
 _EARS = """
 (() => {
-  const heard = (window.__heard = { chunks: [], starts: [] });
+  const ears = (window.__ears = []);
   let context = null;
   async function record(track) {
     context ??= new AudioContext({ sampleRate: %(rate)d });
@@ -46,10 +46,10 @@ _EARS = """
     element.srcObject = stream;
     element.play();
     const recorder = new AudioWorkletNode(context, 'recorder', { numberOfOutputs: 0, channelCount: 1, channelCountMode: 'explicit' });
-    recorder.port.onmessage = (event) => heard.chunks.push(event.data);
+    const ear = { chunks: [], element, recorder };
+    recorder.port.onmessage = (event) => ear.chunks.push(event.data);
     context.createMediaStreamSource(stream).connect(recorder);
-    heard.keep = [...(heard.keep ?? []), element, recorder];
-    heard.starts.push(performance.now());
+    ears.push(ear);
   }
   const quality = (window.__quality = new Map());
   setInterval(() => {
@@ -83,13 +83,19 @@ registerProcessor('recorder', class extends AudioWorkletProcessor {
 });
 """
 
+# One recording per track; that of the track which spoke loudest is what the agent heard, the others are of calls gone by.
 _TAKE_HEARD = """
 () => {
-  const chunks = window.__heard.chunks.splice(0);
-  const all = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) { all.set(chunk, at); at += chunk.length; }
-  const bytes = new Uint8Array(all.buffer);
+  const power = (all) => all.reduce((sum, sample) => sum + sample * sample, 0);
+  let loudest = new Float32Array(0);
+  for (const ear of window.__ears) {
+    const chunks = ear.chunks.splice(0);
+    const all = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) { all.set(chunk, at); at += chunk.length; }
+    if (power(all) >= power(loudest)) loudest = all;
+  }
+  const bytes = new Uint8Array(loudest.buffer);
   let text = '';
   for (let from = 0; from < bytes.length; from += 32768) text += String.fromCharCode(...bytes.subarray(from, from + 32768));
   return btoa(text);
@@ -198,7 +204,7 @@ class Agent:
         return origin + mark_ms
 
     async def heard(self) -> Samples:
-        """What was played since the last call of this, float32 at 48 kHz."""
+        """What the agent heard since the last call of this, float32 at 48 kHz."""
         data = base64.b64decode(await self.page.evaluate(_TAKE_HEARD))
         return np.frombuffer(data, np.float32)
 

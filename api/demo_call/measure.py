@@ -117,11 +117,12 @@ def _add_counters(take: Take, speech: str, into: Figures) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Medians over the calls of a run, ms."""
+    """Of a whole run: medians over its calls in ms, and the fraction of packets that the relay lost."""
 
     click_to_ringing_ms: float | None
     accept_to_audio_ms: float | None
     offer_to_answer_ms: float | None
+    relay_lost: float | None
 
 
 def timings(played: Played) -> Timings:
@@ -131,6 +132,7 @@ def timings(played: Played) -> Timings:
         statistics.median(ringing) if ringing else None,
         statistics.median(audio) if audio else None,
         played.offer_to_answer_ms,
+        played.relay_lost / played.relayed if played.relayed else None,
     )
 
 

@@ -59,6 +59,8 @@ def rows(plan: Plan, found: list[Figures], times: Timings, reloaded: list[Reload
             value = each.median(metric)
             if value is not None and metric != "stock_aiortc":
                 made.append(_row(case, metric, value, _UNITS[metric], _goal(plan, each, metric), each.median("stock_aiortc")))
+    if times.relay_lost is not None:
+        made.append(_row(plan.case, "lost_on_the_hop", times.relay_lost, "fraction", None))
     for metric, value, goal in (
         ("click_to_ringing", times.click_to_ringing_ms, "<= 300"),
         ("accept_to_first_audio", times.accept_to_audio_ms, "<= 500"),
