@@ -30,7 +30,7 @@ from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
 from signaling.hub import Hub, Refusal
 from signaling.tokens import Grant
-from signaling.topics import LINES, person
+from signaling.topics import LINES, PRESENCE, person
 
 log = structlog.get_logger()
 
@@ -72,6 +72,8 @@ class Exchange:
         self._browser_codecs: dict[str, str] = {}
         self._orders: dict[str, tuple[str, ...]] = {}
         self._views: dict[str, CallView] = {}
+        self._dialled_s: dict[str, float] = {}
+        self._names: dict[str, str] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.clock = EpochClock(self._loop.time(), time.time())
@@ -131,6 +133,17 @@ class Exchange:
 
     def on_presence(self, identity: str, online: bool) -> None:
         self.feed(ev.AgentConnected(identity) if online else ev.AgentDisconnected(identity))
+        self._tell_presence(identity, online)
+
+    def _tell_presence(self, identity: str, online: bool) -> None:
+        """Everybody who is signed in sees who else is, and whether they take calls."""
+        available = online and self._switchboard.wants_calls(identity)
+        name = self._names.get(identity, identity)
+        self._publish(PRESENCE, wire.PresenceState(identity=identity, name=name, online=online, available=available))
+
+    def greet(self, grant: Grant) -> None:
+        """Somebody connected: their name as colleagues see it."""
+        self._names[grant.identity] = grant.name
 
     def on_trunk_event(self, event: line.TrunkEvent) -> None:
         """Called by every trunk, for everything that happens on it."""
@@ -162,6 +175,9 @@ class Exchange:
         remote = event.remote
         if remote is not None:
             self._queue_phone(event.leg_id, "early media", lambda: self._phones.connect(event.leg_id, remote))
+        dialled_s = self._dialled_s.pop(event.leg_id, None)
+        if dialled_s is not None:
+            self._metrics.rang(self._loop.time() - dialled_s)
         self.feed(ev.LegRang(event.leg_id, early_media=remote is not None))
 
     def _answered(self, event: line.Answered) -> None:
@@ -275,7 +291,7 @@ class Exchange:
                 self.feed(ev.DigitsPressed(call_id, identity, digits))
             case wire.SetPresence(available=available):
                 self.feed(ev.AvailabilityChanged(identity, available))
-                self._publish(person(identity), wire.PresenceState(identity=identity, name=identity, online=True, available=available))
+                self._tell_presence(identity, True)
             case wire.PeerOffer():
                 return await self._offer(identity, request)
             case wire.PeerCandidate():
@@ -298,6 +314,7 @@ class Exchange:
         call_id, agent_leg, phone_leg = uuid4().hex, uuid4().hex, uuid4().hex
         self._agent_legs[agent_leg] = (call_id, identity)
         self._phones.expect(phone_leg, call_id, route.trunk)
+        self._dialled_s[phone_leg] = self._loop.time()
         self._open_line(call_id)
         event = ev.CallDialed(
             call_id=call_id, agent=identity, agent_leg=agent_leg, phone_leg=phone_leg, number=route.dialled, trunk=route.trunk
@@ -488,7 +505,8 @@ class Exchange:
             self._open_peer_legs.discard(leg_id)
             self._browser_codecs.pop(leg_id, None)
             self._orders.pop(leg_id, None)
-        self._phones.forget_call(call_id)
+        for leg_id in self._phones.forget_call(call_id):
+            self._dialled_s.pop(leg_id, None)
         self._views.pop(call_id, None)
 
     def _publish(self, topic: str, notice: wire.Notice) -> None:

@@ -76,9 +76,12 @@ class PhoneLegs:
         self._legs[leg_id] = leg
         return leg
 
-    def forget_call(self, call_id: str) -> None:
-        for leg_id in [leg_id for leg_id, leg in self._legs.items() if leg.call_id == call_id]:
+    def forget_call(self, call_id: str) -> list[str]:
+        """Forget a call's legs. Returns their names."""
+        forgotten = [leg_id for leg_id, leg in self._legs.items() if leg.call_id == call_id]
+        for leg_id in forgotten:
             del self._legs[leg_id]
+        return forgotten
 
     async def place(self, leg_id: str, number: str) -> None:
         """Open the leg's port and dial. Raises ``PhoneFailure``."""

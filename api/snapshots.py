@@ -25,6 +25,7 @@ class Snapshots:
 
     async def of(self, grant: Grant) -> Snapshot:
         """Never fails for want of the database: then only the list of recent calls is empty."""
+        self._exchange.greet(grant)
         recent = await self._recent(grant.identity)
         # Nothing is awaited from here on: the snapshot is one moment.
         return Snapshot(
