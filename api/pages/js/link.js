@@ -3,8 +3,10 @@ import { signal } from '@preact/signals';
 import { io } from 'socket.io-client';
 import { Refusal, forget, keep, session } from './session.js';
 
+const CONNECT_WITHIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 10_000;
 const REFRESH_AT = 0.6;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Refusals that only a new sign-in cures. */
 const SESSION_OVER = new Set(['token_expired', 'token_invalid', 'token_revoked']);
 
@@ -24,6 +26,7 @@ export function open(onNotice) {
   socket = io({
     auth: (give) => give({ token: session.peek()?.token ?? '', seen }),
     transports: ['websocket'],
+    timeout: CONNECT_WITHIN_MS,
     reconnectionDelay: 300,
     reconnectionDelayMax: 3_000,
   });
@@ -105,7 +108,7 @@ function plan() {
   const now = Date.now() / 1000;
   const life = held.expires_at - (held.got_at ?? now);
   const due = (held.got_at ?? now) + life * REFRESH_AT;
-  refreshTimer = setTimeout(refresh, Math.max(1, due - now) * 1000);
+  refreshTimer = setTimeout(refresh, Math.min(Math.max(1, due - now) * 1000, LONGEST_TIMER_MS));
 }
 
 async function refresh() {

@@ -74,10 +74,9 @@ mindKeys();
 survey();
 claim(phone.stop);
 effect(() => {
-  const identity = session.value?.identity;
-  const here = tab.value === 'here';
+  const wanted = session.value && tab.value === 'here';
   untracked(() => {
-    if (identity && here && !link.isOpen()) link.open(phone.receive);
+    if (wanted && !link.isOpen()) link.open(phone.receive);
   });
 });
 render(html`<${Page} />`, document.getElementById('page'));

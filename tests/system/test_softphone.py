@@ -1,0 +1,327 @@
+"""The softphone in a real browser against the real server and its demo line: what a person does all day, and what goes wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, async_playwright
+
+from api.demo_call.browser import chromium_path
+from tests.kit.browser import Person, person, tone_file
+from tests.kit.hearing import hears, hears_not
+from tests.kit.server import Server, running_server
+
+USER, PASSWORD = "demo", "demo"
+OUR_HZ = 697.0
+RELOADED_WITHIN_S = 2.0
+NETWORK_SAYS = "Failed to load resource"
+"""Chromium's own line for each HTTP answer of 400 and above; not the page's."""
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with running_server(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def microphone(tmp_path: Path) -> Path:
+    return tone_file(tmp_path / "tone.wav", OUR_HZ)
+
+
+class Desk:
+    """A signed-in person's page, in the words of the page."""
+
+    def __init__(self, someone: Person) -> None:
+        self.page: Page = someone.page
+        self.context = someone.context
+
+    async def press(self, what: str) -> None:
+        await self.page.click(f"[data-do={what}]")
+
+    async def call_is(self, state: str, *, media: str | None = None) -> None:
+        await self.page.wait_for_selector(f"[data-call-id][data-state={state}]" + (f"[data-media={media}]" if media else ""))
+
+    async def shows(self, text: str, where: str = "#main") -> None:
+        await self.page.wait_for_function(
+            "([where, text]) => document.querySelector(where)?.innerText.includes(text)", arg=[where, text], polling=50
+        )
+
+
+async def signed_in(someone: Person, server: Server) -> Desk:
+    # The browser's own processing takes a steady tone for noise and removes it.
+    await someone.sign_in(f"{server.url}/?processing=off", USER, PASSWORD)
+    return Desk(someone)
+
+
+async def test_echo_mute_hold_and_keys(server: Server, microphone: Path) -> None:
+    async with person(microphone) as someone:
+        desk = await signed_in(someone, server)
+        await desk.press("dial-600")
+        await desk.call_is("live", media="up")
+        await hears(desk.page, OUR_HZ)
+
+        await desk.press("mute")
+        await desk.page.wait_for_selector("[data-do=mute][aria-pressed=true]")
+        await hears_not(desk.page, OUR_HZ)
+        await desk.page.keyboard.press("Control+Shift+M")
+        await desk.page.wait_for_selector("[data-do=mute][aria-pressed=false]")
+        await desk.shows("Microphone on", "[data-part=said]")
+        await hears(desk.page, OUR_HZ)
+
+        await desk.press("hold")
+        await desk.shows("On hold", "[data-part=state]")
+        await hears_not(desk.page, OUR_HZ)
+        await desk.press("hold")
+        await desk.shows("In call", "[data-part=state]")
+        await hears(desk.page, OUR_HZ)
+
+        await desk.press("keypad")
+        await desk.page.click(".pad [data-key='4']")
+        await desk.page.keyboard.type("2#")
+        await desk.shows("42#", ".digits")
+        await desk.shows("42#", ".digits-heard")
+
+        await desk.page.keyboard.press("Escape")
+        await desk.call_is("live", media="up")
+        await desk.page.keyboard.press("Control+Shift+E")
+        await desk.call_is("ended")
+        await desk.shows("600", ".recent")
+
+
+async def test_speech_quality_and_details(server: Server, microphone: Path) -> None:
+    async with person(microphone) as someone:
+        desk = await signed_in(someone, server)
+        await desk.page.fill("#number", " tel:601 ")
+        await desk.page.keyboard.press("Enter")
+        await desk.call_is("live", media="up")
+        await hears(desk.page)
+        await desk.page.wait_for_selector(
+            ".side[data-side=agent][data-cause=good][data-level='4'], .side[data-side=agent][data-cause=good][data-level='3']"
+        )
+        await desk.page.click("summary")
+        await desk.page.wait_for_selector(".tables table:nth-of-type(3)")
+        await desk.page.wait_for_function("() => document.querySelector('[role=timer]').textContent !== '0:00'")
+        assert await desk.page.get_attribute("[role=timer]", "aria-live") == "off"
+        marks = await desk.page.evaluate("performance.getEntriesByType('mark').map((mark) => mark.name)")
+        assert [name for name in marks if name in ("dial-click", "ringing", "first-audio")] == ["dial-click", "ringing", "first-audio"]
+
+
+async def test_busy_and_never_answered(server: Server, microphone: Path) -> None:
+    async with person(microphone) as someone:
+        desk = await signed_in(someone, server)
+        await desk.press("dial-603")
+        await desk.call_is("ended")
+        await desk.shows("The line is busy. Try again in a while.")
+        await desk.press("dial-604")
+        await desk.call_is("ringing")
+        await desk.press("hang-up")
+        await desk.call_is("ended")
+        await desk.shows("You ended the call before it was answered.")
+        await desk.press("dismiss")
+        await desk.shows("Ready for calls")
+        await desk.page.fill("#number", "no digits at all")
+        await desk.press("dial")
+        await desk.page.wait_for_selector("#dial-error")
+        assert await desk.page.get_attribute("#number", "aria-invalid") == "true"
+
+
+async def test_call_me(server: Server, microphone: Path) -> None:
+    async with person(microphone) as someone:
+        desk = await signed_in(someone, server)
+        await desk.press("call-me")
+        await desk.page.wait_for_selector("[role=alertdialog]")
+        assert (await desk.page.title()).startswith("(1) ")
+        await desk.page.wait_for_function("() => document.activeElement.dataset.do === 'accept'")
+        await desk.page.keyboard.press("Escape")
+        await desk.press("silence")
+        await desk.press("accept")
+        await desk.call_is("live", media="up")
+        await desk.press("hang-up")
+        await desk.call_is("ended")
+
+        await desk.press("call-me")
+        await desk.page.wait_for_selector("[role=alertdialog]")
+        await desk.page.keyboard.press("Control+Shift+D")
+        await desk.page.wait_for_selector("[role=alertdialog]", state="detached")
+        await desk.shows("Declined", "[data-part=said]")
+
+        # Somebody who types is not interrupted.
+        await desk.page.focus("#number")
+        await desk.page.evaluate("document.querySelector('[data-do=call-me]').click()")
+        await desk.page.wait_for_selector("[role=alertdialog]")
+        assert await desk.page.evaluate("document.activeElement.id") == "number"
+
+
+async def test_reload_in_mid_call(server: Server, microphone: Path) -> None:
+    async with person(microphone) as someone:
+        desk = await signed_in(someone, server)
+        await desk.press("dial-600")
+        await desk.call_is("live", media="up")
+        await hears(desk.page, OUR_HZ)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await desk.page.reload()
+        await hears(desk.page, OUR_HZ)
+        assert loop.time() - began <= RELOADED_WITHIN_S
+        await desk.call_is("live", media="up")
+
+
+async def test_signalling_lost_in_mid_call(server: Server, microphone: Path) -> None:
+    async with person(microphone) as someone:
+        lines: list[Any] = []
+        whole = asyncio.Event()
+        whole.set()
+
+        async def pass_on(route: Any) -> None:
+            await whole.wait()
+            route.connect_to_server()
+            lines.append(route)
+
+        await someone.page.route_web_socket("**/socket.io/**", pass_on)
+        desk = await signed_in(someone, server)
+        await desk.press("dial-600")
+        await desk.call_is("live", media="up")
+        await hears(desk.page, OUR_HZ)
+
+        whole.clear()
+        await lines[0].close(code=1011)
+        await desk.page.wait_for_selector("[data-banner=link]")
+        await hears(desk.page, OUR_HZ)
+        await desk.press("mute")
+        await hears_not(desk.page, OUR_HZ)
+
+        whole.set()
+        await desk.page.wait_for_selector("[data-banner=link]", state="detached")
+        await desk.page.wait_for_function("() => window.centralita.state.calls[0].muted")
+        await desk.page.wait_for_selector("[data-do=mute][aria-pressed=true]")
+        await desk.press("mute")
+        await hears(desk.page, OUR_HZ)
+
+
+async def test_microphone_denied(server: Server) -> None:
+    """A browser that answers its own question with no, and is told yes later."""
+    flags = [
+        "--use-fake-device-for-media-stream",
+        "--deny-permission-prompts",
+        "--autoplay-policy=no-user-gesture-required",
+        "--no-sandbox",
+    ]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=flags)
+        context = await browser.new_context(locale="en-GB")
+        context.set_default_timeout(10_000)
+        someone = Person(context, await context.new_page())
+        desk = await signed_in(someone, server)
+        await desk.press("dial-601")
+        await desk.call_is("live", media="up")
+        await desk.shows("The browser does not let this page use the microphone.", "[data-banner=microphone]")
+        await desk.shows("You can hear the other side", "[data-banner=microphone]")
+        await hears(desk.page)
+        await context.grant_permissions(["microphone"])
+        await desk.page.wait_for_selector("[data-banner=microphone]", state="detached")
+        await desk.page.wait_for_selector(".level[data-heard=true]")
+        assert not someone.complaints
+        await browser.close()
+
+
+async def test_devices_are_exchanged_in_a_call_and_remembered(server: Server, microphone: Path) -> None:
+    async with person(microphone) as someone:
+        desk = await signed_in(someone, server)
+        await desk.press("dial-600")
+        await desk.call_is("live", media="up")
+        await hears(desk.page, OUR_HZ)
+        await desk.press("settings")
+        await desk.page.wait_for_selector("#device-input option:nth-child(3)", state="attached")
+        await desk.page.select_option("#device-input", index=2)
+        label = await desk.page.eval_on_selector("#device-input", "(list) => list.selectedOptions[0].textContent.trim()")
+        await desk.page.wait_for_function("(label) => window.centralita.state.microphone.track?.label === label", arg=label)
+        await desk.page.wait_for_selector("#settings .level[data-heard=true]")
+        await desk.page.keyboard.press("Escape")
+        await desk.call_is("live", media="up")
+        await hears(desk.page, OUR_HZ)
+        await desk.page.reload()
+        await desk.page.wait_for_function("(label) => window.centralita.state.microphone.track?.label === label", arg=label)
+
+
+async def test_the_phone_is_in_one_tab(server: Server, microphone: Path) -> None:
+    async with person(microphone) as someone:
+        desk = await signed_in(someone, server)
+        await desk.press("dial-600")
+        await desk.call_is("live", media="up")
+        second = await someone.context.new_page()
+        await second.goto(f"{server.url}/?processing=off")
+        await second.click("[data-do=use-here]")
+        await desk.page.wait_for_selector("[data-do=use-here]")
+        await second.fill("#user", USER)
+        await second.fill("#password", PASSWORD)
+        await second.click("[data-do=sign-in]")
+        await second.wait_for_selector("[data-call-id][data-state=live][data-media=up]")
+        await hears(second, OUR_HZ)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("en", "User name or password is wrong"), ("es", "El usuario o la contraseña no son correctos")]
+)
+async def test_wrong_password(server: Server, microphone: Path, language: str, text: str) -> None:
+    async with person(microphone, expected=(NETWORK_SAYS,)) as someone:
+        page = someone.page
+        await page.goto(server.url)
+        await page.click(f"[data-do=language-{language}]")
+        await page.fill("#user", USER)
+        await page.fill("#password", "wrong")
+        await page.click("[data-do=sign-in]")
+        await Desk(someone).shows(text, "#door-error")
+        assert await page.get_attribute("#password", "aria-invalid") == "true"
+        await page.fill("#password", PASSWORD)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("[data-ready=true]")
+        await page.evaluate("sessionStorage.setItem('centralita.session', JSON.stringify({ token: 'forged', expires_at: 9e9 }))")
+        await page.reload()
+        await page.wait_for_selector("#user")
+
+
+async def _looks_right(page: Page, where: str) -> None:
+    """No serious finding of axe and nothing wider than the screen."""
+    await page.evaluate("document.getAnimations().forEach((animation) => animation.cancel())")
+    found = (await Axe().run(page)).response["violations"]
+    serious = [(each["id"], [node["target"] for node in each["nodes"]]) for each in found if each["impact"] in ("serious", "critical")]
+    assert not serious, f"{where}: {serious}"
+    wide: list[int] = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide[0] <= wide[1], f"{where}: {wide[0]} px on a screen of {wide[1]}"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "language", "width"), [("light", "es", 320), ("dark", "en", 320), ("dark", "es", 1280), ("light", "en", 820)]
+)
+async def test_every_screen_is_accessible_and_fits(server: Server, microphone: Path, scheme: str, language: str, width: int) -> None:
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 568}, "reduced_motion": "reduce"}
+    async with person(microphone, **options) as someone:
+        page = someone.page
+        await page.goto(server.url)
+        await page.click(f"[data-do=language-{language}]")
+        await page.wait_for_selector(f"html[lang={language}]")
+        await _looks_right(page, "sign-in")
+        desk = await signed_in(someone, server)
+        await _looks_right(page, "idle")
+        await desk.press("call-me")
+        await page.wait_for_selector("[role=alertdialog]")
+        await _looks_right(page, "ringing")
+        await desk.press("accept")
+        await desk.call_is("live", media="up")
+        await desk.press("keypad")
+        await desk.press("mute")
+        await page.click("summary")
+        await page.wait_for_selector(".side[data-side=phone]")
+        await _looks_right(page, "in a call")
+        await desk.press("settings")
+        await _looks_right(page, "settings")
+        await page.keyboard.press("Escape")
+        await desk.press("hang-up")
+        await desk.call_is("ended")
+        await _looks_right(page, "ended")
+        await desk.press("shortcuts")
+        await _looks_right(page, "shortcuts")
