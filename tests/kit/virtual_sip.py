@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from pbx.line import Line
-from pbx.message import AnyMessage, BadMessage, Request, Response, build, parse_message
+from pbx.message import AnyMessage, BadMessage, Request, Response, build, parse_message, respond
 from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.transactions import Hop
 from pbx.trunk import TrunkEvent
@@ -47,10 +47,15 @@ class VirtualSip:
         self._agents.append(agent)
 
     def post(self, message: AnyMessage, source: Hop, target: Hop) -> None:
-        data = build(message)
         self.sent.append(message)
         for delay_s in self.fate(message):
-            heapq.heappush(self._flying, (self.now + delay_s, next(self._order), data, source, target.host))
+            self._fly(build(message), source, target, delay_s)
+
+    def post_bytes(self, data: bytes, source: Hop, target: Hop) -> None:
+        self._fly(data, source, target, LATENCY_S)
+
+    def _fly(self, data: bytes, source: Hop, target: Hop, delay_s: float) -> None:
+        heapq.heappush(self._flying, (self.now + delay_s, next(self._order), data, source, target.host))
 
     def run(self, seconds: float) -> None:
         """Move time, and everything that happens in it."""
@@ -120,3 +125,46 @@ class VirtualPhone:
     def dial(self, number: str = "200", leg_id: str = "a", offer: RtpEndpoint | None = None) -> str:
         self.agent.dial(leg_id, number, "Agent Ana", offer or endpoint(self.host), self.network.now)
         return leg_id
+
+
+class ScriptedPeer:
+    """A peer that says exactly what a test wants: what reached it is in ``got``, ``send`` puts any text on the wire."""
+
+    def __init__(self, network: VirtualSip, host: str = "10.0.0.9", target: str = "10.0.0.1") -> None:
+        self.network = network
+        self.here = Hop("udp", host, 5060)
+        self.there = Hop("udp", target, 5060)
+        self.got: list[AnyMessage] = []
+        self.on_request: Callable[[Request], None] | None = None
+        network.attach(host, self._receive)
+
+    def _receive(self, data: bytes, source: Hop) -> None:
+        message = parse_message(data)
+        self.got.append(message)
+        if isinstance(message, Request) and self.on_request is not None:
+            self.on_request(message)
+
+    def requests(self, method: str) -> list[Request]:
+        return [message for message in self.got if isinstance(message, Request) and message.method == method]
+
+    def statuses(self) -> list[int]:
+        return [message.status for message in self.got if isinstance(message, Response)]
+
+    def reply(self, request: Request, status: int, *, tag: str = "", headers: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> None:
+        response = respond(request, status, to_tag=tag, headers=headers)
+        if body:
+            response.add("Content-Type", "application/sdp")
+            response.body = body
+        self.network.post(response, self.here, self.there)
+
+    def send(self, text: str, body: bytes = b"") -> None:
+        """A request in wire form, its lines as in a Python text; branch and so on as the test wrote them."""
+        lines = [line.strip() for line in text.strip().splitlines()]
+        data = ("\r\n".join([*lines, f"Content-Length: {len(body)}"]) + "\r\n\r\n").encode() + body
+        self.network.post_bytes(data, self.here, self.there)
+
+
+def sdp(*lines: str, host: str = "10.0.0.9", port: int = 7000) -> bytes:
+    """A session description with PCMA and DTMF, or with these lines after the session's own."""
+    audio = lines or (f"m=audio {port} RTP/AVP 8 101", "a=rtpmap:8 PCMA/8000", "a=rtpmap:101 telephone-event/8000")
+    return ("\r\n".join(("v=0", f"o=- 1 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0", *audio)) + "\r\n").encode()
