@@ -81,7 +81,7 @@ async def media_desk(settings: MediaSettings | None = None) -> AsyncIterator[Med
         yield desk
 
 
-class ToneTrack(MediaStreamTrack):  # type: ignore[misc]
+class ToneTrack(MediaStreamTrack):
     """A microphone that whistles: 20 ms frames at 48 kHz. Stereo, because aiortc makes stereo of mono 3 dB softer."""
 
     kind = "audio"
