@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import structlog
-from msgspec import Struct
 
+from api.browser_legs import BrowserLegs
 from api.call_line import CallLine, LineFull
 from api.metrics import Metrics
 from api.phone_legs import PhoneFailure, PhoneLegs
@@ -20,22 +20,17 @@ from api.views import EpochClock, call_quality, call_state
 from media import messages as media
 from media.worker import MediaWorker
 from pbx import trunk as line
-from pbx.loopback import LoopbackTrunk
-from pbx.routing import NoRoute, NotANumber, Routing
 from rooms import effects as fx
 from rooms import events as ev
 from rooms.causes import Cause, EndReason
 from rooms.record import CallRecord, CallView
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
-from signaling.hub import Hub, Refusal
+from signaling.hub import Hub
 from signaling.tokens import Grant
 from signaling.topics import LINES, PRESENCE, person
 
 log = structlog.get_logger()
-
-DEMO_CALLER = "601"
-"""Whom the demo line shows as caller: dialling it back gives the same voice."""
 
 
 class Exchange:
@@ -50,7 +45,7 @@ class Exchange:
         switchboard: Switchboard,
         worker: MediaWorker,
         phones: PhoneLegs,
-        routing: Routing,
+        browsers: BrowserLegs,
         store: Store,
         metrics: Metrics,
         trunks: dict[str, line.Trunk],
@@ -58,7 +53,7 @@ class Exchange:
         self._switchboard = switchboard
         self._worker = worker
         self._phones = phones
-        self._routing = routing
+        self._browsers = browsers
         self._store = store
         self._metrics = metrics
         self._trunks = trunks
@@ -67,10 +62,6 @@ class Exchange:
         self._closing: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._agent_legs: dict[str, tuple[str, str]] = {}
-        self._open_peer_legs: set[str] = set()
-        self._browser_codecs: dict[str, str] = {}
-        self._orders: dict[str, tuple[str, ...]] = {}
         self._views: dict[str, CallView] = {}
         self._dialled_s: dict[str, float] = {}
         self._names: dict[str, str] = {}
@@ -133,9 +124,9 @@ class Exchange:
 
     def on_presence(self, identity: str, online: bool) -> None:
         self.feed(ev.AgentConnected(identity) if online else ev.AgentDisconnected(identity))
-        self._tell_presence(identity, online)
+        self.tell_presence(identity, online)
 
-    def _tell_presence(self, identity: str, online: bool) -> None:
+    def tell_presence(self, identity: str, online: bool) -> None:
         """Everybody who is signed in sees who else is, and whether they take calls."""
         available = online and self._switchboard.wants_calls(identity)
         name = self._names.get(identity, identity)
@@ -157,7 +148,7 @@ class Exchange:
         self._phones.expect(event.leg_id, call_id, event.trunk, event.remote)
         agents = tuple((identity, uuid4().hex) for identity in self._switchboard.available_agents(event.called))
         for identity, leg_id in agents:
-            self._agent_legs[leg_id] = (call_id, identity)
+            self._browsers.expect(leg_id, call_id, identity)
         self._open_line(call_id)
         self.feed(
             ev.CallArrived(
@@ -237,11 +228,10 @@ class Exchange:
                 self._quality(event)
 
     def _reoffer(self, leg_id: str, codecs: tuple[str, ...]) -> None:
-        owner = self._agent_legs.get(leg_id)
-        if owner is not None:
-            call_id, identity = owner
-            self._orders[leg_id] = codecs
-            self._publish(person(identity), wire.PeerReoffer(call_id=call_id, ice_restart=False))
+        leg = self._browsers.get(leg_id)
+        if leg is not None:
+            leg.order = codecs
+            self._publish(person(leg.identity), wire.PeerReoffer(call_id=leg.call_id, ice_restart=False))
 
     def _tell_digit(self, leg_id: str, digit: str) -> None:
         leg = self._phones.get(leg_id)
@@ -254,105 +244,34 @@ class Exchange:
         if view is None or not view.agent:
             return
         at = self.clock.at(self._loop.time())
-        sides = [("agent" if sample.leg_id in self._agent_legs else "phone", sample) for sample in event.legs]
+        sides = [("agent" if self._browsers.get(sample.leg_id) else "phone", sample) for sample in event.legs]
         self._publish(person(view.agent), call_quality(event.room_id, at, sides))
         for side, sample in sides:
             self._metrics.quality(side, sample)
         self._store.put_quality(event.room_id, at, event.legs)
 
-    # ------------------------------------------------------------------ requests of pages
+    # ------------------------------------------------------------------ what pages want
 
-    async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
-        """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
-        try:
-            return await self._perform(grant.identity, request)
-        except NotPossible as error:
-            raise Refusal(error.code, str(error)) from None
-        except media.MediaRefusal as error:
-            raise Refusal(error.code, str(error)) from None
-        except LineFull:
-            raise Refusal("busy", "This call is still busy with earlier requests: wait a moment.", 1.0) from None
-
-    async def _perform(self, identity: str, request: wire.AnyRequest) -> Struct | None:
-        match request:
-            case wire.Dial(number=number):
-                return self._dial(identity, number)
-            case wire.Accept(call_id=call_id):
-                self.feed(ev.CallAccepted(call_id, identity))
-            case wire.Decline(call_id=call_id):
-                self.feed(ev.CallDeclined(call_id, identity))
-            case wire.HangUp(call_id=call_id):
-                self.feed(ev.HangUpRequested(call_id, identity))
-            case wire.Mute(call_id=call_id, muted=muted):
-                self.feed(ev.MuteRequested(call_id, identity, muted))
-            case wire.Hold(call_id=call_id, held=held):
-                self.feed(ev.HoldRequested(call_id, identity, held))
-            case wire.Digits(call_id=call_id, digits=digits):
-                self.feed(ev.DigitsPressed(call_id, identity, digits))
-            case wire.SetPresence(available=available):
-                self.feed(ev.AvailabilityChanged(identity, available))
-                self._tell_presence(identity, True)
-            case wire.PeerOffer():
-                return await self._offer(identity, request)
-            case wire.PeerCandidate():
-                pass
-            case wire.CallMe():
-                self._call_me(identity)
-            case wire.RefreshSession():
-                raise Refusal("bad_message", "The hub renews sessions itself.")
-        return None
-
-    def _dial(self, identity: str, number: str) -> wire.CallRef:
-        if self.draining:
-            raise Refusal("stopping", "The server is being stopped and takes no new calls: try again in a minute.", 60.0)
-        try:
-            route = self._routing.route(number)
-        except NotANumber as error:
-            raise Refusal("not_a_number", str(error)) from None
-        except NoRoute as error:
-            raise Refusal("no_route", str(error)) from None
-        call_id, agent_leg, phone_leg = uuid4().hex, uuid4().hex, uuid4().hex
-        self._agent_legs[agent_leg] = (call_id, identity)
-        self._phones.expect(phone_leg, call_id, route.trunk)
+    def dial(self, call_id: str, identity: str, number: str, trunk: str) -> None:
+        """Begin a call of this person. Raises ``NotPossible``."""
+        agent_leg, phone_leg = uuid4().hex, uuid4().hex
+        self._browsers.expect(agent_leg, call_id, identity)
+        self._phones.expect(phone_leg, call_id, trunk)
         self._dialled_s[phone_leg] = self._loop.time()
         self._open_line(call_id)
-        event = ev.CallDialed(
-            call_id=call_id, agent=identity, agent_leg=agent_leg, phone_leg=phone_leg, number=route.dialled, trunk=route.trunk
-        )
+        event = ev.CallDialed(call_id=call_id, agent=identity, agent_leg=agent_leg, phone_leg=phone_leg, number=number, trunk=trunk)
         try:
             self.feed(event)
         except NotPossible:
             self._end_line(call_id)
             raise
-        return wire.CallRef(call_id=call_id)
 
-    def _call_me(self, identity: str) -> None:
-        demo = next((trunk for trunk in self._trunks.values() if isinstance(trunk, LoopbackTrunk)), None)
-        if demo is None:
-            raise Refusal("no_demo", "This server has no demo line: start it with --demo to have yourself called.")
-        demo.call(DEMO_CALLER, "", identity)
-
-    async def _offer(self, identity: str, request: wire.PeerOffer) -> wire.PeerAnswer:
-        view = next((view for view in self._switchboard.calls_of(identity) if view.call_id == request.call_id), None)
-        call_line = self._lines.get(request.call_id)
-        if view is None or call_line is None:
-            raise Refusal("unknown_call", "This call is over, or was never yours.")
-        leg_id = view.agent_leg
-        started_s = self._loop.time()
-
-        async def job() -> media.PeerAnswered:
-            if leg_id not in self._open_peer_legs:
-                await self._worker.perform(media.OpenPeerLeg(leg_id=leg_id, room_id=request.call_id))
-                self._open_peer_legs.add(leg_id)
-            codecs = self._orders.get(leg_id) or self._phones.browser_order(request.call_id)
-            answered = await self._worker.perform(media.OfferPeer(leg_id=leg_id, peer_id=request.peer_id, sdp=request.sdp, codecs=codecs))
-            assert isinstance(answered, media.PeerAnswered)
-            return answered
-
-        answered = await call_line.ask("answer the browser", job)
-        self._metrics.offer_answered(self._loop.time() - started_s)
-        self._browser_codecs[leg_id] = answered.codec
-        return wire.PeerAnswer(sdp=answered.sdp)
+    async def answer_browser(self, view: CallView, peer_id: str, sdp: str) -> media.PeerAnswered:
+        """Answer a page's offer for its leg of this call, after what is already queued for the call. Raises ``MediaRefusal``."""
+        call_line = self._lines.get(view.call_id)
+        if call_line is None:
+            raise media.MediaRefusal("unknown_call", "This call has just ended.")
+        return await call_line.ask("answer the browser", lambda: self._browsers.answer(view.agent_leg, peer_id, sdp))
 
     # ------------------------------------------------------------------ effects out
 
@@ -389,10 +308,7 @@ class Exchange:
             case fx.WriteRecord(record=record):
                 return record.call_id
             case _:
-                owner = self._agent_legs.get(effect.leg_id)
-                if owner is not None:
-                    return owner[0]
-                leg = self._phones.get(effect.leg_id)
+                leg = self._browsers.get(effect.leg_id) or self._phones.get(effect.leg_id)
                 return leg.call_id if leg is not None else ""
 
     async def _do(self, effect: fx.Effect) -> None:
@@ -407,7 +323,8 @@ class Exchange:
             case fx.RingBack(leg_id=leg_id):
                 self._on_trunk(leg_id, lambda trunk: trunk.ring(leg_id))
             case fx.AnswerCall(leg_id=leg_id, agent_leg=agent_leg):
-                await self._phones.answer(leg_id, self._browser_codecs.get(agent_leg))
+                browser = self._browsers.get(agent_leg)
+                await self._phones.answer(leg_id, browser.codec if browser is not None else None)
             case fx.HangUp():
                 self._hang_up_now(effect)
             case fx.HoldPhone(leg_id=leg_id, held=held):
@@ -444,8 +361,8 @@ class Exchange:
     def state_of(self, view: CallView) -> wire.CallState:
         """A call as pages see it."""
         codecs = {}
-        if (browser := self._browser_codecs.get(view.agent_leg)) is not None:
-            codecs["agent"] = browser
+        if (browser := self._browsers.get(view.agent_leg)) is not None and browser.codec is not None:
+            codecs["agent"] = browser.codec
         if (phone := self._phones.spoken_in(view.call_id)) is not None:
             codecs["phone"] = phone
         return call_state(view, self.clock, codecs)
@@ -500,11 +417,7 @@ class Exchange:
             self._idle.set()
 
     def _forget(self, call_id: str) -> None:
-        for leg_id in [leg_id for leg_id, (owner, _) in self._agent_legs.items() if owner == call_id]:
-            del self._agent_legs[leg_id]
-            self._open_peer_legs.discard(leg_id)
-            self._browser_codecs.pop(leg_id, None)
-            self._orders.pop(leg_id, None)
+        self._browsers.forget_call(call_id)
         for leg_id in self._phones.forget_call(call_id):
             self._dialled_s.pop(leg_id, None)
         self._views.pop(call_id, None)

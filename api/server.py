@@ -15,9 +15,11 @@ import structlog
 from aiohttp import web
 
 from api.accounts import Accounts
+from api.browser_legs import BrowserLegs
 from api.config import Settings
 from api.exchange import Exchange
 from api.metrics import Metrics
+from api.page_requests import PageRequests
 from api.phone_legs import PhoneLegs
 from api.routes import KEEP_ALIVE_S, Neighbours, PartHealth, make_app
 from api.rtp_ports import RtpPorts
@@ -81,13 +83,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         def on_trunk_event(event: TrunkEvent) -> None:
             exchange.on_trunk_event(event)
 
-        if settings.demo.enabled:
-            trunks["demo"] = LoopbackTrunk(on_trunk_event, name="demo")
+        demo = LoopbackTrunk(on_trunk_event, name="demo") if settings.demo.enabled else None
+        if demo is not None:
+            trunks[demo.name] = demo
         if settings.sip.enabled:
             trunks[settings.sip.name] = SipTrunk(_sip(settings), on_trunk_event)
         routing = Routing(
             DialPlan(settings.dialing.region, NumberStyle(settings.dialing.style), settings.dialing.line_prefix),
-            demo_trunk="demo" if settings.demo.enabled else None,
+            demo_trunk=demo.name if demo is not None else None,
             pbx_trunk=settings.sip.name if settings.sip.enabled else None,
         )
         phones = PhoneLegs(
@@ -99,7 +102,13 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             browser_policy=settings.media.browser_codecs,
         )
         exchange = Exchange(
-            switchboard=switchboard, worker=worker, phones=phones, routing=routing, store=store, metrics=metrics, trunks=trunks
+            switchboard=switchboard,
+            worker=worker,
+            phones=phones,
+            browsers=BrowserLegs(worker, phones),
+            store=store,
+            metrics=metrics,
+            trunks=trunks,
         )
         metrics.watch_media(lambda: worker.counters)
         for trunk in trunks.values():
@@ -116,7 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             settings.hub(),
             verify=tokens.verify,
             renew=accounts.renew,
-            perform=exchange.perform,
+            perform=PageRequests(exchange, switchboard, routing, metrics, demo=demo).perform,
             on_presence=exchange.on_presence,
             snapshot=snapshots.of,
             on_refused=metrics.refused,

@@ -1,0 +1,51 @@
+"""Browser legs, where a page's offers meet the media plane: whose leg it is, and which codec it speaks."""
+
+from dataclasses import dataclass
+
+from api.phone_legs import PhoneLegs
+from media import messages as media
+from media.worker import MediaWorker
+
+
+@dataclass(slots=True)
+class BrowserLeg:
+    """``order``: codecs that the media plane asked for in a new offer; ``codec``: the one spoken; ``anchored``: open in the media plane."""
+
+    leg_id: str
+    call_id: str
+    identity: str
+    anchored: bool = False
+    codec: str | None = None
+    order: tuple[str, ...] = ()
+
+
+class BrowserLegs:
+    """Anchors browser legs and answers their pages' offers."""
+
+    def __init__(self, worker: MediaWorker, phones: PhoneLegs) -> None:
+        self._worker = worker
+        self._phones = phones
+        self._legs: dict[str, BrowserLeg] = {}
+
+    def get(self, leg_id: str) -> BrowserLeg | None:
+        return self._legs.get(leg_id)
+
+    def expect(self, leg_id: str, call_id: str, identity: str) -> None:
+        """Remember a leg for which a page will make an offer."""
+        self._legs[leg_id] = BrowserLeg(leg_id, call_id, identity)
+
+    def forget_call(self, call_id: str) -> None:
+        for leg_id in [leg_id for leg_id, leg in self._legs.items() if leg.call_id == call_id]:
+            del self._legs[leg_id]
+
+    async def answer(self, leg_id: str, peer_id: str, sdp: str) -> media.PeerAnswered:
+        """Answer an offer, the first or a later one. Raises ``MediaRefusal``, naming what is wrong with it."""
+        leg = self._legs[leg_id]
+        if not leg.anchored:
+            await self._worker.perform(media.OpenPeerLeg(leg_id=leg_id, room_id=leg.call_id))
+            leg.anchored = True
+        codecs = leg.order or self._phones.browser_order(leg.call_id)
+        answered = await self._worker.perform(media.OfferPeer(leg_id=leg_id, peer_id=peer_id, sdp=sdp, codecs=codecs))
+        assert isinstance(answered, media.PeerAnswered)
+        leg.codec = answered.codec
+        return answered

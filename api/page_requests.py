@@ -1,0 +1,103 @@
+"""What pages may ask, each request in its own function: checked by call control, done by the exchange."""
+
+import asyncio
+from uuid import uuid4
+
+from msgspec import Struct
+
+from api.call_line import LineFull
+from api.exchange import Exchange
+from api.metrics import Metrics
+from media.messages import MediaRefusal, PeerAnswered
+from pbx.loopback import LoopbackTrunk
+from pbx.routing import NoRoute, NotANumber, Routing
+from rooms import events as ev
+from rooms.switchboard import NotPossible, Switchboard
+from signaling import messages as wire
+from signaling.refusal import Refusal
+from signaling.tokens import Grant
+
+DEMO_CALLER = "601"
+"""Whom the demo line shows as caller: dialling it back gives the same voice."""
+
+
+class PageRequests:
+    """``demo``: the demo line, where there is one."""
+
+    def __init__(
+        self, exchange: Exchange, switchboard: Switchboard, routing: Routing, metrics: Metrics, *, demo: LoopbackTrunk | None
+    ) -> None:
+        self._exchange = exchange
+        self._switchboard = switchboard
+        self._routing = routing
+        self._metrics = metrics
+        self._demo = demo
+
+    async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
+        """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
+        try:
+            return await self._perform(grant.identity, request)
+        except NotPossible as error:
+            raise Refusal(error.code, str(error)) from None
+        except MediaRefusal as error:
+            raise Refusal(error.code, str(error)) from None
+        except LineFull:
+            raise Refusal("busy", "This call is still busy with earlier requests: wait a moment.", 1.0) from None
+
+    async def _perform(self, identity: str, request: wire.AnyRequest) -> Struct | None:
+        feed = self._exchange.feed
+        match request:
+            case wire.Dial(number=number):
+                return self._dial(identity, number)
+            case wire.Accept(call_id=call_id):
+                feed(ev.CallAccepted(call_id, identity))
+            case wire.Decline(call_id=call_id):
+                feed(ev.CallDeclined(call_id, identity))
+            case wire.HangUp(call_id=call_id):
+                feed(ev.HangUpRequested(call_id, identity))
+            case wire.Mute(call_id=call_id, muted=muted):
+                feed(ev.MuteRequested(call_id, identity, muted))
+            case wire.Hold(call_id=call_id, held=held):
+                feed(ev.HoldRequested(call_id, identity, held))
+            case wire.Digits(call_id=call_id, digits=digits):
+                feed(ev.DigitsPressed(call_id, identity, digits))
+            case wire.SetPresence(available=available):
+                feed(ev.AvailabilityChanged(identity, available))
+                self._exchange.tell_presence(identity, True)
+            case wire.PeerOffer():
+                return await self._offer(identity, request)
+            case wire.CallMe():
+                self._call_me(identity)
+            case wire.PeerCandidate():
+                pass  # an ICE-lite server learns a browser's addresses from its checks (RFC 8445, section 2.5)
+            case wire.RefreshSession():
+                raise Refusal("bad_message", "The hub renews sessions itself.")
+        return None
+
+    def _dial(self, identity: str, number: str) -> wire.CallRef:
+        if self._exchange.draining:
+            raise Refusal("stopping", "The server is being stopped and takes no new calls: try again in a minute.", 60.0)
+        try:
+            route = self._routing.route(number)
+        except NotANumber as error:
+            raise Refusal("not_a_number", str(error)) from None
+        except NoRoute as error:
+            raise Refusal("no_route", str(error)) from None
+        call_id = uuid4().hex
+        self._exchange.dial(call_id, identity, route.dialled, route.trunk)
+        return wire.CallRef(call_id=call_id)
+
+    def _call_me(self, identity: str) -> None:
+        if self._demo is None:
+            raise Refusal("no_demo", "This server has no demo line: start it with --demo to have yourself called.")
+        self._demo.call(DEMO_CALLER, "", identity)
+
+    async def _offer(self, identity: str, request: wire.PeerOffer) -> wire.PeerAnswer:
+        view = next((view for view in self._switchboard.calls_of(identity) if view.call_id == request.call_id), None)
+        if view is None:
+            raise Refusal("unknown_call", "This call is over, or was never yours.")
+        loop = asyncio.get_running_loop()
+        offered_s = loop.time()
+        answered: PeerAnswered = await self._exchange.answer_browser(view, request.peer_id, request.sdp)
+        self._metrics.offer_answered(loop.time() - offered_s)
+        return wire.PeerAnswer(sdp=answered.sdp)
