@@ -112,6 +112,8 @@ class Leg:
         self._opus = opus
         self._encoder: Encoder | None = None
         self._pausing = True
+        self._without_sound = 0
+        """Packets of this source that were no audio: to the playout its numbers go on as if they had not been."""
         self._on_digit, self._on_codec = on_digit, on_codec
         self._log_in, self._log_out = log_in, log_out
 
@@ -171,7 +173,8 @@ class Leg:
             self.route.audio(packet, header, now_s)
         elif self.playout is not None:
             payload = packet[header.payload_start : header.payload_end]
-            self.playout.put(header.sequence, header.timestamp, header.marker, payload, now_s, ssrc=header.ssrc)
+            sequence = (header.sequence - self._without_sound) & 0xFFFF
+            self.playout.put(sequence, header.timestamp, header.marker, payload, now_s, ssrc=header.ssrc)
         else:
             counters["dropped_not_joined"] += 1
 
@@ -181,6 +184,7 @@ class Leg:
 
     def _new_source(self, header: RtpHeader, codec: AudioCodec | None) -> ReceiveStats:
         clock_rate = (codec or self.codec_in or self._spoken()).clock_rate
+        self._without_sound = 0
         self.received = ReceiveStats(header.ssrc, clock_rate)
         return self.received
 
@@ -205,6 +209,7 @@ class Leg:
             self.counters["dropped_implausible"] += 1
             return
         self.heard_s = now_s
+        self._without_sound += 1
         if not is_event:
             if self.route is not None:
                 self.route.omit()

@@ -239,6 +239,9 @@ class MediaWorker:
         except OSError as error:
             self._close_leg(leg_id)
             raise MediaRefusal("bad_socket", f"The socket for the phone cannot be used ({error}): open another one.") from None
+        if leg_id not in self._legs:
+            await phone.__aexit__()
+            raise MediaRefusal("unknown_leg", "This leg was closed while it was being opened.")
         host, port = phone.address
         return msg.RtpOpened(host=self.settings.public_hosts[0] if self.settings.public_hosts else host, port=port)
 

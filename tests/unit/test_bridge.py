@@ -185,6 +185,19 @@ def test_a_pressed_key_that_the_other_side_does_not_understand_leaves_no_gap() -
     assert [header.sequence for header in b.out.headers] == [1_000, 1_001]
 
 
+def test_a_pressed_key_is_a_pause_to_the_mix_and_no_loss() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
+    bridge = room(a, b)
+    run(bridge, 50, (a, 440.0))
+    a.press("7", 1.005)
+    bridge.tick(1.02, 1.02)
+    run(bridge, 50, (a, 440.0), start=51)
+    assert a.leg.playout is not None
+    assert a.leg.playout.counters.concealed_samples == 0
+    assert a.leg.playout.counters.comfort_noise_samples == pytest.approx(320, abs=320)
+    assert a.digits == ["7"]
+
+
 def test_one_lost_packet_costs_twenty_milliseconds() -> None:
     a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
     bridge = room(a, b)
