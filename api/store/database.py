@@ -1,0 +1,109 @@
+"""The connection to SQLite or PostgreSQL: what is set, and what its errors mean in words."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from api.store.errors import StoreRefused, StoreUnavailable
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+_CONNECT_S = 5.0
+_COMMAND_S = 10.0
+_BUSY_MS = 5_000
+
+
+def database_url(url: str) -> URL:
+    """Parse and check a database URL. Raises ``StoreUnavailable`` for one that we cannot use."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreUnavailable("store.url is no database URL: write postgresql://user:password@host/database, or sqlite:///file") from None
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise StoreUnavailable(f"store.url names {parsed.drivername}, which we do not speak: use postgresql:// or sqlite:///")
+    if driver.startswith("sqlite") and not parsed.database:
+        raise StoreUnavailable("store.url names no file: write sqlite:///centralita.sqlite3, or four slashes for an absolute path")
+    return parsed.set(drivername=driver)
+
+
+def make_engine(url: URL) -> AsyncEngine:
+    """An engine for this database, not yet connected. Raises ``StoreUnavailable`` when the SQLite file cannot be made."""
+    if url.get_backend_name() == "sqlite":
+        _make_private(Path(url.database or ""))
+        engine = create_async_engine(url, hide_parameters=True, pool_size=5, max_overflow=0, connect_args={"timeout": _BUSY_MS / 1000})
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    arguments = {"timeout": _CONNECT_S, "command_timeout": _COMMAND_S}
+    return create_async_engine(url, hide_parameters=True, pool_size=5, max_overflow=0, pool_pre_ping=True, connect_args=arguments)
+
+
+def _make_private(path: Path) -> None:
+    """The file holds telephone numbers: it is made readable by us alone, and SQLite gives its log the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The database file {path} cannot be opened ({error.strerror}): make its folder, or correct store.url."
+        ) from None
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions by itself, and not before CREATE TABLE
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Writers say so at once and wait for one another; readers see the state of their first query and wait for nobody."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+_UNREACHABLE = (SQLAlchemyError, OSError, TimeoutError)
+
+
+@contextmanager
+def in_words(url: URL) -> Iterator[None]:
+    """Turns every error of the database into ``StoreUnavailable``. Parameters of statements, which are people's, stay out of it."""
+    try:
+        yield
+    except _UNREACHABLE as error:
+        if _is_for_good(error):
+            raise StoreRefused(f"The database {_name(url)} does not take this: {_reason(error)}") from error
+        raise StoreUnavailable(f"The database {_name(url)} cannot be used: {_reason(error)}") from error
+
+
+def _is_for_good(error: BaseException) -> bool:
+    """SQLSTATE classes 22 (data exception) and 23 (integrity constraint violation), or what SQLite has instead."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    origin = error.orig if isinstance(error, DBAPIError) else None
+    return str(getattr(origin, "sqlstate", None))[:2] in ("22", "23")
+
+
+def _name(url: URL) -> str:
+    return str(url.database) if url.get_backend_name() == "sqlite" else f"{url.database} at {url.host or 'localhost'}:{url.port or 5432}"
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return "it did not answer in time. See whether it runs and can be reached."
+    if isinstance(error, ConnectionError | OSError) and not isinstance(error, SQLAlchemyError):
+        return f"{error.strerror or error}. See whether it runs and whether host and port in store.url are right."
+    origin = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return f"{str(origin).splitlines()[0] if str(origin) else type(origin).__name__}."

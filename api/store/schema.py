@@ -1,0 +1,106 @@
+"""The tables as they are now. How they came to be stands in ``migrations``; a test proves that both agree.
+
+Times are seconds since the epoch as double precision, in both databases: the same numbers that the wire carries, no time zones, and SQLite
+has no type for instants anyway. Telephone numbers stand in the clear, because this is the record; they are never logged. Every id is
+drawn by us and at most 64 characters long.
+
+``quality`` has no foreign key: samples are bulk that may be dropped, and must never keep a call's record from being written.
+"""
+
+from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("identity", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_sign_in_at", Double),
+)
+
+node_runs = Table(
+    "node_runs",
+    metadata,
+    Column("boot_id", String(64), primary_key=True),
+    Column("node", String(64), nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+)
+"""One row per start of a node. ``ended_at`` is null while it runs, and for ever when it died without a word."""
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", String(64), primary_key=True),
+    Column("boot_id", String(64), ForeignKey("node_runs.boot_id"), nullable=False),
+    Column("direction", String(8), nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("caller_name", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("agent", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Column("ended_at", Double),
+    Column("end_reason", String(32)),
+    Column("end_sip", Integer),
+    Column("end_detail", Text),
+    Column("mos_scale", String(8)),
+    Column("mos_min", Double),
+    Column("mos_p50", Double),
+    Column("quality_cause", String(32)),
+    Index("ix_calls_started_at", "started_at"),
+    Index("ix_calls_state", "state"),
+)
+"""``mos_*`` and ``quality_cause`` sum up the leg that was heard worst; MOS is on ``mos_scale`` and comparable on that scale only."""
+
+legs = Table(
+    "legs",
+    metadata,
+    Column("leg_id", String(64), primary_key=True),
+    Column("call_id", String(64), ForeignKey("calls.call_id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("party", Text, nullable=False),
+    Column("trunk", String(64), nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Column("ended_at", Double),
+    Column("end_reason", String(32)),
+    Column("end_sip", Integer),
+    Column("end_detail", Text),
+    Index("ix_legs_call_id", "call_id"),
+    Index("ix_legs_kind_party_opened_at", "kind", "party", "opened_at"),
+)
+
+quality = Table(
+    "quality",
+    metadata,
+    Column("leg_id", String(64), primary_key=True),
+    Column("at", Double, primary_key=True),
+    Column("call_id", String(64), nullable=False),
+    Column("packets", Integer, nullable=False),
+    Column("loss", Double),
+    Column("jitter_ms", Double),
+    Column("round_trip_ms", Double),
+    Column("discarded", Integer, nullable=False),
+    Column("concealed_ms", Double, nullable=False),
+    Column("level_dbfs", Double),
+    Column("r", Double),
+    Column("mos", Double),
+    Column("scale", String(8), nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("codec", String(16), nullable=False),
+    Index("ix_quality_call_id", "call_id"),
+)
+"""One row per leg and second, as ``media.messages.LegSample`` has it."""

@@ -1,0 +1,250 @@
+"""Users, calls, legs and quality in a database: SQLite or PostgreSQL, by the same statements."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Executable, RowMapping, Select, Table, and_, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.store.database import database_url, in_words, make_engine
+from api.store.errors import StoreUnavailable
+from api.store.migrate import migrate
+from api.store.rows import CallRows, Row, Sample, StoredCall, StoredLeg, ToEpoch, User, call_rows, sample_row, worst_leg
+from api.store.schema import calls, legs, node_runs, quality, users
+from api.store.writer import Writer
+from media.messages import LegSample
+from rooms.causes import EndReason
+from rooms.record import CallRecord, CallState
+
+_CALL_COLUMNS = [calls.c[field.name] for field in fields(StoredCall) if field.name != "legs"]
+_LEG_COLUMNS = [legs.c[field.name] for field in fields(StoredLeg)]
+
+
+class Store:
+    """The database of this node. Made by ``Store.open``.
+
+    Writes of the call path (``put_call``, ``put_quality``) return at once and never fail; everything else raises ``StoreUnavailable`` when
+    the database is away. ``boot_id`` names this run of this node.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, node: str, boot_id: str) -> None:
+        self._engine = engine
+        self._node = node
+        self.boot_id = boot_id
+        self.writer = Writer(self._write_batch)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, node: str = "main", clock: Callable[[], float] = time.time) -> AsyncIterator["Store"]:
+        """Connect, migrate to the newest schema, and note that this node runs.
+
+        ``clock`` gives seconds since the epoch. Leaving writes what waits and notes that the run ended. Raises ``StoreUnavailable`` with
+        what to do: the file cannot be opened, the server is away, or the schema is newer than this program.
+        """
+        parsed = database_url(url)
+        engine = make_engine(parsed)
+        try:
+            store = cls(engine, node=node, boot_id=uuid4().hex)
+            run: Row = {"boot_id": store.boot_id, "node": node, "started_at": clock(), "ended_at": None}
+            with in_words(parsed):
+                async with store._writing() as connection:
+                    await connection.run_sync(migrate)
+                    await connection.execute(node_runs.insert().values(run))
+            async with store.writer:
+                yield store
+            ended = update(node_runs).where(node_runs.c.boot_id == store.boot_id).values(ended_at=clock())
+            with in_words(parsed):
+                async with store._writing() as connection:
+                    await connection.execute(ended)
+        finally:
+            await engine.dispose()
+
+    # ------------------------------------------------------------------ people
+
+    async def user(self, identity: str) -> User | None:
+        """Who may sign in under this identity; None for nobody, and for somebody disabled."""
+        rows = await self._rows(select(users).where(users.c.identity == identity, users.c.disabled.is_(False)))
+        return User(**rows[0]) if rows else None
+
+    async def users(self) -> list[User]:
+        """Everybody, disabled ones too, by identity."""
+        return [User(**row) for row in await self._rows(select(users).order_by(users.c.identity))]
+
+    async def save_user(
+        self, identity: str, *, name: str, role: str, password_hash: str, disabled: bool = False, created_at: float | None = None
+    ) -> None:
+        """Make this user, or change the one who has this identity. ``created_at`` counts when the user is made; now by default."""
+        row: Row = {"identity": identity, "name": name, "role": role, "password_hash": password_hash, "disabled": disabled}
+        made = {**row, "created_at": time.time() if created_at is None else created_at, "last_sign_in_at": None}
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                statement = self._insert(users).values(made)
+                await connection.execute(statement.on_conflict_do_update(index_elements=["identity"], set_=row))
+
+    async def set_password_hash(self, identity: str, password_hash: str) -> None:
+        await self._update_user(identity, {"password_hash": password_hash})
+
+    async def signed_in(self, identity: str, at: float) -> None:
+        """Note when this user last signed in."""
+        await self._update_user(identity, {"last_sign_in_at": at})
+
+    async def _update_user(self, identity: str, values: Row) -> None:
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                await connection.execute(update(users).where(users.c.identity == identity).values(values))
+
+    # ------------------------------------------------------------------ calls, from the call path
+
+    def put_call(self, record: CallRecord, to_epoch: ToEpoch) -> None:
+        """Keep a call as it now stands; the newest counts. Returns at once."""
+        self.writer.put_call(call_rows(record, self.boot_id, to_epoch))
+
+    def put_quality(self, call_id: str, at: float, samples: Sequence[LegSample]) -> None:
+        """Keep a second's samples of a call. ``at``: seconds since the epoch. Returns at once; the oldest give way when too many wait."""
+        for leg in samples:
+            self.writer.put_sample(Sample(call_id, at, leg))
+
+    async def flush(self) -> None:
+        """Wait until all that was put so far is written."""
+        await self.writer.flush()
+
+    async def _write_batch(self, written: list[CallRows], samples: list[Sample]) -> None:
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                for call in written:
+                    await self._write_call(connection, call)
+                if samples:
+                    statement = self._insert(quality).on_conflict_do_nothing(index_elements=["leg_id", "at"])
+                    await connection.execute(statement, [sample_row(sample) for sample in samples])
+                ended = {call.call_id for call in written if call.ended}
+                for call_id in sorted(ended | await self._ended_among(connection, samples)):
+                    await self._sum_up(connection, call_id)
+
+    async def _write_call(self, connection: AsyncConnection, call: CallRows) -> None:
+        await connection.execute(self._upsert(calls, "call_id", call.call))
+        for leg in call.legs:
+            await connection.execute(self._upsert(legs, "leg_id", leg))
+
+    def _upsert(self, table: Table, key: str, row: Row) -> Executable:
+        """Insert or replace. What has ended stays ended, whatever comes late."""
+        statement = self._insert(table).values(row)
+        newer = or_(table.c.ended_at.is_(None), statement.excluded.ended_at.is_not(None))
+        rest = {name: value for name, value in row.items() if name != key}
+        return statement.on_conflict_do_update(index_elements=[key], set_=rest, where=newer)
+
+    async def _ended_among(self, connection: AsyncConnection, samples: list[Sample]) -> set[str]:
+        """Which of the samples' calls have ended already: their last samples came after their record."""
+        ids = {sample.call_id for sample in samples}
+        if not ids:
+            return set()
+        ended = await connection.scalars(select(calls.c.call_id).where(calls.c.call_id.in_(ids), calls.c.ended_at.is_not(None)))
+        return set(ended)
+
+    async def _sum_up(self, connection: AsyncConnection, call_id: str) -> None:
+        query = select(quality.c.leg_id, quality.c.scale, quality.c.mos, quality.c.cause)
+        found = await connection.execute(query.where(quality.c.call_id == call_id, quality.c.mos.is_not(None)))
+        summary = worst_leg((leg_id, scale, mos, cause) for leg_id, scale, mos, cause in found)
+        if summary is not None:
+            values = {
+                "mos_scale": summary.scale,
+                "mos_min": summary.mos_min,
+                "mos_p50": summary.mos_p50,
+                "quality_cause": summary.cause,
+            }
+            await connection.execute(update(calls).where(calls.c.call_id == call_id).values(values))
+
+    # ------------------------------------------------------------------ calls, to be read
+
+    async def call(self, call_id: str) -> StoredCall | None:
+        """A call with its legs, oldest leg first."""
+        found = await self._rows(select(*_CALL_COLUMNS).where(calls.c.call_id == call_id))
+        if not found:
+            return None
+        of_call = select(*_LEG_COLUMNS).where(legs.c.call_id == call_id).order_by(legs.c.opened_at, legs.c.kind, legs.c.leg_id)
+        return StoredCall(**found[0], legs=tuple(StoredLeg(**row) for row in await self._rows(of_call)))
+
+    async def recent_calls(self, agent: str, limit: int) -> list[StoredCall]:
+        """The last calls that were this person's or rang at theirs, newest first, without legs.
+
+        A call that somebody else took is told as it was for this person: it ended, unanswered, when it stopped ringing here.
+        """
+        of_agent = and_(legs.c.call_id == calls.c.call_id, legs.c.kind == "agent", legs.c.party == agent)
+        end = [legs.c.ended_at.label("leg_ended_at"), legs.c.end_reason.label("leg_end_reason"), legs.c.end_detail.label("leg_end_detail")]
+        query = select(*_CALL_COLUMNS, *end).join(legs, of_agent).order_by(legs.c.opened_at.desc(), calls.c.call_id).limit(limit)
+        return [_as_it_was_for(agent, dict(row)) for row in await self._rows(query)]
+
+    async def samples(self, call_id: str) -> list[Sample]:
+        """Every quality sample of a call, oldest first."""
+        rows = await self._rows(select(quality).where(quality.c.call_id == call_id).order_by(quality.c.at, quality.c.leg_id))
+        return [
+            Sample(row["call_id"], row["at"], LegSample(**{key: row[key] for key in row if key not in ("call_id", "at")})) for row in rows
+        ]
+
+    # ------------------------------------------------------------------ the state of things
+
+    async def mark_interrupted(self, now: float) -> list[str]:
+        """End the calls that an earlier run of this node left open, and return their ids. To be called once, at start.
+
+        Such a call ended at its last sign of life (a quality sample, the answer, or its start), which is at most some seconds before the
+        run died, and not now; never after ``now``.
+        """
+        earlier = select(node_runs.c.boot_id).where(node_runs.c.node == self._node, node_runs.c.boot_id != self.boot_id)
+        query = select(calls.c.call_id, calls.c.started_at, calls.c.answered_at, func.max(quality.c.at).label("heard_at"))
+        query = query.outerjoin(quality, quality.c.call_id == calls.c.call_id)
+        query = query.where(calls.c.ended_at.is_(None), calls.c.boot_id.in_(earlier)).group_by(calls.c.call_id).order_by(calls.c.started_at)
+        end: Row = {"end_reason": EndReason.INTERRUPTED.value, "end_sip": None, "end_detail": "The server stopped without a word."}
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                left = (await connection.execute(query)).all()
+                for row in left:
+                    ended_at = min(now, max(at for at in (row.started_at, row.answered_at, row.heard_at) if at is not None))
+                    values = {**end, "ended_at": ended_at}
+                    await connection.execute(
+                        update(calls).where(calls.c.call_id == row.call_id).values(**values, state=CallState.ENDED.value)
+                    )
+                    of_call = and_(legs.c.call_id == row.call_id, legs.c.ended_at.is_(None))
+                    await connection.execute(update(legs).where(of_call).values(values))
+                    await self._sum_up(connection, row.call_id)
+        return [row.call_id for row in left]
+
+    async def healthy(self) -> bool:
+        """Does the database answer, and does somebody write to it?"""
+        if not self.writer.alive:
+            return False
+        try:
+            await self._rows(select(1))
+        except StoreUnavailable:
+            return False
+        return True
+
+    # ------------------------------------------------------------------ statements
+
+    async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        with in_words(self._engine.url):
+            async with self._engine.connect() as connection:
+                rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+                return rows
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction that is meant to write."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(writes=True)
+            async with connection.begin():
+                yield connection
+
+    def _insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
+        """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy has per database."""
+        return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _as_it_was_for(agent: str, row: Row) -> StoredCall:
+    end = {name: row.pop(f"leg_{name}") for name in ("ended_at", "end_reason", "end_detail")}
+    if row["agent"] != agent and end["ended_at"] is not None:
+        row.update(end, state=CallState.ENDED.value, answered_at=None)
+    return StoredCall(**row)

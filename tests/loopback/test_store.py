@@ -1,0 +1,367 @@
+"""The store on both of its databases: the same tests, a real file and a real server."""
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from api.store import Store, StoreUnavailable
+from api.store.database import database_url, make_engine
+from api.store.schema import metadata
+from media.messages import LegSample
+from rooms.causes import Cause, EndReason
+from rooms.record import CallRecord, CallState, LegRecord
+from tests.kit.postgres import Postgres
+
+NUMBER = "+34600111222"
+BUSY = Cause(EndReason.BUSY, 486, "Busy here")
+ELSEWHERE = Cause(EndReason.ANSWERED_ELSEWHERE, 200, "Somebody else took the call.")
+
+
+def epoch(now_s: float) -> float:
+    return 1_000_000.0 + now_s
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/calls.sqlite3"
+    server: Postgres = request.getfixturevalue("postgres")
+    return await server.create(f"t{uuid4().hex}")
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    async with Store.open(url) as store:
+        yield store
+
+
+def record(
+    call_id: str = "c",
+    *,
+    agent: str = "ana",
+    started_s: float = 0.0,
+    answered_s: float | None = None,
+    ended_s: float | None = None,
+    cause: Cause | None = None,
+    rung: tuple[str, ...] = ("ana",),
+) -> CallRecord:
+    state = CallState.ENDED if ended_s is not None else CallState.LIVE if answered_s is not None else CallState.RINGING
+    phone = LegRecord(f"{call_id}-phone", "phone", NUMBER, "pbx", started_s, answered_s, ended_s, cause)
+    legs = [phone]
+    for identity in rung:
+        lost = answered_s is not None and identity != agent
+        end = (answered_s, ELSEWHERE) if lost else (ended_s, cause)
+        legs.append(LegRecord(f"{call_id}-{identity}", "agent", identity, "", started_s, None if lost else answered_s, *end))
+    return CallRecord(call_id, "in", NUMBER, "Luz", "900", agent, state, started_s, answered_s, ended_s, cause, tuple(legs))
+
+
+def sample(leg_id: str, mos: float | None, *, scale: str = "nb", cause: str = "good") -> LegSample:
+    return LegSample(
+        leg_id=leg_id,
+        packets=50,
+        loss=0.02,
+        jitter_ms=3.5,
+        round_trip_ms=None,
+        discarded=1,
+        concealed_ms=20.0,
+        level_dbfs=-21.5,
+        r=80.0,
+        mos=mos,
+        scale=scale,
+        cause=cause,
+        codec="g722",
+    )
+
+
+# --- schema
+
+
+def _differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+
+
+async def test_migrations_lead_to_the_schema(url: str) -> None:
+    async with Store.open(url):
+        pass
+    engine = make_engine(database_url(url))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+        await connection.execute(text("ALTER TABLE users ADD COLUMN extra INTEGER"))
+        assert len(await connection.run_sync(_differences)) == 1, "the comparison sees differences"
+    await engine.dispose()
+
+
+async def test_two_that_start_together_on_an_empty_database(url: str) -> None:
+    async with Store.open(url, node="a") as one, Store.open(url, node="b") as two:
+        assert await one.healthy() and await two.healthy()
+
+    async def open_and_close(node: str) -> None:
+        async with Store.open(url, node=node) as store:
+            assert await store.healthy()
+
+    await asyncio.gather(*(open_and_close(node) for node in "cdef"))
+
+
+async def test_first_starts_together(tmp_path: Path, postgres: Postgres) -> None:
+    for url in (f"sqlite:///{tmp_path}/new.sqlite3", await postgres.create("together")):
+        opened = [Store.open(url, node=node) for node in "abcd"]
+        stores = await asyncio.gather(*(store.__aenter__() for store in opened))
+        assert all(await asyncio.gather(*(store.healthy() for store in stores)))
+        await asyncio.gather(*(store.__aexit__(None, None, None) for store in opened))
+
+
+async def test_a_newer_schema_is_refused(url: str) -> None:
+    async with Store.open(url):
+        pass
+    engine = make_engine(database_url(url))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await engine.dispose()
+    with pytest.raises(StoreUnavailable, match="newer than this program"):
+        async with Store.open(url):
+            pass
+
+
+# --- people
+
+
+async def test_users_are_made_changed_and_disabled(store: Store) -> None:
+    assert await store.user("ana") is None
+    await store.save_user("ana", name="Ana", role="agent", password_hash="h1", created_at=5.0)
+    await store.save_user("ana", name="Ana Ruiz", role="supervisor", password_hash="h2", created_at=9.0)
+    await store.signed_in("ana", 7.0)
+    await store.set_password_hash("ana", "h3")
+    ana = await store.user("ana")
+    assert ana is not None
+    assert (ana.name, ana.role, ana.password_hash) == ("Ana Ruiz", "supervisor", "h3")
+    assert (ana.created_at, ana.last_sign_in_at, ana.disabled) == (5.0, 7.0, False)
+    await store.save_user("ana", name="Ana", role="agent", password_hash="h3", disabled=True)
+    assert await store.user("ana") is None
+    assert [(user.identity, user.disabled) for user in await store.users()] == [("ana", True)]
+
+
+# --- calls
+
+
+async def test_a_call_with_its_legs_comes_back_as_it_went(store: Store) -> None:
+    store.put_call(record(ended_s=12.25, cause=BUSY), epoch)
+    await store.flush()
+    call = await store.call("c")
+    assert call is not None
+    assert (call.caller, call.caller_name, call.called, call.agent) == (NUMBER, "Luz", "900", "ana")
+    assert (call.state, call.started_at, call.answered_at, call.ended_at) == ("ended", 1_000_000.0, None, 1_000_012.25)
+    assert (call.end_reason, call.end_sip, call.end_detail) == ("busy", 486, "Busy here")
+    assert [(leg.kind, leg.party, leg.trunk) for leg in call.legs] == [("agent", "ana", ""), ("phone", NUMBER, "pbx")]
+    assert await store.call("unknown") is None
+
+
+async def test_the_newest_record_counts_and_the_end_is_final(store: Store) -> None:
+    for step in (record(), record(answered_s=3.0), record(answered_s=3.0, ended_s=9.0, cause=BUSY)):
+        store.put_call(step, epoch)
+        await store.flush()
+    store.put_call(record(answered_s=3.0), epoch)
+    store.put_call(record(answered_s=3.0), epoch)
+    await store.flush()
+    call = await store.call("c")
+    assert call is not None and (call.state, call.ended_at) == ("ended", 1_000_009.0)
+    assert {leg.ended_at for leg in call.legs} == {1_000_009.0} and len(call.legs) == 2
+
+
+async def test_recent_calls_are_ones_own_and_those_that_rang(store: Store) -> None:
+    for at, rung in enumerate([("ana",), ("bea",), ("ana", "bea")]):
+        taker = "bea" if "bea" in rung else "ana"
+        store.put_call(record(f"c{at}", agent=taker, started_s=at, answered_s=at + 1, ended_s=at + 9, cause=BUSY, rung=rung), epoch)
+    await store.flush()
+    assert [call.call_id for call in await store.recent_calls("ana", 10)] == ["c2", "c0"]
+    assert [call.call_id for call in await store.recent_calls("bea", 1)] == ["c2"]
+    missed, taken = (await store.recent_calls("ana", 10))[0], (await store.recent_calls("bea", 10))[0]
+    assert (missed.end_reason, missed.answered_at, missed.ended_at) == ("answered_elsewhere", None, 1_000_003.0)
+    assert (taken.end_reason, taken.answered_at, taken.ended_at) == ("busy", 1_000_003.0, 1_000_011.0)
+    assert await store.recent_calls(NUMBER, 10) == [], "a phone is no agent"
+
+
+# --- quality
+
+
+async def test_samples_and_the_summary_of_the_worst_leg(store: Store) -> None:
+    store.put_call(record(answered_s=1.0), epoch)
+    for second, (agent_mos, phone_mos) in enumerate([(4.4, 4.1), (4.4, 2.5), (4.3, 3.9), (None, None)]):
+        cause = "loss" if phone_mos == 2.5 else "good"
+        store.put_quality("c", 1_000_001.0 + second, [sample("c-ana", agent_mos, scale="wb"), sample("c-phone", phone_mos, cause=cause)])
+    store.put_quality("c", 1_000_001.0, [sample("c-ana", 1.0)])
+    await store.flush()
+    samples = await store.samples("c")
+    assert len(samples) == 8, "the same leg and second is the same sample"
+    assert samples[1].leg == sample("c-phone", 4.1) and samples[0].at == 1_000_001.0
+    call = await store.call("c")
+    assert call is not None and call.mos_min is None
+    store.put_call(record(answered_s=1.0, ended_s=5.0, cause=BUSY), epoch)
+    await store.flush()
+    call = await store.call("c")
+    assert call is not None
+    assert (call.mos_scale, call.mos_min, call.mos_p50, call.quality_cause) == ("nb", 2.5, 3.9, "loss")
+    store.put_quality("c", 1_000_005.0, [sample("c-phone", 1.5, cause="loss")])
+    await store.flush()
+    call = await store.call("c")
+    assert call is not None and call.mos_min == 1.5, "the last second comes after the end"
+
+
+async def test_samples_of_a_call_that_nobody_recorded_do_no_harm(store: Store) -> None:
+    store.put_quality("ghost", 1.0, [sample("g", 4.0)])
+    store.put_call(record(), epoch)
+    await store.flush()
+    assert await store.call("c") is not None and len(await store.samples("ghost")) == 1
+
+
+# --- starts and ends of the node
+
+
+async def test_calls_of_a_run_that_died_are_interrupted(url: str) -> None:
+    async with Store.open(url) as dead:
+        dead.put_call(record("ringing", started_s=3.0), epoch)
+        dead.put_call(record("live", answered_s=4.0), epoch)
+        dead.put_call(record("done", answered_s=4.0, ended_s=5.0, cause=BUSY), epoch)
+        dead.put_quality("live", epoch(30.0), [sample("live-phone", 4.0)])
+        await dead.flush()
+        async with Store.open(url, node="another") as other:
+            assert await other.mark_interrupted(epoch(99.0)) == [], "another node's calls may well live"
+        async with Store.open(url) as store:
+            store.put_call(record("mine", answered_s=50.0), epoch)
+            await store.flush()
+            assert await store.mark_interrupted(epoch(99.0)) == ["live", "ringing"]
+            assert await store.mark_interrupted(epoch(99.0)) == []
+            live, ringing = await store.call("live"), await store.call("ringing")
+            done, mine = await store.call("done"), await store.call("mine")
+    assert live is not None and ringing is not None and done is not None and mine is not None
+    assert (live.state, live.end_reason, live.ended_at, live.mos_p50) == ("ended", "interrupted", epoch(30.0), 4.0)
+    assert {leg.end_reason for leg in live.legs} == {"interrupted"}
+    assert (ringing.end_reason, ringing.ended_at) == ("interrupted", epoch(3.0))
+    assert (done.end_reason, mine.state) == ("busy", "live")
+
+
+async def test_what_waits_is_written_when_the_store_closes(url: str) -> None:
+    async with Store.open(url) as store:
+        for at in range(50):
+            store.put_call(record(f"c{at}", started_s=at), epoch)
+    async with Store.open(url) as store:
+        assert len(await store.recent_calls("ana", 100)) == 50
+
+
+async def test_the_run_is_noted(url: str) -> None:
+    times = iter([100.0, 200.0])
+    async with Store.open(url, clock=lambda: next(times)) as store:
+        boot_id = store.boot_id
+    engine = make_engine(database_url(url))
+    async with engine.connect() as connection:
+        rows = (await connection.execute(text("SELECT boot_id, node, started_at, ended_at FROM node_runs"))).all()
+    await engine.dispose()
+    assert [tuple(row) for row in rows] == [(boot_id, "main", 100.0, 200.0)]
+
+
+# --- when the database is not there
+
+
+async def test_records_outlive_an_outage() -> None:
+    with Postgres() as server:
+        async with Store.open(await server.create("outage")) as store:
+            store.put_call(record(), epoch)
+            await store.flush()
+            server.stop()
+            store.put_call(record(answered_s=2.0), epoch)
+            store.put_call(record("d"), epoch)
+            store.put_quality("c", epoch(3.0), [sample("c-phone", 4.0)])
+            assert not await store.healthy()
+            with pytest.raises(StoreUnavailable, match="Connect call failed"):
+                await store.call("c")
+            store.put_call(record(answered_s=2.0, ended_s=9.0, cause=BUSY), epoch)
+            server.start()
+            await asyncio.wait_for(store.flush(), 20.0)
+            call, other = await store.call("c"), await store.call("d")
+            assert call is not None and call.end_reason == "busy" and call.mos_p50 == 4.0
+            assert other is not None and other.state == "ringing"
+            assert await store.healthy()
+
+
+async def test_one_row_that_the_database_refuses_costs_only_itself(postgres: Postgres) -> None:
+    async with Store.open(await postgres.create("refusal")) as store:
+        for call_id in ("a", "b" * 65, "c"):
+            store.put_call(record(call_id), epoch)
+        await store.flush()
+        assert [call.call_id for call in await store.recent_calls("ana", 9)] == ["a", "c"] and store.writer.refused == 1
+
+
+async def test_errors_say_what_to_do_and_keep_secrets(tmp_path: Path, postgres: Postgres) -> None:
+    no_database = tmp_path / "text.sqlite3"
+    no_database.write_text("This is no database. " * 100)
+    cases = {
+        f"sqlite:///{tmp_path}/missing/calls.sqlite3": "make its folder",
+        f"sqlite:///{tmp_path}": "cannot be opened",
+        f"sqlite:///{no_database}": "not a database",
+        "sqlite://": "names no file",
+        "calls.db": "no database URL",
+        "mysql://root:secret@localhost/calls": "do not speak",
+        postgres.url("nothing"): "does not exist",
+        postgres.url("postgres", password="secret"): "password authentication failed",
+        "postgresql://postgres:secret@127.0.0.1:1/calls": "host and port",
+    }
+    for url, expected in cases.items():
+        with pytest.raises(StoreUnavailable, match=expected) as refusal:
+            async with Store.open(url):
+                pass
+        assert "secret" not in str(refusal.value) and "only for" not in str(refusal.value)
+
+
+async def test_numbers_stay_out_of_error_messages(store: Store) -> None:
+    await store.save_user("ana", name="Ana", role="agent", password_hash="h")
+    with pytest.raises(StoreUnavailable) as refusal:
+        await store.save_user("ana", name=NUMBER, role="agent", password_hash=None)  # type: ignore[arg-type]
+    assert NUMBER not in str(refusal.value)
+    assert refusal.value.__cause__ is None or NUMBER not in str(refusal.value.__cause__)
+
+
+# --- SQLite's own
+
+
+async def test_the_file_is_ours_alone_and_in_wal_mode(tmp_path: Path) -> None:
+    path = tmp_path / "calls.sqlite3"
+    async with Store.open(f"sqlite:///{path}"):
+        for name in ("calls.sqlite3", "calls.sqlite3-wal"):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+async def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    async with Store.open(f"sqlite:///{tmp_path}/calls.sqlite3") as store:
+        store.put_call(record(), epoch)
+        await store.flush()
+        async with store._writing() as connection:
+            await connection.execute(text("UPDATE calls SET caller_name = 'someone'"))
+            call = await asyncio.wait_for(store.call("c"), 2.0)
+        assert call is not None and call.caller_name == "Luz"
+
+
+async def test_a_failed_migration_leaves_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/calls.sqlite3"
+    engine = make_engine(database_url(url))
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE legs (x INTEGER)"))
+    with suppress(StoreUnavailable):
+        async with Store.open(url):
+            pytest.fail("a table of another program is in the way")
+    async with engine.connect() as connection:
+        names = (await connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'"))).all()
+    await engine.dispose()
+    assert names == ["legs"]
