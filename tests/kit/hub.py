@@ -1,7 +1,7 @@
 """A real hub on a real aiohttp server, and real Socket.IO clients of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -92,6 +92,10 @@ class RunningHub:
         client = await self._stack.enter_async_context(_client())
         await client.connect(self.url, {"token": self.token(identity), **auth})
         return client
+
+    def at_end(self, close: Callable[[], Awaitable[object]]) -> None:
+        """Called when the hub's block has ended."""
+        self._stack.push_async_callback(close)
 
     async def unconnected(self) -> "Client":
         return await self._stack.enter_async_context(_client())
