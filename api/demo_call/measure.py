@@ -72,6 +72,7 @@ def _measure(played: Played, take: Take, speech: str, into: Figures) -> None:
     into.add("payloads_identical", crossing.identical)
     into.add("added_by_server", crossing.added_ms)
     into.add("added_p99", crossing.slowest_ms)
+    into.add("entered_the_server", crossing.quality_in)
     into.add("left_the_server", crossing.quality_out)
     into.add("silence_in_speech", crossing.silence_ms)
     into.add("delay_excursion", crossing.excursion_ms)

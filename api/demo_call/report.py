@@ -16,6 +16,7 @@ _UNITS = {
     "pesq_wb": "MOS-LQO",
     "pesq_nb": "MOS-LQO",
     "our_share": "MOS-LQO",
+    "entered_the_server": "MOS-LQO",
     "left_the_server": "MOS-LQO",
     "stock_aiortc": "MOS-LQO",
     "payloads_identical": "fraction",

@@ -48,7 +48,7 @@ class Take:
 
 @dataclass(slots=True)
 class Played:
-    """All takes of a run, with the sentences that were said, and how long the server took from offer to answer on average (ms)."""
+    """All takes of a run, with the sentences that were said, and how long the server took from offer to answer (median, ms)."""
 
     plan: Plan
     agent_says: Sentence
@@ -252,7 +252,6 @@ async def _finish(stage: _Stage, take: Take, hang_up: Callable[[], Any]) -> None
 
 
 async def _offer_to_answer_ms(running: Server) -> float | None:
-    """Mean of the server's own histogram, from the arrival of a page's offer to its answer."""
-    name = "centralita_peer_offer_answer_seconds"
-    total, count = await running.metric(f"{name}_sum"), await running.metric(f"{name}_count")
-    return total / count * 1000 if total is not None and count else None
+    """Median of the server's own histogram, from the arrival of a page's offer to its answer."""
+    seconds = await running.median("centralita_peer_offer_answer_seconds")
+    return None if seconds is None else seconds * 1000

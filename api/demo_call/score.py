@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from api.demo_call.speech import Samples
 
 _MARGIN_S = 0.2
+_SURE, _LIKELY = 0.5, 0.3
+"""Likeness from which a match is believed at once, and from which it is when nothing better is found."""
 
 
 class NotHeard(Exception):
@@ -25,21 +27,37 @@ class Found:
 def find(reference: Samples, heard: Samples) -> Found:
     """Where ``reference`` (n,) lies whole in ``heard`` (m,), m >= n, same rate: the place of the highest normalised cross-correlation.
 
-    Raises NotHeard where the recording is too short, silent, or nothing in it resembles the sentence.
+    A path whose delay changed in mid-sentence matches nowhere as a whole: then the quarters of the sentence are sought, and where most lie
+    within a quarter of a second of where they should, their median decides. Raises NotHeard where the recording is too short, silent, or
+    nothing in it resembles the sentence.
     """
+    if len(heard) < len(reference):
+        raise NotHeard(f"only {len(heard)} samples were recorded, the sentence has {len(reference)}: no audio arrived, or too little")
+    whole = _best_match(reference, heard)
+    if whole.correlation >= _SURE:
+        return whole
+    size = len(reference) // 4
+    quarters = [_best_match(reference[at : at + size], heard) for at in range(0, 4 * size, size)]
+    starts = [quarter.start - number * size for number, quarter in enumerate(quarters)]
+    start = round(float(np.median(starts)))
+    near = [quarter.correlation for quarter, at in zip(quarters, starts, strict=True) if abs(at - start) < size / 6]
+    if len(near) >= 3 and np.mean(near) >= _SURE:
+        return Found(max(0, min(start, len(heard) - len(reference))), float(np.mean(near)))
+    if whole.correlation >= _LIKELY:
+        return whole
+    level = 20 * np.log10(np.sqrt(np.mean(heard.astype(np.float64) ** 2)) + 1e-9)
+    raise NotHeard(f"the sentence is not in the recording: best likeness {whole.correlation:.2f}, level {level:.0f} dBFS")
+
+
+def _best_match(reference: Samples, heard: Samples) -> Found:
     count = len(reference)
-    if len(heard) < count:
-        raise NotHeard(f"only {len(heard)} samples were recorded, the sentence has {count}: no audio arrived, or for too short a time")
     size = 1 << (len(heard) + count - 1).bit_length()
     spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(reference, size))
     product = np.fft.irfft(spectrum, size)[: len(heard) - count + 1]
     power = np.concatenate([[0.0], np.cumsum(heard.astype(np.float64) ** 2)])
     energy = power[count:] - power[:-count]
-    alike = product / np.sqrt(np.maximum(energy, 1e-6 * count) * float(np.sum(reference.astype(np.float64) ** 2)))
+    alike = product / np.sqrt(np.maximum(energy, 1e-6 * count) * max(float(np.sum(reference.astype(np.float64) ** 2)), 1e-9))
     start = int(np.argmax(alike))
-    if alike[start] < 0.3:
-        level = 20 * np.log10(np.sqrt(np.mean(heard.astype(np.float64) ** 2)) + 1e-9)
-        raise NotHeard(f"the sentence is not in the recording: best likeness {alike[start]:.2f}, level {level:.0f} dBFS")
     return Found(start, float(alike[start]))
 
 
@@ -72,7 +90,7 @@ def longest_silence_ms(reference: Samples, heard: Samples, rate_hz: int, *, belo
 
 
 def delays_ms(reference: Samples, heard: Samples, rate_hz: int) -> NDArray[np.float64]:
-    """Delay against the whole sentence's, (k, 2): centre of each 160 ms window of speech in ms, and its own delay there, by correlation
+    """Delay against its usual value, (k, 2): centre of each 160 ms window of speech in ms, and its own delay there, by correlation
     over +-400 ms. Windows in which nothing resembles the sentence are left out."""
     found = find(reference, heard)
     size, step, reach = round(0.16 * rate_hz), round(0.02 * rate_hz), round(0.4 * rate_hz)
@@ -84,13 +102,12 @@ def delays_ms(reference: Samples, heard: Samples, rate_hz: int) -> NDArray[np.fl
             continue
         first = max(0, found.start + at - reach)
         near = heard[first : found.start + at + size + reach]
-        try:
-            here = find(window, near)
-        except NotHeard:
-            continue
+        here = _best_match(window, near) if len(near) >= size else Found(0, 0.0)
         if here.correlation > 0.7:
             rows.append(((at + size / 2) * 1000 / rate_hz, (first + here.start - found.start - at) * 1000 / rate_hz))
-    return np.array(rows, np.float64).reshape(-1, 2)
+    lags = np.array(rows, np.float64).reshape(-1, 2)
+    lags[:, 1] -= np.median(lags[:, 1]) if len(lags) else 0.0
+    return lags
 
 
 def _levels(pcm: Samples, rate_hz: int) -> NDArray[np.float64]:

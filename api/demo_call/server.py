@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 import tomllib
 from collections.abc import AsyncIterator, Mapping
@@ -35,11 +36,18 @@ class Server:
         async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
             return response.status, await response.text()
 
-    async def metric(self, name: str) -> float | None:
-        """Sum of the samples of one Prometheus metric, None where there are none."""
+    async def median(self, histogram: str) -> float | None:
+        """Median of a Prometheus histogram without labels, linear within its bucket; None where it holds nothing."""
         _, text = await self.get("/metrics")
-        values = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] == name]
-        return sum(values) if values else None
+        pairs = re.findall(rf'^{re.escape(histogram)}_bucket{{le="([^"]+)"}} (\S+)$', text, re.MULTILINE)
+        buckets = [(float(bound), float(count)) for bound, count in pairs]
+        total = buckets[-1][1] if buckets else 0.0
+        lower, below = 0.0, 0.0
+        for bound, count in buckets:
+            if count and count >= total / 2:
+                return lower if bound == float("inf") else lower + (bound - lower) * (total / 2 - below) / (count - below)
+            lower, below = bound, count
+        return None
 
     async def line_is_up(self, name: str) -> None:
         """Returns once the telephone line is registered. Raises PeerFailure where it is not soon."""

@@ -16,8 +16,10 @@ Samples = NDArray[np.float32]
 PLAYED_HZ = 48_000
 _SENTENCE_HZ = 16_000
 LEAD_S = 1.0
-"""Silence before the sentence: what is lost while a path comes up is not speech."""
+"""Before the sentence: what is lost while a path comes up is not speech."""
 GAP_S = 1.0
+_HUM_HZ, _HUM_DBFS, _HUSH_S = 200.0, -40.0, 0.4
+"""The lead hums faintly, so that the first audio can be seen at once, and hushes before the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,19 @@ def sentence(prompt: str, wav: Path, *, repeats: int = 12) -> Sentence:
     decoder = make_decoder(G722, rate_hz=_SENTENCE_HZ)
     data = files("media").joinpath("prompts", f"{prompt}.g722").read_bytes()
     pcm = _trimmed(np.concatenate([decoder.decode(data[at : at + 160]) for at in range(0, len(data) - 159, 160)]))
-    lead, gap = (np.zeros(round(seconds * _SENTENCE_HZ), np.float32) for seconds in (LEAD_S, GAP_S))
+    lead, gap = _lead(), np.zeros(round(GAP_S * _SENTENCE_HZ), np.float32)
     played = np.tile(at_rate(np.concatenate([lead, pcm, gap]), _SENTENCE_HZ, PLAYED_HZ), repeats)
     wavfile.write(wav, PLAYED_HZ, to_pcm16(played))
     return Sentence(pcm, wav)
+
+
+def _lead() -> Samples:
+    hum = (
+        10 ** (_HUM_DBFS / 20)
+        * np.sqrt(2)
+        * np.sin(2 * np.pi * _HUM_HZ * np.arange(round((LEAD_S - _HUSH_S) * _SENTENCE_HZ)) / _SENTENCE_HZ)
+    )
+    return np.concatenate([hum, np.zeros(round(_HUSH_S * _SENTENCE_HZ))]).astype(np.float32)
 
 
 def at_rate(pcm: Samples, rate_in_hz: int, rate_out_hz: int) -> Samples:
