@@ -24,6 +24,9 @@ from rooms.record import CallRecord, CallState
 _CALL_COLUMNS = [calls.c[field.name] for field in fields(StoredCall) if field.name != "legs"]
 _LEG_COLUMNS = [legs.c[field.name] for field in fields(StoredLeg)]
 
+_SUMMARY = frozenset({calls.c.mos_scale, calls.c.mos_min, calls.c.mos_p50, calls.c.quality_cause})
+"""Columns that no record carries: they are summed up from the samples."""
+
 
 class Store:
     """The database of this node. Made by ``Store.open``.
@@ -116,8 +119,10 @@ class Store:
     async def _write_batch(self, written: list[CallRows], samples: list[Sample]) -> None:
         with in_words(self._engine.url):
             async with self._writing() as connection:
-                for call in written:
-                    await self._write_call(connection, call)
+                if written:
+                    await connection.execute(self._upsert(calls), [call.call for call in written])
+                if of_legs := [leg for call in written for leg in call.legs]:
+                    await connection.execute(self._upsert(legs), of_legs)
                 if samples:
                     statement = self._insert(quality).on_conflict_do_nothing(index_elements=["leg_id", "at"])
                     await connection.execute(statement, [sample_row(sample) for sample in samples])
@@ -125,17 +130,12 @@ class Store:
                 for call_id in sorted(ended | await self._ended_among(connection, samples)):
                     await self._sum_up(connection, call_id)
 
-    async def _write_call(self, connection: AsyncConnection, call: CallRows) -> None:
-        await connection.execute(self._upsert(calls, "call_id", call.call))
-        for leg in call.legs:
-            await connection.execute(self._upsert(legs, "leg_id", leg))
-
-    def _upsert(self, table: Table, key: str, row: Row) -> Executable:
-        """Insert or replace. What has ended stays ended, whatever comes late."""
-        statement = self._insert(table).values(row)
+    def _upsert(self, table: Table) -> Executable:
+        """Insert or replace what a row gives. What has ended stays ended, whatever comes late."""
+        statement = self._insert(table)
         newer = or_(table.c.ended_at.is_(None), statement.excluded.ended_at.is_not(None))
-        rest = {name: value for name, value in row.items() if name != key}
-        return statement.on_conflict_do_update(index_elements=[key], set_=rest, where=newer)
+        given = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key and column not in _SUMMARY}
+        return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=given, where=newer)
 
     async def _ended_among(self, connection: AsyncConnection, samples: list[Sample]) -> set[str]:
         """Which of the samples' calls have ended already: their last samples came after their record."""
