@@ -1,0 +1,191 @@
+"""The server as a process: how it starts where something is wrong, how it ends with live calls, and what is left after ``kill -9``."""
+
+import asyncio
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from api.demo_call.baresip import PhoneSettings, phone
+from api.demo_call.kamailio import kamailio
+from api.demo_call.process import ChildProcess, free_port
+from api.demo_call.server import write_settings
+from api.demo_call.speech import sentence
+from tests.kit.hub import Client
+from tests.kit.server import running_server
+
+ENDS_WITHIN_S = 5.0
+STARTS_WITHIN_S = 20.0
+
+
+@asynccontextmanager
+async def serving(directory: Path, *options: str) -> AsyncIterator[ChildProcess]:
+    """``centralita serve`` over a data folder in ``directory``; ended however it is when the block ends."""
+    command = [sys.executable, "-m", "api", "serve", "--data-dir", str(directory / "data"), *options]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    async with ChildProcess("the server", command, log=directory / "server.log", directory=directory, environment=environment) as process:
+        yield process
+
+
+@asynccontextmanager
+async def page(url: str, user: str, password: str) -> AsyncIterator[Client]:
+    """A signed-in page without a browser."""
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{url}/api/sign-in", json={"user": user, "password": password}) as response:
+            token = (await response.json())["token"]
+        client = Client(http)
+        await client.connect(url, {"token": token})
+        try:
+            await client.told("session.snapshot")
+            yield client
+        finally:
+            await client.socket.disconnect()
+
+
+async def call_is(client: Client, state: str) -> dict[str, Any]:
+    """Waits until a call is in this state; its notice."""
+    count = 1
+    while True:
+        notices = await client.told("call.state", count)
+        found = [notice for notice in notices if notice["state"] == state]
+        if found:
+            return found[-1]
+        count = len(notices) + 1
+
+
+def stored(data_dir: Path) -> list[dict[str, Any]]:
+    """The calls on record."""
+    with sqlite3.connect(f"file:{data_dir / 'centralita.sqlite3'}?mode=ro", uri=True) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = [dict(row) for row in connection.execute("select * from calls order by started_at")]
+    connection.close()
+    return rows
+
+
+async def test_a_live_call_ends_with_bye_and_a_record_on_sigterm(tmp_path: Path) -> None:
+    users = {"1002": "pw1002", "centralita": "pwours"}
+    async with kamailio(tmp_path / "kamailio", users) as pbx:
+        sip = {"enabled": True, "server": pbx.host, "port": pbx.port, "domain": "pbx.test", "extension": "1001"}
+        sip |= {"auth_id": "centralita", "password": "pwours", "listen_host": "127.0.0.1"}
+        phone_settings = PhoneSettings(
+            extension="1002",
+            password="pw1002",
+            proxy=(pbx.host, pbx.port),
+            codecs=("pcma",),
+            speech=sentence("en-vm-intro", tmp_path / "speech.wav").wav,
+            answers=True,
+        )
+        async with running_server(tmp_path / "server", {"sip": sip}) as server:
+            await server.line_is_up("pbx")
+            async with (
+                phone(tmp_path / "phone", phone_settings) as telephone,
+                page(server.url, server.user, server.password) as client,
+            ):
+                assert "ok" in await client.ask("call.dial", {"number": "1002"})
+                await telephone.event("CALL_ESTABLISHED")
+                await call_is(client, "live")
+                assert await asyncio.wait_for(server.process.stop(signal.SIGTERM), ENDS_WITHIN_S) == 0
+                await telephone.event("CALL_CLOSED")
+                ended = await call_is(client, "ended")
+    assert ended["reason"] == "server_stopped"
+    (call,) = stored(server.data_dir)
+    assert (call["state"], call["end_reason"]) == ("ended", "server_stopped")
+    assert call["ended_at"] >= call["answered_at"] >= call["started_at"]
+
+
+async def test_a_killed_server_says_after_its_restart_which_call_it_interrupted(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--demo", "--port", "0") as process:
+        url, user, password = await started(process)
+        async with page(url, user, password) as client:
+            await client.ask("call.dial", {"number": "601"})
+            await call_is(client, "live")
+            await asyncio.wait_for(written(tmp_path / "data", "live"), ENDS_WITHIN_S)
+            assert await process.stop(signal.SIGKILL) == -signal.SIGKILL
+    async with serving(tmp_path, "--demo", "--port", "0") as process:
+        url, user, password = await started(process)
+        async with page(url, user, password) as client:
+            (snapshot,) = await client.told("session.snapshot")
+        assert await process.stop() == 0
+    (recent,) = snapshot["recent"]
+    assert (recent["number"], recent["reason"]) == ("601", "interrupted")
+    (call,) = stored(tmp_path / "data")
+    assert call["end_reason"] == "interrupted"
+
+
+async def started(process: ChildProcess) -> tuple[str, str, str]:
+    """Address, user and password, as the server prints them."""
+    url = (await process.said(r"Centralita serves (\S+)", STARTS_WITHIN_S)).group(1)
+    agent = await process.said(r"Sign in as (\S+) with the password (\S+),", STARTS_WITHIN_S)
+    return url, agent.group(1), agent.group(2)
+
+
+async def written(data_dir: Path, state: str) -> None:
+    """Until the only call stands in the database in this state; another process has no event for us."""
+    while [call["state"] for call in stored(data_dir)] != [state]:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
+async def test_a_port_that_is_taken_is_said_with_what_to_do(tmp_path: Path) -> None:
+    async with running_server(tmp_path / "first") as first, serving(tmp_path, "--port", first.url.rsplit(":", 1)[1]) as second:
+        assert await second.ended(STARTS_WITHIN_S) == 1
+        await second.said(r"Port \d+ of 127\.0\.0\.1 cannot be opened .*: another program uses it", 1.0)
+        assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"server": {"prot": 1}}, r"server\.prot .*unknown key: did you mean port\?"),
+        ({"sip": {"enabled": True}}, r"sip .*server and extension are not set"),
+        ({"store": {"url": "postgresql+asyncpg://nobody@127.0.0.1:1/none"}}, r"Centralita cannot start\. .*database"),
+        ({"media": {"hosts": ["203.0.113.7"]}}, r"Centralita cannot start\. .*203\.0\.113\.7"),
+    ],
+)
+async def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, dict[str, Any]], said: str) -> None:
+    config = write_settings(tmp_path / "centralita.toml", settings)
+    async with serving(tmp_path, "--config", str(config), "--port", "0") as process:
+        assert await process.ended(STARTS_WITHIN_S) in (1, 2)
+        await process.said(said, 1.0)
+        assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+async def test_a_pbx_that_is_down_is_said_and_everything_else_works(tmp_path: Path) -> None:
+    sip = {"enabled": True, "server": "127.0.0.1", "port": free_port(), "transport": "tcp", "extension": "200", "listen_host": "127.0.0.1"}
+    async with running_server(tmp_path, {"sip": sip}) as server, page(server.url, server.user, server.password) as client:
+        (snapshot,) = await client.told("session.snapshot")
+        (line,) = [line for line in snapshot["lines"] if line["trunk"] == "pbx"]
+        if "cannot be reached" not in line["detail"]:  # it had not tried for long enough yet: then the page is told
+            line = (await client.told("line.state"))[-1]
+        assert not line["ready"]
+        assert "cannot be reached" in line["detail"]
+        await client.ask("call.dial", {"number": "601"})
+        await call_is(client, "live")
+        refused = await client.ask("call.dial", {"number": "what?"})
+    assert refused["error"]["code"] == "not_a_number"
+
+
+async def test_bad_requests_are_refused_in_words_and_the_call_goes_on(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as server, page(server.url, server.user, server.password) as client:
+        call_id = (await client.ask("call.dial", {"number": "601"}))["ok"]["call_id"]
+        await call_is(client, "live")
+        many = "v=0\r\n" + "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n" * 200
+        for event, payload, code in (
+            ("call.fly", {}, "bad_message"),
+            ("call.dial", {"number": ""}, "bad_message"),
+            ("call.hold", {"call_id": call_id, "held": "maybe"}, "bad_message"),
+            ("call.hold", {"call_id": "another", "held": True}, "unknown_call"),
+            ("peer.offer", {"call_id": call_id, "peer_id": "p1", "sdp": "v=0\r\n"}, "no_audio"),
+            ("peer.offer", {"call_id": call_id, "peer_id": "p1", "sdp": many}, "too_many_media_lines"),
+            ("call.digits", {"call_id": call_id, "digits": "abc"}, "bad_message"),
+        ):
+            answer = await client.ask(event, payload)
+            assert answer["error"]["message"], event
+            assert answer["error"]["code"] == code, event
+        assert (await client.ask("call.mute", {"call_id": call_id, "muted": True})) == {"ok": {}}
+        assert (await client.told("call.state"))[-1]["state"] == "live"
