@@ -1,0 +1,220 @@
+"""What every trunk must do alike: the demo line, and SIP over UDP and TCP with a far end of the same manners."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from api.demo_call.process import free_port
+from pbx.loopback import LoopbackTimes, LoopbackTrunk
+from pbx.sip_settings import SipTransport
+from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Rang, Refused, Trunk, TrunkEvent
+from rooms.audio import PCMA
+from rooms.causes import Cause, EndReason
+from tests.kit.trunk_bench import TrunkBench, sip_bench
+
+BYE = Cause(EndReason.COMPLETED)
+QUICK = LoopbackTimes(ring_s=0.02, answer_s=0.03, refuse_s=0.03, patience_s=0.3, longest_s=0.3)
+
+
+@dataclass
+class Line:
+    """A trunk under test. ``call`` makes the far end call us and lose patience soon; calls to 602 are ended by the far end soon."""
+
+    bench: TrunkBench
+    far: "FarEnd | None" = None
+
+    @property
+    def trunk(self) -> Trunk:
+        return self.bench.trunk
+
+    def call(self) -> None:
+        if self.far is None:
+            assert isinstance(self.trunk, LoopbackTrunk)
+            self.trunk.call("+34600111222", "Clara")
+        else:
+            self.far.call()
+
+
+class FarEnd:
+    """A SIP trunk that behaves like the demo line: 60x by the last digit."""
+
+    def __init__(self, bench: TrunkBench) -> None:
+        self.bench = bench
+
+    async def behave(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                event = await self.bench.event(Arrived, within_s=60)
+                tasks.create_task(self._take(event))
+
+    async def _take(self, event: Arrived) -> None:
+        trunk, leg = self.bench.trunk, event.leg_id
+        if event.called == "603":
+            trunk.hang_up(leg, Cause(EndReason.BUSY))
+        elif event.called not in ("600", "602", "604"):
+            trunk.hang_up(leg, Cause(EndReason.NOT_FOUND))
+        else:
+            trunk.ring(leg)
+            if event.called != "604":
+                await asyncio.sleep(0.05)
+                trunk.answer(leg, self.bench.endpoint((PCMA,)))
+            if event.called == "602":
+                await asyncio.sleep(0.2)
+                trunk.hang_up(leg, BYE)
+
+    def call(self) -> None:
+        self.bench.trunk.dial("far", "100", "Clara", self.bench.endpoint())
+        asyncio.get_running_loop().call_later(0.3, self.bench.trunk.hang_up, "far", Cause(EndReason.GAVE_UP))
+
+
+@asynccontextmanager
+async def demo_line() -> AsyncIterator[Line]:
+    bench = TrunkBench()
+    async with LoopbackTrunk(bench.on_event, times=QUICK) as trunk:
+        bench.trunk = trunk
+        try:
+            yield Line(bench)
+        finally:
+            bench.close()
+
+
+@asynccontextmanager
+async def sip_line(transport: SipTransport) -> AsyncIterator[Line]:
+    near_port, far_port = free_port(), free_port()
+    shared = {"register": False, "keepalive_s": 0.0, "transport": transport}
+    async with AsyncExitStack() as stack:
+        far = await stack.enter_async_context(sip_bench("127.0.0.1", near_port, extension="200", bind_port=far_port, **shared))
+        near = await stack.enter_async_context(sip_bench("127.0.0.1", far_port, bind_port=near_port, **shared))
+        end = FarEnd(far)
+        behaving = asyncio.create_task(end.behave())
+        await far.ready()
+        await near.ready()
+        try:
+            yield Line(near, end)
+        finally:
+            behaving.cancel()
+            await asyncio.wait([behaving])
+
+
+@pytest.fixture(params=["demo", SipTransport.UDP, SipTransport.TCP])
+async def line(request: pytest.FixtureRequest) -> AsyncIterator[Line]:
+    async with demo_line() if request.param == "demo" else sip_line(request.param) as opened:
+        yield opened
+
+
+def dial(line: Line, number: str, leg_id: str = "a") -> None:
+    line.trunk.dial(leg_id, number, "Agent Ana", line.bench.endpoint())
+
+
+def of(line: Line, leg_id: str) -> list[type[TrunkEvent]]:
+    return [type(event) for event in line.bench.seen if getattr(event, "leg_id", "") == leg_id]
+
+
+async def test_it_is_ready_inside_and_not_outside(line: Line) -> None:
+    assert line.trunk.status.ready
+    await line.trunk.__aexit__(None, None, None)
+    assert not line.trunk.status.ready
+
+
+async def test_a_call_rings_then_is_answered(line: Line) -> None:
+    dial(line, "600")
+    await line.bench.event(Answered)
+    assert of(line, "a") == [Rang, Answered]
+    line.trunk.hang_up("a", BYE)
+
+
+async def test_outcomes_never_come_inside_the_command(line: Line) -> None:
+    for number in ("600", "603", "999"):
+        dial(line, number, number)
+        assert of(line, number) == []
+    line.trunk.hang_up("600", BYE)
+    assert of(line, "600") == []
+    for _ in range(3):
+        await line.bench.event(Refused)
+
+
+@pytest.mark.parametrize(("number", "reason", "status"), [("603", EndReason.BUSY, 486), ("999", EndReason.NOT_FOUND, 404)])
+async def test_a_refusal_has_its_reason(line: Line, number: str, reason: EndReason, status: int) -> None:
+    dial(line, number)
+    cause = (await line.bench.event(Refused)).cause
+    assert (cause.reason, cause.sip) == (reason, status)
+
+
+async def test_giving_up_while_it_rings_is_confirmed_as_a_refusal(line: Line) -> None:
+    dial(line, "604")
+    await line.bench.event(Rang)
+    line.trunk.hang_up("a", Cause(EndReason.GAVE_UP))
+    cause = (await line.bench.event(Refused)).cause
+    assert (cause.reason, cause.sip) == (EndReason.GAVE_UP, 487)
+    line.trunk.hang_up("a", BYE)
+
+
+async def test_the_far_end_hangs_up(line: Line) -> None:
+    dial(line, "602")
+    await line.bench.event(Answered)
+    assert (await line.bench.event(HungUp)).cause.reason is EndReason.COMPLETED
+    assert of(line, "a") == [Rang, Answered, HungUp]
+
+
+async def test_hanging_up_an_answered_call_is_silent_and_final(line: Line) -> None:
+    dial(line, "600")
+    await line.bench.event(Answered)
+    line.trunk.hang_up("a", BYE)
+    line.trunk.hang_up("a", BYE)
+    line.trunk.hold("a", True)
+    line.trunk.send_digit("a", "1")
+    dial(line, "603", "b")
+    await line.bench.event(Refused)
+    assert of(line, "a") == [Rang, Answered]
+
+
+async def test_a_call_arrives_rings_and_is_answered(line: Line) -> None:
+    line.call()
+    leg_id = (await line.bench.event(Arrived)).leg_id
+    line.trunk.ring(leg_id)
+    line.trunk.answer(leg_id, line.bench.endpoint((PCMA,)))
+    await line.bench.event(Confirmed)
+    await line.bench.event(HungUp)
+    assert of(line, leg_id) == [Arrived, Confirmed, HungUp]
+
+
+async def test_a_caller_loses_patience(line: Line) -> None:
+    line.call()
+    leg_id = (await line.bench.event(Arrived)).leg_id
+    line.trunk.ring(leg_id)
+    assert (await line.bench.event(HungUp)).cause.reason is EndReason.GAVE_UP
+    line.trunk.answer(leg_id, line.bench.endpoint((PCMA,)))
+    line.trunk.hang_up(leg_id, BYE)
+    assert of(line, leg_id) == [Arrived, HungUp]
+
+
+async def test_a_call_is_declined(line: Line) -> None:
+    line.call()
+    leg_id = (await line.bench.event(Arrived)).leg_id
+    line.trunk.hang_up(leg_id, Cause(EndReason.DECLINED))
+    dial(line, "603", "b")
+    await line.bench.event(Refused)
+    assert of(line, leg_id) == [Arrived]
+
+
+async def test_unknown_legs_are_ignored(line: Line) -> None:
+    line.trunk.ring("nobody")
+    line.trunk.answer("nobody", line.bench.endpoint())
+    line.trunk.hang_up("nobody", BYE)
+    line.trunk.hold("nobody", True)
+    line.trunk.send_digit("nobody", "1")
+    dial(line, "603")
+    await line.bench.event(Refused)
+    assert of(line, "nobody") == []
+
+
+async def test_many_calls_at_once(line: Line) -> None:
+    for number in range(40):
+        dial(line, "600", f"leg{number}")
+    for _ in range(40):
+        await line.bench.event(Answered)
+    for number in range(40):
+        line.trunk.hang_up(f"leg{number}", BYE)
