@@ -19,7 +19,9 @@ class CallLine:
     is one of them. Used as ``async with``; leaving waits for what is queued, at most ``drain_s`` seconds.
     """
 
-    def __init__(self, call_id: str, on_failure: Callable[[str, str, Exception], None], *, capacity: int = 256, drain_s: float = 2.0) -> None:
+    def __init__(
+        self, call_id: str, on_failure: Callable[[str, str, Exception], None], *, capacity: int = 256, drain_s: float = 2.0
+    ) -> None:
         self.call_id = call_id
         self._on_failure = on_failure
         self._jobs: asyncio.Queue[tuple[str, Job] | None] = asyncio.Queue(maxsize=capacity)
