@@ -5,6 +5,7 @@ comes in is counted and goes one of two ways: along ``route`` (forwarded at once
 mixed by the tick). ``media/bridge.py`` decides which.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -232,7 +233,7 @@ class Leg:
         self.transport.send_rtp(packet)
         self.counters["packets_out"] += 1
         if self._log_out is not None:
-            self._log_out(packet, now_s)
+            self._log_out(packet, time.monotonic())  # when it left, not when what it answers came: their difference is measured
 
     def play(self, samples: Samples, tick_s: float, now_s: float) -> None:
         """Encode and send one frame, float32 (FRAME_SAMPLES,) at RATE_HZ; while a digit is being sent, that instead."""
