@@ -76,7 +76,10 @@ def _case(speech: list[Utterance], seeds: range, source: AudioCodec, target: Aud
             stock.append(score(one.samples, peer_out, band))
             silence_s = max(silence_s, _silence_s(unharmed.samples, out))
             stock_silence_s = max(stock_silence_s, _silence_s(unharmed.samples, peer_out))
-            delay_rise_ms = max(delay_rise_ms, _delay_rise_ms(mended, packets, len(payloads)))
+            steady = arrivals(payloads, seed=100 * number + seed, loss=LOSS, jitter_ms=0.0)
+            delay_rise_ms = max(
+                delay_rise_ms, _delay_rise_ms(played(steady, len(payloads), source, concealment=True), steady, len(payloads))
+            )
     case = f"{source.name} to {target.name}, {LOSS:.0%} loss, bursts of {BURST:.0f}"
     metric = f"PESQ-{band.upper()}"
     gain = float(np.mean(ours) - np.mean(bare))
@@ -95,9 +98,9 @@ def encoded(samples: Samples, codec: AudioCodec) -> list[bytes]:
     return [encoder.encode(frame) for frame in frames(samples)]
 
 
-def arrivals(payloads: list[bytes], *, seed: int, loss: float) -> list[Arrival]:
+def arrivals(payloads: list[bytes], *, seed: int, loss: float, jitter_ms: float = JITTER_MS) -> list[Arrival]:
     """The packets that arrive, in the order they do."""
-    network = NetworkEmulator(seed, loss=loss, burst=BURST, delay_ms=20, jitter_ms=JITTER_MS)
+    network = NetworkEmulator(seed, loss=loss, burst=BURST, delay_ms=20, jitter_ms=jitter_ms)
     sent = enumerate(payloads)
     return sorted(
         (Arrival(at, index, payload) for index, payload in sent for at in network.fates(index * _TICK_S, len(payload))),
@@ -162,7 +165,10 @@ def _silence_s(unharmed: Samples, heard: Samples) -> float:
 
 
 def _delay_rise_ms(heard: Heard, packets: list[Arrival], count: int) -> float:
-    """Largest delay 200 ms behind a lost packet's tick over the delay just before it; the first second is start-up."""
+    """Largest delay 200 ms behind a lost packet's tick over the delay just before it; the first second is start-up.
+
+    Measured without jitter, so that nothing but the loss can have moved it.
+    """
     arrived = {packet.index for packet in packets}
     rise = 0.0
     for index in range(50, count - 15):

@@ -3,7 +3,8 @@
 A hole is filled with the last period of the voice, then, so that it does not buzz, with the last two and three; their seams are
 overlapped by a quarter period. The sound fades to the level of the background noise. When packets come back, the made-up sound is
 faded into the real one. Unlike the appendix there is no delay of 3.75 ms to smooth the beginning of the hole; a step there decays
-within a millisecond instead. Its correlation window of 20 ms is halved and its growth slowed: both raised PESQ by 0.02 to 0.1 on two sets of speech.
+within a millisecond instead. Its correlation window of 20 ms is halved and its growth slowed: both raised PESQ by 0.02 to 0.1 on two
+sets of speech.
 """
 
 import numpy as np

@@ -5,9 +5,9 @@ its own length and can never raise the delay, a pause of the sender (DTX) is no 
 no special case. The delay of a packet is counted from the fastest packet of the last ten seconds, which also absorbs clock drift:
 
     transit = arrival - timestamp / clock        base = least transit of the window
-    on time  <=>  transit - base <= delay        delay = now - base - playhead / clock
+    on time  <=>  transit - base <= delay        delay = now - base - playhead / clock, when the packet is wanted
 
-The target delay is where the E-model's rating would be best: a histogram of (transit - base), forgetting over ten seconds, says how
+The target delay is where the E-model's rating would be best: a histogram of (transit - base), forgetting over six seconds, says how
 much would be late at each delay, and late packets cost rating as delay itself does. The playhead is brought to the target by its
 owner, who shortens or lengthens the sound (``excess_s``), and by holding still while there is nothing to play anyway.
 
@@ -34,10 +34,12 @@ class JitterSettings:
     lowest_s: float = 0.02
     highest_s: float = 0.5
     capacity_packets: int = 100
-    memory_packets: float = 500.0
+    memory_packets: float = 300.0
     path_s: float = 0.08
     skip_s: float = 0.2
     """An excess over the target from which the playhead jumps instead of being brought back bit by bit."""
+    hold_s: float = 0.005
+    """A deficit from which the playhead stands still while there is nothing to play; less may be an early tick."""
     late_run_s: float = 0.2
     ahead_s: float = 0.3
 
@@ -135,13 +137,13 @@ class JitterBuffer:
             del self._packets[min(self._packets)]
             self.counters.discarded += 1
 
-    def take(self, now_s: float, pending_ticks: int = 0) -> Packet | Gap:
-        """What is at the playhead, which moves on behind it. ``pending_ticks`` were taken before but are not played yet."""
+    def take(self, now_s: float) -> Packet | Gap:
+        """What is at the playhead, which moves on behind it. Call it when the sound taken before does not last for the coming tick."""
         if self._playhead is None:
             return Gap(Missing.WAITING, self.clock_hz // 50)
-        delay_s = self.delay_s(now_s, pending_ticks)
+        delay_s = self.delay_s(now_s)
         if not self._playing:
-            if delay_s < self.target_s - 0.01:
+            if delay_s < self.target_s - self.settings.hold_s:
                 return Gap(Missing.WAITING, self.clock_hz // 50)
             self._playing = True
         if delay_s - self.target_s > self.settings.skip_s:
@@ -152,14 +154,17 @@ class JitterBuffer:
         return self._gap(self.target_s - delay_s)
 
     def delay_s(self, now_s: float, pending_ticks: int = 0) -> float:
-        """How late sound is played behind the fastest packet's arrival; 0 before the first packet."""
+        """How late the sound at the playhead is, taken now, behind the fastest packet's arrival; 0 before the first packet.
+
+        With ``pending_ticks`` of earlier sound still to be played: how late the sound is played that comes next.
+        """
         if self._playhead is None:
             return 0.0
         return now_s - self.base_s - (self._playhead - pending_ticks) / self.clock_hz
 
-    def excess_s(self, now_s: float, pending_ticks: int = 0) -> float:
-        """Delay above (or, negative, below) the target; 0 while nothing plays."""
-        return self.delay_s(now_s, pending_ticks) - self.target_s if self._playing else 0.0
+    def excess_s(self, now_s: float, taken_ticks: int) -> float:
+        """Time in hand, beyond the target, when the ``taken_ticks`` before the playhead were taken just now."""
+        return self.delay_s(now_s, taken_ticks) - self.target_s
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -219,7 +224,7 @@ class JitterBuffer:
         assert self._playhead is not None
         if not self._packets:
             step = min(self._frame, self.clock_hz // 50)
-            held = min(step, max(0, round(deficit_s * self.clock_hz)))
+            held = min(step, round(deficit_s * self.clock_hz)) if deficit_s >= self.settings.hold_s else 0
             self.counters.held_ticks += held
             self._playhead += step - held
             return Gap(Missing.EMPTY, step)

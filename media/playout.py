@@ -20,7 +20,8 @@ from rooms.audio import AudioCodec
 _OPUS_FLOOR_S = 0.04  # two packets, so that the next one, with the copy of a lost one, is here in time
 _OPUS_STEP_HZ = 400  # libopus makes up multiples of 2.5 ms
 _OPUS_FADE_S = 0.3  # libopus has faded out long before; what is missing after that costs no decoder time
-_EXCESS_S, _SPEECH_EXCESS_S, _DEFICIT_S = 0.01, 0.03, 0.005
+_FRAME_S, _DEFICIT_S = 0.02, 0.005
+_HURRY_S = 0.05  # from here on speech too is shortened, not only silence
 _STRETCH_EVERY_FRAMES = 3
 
 
@@ -65,13 +66,14 @@ class Playout:
         self._resampler = Resampler(self._native_hz, rate_hz)
         self._concealer = Concealer(self._native_hz)
         self._counters = PlayoutCounters()
+        self._refused = 0
         self._ssrc: int | None = None
         self._restart()
 
     @property
     def counters(self) -> PlayoutCounters:
         counters, jitter = self._counters, self._jitter.counters
-        counters.packets_received = jitter.received + counters.packets_malformed
+        counters.packets_received = jitter.received + self._refused
         counters.packets_discarded = jitter.discarded
         counters.packets_duplicated = jitter.duplicated
         return counters
@@ -99,6 +101,7 @@ class Playout:
             samples = self._decoder.duration(payload)
         except CodecError:
             self._counters.packets_malformed += 1
+            self._refused += 1
             return
         self._jitter.put(sequence, timestamp, samples * self.codec.clock_rate // self._native_hz, payload, arrival_s)
 
@@ -130,15 +133,14 @@ class Playout:
 
     def _next(self, now_s: float, pending: int) -> Samples:
         """Some more sound at the native rate: a packet's, or what stands for one."""
-        pending_ticks = pending * self.codec.clock_rate // self._native_hz
-        taken = self._jitter.take(now_s, pending_ticks)
+        taken = self._jitter.take(now_s)
         if isinstance(taken, Gap):
             return self._fill(taken)
         sound = self._play(taken)
         if len(sound):
-            ticks = pending_ticks + taken.duration - taken.skip
-            sound = self._stretch(sound, self._jitter.excess_s(now_s, ticks))
-            self._delay_s = self._jitter.delay_s(now_s, ticks)
+            ticks = taken.duration - taken.skip
+            self._delay_s = self._jitter.delay_s(now_s, ticks + pending * self.codec.clock_rate // self._native_hz)
+            sound = self._stretch(sound, pending, self._jitter.excess_s(now_s, ticks))
             emitted = self._scaled(len(sound))
             self._counters.jitter_buffer_emitted_count += emitted
             self._counters.jitter_buffer_delay_s += emitted * self._delay_s
@@ -171,15 +173,24 @@ class Playout:
             self._count_gap(self._undecided, paused)
             self._undecided = 0
 
-    def _stretch(self, sound: Samples, excess_s: float) -> Samples:
-        """Bring the delay towards its target, where that is not heard."""
+    def _stretch(self, sound: Samples, pending: int, excess_s: float) -> Samples:
+        """Bring the delay towards its target, where that is not heard.
+
+        Packets are wanted when less than a frame is left, so time in hand comes and goes by whole frames: what is left over (``rest``)
+        delays the sound and gains nothing. It is taken out freely; a whole frame more only when the excess can spare it.
+        """
         self._since_stretch += 1
-        if -_DEFICIT_S <= excess_s <= _EXCESS_S or self._since_stretch < _STRETCH_EVERY_FRAMES:
+        whole, rest = divmod(pending + len(sound), self._frame)
+        if not whole or self._since_stretch < _STRETCH_EVERY_FRAMES:
             return sound
-        if excess_s <= _SPEECH_EXCESS_S and excess_s > 0 and rms_dbfs(sound) > SILENCE_DBFS:
+        if excess_s < -_DEFICIT_S:
+            changed = lengthen(sound, self._native_hz, self._frame - rest)
+        elif excess_s > _HURRY_S or (excess_s > _FRAME_S + _DEFICIT_S and rms_dbfs(sound) < SILENCE_DBFS):
+            changed = shorten(sound, self._native_hz, rest + self._frame)
+        elif excess_s > 0 and rest and not len(sound) % self._frame:
+            changed = shorten(sound, self._native_hz, rest)
+        else:
             return sound
-        wanted = int(abs(excess_s) * self._native_hz)
-        changed = shorten(sound, self._native_hz, wanted) if excess_s > 0 else lengthen(sound, self._native_hz, wanted)
         difference = self._scaled(len(changed) - len(sound))
         if difference:
             self._since_stretch = 0
