@@ -20,7 +20,6 @@ class Forwarding:
         self.agreement = target.agreement
         self._payload_type = target.agreement.spoken.payload_type
         self._event: EventFormat | None = target.agreement.event_out
-        target.sender.interrupt()
 
     def audio(self, packet: bytes, header: RtpHeader, now_s: float) -> None:
         """One audio packet; it rests while we send a digit of our own to the target."""

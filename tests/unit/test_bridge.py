@@ -6,12 +6,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from media import rtp
 from media.bridge import Bridge
+from media.codec import OpusDecoder
 from media.demo_leg import make_programme
 from media.messages import MediaRefusal
 from media.rtp import timestamp_difference
-from rooms.audio import OPUS, PCMA, PCMU
-from tests.kit.leg_bench import BenchLeg, level_at
+from media.sounds import load_prompt
+from rooms.audio import G722, OPUS, PCMA, PCMU
+from tests.kit.leg_bench import BenchLeg, KeepingTransport, level_at
 
 
 def room(*legs: BenchLeg) -> Bridge:
@@ -217,6 +220,96 @@ def test_a_codec_that_changes_in_mid_stream_is_noticed() -> None:
     a.codec = PCMU
     a.say(0.02)
     assert bridge.mixing
+
+
+def test_a_gain_changes_by_a_ramp_and_not_by_a_click() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
+    bridge = room(a, b)
+    run(bridge, 50, (a, 90.0))
+    for index in range(8):
+        bridge.set_gains([("b", "a", float(index % 2))])
+        run(bridge, 7, (a, 90.0), start=50 + 7 * index)
+    steps = np.abs(np.diff(b.out.heard(PCMU)[16_000:]))
+    assert steps.max() < 0.04, "a tone of 90 Hz at 0.25 moves by 0.009 from sample to sample; a click would by up to 0.25"
+
+
+def test_a_sound_is_heard_beside_the_other_leg() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    bridge.play("b", "ringback")
+    run(bridge, 60, (a, 1_000.0), amplitude=0.1)
+    heard = b.out.heard(PCMA)[8_000:]
+    assert level_at(heard, 425.0) > 0.1 and level_at(heard, 1_000.0) == pytest.approx(0.1, rel=0.15)
+
+
+def test_a_changed_agreement_goes_on_in_the_other_codec() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
+    bridge = room(a, b)
+    run(bridge, 50, (a, 440.0))
+    b.agree("g722")
+    bridge.replan()
+    before = len(b.out.rtp)
+    run(bridge, 50, (a, 440.0), start=50)
+    headers = b.out.headers
+    assert {header.payload_type for header in headers[before:]} == {9}
+    assert [header.sequence for header in headers] == [1_000 + i for i in range(len(headers))]
+    del b.out.rtp[:before]
+    assert level_at(b.out.heard(G722)[8_000:], 440.0) == pytest.approx(0.25, rel=0.1)
+
+
+def test_another_transport_begins_with_what_it_agreed() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
+    bridge = room(a, b)
+    a.say(0.0)
+    former = a.out
+    a.leg.attach(KeepingTransport())
+    a.agree("pcmu")
+    a.leg.connected = True
+    bridge.replan()
+    assert former.closed
+    assert not bridge.mixing, "nothing is known to come in the former codec any more"
+
+
+def test_who_joins_before_it_is_there_joins_when_it_comes() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = Bridge("room")
+    bridge.join("a")
+    for bench in (a, b):
+        bridge.add(bench.leg)
+    assert a.leg.joined and not b.leg.joined
+    bridge.remove("a")
+    bridge.add(BenchLeg("a").leg)
+    assert not bridge.legs["a"].joined, "that was for once"
+
+
+def test_a_key_pressed_at_one_phone_reaches_the_other_through_the_mix() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
+    bridge = room(a, b)
+    bridge.relay_digit(a.leg, "8")
+    run(bridge, 20)
+    events = [rtp.parse_event(p) for h, p in zip(b.out.headers, b.out.payloads, strict=True) if h.payload_type == 101]
+    assert {event.digit for event in events if event} == {"8"} and len(events) == 10
+    browser = BenchLeg("c", "opus", kind="peer")
+    bridge = room(a, browser)
+    bridge.relay_digit(a.leg, "8")
+    assert not browser.leg.digits.busy, "a person's browser is spared the pause"
+
+
+def test_opus_carries_its_own_repair_once_the_far_end_loses_packets() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", "opus")
+    bridge = room(a, b)
+    speech = load_prompt("en-vm-intro")
+
+    def mended(first: int) -> int:
+        before = len(b.out.rtp)
+        for index in range(first, first + 50):
+            b.leg.play(speech[320 * index : 320 * (index + 1)], 0.02 * index, 0.02 * index)
+        return sum(OpusDecoder.has_fec(payload) for payload in b.out.payloads[before:])
+
+    assert bridge.mixing and mended(25) == 0
+    b.leg.reports.far_loss = 0.1
+    b.leg.adapt()
+    assert mended(75) > 10
 
 
 def test_what_cannot_be_done_says_why() -> None:

@@ -53,6 +53,23 @@ def test_loss_is_measured_and_concealed() -> None:
     assert sample.mos is not None and sample.mos < 4.2
 
 
+def test_what_was_concealed_counts_in_its_own_second_only() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
+    bridge = Bridge("room")
+    for bench in (a, b):
+        bridge.add(bench.leg)
+        bridge.join(bench.leg.leg_id)
+    quality = LegQuality(a.leg)
+    concealed = []
+    for second in range(4):
+        for index in range(50):
+            now_s = second + index * 0.02
+            a.say(now_s, lost=(second, index) == (1, 20))
+            bridge.tick(now_s + 0.02, now_s + 0.02)
+        concealed.append(quality.sample().concealed_ms)
+    assert concealed == [0.0, 20.0, 0.0, 0.0]
+
+
 def test_a_forwarded_leg_has_no_level_and_no_concealment() -> None:
     sample = heard("pcma", mixed=False)
     assert (sample.level_dbfs, sample.concealed_ms, sample.cause) == (None, 0.0, "good")
