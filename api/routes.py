@@ -42,7 +42,7 @@ class PartHealth:
     detail: str = ""
 
 
-Health = Callable[[], Mapping[str, PartHealth]]
+Health = Callable[[], Awaitable[Mapping[str, PartHealth]]]
 """How each part is, by name."""
 
 
@@ -91,7 +91,10 @@ class Routes:
         # A page of before an update still finds its files, but must not keep today's under yesterday's address.
         caching = "public, max-age=31536000, immutable" if current else "no-store"
         charset = "utf-8" if file.content_type.startswith(("text/", "application/json", "image/svg")) else None
-        return web.Response(body=file.body, content_type=file.content_type, charset=charset, headers={"Cache-Control": caching})
+        headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
+        response = web.Response(body=file.body, content_type=file.content_type, charset=charset, headers=headers)
+        response.enable_compression()
+        return response
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         # A form of another site cannot send this type without asking first (CORS), so nobody is signed in by a link.
@@ -114,7 +117,7 @@ class Routes:
         return _json({"live": True}, 200)
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        parts = self._health()
+        parts = await self._health()
         ready = all(part.ready for part in parts.values())
         return _json({"ready": ready, "parts": parts}, 200 if ready else 503)
 
