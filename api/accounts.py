@@ -45,6 +45,9 @@ class UserStore(Protocol):
 
     async def set_password_hash(self, identity: str, password_hash: str) -> None: ...
 
+    async def signed_in(self, identity: str, at: float) -> None:
+        """Note when, in seconds since the epoch."""
+
 
 class Accounts:
     """``async with``: owns the threads that check passwords, ``at_once`` of them; each check takes about 64 MB and 50 ms of a core.
@@ -104,6 +107,7 @@ class Accounts:
         self._guesses_of_address.forgiven(who)
         if self._hasher.check_needs_rehash(user.password_hash):
             await self._renew_hash(user.identity, request.password)
+        await self._store.signed_in(user.identity, time.time())
         self._on_sign_in(True)
         return self._tokens.issue(user.identity, user.name, user.role)
 

@@ -48,9 +48,6 @@ class Metrics:
             buckets=(1, 2, 5, 10, 20, 30, 60, 120),
             registry=registry,
         )
-        self.to_audio = Histogram(
-            "centralita_call_first_audio_seconds", "From accepting to the first audio", buckets=_SET_UP_S, registry=registry
-        )
         self.offers = Histogram(
             "centralita_peer_offer_answer_seconds", "From a browser's offer to our answer", buckets=_OFFER_S, registry=registry
         )
@@ -93,10 +90,6 @@ class Metrics:
         """``centralita_sockets``: open signalling connections."""
         Gauge("centralita_sockets", "Open signalling connections", registry=self._registry).set_function(count)
 
-    def watch_legs(self, count: Callable[[], int]) -> None:
-        """``centralita_legs``: legs anchored in the media plane."""
-        Gauge("centralita_legs", "Legs in the media plane", registry=self._registry).set_function(count)
-
     def watch_media(self, counters: Callable[[], Mapping[str, float]]) -> None:
         """``centralita_media_NAME_total`` for each of the media plane's counters."""
         self._registry.register(_FromMapping("centralita_media_", counters))
@@ -127,10 +120,6 @@ class Metrics:
     def rang(self, seconds: float) -> None:
         """From dialling to ringing."""
         self.to_ringing.observe(seconds)
-
-    def first_audio(self, seconds: float) -> None:
-        """From accepting to the first audio."""
-        self.to_audio.observe(seconds)
 
     def offer_answered(self, seconds: float) -> None:
         self.offers.observe(seconds)

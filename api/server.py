@@ -21,7 +21,7 @@ from api.exchange import Exchange
 from api.metrics import Metrics
 from api.page_requests import PageRequests
 from api.phone_legs import PhoneLegs
-from api.routes import KEEP_ALIVE_S, Neighbours, PartHealth, make_app
+from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
 from api.store import Store
@@ -134,9 +134,10 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         exchange.meet(hub)
         metrics.watch_sockets(lambda: hub.sockets)
 
-        def health() -> Mapping[str, PartHealth]:
+        async def health() -> Mapping[str, PartHealth]:
+            stored = await store.healthy()
             return {
-                "store": PartHealth(store.writer.alive, "" if store.writer.alive else STORE_AWAY),
+                "store": PartHealth(stored, "" if stored else STORE_AWAY),
                 "media": PartHealth(worker.port > 0),
                 "calls": PartHealth(not exchange.draining, "The server is being stopped." if exchange.draining else ""),
                 **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in trunks.values()},
@@ -178,7 +179,7 @@ async def _drain(exchange: Exchange, drain_s: float) -> None:
 
 async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> str:
     """Listen for HTTP. Returns the address to tell people."""
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, handle_signals=False, shutdown_timeout=2.0)
+    runner = make_runner(app)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     server = settings.server

@@ -13,12 +13,19 @@ from aiohttp import ClientResponse, ClientSession, web
 from api.accounts import Accounts
 from api.metrics import Metrics
 from api.page_files import PageFiles
-from api.routes import Neighbours, PartHealth, make_app, make_runner
+from api.routes import Health, Neighbours, PartHealth, make_app, make_runner
 from signaling.addresses import networks
 from signaling.tokens import TokenIssuer
 from tests.kit.people import QUICK, People, ana
 
 TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
+
+
+def _health(parts: dict[str, PartHealth]) -> Health:
+    async def health() -> dict[str, PartHealth]:
+        return parts
+
+    return health
 
 
 class Site:
@@ -44,7 +51,7 @@ async def site() -> AsyncIterator[Site]:
         accounts = await stack.enter_async_context(Accounts(People(ana()), TOKENS, hasher=QUICK, on_sign_in=metrics.signed_in))
         parts = {"media": PartHealth(True)}
         neighbours = Neighbours(trusted_proxies=networks(["127.0.0.1/32"]), metrics_from=networks(["127.0.0.0/8"]))
-        app = make_app(accounts, metrics, lambda: parts, network=neighbours)
+        app = make_app(accounts, metrics, _health(parts), network=neighbours)
         runner = make_runner(app, patience_s=0.2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
