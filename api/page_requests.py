@@ -12,6 +12,7 @@ from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
 from pbx.routing import NoRoute, NotANumber, Routing
 from rooms import events as ev
+from rooms.agent import AgentState
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
 from signaling.refusal import Refusal
@@ -90,6 +91,8 @@ class PageRequests:
     def _call_me(self, identity: str) -> None:
         if self._demo is None:
             raise Refusal("no_demo", "This server has no demo line: start it with --demo to have yourself called.")
+        if self._switchboard.agent_state(identity) is not AgentState.AVAILABLE:
+            raise Refusal("not_available", "You take no calls now, or are in one: be available and call again.")
         self._demo.call(DEMO_CALLER, "", identity)
 
     async def _offer(self, identity: str, request: wire.PeerOffer) -> wire.PeerAnswer:
