@@ -11,6 +11,7 @@ from media.rtp import DIGITS, TelephoneEvent, build_event, parse_event
 
 _START_REPEATS = 3
 _END_REPEATS = 3
+_MOST_PRESSES_PER_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +73,22 @@ class DigitQueue:
 
 
 class DigitHearing:
-    """Turns event packets into presses: one digit per event timestamp, however many packets of it arrive, in whatever order."""
+    """Turns event packets into presses: one digit per event timestamp, however many packets of it arrive, in whatever order.
+
+    Nobody presses more than 20 keys a second; what goes beyond is not told.
+    """
 
     def __init__(self) -> None:
         self._heard: deque[int] = deque(maxlen=8)
+        self._pressed_s: deque[float] = deque(maxlen=_MOST_PRESSES_PER_S)
 
-    def packet(self, timestamp: int, payload: bytes) -> str | None:
+    def packet(self, timestamp: int, payload: bytes, now_s: float) -> str | None:
         """The digit, on the first packet of its press that arrives; otherwise None."""
         event = parse_event(payload)
         if event is None or timestamp in self._heard:
             return None
         self._heard.append(timestamp)
+        if len(self._pressed_s) == _MOST_PRESSES_PER_S and now_s - self._pressed_s[0] < 1.0:
+            return None
+        self._pressed_s.append(now_s)
         return event.digit

@@ -33,6 +33,7 @@ COUNTERS = (
     "packets_out",
     "packets_forwarded",
     "packets_mixed",
+    "dropped_flood",
     "dropped_malformed",
     "dropped_unknown_type",
     "dropped_implausible",
@@ -44,6 +45,8 @@ COUNTERS = (
     "digits_sent",
 )
 _FEC_FROM_LOSS = 0.01
+_MOST_PACKETS_PER_S = 500
+"""Ten times what one audio stream needs, room for a burst after a stall; what goes beyond is a fault or an attack."""
 _COMFORT_NOISE = 13  # RFC 3389: says only that the far end is silent
 
 
@@ -113,6 +116,7 @@ class Leg:
         self._opus = opus
         self._encoder: Encoder | None = None
         self._pausing = True
+        self._second_s, self._this_second = 0.0, 0
         self._without_sound = 0
         """Packets of this source that were no audio: to the playout its numbers go on as if they had not been."""
         self._on_digit, self._on_codec = on_digit, on_codec
@@ -151,6 +155,8 @@ class Leg:
         """One RTP packet from the far end. Counts, never raises."""
         counters = self.counters
         counters["packets_in"] += 1
+        if self._floods(now_s):
+            return
         header = rtp.parse(packet)
         if header is None or self.agreement is None:
             counters["dropped_malformed"] += 1
@@ -180,8 +186,19 @@ class Leg:
             counters["dropped_not_joined"] += 1
 
     def receive_reports(self, packet: bytes, now_s: float) -> None:
-        """One RTCP compound from the far end."""
+        """One RTCP compound from the far end; they count into the same second as its packets."""
+        if self._floods(now_s):
+            return
         self.reports.heard(packet, self.sender, self.received, now_s)
+
+    def _floods(self, now_s: float) -> bool:
+        if now_s - self._second_s > 1.0:
+            self._second_s, self._this_second = now_s, 0
+        self._this_second += 1
+        if self._this_second <= _MOST_PACKETS_PER_S:
+            return False
+        self.counters["dropped_flood"] += 1
+        return True
 
     def _new_source(self, header: RtpHeader, codec: AudioCodec | None) -> ReceiveStats:
         clock_rate = (codec or self.codec_in or self._spoken()).clock_rate
@@ -215,7 +232,7 @@ class Leg:
             if self.route is not None:
                 self.route.omit()
             return
-        digit = self._hearing.packet(header.timestamp, packet[header.payload_start : header.payload_end])
+        digit = self._hearing.packet(header.timestamp, packet[header.payload_start : header.payload_end], now_s)
         if digit is not None:
             self.counters["digits_heard"] += 1
             self._on_digit(digit)

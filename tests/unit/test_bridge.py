@@ -312,6 +312,20 @@ def test_opus_carries_its_own_repair_once_the_far_end_loses_packets() -> None:
     assert mended(75) > 10
 
 
+def test_a_flood_is_cut_and_counted_and_the_stream_goes_on_after_it() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    room(a, b)
+    for index in range(2_000):
+        a.say(index / 2_000)
+    assert len(b.out.rtp) == 500 and a.counters["dropped_flood"] == 1_500
+    a.leg.receive_reports(b"another", 0.99)
+    assert a.leg.reports.malformed == 0
+    a.leg.receive_reports(b"another", 2.0)
+    assert a.leg.reports.malformed == 1
+    a.say(2.0)
+    assert len(b.out.rtp) == 501
+
+
 def test_what_cannot_be_done_says_why() -> None:
     a, b = BenchLeg("a", event=None), BenchLeg("b")
     bridge = Bridge("room", most_legs=2)

@@ -3,7 +3,7 @@
 import pytest
 
 from media.digits import DigitHearing, DigitQueue
-from media.rtp import parse_event
+from media.rtp import TelephoneEvent, build_event, parse_event
 
 
 def sent(digits: str, clock_rate_hz: int = 8_000) -> list[tuple[int, bool, bytes]]:
@@ -36,7 +36,7 @@ def test_durations_count_in_the_clock_of_the_payload_type() -> None:
 
 def test_every_press_is_heard_once_and_in_order() -> None:
     hearing = DigitHearing()
-    heard = [hearing.packet(timestamp, payload) for timestamp, _, payload in sent("5550#*Ad")]
+    heard = [hearing.packet(timestamp, payload, timestamp / 8_000) for timestamp, _, payload in sent("5550#*Ad")]
     assert "".join(filter(None, heard)) == "5550#*AD"
 
 
@@ -44,7 +44,7 @@ def test_every_press_is_heard_once_and_in_order() -> None:
 def test_a_press_is_heard_from_any_one_of_its_packets(lost: int) -> None:
     hearing = DigitHearing()
     survivors = sent("7")[lost:]
-    assert [digit for t, _, p in survivors if (digit := hearing.packet(t, p))] == ["7"]
+    assert [digit for t, _, p in survivors if (digit := hearing.packet(t, p, 0.0))] == ["7"]
 
 
 def test_the_queue_is_bounded_and_refuses_what_is_no_digit() -> None:
@@ -57,5 +57,12 @@ def test_the_queue_is_bounded_and_refuses_what_is_no_digit() -> None:
 
 def test_what_is_no_digit_is_not_heard() -> None:
     hearing = DigitHearing()
-    assert hearing.packet(1, b"") is None
-    assert hearing.packet(2, bytes((16, 0, 0, 80))) is None  # a flash is no digit
+    assert hearing.packet(1, b"", 0.0) is None
+    assert hearing.packet(2, bytes((16, 0, 0, 80)), 0.0) is None  # a flash is no digit
+
+
+def test_a_flood_of_presses_is_not_told() -> None:
+    hearing = DigitHearing()
+    payload = build_event(TelephoneEvent("1", False, 160))
+    told = [hearing.packet(timestamp, payload, timestamp / 1_000) for timestamp in range(2_000)]
+    assert 20 <= sum(digit is not None for digit in told) <= 60
