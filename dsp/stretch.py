@@ -47,4 +47,4 @@ def _cut(x: Samples, rate_hz: int, wanted: int) -> int:
     longest_s = min(half, wanted) / rate_hz
     window_s = min(0.01, half / rate_hz)
     period, likeness = find_period(x, rate_hz, shortest_s=_SHORTEST_S, longest_s=longest_s, window_s=window_s)
-    return period if likeness > _ALIKE and period <= half else 0
+    return period if likeness > _ALIKE and period <= min(half, wanted) else 0

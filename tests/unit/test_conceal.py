@@ -128,3 +128,15 @@ def test_stretching_leaves_noise_alone_and_takes_what_it_likes_of_silence(change
     assert abs(len(change(np.zeros(320, np.float32), 16_000, 1_000)) - 320) == 160
     assert len(change(np.zeros(320, np.float32), 16_000, 10)) == 320
     assert len(change(np.zeros(20, np.float32), 16_000, 100)) == 20
+
+
+@pytest.mark.parametrize("change", [shorten, lengthen])
+def test_stretching_never_goes_beyond_what_is_wanted(change) -> None:
+    x = speech(4.0)
+    changed = 0
+    for at in range(0, len(x) - 320, 113):
+        for wanted in (41, 65, 97, 159):
+            difference = abs(len(change(x[at : at + 320], 16_000, wanted)) - 320)
+            assert difference <= wanted
+            changed += difference > 0
+    assert changed > 100
