@@ -1,0 +1,67 @@
+"""The benchmark runner: goals are computed, the JSON has its shape, and the benchmarks run."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import main, names
+from benchmarks.loss_concealment import arrivals, encoded, played, played_by_aiortc
+from benchmarks.report import Row, holds
+from rooms.audio import PCMA
+from tests.kit.speech import speech
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "peer", "expected"),
+    [
+        (">= 3.5", 3.5, None, True),
+        (">= 3.5", 3.49, None, False),
+        ("<= 60", 60, None, True),
+        ("<= 60", 61, None, False),
+        ("<= 0.6 x peer", 5, 10, True),
+        ("<= 0.6 x peer", 7, 10, False),
+        ("", 1, 2, None),
+    ],
+)
+def test_goals(goal: str, value: float, peer: float | None, expected: bool | None) -> None:
+    assert holds(goal, value, peer) is expected
+    assert Row("case", "metric", value, "ms", "peer", peer, goal).holds is expected
+
+
+@pytest.mark.parametrize("goal", ["= 3", "about 3", ">= 2 x peer"])
+def test_a_goal_that_cannot_be_read_is_an_error(goal: str) -> None:
+    with pytest.raises(ValueError):
+        holds(goal, 1.0)
+
+
+def test_every_benchmark_has_a_run() -> None:
+    assert "loss_concealment" in names() and not {"report", "speech", "__main__"} & set(names())
+
+
+def test_quick_run_prints_one_json_object_last(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["loss_concealment", "--quick", "--json"])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["benchmark"] == "loss_concealment"
+    assert set(result["machine"]) == {"cpu", "cores", "python", "versions", "load"}
+    keys = {"case", "metric", "value", "unit", "peer", "peer_value", "ratio", "goal", "holds"}
+    assert result["rows"] and all(set(row) == keys for row in result["rows"])
+    assert status == (0 if all(row["holds"] is not False for row in result["rows"]) else 1)
+
+
+def test_a_wrong_folder_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["loss_concealment", "--data", "no/such/folder"])
+    assert "no/such/folder" in capsys.readouterr().err
+
+
+def test_stock_aiortc_pauses_where_we_do_not() -> None:
+    """The peer's figure is real: one lost packet silences it for 300 ms and delays it from then on."""
+    payloads = encoded(speech(4.0), PCMA)
+    packets = [packet for packet in arrivals(payloads, seed=0, loss=0.0) if packet.index != 60]
+    theirs, ours = played_by_aiortc(packets, len(payloads), PCMA), played(packets, len(payloads), PCMA, concealment=True)
+
+    def frozen_frames(samples: np.ndarray) -> int:
+        return int((np.abs(samples.reshape(-1, 320)).max(axis=1) < 1e-6)[55:100].sum())
+
+    assert frozen_frames(theirs.samples) >= 10 and frozen_frames(ours.samples) == 0
