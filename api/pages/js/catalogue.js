@@ -48,23 +48,26 @@ export function explain(refusal) {
   return has(id) ? t(id) : refusal.message || t('error.unknown');
 }
 
+/** How this person writes numbers and times: the browser's region where its language is the one shown, else the language's own way. */
+const notation = () => navigator.languages.find((tag) => tag.startsWith(language.value)) ?? language.value;
+
 /** A number in the person's own notation. */
 export const figure = (value, digits = 0) =>
-  new Intl.NumberFormat(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  new Intl.NumberFormat(notation(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 
 /** A fraction 0-1 as a percentage. */
-export const percent = (value) => new Intl.NumberFormat(language.value, { style: 'percent', maximumFractionDigits: 1 }).format(value);
+export const percent = (value) => new Intl.NumberFormat(notation(), { style: 'percent', maximumFractionDigits: 1 }).format(value);
 
 /** A moment (seconds since the epoch) in brief: the time today, the day before. */
 export function moment(epoch) {
   const when = new Date(epoch * 1000);
   const today = when.toDateString() === new Date().toDateString();
-  return new Intl.DateTimeFormat(language.value, today ? { timeStyle: 'short' } : { day: 'numeric', month: 'short' }).format(when);
+  return new Intl.DateTimeFormat(notation(), today ? { timeStyle: 'short' } : { day: 'numeric', month: 'short' }).format(when);
 }
 
 /** The same moment in full. */
 export const fullMoment = (epoch) =>
-  new Intl.DateTimeFormat(language.value, { dateStyle: 'full', timeStyle: 'short' }).format(new Date(epoch * 1000));
+  new Intl.DateTimeFormat(notation(), { dateStyle: 'full', timeStyle: 'short' }).format(new Date(epoch * 1000));
 
 /** A duration as a clock shows it: 0:07, 12:30, 1:02:03. */
 export function clockface(seconds) {
