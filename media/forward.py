@@ -1,7 +1,8 @@
 """Forwarding: packets of one leg go to another as they are, in the very call in which they arrive. No queue, no task, no decoding.
 
 Theory. Two legs need no bridge when what one sends is what the other was promised: the same codec in both directions, both gains 1, no
-sound played to either, and neither an artificial far end that wants samples. The echo of the demo line is the same with one leg: its
+sound played to either, and neither an artificial far end that wants samples. What a lossy leg says is mended for a phone, which may not
+conceal at all; browsers do, and so does every decoder of Opus. The echo of the demo line is the same with one leg: its
 packets go back to itself. ``routes`` is the one place where that is decided.
 """
 
@@ -76,4 +77,6 @@ def _passes(source: Leg, target: Leg) -> bool:
     if source.agreement is None or not source.agreement.far_sends or target.agreement is None:
         return False
     spoken = target.agreement.spoken
+    if source.lossy and target.kind == "phone" and spoken.name != "opus":
+        return False
     return (source.codec_in.name, source.codec_in.clock_rate) == (spoken.name, spoken.clock_rate)

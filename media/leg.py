@@ -100,6 +100,8 @@ class Leg:
         self.connected = False
         self.silent = False
         """Reachable, but nothing came for a while: the other side is sent silence meanwhile."""
+        self.lossy = False
+        """So much gets lost on the way from the far end that what it says should be mended before a phone hears it."""
         self.agreement: Agreement | None = None
         self.joined = False
         self.sound: Sound | None = None
@@ -316,7 +318,7 @@ class Leg:
     def attach(self, transport: Transport) -> None:
         """Take over another transport; the former one is closed."""
         former, self.transport = self.transport, transport
-        self.connected = self.silent = False
+        self.connected = self.silent = self.lossy = False
         self.codec_in = None
         if former is not None and former is not transport:
             former.close()

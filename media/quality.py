@@ -5,6 +5,7 @@ packet, the jitter buffer where we have one (else twice the jitter, which the re
 """
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 from dsp import mos
@@ -17,6 +18,8 @@ from media.settings import RATE_HZ
 _PACKET_MS = 20.0
 _CODEC_MS = {"opus": 6.5, "g722": 1.5, "pcma": 0.0, "pcmu": 0.0}
 """Look-ahead of the codecs (RFC 6716: 6.5 ms in its speech mode; G.722: its 24-tap filters)."""
+_LOOKED_BACK = 10
+_LOSSY, _CLEAN, _FEW = 0.005, 0.001, 3
 _GOOD_LOST_R = 5.0
 """Up to so many points of R below the codec's own best the second counts as good."""
 
@@ -36,6 +39,7 @@ class LegQuality:
         self._leg = leg
         self._mark = _Mark()
         self._counters: PlayoutCounters | None = None
+        self._lost: deque[tuple[int, int]] = deque(maxlen=_LOOKED_BACK)
 
     def sample(self) -> LegSample:
         leg = self._leg
@@ -45,6 +49,7 @@ class LegQuality:
         loss = jitter_ms = None
         if received is not None and interval is not None and interval.expected > 0:
             loss, jitter_ms = interval.loss, received.jitter_s * 1000
+            self._judge_loss(interval.lost, interval.expected)
         round_trip_ms = leg.reports.round_trip_s * 1000 if leg.reports.round_trip_s is not None else None
         codec = leg.codec_in.name if leg.codec_in is not None else ""
         delay_ms = self._delay_ms(codec, jitter_ms, round_trip_ms)
@@ -68,6 +73,16 @@ class LegQuality:
             cause=_cause(codec, packets, loss, late, delay_ms, burst_ratio, rating, self._expects_audio()),
             codec=codec,
         )
+
+    def _judge_loss(self, lost: int, expected: int) -> None:
+        """Lossy from 0.5 % (and three packets) of the last ten seconds on, until ten seconds have passed with less than 0.1 %."""
+        self._lost.append((lost, expected))
+        lost, expected = (sum(column) for column in zip(*self._lost, strict=True))
+        full = len(self._lost) == _LOOKED_BACK
+        if self._leg.lossy:
+            self._leg.lossy = not full or lost >= _CLEAN * expected
+        else:
+            self._leg.lossy = lost >= _FEW and lost > _LOSSY * expected
 
     def _expects_audio(self) -> bool:
         leg = self._leg

@@ -325,8 +325,11 @@ class MediaWorker:
         if now_s < room.look_s:
             return
         room.look_s = max(room.look_s + self.settings.quality_interval_s, now_s)
+        lossy = [leg.lossy for leg in legs.values()]
         for leg in legs.values():
             leg.adapt()
         samples = tuple(quality.sample() for leg_id, quality in room.qualities.items() if legs[leg_id].connected)
+        if lossy != [leg.lossy for leg in legs.values()]:
+            room.bridge.replan()
         if samples:
             self._on_event(msg.QualitySampled(room_id=room.bridge.room_id, legs=samples))

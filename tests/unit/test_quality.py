@@ -82,3 +82,26 @@ def test_nothing_measured_is_none_and_never_a_default_score() -> None:
     absent = BenchLeg("b")
     absent.leg.connected = False
     assert LegQuality(absent.leg).sample().cause == "unclassified"
+
+
+def test_a_lossy_leg_is_mended_for_a_phone_and_forwarded_again_when_it_has_become_clean() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = Bridge("room")
+    for bench in (a, b):
+        bridge.add(bench.leg)
+        bridge.join(bench.leg.leg_id)
+    quality = LegQuality(a.leg)
+    mixing = []
+    for second in range(20):
+        for index in range(50):
+            now_s = second + index * 0.02
+            a.say(now_s, lost=second < 3 and index % 25 == 7)
+            if bridge.ticking:
+                bridge.tick(now_s + 0.02, now_s + 0.02)
+        quality.sample()
+        bridge.replan()
+        mixing.append(bridge.mixing)
+    assert mixing == [False] + [True] * 11 + [False] * 8
+    a.leg.lossy, b.leg.kind = True, "peer"
+    bridge.replan()
+    assert not bridge.mixing, "a browser conceals by itself"
