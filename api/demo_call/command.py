@@ -24,7 +24,7 @@ def demo_call(
     loss: Annotated[float, typer.Option(help="Fraction of packets lost towards the server on the impaired hop.")] = 0.0,
     burst: Annotated[float, typer.Option(help="Mean length of a loss, in packets.")] = 2.0,
     loss_on: Annotated[str, typer.Option(help="The impaired hop: browser or phone.")] = "browser",
-    seed: Annotated[int, typer.Option(help="Seed of the impairment: the same seed loses the same packets.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the impairment: the same seed loses the same packets.")] = 2,
     no_concealment: Annotated[bool, typer.Option("--no-concealment", help="Switch our loss concealment off, to compare.")] = False,
     repeat: Annotated[int, typer.Option(help="Calls in each direction; medians are shown.")] = 5,
     reload: Annotated[bool, typer.Option("--reload", help="One more call, with a page reload in its middle.")] = False,

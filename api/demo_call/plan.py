@@ -20,7 +20,7 @@ class Plan:
     loss: float = 0.0
     burst: float = 2.0
     loss_on: str = "browser"
-    seed: int = 1
+    seed: int = 2
     concealment: bool = True
     repeat: int = 5
     reload: bool = False

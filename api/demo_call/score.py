@@ -76,12 +76,14 @@ def pesq(reference: Samples, heard: Samples, rate_hz: int) -> float:
     return float(score(rate_hz, padded, cut, "wb" if rate_hz == 16_000 else "nb"))
 
 
-def longest_silence_ms(reference: Samples, heard: Samples, rate_hz: int, *, below_db: float = 40.0) -> float:
-    """The longest silence inside speech, ms: 5 ms steps where the sentence speaks and what was heard lies ``below_db`` under its level."""
+def longest_silence_ms(reference: Samples, heard: Samples, rate_hz: int, *, below_db: float = 25.0) -> float:
+    """The longest silence inside speech, ms: 5 ms steps in which the sentence speaks (within 30 dB of its loudest) and what was heard, 5 ms
+    earlier or later included, lies ``below_db`` under what it should be there."""
     found = find(reference, heard)
     spoken, said = (_levels(part, rate_hz) for part in (reference, heard[found.start : found.start + len(reference)]))
-    speaking = spoken > np.max(spoken) - 30.0
-    silent = speaking & (said < np.max(said) - 30.0 - below_db)
+    gain_db = np.median(said[spoken > np.max(spoken) - 20.0] - spoken[spoken > np.max(spoken) - 20.0])
+    nearby = np.maximum(said, np.maximum(np.roll(said, 1), np.roll(said, -1)))
+    silent = (spoken > np.max(spoken) - 30.0) & (nearby < spoken + gain_db - below_db)
     longest = run = 0
     for quiet in silent:
         run = run + 1 if quiet else 0
