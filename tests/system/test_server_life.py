@@ -3,14 +3,21 @@
 import asyncio
 import signal
 import sqlite3
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from api.demo_call.baresip import PhoneSettings, phone
 from api.demo_call.kamailio import kamailio
@@ -153,6 +160,41 @@ async def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, dict
         assert await process.ended(STARTS_WITHIN_S) in (1, 2)
         await process.said(said, 1.0)
         assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = directory / "cert.pem", directory / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+async def test_pages_are_served_by_https_where_a_certificate_is_given(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    config = write_settings(tmp_path / "centralita.toml", {"server": {"tls_certificate": str(certificate), "tls_key": str(key)}})
+    trust = ssl.create_default_context(cafile=str(certificate))
+    async with serving(tmp_path, "--config", str(config), "--demo", "--port", "0") as process, aiohttp.ClientSession() as http:
+        url, _, _ = await started(process)
+        assert url.startswith("https://")
+        async with http.get(url, ssl=trust) as response:
+            assert response.status == 200
+            assert "max-age" in response.headers["Strict-Transport-Security"]
+        assert await process.stop() == 0
 
 
 async def test_a_pbx_that_is_down_is_said_and_everything_else_works(tmp_path: Path) -> None:
