@@ -29,6 +29,7 @@ from pbx.trunk import Confirmed, DigitArrived, HungUp, Reagreed
 from rooms.causes import Cause, EndReason
 
 SDP = "application/sdp"
+MAX_DIGITS = 64
 
 
 class LegState(StrEnum):
@@ -55,6 +56,7 @@ class SipLeg:
         self._offer_again = False
         self._accepted: AcceptedInvite | None = None
         self._late_offer = False
+        self._digits: list[str] = []
         self._bye_after_ack: Cause | None = None
         self._session: Session | None = None
         self._timers: dict[str, Timer] = {}
@@ -68,13 +70,27 @@ class SipLeg:
             self._offer_now()
 
     def send_digit(self, digit: str) -> None:
-        if self.state is not LegState.TALKING:
+        """One digit by INFO. The next one waits for the answer: over UDP two could overtake one another."""
+        if self.state is not LegState.TALKING or len(self._digits) >= MAX_DIGITS:
             return
+        self._digits.append(digit)
+        if len(self._digits) == 1:
+            self._send_info(digit)
+
+    def _send_info(self, digit: str) -> None:
         content_type, body = info_of_digit(digit)
         request = self._in_dialog("INFO")
         request.add("Content-Type", content_type)
         request.body = body
-        self._ask(request, self._survives)
+        self._ask(request, self._info_answered)
+
+    def _info_answered(self, response: Response, words: str) -> None:
+        if response.status < 200:
+            return
+        self._survives(response, words)
+        self._digits.pop(0)
+        if self._digits and self.state is LegState.TALKING:
+            self._send_info(self._digits[0])
 
     def bye(self) -> None:
         """End a call that talks, without an event: whoever asks for it knows."""

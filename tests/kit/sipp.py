@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.demo_call.process import ChildProcess, free_port
+from api.demo_call.process import ChildProcess, free_port, free_port_range
 
 SCENARIOS = Path(__file__).parents[1] / "data" / "sipp"
 
@@ -33,7 +33,7 @@ async def sipp(
     port = free_port()
     command = ["sipp", *([target] if target else []), "-sf", str(SCENARIOS / scenario), "-s", called, "-i", "127.0.0.1", "-p", str(port)]
     command += ["-t", transport, "-m", str(calls), "-nostdin", "-timeout", "20", "-timeout_error", "-trace_err"]
-    command += ["-mi", "127.0.0.1", "-mp", str(free_port())]
+    command += ["-mi", "127.0.0.1", "-mp", str(free_port_range(8, start=24_000))]
     async with ChildProcess(
         "sipp", command, log=_make(directory) / "sipp.log", directory=directory, environment={"TERM": "xterm"}
     ) as process:

@@ -127,7 +127,7 @@ async def test_a_phone_answers_holds_and_hangs_up(tmp_path: Path, transport: Sip
         await called.passed()
 
 
-async def test_a_phone_is_held_gets_a_digit_and_is_hung_up(tmp_path: Path, transport: SipTransport) -> None:
+async def test_a_phone_is_held_gets_digits_and_hangs_up(tmp_path: Path, transport: SipTransport) -> None:
     async with (
         sipp(tmp_path / "sipp", "is_held.xml", transport="t1" if transport is SipTransport.TCP else "u1") as called,
         sip_bench("127.0.0.1", called.port, register=False, keepalive_s=0.0, transport=transport) as bench,
@@ -138,6 +138,7 @@ async def test_a_phone_is_held_gets_a_digit_and_is_hung_up(tmp_path: Path, trans
         await bench.event(Reagreed)
         bench.trunk.hold("a", False)
         await bench.event(Reagreed)
-        bench.trunk.send_digit("a", "5")
-        bench.trunk.hang_up("a", BYE)
+        for digit in "5#":
+            bench.trunk.send_digit("a", digit)
+        await bench.event(HungUp)
         await called.passed()
