@@ -64,7 +64,8 @@ def _case(speech: list[Utterance], seeds: range, source: AudioCodec, target: Aud
     for number, one in enumerate(speech):
         payloads = encoded(one.samples, source)
         unharmed = played(arrivals(payloads, seed=0, loss=0.0), len(payloads), source, concealment=True)
-        clean.append(score(one.samples, recoded(unharmed.samples, target), band))
+        whole = recoded(unharmed.samples, target)  # the same path, so that a band that the target lacks is no hole
+        clean.append(score(one.samples, whole, band))
         for seed in seeds:
             packets = arrivals(payloads, seed=100 * number + seed, loss=LOSS)
             mended = played(packets, len(payloads), source, concealment=True)
@@ -74,8 +75,8 @@ def _case(speech: list[Utterance], seeds: range, source: AudioCodec, target: Aud
             ours.append(score(one.samples, out, band))
             bare.append(score(one.samples, recoded(holed.samples, target), band))
             stock.append(score(one.samples, peer_out, band))
-            silence_s = max(silence_s, _silence_s(unharmed.samples, out))
-            stock_silence_s = max(stock_silence_s, _silence_s(unharmed.samples, peer_out))
+            silence_s = max(silence_s, _silence_s(whole, out))
+            stock_silence_s = max(stock_silence_s, _silence_s(whole, peer_out))
             steady = arrivals(payloads, seed=100 * number + seed, loss=LOSS, jitter_ms=0.0)
             delay_rise_ms = max(
                 delay_rise_ms, _delay_rise_ms(played(steady, len(payloads), source, concealment=True), steady, len(payloads))
@@ -156,12 +157,12 @@ def recoded(samples: Samples, codec: AudioCodec) -> Samples:
     return np.concatenate([decoder.decode(encoder.encode(frame)) for frame in frames(samples)])
 
 
-def _silence_s(unharmed: Samples, heard: Samples) -> float:
+def _silence_s(whole: Samples, heard: Samples) -> float:
     """Against the same path without loss, moved to where the sound of the two agrees best."""
-    n = min(len(unharmed), len(heard))
-    spectrum = np.fft.rfft(heard[:n], 2 * n) * np.conj(np.fft.rfft(unharmed[:n], 2 * n))
+    n = min(len(whole), len(heard))
+    spectrum = np.fft.rfft(heard[:n], 2 * n) * np.conj(np.fft.rfft(whole[:n], 2 * n))
     lag = int(np.argmax(np.fft.irfft(spectrum)[: RATE_HZ // 2]))
-    return longest_silence_s(heard[lag:], unharmed, RATE_HZ)
+    return longest_silence_s(heard[lag:], whole, RATE_HZ)
 
 
 def _delay_rise_ms(heard: Heard, packets: list[Arrival], count: int) -> float:
