@@ -90,9 +90,10 @@ class Metrics:
         """``centralita_sockets``: open signalling connections."""
         Gauge("centralita_sockets", "Open signalling connections", registry=self._registry).set_function(count)
 
-    def watch_media(self, counters: Callable[[], Mapping[str, float]]) -> None:
-        """``centralita_media_NAME_total`` for each of the media plane's counters."""
-        self._registry.register(_FromMapping("centralita_media_", counters))
+    def watch_media(self, counters: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_media_NAME_total`` for each of the media plane's counters, ``centralita_media_NAME`` for what it says is so now."""
+        self._registry.register(_FromMapping("centralita_media_", counters, CounterMetricFamily))
+        self._registry.register(_FromMapping("centralita_media_", gauges, GaugeMetricFamily))
 
     # ------------------------------------------------------------------ what happened
 
@@ -155,18 +156,18 @@ class Metrics:
 
 
 class _FromMapping(Collector):
-    """Counters that live elsewhere. Names that say what is there now (``..._now``) are gauges."""
+    """Numbers that are kept elsewhere."""
 
-    def __init__(self, prefix: str, counters: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(
+        self, prefix: str, numbers: Callable[[], Mapping[str, float]], family: type[CounterMetricFamily] | type[GaugeMetricFamily]
+    ) -> None:
         self._prefix = prefix
-        self._counters = counters
+        self._numbers = numbers
+        self._family = family
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        for name, value in sorted(self._counters().items()):
-            if name.endswith("_now"):
-                yield GaugeMetricFamily(self._prefix + name.removesuffix("_now"), f"Media plane: {name}", value=value)
-            else:
-                yield CounterMetricFamily(self._prefix + name, f"Media plane: {name}", value=value)
+        for name, value in sorted(self._numbers().items()):
+            yield self._family(self._prefix + name, f"Media plane: {name}", value=value)
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         return iter(())

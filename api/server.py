@@ -110,7 +110,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             metrics=metrics,
             trunks=trunks,
         )
-        metrics.watch_media(lambda: worker.counters)
+        metrics.watch_media(lambda: worker.counters, lambda: worker.gauges)
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)

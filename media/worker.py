@@ -95,15 +95,20 @@ class MediaWorker:
 
     @property
     def counters(self) -> dict[str, float]:
-        """Everything counted, by name: packets in, out, forwarded, dropped by reason; rooms and legs now; lateness of the ticks in ms."""
+        """Everything counted since the start, by name: packets in, out, forwarded, dropped by reason; ticks; refusals."""
         found: dict[str, float] = dict(self._counts)
         found |= {f"ice_{name}": getattr(self._port.counters, name) for name in self._port.counters.__slots__}
-        found |= {"rooms": len(self._rooms), "legs": len(self._legs), "peers": self._port.peer_count}
-        found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
         found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
-        found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         if self._recorder is not None:
             found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
+        return found
+
+    @property
+    def gauges(self) -> dict[str, float]:
+        """How things are now, by name: rooms, legs, peers; lateness of the latest ticks in ms."""
+        found: dict[str, float] = {"rooms": len(self._rooms), "legs": len(self._legs), "peers": self._port.peer_count}
+        found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
+        found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         return found
 
     async def perform(self, command: msg.AnyCommand, sock: Sockets | None = None) -> Result:

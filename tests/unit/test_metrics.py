@@ -65,8 +65,8 @@ def test_no_label_names_a_call_or_a_person() -> None:
 
 def test_counters_of_others_are_read_at_each_scrape() -> None:
     metrics = Metrics()
-    counters = {"packets_forwarded": 1, "legs_now": 3}
-    metrics.watch_media(lambda: counters)
+    counters = {"packets_forwarded": 1}
+    metrics.watch_media(lambda: counters, lambda: {"legs": 3})
     metrics.watch_sockets(lambda: 7)
     assert "centralita_media_packets_forwarded_total 1.0" in text(metrics)
     counters["packets_forwarded"] = 5
