@@ -1,5 +1,7 @@
 """A call that comes to us: INVITE answered or refused, CANCEL, and the 200 repeated until its ACK (RFC 3261, sections 9 and 13)."""
 
+import re
+
 from pbx.address import BadValue, parse_address, parse_uri
 from pbx.dialog import dialog_of_called
 from pbx.line import ALLOW, Line
@@ -28,6 +30,18 @@ class IncomingLeg(SipLeg):
         caller, name = caller_of(self._request)
         called = called_of(self._request, self.line.settings.extension)
         self.line.emit(Arrived(self.leg_id, self.line.settings.name, caller, name, called, self.remote))
+        self._restart("ringing", self._patience_s(), self._rang_too_long)
+
+    def _patience_s(self) -> float:
+        """How long the caller waits at most: its own Expires, or our bound (section 13.3.1)."""
+        longest_s = self.line.settings.ring_longest_s
+        value = self._request.get("Expires") or ""
+        return min(float(value), longest_s) if re.fullmatch(r"[1-9][0-9]{0,6}", value) else longest_s
+
+    def _rang_too_long(self) -> None:
+        cause = Cause(EndReason.NO_ANSWER, 480, "Nobody took the call in time.")
+        self.refuse(cause)
+        self.line.emit(HungUp(self.leg_id, cause))
 
     def ring(self) -> None:
         if self.state is LegState.ARRIVED:
@@ -49,6 +63,7 @@ class IncomingLeg(SipLeg):
             # 422 is the answer: the caller comes again with a longer interval.
             self._peer_left(Cause(EndReason.FAILED, 422, "The caller's session interval is too short."))
             return
+        self._timers.pop("ringing").cancel()
         self._late_offer = self.remote is None
         self.state = LegState.ANSWERED
         self._accept(self.invite, body, headers)

@@ -200,7 +200,8 @@ def _telephone_event(line: MediaLine, clock_rate: int) -> int | None:
 
 def write_offer(endpoint: RtpEndpoint, session_id: int, version: int) -> bytes:
     """Our description with one audio line."""
-    return _write(_session_lines(endpoint.host, session_id, version) + _audio_lines(endpoint))
+    clock_rate = endpoint.codecs[0].clock_rate if len(endpoint.codecs) == 1 else 8000
+    return _write(_session_lines(endpoint.host, session_id, version) + _audio_lines(endpoint, clock_rate))
 
 
 def write_answer(offer: SessionDescription, index: int, endpoint: RtpEndpoint, session_id: int, version: int) -> bytes:
@@ -208,7 +209,7 @@ def write_answer(offer: SessionDescription, index: int, endpoint: RtpEndpoint, s
     lines = _session_lines(endpoint.host, session_id, version)
     for position, media in enumerate(offer.media):
         if position == index:
-            lines += _audio_lines(endpoint)
+            lines += _audio_lines(endpoint, _event_clock(media, endpoint.dtmf_payload_type))
         else:
             lines.append(f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}")
     return _write(lines)
@@ -219,7 +220,12 @@ def _session_lines(host: str, session_id: int, version: int) -> list[str]:
     return ["v=0", f"o=- {session_id} {version} {address}", "s=-", f"c={address}", "t=0 0"]
 
 
-def _audio_lines(endpoint: RtpEndpoint) -> list[str]:
+def _event_clock(line: MediaLine, payload_type: int | None) -> int:
+    """The clock under which the peer announced its events: an answer may not change what a payload number means."""
+    return _maps(line).get(str(payload_type), ("", 8000, 1))[1]
+
+
+def _audio_lines(endpoint: RtpEndpoint, event_clock: int) -> list[str]:
     numbers = [str(codec.payload_type) for codec in endpoint.codecs]
     if endpoint.dtmf_payload_type is not None:
         numbers.append(str(endpoint.dtmf_payload_type))
@@ -231,8 +237,7 @@ def _audio_lines(endpoint: RtpEndpoint) -> list[str]:
         if codec.fmtp:
             lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
     if endpoint.dtmf_payload_type is not None:
-        clock = endpoint.codecs[0].clock_rate if len(endpoint.codecs) == 1 else 8000
-        lines += [f"a=rtpmap:{endpoint.dtmf_payload_type} telephone-event/{clock}", f"a=fmtp:{endpoint.dtmf_payload_type} 0-15"]
+        lines += [f"a=rtpmap:{endpoint.dtmf_payload_type} telephone-event/{event_clock}", f"a=fmtp:{endpoint.dtmf_payload_type} 0-15"]
     return [*lines, f"a=ptime:{endpoint.ptime_ms}", f"a={endpoint.direction}"]
 
 

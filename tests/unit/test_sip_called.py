@@ -4,7 +4,7 @@ import pytest
 
 from pbx.message import Response
 from pbx.trunk import Arrived, Confirmed, DigitArrived, HungUp, Reagreed
-from rooms.audio import G722, PCMA, PCMU, Direction, RtpEndpoint
+from rooms.audio import G722, OPUS, PCMA, PCMU, Direction, RtpEndpoint
 from rooms.causes import Cause, EndReason
 from tests.kit.virtual_sip import ScriptedPeer, VirtualPhone, VirtualSip, endpoint, sdp
 
@@ -98,6 +98,21 @@ def test_the_answer_uses_the_callers_payload_numbers(call: Called) -> None:
     call.ana.agent.answer(leg_id, endpoint(codecs=(G722, PCMU)), call.network.now)
     call.run()
     assert b"RTP/AVP 9 96\r\n" in call.last.body and b"a=rtpmap:96 telephone-event/8000" in call.last.body
+
+
+@pytest.mark.parametrize(
+    ("events", "number", "clock"),
+    [
+        (("a=rtpmap:96 telephone-event/8000",), 96, 8000),
+        (("a=rtpmap:96 telephone-event/8000", "a=rtpmap:97 telephone-event/48000"), 97, 48000),
+    ],
+)
+def test_digits_keep_the_callers_number_and_clock(call: Called, events: tuple[str, ...], number: int, clock: int) -> None:
+    leg_id = call.arrive(body=sdp("m=audio 7000 RTP/AVP 102 96 97", "a=rtpmap:102 opus/48000/2", *events))
+    call.ana.agent.answer(leg_id, endpoint(codecs=(OPUS,)), call.network.now)
+    call.run()
+    assert f"RTP/AVP 102 {number}\r\n".encode() in call.last.body
+    assert f"a=rtpmap:{number} telephone-event/{clock}".encode() in call.last.body
 
 
 def test_of_two_media_lines_one_is_answered_and_the_other_refused(call: Called) -> None:
@@ -322,6 +337,17 @@ def test_bye_before_the_answer_ends_the_invite_too(call: Called) -> None:
     call.request("BYE", 2, to_tag=call.last.to_address.tag or "")
     assert sorted(call.peer.statuses()) == [100, 180, 200, 487]
     assert call.ana.count(HungUp) == 1
+
+
+@pytest.mark.parametrize(("header", "after_s"), [("X: 1", 180), ("Expires: 20", 20), ("Expires: 9999", 180), ("Expires: x", 180)])
+def test_a_call_that_nobody_takes_is_refused_in_the_end(call: Called, header: str, after_s: int) -> None:
+    call.arrive(header)
+    call.run(after_s - 1)
+    assert call.peer.statuses() == [100]
+    call.run(1)
+    assert call.last.status == 480 and call.ana.last(HungUp).cause.reason is EndReason.NO_ANSWER
+    call.run(33)
+    assert not call.ana.agent.busy
 
 
 @pytest.mark.parametrize(
