@@ -18,10 +18,11 @@ class IncomingLeg(SipLeg):
     """Opened once its INVITE has passed every check. Raises ``BadValue``, ``BadSdp`` and ``NoCommonAudio`` where it has not."""
 
     def __init__(self, line: Line, leg_id: str, on_end: OnEnd, server: ServerTransaction) -> None:
-        super().__init__(line, leg_id, on_end, owns_call_id=False)
+        dialog = dialog_of_called(server.request, line.token())
+        super().__init__(line, leg_id, on_end, dialog.key, owns_call_id=False)
         self.invite = server
         self._request = server.request
-        self.dialog = dialog_of_called(self._request, line.token())
+        self.dialog = dialog
         self.peer_allows = {method.upper() for method in self._request.tokens("Allow")}
         self.remote = self.negotiation.take_offer(self._request.body) if self._request.body else None
 

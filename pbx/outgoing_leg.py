@@ -20,9 +20,9 @@ class OutgoingLeg(SipLeg):
     """Ends as ``Answered`` or ``Refused``, whichever way the messages cross."""
 
     def __init__(self, line: Line, leg_id: str, on_end: OnEnd, number: str, caller: str, offer: RtpEndpoint) -> None:
-        super().__init__(line, leg_id, on_end, owns_call_id=True)
         self.call_id = line.token(16)
         self.tag = line.token()
+        super().__init__(line, leg_id, on_end, (self.call_id, self.tag), owns_call_id=True)
         self._number = number
         self._caller = caller
         self._cseq = 0

@@ -15,7 +15,7 @@ from enum import StrEnum, auto
 
 from pbx.accepted import AcceptedInvite
 from pbx.address import BadValue
-from pbx.dialog import Dialog
+from pbx.dialog import Dialog, Key
 from pbx.digits import digit_of_info, info_of_digit
 from pbx.line import ALLOW, SUPPORTED, Asked, Line, OnAnswer
 from pbx.message import Request, Response, respond
@@ -41,11 +41,15 @@ class LegState(StrEnum):
 
 
 class SipLeg:
-    """What calls we dial and calls we get have in common. ``on_end(leg)`` is told once, whatever ended it."""
+    """What calls we dial and calls we get have in common. ``on_end(leg)`` is told once, whatever ended it.
 
-    def __init__(self, line: Line, leg_id: str, on_end: "OnEnd", *, owns_call_id: bool) -> None:
+    ``key``: Call-ID and our tag, by which requests of the peer find this leg.
+    """
+
+    def __init__(self, line: Line, leg_id: str, on_end: "OnEnd", key: Key, *, owns_call_id: bool) -> None:
         self.line = line
         self.leg_id = leg_id
+        self.key = key
         self._on_end = on_end
         self.state = LegState.CALLING if owns_call_id else LegState.ARRIVED
         self.dialog: Dialog | None = None

@@ -42,6 +42,7 @@ class SipTrunk:
         self._opened = False
         self._opening: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
+        self._closing = False
         self._quiet = asyncio.Event()
 
     @property
@@ -71,6 +72,7 @@ class SipTrunk:
             self._opening.cancel()
             await asyncio.wait([self._opening])
         if self._opened:
+            self._closing = True
             self._agent.close(self._now())
             self._follow()
             try:
@@ -160,14 +162,12 @@ class SipTrunk:
         self._follow()
 
     def _follow(self) -> None:
-        """Set the clock for the next deadline, and notice when nothing is left to wait for."""
+        """Set the clock for the next deadline; while closing, notice when nothing is left to wait for."""
         if self._wake is not None:
             self._wake.cancel()
         deadline = self._agent.next_deadline()
         self._wake = asyncio.get_running_loop().call_at(deadline, self._expire) if deadline is not None else None
-        if self._agent.busy:
-            self._quiet.clear()
-        else:
+        if self._closing and not self._agent.busy:
             self._quiet.set()
 
     def _expire(self) -> None:

@@ -97,7 +97,7 @@ class UserAgent:
             return
         leg = OutgoingLeg(self.line, leg_id, self._ended, number, caller, offer)
         self._legs[leg_id] = leg
-        self._dialogs[leg.call_id, leg.tag] = leg
+        self._dialogs[leg.key] = leg
 
     def ring(self, leg_id: str, now: float) -> None:
         self.line.timers.advance(now)
@@ -148,8 +148,7 @@ class UserAgent:
 
     def _ended(self, leg: SipLeg) -> None:
         self._legs.pop(leg.leg_id, None)
-        for key in [key for key, owner in self._dialogs.items() if owner is leg]:
-            del self._dialogs[key]
+        self._dialogs.pop(leg.key, None)
 
     def _status_changed(self, status: TrunkStatus) -> None:
         self.line.emit(StatusChanged(self.line.settings.name, status))
@@ -204,9 +203,8 @@ class UserAgent:
             words = str(error).replace('"', "'").replace("\\", "/")
             self._respond(server, 488, [("Warning", f'399 {self.line.host} "{words}"')])
             return
-        assert leg.dialog is not None
         self._legs[leg_id] = leg
-        self._dialogs[leg.dialog.key] = leg
+        self._dialogs[leg.key] = leg
         leg.announce()
 
     def _refusal(self, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
