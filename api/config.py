@@ -149,7 +149,7 @@ class SipSection(_Section):
     listen_host: str = "0.0.0.0"
     listen_port: Port = 0
     public_host: str = ""
-    trusted: Names = ()
+    trusted: Networks = ()
     """Further addresses or networks whose calls are taken, beside the server's own."""
     ring_s: Annotated[float, Field(gt=0, le=600)] = 60.0
 

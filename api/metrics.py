@@ -95,6 +95,10 @@ class Metrics:
         self._registry.register(_FromMapping("centralita_media_", counters, CounterMetricFamily))
         self._registry.register(_FromMapping("centralita_media_", gauges, GaugeMetricFamily))
 
+    def watch_sip(self, counts: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_sip_NAME_total`` for each of the SIP trunk's counts."""
+        self._registry.register(_FromMapping("centralita_sip_", counts, CounterMetricFamily))
+
     # ------------------------------------------------------------------ what happened
 
     def call(self, record: CallRecord) -> None:

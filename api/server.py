@@ -87,7 +87,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         if demo is not None:
             trunks[demo.name] = demo
         if settings.sip.enabled:
-            trunks[settings.sip.name] = SipTrunk(_sip(settings), on_trunk_event)
+            sip = trunks[settings.sip.name] = SipTrunk(_sip(settings), on_trunk_event)
+            metrics.watch_sip(lambda: sip.counts)
         routing = Routing(
             DialPlan(settings.dialing.region, NumberStyle(settings.dialing.style), settings.dialing.line_prefix),
             demo_trunk=demo.name if demo is not None else None,

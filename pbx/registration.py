@@ -22,6 +22,9 @@ LONGEST_REFUSED_S = 3600.0
 LONGEST_EXPIRES_S = 86_400
 MAX_ADDRESS_CHANGES = 5
 
+IMPATIENT_S = 3.0
+"""After that long without an answer at the start, the status says so."""
+
 
 class RegistrationState(StrEnum):
     IDLE = auto()
@@ -59,8 +62,16 @@ class Registration:
     def start(self) -> None:
         self._tell(False, f"Registering at the PBX {self._where}." if self._line.settings.register else f"Asking the PBX {self._where}.")
         self._try()
+        # RFC 3261 lets half a minute pass before a request has failed; whoever installs the line should read it sooner.
+        self._line.timers.start(IMPATIENT_S, self._say_waiting)
         if self._line.settings.keepalive_s > 0:
             self._ping_later()
+
+    def _say_waiting(self) -> None:
+        if self.state is RegistrationState.TRYING:
+            self._tell(
+                False, f"The PBX {self._where} has not answered yet: check that it runs, and that address, port and transport are right."
+            )
 
     def stop(self) -> None:
         """Unregister. Whether the PBX confirms it is not waited for here."""

@@ -49,6 +49,18 @@ def test_a_407_is_answered_with_the_auth_id_and_cseq_grows() -> None:
     assert isinstance(line.ana.events[-1], StatusChanged)
 
 
+def test_a_pbx_that_is_slow_to_answer_is_named_before_it_has_failed() -> None:
+    line = Registering()
+    line.run(2)
+    assert "not answered" not in line.status.detail
+    line.run(2)
+    assert not line.status.ready and "has not answered yet" in line.status.detail
+    line.reply(200, ("Contact", "<sip:100@10.0.0.1:5060>;expires=60"))
+    assert line.status.ready
+    line.run(5)
+    assert line.status.ready
+
+
 def test_it_is_refreshed_well_before_it_ends_and_cseq_keeps_growing() -> None:
     line = Registering()
     line.peer.on_request = lambda request: line.peer.reply(request, 200, headers=(("Contact", "<sip:100@10.0.0.1:5060>;expires=100"),))
