@@ -83,5 +83,6 @@ def _run(plan: Plan, console: Console, *, as_json: bool) -> int:
         if as_json:
             typer.echo(json.dumps(report.as_json(made)))
         else:
-            Console().print(report.as_table(made))
+            for table in report.as_tables(plan, made):
+                Console().print(table)
     return 0 if all(row.holds is not False for row in made) else 1

@@ -68,7 +68,8 @@ def _measure(played: Played, take: Take, speech: str, into: Figures) -> None:
     came, went = (agent_leg.heard, phone_leg.told) if speech == TO_PHONE else (phone_leg.heard, agent_leg.told)
     crossing = wire.passage(came, went, reference, rate_hz)
     _expect_codecs(played.plan, crossing, speech)
-    into.add("our_share", crossing.share)
+    if not played.plan.loss:  # else what entered has holes, and our share would be the good that concealment does
+        into.add("our_share", crossing.share)
     into.add("payloads_identical", crossing.identical)
     into.add("added_by_server", crossing.added_ms)
     into.add("added_p99", crossing.slowest_ms)

@@ -136,23 +136,42 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def as_table(made: list[Row]) -> Table:
-    """For people: one line per figure, with a tick or a cross where something is promised."""
-    table = Table(title="centralita demo-call", title_justify="left")
-    table.add_column("what")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    table.add_column("promised")
-    table.add_column("stock aiortc", justify="right")
-    former = None
+def as_tables(plan: Plan, made: list[Row]) -> list[Table]:
+    """For people: what was heard, one column per call and direction of speech; then what belongs to the run as a whole."""
+    prefix = f"{plan.case}: "
+    heard = [row for row in made if " call, " in row.case]
+    cases = list(dict.fromkeys(row.case for row in heard))
+    voices = _table(plan.case, "promised", *(case.removeprefix(prefix).replace(" call, ", "\n") for case in cases))
+    for metric in dict.fromkeys(row.metric for row in heard):
+        cells = {row.case: row for row in heard if row.metric == metric}
+        first = next(iter(cells.values()))
+        goal = next((row.goal for row in cells.values() if row.goal), None) or ""
+        voices.add_row(f"{_words(metric)} [dim]{first.unit}[/]", goal, *(_cell(cells.get(case)) for case in cases))
+        if any(row.peer_value is not None for row in cells.values()):
+            stock = [cells[case].peer_value if case in cells else None for case in cases]
+            voices.add_row("  the same packets through stock aiortc", "", *("" if value is None else f"{value:.2f}" for value in stock))
+    whole = _table("the run", "promised", "value")
     for row in made:
-        if row.case != former:
-            table.add_section()
-        verdict = "" if row.holds is None else "[green]✓[/]" if row.holds else "[bold red]✗ missed[/]"
-        peer = "" if row.peer_value is None else f"{row.peer_value:.2f}"
-        value = f"{row.value:.2f} {row.unit}"
-        table.add_row(
-            row.case if row.case != former else "", row.metric.replace("_", " "), value, f"{row.goal or ''} {verdict}".strip(), peer
-        )
-        former = row.case
+        if row not in heard:
+            words = f"{row.case.removeprefix(prefix)}: " if row.case.startswith(prefix) else ""
+            whole.add_row(f"{words}{_words(row.metric)} [dim]{row.unit}[/]", row.goal or "", _cell(row))
+    return [voices, whole]
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
     return table
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    verdict = "" if row.holds is None else " [green]✓[/]" if row.holds else " [bold red]✗[/]"
+    return f"{row.value:.2f}{verdict}"
