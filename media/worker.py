@@ -27,6 +27,7 @@ from media.peer import PeerTimes
 from media.phone_leg import PhoneLeg
 from media.quality import LegQuality
 from media.recorder import Recorder
+from media.rehearsal import rehearse
 from media.reports import Reports
 from media.sender import RtpSender
 from media.settings import MediaSettings
@@ -80,6 +81,7 @@ class MediaWorker:
             if self._recorder is not None:
                 stack.enter_context(self._recorder)
             await stack.enter_async_context(self._port)
+            rehearse(self._port)
             stack.push_async_callback(self._close_all)
             await stack.enter_async_context(self._ticker)
             self._stack = stack.pop_all()
