@@ -151,6 +151,11 @@ class OpusDecoder:
         """Does the packet carry a copy of the one before it?"""
         return libopus.packet_has_fec(payload)
 
+    @staticmethod
+    def surely_has_fec(payload: bytes) -> bool:
+        """As ``has_fec``, but False where an older libopus would have to guess."""
+        return libopus.SAYS_FEC and libopus.packet_has_fec(payload)
+
     def reset(self) -> None:
         self._state.reset()
 

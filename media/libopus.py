@@ -66,6 +66,10 @@ if _has_lbrr is not None:
     _has_lbrr.argtypes, _has_lbrr.restype = [_bytes, ctypes.c_int32], _int
 
 
+SAYS_FEC = _has_lbrr is not None
+"""Can this libopus tell whether a packet holds in-band FEC?"""
+
+
 def reason(code: int) -> str:
     """A negative result in words."""
     words: bytes = _library.opus_strerror(code)

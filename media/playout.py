@@ -30,6 +30,7 @@ class PlayoutCounters:
     """Names and meanings of W3C webrtc-stats, ``inbound-rtp``, in snake case; samples are counted at the playout's rate.
 
     ``concealed_samples`` are those of lost, late or broken packets; pauses of the sender (DTX) are ``comfort_noise_samples``.
+    ``fec_packets_received`` mended a loss; ``fec_packets_carried``, a name of ours, are all that held in-band FEC.
     ``jitter_buffer_delay_s`` sums over the ``jitter_buffer_emitted_count`` samples that came out of packets.
     """
 
@@ -38,6 +39,7 @@ class PlayoutCounters:
     packets_duplicated: int = 0
     packets_malformed: int = 0
     fec_packets_received: int = 0
+    fec_packets_carried: int = 0
     concealed_samples: int = 0
     silent_concealed_samples: int = 0
     concealment_events: int = 0
@@ -103,6 +105,8 @@ class Playout:
             self._counters.packets_malformed += 1
             self._refused += 1
             return
+        if self._opus is not None and self._opus.surely_has_fec(payload):
+            self._counters.fec_packets_carried += 1
         self._jitter.put(sequence, timestamp, samples * self.codec.clock_rate // self._native_hz, payload, arrival_s)
 
     def reset(self) -> None:

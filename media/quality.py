@@ -2,6 +2,9 @@
 
 What is not measured is None, never a guess. Delay into the rating is what we know of it: half the round trip where RTCP gave one, the
 packet, the jitter buffer where we have one (else twice the jitter, which the receiver's will have to hold), and the codec.
+
+Opus is rated as Opus with in-band FEC when a packet of the last ten seconds was seen to hold some: encoders leave it out in silence. In
+what is only forwarded we do not look.
 """
 
 import math
@@ -30,6 +33,7 @@ class _Mark:
 
     discarded: int = 0
     concealed: int = 0
+    with_fec: int = 0
 
 
 class LegQuality:
@@ -40,6 +44,7 @@ class LegQuality:
         self._mark = _Mark()
         self._counters: PlayoutCounters | None = None
         self._lost: deque[tuple[int, int]] = deque(maxlen=_LOOKED_BACK)
+        self._fec: deque[bool] = deque(maxlen=_LOOKED_BACK)
 
     def sample(self) -> LegSample:
         leg = self._leg
@@ -56,7 +61,8 @@ class LegQuality:
         late = discarded / interval.expected if interval is not None and interval.expected > 0 else 0.0
         heard_loss = min(1.0, loss + late) if loss is not None else None
         burst_ratio = received.burst_ratio if received is not None else 1.0
-        rating = mos.rate(codec, loss=heard_loss, delay_ms=delay_ms, burst_ratio=burst_ratio)
+        rated_as = "opus-fec" if codec == "opus" and any(self._fec) else codec
+        rating = mos.rate(rated_as, loss=heard_loss, delay_ms=delay_ms, burst_ratio=burst_ratio)
         packets = interval.packets if interval is not None else 0
         return LegSample(
             leg_id=leg.leg_id,
@@ -70,7 +76,7 @@ class LegQuality:
             r=rating.r if rating is not None else None,
             mos=rating.mos if rating is not None else None,
             scale=rating.scale if rating is not None else "",
-            cause=_cause(codec, packets, loss, late, delay_ms, burst_ratio, rating, self._expects_audio()),
+            cause=_cause(rated_as, packets, loss, late, delay_ms, burst_ratio, rating, self._expects_audio()),
             codec=codec,
         )
 
@@ -93,11 +99,14 @@ class LegQuality:
         playout = self._leg.playout
         if playout is None:
             self._counters, self._mark = None, _Mark()
+            self._fec.clear()
             return 0, 0.0
         counters = playout.counters
         if counters is not self._counters:
             self._counters, self._mark = counters, _Mark()
-        mark, self._mark = self._mark, _Mark(counters.packets_discarded, counters.concealed_samples)
+            self._fec.clear()
+        mark, self._mark = self._mark, _Mark(counters.packets_discarded, counters.concealed_samples, counters.fec_packets_carried)
+        self._fec.append(counters.fec_packets_carried > mark.with_fec)
         return counters.packets_discarded - mark.discarded, (counters.concealed_samples - mark.concealed) * 1000 / RATE_HZ
 
     def _level_dbfs(self) -> float | None:

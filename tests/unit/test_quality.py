@@ -4,9 +4,14 @@ import random
 
 import pytest
 
+from dsp import mos
+from media import rtp
 from media.bridge import Bridge
+from media.codec import OpusSettings, make_encoder
 from media.messages import LegSample
 from media.quality import LegQuality
+from media.sounds import load_prompt
+from rooms.audio import OPUS
 from tests.kit.leg_bench import BenchLeg
 
 
@@ -73,6 +78,28 @@ def test_what_was_concealed_counts_in_its_own_second_only() -> None:
 def test_a_forwarded_leg_has_no_level_and_no_concealment() -> None:
     sample = heard("pcma", mixed=False)
     assert (sample.level_dbfs, sample.concealed_ms, sample.cause) == (None, 0.0, "good")
+
+
+@pytest.mark.parametrize(("fec", "scaled_as"), [(True, "opus-fec"), (False, "opus")])
+def test_opus_is_rated_by_whether_it_was_seen_to_carry_fec(fec: bool, scaled_as: str) -> None:
+    settings = OpusSettings(fec=fec, expected_loss=0.1)
+    encoder, speech = make_encoder(OPUS, rate_hz=16_000, settings=settings), load_prompt("en-vm-intro")
+    a, b = BenchLeg("a", "opus"), BenchLeg("b", "pcmu")
+    bridge = Bridge("room")
+    for bench in (a, b):
+        bridge.add(bench.leg)
+        bridge.join(bench.leg.leg_id)
+    quality = LegQuality(a.leg)
+    for index in range(150):
+        if index % 10 != 5:
+            packet = rtp.build(OPUS.payload_type, index, 960 * index, 77, encoder.encode(speech[320 * index : 320 * (index + 1)]))
+            a.leg.receive(packet, 0.02 * index)
+        bridge.tick(0.02 * index + 0.01, 0.02 * index + 0.01)
+    sample = quality.sample()
+    assert sample.loss == pytest.approx(0.1, abs=0.01) and sample.r is not None
+    expected, other = (mos.rate(name, loss=0.1, delay_ms=90.0) for name in (scaled_as, "opus" if fec else "opus-fec"))
+    assert expected is not None and other is not None
+    assert abs(sample.r - expected.r) < 10 < abs(sample.r - other.r)
 
 
 def test_nothing_measured_is_none_and_never_a_default_score() -> None:
