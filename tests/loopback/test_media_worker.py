@@ -227,7 +227,7 @@ async def test_an_offer_again_on_the_same_peer_keeps_the_call_and_what_still_com
 async def test_the_first_offer_finds_everything_warm_and_nothing_open() -> None:
     async with media_desk() as desk:
         port = desk.worker._port
-        assert port.certificate._context is not None, "the TLS context is made with the first answer"
+        assert port.certificate._context is not None, "the first handshake would have to make the TLS context"
         assert desk.worker.gauges["peers"] == 0 and not port._links, "nobody can reach the peer of the rehearsal"
 
 
