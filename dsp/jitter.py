@@ -153,6 +153,15 @@ class JitterBuffer:
             return self._taken(packet)
         return self._gap(self.target_s - delay_s)
 
+    def begin(self) -> list[Packet]:
+        """Playing begins right behind what is here, because that was heard another way; returns it, in order."""
+        heard = [self._packets[timestamp] for timestamp in sorted(self._packets)]
+        self._packets.clear()
+        for packet in heard:
+            self._taken(packet)
+        self._playing = self._playing or bool(heard)
+        return heard
+
     def delay_s(self, now_s: float, pending_ticks: int = 0) -> float:
         """How late the sound at the playhead is, taken now, behind the fastest packet's arrival; 0 before the first packet.
 

@@ -6,6 +6,7 @@ mixed by the tick). ``media/bridge.py`` decides which.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from media import rtp
 from media.codec import Encoder, OpusEncoder, OpusSettings, Samples, make_encoder
 from media.digits import DigitHearing, DigitQueue
-from media.playout import Playout
+from media.playout import Playout, Received
 from media.receive_stats import ReceiveStats
 from media.recorder import PacketLog
 from media.reports import Reports
@@ -47,6 +48,8 @@ COUNTERS = (
 _FEC_FROM_LOSS = 0.01
 _MOST_PACKETS_PER_S = 500
 """Ten times what one audio stream needs, room for a burst after a stall; what goes beyond is a fault or an attack."""
+_REMEMBERED_PACKETS = 50
+"""What was forwarded last, a second of it: should it be mixed next, playout goes on from there and knows how the packets come."""
 _COMFORT_NOISE = 13  # RFC 3389: says only that the far end is silent
 
 
@@ -110,6 +113,7 @@ class Leg:
         self.playout: Playout | None = None
         self.received: ReceiveStats | None = None
         self.codec_in: AudioCodec | None = None
+        self._forwarded: deque[tuple[RtpHeader, int, bytes, float]] = deque(maxlen=_REMEMBERED_PACKETS)
         self.heard_s: float | None = None
         """Monotonic time of the last RTP packet."""
         self.power_sum, self.power_ticks = 0.0, 0
@@ -178,11 +182,12 @@ class Leg:
         self.heard_s = now_s
         if codec is not self.codec_in:
             self._switch_codec(codec, received)
+        sequence = (header.sequence - self._without_sound) & 0xFFFF
         if self.route is not None:
             self.route.audio(packet, header, now_s)
+            self._forwarded.append((header, sequence, packet, now_s))
         elif self.playout is not None:
             payload = packet[header.payload_start : header.payload_end]
-            sequence = (header.sequence - self._without_sound) & 0xFFFF
             self.playout.put(sequence, header.timestamp, header.marker, payload, now_s, ssrc=header.ssrc)
         else:
             counters["dropped_not_joined"] += 1
@@ -301,6 +306,22 @@ class Leg:
             self.playout = None
         elif self.playout is None or self.playout.codec != codec:
             self.playout = Playout(codec, rate_hz=RATE_HZ, concealment=concealment)
+            self._prime(self.playout, codec)
+        self._forwarded.clear()
+
+    def _prime(self, playout: Playout, codec: AudioCodec) -> None:
+        """What was forwarded until now goes on without a hole."""
+        if not self._forwarded or self.received is None:
+            return
+        ssrc = self.received.ssrc
+        playout.prime(
+            (
+                Received(sequence, header.timestamp, packet[header.payload_start : header.payload_end], arrival_s)
+                for header, sequence, packet, arrival_s in self._forwarded
+                if (header.ssrc, header.payload_type) == (ssrc, codec.payload_type)
+            ),
+            ssrc=ssrc,
+        )
 
     def adapt(self) -> None:
         """Opus towards a far end that loses packets carries in-band FEC from 1 % on, and more of it the more is lost."""

@@ -5,7 +5,9 @@
 Decoding and concealment happen at the codec's own rate, the resampler behind them raises the frame to the bridge's rate.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,8 @@ _OPUS_FADE_S = 0.3  # libopus has faded out long before; what is missing after t
 _FRAME_S, _DEFICIT_S = 0.02, 0.005
 _HURRY_S = 0.05  # from here on speech too is shortened, not only silence
 _STRETCH_EVERY_FRAMES = 3
+_RECALLED_PACKETS = 4  # decoder, concealment and resampler remember no more
+_FRESH_S = 0.1  # what was heard longer ago is no beginning of what comes now
 
 
 @dataclass(slots=True)
@@ -49,6 +53,15 @@ class PlayoutCounters:
     total_samples_received: int = 0
     jitter_buffer_delay_s: float = 0.0
     jitter_buffer_emitted_count: int = 0
+
+
+class Received(NamedTuple):
+    """One RTP packet with the monotonic time of its arrival."""
+
+    sequence: int
+    timestamp: int
+    payload: bytes
+    arrival_s: float
 
 
 class Playout:
@@ -109,6 +122,28 @@ class Playout:
             self._counters.fec_packets_carried += 1
         self._jitter.put(sequence, timestamp, samples * self.codec.clock_rate // self._native_hz, payload, arrival_s)
 
+    def prime(self, packets: Iterable[Received], *, ssrc: int) -> None:
+        """Begin in mid-stream: these packets, in order of arrival, were heard another way, and the sound goes on behind the last.
+
+        The delay then grows from nothing to its target by stretching, instead of by silence before the first packet.
+        """
+        for sequence, timestamp, payload, arrival_s in packets:
+            self.put(sequence, timestamp, False, payload, arrival_s, ssrc=ssrc)
+            self._heard_before_s = arrival_s
+        self._heard_before[:] = self._jitter.begin()[-_RECALLED_PACKETS:]
+
+    def _recall(self, now_s: float) -> None:
+        """Bring decoder, concealment and resampler to where they would be had they played what was heard before."""
+        packets = self._heard_before.copy()
+        self._heard_before.clear()
+        if now_s - self._heard_before_s > _FRESH_S:
+            return
+        for packet in packets:
+            sound = self._play(packet)
+            if len(sound) >= self._frame:
+                self._resampler.process(sound[-self._frame :])
+        self._beginning = True
+
     def reset(self) -> None:
         """Another stream begins (new SSRC); the counters go on."""
         self._jitter.reset()
@@ -124,9 +159,14 @@ class Playout:
         self._gap_samples = 0
         self._since_stretch = 0
         self._delay_s = 0.0
+        self._heard_before: list[Packet] = []
+        self._heard_before_s = 0.0
+        self._beginning = False  # behind what was heard before, no packet of our own yet: what is made up is delay, not loss
 
     def pull(self, now_s: float) -> Samples:
         """The next 20 ms, float32 (rate_hz // 50,). Call once per tick, with the tick's time on the clock of ``arrival_s``."""
+        if self._heard_before:
+            self._recall(now_s)
         pending = self._pending
         while len(pending) < self._frame:
             more = self._next(now_s, len(pending))
@@ -140,6 +180,7 @@ class Playout:
         taken = self._jitter.take(now_s)
         if isinstance(taken, Gap):
             return self._fill(taken)
+        self._beginning = False
         sound = self._play(taken)
         if len(sound):
             ticks = taken.duration - taken.skip
@@ -210,7 +251,9 @@ class Playout:
             return np.zeros(samples, np.float32)
         sound = self._made_up(gap, samples)
         self._gap_samples += samples
-        if gap.reason is Missing.EMPTY:
+        if gap.reason is Missing.EMPTY and self._beginning:
+            self._counters.inserted_samples_for_deceleration += self._scaled(samples)
+        elif gap.reason is Missing.EMPTY:
             self._undecided += samples
         else:
             self._count_gap(self._undecided + samples, gap.reason is Missing.PAUSED, silent=rms_dbfs(sound) < SILENCE_DBFS)

@@ -2,7 +2,9 @@
 
 Theory. Three sources take turns: packets forwarded from another leg, frames of our own encoder, and digit events. To the receiver it is
 one stream: after each change of source the next packet gets the next sequence number, and a timestamp as many whole frames later as time
-went by. While one source goes on being forwarded its own gaps and its own order are kept, so that loss stays visible to the receiver.
+went by. The part of a frame that is left over counts at the next change, so that, however often the source changes, the timestamps do
+not run away from the clock. While one source goes on being forwarded its own gaps and its own order are kept, so that loss stays visible
+to the receiver.
 """
 
 from media import rtp
@@ -11,6 +13,7 @@ from media.rtp import RtpHeader
 
 _FRAME_S = 0.02
 _GUARDED_PACKETS = 128
+_MOST_AHEAD_S = 0.04
 
 
 class RtpSender:
@@ -25,6 +28,7 @@ class RtpSender:
         self._frame = clock_rate_hz // 50
         self._clock_rate_hz = clock_rate_hz
         self._sent_s: float | None = None
+        self._owed_s = 0.0
         self._source: int | None = None
         self._source_sequence = 0
         self._sequence_offset = 0
@@ -108,7 +112,9 @@ class RtpSender:
     def _advance(self, now_s: float) -> None:
         """Timestamp of the next frame: as many whole frames on as time went by, at least one."""
         if self._sent_s is not None:
-            frames = max(1, round((now_s - self._sent_s) / _FRAME_S))
+            due_s = now_s - self._sent_s + self._owed_s
+            frames = max(1, int(due_s / _FRAME_S + 0.02))
+            self._owed_s = max(-_MOST_AHEAD_S, due_s - frames * _FRAME_S)
             self._timestamp = (self._timestamp + frames * self._frame) & 0xFFFFFFFF
         self._sent_s = now_s
 

@@ -9,7 +9,7 @@ from pesq import pesq
 from dsp.levels import longest_silence_s
 from dsp.netem import NetworkEmulator
 from media.codec import OpusSettings, Samples, make_encoder
-from media.playout import Playout
+from media.playout import Playout, Received
 from rooms.audio import G722, KNOWN_CODECS, OPUS, PCMA, AudioCodec
 from tests.kit.speech import frames, prompt, speech
 
@@ -216,3 +216,59 @@ def test_strangers_packets_do_no_harm(name: str, packets: list[tuple[int, int, b
         frame = playout.pull(now_s)
         assert frame.shape == (320,) and np.isfinite(frame).all()
     assert playout.counters.packets_received == len(packets)
+
+
+def packets_of(codec: AudioCodec, x: Samples, network: NetworkEmulator) -> list[Received]:
+    encoder = make_encoder(codec, rate_hz=16_000, settings=FEC)
+    sent = [(index, encoder.encode(frame)) for index, frame in enumerate(frames(x))]
+    arrived = [Received(i, i * codec.clock_rate // 50, payload, at_s) for i, payload in sent for at_s in network.fates(i * 0.02, 100)]
+    return sorted(arrived, key=lambda packet: packet.arrival_s)
+
+
+def taken_over(codec: AudioCodec, packets: list[Received], *, primed: bool) -> tuple[Playout, Samples]:
+    """What is pulled from the 51st tick on, when all before was heard another way."""
+    playout = Playout(codec)
+    before = [packet for packet in packets if packet.arrival_s <= 1.004]
+    waiting, heard = packets[len(before) :], []
+    if primed:
+        playout.prime(before, ssrc=1)
+    for tick in range(51, 150):
+        while waiting and waiting[0].arrival_s <= tick * 0.02 + 0.004:
+            packet = waiting.pop(0)
+            playout.put(packet.sequence, packet.timestamp, False, packet.payload, packet.arrival_s, ssrc=1)
+        heard.append(playout.pull(tick * 0.02 + 0.004))
+    return playout, np.concatenate(heard)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_playout_that_takes_over_goes_on_without_a_hole(name: str) -> None:
+    tone = (0.3 * np.sin(2 * np.pi * 200 * np.arange(48_000) / 16_000)).astype(np.float32)
+    playout, heard = taken_over(KNOWN_CODECS[name], packets_of(KNOWN_CODECS[name], tone, NetworkEmulator(1)), primed=True)
+    assert np.abs(heard.reshape(-1, 80)).max(axis=1).min() > 0.2
+    counters = playout.counters
+    assert counters.concealed_samples == counters.packets_discarded == 0
+    assert 0 < counters.inserted_samples_for_deceleration <= 960
+    assert playout.delay_ms == pytest.approx(playout.target_ms, abs=15)
+
+
+@pytest.mark.parametrize("jitter_ms", [20, 40, 80])
+def test_a_playout_that_takes_over_knows_how_the_packets_come(jitter_ms: int) -> None:
+    x = speech(3.0)
+    late = {True: 0, False: 0}
+    for seed in range(8):
+        packets = packets_of(PCMA, x, NetworkEmulator(seed, delay_ms=30, jitter_ms=jitter_ms))
+        for primed in late:
+            late[primed] += taken_over(PCMA, packets, primed=primed)[0].counters.packets_discarded
+    assert late[True] <= 0.6 * late[False]
+
+
+def test_what_was_heard_long_ago_is_no_beginning() -> None:
+    playout = Playout(PCMA)
+    packets = packets_of(PCMA, speech(1.0), NetworkEmulator(1))
+    playout.prime(packets, ssrc=1)
+    assert np.abs(np.concatenate([playout.pull(1.5 + 0.02 * i) for i in range(10)])).max() == 0.0
+    for i in range(100):
+        late = packets[i % 50]
+        playout.put(200 + i, 160 * (100 + i), False, late.payload, 2.0 + 0.02 * i, ssrc=1)
+        frame = playout.pull(2.0 + 0.02 * i)
+    assert playout.counters.packets_discarded == 0 and playout.delay_ms < 60 and np.abs(frame).max() > 0.0

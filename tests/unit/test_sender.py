@@ -68,6 +68,24 @@ def test_after_a_pause_the_timestamp_has_kept_up_with_the_clock() -> None:
     assert sender.timestamp_at(2.5) == 72_000
 
 
+@pytest.mark.parametrize("phase_ms", [1, 5, 10, 15, 19])
+def test_however_often_the_source_changes_the_timestamps_keep_to_the_clock(phase_ms: int) -> None:
+    """Packets come ``phase_ms`` after the ticks; forwarding and mixing take turns every 100 ms for 40 s."""
+    sender = RtpSender(1, 0, 0)
+    times, packets = [], []
+    for index in range(2_000):
+        forwarding = index // 5 % 2 == 0
+        now_s = 0.02 * index + (phase_ms / 1_000 if forwarding else 0.02)
+        packet = sender.forward(*incoming(index, 160 * index), 8, now_s) if forwarding else sender.frame(b"x", 8, now_s)
+        assert packet is not None
+        times.append(now_s)
+        packets.append(packet)
+    headers = [header for packet in packets if (header := rtp.parse(packet)) is not None]
+    ahead_s = [header.timestamp / 8_000 - (now_s - times[0]) for header, now_s in zip(headers, times, strict=True)]
+    assert max(map(abs, ahead_s)) <= 0.041
+    assert {rtp.timestamp_difference(y.timestamp, x.timestamp) for x, y in pairwise(headers)} == {160}
+
+
 def test_a_packet_from_before_the_splice_is_not_sent_under_a_used_number() -> None:
     sender = RtpSender(1, 0, 0)
     sender.frame(b"x", 8, 0.0)
