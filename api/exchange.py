@@ -62,7 +62,6 @@ class Exchange:
         self._closing: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._views: dict[str, CallView] = {}
         self._dialled_s: dict[str, float] = {}
         self._names: dict[str, str] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -106,13 +105,17 @@ class Exchange:
 
     def feed(self, event: ev.Event) -> None:
         """Give call control an event and start what it wants. Raises ``NotPossible`` for what a person may not do now."""
-        self._start(self._switchboard.handle(event, self._loop.time()))
-        self._arm()
+        try:
+            self._start(self._switchboard.handle(event, self._loop.time()))
+        finally:
+            self._arm()
 
     def _expire(self) -> None:
         self._timer = None
-        self._start(self._switchboard.expire(self._loop.time()))
-        self._arm()
+        try:
+            self._start(self._switchboard.expire(self._loop.time()))
+        finally:
+            self._arm()
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -137,8 +140,16 @@ class Exchange:
         self._names[grant.identity] = grant.name
 
     def on_trunk_event(self, event: line.TrunkEvent) -> None:
-        """Called by every trunk, for everything that happens on it."""
-        self._ON_TRUNK[type(event)](self, event)
+        """Called by every trunk, for everything that happens on it, from within the trunk's own work: a fault here must not become its."""
+        self._contain(type(event).__name__, getattr(event, "leg_id", ""), lambda: self._ON_TRUNK[type(event)](self, event))
+
+    def _contain(self, name: str, leg_id: str, act: Callable[[], None]) -> None:
+        """A fault in what one call's leg brought about ends that call, and no trunk, worker or other call."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - told to call control and to the log, whatever it was
+            leg = self._phones.get(leg_id) or self._browsers.get(leg_id)
+            self._failed(leg.call_id if leg is not None else "", name, error)
 
     def _arrived(self, event: line.Arrived) -> None:
         if self.draining:
@@ -212,7 +223,10 @@ class Exchange:
     }
 
     def on_media_event(self, event: media.AnyMediaEvent) -> None:
-        """Called by the media worker."""
+        """Called by the media worker, from within its own work."""
+        self._contain(type(event).__name__, getattr(event, "leg_id", ""), lambda: self._on_media(event))
+
+    def _on_media(self, event: media.AnyMediaEvent) -> None:
         match event:
             case media.PeerConnected(leg_id=leg_id):
                 self.feed(ev.LegConnected(leg_id))
@@ -235,12 +249,12 @@ class Exchange:
 
     def _tell_digit(self, leg_id: str, digit: str) -> None:
         leg = self._phones.get(leg_id)
-        view = self._views.get(leg.call_id) if leg is not None else None
+        view = self._switchboard.call(leg.call_id) if leg is not None else None
         if view is not None and view.agent:
             self._publish(person(view.agent), wire.CallDigit(call_id=view.call_id, digit=digit))
 
     def _quality(self, event: media.QualitySampled) -> None:
-        view = self._views.get(event.room_id)
+        view = self._switchboard.call(event.room_id)
         if view is None or not view.agent:
             return
         at = self.clock.at(self._loop.time())
@@ -271,7 +285,12 @@ class Exchange:
         call_line = self._lines.get(view.call_id)
         if call_line is None:
             raise media.MediaRefusal("unknown_call", "This call has just ended.")
-        return await call_line.ask("answer the browser", lambda: self._browsers.answer(view.agent_leg, peer_id, sdp))
+        return await call_line.ask("answer the browser", lambda: self._answer_browser(view.agent_leg, peer_id, sdp))
+
+    async def _answer_browser(self, leg_id: str, peer_id: str, sdp: str) -> media.PeerAnswered:
+        if self._browsers.get(leg_id) is None:  # it ended while the offer waited for its turn
+            raise media.MediaRefusal("unknown_call", "This call has just ended.")
+        return await self._browsers.answer(leg_id, peer_id, sdp)
 
     # ------------------------------------------------------------------ effects out
 
@@ -282,12 +301,7 @@ class Exchange:
             if call_line is None:
                 log.error("effect.without_call", effect=type(effect).__name__, call_id=call_id)
                 continue
-            try:
-                call_line.put(type(effect).__name__, self._job(effect))
-            except LineFull as error:
-                self._failed(call_id, type(effect).__name__, error)
-                if isinstance(effect, fx.HangUp):
-                    self._hang_up_now(effect)
+            self._queue(call_line, type(effect).__name__, self._job(effect), last=fx.is_last_word(effect))
 
     def _job(self, effect: fx.Effect) -> Callable[[], Awaitable[None]]:
         async def job() -> None:
@@ -316,8 +330,10 @@ class Exchange:
             case fx.OpenRoom(room_id=room_id):
                 await self._worker.perform(media.OpenRoom(room_id=room_id))
             case fx.CloseRoom(room_id=room_id):
-                await self._worker.perform(media.CloseRoom(room_id=room_id))
-                self._end_line(room_id)
+                try:
+                    await self._worker.perform(media.CloseRoom(room_id=room_id))
+                finally:
+                    self._end_line(room_id)
             case fx.PlaceCall(leg_id=leg_id, number=number):
                 await self._phones.place(leg_id, number)
             case fx.RingBack(leg_id=leg_id):
@@ -325,8 +341,8 @@ class Exchange:
             case fx.AnswerCall(leg_id=leg_id, agent_leg=agent_leg):
                 browser = self._browsers.get(agent_leg)
                 await self._phones.answer(leg_id, browser.codec if browser is not None else None)
-            case fx.HangUp():
-                self._hang_up_now(effect)
+            case fx.HangUp(leg_id=leg_id, cause=cause):
+                self._on_trunk(leg_id, lambda trunk: trunk.hang_up(leg_id, cause))
             case fx.HoldPhone(leg_id=leg_id, held=held):
                 self._on_trunk(leg_id, lambda trunk: trunk.hold(leg_id, held))
             case fx.JoinBridge(room_id=room_id, leg_id=leg_id):
@@ -353,7 +369,6 @@ class Exchange:
         await self._worker.perform(media.SendDigits(leg_id=leg_id, digits=digits))
 
     def _notify(self, agents: tuple[str, ...], view: CallView) -> None:
-        self._views[view.call_id] = view
         notice = self.state_of(view)
         for identity in agents:
             self._publish(person(identity), notice)
@@ -376,9 +391,6 @@ class Exchange:
         if leg is not None:
             act(leg.trunk)
 
-    def _hang_up_now(self, effect: fx.HangUp) -> None:
-        self._on_trunk(effect.leg_id, lambda trunk: trunk.hang_up(effect.leg_id, effect.cause))
-
     # ------------------------------------------------------------------ lines of calls
 
     def _open_line(self, call_id: str) -> None:
@@ -389,19 +401,30 @@ class Exchange:
         leg = self._phones.get(leg_id)
         call_line = self._lines.get(leg.call_id) if leg is not None else None
         if call_line is not None:
-            call_line.put(name, job)
+            self._queue(call_line, name, job)
+
+    def _queue(self, call_line: CallLine, name: str, job: Callable[[], Awaitable[None]], *, last: bool = False) -> None:
+        try:
+            call_line.put(name, job, last=last)
+        except LineFull as error:
+            if self._switchboard.call(call_line.call_id) is not None:  # else it ends already
+                self._failed(call_line.call_id, name, error)
 
     def _failed(self, call_id: str, name: str, error: Exception) -> None:
         """A job of a call failed: call control hears of it, with whose fault it was."""
+        unforeseen = None if isinstance(error, PhoneFailure | media.MediaRefusal | LineFull) else error
         if isinstance(error, PhoneFailure):
             cause = error.cause
         elif isinstance(error, media.MediaRefusal):
             cause = Cause(EndReason.FAILED, detail=str(error))
+        elif isinstance(error, LineFull):
+            cause = Cause(EndReason.FAILED, detail="More was asked of this call in one moment than a call can need.")
         else:
             cause = Cause(EndReason.FAILED, detail="The server failed at this call; its log says where.")
-        log.error("call.failed", call_id=call_id, job=name, error=type(error).__name__, detail=cause.detail, exc_info=error)
+        log.error("call.failed", call_id=call_id, job=name, error=type(error).__name__, detail=cause.detail, exc_info=unforeseen)
         self._metrics.effect_failed(name)
-        self.feed(ev.EffectFailed(call_id=call_id, leg_id="", cause=cause, effect=name))
+        # A call that was asked too much of has lost something, whatever it was: it ends.
+        self.feed(ev.EffectFailed(call_id=call_id, leg_id="", cause=cause, effect="" if isinstance(error, LineFull) else name))
 
     def _end_line(self, call_id: str) -> None:
         call_line = self._lines.pop(call_id, None)
@@ -420,7 +443,6 @@ class Exchange:
         self._browsers.forget_call(call_id)
         for leg_id in self._phones.forget_call(call_id):
             self._dialled_s.pop(leg_id, None)
-        self._views.pop(call_id, None)
 
     def _publish(self, topic: str, notice: wire.Notice) -> None:
         if self._hub is not None:

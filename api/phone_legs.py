@@ -148,7 +148,12 @@ class PhoneLegs:
             pair = self._ports.open()
         except NoPortLeft as error:
             raise PhoneFailure(Cause(EndReason.FAILED, 503, str(error))) from None
-        opened = await self._worker.perform(media.OpenRtpLeg(leg_id=leg.leg_id, room_id=leg.call_id), sock=(pair.rtp, pair.rtcp))
+        opened = None
+        try:
+            opened = await self._worker.perform(media.OpenRtpLeg(leg_id=leg.leg_id, room_id=leg.call_id), sock=(pair.rtp, pair.rtcp))
+        finally:
+            if opened is None:  # the media plane did not take them over
+                pair.close()
         assert isinstance(opened, media.RtpOpened)
         leg.local = RtpEndpoint(self._public_host, opened.port, codecs, DTMF_PAYLOAD_TYPE)
         return leg.local

@@ -1,12 +1,14 @@
 """The UDP ports of phone legs: opened here, in the hub, and handed to the media worker that uses them."""
 
+import errno
 import os
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 
 class NoPortLeft(Exception):
-    """Every port of the configured range is in use."""
+    """Every port of the configured range is in use, or the process has as many files open as it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,17 @@ class RtpPorts:
 
     def _try(self, port: int) -> RtpPair | None:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        rtp = socket.socket(family, socket.SOCK_DGRAM)
-        rtcp = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            rtp.bind((self._host, port))
-            rtcp.bind((self._host, port + 1))
-        except OSError:
-            rtp.close()
-            rtcp.close()
-            return None
-        rtp.setblocking(False)
-        rtcp.setblocking(False)
-        return RtpPair(rtp, rtcp)
+        with ExitStack() as opened:
+            try:
+                rtp = opened.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+                rtcp = opened.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+                rtp.bind((self._host, port))
+                rtcp.bind((self._host, port + 1))
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise NoPortLeft("the server may open no more sockets: raise its limit of open files (ulimit -n)") from None
+                return None
+            rtp.setblocking(False)
+            rtcp.setblocking(False)
+            opened.pop_all()
+            return RtpPair(rtp, rtcp)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rooms.causes import Cause
-from rooms.record import CallRecord, CallView
+from rooms.record import CallRecord, CallState, CallView
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +132,12 @@ Effect = (
     | Notify
     | WriteRecord
 )
+
+
+def is_last_word(effect: Effect) -> bool:
+    """Is this of the end of a call, so that nothing may keep it from being done? A call has few of them."""
+    match effect:
+        case Notify(view=view):
+            return view.state is CallState.ENDED
+        case _:
+            return isinstance(effect, HangUp | WriteRecord | CloseRoom)

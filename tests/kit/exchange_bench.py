@@ -1,0 +1,129 @@
+"""An exchange with a real media worker, a real demo line in a hurry and a real store; what pages would be told is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from api.browser_legs import BrowserLegs
+from api.exchange import Exchange
+from api.metrics import Metrics
+from api.phone_legs import PhoneLegs
+from api.rtp_ports import RtpPorts
+from api.store import Store
+from media.settings import MediaSettings
+from media.worker import MediaWorker
+from pbx.loopback import LoopbackTimes, LoopbackTrunk
+from rooms.switchboard import CallPolicy, Switchboard
+from signaling.messages import CallState, Notice
+
+WITHIN_S = 5.0
+TIMES = LoopbackTimes(ring_s=0.01, answer_s=0.02, refuse_s=0.01, patience_s=0.3, longest_s=0.4)
+POLICY = CallPolicy(no_answer_s=0.3, ring_s=1.0, agent_media_s=0.2, agent_media_patience_s=0.1)
+
+
+class Told:
+    """Stands where the hub does: everything published, in order."""
+
+    def __init__(self) -> None:
+        self.notices: list[tuple[str, Notice]] = []
+        self._came = asyncio.Event()
+
+    def publish(self, topic: str, notice: Notice) -> None:
+        self.notices.append((topic, notice))
+        self._came.set()
+
+    def states(self, call_id: str, identity: str) -> list[str]:
+        """How this person was told that the call stands, one after another."""
+        return [
+            notice.state
+            for topic, notice in self.notices
+            if isinstance(notice, CallState) and notice.call_id == call_id and topic == f"person:{identity}"
+        ]
+
+    async def call(self, identity: str, *states: str, at_least: int = 1) -> CallState:
+        """Waits until this person was told of so many calls that stand so; the newest."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                newest = {
+                    notice.call_id: notice
+                    for topic, notice in self.notices
+                    if isinstance(notice, CallState) and topic == f"person:{identity}"
+                }
+                found = [notice for notice in newest.values() if notice.state in states]
+                if len(found) >= at_least:
+                    return found[-1]
+                self._came.clear()
+                await self._came.wait()
+
+
+class ExchangeBench:
+    """``exchange`` and what it works with."""
+
+    exchange: Exchange
+    switchboard: Switchboard
+    worker: MediaWorker
+    phones: PhoneLegs
+    browsers: BrowserLegs
+    demo: LoopbackTrunk
+    store: Store
+
+    def __init__(self) -> None:
+        self.told = Told()
+
+    def dial(self, identity: str, number: str, trunk: str = "demo") -> str:
+        """The call's id."""
+        call_id = uuid4().hex
+        self.exchange.dial(call_id, identity, number, trunk)
+        return call_id
+
+    async def ended(self, call_id: str) -> str:
+        """Waits until every call has ended and its record is written; this one's end reason."""
+        await asyncio.wait_for(self.exchange.no_calls(), WITHIN_S)
+        await self.store.flush()
+        call = await self.store.call(call_id)
+        assert call is not None
+        assert call.ended_at is not None
+        assert call.end_reason is not None
+        return call.end_reason
+
+    def left_over(self) -> dict[str, object]:
+        """What is remembered although no call lives, by its place. Who the trunks and the people are is no call's."""
+        found: dict[str, object] = {}
+        for part in (self.exchange, self.phones, self.browsers, self.demo):
+            for name, value in vars(part).items():
+                if isinstance(value, dict | set | list) and name not in ("_trunks", "_names") and value:
+                    found[f"{type(part).__name__}.{name}"] = value
+        gauges = {name: count for name, count in self.worker.gauges.items() if name in ("rooms", "legs", "peers") and count}
+        return found | gauges | ({"switchboard": len(self.switchboard)} if len(self.switchboard) else {})
+
+
+@asynccontextmanager
+async def exchange_bench(
+    directory: Path, *, policy: CallPolicy = POLICY, times: LoopbackTimes = TIMES, media: MediaSettings | None = None
+) -> AsyncIterator[ExchangeBench]:
+    """Open and closed with the block; leaving ends every call."""
+    bench = ExchangeBench()
+    async with AsyncExitStack() as stack:
+        metrics = await stack.enter_async_context(Metrics())
+        bench.store = await stack.enter_async_context(Store.open(f"sqlite:///{directory / 'calls.sqlite3'}"))
+        worker = MediaWorker(media or MediaSettings(), lambda event: bench.exchange.on_media_event(event))
+        bench.worker = await stack.enter_async_context(worker)
+        bench.demo = LoopbackTrunk(lambda event: bench.exchange.on_trunk_event(event), times=times)
+        bench.switchboard = Switchboard(policy)
+        bench.phones = PhoneLegs(worker, {"demo": bench.demo}, RtpPorts("127.0.0.1", 0, 0), public_host="127.0.0.1")
+        bench.browsers = BrowserLegs(worker, bench.phones)
+        bench.exchange = Exchange(
+            switchboard=bench.switchboard,
+            worker=worker,
+            phones=bench.phones,
+            browsers=bench.browsers,
+            store=bench.store,
+            metrics=metrics,
+            trunks={"demo": bench.demo},
+        )
+        bench.exchange.meet(bench.told)  # type: ignore[arg-type]
+        await stack.enter_async_context(bench.demo)
+        await stack.enter_async_context(bench.exchange)
+        yield bench
