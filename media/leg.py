@@ -310,8 +310,8 @@ class Leg:
         self._forwarded.clear()
 
     def _prime(self, playout: Playout, codec: AudioCodec) -> None:
-        """What was forwarded until now goes on without a hole."""
-        if not self._forwarded or self.received is None:
+        """What was forwarded until now goes on without a hole, unless the far end has just agreed to say no more."""
+        if not self._forwarded or self.received is None or self.agreement is None or not self.agreement.far_sends:
             return
         ssrc = self.received.ssrc
         playout.prime(

@@ -30,7 +30,13 @@ class PhoneLeg:
         self._on_event, self._on_change = on_event, on_change
         self._silent_after_s = settings.silent_after_s
         self._socket = RtpSocket(
-            sock, leg.receive, leg.receive_reports, self._on_state, rtcp_sock=rtcp_sock, silent_s=settings.silent_after_s
+            sock,
+            leg.receive,
+            leg.receive_reports,
+            self._on_state,
+            rtcp_sock=rtcp_sock,
+            learns=settings.learn_phone_addresses,
+            silent_s=settings.silent_after_s,
         )
         leg.attach(self._socket)
 

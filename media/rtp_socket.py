@@ -5,13 +5,14 @@ bleed) must neither be heard nor be answered. The lock decides:
 
     agreed -- packet from the agreed address -----------------------------------------------> locked, for good
     agreed -- RTP from another port of the agreed host --------------------------------------> locked on that port
-    agreed -- RTP from another host, where a NAT is possible and it is believed --------------> locked on that host
+    agreed -- RTP from the host that signals, where a NAT is possible ------------------------> locked on that host
     locked on another port or host -- RTP from the agreed address itself ---------------------> locked on the agreed one
     locked -- anything else ------------------------------------------------------------------> stranger: counted, dropped
     any    -- new agreement with another address ---------------------------------------------> agreed
 
-A NAT is possible when the agreed address is private. Another host is then believed when signalling came from it; where that is not
-known, after five packets in sequence of one SSRC. Only payload types of the agreement count as RTP.
+A NAT is possible when the agreed address is private: then RTP is believed from the host that signalling comes from. Where that is not
+known, no other host is believed, unless ``learns`` was set: then whoever sends five packets in sequence of one SSRC first. Only payload
+types of the agreement count as RTP.
 """
 
 import asyncio
@@ -54,7 +55,7 @@ class _Candidate:
 class RtpSocket:
     """See ``media.transport``. ``async with`` takes over both sockets, which are bound already.
 
-    ``rtcp_sock`` None: RTCP shares ``sock``. ``symmetric`` False: never believe another host than the agreed one.
+    ``rtcp_sock`` None: RTCP shares ``sock``. ``learns``: believe unknown hosts as told above.
     """
 
     def __init__(
@@ -65,18 +66,18 @@ class RtpSocket:
         on_state: StateSink,
         *,
         rtcp_sock: socket.socket | None = None,
-        symmetric: bool = True,
+        learns: bool = False,
         silent_s: float = 3.0,
     ) -> None:
         self._sock, self._rtcp_sock = sock, rtcp_sock
         self._on_rtp, self._on_rtcp, self._on_state = on_rtp, on_rtcp, on_state
-        self._symmetric = symmetric
+        self._learns = learns
         self._silent_s = silent_s
         self.counters = SocketCounters()
         self.state = "new"
         self._agreed: Address | None = None
         self._agreed_rtcp: Address | None = None
-        self._signalled_from: str | None = None
+        self._signalled_from = ""
         self._payload_types: frozenset[int] = frozenset()
         self._receives = True
         self._locked: Address | None = None
@@ -112,19 +113,20 @@ class RtpSocket:
         """Where RTP goes: the locked address, else the agreed one."""
         return self._locked or self._agreed
 
-    def agree(self, remote: RtpEndpoint, *, rtcp_port: int | None = None, signalled_from: str | None = None) -> None:
-        """Take a new agreement with the phone. The lock opens only when the address changes.
+    def agree(self, remote: RtpEndpoint, *, rtcp_port: int | None = None) -> None:
+        """Take a new agreement with the phone. The lock opens only when the address changes, or the host that it rests on.
 
-        ``rtcp_port``: where its RTCP goes when it has a socket of its own; default the next port (RFC 3550, section 11).
-        ``signalled_from``: the address its SIP messages come from, where known. An unspecified host (0.0.0.0) or port 0 means: send
-        nothing (hold as RFC 2543 had it).
+        ``rtcp_port``: where its RTCP goes when it has a socket of its own; default the next port (RFC 3550, section 11). An unspecified
+        host (0.0.0.0) or port 0 means: send nothing (hold as RFC 2543 had it).
         """
         address = _address(remote.host, remote.port)
         events = () if remote.dtmf_payload_type is None else (remote.dtmf_payload_type,)
         self._payload_types = frozenset((*(codec.payload_type for codec in remote.codecs), *events))
         self._receives = remote.direction.sends
         self._heard_s = time.monotonic()
-        if address != self._agreed:
+        signalled_from = _host(remote.signalled_from)
+        moved = self._signalled_from != signalled_from and self._locked is not None and self._locked[0] == self._signalled_from
+        if address != self._agreed or moved:
             self._locked = self._locked_rtcp = self._candidate = None
         self._agreed, self._signalled_from = address, signalled_from
         self._agreed_rtcp = None if address is None else (address[0], rtcp_port or address[1] + 1)
@@ -163,9 +165,11 @@ class RtpSocket:
         """Whether a packet from another address than the agreed one may be the phone's, moved by a NAT."""
         if source[0] == agreed_host:
             return True
-        if not self._symmetric or ipaddress.ip_address(agreed_host).is_global:
+        if ipaddress.ip_address(agreed_host).is_global:
             return False
-        return source[0] == self._signalled_from if self._signalled_from else self._proves(header, source)
+        if self._signalled_from:
+            return source[0] == self._signalled_from
+        return self._learns and self._proves(header, source)
 
     def _proves(self, header: rtp.RtpHeader, source: Address) -> bool:
         candidate = self._candidate
@@ -271,9 +275,15 @@ class _Socket(asyncio.DatagramProtocol):
 
 
 def _address(host: str, port: int) -> Address | None:
-    """A sendable address in the form that the kernel reports sources in; None for hold or a name (the PBX side resolves names)."""
+    """A sendable address; None for hold or a name (the PBX side resolves names)."""
+    plain = _host(host)
+    return (plain, port) if plain and 0 < port < 65_536 else None
+
+
+def _host(host: str) -> str:
+    """An address in the form that the kernel reports sources in, "" for what is none."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return None
-    return None if address.is_unspecified or not 0 < port < 65_536 else (str(address), port)
+        return ""
+    return "" if address.is_unspecified else str(address)

@@ -43,3 +43,6 @@ class MediaSettings:
     most_rooms: int = 1_000
     most_legs_per_room: int = 50
     digits_queued: int = 64
+    learn_phone_addresses: bool = False
+    """A phone that announced a private address, and of which nobody knows where its signalling comes from, is believed to be whoever sends
+    five packets in sequence first. For networks without strangers: elsewhere it may be anybody (RTP bleed)."""

@@ -49,7 +49,11 @@ class AudioCodec:
 
 @dataclass(frozen=True, slots=True)
 class RtpEndpoint:
-    """Where one side wants its RTP and in which codecs, most wanted first. In an answer the first codec is the one spoken."""
+    """Where one side wants its RTP and in which codecs, most wanted first. In an answer the first codec is the one spoken.
+
+    ``signalled_from``: the IP address its SIP messages come from, "" where not known. RTP is believed from there too when ``host`` is a
+    private address, which behind a NAT is not the one that its packets come from.
+    """
 
     host: str
     port: int
@@ -57,6 +61,7 @@ class RtpEndpoint:
     dtmf_payload_type: int | None = None
     direction: Direction = Direction.SENDRECV
     ptime_ms: int = 20
+    signalled_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,13 @@ async def ours() -> AsyncIterator[Ours]:
         yield ours
 
 
+@pytest.fixture
+async def learning() -> AsyncIterator[Ours]:
+    ours = Ours(learns=True)
+    async with ours.socket:
+        yield ours
+
+
 async def test_packets_go_both_ways_before_and_after_the_lock(ours: Ours) -> None:
     with phones(ours, "127.0.0.1") as (phone,):
         ours.socket.send_rtp(b"early")
@@ -138,7 +145,23 @@ async def test_another_port_of_the_agreed_host_is_a_nat(ours: Ours) -> None:
         assert await next_of(ours.rtp) == packet and ours.socket.remote == phone.address
 
 
-async def test_another_host_must_prove_itself_and_may_only_where_a_nat_can_be(ours: Ours) -> None:
+async def test_no_other_host_is_believed_where_nobody_knows_who_signals(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1", "127.0.0.2") as (phone, stranger):
+        ours.agree(("10.0.0.5", 4_000))
+        stranger.speak(50)
+        stranger.sock.sendto(REPORT, ours.socket.local)
+        await until(lambda: ours.socket.counters.strangers == 51)
+        assert ours.socket.remote == ("10.0.0.5", 4_000)
+        ours.agree(phone.address)
+        stranger.speak(50)
+        packet = phone.speak()
+        assert await next_of(ours.rtp) == packet and ours.rtp.empty()
+        ours.socket.send_rtp(b"voice")
+        assert await phone.heard() == b"voice" and stranger.heard_nothing()
+
+
+async def test_an_unknown_host_may_prove_itself_where_that_is_wanted_and_a_nat_can_be(learning: Ours) -> None:
+    ours = learning
     with phones(ours, "127.0.0.2", "127.0.0.3") as (phone, sprayer):
         ours.agree(("10.0.0.5", 4_000))
         for _ in range(10):  # one packet at a time, sequence numbers from nowhere
@@ -157,14 +180,27 @@ async def test_another_host_must_prove_itself_and_may_only_where_a_nat_can_be(ou
 
 async def test_the_host_that_signalled_is_believed_and_no_other(ours: Ours) -> None:
     with phones(ours, "127.0.0.2", "127.0.0.3") as (phone, sprayer):
-        ours.socket.agree(RtpEndpoint("10.0.0.5", 4_000, (PCMA,)), signalled_from="127.0.0.2")
+        ours.socket.agree(RtpEndpoint("10.0.0.5", 4_000, (PCMA,), signalled_from="127.0.0.2"))
         sprayer.speak(20)
         packet = phone.speak()
         assert await next_of(ours.rtp) == packet and ours.socket.remote == phone.address
         assert ours.socket.counters.strangers == 20
+        ours.socket.agree(RtpEndpoint("10.0.0.5", 4_000, (PCMA,), signalled_from="127.0.0.3"))  # its NAT got another address
+        phone.speak(3)
+        packet = sprayer.speak()
+        assert await next_of(ours.rtp) == packet and ours.socket.remote == sprayer.address
 
 
-async def test_the_agreed_address_outranks_who_came_before_it(ours: Ours) -> None:
+async def test_a_routable_address_means_what_it_says_whoever_signals(ours: Ours) -> None:
+    with phones(ours, "127.0.0.2") as (phone,):
+        ours.socket.agree(RtpEndpoint("8.8.8.8", 4_000, (PCMA,), signalled_from="127.0.0.2"))
+        phone.speak(20)
+        await until(lambda: ours.socket.counters.strangers == 20)
+        assert ours.rtp.empty() and ours.socket.remote == ("8.8.8.8", 4_000)
+
+
+async def test_the_agreed_address_outranks_who_came_before_it(learning: Ours) -> None:
+    ours = learning
     with phones(ours, "127.0.0.1", "127.0.0.2") as (phone, sprayer):
         ours.agree(phone.address)
         sprayer.speak(10)
