@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -44,14 +45,19 @@ class MediaDesk:
                 self._came.clear()
                 await self._came.wait()
 
-    async def phone(self, leg_id: str, phone: RtpPhone, *, join: bool = True, room: str = ROOM) -> msg.RtpOpened:
+    async def phone(self, leg_id: str, phone: RtpPhone) -> msg.RtpOpened:
         """Open, connect and join a phone's leg; the phone begins to speak."""
-        opened = await self.worker.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=room), bound_socket())
-        assert isinstance(opened, msg.RtpOpened)
-        await self.worker.perform(msg.ConnectRtpLeg(leg_id=leg_id, remote=phone.endpoint()))
-        if join:
-            await self.worker.perform(msg.JoinBridge(room_id=room, leg_id=leg_id))
+        opened = await self.open_phone(leg_id, phone)
         phone.call(opened.host, opened.port)
+        return opened
+
+    async def open_phone(self, leg_id: str, phone: RtpPhone, *, signalled_from: str = "") -> msg.RtpOpened:
+        """Open, connect and join the leg of a phone that says nothing yet."""
+        opened = await self.worker.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=ROOM), bound_socket())
+        assert isinstance(opened, msg.RtpOpened)
+        remote = replace(phone.endpoint(), signalled_from=signalled_from)
+        await self.worker.perform(msg.ConnectRtpLeg(leg_id=leg_id, remote=remote))
+        await self.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id=leg_id))
         return opened
 
     async def browser(self, leg_id: str, peer: BrowserPeer, codec: str, *, peer_id: str = "tab1", opened: bool = False) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -26,7 +27,7 @@ def bound_socket() -> socket.socket:
 class RtpPhone(asyncio.DatagramProtocol):
     """``async with``. ``call(host, port)`` begins to speak: 50 packets a second of a tone. ``arrivals``: (monotonic s, packet)."""
 
-    def __init__(self, codec: AudioCodec, *, frequency_hz: float = 440.0, amplitude: float = 0.25) -> None:
+    def __init__(self, codec: AudioCodec, *, frequency_hz: float = 440.0, amplitude: float = 0.25, host: str = "127.0.0.1") -> None:
         self.codec = codec
         self.arrivals: list[tuple[float, bytes]] = []
         self.rtcp: list[bytes] = []
@@ -42,10 +43,11 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._transport: Any = None
         self._closed = asyncio.Event()
         self._far: tuple[str, int] = ("", 0)
+        self._host = host
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self._host, 0))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -94,6 +96,14 @@ class RtpPhone(asyncio.DatagramProtocol):
             self.sent.append(payload)
             self._transport.sendto(packet, self._far)
 
+    def spray(self, host: str, port: int, packets: int) -> None:
+        """So many packets in sequence at once, to whoever listens there."""
+        former, self._far = self._far, (host, port)
+        for _ in range(packets):
+            self._send(b"\x2a" * 160, self.codec.payload_type)
+            self._timestamp += self.codec.clock_rate // 50
+        self._far = former
+
     def press(self, digit: str) -> None:
         """One event as some phones send it: no marker, and only its last packets are the same."""
         for duration, end in ((160, False), (320, False), (480, True), (480, True)):
@@ -119,6 +129,19 @@ class RtpPhone(asyncio.DatagramProtocol):
 
     async def hear_rtcp(self, within_s: float = 10.0) -> None:
         await self._until(lambda: bool(self.rtcp), within_s)
+
+    async def hear_report(self, wanted: Callable[[rtcp.ReportBlock], bool], *, within_s: float = 10.0) -> rtcp.ReportBlock:
+        """The first report about our packets, past or to come, that is like this."""
+
+        def found() -> rtcp.ReportBlock | None:
+            reports = (report for compound in self.rtcp for report in rtcp.parse(compound) or [])
+            blocks = (block for report in reports if isinstance(report, rtcp.SenderReport | rtcp.ReceiverReport) for block in report.blocks)
+            return next((block for block in blocks if wanted(block)), None)
+
+        await self._until(found, within_s)
+        block = found()
+        assert block is not None
+        return block
 
     async def _until(self, done: Any, within_s: float) -> None:
         async with asyncio.timeout(within_s):

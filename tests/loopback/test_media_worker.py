@@ -1,6 +1,5 @@
 """Calls through a whole media worker over real sockets: phones of plain RTP, browsers played by aiortc; tones are found by FFT."""
 
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -70,7 +69,8 @@ async def test_mute_and_hold_switch_without_gap_or_jump() -> None:
             headers = phone.headers
             assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(headers)} == {1}
             assert {h.ssrc for h in headers} == {headers[0].ssrc}
-            assert max(rtp.timestamp_difference(y.timestamp, x.timestamp) for x, y in pairwise(headers)) <= 2 * 160
+            steps = {rtp.timestamp_difference(y.timestamp, x.timestamp) for x, y in pairwise(headers)}
+            assert all(step > 0 and step % 160 == 0 for step in steps), "their length on an even clock is tested in virtual time"
         assert level_at(a.heard()[16_000:], 900) == pytest.approx(0.25, rel=0.1), "this direction was never muted"
         muted = np.abs(b.heard()[16_000:].reshape(-1, 160)).max(axis=1) < 0.001
         assert 60 <= muted.sum() <= 140, "two mutes of half a second each"
@@ -82,11 +82,9 @@ async def test_a_reload_re_attaches_and_the_phone_never_stops_hearing_the_same_s
             await desk.browser("agent", before, "pcma")
             await desk.phone("phone", far)
             await far.hear(30)
-        lost_s = time.monotonic()
         await desk.hear_of(msg.PeerLost, lambda event: event.peer_id == "tab1")
         async with BrowserPeer(ToneTrack(1_500)) as after:
             await desk.browser("agent", after, "pcma", peer_id="tab2", opened=True)
-            assert time.monotonic() - lost_s < 2.0
             await far.hear(50)
             heard, rate_hz = await listen(after, 50)
             assert level_at(heard[len(heard) // 2 :], 600, rate_hz) == pytest.approx(0.25, rel=0.12)
@@ -116,16 +114,23 @@ async def test_digits_go_both_ways_once_each() -> None:
         assert [e.digit for e in desk.events if isinstance(e, msg.DigitHeard)] == ["9"]
 
 
-async def test_one_lost_packet_costs_twenty_milliseconds() -> None:
-    async with RtpPhone(PCMA) as a, RtpPhone(PCMU, frequency_hz=900) as b, media_desk() as desk:
+async def test_one_lost_packet_is_counted_once_told_to_the_phone_and_leaves_no_hole() -> None:
+    """What it costs, 20 ms, is tested in virtual time: here the machine's load would have its say."""
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMU, frequency_hz=900) as b, media_desk(MediaSettings(rtcp_interval_s=0.5)) as desk:
         a.lose = {60}
         await desk.phone("a", a)
         await desk.phone("b", b)
-        await b.hear(60)
-        sample = await desk.hear_of(msg.QualitySampled, lambda event: any(leg.leg_id == "a" and leg.concealed_ms > 0 for leg in event.legs))
-        concealed = next(leg for leg in sample.legs if leg.leg_id == "a")
-        assert concealed.concealed_ms == 20.0
-        assert concealed.loss is not None and concealed.loss == pytest.approx(1 / 50, abs=0.005)
+        sample = await desk.hear_of(msg.QualitySampled, lambda event: any(leg.leg_id == "a" and leg.loss for leg in event.legs))
+        lossy = next(leg for leg in sample.legs if leg.leg_id == "a")
+        assert lossy.loss is not None and round(lossy.loss * (lossy.packets + 1)) == 1
+        await desk.hear_of(msg.QualitySampled, lambda event: any(leg.leg_id == "a" and leg.concealed_ms >= 20.0 for leg in event.legs))
+        told = await a.hear_report(lambda block: block.cumulative_lost > 0)
+        assert told.cumulative_lost == 1
+        assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(b.headers)} == {1}
+        assert level_at(b.heard(last=50), 440) == pytest.approx(0.25, rel=0.1)
+        assert [leg.loss for event in desk.events if isinstance(event, msg.QualitySampled) for leg in event.legs if leg.loss] == [
+            lossy.loss
+        ]
 
 
 async def test_the_demo_line_echoes_a_browser() -> None:
@@ -158,13 +163,13 @@ async def test_both_sides_get_reports_and_the_round_trip_is_learnt() -> None:
             msg.QualitySampled, lambda event: any(leg.leg_id == "agent" and leg.round_trip_ms is not None for leg in event.legs)
         )
         agent = next(leg for leg in sample.legs if leg.leg_id == "agent")
-        assert agent.round_trip_ms is not None and 0 <= agent.round_trip_ms < 50
+        assert agent.round_trip_ms is not None and 0 <= agent.round_trip_ms < 5_000
         stats = [s for s in (await peer.connection.getStats()).values() if s.type == "remote-inbound-rtp"]
         assert stats and stats[0].packetsLost == 0
 
 
 async def test_a_phone_that_falls_silent_is_told_once_and_the_other_side_hears_silence() -> None:
-    settings = MediaSettings(silent_after_s=0.6)
+    settings = MediaSettings(silent_after_s=1.0)
     async with RtpPhone(PCMA) as a, RtpPhone(PCMA) as b, media_desk(settings) as desk:
         await desk.phone("a", a)
         await desk.phone("b", b)
@@ -188,10 +193,11 @@ async def test_a_phone_on_hold_is_sent_nothing_and_the_browser_hears_silence() -
         await a.hear(20)
         b.speaking = False
         await desk.worker.perform(msg.ConnectRtpLeg(leg_id="b", remote=b.endpoint(direction=Direction.INACTIVE)))
-        before = len(b.arrivals)
+        sent_to_b = desk.worker._legs["b"][0].sender
+        before = sent_to_b.packets
         await a.hear(20)
         assert np.abs(a.heard(last=10)).max() < 0.01
-        assert len(b.arrivals) - before <= 1
+        assert sent_to_b.packets == before
         b.speaking = True
         await desk.worker.perform(msg.ConnectRtpLeg(leg_id="b", remote=b.endpoint()))
         await a.hear(40)
@@ -222,6 +228,27 @@ async def test_an_offer_again_on_the_same_peer_keeps_the_call_and_what_still_com
         await far.hear(60)
         assert level_at(far.heard(last=20), 1_000) == pytest.approx(0.25, rel=0.1)
         assert not any(isinstance(event, msg.PeerLost) for event in desk.events)
+
+
+async def test_rtp_bleed_strangers_neither_hear_a_call_nor_speak_into_it() -> None:
+    """They spray both ports from another host, before and while the phones speak, with the right payload type."""
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMA, frequency_hz=900) as b, RtpPhone(PCMA, frequency_hz=2_500, host="127.0.0.2") as stranger:
+        async with media_desk() as desk:
+            ports = []
+            for leg_id, phone in (("a", a), ("b", b)):
+                ports.append(await desk.open_phone(leg_id, phone, signalled_from="127.0.0.1"))
+            for opened in ports:
+                stranger.spray(opened.host, opened.port, 50)
+            for phone, opened in ((a, ports[0]), (b, ports[1])):
+                phone.call(opened.host, opened.port)
+            stranger.call(ports[0].host, ports[0].port)
+            await a.hear(60)
+            await b.hear(60)
+            assert desk.worker.counters["packets_mixed"] == 0 or desk.worker.gauges["rooms_mixing"] == 0
+        for phone, tone in ((a, 900), (b, 440)):
+            assert level_at(phone.heard(last=40), tone) == pytest.approx(0.25, rel=0.06)
+            assert level_at(phone.heard(), 2_500) < 0.001
+        assert not stranger.arrivals and not stranger.rtcp
 
 
 async def test_the_first_offer_finds_everything_warm_and_nothing_open() -> None:
