@@ -251,6 +251,33 @@ async def test_rtp_bleed_strangers_neither_hear_a_call_nor_speak_into_it() -> No
         assert not stranger.arrivals and not stranger.rtcp
 
 
+@pytest.mark.parametrize("peer_id", ["tab1", "tab2"])
+async def test_a_handshake_that_fails_is_told_in_words_and_the_next_offer_works(peer_id: str) -> None:
+    async with media_desk() as desk, RtpPhone(PCMA, frequency_hz=600) as far:
+        await desk.phone("phone", far)
+        await desk.worker.perform(msg.OpenPeerLeg(leg_id="agent", room_id=ROOM))
+        await desk.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id="agent"))
+        async with BrowserPeer(ToneTrack(1_000)) as victim:
+            sdp = with_another_fingerprint(await victim.offer())
+            answered = await desk.worker.perform(msg.OfferPeer(leg_id="agent", peer_id="tab1", sdp=sdp, codecs=("pcma",)))
+            assert isinstance(answered, msg.PeerAnswered)
+            await victim.accept(answered.sdp)
+            lost = await desk.hear_of(msg.PeerLost)
+            assert (lost.leg_id, lost.peer_id) == ("agent", "tab1") and "fingerprint" in lost.detail
+        async with BrowserPeer(ToneTrack(1_000)) as again:
+            await desk.browser("agent", again, "pcma", peer_id=peer_id, opened=True)
+            heard, rate_hz = await listen(again, 50)
+            assert level_at(heard[len(heard) // 2 :], 600, rate_hz) == pytest.approx(0.25, rel=0.12)
+        assert desk.worker.counters["room_faults"] == 0
+
+
+def with_another_fingerprint(sdp: str) -> str:
+    lines = sdp.split("\r\n")
+    changed = [line[:-2] + ("00" if line[-2:] != "00" else "01") if line.startswith("a=fingerprint:") else line for line in lines]
+    assert changed != lines
+    return "\r\n".join(changed)
+
+
 async def test_the_first_offer_finds_everything_warm_and_nothing_open() -> None:
     async with media_desk() as desk:
         port = desk.worker._port
