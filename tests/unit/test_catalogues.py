@@ -1,11 +1,14 @@
 """Both languages say everything, and nothing is said outside them."""
 
+import ast
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
+from rooms.causes import EndReason
 
 PAGES = Path(__file__).parents[2] / "api" / "pages"
 CATALOGUES = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "text").glob("*.json"))}
@@ -151,3 +154,42 @@ def test_the_page_itself_says_only_its_name_and_what_needs_no_script() -> None:
 def test_nothing_needs_a_looser_content_security_policy(name: str) -> None:
     text = SCRIPTS.get(name) or (PAGES / name).read_text()
     assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", text)
+
+
+# --- what the server says by code ----------------------------------------------------------------------------------------------------
+
+SOURCES = [path for package in ("api", "signaling", "rooms", "media") for path in sorted((PAGES.parents[1] / package).rglob("*.py"))]
+REFUSALS = {"Refusal", "NotPossible", "MediaRefusal"}
+NOT_FOR_PAGES = {
+    # What the exchange might ask wrongly of the media plane: its failure ends a call, and the page hears an end reason.
+    *("bad_gain", "bad_socket", "digits_full", "leg_exists", "no_events", "no_socket", "room_exists", "room_full"),
+    *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call"),
+    # Answered by HTTP to what is no page of ours.
+    *("bad_origin", "bad_transport"),
+    # Said when the server starts, and to who never signed in.
+    *("port_unavailable", "handshake_timeout"),
+}
+
+
+def refusal_codes() -> set[str]:
+    """The first argument of each refusal that is made anywhere in the server."""
+    calls = [node for path in SOURCES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and node.args]
+    named = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", "")) in REFUSALS]
+    return {call.args[0].value for call in named if isinstance(call.args[0], ast.Constant)}
+
+
+def test_the_codes_are_found() -> None:
+    found = refusal_codes()
+    assert {"wrong_password", "on_call", "no_audio", "store_unavailable"} <= found
+    assert found >= NOT_FOR_PAGES
+
+
+def test_every_refusal_that_reaches_a_page_is_worded() -> None:
+    assert {code for code in refusal_codes() - NOT_FOR_PAGES if f"error.{code}" not in CATALOGUES["en"]} == set()
+
+
+@pytest.mark.parametrize("direction", ["in", "out"])
+@pytest.mark.parametrize("reason", EndReason)
+def test_every_end_reason_is_worded(reason: EndReason, direction: str) -> None:
+    for text in (f"ended.{direction}.{reason.value}", f"reason.{direction}.{reason.value}"):
+        assert text in CATALOGUES["en"]
