@@ -37,6 +37,9 @@ class Session(Struct, frozen=True):
     name: str
     role: str
     expires_at: float
+    """On the server's clock."""
+    expires_in: float
+    """Seconds from now until then: a page whose clock differs counts these on its own."""
 
 
 class RefreshSession(Request, frozen=True, tag="session.refresh"):

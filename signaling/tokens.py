@@ -88,7 +88,7 @@ class TokenIssuer:
             "auth_time": since,
         }
         token = jwt.encode(claims, self._keys[self._kid], ALGORITHM, headers={"kid": self._kid})
-        return Session(token=token, identity=identity, name=name, role=role, expires_at=expires_at)
+        return Session(token=token, identity=identity, name=name, role=role, expires_at=expires_at, expires_in=expires_at - now)
 
     def verify(self, token: str) -> Grant:
         """What the token grants. Raises ``Refusal``: ``token_expired`` or ``token_revoked`` for one of ours, else ``token_invalid``.

@@ -278,9 +278,28 @@ async def test_wrong_password(server: Server, microphone: Path, language: str, t
         await page.fill("#password", server.password)
         await page.keyboard.press("Enter")
         await page.wait_for_selector("[data-ready=true]")
-        await page.evaluate("sessionStorage.setItem('centralita.session', JSON.stringify({ token: 'forged', expires_at: 9e9 }))")
+        forged = "{ token: 'forged', got_at: Date.now() / 1000, expires_in: 600 }"
+        await page.evaluate(f"sessionStorage.setItem('centralita.session', JSON.stringify({forged}))")
         await page.reload()
         await page.wait_for_selector("#user")
+
+
+@pytest.mark.parametrize("ahead_s", [-7200, 7200])
+async def test_a_computer_whose_clock_is_wrong(server: Server, microphone: Path, ahead_s: int) -> None:
+    """Its session lives as long as any other: it survives a reload and is renewed after 60 % of its ten minutes."""
+    wrong = f"const right = Date.now; Date.now = () => right() + {ahead_s * 1000};"
+    watched = (
+        "window.waits = []; const later = setTimeout; window.setTimeout = (act, ms) => { window.waits.push(ms); return later(act, ms); };"
+    )
+    async with person(microphone) as someone:
+        await someone.context.add_init_script(wrong + watched)
+        desk = await signed_in(someone, server)
+        await desk.page.reload()
+        await desk.page.wait_for_selector("[data-ready=true]")
+        await desk.page.wait_for_function("() => window.waits.some((ms) => 340_000 < ms && ms <= 360_000)")
+        await desk.press("dial-600")
+        await desk.page.wait_for_selector("[role=timer]")
+        assert await desk.page.inner_text("[role=timer]") in ("0:00", "0:01", "0:02")
 
 
 async def _looks_right(page: Page, where: str) -> None:

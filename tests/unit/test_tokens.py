@@ -46,6 +46,7 @@ def test_what_is_issued_verifies_until_it_expires() -> None:
     grant = issuer.verify(session.token)
     assert (grant.identity, grant.name, grant.role) == ("ana", "Ana García", "supervisor")
     assert session.expires_at == grant.expires_at == clock.now + 60
+    assert session.expires_in == 60
     clock.now += 59.9
     issuer.verify(session.token)
     clock.now += 0.1

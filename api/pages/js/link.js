@@ -105,10 +105,8 @@ function plan() {
   clearTimeout(refreshTimer);
   const held = session.peek();
   if (!held) return;
-  const now = Date.now() / 1000;
-  const life = held.expires_at - (held.got_at ?? now);
-  const due = (held.got_at ?? now) + life * REFRESH_AT;
-  refreshTimer = setTimeout(refresh, Math.min(Math.max(1, due - now) * 1000, LONGEST_TIMER_MS));
+  const left = held.got_at + held.expires_in * REFRESH_AT - Date.now() / 1000;
+  refreshTimer = setTimeout(refresh, Math.min(Math.max(1, left) * 1000, LONGEST_TIMER_MS));
 }
 
 async function refresh() {

@@ -12,13 +12,16 @@ export class Refusal extends Error {
   }
 }
 
+/** When a session ends, in seconds since the epoch on this computer's clock, which need not be the server's. */
+const endOf = (held) => held.got_at + held.expires_in;
+
 function kept() {
   const text = sessionStorage.getItem(KEPT);
   const session = text ? JSON.parse(text) : null;
-  return session && session.expires_at * 1000 > Date.now() ? session : null;
+  return session && endOf(session) > Date.now() / 1000 ? session : null;
 }
 
-/** `{token, identity, name, role, expires_at}` or null. */
+/** `{token, identity, name, role, expires_at, expires_in, got_at}` or null. */
 export const session = signal(kept());
 /** Why the sign-in page is shown: null, `signed_out` or a refusal's code. */
 export const ended = signal(null);
