@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import sys
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,9 +60,12 @@ def serve(
 
 
 async def _serve(settings: Settings) -> None:
-    from api.server import DEMO_AGENT, running, until_told
+    from api.server import DEMO_AGENT, orders, running
 
-    async with running(settings) as server:
+    hurry = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        handlers = stack.enter_context(ExitStack())  # to the end: a second Ctrl+C must not cut the goodbye short
+        server = await stack.enter_async_context(running(settings, hurry))
         # Everything imported and wired lives until the end: the collector need not look at it again while calls are on.
         gc.collect()
         gc.freeze()
@@ -69,7 +73,8 @@ async def _serve(settings: Settings) -> None:
         if server.demo_password is not None:
             print(f"Sign in as {DEMO_AGENT} with the password {server.demo_password}, then dial 600 (echo), 601 (speech), 602, 603 or 604.")
         sys.stdout.flush()
-        await until_told(asyncio.get_running_loop())
+        stop = handlers.enter_context(orders(asyncio.get_running_loop(), hurry))
+        await stop.wait()
 
 
 @app.command("config")

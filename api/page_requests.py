@@ -42,6 +42,8 @@ class PageRequests:
             raise Refusal(error.code, str(error)) from None
         except MediaRefusal as error:
             raise Refusal(error.code, str(error)) from None
+        except TimeoutError:
+            raise Refusal("timeout", "The server took too long to do this and gave it up: try again.", 1.0) from None
         except LineFull:
             raise Refusal("busy", "This call is still busy with earlier requests: wait a moment.", 1.0) from None
 
@@ -75,9 +77,12 @@ class PageRequests:
                 raise Refusal("bad_message", "The hub renews sessions itself.")
         return None
 
-    def _dial(self, identity: str, number: str) -> wire.CallRef:
+    def _refuse_when_stopping(self) -> None:
         if self._exchange.draining:
             raise Refusal("stopping", "The server is being stopped and takes no new calls: try again in a minute.", 60.0)
+
+    def _dial(self, identity: str, number: str) -> wire.CallRef:
+        self._refuse_when_stopping()
         try:
             route = self._routing.route(number)
         except NotANumber as error:
@@ -89,6 +94,7 @@ class PageRequests:
         return wire.CallRef(call_id=call_id)
 
     def _call_me(self, identity: str) -> None:
+        self._refuse_when_stopping()
         if self._demo is None:
             raise Refusal("no_demo", "This server has no demo line: start it with --demo to have yourself called.")
         if self._switchboard.agent_state(identity) is not AgentState.AVAILABLE:

@@ -6,8 +6,8 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -56,8 +56,11 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
-    """Start everything. Leaving stops it in the opposite order: calls end with BYE, records are written. Raises ``StartFailure``."""
+async def running(settings: Settings, hurry: asyncio.Event | None = None) -> AsyncIterator[Running]:
+    """Start everything. Leaving stops it in the opposite order: calls end with BYE, records are written. Raises ``StartFailure``.
+
+    ``hurry``: set while live calls are let end by themselves, it ends them now.
+    """
     async with AsyncExitStack() as stack:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)
         metrics = await stack.enter_async_context(Metrics())
@@ -148,10 +151,12 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         hub.attach(app)
         url = await _serve(stack, app, settings)
         await stack.enter_async_context(hub)
-        yield Running(url, exchange, demo_password)
-        await _drain(exchange, settings.server.drain_s)
-        # Pages hear how their calls end before their connections do.
-        await exchange.stop()
+        try:
+            yield Running(url, exchange, demo_password)
+            await _drain(exchange, settings.server.drain_s, hurry or asyncio.Event())
+        finally:
+            # Pages hear how their calls end before their connections do.
+            await exchange.stop()
 
 
 async def _demo_agent(store: Store, accounts: Accounts) -> str:
@@ -167,14 +172,18 @@ async def _tell_interrupted(store: Store) -> None:
         log.warning("call.interrupted", call_id=call_id)
 
 
-async def _drain(exchange: Exchange, drain_s: float) -> None:
+async def _drain(exchange: Exchange, drain_s: float, hurry: asyncio.Event) -> None:
     """Take no new calls and let live ones end by themselves, at most so long."""
     exchange.draining = True
     if drain_s > 0 and exchange.calls:
         log.info("server.draining", calls=exchange.calls, at_most_s=drain_s)
+        ways = {asyncio.ensure_future(exchange.no_calls()), asyncio.ensure_future(hurry.wait())}
         try:
-            await asyncio.wait_for(exchange.no_calls(), drain_s)
-        except TimeoutError:
+            await asyncio.wait(ways, timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+        if exchange.calls:
             log.warning("server.drain_over", calls=exchange.calls)
 
 
@@ -250,13 +259,14 @@ def _phone_host(settings: Settings) -> str:
         return str(probe.getsockname()[0])
 
 
-async def until_told(loop: asyncio.AbstractEventLoop) -> None:
-    """Until SIGTERM or SIGINT (Ctrl+C)."""
-    told = asyncio.Event()
+@contextmanager
+def orders(loop: asyncio.AbstractEventLoop, hurry: asyncio.Event) -> Iterator[asyncio.Event]:
+    """An event that the first SIGTERM or SIGINT (Ctrl+C) sets; the second one sets ``hurry``."""
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, lambda: (hurry if stop.is_set() else stop).set())
     try:
-        await told.wait()
+        yield stop
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

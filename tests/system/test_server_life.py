@@ -24,6 +24,7 @@ from api.demo_call.kamailio import kamailio
 from api.demo_call.process import ChildProcess, free_port
 from api.demo_call.server import write_settings
 from api.demo_call.speech import sentence
+from tests.kit.browser import person, tone_file
 from tests.kit.hub import Client
 from tests.kit.server import running_server
 
@@ -160,6 +161,69 @@ async def test_wrong_settings_are_named(tmp_path: Path, settings: dict[str, dict
         assert await process.ended(STARTS_WITHIN_S) in (1, 2)
         await process.said(said, 1.0)
         assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+async def live_call(client: Client) -> str:
+    """Dials the demo line's speech; the id of the call that is live."""
+    await client.ask("call.dial", {"number": "601"})
+    return str((await call_is(client, "live"))["call_id"])
+
+
+async def test_a_call_may_end_by_itself_while_the_server_drains(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--demo", "--port", "0", "--drain", "60") as process:
+        url, user, password = await started(process)
+        async with page(url, user, password) as client:
+            call_id = await live_call(client)
+            ending = asyncio.create_task(process.stop(signal.SIGTERM))
+            await process.said("server.draining", ENDS_WITHIN_S)
+            for request, payload in (("call.dial", {"number": "600"}), ("demo.call_me", {})):
+                assert (await client.ask(request, payload))["error"]["code"] == "stopping"
+            assert await client.ask("call.mute", {"call_id": call_id, "muted": True}) == {"ok": {}}
+            await client.ask("call.hang_up", {"call_id": call_id})
+            assert await asyncio.wait_for(ending, ENDS_WITHIN_S) == 0
+            assert (await call_is(client, "ended"))["reason"] == "completed"
+            assert (await client.told("session.closing"))[0]["code"] == "stopping"
+    assert [call["end_reason"] for call in stored(tmp_path / "data")] == ["completed"]
+
+
+@pytest.mark.parametrize(("drain_s", "again"), [("1", False), ("60", True)])
+async def test_a_drain_ends_in_time_or_at_the_second_signal(tmp_path: Path, drain_s: str, again: bool) -> None:
+    async with serving(tmp_path, "--demo", "--port", "0", "--drain", drain_s) as process:
+        url, user, password = await started(process)
+        async with page(url, user, password) as client:
+            await live_call(client)
+            ending = asyncio.create_task(process.stop(signal.SIGINT))
+            await process.said("server.draining", ENDS_WITHIN_S)
+            if again:
+                ending.cancel()
+                ending = asyncio.create_task(process.stop(signal.SIGINT))
+            assert await asyncio.wait_for(ending, ENDS_WITHIN_S) == 0
+            assert (await call_is(client, "ended"))["reason"] == "server_stopped"
+    assert [call["end_reason"] for call in stored(tmp_path / "data")] == ["server_stopped"]
+
+
+async def test_a_page_finds_back_after_a_kill_and_shows_its_call_as_ended(tmp_path: Path) -> None:
+    port = str(free_port())
+    microphone = tone_file(tmp_path / "tone.wav", 697.0)
+    refused = "ERR_CONNECTION_REFUSED"
+    async with person(microphone, expected=(refused, "WebSocket connection")) as someone:
+        async with serving(tmp_path, "--demo", "--port", port) as process:
+            await someone.sign_in(*(await started(process)))
+            await someone.page.click("[data-do=dial-601]")
+            await someone.page.wait_for_selector("[data-call-id][data-state=live][data-media=up]")
+            await asyncio.wait_for(written(tmp_path / "data", "live"), ENDS_WITHIN_S)
+            assert await process.stop(signal.SIGKILL) == -signal.SIGKILL
+        await someone.page.wait_for_selector("[data-banner=link]")
+        async with serving(tmp_path, "--demo", "--port", port) as process:
+            await started(process)
+            await someone.page.wait_for_selector("[data-banner=link]", state="detached")
+            card = await someone.page.wait_for_selector("[data-call-id][data-state=ended]")
+            assert "interrupted" in await card.inner_text()
+            assert await someone.page.evaluate("Object.keys(window.centralita.peers).length") == 0
+            assert await someone.page.evaluate("window.centralita.state.recent.map((call) => call.reason)") == ["interrupted"]
+            await someone.page.click("[data-do=dial-601]")
+            await someone.page.wait_for_selector("[data-call-id][data-state=live][data-media=up]")
+            assert await process.stop() == 0
 
 
 def self_signed(directory: Path) -> tuple[Path, Path]:
