@@ -136,15 +136,15 @@ class OpusDecoder:
     def decode(self, payload: bytes) -> Samples:
         if not payload:
             raise CodecError("empty Opus payload")
-        return self._state.out[: _opus(self._state.decode(payload))].copy()
+        return _within_scale(self._state.out[: _opus(self._state.decode(payload))])
 
     def decode_fec(self, payload: bytes, samples: int) -> Samples:
         """The frame of ``samples`` before this packet, from its in-band FEC (RFC 6716, section 2.1.7); without any, concealed."""
-        return self._state.out[: _opus(self._state.decode_fec(payload, samples))].copy()
+        return _within_scale(self._state.out[: _opus(self._state.decode_fec(payload, samples))])
 
     def conceal(self, samples: int) -> Samples:
         """``samples`` (a multiple of 2.5 ms) made up by libopus from what came before."""
-        return self._state.out[: _opus(self._state.conceal(samples))].copy()
+        return _within_scale(self._state.out[: _opus(self._state.conceal(samples))])
 
     @staticmethod
     def has_fec(payload: bytes) -> bool:
@@ -245,6 +245,12 @@ def make_decoder(codec: AudioCodec, *, rate_hz: int) -> Decoder:
     """A decoder at ``rate_hz``. Raises CodecError for a codec we do not speak."""
     native = make_native_decoder(codec, rate_hz=rate_hz)
     return native if native.rate_hz == rate_hz else ResampledDecoder(native, rate_hz)
+
+
+def _within_scale(samples: Samples) -> Samples:
+    """A copy limited to -1..1, without NaN: libopus's float output goes far beyond for payloads that no encoder made."""
+    limited: Samples = np.fmin(np.fmax(samples, np.float32(-1)), np.float32(1))
+    return limited
 
 
 def to_pcm16(pcm: Samples) -> NDArray[np.int16]:

@@ -170,6 +170,9 @@ class Leg:
         if self._log_in is not None:
             self._log_in(packet, now_s)
         codec = self.agreement.codecs.get(header.payload_type)
+        if codec is None and header.payload_type != _COMFORT_NOISE and header.payload_type not in self.agreement.events_in:
+            counters["dropped_unknown_type"] += 1
+            return
         received = self.received
         if received is None or received.ssrc != header.ssrc:
             received = self._new_source(header, codec)
@@ -224,12 +227,9 @@ class Leg:
             self._on_codec()
 
     def _receive_other(self, packet: bytes, header: RtpHeader, received: ReceiveStats, now_s: float) -> None:
-        """A telephone event, comfort noise, or something nobody agreed to."""
+        """A telephone event or comfort noise."""
         assert self.agreement is not None
         is_event = header.payload_type in self.agreement.events_in
-        if not is_event and header.payload_type != _COMFORT_NOISE:
-            self.counters["dropped_unknown_type"] += 1
-            return
         if not received.received(header.sequence, header.timestamp, now_s, timed=False):
             self.counters["dropped_implausible"] += 1
             return

@@ -1,5 +1,6 @@
 """Who hears whom: forwarded byte for byte where possible, else mixed by the matrix, and the change between the two."""
 
+import random
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -344,6 +345,36 @@ def test_a_flood_is_cut_and_counted_and_the_stream_goes_on_after_it() -> None:
     assert a.leg.reports.malformed == 1
     a.say(2.0)
     assert len(b.out.rtp) == 501
+
+
+@pytest.mark.parametrize("other", ["pcma", "pcmu"], ids=["forwarded", "mixed"])
+def test_wild_packets_are_counted_and_the_call_goes_on_after_them(other: str) -> None:
+    a, b = BenchLeg("a"), BenchLeg("b", other)
+    bridge, chance = room(a, b), random.Random(3)
+    for index in range(5_000):
+        payload = chance.randbytes(chance.choice((0, 1, 80, 160, 480, 960, 1_300)))
+        payload_type = chance.choice((8, 8, 8, 13, 96, 101))
+        numbers = (chance.randrange(2**16), chance.randrange(2**32), chance.choice((77, 78, chance.randrange(2**32))))
+        packet = bytearray(rtp.build(payload_type, *numbers, payload))
+        packet[0] = chance.choice((0x80, 0x80, 0x80, chance.randrange(256)))
+        a.leg.receive(bytes(packet), index * 0.02)
+        if bridge.ticking:
+            bridge.tick(index * 0.02 + 0.01, index * 0.02 + 0.01)
+    assert a.counters["dropped_malformed"] and a.counters["dropped_unknown_type"] and a.leg.received is not None
+    run(bridge, 50, (a, 440.0), start=5_000)
+    del b.out.rtp[:]
+    run(bridge, 50, (a, 440.0), start=5_050)
+    assert level_at(b.out.heard(b.codec), 440.0) == pytest.approx(0.25, rel=0.1)
+    assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(b.out.headers)} == {1}
+
+
+def test_what_nobody_agreed_to_is_no_new_source() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    room(a, b)
+    a.say(0.0)
+    former = a.leg.received
+    a.leg.receive(rtp.build(96, 1, 1, 999, b"x"), 0.01)
+    assert a.leg.received is former and a.counters["dropped_unknown_type"] == 1
 
 
 def test_what_cannot_be_done_says_why() -> None:

@@ -1,5 +1,7 @@
 """Playout on real speech over bad networks: one frame per tick, time kept, holes mended, everything counted."""
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -272,3 +274,41 @@ def test_what_was_heard_long_ago_is_no_beginning() -> None:
         playout.put(200 + i, 160 * (100 + i), False, late.payload, 2.0 + 0.02 * i, ssrc=1)
         frame = playout.pull(2.0 + 0.02 * i)
     assert playout.counters.packets_discarded == 0 and playout.delay_ms < 60 and np.abs(frame).max() > 0.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_broken_payloads_wild_numbers_and_changing_sources_harm_nobody(name: str) -> None:
+    codec, chance = KNOWN_CODECS[name], random.Random(5)
+    encoder = make_encoder(codec, rate_hz=16_000, settings=FEC)
+    good = [encoder.encode(frame) for frame in frames(speech(3.0))]
+    playout, step = Playout(codec), codec.clock_rate // 50
+    sequence, timestamp, ssrc = 65_000, 2**32 - 9_600, 1
+    for tick in range(20_000):
+        sequence = chance.randrange(2**16) if chance.random() < 0.02 else (sequence + 1) & 0xFFFF
+        timestamp = chance.randrange(2**32) if chance.random() < 0.02 else (timestamp + step) & 0xFFFFFFFF
+        ssrc = chance.randrange(2**32) if chance.random() < 0.01 else ssrc
+        payload = broken(chance.choice(good), chance)
+        playout.put(sequence, timestamp, False, payload, 0.02 * tick + 0.1 * chance.random(), ssrc=ssrc)
+        frame = playout.pull(0.02 * tick)
+        assert frame.shape == (320,) and np.abs(frame).max() < 4, "full scale, and what filters make of it; NaN would not be less"
+        assert len(playout._jitter) <= 100 and len(playout._pending) < 16_000
+    assert playout.counters.packets_malformed > 100
+    for index in range(100):
+        playout.put(index, step * index, False, good[index], 500.0 + 0.02 * index, ssrc=9)
+        playout.pull(500.0 + 0.02 * index)
+    assert playout.delay_ms < 60
+
+
+def broken(payload: bytes, chance: random.Random) -> bytes:
+    """The payload with bytes changed, cut off, repeated, replaced by noise, or as it was."""
+    kind = chance.randrange(5)
+    if kind == 0:
+        changed = bytearray(payload)
+        for _ in range(chance.randint(1, 6)):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        return bytes(changed)
+    if kind == 1:
+        return payload[: chance.randrange(len(payload) + 1)]
+    if kind == 2:
+        return payload * chance.randint(2, 8)
+    return chance.randbytes(chance.randint(0, 1_300)) if kind == 3 else payload
