@@ -143,6 +143,9 @@ class RtpPhone(asyncio.DatagramProtocol):
         assert block is not None
         return block
 
+    async def hear_bye(self, within_s: float = 10.0) -> None:
+        await self._until(lambda: any(isinstance(r, rtcp.Bye) for compound in self.rtcp for r in rtcp.parse(compound) or []), within_s)
+
     async def _until(self, done: Any, within_s: float) -> None:
         async with asyncio.timeout(within_s):
             while not done():

@@ -166,6 +166,10 @@ async def test_both_sides_get_reports_and_the_round_trip_is_learnt() -> None:
         assert agent.round_trip_ms is not None and 0 <= agent.round_trip_ms < 5_000
         stats = [s for s in (await peer.connection.getStats()).values() if s.type == "remote-inbound-rtp"]
         assert stats and stats[0].packetsLost == 0
+        told = await far.hear_report(lambda block: True)
+        assert told.ssrc == 0x1234 and told.jitter < 8_000, "in units of the phone's clock, 8 kHz"
+        await desk.worker.perform(msg.CloseLeg(leg_id="phone"))
+        await far.hear_bye()
 
 
 async def test_a_phone_that_falls_silent_is_told_once_and_the_other_side_hears_silence() -> None:

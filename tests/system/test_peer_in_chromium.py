@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from media import messages as msg
 from media import rtcp, rtp
 from media.icelite import IcePort, IceSettings, local_addresses
 from media.peer import Peer
+from media.settings import MediaSettings
 from tests.kit.browser import person, tone_file
+from tests.kit.media_desk import ROOM, MediaDesk, media_desk
 
 PAGE = """<!doctype html><link rel="icon" href="data:,"><script>
 const pc = new RTCPeerConnection();
@@ -29,7 +32,26 @@ async function received() {
   const found = [...(await pc.getStats()).values()].find((entry) => entry.type === 'inbound-rtp');
   return [found?.packetsReceived ?? 0, found?.packetsLost ?? 0];
 }
+async function reported() {
+  const found = [...(await pc.getStats()).values()];
+  const ours = found.find((entry) => entry.type === 'remote-inbound-rtp');
+  const theirs = found.find((entry) => entry.type === 'remote-outbound-rtp');
+  return ours?.roundTripTime !== undefined && theirs ? [ours.roundTripTime, ours.jitter, ours.packetsLost, theirs.packetsSent] : null;
+}
 </script>"""
+
+
+class WorkerLeg:
+    """Answers the page's offers by a whole media worker; the far end is the demo line's echo."""
+
+    def __init__(self, desk: MediaDesk) -> None:
+        self.desk = desk
+
+    async def answer(self, request: web.Request) -> web.Response:
+        offer = msg.OfferPeer(leg_id="agent", peer_id="tab1", sdp=await request.text(), codecs=(request.match_info["codec"],))
+        answered = await self.desk.worker.perform(offer)
+        assert isinstance(answered, msg.PeerAnswered)
+        return web.Response(text=answered.sdp)
 
 
 class EchoLeg:
@@ -74,7 +96,7 @@ class EchoLeg:
 
 
 @asynccontextmanager
-async def serving(leg: EchoLeg) -> AsyncIterator[str]:
+async def serving(leg: EchoLeg | WorkerLeg) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_get("/", _page)
     app.router.add_post("/offer/{codec}", leg.answer)
@@ -124,3 +146,25 @@ async def test_each_address_carries_audio_through_a_new_offer_and_a_restart(host
                 while leg.states[-1] != "lost":
                     await leg.until_changed()
         leg.peer.close()
+
+
+@pytest.mark.parametrize(("codec", "clock_hz"), [("opus", 48_000), ("pcma", 8_000)])
+async def test_reports_reach_the_browser_and_ours_its_statistics(codec: str, clock_hz: int, microphone: Path) -> None:
+    """The browser answers our sender reports and takes in our report blocks: both sides know the round trip."""
+    async with media_desk(MediaSettings(rtcp_interval_s=0.5)) as desk:
+        await desk.worker.perform(msg.OpenPeerLeg(leg_id="agent", room_id=ROOM))
+        await desk.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id="agent"))
+        await desk.demo("far", "echo")
+        async with serving(WorkerLeg(desk)) as url, person(microphone) as someone:
+            page = someone.page
+            await page.goto(url)
+            await page.evaluate("start()")
+            await page.evaluate(f"offer('{codec}', false)")
+            await desk.hear_of(
+                msg.QualitySampled, lambda event: any(leg.leg_id == "agent" and leg.round_trip_ms is not None for leg in event.legs)
+            )
+            reported = await page.wait_for_function("reported()", polling=100)
+            round_trip_s, jitter_s, lost, sent = await reported.json_value()
+            assert 0 <= round_trip_s < 5 and 0 <= jitter_s < 1 and lost == 0 and sent > 0
+            received = desk.worker._legs["agent"][0].received
+            assert received is not None and received.clock_rate == clock_hz
