@@ -50,7 +50,6 @@ _MOST_PACKETS_PER_S = 500
 """Ten times what one audio stream needs, room for a burst after a stall; what goes beyond is a fault or an attack."""
 _REMEMBERED_PACKETS = 50
 """What was forwarded last, a second of it: should it be mixed next, playout goes on from there and knows how the packets come."""
-_COMFORT_NOISE = 13  # RFC 3389: says only that the far end is silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,7 @@ class Leg:
         if self._log_in is not None:
             self._log_in(packet, now_s)
         codec = self.agreement.codecs.get(header.payload_type)
-        if codec is None and header.payload_type != _COMFORT_NOISE and header.payload_type not in self.agreement.events_in:
+        if codec is None and header.payload_type != rtp.COMFORT_NOISE and header.payload_type not in self.agreement.events_in:
             counters["dropped_unknown_type"] += 1
             return
         received = self.received

@@ -10,6 +10,9 @@ HEADER_BYTES = 12
 MAX_PACKET_BYTES = 1_350
 """Longest RTP packet we send or accept: what SRTP's trailer leaves of an Ethernet frame (1500 - IPv6 40 - UDP 8 - trailer 100)."""
 
+COMFORT_NOISE = 13
+"""Static payload type of RFC 3389; some phones send it unasked. It says only that the far end is silent."""
+
 _HEADER = Struct("!BBHII")
 _EVENT = Struct("!BBH")
 _VERSION_2 = 0x80

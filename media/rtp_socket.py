@@ -12,7 +12,7 @@ bleed) must neither be heard nor be answered. The lock decides:
 
 A NAT is possible when the agreed address is private: then RTP is believed from the host that signalling comes from. Where that is not
 known, no other host is believed, unless ``learns`` was set: then whoever sends five packets in sequence of one SSRC first. Only payload
-types of the agreement count as RTP.
+types of the agreement, and comfort noise, count as RTP.
 """
 
 import asyncio
@@ -121,7 +121,9 @@ class RtpSocket:
         """
         address = _address(remote.host, remote.port)
         events = () if remote.dtmf_payload_type is None else (remote.dtmf_payload_type,)
-        self._payload_types = frozenset((*(codec.payload_type for codec in remote.codecs), *events))
+        agreed = frozenset((*(codec.payload_type for codec in remote.codecs), *events, rtp.COMFORT_NOISE))
+        # What was agreed before with the same phone may still be on its way (RFC 3264, section 8.3.2).
+        self._payload_types = agreed | self._payload_types if address == self._agreed else agreed
         self._receives = remote.direction.sends
         self._heard_s = time.monotonic()
         signalled_from = _host(remote.signalled_from)

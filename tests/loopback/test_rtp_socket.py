@@ -9,7 +9,7 @@ import pytest
 
 from media import rtcp, rtp
 from media.rtp_socket import RtpSocket
-from rooms.audio import PCMA, Direction, RtpEndpoint
+from rooms.audio import PCMA, PCMU, Direction, RtpEndpoint
 
 REPORT = rtcp.build(rtcp.ReceiverReport(1))
 
@@ -243,6 +243,19 @@ async def test_only_agreed_payload_types_are_heard(ours: Ours) -> None:
         last = phone.speak()
         assert await next_of(ours.rtp) == last
         assert ours.socket.counters.malformed == 3 and ours.socket.counters.strangers == 1
+
+
+async def test_the_former_codec_and_comfort_noise_are_heard_too(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1", "127.0.0.1") as (phone, moved):
+        ours.agree(phone.address)
+        ours.socket.agree(RtpEndpoint(*phone.address, (PCMU,), 101))
+        for payload_type in (8, 0, 13):
+            packet = phone.speak(payload_type=payload_type)
+            assert await next_of(ours.rtp) == packet
+        ours.socket.agree(RtpEndpoint(*moved.address, (PCMU,), 101))
+        moved.speak(payload_type=8)
+        packet = moved.speak(payload_type=0)
+        assert await next_of(ours.rtp) == packet, "another phone starts with its own agreement"
 
 
 async def test_rtcp_on_the_same_port_comes_from_the_locked_address_only(ours: Ours) -> None:
