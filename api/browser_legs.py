@@ -1,6 +1,7 @@
 """Browser legs, where a page's offers meet the media plane: whose leg it is, and which codec it speaks."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from api.phone_legs import PhoneLegs
 from media import messages as media
@@ -9,7 +10,9 @@ from media.worker import MediaWorker
 
 @dataclass(slots=True)
 class BrowserLeg:
-    """``order``: codecs that the media plane asked for in a new offer; ``codec``: the one spoken; ``anchored``: open in the media plane."""
+    """``order``: codecs that the media plane asked for in a new offer; ``codec``: the one spoken; ``anchored``: open in the media plane.
+    ``former``: connections whose place another one took; they do not get it back by themselves, or two pages would fight for the leg.
+    """
 
     leg_id: str
     call_id: str
@@ -17,6 +20,8 @@ class BrowserLeg:
     anchored: bool = False
     codec: str | None = None
     order: tuple[str, ...] = ()
+    peer_id: str = ""
+    former: deque[str] = field(default_factory=lambda: deque(maxlen=16))
 
 
 class BrowserLegs:
@@ -41,6 +46,8 @@ class BrowserLegs:
     async def answer(self, leg_id: str, peer_id: str, sdp: str) -> media.PeerAnswered:
         """Answer an offer, the first or a later one. Raises ``MediaRefusal``, naming what is wrong with it."""
         leg = self._legs[leg_id]
+        if peer_id in leg.former:
+            raise media.MediaRefusal("taken_over", "The sound of this call is on another page of yours: bring it here by a new connection.")
         if not leg.anchored:
             await self._worker.perform(media.OpenPeerLeg(leg_id=leg_id, room_id=leg.call_id))
             leg.anchored = True
@@ -48,4 +55,7 @@ class BrowserLegs:
         answered = await self._worker.perform(media.OfferPeer(leg_id=leg_id, peer_id=peer_id, sdp=sdp, codecs=codecs))
         assert isinstance(answered, media.PeerAnswered)
         leg.codec = answered.codec
+        if peer_id != leg.peer_id:
+            leg.former.append(leg.peer_id)
+            leg.peer_id = peer_id
         return answered

@@ -21,13 +21,18 @@ import { Desk } from './views/desk.js';
 import { html } from './views/html.js';
 import { SignIn } from './views/sign_in.js';
 
+function useHere() {
+  phone.bringAll();
+  claim(phone.stop, { steal: true });
+}
+
 function Elsewhere() {
   return html`
     <main id="main" class="door">
       <div class="card door-card">
         <h1 class="wordmark">${t('title')}</h1>
         <p class="lead">${t('tab.elsewhere')}</p>
-        <button type="button" class="primary wide" data-do="use-here" onClick=${() => claim(phone.stop, { steal: true })}>${t('tab.use_here')}</button>
+        <button type="button" class="primary wide" data-do="use-here" onClick=${useHere}>${t('tab.use_here')}</button>
       </div>
     </main>
   `;

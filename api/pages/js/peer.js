@@ -27,8 +27,13 @@ function restrictCodec(transceiver) {
 }
 
 export class Peer {
-  /** `send(callId, peerId, sdp) -> Promise<answer sdp>`; `onDead()` when only another connection can help. */
-  constructor({ send, onDead }) {
+  /**
+   * `send(callId, peerId, sdp) -> Promise<answer sdp>`; `onDead()` when only another connection can help; `onTaken()` when another page
+   * has the call's sound now.
+   */
+  constructor({ send, onDead, onTaken }) {
+    this.onTaken = onTaken;
+    this.taken = false;
     this.id = drawId();
     this.callId = null;
     this.send = send;
@@ -94,6 +99,11 @@ export class Peer {
         this.onDead();
         return;
       }
+      if (refusal.code === 'taken_over') {
+        this.taken = true;
+        this.onTaken();
+        return;
+      }
       this.problem.value = refusal instanceof Refusal ? refusal : new Refusal({ code: 'media_failed', message: String(refusal) });
     }
   }
@@ -117,7 +127,7 @@ export class Peer {
 
   /** The path broke, or the network changed under us: another way to the same server, same keys, same leg. */
   restart() {
-    if (this.closed || !this.pc.currentRemoteDescription) return;
+    if (this.closed || this.taken || !this.pc.currentRemoteDescription) return;
     clearTimeout(this.timer);
     if (this.restarts >= RESTARTS) {
       this.restarts = 0;

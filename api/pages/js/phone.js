@@ -27,12 +27,26 @@ export const canDial = computed(() => link.link.value === 'up' && !dialing.value
 const muteWish = signal({});
 /** Calls this person has left, though the server may not know yet. */
 const left = new Set();
+/** Calls whose sound is on this page: dialled or accepted here, or brought here. Kept over a reload. */
+const CARRIED = 'centralita.carried';
+export const carried = signal(new Set(JSON.parse(sessionStorage.getItem(CARRIED) ?? '[]')));
+/** Does the next snapshot bring every call here? */
+let bringing = false;
 /** Calls accepted by the click and not yet confirmed. */
 export const accepting = signal(new Set());
+/** Peers of calls being accepted here, until they have the call's sound. */
+const claiming = new Set();
 /** The peer of a dial whose call has no id yet. */
 let pending = null;
 
 export const isMuted = (call) => muteWish.value[call.call_id] ?? call.muted;
+
+function carry(callId, here) {
+  if (carried.peek().has(callId) === here) return;
+  const others = [...carried.peek()].filter((each) => each !== callId);
+  carried.value = new Set(here ? [...others, callId] : others);
+  sessionStorage.setItem(CARRIED, JSON.stringify([...carried.peek()]));
+}
 
 function set(map, key, value) {
   const { [key]: _former, ...rest } = map.peek();
@@ -58,8 +72,17 @@ function makePeer() {
   const peer = new Peer({
     send: async (callId, peerId, sdp) => (await link.ask('peer.offer', { call_id: callId, peer_id: peerId, sdp })).sdp,
     onDead: () => replace(peer),
+    onTaken: () => yieldTo(peer),
   });
   return peer;
+}
+
+/** Another page of this person's has the call's sound now. While it rings that says nothing yet: who accepts here takes it back. */
+function yieldTo(peer) {
+  const call = state.callOf(peer.callId);
+  if (!call || state.isOffered(call) || claiming.has(peer)) return;
+  carry(peer.callId, false);
+  detach(peer.callId);
 }
 
 /** Take a call's leg over with a new connection. */
@@ -87,6 +110,7 @@ function adopt(callId) {
   if (!pending || peers.peek()[callId]) return;
   const peer = pending;
   pending = null;
+  carry(callId, true);
   microphone.hold(callId);
   attach(callId, peer);
 }
@@ -104,10 +128,17 @@ function follow(call, before) {
   const callId = call.call_id;
   if (left.has(callId) || call.state === 'ended' || !state.isMine(call)) {
     detach(callId);
-    if (call.state === 'ended') left.delete(callId);
+    if (call.state === 'ended') {
+      left.delete(callId);
+      carry(callId, false);
+    }
     return;
   }
   if (call.direction === 'out') adopt(callId);
+  if (!state.isOffered(call) && !carried.peek().has(callId)) {
+    detach(callId);
+    return;
+  }
   const peer = peers.peek()[callId] ?? attach(callId, makePeer());
   if (!state.isOffered(call)) microphone.hold(callId);
   if (call.state !== before?.state) {
@@ -138,7 +169,9 @@ const ON_NOTICE = {
   'session.snapshot': (notice) => {
     const alive = new Set(notice.calls.map((call) => call.call_id));
     for (const callId of Object.keys(peers.peek())) if (!alive.has(callId)) detach(callId);
+    for (const callId of carried.peek()) if (!alive.has(callId)) carry(callId, false);
     for (const call of notice.calls) {
+      if (!state.isOffered(call) && (bringing || !call.agent_connected)) carry(call.call_id, true);
       follow(call);
       const peer = peers.peek()[call.call_id];
       if (peer?.problem.peek()) peer.offer();
@@ -147,6 +180,7 @@ const ON_NOTICE = {
       const wish = muteWish.peek()[call.call_id];
       if (wish !== undefined && wish !== call.muted) mute(call.call_id, wish);
     }
+    bringing = false;
   },
   'call.state': (notice, before) => {
     follow(notice, before);
@@ -197,15 +231,36 @@ export async function dial(text) {
 export async function accept(callId) {
   performance.mark('accept-click', { detail: { callId } });
   accepting.value = new Set([...accepting.peek(), callId]);
+  carry(callId, true);
   const peer = peers.peek()[callId];
   if (peer) {
+    claiming.add(peer);
     markFirstAudio(peer);
     peer.play();
   }
   microphone.hold(callId);
-  if (await about(callId, () => link.ask('call.accept', { call_id: callId }))) return;
+  if (await about(callId, () => link.ask('call.accept', { call_id: callId }))) {
+    // Another page of ours that rang too may have the leg: then only a new connection gets it back.
+    await peer?.offer();
+    claiming.delete(peer);
+    if (peer?.taken) replace(peer);
+    return;
+  }
+  claiming.delete(peer);
+  carry(callId, false);
   microphone.release(callId);
   accepting.value = new Set();
+}
+
+/** Bring a call's sound from another page of ours to this one. */
+export function bring(callId) {
+  carry(callId, true);
+  follow(state.callOf(callId));
+}
+
+/** Bring every call here as soon as the server tells of them. */
+export function bringAll() {
+  bringing = true;
 }
 
 export async function decline(callId) {

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { clockface, explain, has, t } from '../catalogue.js';
 import { who } from '../attention.js';
 import * as microphone from '../microphone.js';
-import { accepting, canDial, digitsSent, hangUp, holdCall, isMuted, mute, peers, press, trouble } from '../phone.js';
+import { accepting, bring, canDial, carried, digitsSent, hangUp, holdCall, isMuted, mute, peers, press, trouble } from '../phone.js';
 import { digitsHeard, dismiss, now } from '../state.js';
 import { call as callAgain } from './dial.js';
 import { html } from './html.js';
@@ -24,6 +24,7 @@ function stateWords(call) {
   if (call.state !== 'live') return t(`call.${call.state}`);
   if (call.held) return t('call.held');
   if (call.held_by_other) return t('call.held_by_other');
+  if (!carried.value.has(call.call_id)) return t('call.live');
   return peers.value[call.call_id]?.state.value === 'up' ? t('call.live') : t('call.connecting');
 }
 
@@ -108,10 +109,20 @@ function Ended({ call }) {
   `;
 }
 
+/** The call is ours, its sound on another page of ours. */
+function Elsewhere({ call }) {
+  if (carried.value.has(call.call_id)) return null;
+  return html`
+    <p class="notice" role="status"><${Icon} name="info" />${t('call.elsewhere')}</p>
+    <button type="button" class="small" data-do="bring" onClick=${() => bring(call.call_id)}>${t('call.bring')}</button>
+  `;
+}
+
 function Body({ call }) {
   const callId = call.call_id;
   const heard = digitsHeard.value[callId];
   return html`
+    <${Elsewhere} call=${call} />
     <${Controls} call=${call} />
     ${padOf.value === callId && html`<${Pad} call=${call} />`}
     ${heard && html`<p class="fine">${t('call.digits_heard')}${' '}<bdi class="digits-heard">${heard}</bdi></p>`}
