@@ -136,8 +136,10 @@ class Exchange:
         self._publish(PRESENCE, wire.PresenceState(identity=identity, name=name, online=online, available=available))
 
     def greet(self, grant: Grant) -> None:
-        """Somebody connected: their name as colleagues see it."""
-        self._names[grant.identity] = grant.name
+        """Somebody connected: their name as colleagues see it. The hub told of them before it asked for their snapshot."""
+        if self._names.get(grant.identity) != grant.name:
+            self._names[grant.identity] = grant.name
+            self.tell_presence(grant.identity, True)
 
     def on_trunk_event(self, event: line.TrunkEvent) -> None:
         """Called by every trunk, for everything that happens on it, from within the trunk's own work: a fault here must not become its."""

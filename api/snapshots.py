@@ -1,5 +1,7 @@
 """How things stand for one person: the first thing a page hears after each connect, and all that it needs to draw itself."""
 
+import asyncio
+from contextlib import suppress
 from importlib.metadata import version
 
 from api.exchange import Exchange
@@ -10,6 +12,7 @@ from signaling.messages import PROTOCOL_VERSION, CallState, LineState, Snapshot
 from signaling.tokens import Grant
 
 RECENT_CALLS = 20
+FLUSH_WITHIN_S = 0.3
 
 
 class Snapshots:
@@ -43,6 +46,9 @@ class Snapshots:
         )
 
     async def _recent(self, identity: str) -> list[CallState]:
+        # A page that reloads just after a call shall find that call in its list.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._store.flush(), FLUSH_WITHIN_S)
         try:
             calls = await self._store.recent_calls(identity, RECENT_CALLS)
         except StoreUnavailable:
