@@ -117,6 +117,8 @@ class MediaSection(_Section):
     browser_codecs: CodecPolicy = "auto"
     phone_codecs: CodecPolicy = "auto"
     concealment: bool = True
+    learn_phone_addresses: bool = False
+    """Believe audio of a phone behind a NAT from an address that neither the agreement nor its signalling names. Only where needed."""
     rtp_port_min: Port = 0
     """Lowest port of phone legs; 0: any free ones."""
     rtp_port_max: Port = 0

@@ -222,6 +222,7 @@ def _media(settings: Settings) -> MediaSettings:
         public_hosts=media.public_hosts,
         codec_policy=media.browser_codecs,
         concealment=media.concealment,
+        learn_phone_addresses=media.learn_phone_addresses,
         capture=media.capture_dir,
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -11,7 +12,7 @@ from pbx.message import AnyMessage, BadMessage, parse_message
 from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.transactions import Hop
 from pbx.transport import NameUnknown, SipPortTaken, SipSockets
-from pbx.trunk import OnTrunkEvent, Refused, StatusChanged, TrunkEvent, TrunkStatus
+from pbx.trunk import Answered, Arrived, Confirmed, OnTrunkEvent, Rang, Reagreed, Refused, StatusChanged, TrunkEvent, TrunkStatus
 from pbx.user_agent import UserAgent
 from rooms.audio import RtpEndpoint
 from rooms.causes import Cause, EndReason
@@ -39,6 +40,7 @@ class SipTrunk:
         self._agent = UserAgent(self._line)
         self._sockets = SipSockets(settings, on_bytes=self._arrived, on_unreachable=self._unreachable, counts=self._counts)
         self._status: TrunkStatus | None = None
+        self._speaker = ""
         self._opened = False
         self._opening: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
@@ -141,6 +143,9 @@ class SipTrunk:
         return asyncio.get_running_loop().time()
 
     def _emit(self, event: TrunkEvent) -> None:
+        # What a phone wants is learnt from a message; behind a NAT its RTP may come from where that message came from.
+        if isinstance(event, Arrived | Rang | Answered | Confirmed | Reagreed) and isinstance(event.remote, RtpEndpoint):
+            event = replace(event, remote=replace(event.remote, signalled_from=self._speaker))
         # Never from inside the caller's own call: what it does next may come back to us.
         asyncio.get_running_loop().call_soon(self._on_event, event)
 
@@ -153,7 +158,9 @@ class SipTrunk:
         except BadMessage as error:
             self._agent.receive_bad(error, source, self._now())
         else:
+            self._speaker = source.host
             self._agent.receive(message, source, self._now())
+            self._speaker = ""
         self._follow()
 
     def _unreachable(self, message: AnyMessage, words: str) -> None:

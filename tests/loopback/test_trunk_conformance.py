@@ -11,7 +11,7 @@ from api.demo_call.process import free_port
 from pbx.loopback import LoopbackTimes, LoopbackTrunk
 from pbx.sip_settings import SipTransport
 from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Rang, Refused, Trunk, TrunkEvent
-from rooms.audio import PCMA
+from rooms.audio import PCMA, DemoEndpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
 from tests.kit.trunk_bench import TrunkBench, sip_bench
 
@@ -123,6 +123,18 @@ async def test_a_call_rings_then_is_answered(line: Line) -> None:
     dial(line, "600")
     await line.bench.event(Answered)
     assert of(line, "a") == [Rang, Answered]
+    line.trunk.hang_up("a", BYE)
+
+
+async def test_where_the_far_end_signals_from_goes_with_what_it_wants(line: Line) -> None:
+    """Behind a NAT its packets come from there, and the media plane believes nobody else."""
+    dial(line, "600")
+    answered = await line.bench.event(Answered)
+    if line.trunk.carries_rtp:
+        assert isinstance(answered.remote, RtpEndpoint)
+        assert answered.remote.signalled_from == "127.0.0.1"
+    else:
+        assert isinstance(answered.remote, DemoEndpoint)
     line.trunk.hang_up("a", BYE)
 
 
