@@ -12,7 +12,7 @@ from pathlib import Path
 import benchmarks
 from benchmarks.report import Options, Row, as_json, as_table
 
-_PARTS = {"__main__", "report", "speech"}
+_PARTS = {"__main__", "report", "speech", "relay", "phones"}
 
 
 def names() -> list[str]:
