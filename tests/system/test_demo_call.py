@@ -59,7 +59,8 @@ async def test_the_command_with_g722_through(tmp_path: Path) -> None:
     ("browser", "phone", "metric"), [("pcma", "pcma", "pesq_nb"), ("opus", "opus", "pesq_wb"), ("opus", "pcma", "pesq_nb")]
 )
 async def test_quality_by_codec(tmp_path: Path, browser: str, phone: str, metric: str) -> None:
-    rows = await results(Plan(browser, phone, repeat=1), tmp_path)
+    """Where we transcode, our clock takes part: a median of three calls is judged, as the command's own default does with five."""
+    rows = await results(Plan(browser, phone, repeat=1 if browser == phone else 3), tmp_path)
     assert missed(rows) == []
     assert len(values(rows, metric)) == 4
     assert len(values(rows, "our_share")) == 4
