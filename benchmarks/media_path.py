@@ -5,7 +5,8 @@ Phones without encryption (``benchmarks/phones.py``, in this process) speak in p
 on uvloop, then for the same packets the parts of stock aiortc, which decode and encode whatever comes. The relay's processor time is
 its own, everything in it included: clock, reports, quality samples, the kernel's way over loopback up to the phone's socket. ``streams
 per core`` is that time extrapolated to 90 % of a core; at one room most of it is what an idle worker costs too.
-Run it on a machine that has nothing else to do; ``phones late`` tells how far its scheduler was from that.
+Run it on a machine that has nothing else to do; ``phones late`` tells how far its scheduler was from that. A phone that was held up for
+longer than the jitter buffer's target raises that target, and the delay with it, for some seconds.
 """
 
 import json
@@ -188,6 +189,7 @@ def _rows(case: Case, ours: Outcome, peer: Outcome | None) -> list[Row]:
             peer.streams if peer is not None else None,
         ),
         Row(case.name, "phones late in sending, p99", _percentile(ours.late_ms, 99), "ms"),
+        Row(case.name, "phones late in sending, longest", max(ours.late_ms), "ms"),
     ]
     return rows
 
