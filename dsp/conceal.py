@@ -55,11 +55,6 @@ class Concealer:
         self._remember(out)
         return out
 
-    @property
-    def filled_samples(self) -> int:
-        """Length of the hole so far; 0 when there is none."""
-        return self._filled
-
     def _remember(self, x: Samples) -> None:
         history, n = self._history, len(x)
         if n >= len(history):

@@ -162,14 +162,14 @@ class Bridge:
             heard = self._mixture(now_s)
             for leg, samples in zip(self._mixed, heard, strict=True):
                 if leg.programme is None:
-                    leg.play(samples if leg.sound is None else samples + leg.sound.frame(), tick_s, now_s)
+                    leg.play(samples if leg.sound is None else samples + leg.sound.frame(), tick_s)
         for leg in self.legs.values():
             if self.mixing and leg.joined:
                 continue
             if leg.sound is not None:
-                leg.play(leg.sound.frame(), tick_s, now_s)
+                leg.play(leg.sound.frame(), tick_s)
             else:
-                leg.send_digit(tick_s, now_s)
+                leg.send_digit(tick_s)
         self.ticking = self.mixing or self._busy()
 
     def _mixture(self, now_s: float) -> Samples:

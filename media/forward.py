@@ -49,7 +49,7 @@ class Forwarding:
             target.counters["dropped_late_at_switch"] += 1
             return
         target.counters["packets_forwarded"] += 1
-        target.send(passed, now_s)
+        target.send(passed)
 
 
 def routes(joined: Sequence[Leg], gain: Callable[[Leg, Leg], float]) -> list[tuple[Leg, Leg]] | None:

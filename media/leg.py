@@ -247,7 +247,7 @@ class Leg:
 
     # -- going out
 
-    def send(self, packet: bytes, now_s: float) -> None:
+    def send(self, packet: bytes) -> None:
         """Send one packet of the leg's stream."""
         if not self.hears:
             self.counters["dropped_not_connected"] += 1
@@ -258,9 +258,9 @@ class Leg:
         if self._log_out is not None:
             self._log_out(packet, time.monotonic())  # when it left, not when what it answers came: their difference is measured
 
-    def play(self, samples: Samples, tick_s: float, now_s: float) -> None:
+    def play(self, samples: Samples, tick_s: float) -> None:
         """Encode and send one frame, float32 (FRAME_SAMPLES,) at RATE_HZ; while a digit is being sent, that instead."""
-        if not self.hears or self.send_digit(tick_s, now_s):
+        if not self.hears or self.send_digit(tick_s):
             return
         spoken = self._spoken()
         if self._encoder is None:
@@ -271,10 +271,10 @@ class Leg:
             self._pausing = True
             return
         self.counters["packets_mixed"] += 1
-        self.send(self.sender.frame(payload, spoken.payload_type, tick_s, marker=self._pausing), now_s)
+        self.send(self.sender.frame(payload, spoken.payload_type, tick_s, marker=self._pausing))
         self._pausing = False
 
-    def send_digit(self, tick_s: float, now_s: float) -> bool:
+    def send_digit(self, tick_s: float) -> bool:
         """The event packets of this tick, if digits are waiting; True while audio has to rest."""
         if not self.digits.busy:
             return False
@@ -285,7 +285,7 @@ class Leg:
         for event in self.digits.frame(event_out.clock_rate_hz):
             self.counters["digits_sent"] += event.begin
             packet = self.sender.event(event.payload, event_out.payload_type, tick_s, begin=event.begin, marker=event.marker)
-            self.send(packet, now_s)
+            self.send(packet)
         return True
 
     def send_reports(self, now_s: float) -> None:

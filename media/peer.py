@@ -98,11 +98,6 @@ class Peer:
         """What was agreed, seen from us."""
         return self.offer.direction.mirrored if self.offer is not None else Direction.INACTIVE
 
-    @property
-    def event_payload_types(self) -> frozenset[int]:
-        """Payload types under which the browser may send RFC 4733 events."""
-        return frozenset(payload_type for _, payload_type in self.offer.events) if self.offer is not None else frozenset()
-
     # --- negotiation ---------------------------------------------------------------------------------------------------------------
 
     def answer(self, sdp: str, codecs: tuple[str, ...], opus: OpusPreferences | None = None) -> PeerAnswer:

@@ -5,7 +5,7 @@ smuggled in through a name or a number.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -15,6 +15,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 _HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 _URI = re.compile(r"(sips?):(?:([^@]*)@)?([^;?]+)((?:;[^?]*)?)(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 _USER_SAFE = "-_.!~*'()&=+$,;?/"
+_NEVER_CLOSES = "a quote or angle bracket never closes"
 
 
 class BadValue(ValueError):
@@ -43,24 +44,17 @@ def split_outside(text: str, separator: str) -> list[str]:
     """Split at a separator that stands outside quotes and angle brackets. Raises ``BadValue`` where those never close."""
     parts: list[str] = []
     start = 0
-    quoted = escaped = angled = False
-    for position, character in enumerate(text):
-        if escaped:
-            escaped = False
-        elif quoted:
-            escaped = character == "\\"
-            quoted = character != '"'
-        elif character == '"':
-            quoted = True
-        elif character == "<":
+    angled = False
+    for position, character in _outside_quotes(text):
+        if character == "<":
             angled = True
         elif character == ">":
             angled = False
         elif character == separator and not angled:
             parts.append(text[start:position].strip())
             start = position + 1
-    if quoted or angled:
-        raise BadValue("a quote or angle bracket never closes")
+    if angled:
+        raise BadValue(_NEVER_CLOSES)
     parts.append(text[start:].strip())
     return parts
 
@@ -188,7 +182,8 @@ def _check_scheme(uri: str) -> None:
         raise BadValue("an address without a scheme")
 
 
-def _opening_bracket(text: str) -> int:
+def _outside_quotes(text: str) -> Iterator[tuple[int, str]]:
+    """Positions and characters outside quoted strings (RFC 3261, section 25.1). Raises ``BadValue`` at the end of a quote left open."""
     quoted = escaped = False
     for position, character in enumerate(text):
         if escaped:
@@ -198,9 +193,14 @@ def _opening_bracket(text: str) -> int:
             quoted = character != '"'
         elif character == '"':
             quoted = True
-        elif character == "<":
-            return position
-    return -1
+        else:
+            yield position, character
+    if quoted:
+        raise BadValue(_NEVER_CLOSES)
+
+
+def _opening_bracket(text: str) -> int:
+    return next((position for position, character in _outside_quotes(text) if character == "<"), -1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,6 @@ class ChildProcess:
         return self._running.pid
 
     @property
-    def has_ended(self) -> bool:
-        return self._running.returncode is not None
-
-    @property
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")

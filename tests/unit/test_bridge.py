@@ -324,7 +324,7 @@ def test_opus_carries_its_own_repair_once_the_far_end_loses_packets() -> None:
     def mended(first: int) -> int:
         before = len(b.out.rtp)
         for index in range(first, first + 50):
-            b.leg.play(speech[320 * index : 320 * (index + 1)], 0.02 * index, 0.02 * index)
+            b.leg.play(speech[320 * index : 320 * (index + 1)], 0.02 * index)
         return sum(OpusDecoder.has_fec(payload) for payload in b.out.payloads[before:])
 
     assert bridge.mixing and mended(25) == 0
