@@ -5,6 +5,7 @@ Pure: sequence numbers, timestamps and arrival times are arguments. One object p
 
 from typing import NamedTuple
 
+from dsp.mos import BurstRatio
 from media.rtcp import ReportBlock, SenderReport, middle_of_ntp
 
 MAX_DROPOUT = 3_000
@@ -52,10 +53,7 @@ class ReceiveStats:
         self._arrival_s = 0.0
         self._timestamp: int | None = None
         self._seen = _WINDOW_MASK
-        self._run = 0
-        self._bursts = 0
-        self._burst_packets = 0
-        self._settled = 0
+        self._burst_ratio = BurstRatio()
         self._report: tuple[int, float] | None = None
 
     def received(self, sequence: int, timestamp: int, arrival_s: float, *, timed: bool = True) -> bool:
@@ -121,9 +119,7 @@ class ReceiveStats:
 
         1 is random loss. Over packets older than 64, by when nothing useful can still come.
         """
-        if not self._bursts:
-            return 1.0
-        return max(1.0, self._burst_packets / self._bursts * (1 - self._burst_packets / self._settled))
+        return max(1.0, self._burst_ratio.value or 1.0)
 
     def interval(self) -> Interval:
         """What came since the previous call of this method; the report blocks have an interval of their own."""
@@ -172,26 +168,16 @@ class ReceiveStats:
 
     def _advance(self, steps: int) -> None:
         """Move the window of the newest 64 on, settling what leaves it."""
-        if steps == 1 and self._seen & _OLDEST and not self._run:
+        if steps == 1:
+            self._burst_ratio.count(lost=not self._seen & _OLDEST)
             self._seen = (self._seen << 1 | 1) & _WINDOW_MASK
-            self._settled += 1
             return
         for _ in range(min(steps, _WINDOW)):
-            self._settle(bool(self._seen & _OLDEST))
+            self._burst_ratio.count(lost=not self._seen & _OLDEST)
             self._seen = self._seen << 1 & _WINDOW_MASK
         if steps > _WINDOW:
-            self._run += steps - _WINDOW
-            self._settled += steps - _WINDOW
+            self._burst_ratio.count(lost=True, packets=steps - _WINDOW)
         self._seen |= 1
-
-    def _settle(self, arrived: bool) -> None:
-        self._settled += 1
-        if not arrived:
-            self._run += 1
-        elif self._run:
-            self._bursts += 1
-            self._burst_packets += self._run
-            self._run = 0
 
     def _mark(self, age: int) -> None:
         bit = 1 << age
