@@ -25,7 +25,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, models, overload, register_jitable, register_model
 from numpy.typing import NDArray
 
 LANES = 16
@@ -36,11 +36,17 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _FLAGS = ("contract", "arcp", "nsz", "afn", "reassoc")
 
 
+def _in_both(function: _Function) -> _Function:
+    """A plain function that kernels may call too."""
+    return register_jitable(function)  # type: ignore[no-any-return]
+
+
 def kernel(function: _Function) -> _Function:
     """Compile a function over lanes: no interpreter lock, kept on disk, fast arithmetic that still knows NaN and infinity."""
     return njit(nogil=True, cache=True, error_model="numpy", fastmath=set(_FLAGS))(function)  # type: ignore[no-any-return]
 
 
+@_in_both
 def tiles(rows: int) -> int:
     """How many tiles of ``LANES`` hold ``rows`` legs."""
     return -(-rows // LANES)
@@ -55,7 +61,7 @@ def load(array: Array, index: Any) -> Array:
     return taken
 
 
-def store(array: Array, index: Any, value: Array) -> None:
+def store(array: Array, index: Any, value: Any) -> None:
     """Put a vector at ``array[index]``."""
     array[index] = value
 
@@ -424,6 +430,12 @@ def _(x: Any) -> Any:
         return exponent + s * series
 
     return logarithm
+
+
+def reset_rows(state: Array, rows: NDArray[np.generic], value: float = 0.0) -> None:
+    """Put ``value`` into the lanes of these rows (a mask or indices) of a state (tiles, ..., LANES)."""
+    index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp)
+    state[index // LANES, ..., index % LANES] = value
 
 
 # -- between (rows, samples), as everybody else knows it, and (samples, LANES)
