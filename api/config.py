@@ -105,6 +105,17 @@ class StoreSection(_Section):
     """SQLAlchemy URL (``postgresql+asyncpg://...``); empty: an SQLite file in the data folder."""
 
 
+class VoiceSection(_Section):
+    """What is done to the voices of legs that are decoded anyway. ``auto``: phones always, browsers where something is left to do."""
+
+    echo: Literal["auto", "on", "off"] = "auto"
+    """Take out the echo of what the leg heard."""
+    noise: Literal["auto", "on", "off"] = "auto"
+    """Lower what is no voice."""
+    gain: Literal["auto", "on", "off"] = "auto"
+    """Bring quiet and loud voices to one level."""
+
+
 class MediaSection(_Section):
     hosts: Names = ("127.0.0.1",)
     """Addresses that media is bound to."""
@@ -117,6 +128,7 @@ class MediaSection(_Section):
     browser_codecs: CodecPolicy = "auto"
     phone_codecs: CodecPolicy = "auto"
     concealment: bool = True
+    voice: VoiceSection = VoiceSection()
     learn_phone_addresses: bool = False
     """Believe audio of a phone behind a NAT from an address that neither the agreement nor its signalling names. Only where needed."""
     rtp_port_min: Port = 0

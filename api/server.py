@@ -25,7 +25,7 @@ from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
 from api.store import Store
-from media.settings import MediaSettings
+from media.settings import MediaSettings, VoiceSettings
 from media.worker import MediaWorker
 from pbx.loopback import LoopbackTrunk
 from pbx.routing import DialPlan, NumberStyle, Routing
@@ -222,6 +222,7 @@ def _media(settings: Settings) -> MediaSettings:
         public_hosts=media.public_hosts,
         codec_policy=media.browser_codecs,
         concealment=media.concealment,
+        voice=VoiceSettings(media.voice.echo, media.voice.noise, media.voice.gain),
         learn_phone_addresses=media.learn_phone_addresses,
         capture=media.capture_dir,
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from media.demo_leg import Programme
     from media.forward import Forwarding
     from media.sounds import Sound
+    from media.voices import Voice
 
 COUNTERS = (
     "packets_in",
@@ -78,7 +79,7 @@ class Agreement:
 class Leg:
     """``kind``: ``peer`` (browser), ``phone`` or ``demo``. Callbacks: ``on_digit(digit)``, ``on_codec()`` when what comes in changes.
 
-    Mutable state is few and owned here; the bridge sets ``joined``, ``sound``, ``route`` and ``playout``.
+    Mutable state is few and owned here; the bridge sets ``joined``, ``sound``, ``route``, ``playout`` and ``voice``.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Leg:
         self.programme: Programme | None = None
         self.route: Forwarding | None = None
         self.playout: Playout | None = None
+        self.voice: Voice | None = None
         self.received: ReceiveStats | None = None
         self.codec_in: AudioCodec | None = None
         self._forwarded: deque[tuple[RtpHeader, int, bytes, float]] = deque(maxlen=_REMEMBERED_PACKETS)

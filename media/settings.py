@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from dsp.chain import Stages
 from media.answer import OpusPreferences
 from media.codec import OpusSettings
 
@@ -11,6 +13,33 @@ RATE_HZ = 16_000
 TICK_S = 0.02
 """One frame; every codec we speak is used with 20 ms packets."""
 FRAME_SAMPLES = RATE_HZ // 50
+
+
+Switch = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """What is done to the voices of decoded legs, stage by stage.
+
+    ``auto`` takes care of phones always; of browsers, whose own processing sees the loudspeaker, only where something is left to do.
+    """
+
+    echo: Switch = "auto"
+    noise: Switch = "auto"
+    gain: Switch = "auto"
+
+    @classmethod
+    def untouched(cls) -> "VoiceSettings":
+        """Every voice as it came."""
+        return cls("off", "off", "off")
+
+    def stages(self, kind: str) -> Stages | None:
+        """What a leg of this kind begins with; None when nothing will ever be done to it."""
+        if (self.echo, self.noise, self.gain) == ("off", "off", "off"):
+            return None
+        echo, noise, gain = (switch == "on" or (switch == "auto" and kind == "phone") for switch in (self.echo, self.noise, self.gain))
+        return Stages(high_pass=True, echo=echo, noise=noise, gain=gain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +59,9 @@ class MediaSettings:
     opus: OpusSettings = field(default_factory=lambda: OpusSettings(bitrate=40_000))
     browser_opus: OpusPreferences = field(default_factory=OpusPreferences)
     """What we send in Opus, and what we ask the browser's encoder to send. At 40 kbit/s the way from G.722 to Opus costs 0.10 PESQ-WB."""
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
+    most_voices: int = 512
+    """Legs that are cleaned at the same time; further ones are mixed as they are."""
     capture: Path | None = None
     rtcp_interval_s: float = 2.5
     quality_interval_s: float = 1.0

@@ -16,6 +16,8 @@ from typing import Self
 
 import structlog
 
+from dsp.chain import Chain
+from dsp.suppress import Suppressor
 from media import messages as msg
 from media.bridge import Bridge
 from media.browser_leg import BrowserLeg
@@ -33,6 +35,7 @@ from media.sender import RtpSender
 from media.settings import MediaSettings
 from media.sounds import make_sound
 from media.ticker import Ticker
+from media.voices import Voice, Voices
 from rooms.audio import DemoEndpoint
 
 __all__ = ["MediaSettings", "MediaWorker"]
@@ -58,19 +61,30 @@ class _Room:
 
 
 class MediaWorker:
-    """Used as ``async with``; leaving closes every leg. ``on_event`` is called on the event loop and must not block."""
+    """Used as ``async with``; leaving closes every leg. ``on_event`` is called on the event loop and must not block.
 
-    def __init__(self, settings: MediaSettings, on_event: Callable[[msg.AnyMediaEvent], None]) -> None:
+    ``make_suppressor(rows)`` makes what tells voices from noise; None: the classical one.
+    """
+
+    def __init__(
+        self,
+        settings: MediaSettings,
+        on_event: Callable[[msg.AnyMediaEvent], None],
+        *,
+        make_suppressor: Callable[[int], Suppressor] | None = None,
+    ) -> None:
         self.settings = settings
         self._on_event = on_event
         times = PeerTimes(settings.checks_within_s, settings.checks_within_s / 2, settings.lost_after_s, settings.silent_after_s)
         self._port = IcePort(IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.most_peers, times))
         self._ticker = Ticker(self._tick)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
+        most = settings.most_voices
+        self._voices = Voices(Chain(most, make_suppressor(most) if make_suppressor is not None else None), most)
         self._rooms: dict[str, _Room] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}
         self._sounds: OrderedDict[str, str] = OrderedDict()
-        self._counts = dict.fromkeys((*COUNTERS, "room_faults", "commands", "refusals"), 0)
+        self._counts = dict.fromkeys((*COUNTERS, "room_faults", "voice_faults", "commands", "refusals"), 0)
         self._unix_offset_s = time.time() - time.monotonic()
         self._parting: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
@@ -100,7 +114,7 @@ class MediaWorker:
         """Everything counted since the start, by name: packets in, out, forwarded, dropped by reason; ticks; refusals."""
         found: dict[str, float] = dict(self._counts)
         found |= {f"ice_{name}": getattr(self._port.counters, name) for name in self._port.counters.__slots__}
-        found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
+        found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped, "voices_refused": self._voices.refused}
         if self._recorder is not None:
             found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
         return found
@@ -109,6 +123,7 @@ class MediaWorker:
     def gauges(self) -> dict[str, float]:
         """How things are now, by name: rooms, legs, peers; lateness of the latest ticks in ms."""
         found: dict[str, float] = {"rooms": len(self._rooms), "legs": len(self._legs), "peers": self._port.peer_count}
+        found |= {"voices": len(self._voices)}
         found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
         found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         return found
@@ -160,7 +175,13 @@ class MediaWorker:
             raise MediaRefusal("room_exists", "A room of this name is open already.")
         if len(self._rooms) >= self.settings.most_rooms:
             raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_rooms} rooms already: try again later.")
-        bridge = Bridge(room_id, concealment=self.settings.concealment, most_legs=self.settings.most_legs_per_room)
+        bridge = Bridge(
+            room_id,
+            concealment=self.settings.concealment,
+            most_legs=self.settings.most_legs_per_room,
+            open_voice=self._open_voice,
+            close_voice=self._voices.close,
+        )
         self._rooms[room_id] = _Room(bridge, time.monotonic() + self.settings.quality_interval_s)
 
     def _close_room(self, room_id: str) -> None:
@@ -305,15 +326,30 @@ class MediaWorker:
         bridge.relay_digit(leg, digit)
         self._on_event(msg.DigitHeard(leg_id=leg.leg_id, digit=digit))
 
+    def _open_voice(self, leg: Leg) -> Voice | None:
+        stages = self.settings.voice.stages(leg.kind)
+        return self._voices.open(stages) if stages is not None else None
+
     # -- time
 
     def _tick(self, tick_s: float, now_s: float) -> None:
-        for room in list(self._rooms.values()):
-            if room.bridge.ticking:
-                self._guarded(room, room.bridge.tick, tick_s, now_s)
+        ticking = [room for room in self._rooms.values() if room.bridge.ticking]
+        for room in ticking:
+            self._guarded(room, room.bridge.collect, now_s)
+        self._clean_voices()
+        for room in ticking:
+            self._guarded(room, room.bridge.mix, tick_s)
         if self._ticker.ticks % _LOOK_EVERY_TICKS == 0:
             for room in list(self._rooms.values()):
                 self._guarded(room, self._look, room, now_s)
+
+    def _clean_voices(self) -> None:
+        try:
+            self._voices.process()
+        except _ROOM_FAULTS as fault:
+            self._counts["voice_faults"] += 1
+            if self._counts["voice_faults"] == 1:
+                log.error("voices.fault", fault=repr(fault), exc_info=fault)
 
     def _guarded(self, room: _Room, act: Callable[..., None], *arguments: object) -> None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from api.metrics import Metrics
 from api.phone_legs import PhoneLegs
 from api.rtp_ports import RtpPorts
 from api.store import Store
-from media.settings import MediaSettings
+from media.settings import MediaSettings, VoiceSettings
 from media.worker import MediaWorker
 from pbx.loopback import LoopbackTimes, LoopbackTrunk
 from rooms.switchboard import CallPolicy, Switchboard
@@ -108,7 +109,8 @@ async def exchange_bench(
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(Metrics())
         bench.store = await stack.enter_async_context(Store.open(f"sqlite:///{directory / 'calls.sqlite3'}"))
-        worker = MediaWorker(media or MediaSettings(), lambda event: bench.exchange.on_media_event(event))
+        untouched = replace(media or MediaSettings(), voice=VoiceSettings.untouched())
+        worker = MediaWorker(untouched, lambda event: bench.exchange.on_media_event(event))
         bench.worker = await stack.enter_async_context(worker)
         bench.demo = LoopbackTrunk(lambda event: bench.exchange.on_trunk_event(event), times=times)
         bench.switchboard = Switchboard(policy)

@@ -323,10 +323,10 @@ async def test_what_fails_in_one_room_leaves_the_others_alone(monkeypatch: pytes
         await desk.worker.perform(msg.OpenPeerLeg(leg_id="c", room_id="broken"))
         await desk.worker.perform(msg.Play(leg_id="c", sound="hold"))
 
-        def fail(tick_s: float, now_s: float) -> None:
+        def fail(now_s: float) -> None:
             raise ValueError("this room is broken")
 
-        monkeypatch.setattr(desk.worker._rooms["broken"].bridge, "tick", fail)
+        monkeypatch.setattr(desk.worker._rooms["broken"].bridge, "collect", fail)
         await b.hear(60)
         assert desk.worker.counters["room_faults"] > 0
         assert level_at(b.heard(last=20), 440) == pytest.approx(0.25, rel=0.1)

@@ -15,7 +15,7 @@ from media.messages import MediaRefusal
 from media.rtp import timestamp_difference
 from media.sounds import load_prompt
 from rooms.audio import G722, OPUS, PCMA, PCMU
-from tests.kit.leg_bench import BenchLeg, KeepingTransport, level_at
+from tests.kit.leg_bench import BenchLeg, KeepingTransport, level_at, tick
 
 
 def room(*legs: BenchLeg) -> Bridge:
@@ -32,7 +32,7 @@ def run(bridge: Bridge, ticks: int, *speakers: tuple[BenchLeg, float], start: in
         for bench, frequency_hz in speakers:
             bench.say(index * 0.02 + 0.015, frequency_hz=frequency_hz, amplitude=amplitude)
         if bridge.ticking:
-            bridge.tick((index + 1) * 0.02, (index + 1) * 0.02)
+            tick(bridge, (index + 1) * 0.02)
 
 
 def test_equal_codecs_are_forwarded_byte_for_byte_at_once() -> None:
@@ -84,7 +84,7 @@ def test_mute_switches_to_silence_and_back_without_a_seam(codec: str, phase_ms: 
                     a.say(now_s, frequency_hz=440.0)
                     b.say(now_s, frequency_hz=600.0)
                 elif bridge.ticking:
-                    bridge.tick(now_s, now_s)
+                    tick(bridge, now_s)
                 for bench in (a, b):
                     sent = times[bench.leg.leg_id]
                     sent.extend([now_s] * (len(bench.out.rtp) - len(sent)))
@@ -214,7 +214,7 @@ def test_a_pressed_key_is_a_pause_to_the_mix_and_no_loss() -> None:
     bridge = room(a, b)
     run(bridge, 50, (a, 440.0))
     a.press("7", 1.005)
-    bridge.tick(1.02, 1.02)
+    tick(bridge, 1.02)
     run(bridge, 50, (a, 440.0), start=51)
     assert a.leg.playout is not None
     assert a.leg.playout.counters.concealed_samples == 0
@@ -227,7 +227,7 @@ def test_one_lost_packet_costs_twenty_milliseconds() -> None:
     bridge = room(a, b)
     for index in range(200):
         a.say(index * 0.02 + 0.015, lost=index == 100)
-        bridge.tick((index + 1) * 0.02, (index + 1) * 0.02)
+        tick(bridge, (index + 1) * 0.02)
     assert a.leg.playout is not None
     assert a.leg.playout.counters.concealed_samples == 320
     assert level_at(b.out.heard(PCMU)[-16_000:], 440.0) == pytest.approx(0.25, rel=0.05)
@@ -359,7 +359,7 @@ def test_wild_packets_are_counted_and_the_call_goes_on_after_them(other: str) ->
         packet[0] = chance.choice((0x80, 0x80, 0x80, chance.randrange(256)))
         a.leg.receive(bytes(packet), index * 0.02)
         if bridge.ticking:
-            bridge.tick(index * 0.02 + 0.01, index * 0.02 + 0.01)
+            tick(bridge, index * 0.02 + 0.01)
     assert a.counters["dropped_malformed"] and a.counters["dropped_unknown_type"] and a.leg.received is not None
     run(bridge, 50, (a, 440.0), start=5_000)
     del b.out.rtp[:]

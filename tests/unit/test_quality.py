@@ -12,7 +12,7 @@ from media.messages import LegSample
 from media.quality import LegQuality
 from media.sounds import load_prompt
 from rooms.audio import OPUS
-from tests.kit.leg_bench import BenchLeg
+from tests.kit.leg_bench import BenchLeg, tick
 
 
 def heard(codec: str, *, loss: float = 0.0, jitter_s: float = 0.0, round_trip_s: float | None = None, mixed: bool = True) -> LegSample:
@@ -30,7 +30,7 @@ def heard(codec: str, *, loss: float = 0.0, jitter_s: float = 0.0, round_trip_s:
         for index in range(50):
             now_s = second + index * 0.02
             a.say(now_s + chance.random() * jitter_s, lost=chance.random() < loss)
-            bridge.tick(now_s + 0.02, now_s + 0.02)
+            tick(bridge, now_s + 0.02)
     sample = quality.sample()
     assert sample.codec == codec
     return sample
@@ -70,7 +70,7 @@ def test_what_was_concealed_counts_in_its_own_second_only() -> None:
         for index in range(50):
             now_s = second + index * 0.02
             a.say(now_s, lost=(second, index) == (1, 20))
-            bridge.tick(now_s + 0.02, now_s + 0.02)
+            tick(bridge, now_s + 0.02)
         concealed.append(quality.sample().concealed_ms)
     assert concealed == [0.0, 20.0, 0.0, 0.0]
 
@@ -94,7 +94,7 @@ def test_opus_is_rated_by_whether_it_was_seen_to_carry_fec(fec: bool, scaled_as:
         if index % 10 != 5:
             packet = rtp.build(OPUS.payload_type, index, 960 * index, 77, encoder.encode(speech[320 * index : 320 * (index + 1)]))
             a.leg.receive(packet, 0.02 * index)
-        bridge.tick(0.02 * index + 0.01, 0.02 * index + 0.01)
+        tick(bridge, 0.02 * index + 0.01)
     sample = quality.sample()
     assert sample.loss == pytest.approx(0.1, abs=0.01) and sample.r is not None
     expected, other = (mos.rate(name, loss=0.1, delay_ms=90.0) for name in (scaled_as, "opus" if fec else "opus-fec"))
@@ -124,7 +124,7 @@ def test_a_lossy_leg_is_mended_for_a_phone_and_forwarded_again_when_it_has_becom
             now_s = second + index * 0.02
             a.say(now_s, lost=second < 3 and index % 25 == 7)
             if bridge.ticking:
-                bridge.tick(now_s + 0.02, now_s + 0.02)
+                tick(bridge, now_s + 0.02)
         quality.sample()
         bridge.replan()
         mixing.append(bridge.mixing)
