@@ -1,4 +1,5 @@
-"""``python -m benchmarks NAME [--json] [--data DIR] [--peer NAME ...] [--quick]``: run one benchmark of this folder.
+"""``python -m benchmarks NAME [--json] [--data DIR] [--peer NAME ...] [--quick] [--only PART,...]
+[--plots DIR] [--samples DIR]``: run one benchmark of this folder.
 
 A benchmark is a module with ``run(options) -> list[Row]``. Its exit status is 1 when a goal was missed.
 """
@@ -12,7 +13,7 @@ from pathlib import Path
 import benchmarks
 from benchmarks.report import Options, Row, as_json, as_table
 
-_PARTS = {"__main__", "report", "speech", "relay", "phones"}
+_PARTS = {"__main__", "report", "speech", "relay", "phones", "metrics", "scenes", "peers", "quality"}
 
 
 def names() -> list[str]:
@@ -23,14 +24,19 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run one benchmark by hand.")
     parser.add_argument("name", choices=names())
     parser.add_argument("--json", action="store_true", help="last line of output: one JSON object")
-    parser.add_argument("--data", type=Path, help="folder of 16 kHz mono WAV files to use in place of the shipped speech")
+    parser.add_argument("--data", type=Path, help="folder of recordings to use in place of the shipped speech")
     parser.add_argument("--peer", action="append", default=[], help="compare with this peer only (may be repeated)")
     parser.add_argument("--quick", action="store_true", help="only prove that it runs")
+    parser.add_argument("--only", default="", help="these parts of the benchmark, separated by commas")
+    parser.add_argument("--plots", type=Path, help="folder to draw pictures into")
+    parser.add_argument("--samples", type=Path, help="folder to write listening samples into")
     chosen = parser.parse_args(arguments)
     if chosen.data is not None and not chosen.data.is_dir():
         parser.error(f"--data: {chosen.data} is no folder")
     run = importlib.import_module(f"benchmarks.{chosen.name}").run
-    rows: list[Row] = run(Options(chosen.data, chosen.quick, tuple(chosen.peer)))
+    rows: list[Row] = run(
+        Options(chosen.data, chosen.quick, tuple(chosen.peer), tuple(filter(None, chosen.only.split(","))), chosen.plots, chosen.samples)
+    )
     print(as_table(chosen.name, rows))
     if chosen.json:
         print(as_json(chosen.name, rows))

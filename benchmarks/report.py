@@ -8,21 +8,28 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("aiortc", "av", "numpy", "scipy", "G722", "pesq")
+_PACKAGES = ("aiortc", "av", "numpy", "scipy", "numba", "G722", "pesq", "pywebrtc-audio", "livekit", "pyrnnoise", "speechmos")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The command line's wishes: ``data`` a folder of WAV files in place of the shipped speech, ``quick`` only proves that it runs."""
+    """The command line's wishes: ``data`` a folder of recordings in place of the shipped speech, ``quick`` only proves that it runs,
+    ``only`` these parts of the benchmark, ``plots`` and ``samples`` folders for pictures and listening samples."""
 
     data: Path | None = None
     quick: bool = False
     peers: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    plots: Path | None = None
+    samples: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. ``goal`` is ``">= 3.5"``, ``"<= 0.6 x peer"`` or ``""`` (shown for comparison only)."""
+    """One figure. ``goal`` is ``">= 3.5"``, ``"<= 0.6 x peer"``, ``">= peer + 0.2"`` or ``""`` (shown for comparison only).
+
+    A goal that speaks of a peer which was not measured cannot be judged: ``holds`` is None.
+    """
 
     case: str
     metric: str
@@ -37,7 +44,8 @@ class Row:
     def __post_init__(self) -> None:
         ratio = self.value / self.peer_value if self.peer_value else None
         object.__setattr__(self, "ratio", ratio)
-        object.__setattr__(self, "holds", holds(self.goal, self.value, self.peer_value))
+        judged = self.peer_value is not None or "peer" not in self.goal
+        object.__setattr__(self, "holds", holds(self.goal, self.value, self.peer_value) if judged else None)
 
 
 def holds(goal: str, value: float, peer_value: float | None = None) -> bool | None:
@@ -45,12 +53,17 @@ def holds(goal: str, value: float, peer_value: float | None = None) -> bool | No
     if not goal:
         return None
     sign, _, bound = goal.partition(" ")
-    factor, _, times_peer = bound.partition(" x ")
-    limit = float(factor)
-    if times_peer == "peer" and peer_value is not None:
-        limit *= peer_value
-    elif times_peer:
-        raise ValueError(f"goal {goal!r} speaks of a peer that was not measured")
+    match bound.split():
+        case [figure]:
+            limit = float(figure)
+        case [_, "x", "peer"] | ["peer", "+" | "-", _] if peer_value is None:
+            raise ValueError(f"goal {goal!r} speaks of a peer that was not measured")
+        case [factor, "x", "peer"]:
+            limit = float(factor) * float(peer_value or 0.0)
+        case ["peer", "+" | "-" as plus, figure]:
+            limit = float(peer_value or 0.0) + float(f"{plus}{figure}")
+        case _:
+            raise ValueError(f"goal {goal!r} cannot be read")
     if sign == ">=":
         return value >= limit
     if sign == "<=":
@@ -82,7 +95,8 @@ def as_table(benchmark: str, rows: list[Row]) -> str:
     metric = max(len(row.metric) for row in rows)
     for row in rows:
         peer = f"  {row.peer} {row.peer_value:.3f}" if row.peer_value is not None else ""
-        verdict = "" if row.holds is None else f"  goal {row.goal}: {'holds' if row.holds else 'MISSED'}"
+        word = {True: "holds", False: "MISSED", None: "no peer to compare with"}[row.holds]
+        verdict = f"  goal {row.goal}: {word}" if row.goal else ""
         lines.append(f"{row.case:{case}}  {row.metric:{metric}}  {row.value:9.3f} {row.unit:4}{peer}{verdict}")
     return "\n".join(lines)
 
