@@ -35,6 +35,9 @@ class Chain:
 
     def __init__(self, capacity: int, suppressor: Suppressor | None = None) -> None:
         self.capacity = capacity
+        self.noise_dbfs = np.full(capacity, np.nan)
+        self.echo_return_loss_db = np.full(capacity, np.nan)
+        self.echo_return_loss_enhancement_db = np.full(capacity, np.nan)
         self._post = PostFilter(capacity, suppressor or LogSpectralSuppressor(capacity))
 
     def switch(self, row: int, stages: Stages) -> None:

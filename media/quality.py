@@ -78,6 +78,7 @@ class LegQuality:
             scale=rating.scale if rating is not None else "",
             cause=_cause(rated_as, packets, loss, late, delay_ms, burst_ratio, rating, self._expects_audio()),
             codec=codec,
+            **_measures(leg),
         )
 
     def _judge_loss(self, lost: int, expected: int) -> None:
@@ -123,6 +124,18 @@ class LegQuality:
         playout = self._leg.playout
         buffer_ms = playout.delay_ms + playout.resampler_delay_ms if playout is not None else 2 * jitter_ms
         return (round_trip_ms or 0.0) / 2 + _PACKET_MS + buffer_ms + _CODEC_MS.get(codec, 0.0)
+
+
+def _measures(leg: Leg) -> dict[str, float | None]:
+    """What the voice chain knows of a decoded leg."""
+    if leg.voice is None:
+        return {}
+    measures = leg.voice.measures()
+    return {
+        "noise_dbfs": measures.noise_dbfs,
+        "echo_return_loss_db": measures.echo_return_loss_db,
+        "echo_return_loss_enhancement_db": measures.echo_return_loss_enhancement_db,
+    }
 
 
 def _cause(

@@ -6,6 +6,9 @@ What a leg heard in the tick before is the far end from which its echo comes. Th
 mid-speech is not cut, its first frame flows over into the late one.
 """
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from dsp.chain import Chain, Stages
@@ -14,13 +17,28 @@ from media.codec import Samples
 from media.settings import FRAME_SAMPLES
 
 
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What the chain knows of a voice at present; None while it does not. Names as in ``media.messages.LegSample``."""
+
+    noise_dbfs: float | None
+    echo_return_loss_db: float | None
+    echo_return_loss_enhancement_db: float | None
+
+
 class Voice:
     """One leg's row. ``said`` and ``heard`` are written by its bridge, ``cleaned`` is read; all float32 (FRAME_SAMPLES,) at RATE_HZ."""
 
-    def __init__(self, row: int, said: Samples, heard: Samples, cleaned: Samples) -> None:
+    def __init__(self, row: int, chain: Chain, said: Samples, heard: Samples, cleaned: Samples) -> None:
         self.row = row
+        self._chain = chain
         self.said, self.heard, self.cleaned = said, heard, cleaned
         self.begins = True
+
+    def measures(self) -> Measures:
+        chain = self._chain
+        known = (chain.noise_dbfs, chain.echo_return_loss_db, chain.echo_return_loss_enhancement_db)
+        return Measures(*(None if math.isnan(array[self.row]) else float(array[self.row]) for array in known))
 
 
 class Voices:
@@ -46,7 +64,7 @@ class Voices:
             return None
         self.chain.reset(np.array([row]))
         self.chain.switch(row, stages)
-        voice = Voice(row, self._said[row], self._heard[row], self._cleaned[row])
+        voice = Voice(row, self.chain, self._said[row], self._heard[row], self._cleaned[row])
         self._voices[row] = voice
         return voice
 

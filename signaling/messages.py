@@ -176,6 +176,11 @@ class LegQuality(Struct, frozen=True):
     """``nb``, ``wb`` or ``fb``: never compare across scales."""
     cause: str
     """``good``, ``loss``, ``jitter``, ``delay``, ``silent``, ``unclassified``."""
+    noise_dbfs: float | None = None
+    echo_return_loss_db: float | None = None
+    """How much softer than what that side heard its echo comes back."""
+    echo_return_loss_enhancement_db: float | None = None
+    """How much of that echo the server takes away."""
 
 
 class CallQuality(Notice, frozen=True, tag="call.quality"):
