@@ -238,7 +238,7 @@ def noisy_mixes(corpus: Corpus, snr_db: float, split: Split = "all", *, rate_hz:
 
 def _noisy_mix(clips: list[Clip], voice: str, noise: Clip, snr_db: float, rate_hz: int) -> NoisyMix:
     seed = _seed(voice, noise.name)
-    seconds = min(8.0, max(4.0, sum(len(clip.samples) for clip in clips) / rate_hz))
+    seconds = min(5.0, max(4.0, sum(len(clip.samples) for clip in clips) / rate_hz))
     spoken = talk(clips, seconds, seed=seed)
     lead_in = int(LEAD_IN_S * rate_hz)
     clean = np.concatenate([np.zeros(lead_in, np.float32), spoken])
