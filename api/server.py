@@ -25,7 +25,8 @@ from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
 from api.store import Store
-from media.settings import MediaSettings, VoiceSettings
+from media.settings import MediaSettings
+from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from pbx.loopback import LoopbackTrunk
 from pbx.routing import DialPlan, NumberStyle, Routing

@@ -131,7 +131,7 @@ def _correlate(
     work = np.empty(WORK, np.float32)
     ratio = np.empty((LAGS, LANES), np.float32)
     newest, step = hop % _RING, hop % GROUP
-    for tile in range(level.shape[0]):
+    for tile in range(tiles(near.shape[0])):
         for side in range(2):
             load_tile(near if side == 0 else far, tile, first, fresh)
             for n in range(HOP):

@@ -1,6 +1,11 @@
 """The voice chain: every stage of every leg, in one order, one call per tick for all legs.
 
-near ─▶ sanitise ─▶ ... ─▶ noise, residual echo ─▶ ... ─▶ out      far: what the leg heard
+    near ─▶ finite ─▶ high-pass ─▶ echo filter ─▶ post-filter: residual echo and noise ─▶ gain ─▶ limiter ─▶ out
+                │                      ▲
+              levels     far ─▶ bulk delay
+
+Everything works on rows: row i of each block and each state is leg i, at 16 kHz. No stage computes across rows, so what one leg sends,
+whatever it is, never changes another leg's samples. What is not a number becomes silence at the entry, and so stays outside.
 """
 
 from dataclasses import dataclass
@@ -8,7 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dsp.bulk_delay import BulkDelay
+from dsp.echo_loss import EchoLoss
+from dsp.highpass import HighPass
 from dsp.lanes import Array
+from dsp.levels import Levels
 from dsp.spectrum import HOP
 from dsp.suppress import LogSpectralSuppressor, PostFilter, Suppressor
 
@@ -29,27 +38,57 @@ class Stages:
 
 
 class Chain:
-    """``capacity`` rows at 16 kHz."""
+    """``capacity`` rows at 16 kHz. ``suppressor`` tells voices from noise and from residual echo; None: the classical one.
+
+    Published per row, NaN while unknown: ``echo_delay_s``, and through ``levels`` what came in.
+    """
 
     delay_samples = HOP
+    """Of everything together: the overlap of the post-filter's frames."""
 
     def __init__(self, capacity: int, suppressor: Suppressor | None = None) -> None:
         self.capacity = capacity
-        self.noise_dbfs = np.full(capacity, np.nan)
-        self.echo_return_loss_db = np.full(capacity, np.nan)
-        self.echo_return_loss_enhancement_db = np.full(capacity, np.nan)
+        self.levels = Levels(capacity)
+        self._high_pass = HighPass(capacity)
+        self._delay = BulkDelay(capacity)
+        self._loss = EchoLoss(capacity)
         self._post = PostFilter(capacity, suppressor or LogSpectralSuppressor(capacity))
+
+    @property
+    def echo_delay_s(self) -> Array:
+        """How long after the far end its echo begins, (capacity,)."""
+        return self._delay.delay_s
+
+    @property
+    def echo_return_loss_db(self) -> Array:
+        return self._loss.erl_db
+
+    @property
+    def echo_return_loss_enhancement_db(self) -> Array:
+        return self._loss.erle_db
 
     def switch(self, row: int, stages: Stages) -> None:
         """From now on, these stages for this row."""
+        self._high_pass.enabled[row] = stages.high_pass
         self._post.noise[row] = stages.noise
 
-    def reset(self, rows: NDArray[np.generic]) -> None:
+    def reset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> None:
         """Rows (mask or indices) back to their first state."""
-        self._post.reset(rows)
+        for stage in (self.levels, self._high_pass, self._delay, self._loss, self._post):
+            stage.reset(rows)
 
     def process(self, near: Array, far: Array) -> Array:
-        """Clean ``near`` (rows, 160 k), rows <= capacity; ``far`` of the same shape is what the legs heard meanwhile."""
+        """Clean ``near`` float32 (rows, 160 k), rows <= capacity; ``far`` of the same shape is what the legs heard meanwhile."""
+        near, far = _finite(near), _finite(far)
+        self.levels.process(near)
+        near = self._high_pass.process(near)
+        self._delay.process(near, far)
         out = np.zeros((self.capacity, near.shape[1]), np.float32)
         out[: near.shape[0]] = near
         return self._post.process(out)[: near.shape[0]]
+
+
+def _finite(block: Array) -> Array:
+    """Full scale at most, and silence for what is not a number."""
+    finite: Array = np.clip(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+    return finite

@@ -23,8 +23,9 @@ _OPUS_FLOOR_S = 0.04  # two packets, so that the next one, with the copy of a lo
 _OPUS_STEP_HZ = 400  # libopus makes up multiples of 2.5 ms
 _OPUS_FADE_S = 0.3  # libopus has faded out long before; what is missing after that costs no decoder time
 _FRAME_S, _DEFICIT_S = 0.02, 0.005
-_HURRY_S = 0.05  # from here on speech too is shortened, not only silence
-_STRETCH_EVERY_FRAMES = 3
+_SPARE_S = _FRAME_S + _DEFICIT_S  # time in hand that a whole frame can be taken from
+_HURRY_S, _RUSH_S = 0.05, 0.15  # from here on speech too is shortened, not only silence; and more often
+_STRETCH_EVERY_PACKETS, _HURRY_EVERY_PACKETS, _RUSH_EVERY_PACKETS = 3, 2, 1
 _RECALLED_PACKETS = 4  # decoder, concealment and resampler remember no more
 _FRESH_S = 0.1  # what was heard longer ago is no beginning of what comes now
 
@@ -169,27 +170,28 @@ class Playout:
             self._recall(now_s)
         pending = self._pending
         while len(pending) < self._frame:
-            more = self._next(now_s, len(pending))
-            pending = more if not len(pending) else np.concatenate((pending, more))
+            pending = self._more(now_s, pending)
         frame, self._pending = pending[: self._frame], pending[self._frame :]
         self._counters.total_samples_received += self.rate_hz // 50
         return self._resampler.process(frame)
 
-    def _next(self, now_s: float, pending: int) -> Samples:
-        """Some more sound at the native rate: a packet's, or what stands for one."""
+    def _more(self, now_s: float, pending: Samples) -> Samples:
+        """``pending`` and, behind it, a packet's sound or what stands for one, at the native rate."""
         taken = self._jitter.take(now_s)
         if isinstance(taken, Gap):
-            return self._fill(taken)
+            return np.concatenate((pending, self._fill(taken)))
         self._beginning = False
         sound = self._play(taken)
-        if len(sound):
-            ticks = taken.duration - taken.skip
-            self._delay_s = self._jitter.delay_s(now_s, ticks + pending * self.codec.clock_rate // self._native_hz)
-            sound = self._stretch(sound, pending, self._jitter.excess_s(now_s, ticks))
-            emitted = self._scaled(len(sound))
-            self._counters.jitter_buffer_emitted_count += emitted
-            self._counters.jitter_buffer_delay_s += emitted * self._delay_s
-        return sound
+        if not len(sound):
+            return pending
+        ticks = taken.duration - taken.skip
+        self._delay_s = self._jitter.delay_s(now_s, ticks + len(pending) * self.codec.clock_rate // self._native_hz)
+        together = np.concatenate((pending, sound))
+        changed = self._stretch(together, len(sound), self._jitter.excess_s(now_s, ticks))
+        emitted = self._scaled(len(sound) + len(changed) - len(together))
+        self._counters.jitter_buffer_emitted_count += emitted
+        self._counters.jitter_buffer_delay_s += emitted * self._delay_s
+        return changed
 
     # -- packets
 
@@ -218,21 +220,23 @@ class Playout:
             self._count_gap(self._undecided, paused)
             self._undecided = 0
 
-    def _stretch(self, sound: Samples, pending: int, excess_s: float) -> Samples:
-        """Bring the delay towards its target, where that is not heard.
+    def _stretch(self, sound: Samples, fresh: int, excess_s: float) -> Samples:
+        """Bring the delay towards its target, where that is not heard; ``sound`` is all that is decoded and not played, its end fresh.
 
         Packets are wanted when less than a frame is left, so time in hand comes and goes by whole frames: what is left over (``rest``)
-        delays the sound and gains nothing. It is taken out freely; a whole frame more only when the excess can spare it.
+        delays the sound and, with packets of whole frames, gains nothing. Then it is taken out freely; a whole frame more only when the
+        excess can spare it.
         """
         self._since_stretch += 1
-        whole, rest = divmod(pending + len(sound), self._frame)
-        if not whole or self._since_stretch < _STRETCH_EVERY_FRAMES:
+        whole, rest = divmod(len(sound), self._frame)
+        if not whole or self._since_stretch < self._stretch_every(excess_s):
             return sound
         if excess_s < -_DEFICIT_S:
-            changed = lengthen(sound, self._native_hz, self._frame - rest)
-        elif excess_s > _HURRY_S or (excess_s > _FRAME_S + _DEFICIT_S and rms_dbfs(sound) < SILENCE_DBFS):
+            more = self._frame - rest
+            changed = lengthen(sound, self._native_hz, more if more > self._frame // 2 else more + self._frame)
+        elif excess_s > _HURRY_S or (excess_s > _SPARE_S and rms_dbfs(sound) < SILENCE_DBFS):
             changed = shorten(sound, self._native_hz, rest + self._frame)
-        elif excess_s > 0 and rest and not len(sound) % self._frame:
+        elif excess_s > 0 and rest and not fresh % self._frame:
             changed = shorten(sound, self._native_hz, rest)
         else:
             return sound
@@ -242,6 +246,12 @@ class Playout:
             self._counters.inserted_samples_for_deceleration += max(0, difference)
             self._counters.removed_samples_for_acceleration += max(0, -difference)
         return changed
+
+    @staticmethod
+    def _stretch_every(excess_s: float) -> int:
+        if excess_s > _RUSH_S:
+            return _RUSH_EVERY_PACKETS
+        return _HURRY_EVERY_PACKETS if abs(excess_s) > _HURRY_S else _STRETCH_EVERY_PACKETS
 
     # -- holes
 

@@ -2,44 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from dsp.chain import Stages
 from media.answer import OpusPreferences
 from media.codec import OpusSettings
+from media.voice_care import VoiceSettings
 
 RATE_HZ = 16_000
 """Rate of the bridge: every decoded leg is a row of float32 at this rate."""
 TICK_S = 0.02
 """One frame; every codec we speak is used with 20 ms packets."""
 FRAME_SAMPLES = RATE_HZ // 50
-
-
-Switch = Literal["auto", "on", "off"]
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceSettings:
-    """What is done to the voices of decoded legs, stage by stage.
-
-    ``auto`` takes care of phones always; of browsers, whose own processing sees the loudspeaker, only where something is left to do.
-    """
-
-    echo: Switch = "auto"
-    noise: Switch = "auto"
-    gain: Switch = "auto"
-
-    @classmethod
-    def untouched(cls) -> "VoiceSettings":
-        """Every voice as it came."""
-        return cls("off", "off", "off")
-
-    def stages(self, kind: str) -> Stages | None:
-        """What a leg of this kind begins with; None when nothing will ever be done to it."""
-        if (self.echo, self.noise, self.gain) == ("off", "off", "off"):
-            return None
-        echo, noise, gain = (switch == "on" or (switch == "auto" and kind == "phone") for switch in (self.echo, self.noise, self.gain))
-        return Stages(high_pass=True, echo=echo, noise=noise, gain=gain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ log = structlog.get_logger()
 Sockets = socket.socket | tuple[socket.socket, socket.socket]
 Result = msg.PeerAnswered | msg.RtpOpened | None
 _LOOK_EVERY_TICKS = 5
+_CARE_EVERY_TICKS = 50
 _SOUNDS_WAITING = 256
 # What a codec, an array or a closed socket may raise inside one room. Anything else is a fault of the worker itself.
 _ROOM_FAULTS = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, OSError)
@@ -80,7 +81,8 @@ class MediaWorker:
         self._ticker = Ticker(self._tick)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
         most = settings.most_voices
-        self._voices = Voices(Chain(most, make_suppressor(most) if make_suppressor is not None else None), most)
+        chain = Chain(most, make_suppressor(most) if make_suppressor is not None else None)
+        self._voices = Voices(chain, settings.voice, most)
         self._rooms: dict[str, _Room] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}
         self._sounds: OrderedDict[str, str] = OrderedDict()
@@ -327,8 +329,7 @@ class MediaWorker:
         self._on_event(msg.DigitHeard(leg_id=leg.leg_id, digit=digit))
 
     def _open_voice(self, leg: Leg) -> Voice | None:
-        stages = self.settings.voice.stages(leg.kind)
-        return self._voices.open(stages) if stages is not None else None
+        return self._voices.open(leg.kind, time.monotonic())
 
     # -- time
 
@@ -339,6 +340,8 @@ class MediaWorker:
         self._clean_voices()
         for room in ticking:
             self._guarded(room, room.bridge.mix, tick_s)
+        if self._ticker.ticks % _CARE_EVERY_TICKS == 0:
+            self._voices.adapt(now_s)
         if self._ticker.ticks % _LOOK_EVERY_TICKS == 0:
             for room in list(self._rooms.values()):
                 self._guarded(room, self._look, room, now_s)

@@ -13,7 +13,8 @@ from api.metrics import Metrics
 from api.phone_legs import PhoneLegs
 from api.rtp_ports import RtpPorts
 from api.store import Store
-from media.settings import MediaSettings, VoiceSettings
+from media.settings import MediaSettings
+from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from pbx.loopback import LoopbackTimes, LoopbackTrunk
 from rooms.switchboard import CallPolicy, Switchboard

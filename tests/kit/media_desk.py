@@ -13,7 +13,8 @@ from av import AudioFrame
 from numpy.typing import NDArray
 
 from media import messages as msg
-from media.settings import MediaSettings, VoiceSettings
+from media.settings import MediaSettings
+from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from rooms.audio import DemoEndpoint
 from tests.kit.browser_peer import BrowserPeer

@@ -1,0 +1,73 @@
+"""What is done to one leg's voice, decided anew each second.
+
+A stage that is ``on`` or ``off`` stays so. ``auto`` takes care of phones always. A browser has processing of its own, which sees the
+loudspeaker: there a stage is switched on where something is left for it to do, and off again when there was nothing for ten seconds.
+An echo that was found once is looked after until the leg is decoded no longer.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dsp.chain import Stages
+
+Switch = Literal["auto", "on", "off"]
+
+_TARGET_DBFS = -23.0
+_OFF_TARGET_DB = 7.0
+_NOISY_DBFS, _NOISY_SNR_DB = -62.0, 28.0
+_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """What may be done to the voices of decoded legs, stage by stage."""
+
+    echo: Switch = "auto"
+    noise: Switch = "auto"
+    gain: Switch = "auto"
+
+    @classmethod
+    def untouched(cls) -> "VoiceSettings":
+        """Every voice as it came."""
+        return cls("off", "off", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What was measured of a voice as it came; None where nothing was."""
+
+    has_echo: bool
+    noise_dbfs: float | None
+    speech_dbfs: float | None
+
+
+class VoiceCare:
+    """Of one leg of this ``kind`` (``peer`` or ``phone``)."""
+
+    def __init__(self, settings: VoiceSettings, kind: str) -> None:
+        self._settings = settings
+        self._always = kind == "phone"
+        self._echo = False
+        self._noise_until_s = self._gain_until_s = -1.0
+
+    def stages(self, condition: Condition, now_s: float) -> Stages | None:
+        """What is to be done from now on; None: nothing, now or later."""
+        settings = self._settings
+        if (settings.echo, settings.noise, settings.gain) == ("off", "off", "off"):
+            return None
+        self._echo = self._echo or condition.has_echo
+        noise, speech = condition.noise_dbfs, condition.speech_dbfs
+        if noise is not None and speech is not None:
+            if noise > _NOISY_DBFS and speech - noise < _NOISY_SNR_DB:
+                self._noise_until_s = now_s + _PATIENCE_S
+            if abs(speech - _TARGET_DBFS) > _OFF_TARGET_DB:
+                self._gain_until_s = now_s + _PATIENCE_S
+        return Stages(
+            high_pass=True,
+            echo=self._wanted(settings.echo, self._echo),
+            noise=self._wanted(settings.noise, now_s < self._noise_until_s),
+            gain=self._wanted(settings.gain, now_s < self._gain_until_s),
+        )
+
+    def _wanted(self, switch: Switch, needed: bool) -> bool:
+        return switch == "on" or (switch == "auto" and (self._always or needed))
