@@ -163,12 +163,14 @@ def _pesq(reference: Samples, heard: Samples, rate_hz: int, band: str) -> float:
         from pesq import NoUtterancesError, pesq
     except ImportError as error:
         raise MetricMissing("pip install pesq") from error
-    wanted = RATE_HZ if band == "wb" else 8_000
+    wanted, lowest = (RATE_HZ, 1.04) if band == "wb" else (8_000, 1.02)
     n = min(len(reference), len(heard))
+    if not heard[:n].any():  # to which the package has no answer
+        return lowest
     try:
         return float(pesq(wanted, resampled(reference[:n], rate_hz, wanted), resampled(heard[:n], rate_hz, wanted), band))
     except NoUtterancesError:
-        return 1.04 if band == "wb" else 1.02
+        return lowest
 
 
 def _speechmos(name: str) -> Any:

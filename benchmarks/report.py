@@ -1,12 +1,12 @@
-"""What every benchmark hands back: rows with their goals, and the machine they were measured on."""
+"""What every benchmark is asked for, and what it hands back: rows with their goals (``api/results.py``), as table or JSON."""
 
-import json
-import os
-import platform
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from api import results
+from api.results import Row, machine
+
+__all__ = ["Options", "Row", "as_json", "as_table"]
 
 _PACKAGES = ("aiortc", "av", "numpy", "scipy", "numba", "G722", "pesq", "pywebrtc-audio", "livekit", "pyrnnoise", "speechmos")
 
@@ -24,72 +24,14 @@ class Options:
     samples: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure. ``goal`` is ``">= 3.5"``, ``"<= 0.6 x peer"``, ``">= peer + 0.2"`` or ``""`` (shown for comparison only).
-
-    A goal that speaks of a peer which was not measured cannot be judged: ``holds`` is None.
-    """
-
-    case: str
-    metric: str
-    value: float
-    unit: str
-    peer: str = ""
-    peer_value: float | None = None
-    goal: str = ""
-    ratio: float | None = field(init=False)
-    holds: bool | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        ratio = self.value / self.peer_value if self.peer_value else None
-        object.__setattr__(self, "ratio", ratio)
-        judged = self.peer_value is not None or "peer" not in self.goal
-        object.__setattr__(self, "holds", holds(self.goal, self.value, self.peer_value) if judged else None)
-
-
-def holds(goal: str, value: float, peer_value: float | None = None) -> bool | None:
-    """Does ``value`` keep what ``goal`` promises? None without a goal. Raises ValueError for a goal that cannot be read."""
-    if not goal:
-        return None
-    sign, _, bound = goal.partition(" ")
-    match bound.split():
-        case [figure]:
-            limit = float(figure)
-        case [_, "x", "peer"] | ["peer", "+" | "-", _] if peer_value is None:
-            raise ValueError(f"goal {goal!r} speaks of a peer that was not measured")
-        case [factor, "x", "peer"]:
-            limit = float(factor) * float(peer_value or 0.0)
-        case ["peer", "+" | "-" as plus, figure]:
-            limit = float(peer_value or 0.0) + float(f"{plus}{figure}")
-        case _:
-            raise ValueError(f"goal {goal!r} cannot be read")
-    if sign == ">=":
-        return value >= limit
-    if sign == "<=":
-        return value <= limit
-    raise ValueError(f"goal {goal!r} begins with neither >= nor <=")
-
-
-def machine() -> dict[str, Any]:
-    """CPU, cores, Python, versions and load, as far as this machine tells."""
-    return {
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
-        "load": [round(load, 2) for load in os.getloadavg()],
-    }
-
-
 def as_json(benchmark: str, rows: list[Row]) -> str:
     """The one line that programs read."""
-    return json.dumps({"benchmark": benchmark, "machine": machine(), "rows": [_rounded(asdict(row)) for row in rows]})
+    return results.as_json(benchmark, rows, _PACKAGES)
 
 
 def as_table(benchmark: str, rows: list[Row]) -> str:
     """The same for people."""
-    facts = machine()
+    facts = machine(())
     lines = [f"{benchmark}: {facts['cpu']}, {facts['cores']} cores, Python {facts['python']}, load {facts['load'][0]}"]
     case = max(len(row.case) for row in rows)
     metric = max(len(row.metric) for row in rows)
@@ -99,20 +41,3 @@ def as_table(benchmark: str, rows: list[Row]) -> str:
         verdict = f"  goal {row.goal}: {word}" if row.goal else ""
         lines.append(f"{row.case:{case}}  {row.metric:{metric}}  {row.value:9.3f} {row.unit:4}{peer}{verdict}")
     return "\n".join(lines)
-
-
-def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
-
-
-def _cpu_name() -> str:
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.util
-import json
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -81,7 +80,7 @@ def _run(plan: Plan, console: Console, *, as_json: bool) -> int:
             console.print(f"The demo call failed: {failure}", style="bold red", highlight=False, markup=False)
             return 2
         if as_json:
-            typer.echo(json.dumps(report.as_json(made)))
+            typer.echo(report.as_json(made))
         else:
             for table in report.as_tables(plan, made):
                 Console().print(table)

@@ -1,16 +1,13 @@
 """The results of a demo call: one list of rows, shown as a table or as JSON."""
 
-import os
-import platform
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
-
 from rich.table import Table
 
+from api import results
 from api.demo_call.measure import Figures, Reload, Timings, band_of
 from api.demo_call.plan import Plan
+from api.results import Row
+
+_PACKAGES = ("centralita", "aiortc", "av", "numpy", "playwright")
 
 _UNITS = {
     "pesq_wb": "MOS-LQO",
@@ -36,21 +33,6 @@ _EXCURSION_MS = 200.0 + 160.0
 """Delay must be back 200 ms after a loss; a window of 160 ms sees the change that much longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """``goal``: the figure that is promised (``">= 3.5"``), or None; ``holds``: is it met?"""
-
-    case: str
-    metric: str
-    value: float
-    unit: str
-    peer: str | None = None
-    peer_value: float | None = None
-    ratio: float | None = None
-    goal: str | None = None
-    holds: bool | None = None
-
-
 def rows(plan: Plan, found: list[Figures], times: Timings, reloaded: list[Reload]) -> list[Row]:
     """Every figure as a row; what is promised carries its goal."""
     made: list[Row] = []
@@ -61,7 +43,7 @@ def rows(plan: Plan, found: list[Figures], times: Timings, reloaded: list[Reload
             if value is not None and metric != "stock_aiortc":
                 made.append(_row(case, metric, value, _UNITS[metric], _goal(plan, each, metric), each.median("stock_aiortc")))
     if times.relay_lost is not None:
-        made.append(_row(plan.case, "lost_on_the_hop", times.relay_lost, "fraction", None))
+        made.append(_row(plan.case, "lost_on_the_hop", times.relay_lost, "fraction", ""))
     for metric, value, goal in (
         ("click_to_ringing", times.click_to_ringing_ms, "<= 300"),
         ("accept_to_first_audio", times.accept_to_audio_ms, "<= 500"),
@@ -75,11 +57,11 @@ def rows(plan: Plan, found: list[Figures], times: Timings, reloaded: list[Reload
     return made
 
 
-def _goal(plan: Plan, each: Figures, metric: str) -> str | None:
+def _goal(plan: Plan, each: Figures, metric: str) -> str:
     """What is promised of this figure in a run like this. Absolute quality is promised for a path that loses nothing."""
     if plan.loss:
         concealed = plan.transcoding and plan.concealment and plan.loss_on == "browser" and each.speech == "agent to phone"
-        return {"silence_in_speech": "<= 60", "delay_excursion": f"<= {_EXCURSION_MS:g}"}.get(metric) if concealed else None
+        return {"silence_in_speech": "<= 60", "delay_excursion": f"<= {_EXCURSION_MS:g}"}.get(metric, "") if concealed else ""
     if metric == band_of(plan):
         if metric == "pesq_wb":
             return ">= 3.5"
@@ -88,52 +70,17 @@ def _goal(plan: Plan, each: Figures, metric: str) -> str | None:
         return "<= 0.15" if plan.transcoding else "<= 0"
     if metric == "payloads_identical":
         return ">= 1"
-    return None
+    return ""
 
 
-def _row(case: str, metric: str, value: float, unit: str, goal: str | None, stock: float | None = None) -> Row:
+def _row(case: str, metric: str, value: float, unit: str, goal: str, stock: float | None = None) -> Row:
     compared = metric == "left_the_server" and stock is not None
-    return Row(
-        case,
-        metric,
-        round(value, 4),
-        unit,
-        "aiortc" if compared else None,
-        round(stock, 4) if compared and stock is not None else None,
-        round(value / stock, 3) if compared and stock else None,
-        goal,
-        holds(value, goal) if goal else None,
-    )
+    return Row(case, metric, round(value, 4), unit, "aiortc" if compared else "", stock if compared else None, goal)
 
 
-def holds(value: float, goal: str) -> bool:
-    """Does a value meet ``">= x"`` or ``"<= x"``?"""
-    relation, bound = goal.split()
-    return value >= float(bound) if relation == ">=" else value <= float(bound)
-
-
-def as_json(made: list[Row]) -> dict[str, Any]:
-    """The object of DESIGN section 12."""
-    return {"benchmark": "demo-call", "machine": machine(), "rows": [asdict(row) for row in made]}
-
-
-def machine() -> dict[str, Any]:
-    """Where this was measured. No name and no address of the machine."""
-    model = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("centralita", "aiortc", "av", "numpy", "playwright")},
-        "load": round(os.getloadavg()[0], 2),
-    }
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []
+def as_json(made: list[Row]) -> str:
+    """The object of DESIGN section 12, in one line."""
+    return results.as_json("demo-call", made, _PACKAGES)
 
 
 def as_tables(plan: Plan, made: list[Row]) -> list[Table]:
@@ -145,7 +92,7 @@ def as_tables(plan: Plan, made: list[Row]) -> list[Table]:
     for metric in dict.fromkeys(row.metric for row in heard):
         cells = {row.case: row for row in heard if row.metric == metric}
         first = next(iter(cells.values()))
-        goal = next((row.goal for row in cells.values() if row.goal), None) or ""
+        goal = next((row.goal for row in cells.values() if row.goal), "")
         voices.add_row(f"{_words(metric)} [dim]{first.unit}[/]", goal, *(_cell(cells.get(case)) for case in cases))
         if any(row.peer_value is not None for row in cells.values()):
             stock = [cells[case].peer_value if case in cells else None for case in cases]
@@ -154,7 +101,7 @@ def as_tables(plan: Plan, made: list[Row]) -> list[Table]:
     for row in made:
         if row not in heard:
             words = f"{row.case.removeprefix(prefix)}: " if row.case.startswith(prefix) else ""
-            whole.add_row(f"{words}{_words(row.metric)} [dim]{row.unit}[/]", row.goal or "", _cell(row))
+            whole.add_row(f"{words}{_words(row.metric)} [dim]{row.unit}[/]", row.goal, _cell(row))
     return [voices, whole]
 
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from api.results import Row, holds
 from benchmarks.__main__ import main, names
 from benchmarks.loss_concealment import arrivals, encoded, played, played_by_aiortc
-from benchmarks.report import Row, holds
 from rooms.audio import PCMA
 from tests.kit.speech import speech
 
@@ -21,6 +21,9 @@ from tests.kit.speech import speech
         ("<= 60", 61, None, False),
         ("<= 0.6 x peer", 5, 10, True),
         ("<= 0.6 x peer", 7, 10, False),
+        (">= peer + 0.2", 3.2, 3.0, True),
+        (">= peer + 0.2", 3.19, 3.0, False),
+        (">= peer - 0.05", 2.95, 3.0, True),
         ("", 1, 2, None),
     ],
 )
@@ -29,10 +32,15 @@ def test_goals(goal: str, value: float, peer: float | None, expected: bool | Non
     assert Row("case", "metric", value, "ms", "peer", peer, goal).holds is expected
 
 
-@pytest.mark.parametrize("goal", ["= 3", "about 3", ">= 2 x peer"])
+@pytest.mark.parametrize("goal", ["= 3", "about 3", ">= 2 x peer", ">= peer + 0.2", ">= peer", ">= 2 x nothing"])
 def test_a_goal_that_cannot_be_read_is_an_error(goal: str) -> None:
     with pytest.raises(ValueError):
         holds(goal, 1.0)
+
+
+def test_a_goal_is_not_judged_without_its_peer() -> None:
+    assert Row("case", "metric", 1.0, "MOS", "peer", None, ">= peer + 0.2").holds is None
+    assert Row("case", "metric", 1.0, "MOS", "peer", None, ">= 2").holds is False
 
 
 def test_every_benchmark_has_a_run() -> None:
