@@ -25,8 +25,26 @@ _FILTER = firwin(_TAPS, _CUTOFF_HZ, window=("kaiser", 7.0), fs=_FULL_HZ).astype(
 _MOST_GAIN = 10.0
 _QUIET_POWER = 1e-10  # of the second difference, below which there is no gain to be seen
 
+Rows = NDArray[np.bool_] | NDArray[np.int64]
 DELAY_SAMPLES = _TAPS - 1
 """Of split and join together, at 48 kHz: 2 ms."""
+
+
+class LowBand:
+    """What lies below 8 kHz of full-band sound, for ``capacity`` rows."""
+
+    def __init__(self, capacity: int) -> None:
+        self._before = np.zeros((tiles(capacity), _TAPS - 1 + WIDE_HOP, LANES), np.float32)
+
+    def process(self, block: Array) -> Array:
+        """Float32 (rows, 160 k) at 16 kHz of (rows, 480 k) at 48 kHz, 1 ms late."""
+        low = np.empty((block.shape[0], block.shape[1] // RATIO), np.float32)
+        _split(block, low, self._before)
+        return low
+
+    def reset(self, rows: Rows) -> None:
+        """Rows (mask or indices) back to silence."""
+        reset_rows(self._before, rows)
 
 
 class BandSplit:
@@ -34,7 +52,7 @@ class BandSplit:
 
     def __init__(self, capacity: int, *, inner_delay_samples: int) -> None:
         count = tiles(capacity)
-        self._before = np.zeros((count, _TAPS - 1 + WIDE_HOP, LANES), np.float32)
+        self._low_band = LowBand(capacity)
         self._low = np.zeros((count, inner_delay_samples + HOP + 2, LANES), np.float32)
         self._wide = np.zeros((count, RATIO * inner_delay_samples + DELAY_SAMPLES + WIDE_HOP, LANES), np.float32)
         self._change = np.zeros((count, _TAPS // RATIO + HOP, LANES), np.float32)
@@ -44,9 +62,7 @@ class BandSplit:
 
     def split(self, block: Array) -> Array:
         """The low band, float32 (rows, 160 k) at 16 kHz, of (rows, 480 k) at 48 kHz; ``join`` has to follow before the next block."""
-        low = np.empty((block.shape[0], block.shape[1] // RATIO), np.float32)
-        _split(block, low, self._before)
-        return low
+        return self._low_band.process(block)
 
     def join(self, block: Array, low: Array, processed: Array) -> Array:
         """Full band again, (rows, 480 k) at 48 kHz: ``block`` as it was split, its low band, and what the chain made of that."""
@@ -54,9 +70,10 @@ class BandSplit:
         _join(block, low, processed, out, self._low, self._wide, self._change, self._after, self._powers, self._gain)
         return out
 
-    def reset(self, rows: NDArray[np.generic]) -> None:
+    def reset(self, rows: Rows) -> None:
         """Rows (mask or indices) back to silence."""
-        for state in (self._before, self._low, self._wide, self._change, self._after, self._powers):
+        self._low_band.reset(rows)
+        for state in (self._low, self._wide, self._change, self._after, self._powers):
             reset_rows(state, rows)
         reset_rows(self._gain, rows, 1.0)
 

@@ -11,8 +11,8 @@ whatever it is, never changes another leg's samples. What is not a number become
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dsp.bands import DELAY_SAMPLES, RATIO, BandSplit, LowBand, Rows
 from dsp.bulk_delay import BulkDelay
 from dsp.echo_loss import EchoLoss
 from dsp.highpass import HighPass
@@ -72,7 +72,7 @@ class Chain:
         self._high_pass.enabled[row] = stages.high_pass
         self._post.noise[row] = stages.noise
 
-    def reset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> None:
+    def reset(self, rows: Rows) -> None:
         """Rows (mask or indices) back to their first state."""
         for stage in (self.levels, self._high_pass, self._delay, self._loss, self._post):
             stage.reset(rows)
@@ -86,6 +86,32 @@ class Chain:
         out = np.zeros((self.capacity, near.shape[1]), np.float32)
         out[: near.shape[0]] = near
         return self._post.process(out)[: near.shape[0]]
+
+
+class FullBandChain:
+    """The same for ``capacity`` rows at 48 kHz: the chain below 8 kHz, what lies above follows with its gain. 12 ms late."""
+
+    delay_samples = RATIO * Chain.delay_samples + DELAY_SAMPLES
+
+    def __init__(self, capacity: int, suppressor: Suppressor | None = None) -> None:
+        self.chain = Chain(capacity, suppressor)
+        self._near = BandSplit(capacity, inner_delay_samples=Chain.delay_samples)
+        self._far = LowBand(capacity)
+
+    def switch(self, row: int, stages: Stages) -> None:
+        """From now on, these stages for this row."""
+        self.chain.switch(row, stages)
+
+    def reset(self, rows: Rows) -> None:
+        """Rows (mask or indices) back to their first state."""
+        for stage in (self.chain, self._near, self._far):
+            stage.reset(rows)
+
+    def process(self, near: Array, far: Array) -> Array:
+        """Clean ``near`` float32 (rows, 480 k), rows <= capacity; ``far`` of the same shape is what the legs heard meanwhile."""
+        near = _finite(near)
+        low = self._near.split(near)
+        return self._near.join(near, low, self.chain.process(low, self._far.process(_finite(far))))
 
 
 def _finite(block: Array) -> Array:
