@@ -4,12 +4,18 @@ The playhead is a position on the sender's timestamp axis that moves on by exact
 its own length and can never raise the delay, a pause of the sender (DTX) is no loss, and packet times of any length, even mixed, need
 no special case. The delay of a packet is counted from the fastest packet of the last ten seconds, which also absorbs clock drift:
 
-    transit = arrival - timestamp / clock        base = least transit of the window
+    transit = arrival - timestamp / clock        base = least transit of 10 s        level = least transit of 200 ms
     on time  <=>  transit - base <= delay        delay = now - base - playhead / clock, when the packet is wanted
 
-The target delay is where the E-model's rating would be best: a histogram of (transit - base), forgetting over six seconds, says how
-much would be late at each delay, and late packets cost rating as delay itself does. The playhead is brought to the target by its
-owner, who shortens or lengthens the sound (``excess_s``), and by holding still while there is nothing to play anyway.
+**Target.** ``(level - base) + margin``. The level follows queues that fill and drain (slow swings, clocks that differ), at once and in
+both directions. The margin is where the E-model's rating would be best: a histogram of how far packets come behind the level before
+them, forgetting over six seconds, says how much would be late, and late packets cost rating as delay itself does. A spike or an outage
+is behind the level with its first packets only and so hardly moves the margin. The playhead is brought to the target by its owner, who
+shortens or lengthens the sound (``excess_s``), and by standing still or jumping where nothing is played anyway.
+
+**Going back.** Where nothing has come, the playhead runs on blindly, as it would over a loss. When a packet comes for the blind stretch
+after all, it was not lost but late, and nothing behind it has been played: the playhead goes back to it. The delay grows by that much
+at once and is worn down again. Only what would be more than ``keep_s`` behind the target is given up.
 
 Far off the axis, packets are believed only when they agree: two in a row from ahead (timestamps jumped), or a run of late ones that
 lasts 200 ms (the path has become slower). Then the axis is laid anew.
@@ -36,8 +42,10 @@ class JitterSettings:
     capacity_packets: int = 100
     memory_packets: float = 300.0
     path_s: float = 0.08
-    skip_s: float = 0.2
-    """An excess over the target from which the playhead jumps instead of being brought back bit by bit."""
+    keep_s: float = 0.25
+    """An excess over the target that is brought back bit by bit, unheard; what is older is given up."""
+    calm_s: float = 0.05
+    """An excess from which holes are shortened."""
     hold_s: float = 0.005
     """A deficit from which the playhead stands still while there is nothing to play; less may be an early tick."""
     late_run_s: float = 0.2
@@ -76,18 +84,25 @@ class Gap:
 
 @dataclass(slots=True)
 class JitterCounters:
-    """Packets by fate. ``discarded`` are late ones, those pushed out by overflow, and those jumped over."""
+    """Packets by fate. ``discarded`` are late ones, those pushed out by overflow, and those jumped over.
+
+    In ticks: how far the playhead stood still (``held``) or went back (``returned``), which raises the delay, and jumped (``skipped``).
+    """
 
     received: int = 0
     discarded: int = 0
     duplicated: int = 0
     held_ticks: int = 0
+    returned_ticks: int = 0
     skipped_ticks: int = 0
     resynchronised: int = 0
 
 
 _BIN_S = 0.005
 _EPOCH_S, _EPOCHS = 0.5, 20
+_LEVEL_S = 0.2
+_STEPS_PER_S = 50  # what is not there is passed over in steps of 20 ms at most
+_MARGIN_EVERY = 10  # packets
 _RATING_PER_S = 24.0  # R lost per second of delay below the knee (Cole and Rosenbluth's line; G.107 itself is flat there)
 
 
@@ -108,11 +123,12 @@ class JitterBuffer:
         self._playhead: int | None = None
         self._playing = False
         self._played: deque[int] = deque(maxlen=64)
-        self._frame = self.clock_hz // 50
+        self._frame = self.clock_hz // _STEPS_PER_S
+        self._blind = 0  # ticks before the playhead that were passed with nothing there
         self._late_since: float | None = None
         self._suspect: tuple[int, float] | None = None
+        self._margin_s = self.target_s = max(self._lowest_s, self.settings.start_s)
         self._lay_axis()
-        self.target_s = max(self._lowest_s, self.settings.start_s)
 
     def put(self, sequence: int, timestamp: int, duration: int, payload: bytes, arrival_s: float) -> None:
         """Take a packet in: ``sequence`` 16 bits, ``timestamp`` 32 bits, ``duration`` in ticks (> 0)."""
@@ -128,7 +144,9 @@ class JitterBuffer:
         self._frame = duration
         if self._playhead is None or (not self._playing and packet.timestamp < self._playhead):
             self._playhead = packet.timestamp
-        if packet.timestamp + duration <= self._playhead and not self._follow_late(packet, arrival_s):
+        if packet.timestamp + duration <= self._playhead and not (
+            self._may_return(packet, arrival_s) or self._follow_late(packet, arrival_s)
+        ):
             self.counters.discarded += 1
             return
         self._late_since = None
@@ -140,18 +158,19 @@ class JitterBuffer:
     def take(self, now_s: float) -> Packet | Gap:
         """What is at the playhead, which moves on behind it. Call it when the sound taken before does not last for the coming tick."""
         if self._playhead is None:
-            return Gap(Missing.WAITING, self.clock_hz // 50)
-        delay_s = self.delay_s(now_s)
+            return Gap(Missing.WAITING, self.clock_hz // _STEPS_PER_S)
+        if self._blind and self._packets:
+            self._return(now_s)
+        excess_s = self.delay_s(now_s) - self.target_s
         if not self._playing:
-            if delay_s < self.target_s - self.settings.hold_s:
-                return Gap(Missing.WAITING, self.clock_hz // 50)
+            if excess_s < -self.settings.hold_s:
+                return Gap(Missing.WAITING, self.clock_hz // _STEPS_PER_S)
             self._playing = True
-        if delay_s - self.target_s > self.settings.skip_s:
-            self._skip(round((delay_s - self.target_s) * self.clock_hz))
+        if excess_s > self.settings.keep_s + self.settings.calm_s:
+            self._skip(round((excess_s - self.settings.keep_s) * self.clock_hz))
+            excess_s = self.settings.keep_s
         packet = self._packets.pop(self._playhead, None)
-        if packet is not None:
-            return self._taken(packet)
-        return self._gap(self.target_s - delay_s)
+        return self._taken(packet) if packet is not None else self._gap(excess_s)
 
     def begin(self) -> list[Packet]:
         """Playing begins right behind what is here, because that was heard another way; returns it, in order."""
@@ -203,6 +222,13 @@ class JitterBuffer:
         self._resynchronise(packet)
         return False
 
+    def _may_return(self, packet: Packet, arrival_s: float) -> bool:
+        """A packet behind the playhead: has nothing behind it been played, and is it not too old to be heard?"""
+        assert self._playhead is not None
+        if packet.timestamp < self._playhead - self._blind:
+            return False
+        return arrival_s - self.base_s - packet.timestamp / self.clock_hz <= self.target_s + self.settings.keep_s
+
     def _follow_late(self, packet: Packet, arrival_s: float) -> bool:
         """A packet behind the playhead: has everything been late for so long that the path must have changed?"""
         if self._late_since is None:
@@ -218,6 +244,7 @@ class JitterBuffer:
         self.counters.discarded += len(self._packets)
         self._packets.clear()
         self._late_since = None
+        self._blind = 0
         self._lay_axis()
         self._playhead = packet.timestamp - round(self.target_s * self.clock_hz)
 
@@ -225,31 +252,62 @@ class JitterBuffer:
 
     def _taken(self, packet: Packet) -> Packet:
         self._playhead = packet.timestamp + packet.duration
+        self._blind = 0
         self._played.append(packet.sequence)
         return packet
 
-    def _gap(self, deficit_s: float) -> Packet | Gap:
+    def _return(self, now_s: float) -> None:
+        """Back to the first packet of the blind stretch that is not too old; older ones are given up."""
+        assert self._playhead is not None
+        most_s = max(self.target_s + self.settings.keep_s, self.delay_s(now_s))
+        oldest = (now_s - self.base_s - most_s) * self.clock_hz
+        while self._packets and (first := min(self._packets)) < self._playhead:
+            if first >= oldest:
+                self.counters.returned_ticks += self._playhead - first
+                self._playhead, self._blind = first, 0
+                return
+            del self._packets[first]
+            self.counters.discarded += 1
+
+    def _gap(self, excess_s: float) -> Packet | Gap:
         """Nothing begins at the playhead: a packet that began before it, a hole before the next one, or nothing at all."""
         assert self._playhead is not None
         if not self._packets:
-            step = min(self._frame, self.clock_hz // 50)
-            held = min(step, round(deficit_s * self.clock_hz)) if deficit_s >= self.settings.hold_s else 0
-            self.counters.held_ticks += held
-            self._playhead += step - held
-            return Gap(Missing.EMPTY, step)
+            return self._run_blind(excess_s)
         following = self._packets[min(self._packets)]
         if following.timestamp < self._playhead:
             del self._packets[following.timestamp]
             if following.timestamp + following.duration <= self._playhead:
                 self.counters.discarded += 1
-                return self._gap(deficit_s)
+                return self._gap(excess_s)
             skip = self._playhead - following.timestamp
             return self._taken(Packet(following.sequence, following.timestamp, following.duration, following.payload, skip))
         hole = following.timestamp - self._playhead
         duration = min(self._frame, hole)
+        if hole > duration and excess_s > self.settings.calm_s:
+            spared = min(hole - duration, round(excess_s * self.clock_hz))
+            self.counters.skipped_ticks += spared
+            self._playhead += spared
+            hole -= spared
         self._playhead += duration
+        self._blind = 0
         paused = bool(self._played) and following.sequence == self._played[-1] + 1
         return Gap(Missing.PAUSED if paused else Missing.LOST, duration, following if duration == hole else None)
+
+    def _run_blind(self, excess_s: float) -> Gap:
+        """No packet is here. The delay comes to its target meanwhile: nothing is lost by it, for the playhead can still go back."""
+        assert self._playhead is not None
+        step = min(self._frame, self.clock_hz // _STEPS_PER_S)
+        moved = step
+        if excess_s <= -self.settings.hold_s:
+            moved -= min(step, round(-excess_s * self.clock_hz))
+            self.counters.held_ticks += step - moved
+        elif excess_s > self.settings.calm_s:
+            moved += round(excess_s * self.clock_hz)
+            self.counters.skipped_ticks += moved - step
+        self._playhead += moved
+        self._blind += moved
+        return Gap(Missing.EMPTY, step)
 
     def _skip(self, ticks: int) -> None:
         """Jump the playhead ahead; what lies before it is given up."""
@@ -265,43 +323,43 @@ class JitterBuffer:
     def _lay_axis(self) -> None:
         self.base_s = math.inf
         self._minima: deque[tuple[int, float]] = deque(maxlen=_EPOCHS)
+        self._lowest_lately: deque[tuple[float, float]] = deque()  # (arrival, transit), both rising; the first is the level
         self._late: NDArray[np.float64] = np.zeros(len(self._cost) + 1)
         self._weight = 1.0
-        self._until_target = 10
+        self._until_margin = _MARGIN_EVERY
 
     def _observe(self, transit_s: float, arrival_s: float) -> None:
-        """Count one arrival in the base and the histogram; every tenth moves the target."""
+        """Count one arrival in base, level and histogram, and set the target."""
         epoch = int(arrival_s / _EPOCH_S)
         if not self._minima or self._minima[-1][0] != epoch:
             self._minima.append((epoch, transit_s))
-            self._move_base(min(minimum for at, minimum in self._minima if at > epoch - _EPOCHS))
+            self.base_s = min(least for at, least in self._minima if at > epoch - _EPOCHS)
         elif transit_s < self._minima[-1][1]:
             self._minima[-1] = (epoch, transit_s)
-            self._move_base(min(self.base_s, transit_s))
-        self._late[min(int((transit_s - self.base_s) / _BIN_S), len(self._cost))] += self._weight
+            self.base_s = min(self.base_s, transit_s)
+        behind_s = transit_s - self._level_s(transit_s, arrival_s)
+        self._late[min(int(behind_s / _BIN_S), len(self._cost))] += self._weight
         self._weight *= 1.0 + 1.0 / self.settings.memory_packets
-        self._until_target -= 1
-        if not self._until_target:
-            self._until_target = 10
-            self._choose_target()
+        self._until_margin -= 1
+        if not self._until_margin:
+            self._until_margin = _MARGIN_EVERY
+            self._choose_margin()
+        risen_s = self._lowest_lately[0][1] - self.base_s
+        self.target_s = min(self.settings.highest_s, self._margin_s + risen_s)
 
-    def _move_base(self, base_s: float) -> None:
-        """The histogram is relative to the base: when that moves, what it holds moves the other way."""
-        shift = 0 if math.isinf(self.base_s) else round((self.base_s - base_s) / _BIN_S)
-        self.base_s = base_s
-        if shift > 0:
-            kept = np.zeros_like(self._late)
-            kept[shift:] = self._late[: max(0, len(self._late) - shift)]
-            kept[-1] += self._late.sum() - kept.sum()
-            self._late = kept
-        elif shift < 0:
-            kept = np.zeros_like(self._late)
-            kept[: max(0, len(self._late) + shift)] = self._late[-shift:]
-            kept[0] += self._late.sum() - kept.sum()
-            self._late = kept
+    def _level_s(self, transit_s: float, arrival_s: float) -> float:
+        """The level before this packet, or its transit if that is lower; the packet counts in the next level."""
+        lately = self._lowest_lately
+        while len(lately) > 1 and lately[0][0] < arrival_s - _LEVEL_S:
+            lately.popleft()
+        level_s = min(lately[0][1], transit_s) if lately else transit_s
+        while lately and lately[-1][1] >= transit_s:
+            lately.pop()
+        lately.append((arrival_s, transit_s))
+        return level_s
 
-    def _choose_target(self) -> None:
-        """The delay with the least loss of rating; bin k is on time when the delay is (k + 1) bins."""
+    def _choose_margin(self) -> None:
+        """The delay over the level with the least loss of rating; bin k is on time when that is (k + 1) bins."""
         self._late /= self._weight
         self._weight = 1.0
         arrived = np.cumsum(self._late)
@@ -309,7 +367,7 @@ class JitterBuffer:
         g711 = CODECS["pcma"]
         cost = self._cost + g711.scale.loss_ceiling * late_percent / (late_percent + g711.bpl)
         best_s = (int(np.argmin(cost)) + 1) * _BIN_S
-        self.target_s = min(self.settings.highest_s, max(self._lowest_s, best_s))
+        self._margin_s = min(self.settings.highest_s, max(self._lowest_s, best_s))
 
 
 def _delay_cost(settings: JitterSettings) -> NDArray[np.float64]:

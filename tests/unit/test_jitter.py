@@ -199,7 +199,7 @@ def test_a_puller_that_stood_still_jumps_ahead() -> None:
     first = buffer.take(2.0)
     while isinstance(first, Gap):
         first = buffer.take(2.0)
-    assert int(first.payload) >= 95 and buffer.counters.skipped_ticks > 0
+    assert int(first.payload) >= 85 and buffer.counters.skipped_ticks > 0  # a quarter of a second is kept, to be brought in unheard
 
 
 @pytest.mark.parametrize("parts_per_million", [-300, 300])
