@@ -13,7 +13,7 @@ from pathlib import Path
 import benchmarks
 from benchmarks.report import Options, Row, as_json, as_table
 
-_PARTS = {"__main__", "report", "speech", "relay", "phones", "metrics", "scenes", "peers", "quality"}
+_PARTS = {"__main__", "report", "speech", "relay", "phones", "metrics", "scenes", "ours", "pictures", "peers", "quality"}
 
 
 def names() -> list[str]:

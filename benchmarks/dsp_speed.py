@@ -22,8 +22,7 @@ import numpy as np
 from benchmarks.peers import Samples, find
 from benchmarks.report import Options, Row
 from benchmarks.scenes import RATE_HZ, Corpus, EchoPath, decaying_noise, echo_scene, noisy_mixes
-from dsp.bands import BandSplit
-from dsp.chain import Chain
+from dsp.chain import Chain, FullBandChain
 
 _TICK_S, _HOPS = 0.02, 2
 _LEGS = (1, 8, 64, 128, 256)
@@ -109,7 +108,7 @@ def run(options: Options) -> list[Row]:
             rows.append(Row(case, f"of it {stage}", value, "µs"))
     wide = np.repeat(near, 3), np.repeat(far, 3)
     for count in counts:
-        cost = wide_chain_cost(Legs(*wide, count, 48_000), ticks)
+        cost = chain_cost(Legs(*wide, count, 48_000), ticks)
         goal = f"<= {_GOAL_US[48_000]:g}" if count >= 64 else ""
         rows += _cost_rows(f"48 kHz chain, {count} leg{'s' * (count > 1)}", cost, goal, "", None)
     legs = Legs(near, far, 16 if options.quick else _TICK_LEGS, RATE_HZ)
@@ -130,26 +129,12 @@ def conversation(data: Path | None) -> tuple[Samples, Samples]:
 
 
 def chain_cost(legs: Legs, ticks: int) -> Cost:
-    chain = _chain(legs.count)
-    return _cost(lambda near, far: chain.process(near, far), legs, ticks)
-
-
-def wide_chain_cost(legs: Legs, ticks: int) -> Cost:
-    """With the band split; the far end has to come down to 16 kHz too."""
-    chain = _chain(legs.count)
-    bands = BandSplit(chain.capacity, inner_delay_samples=chain.delay_samples)
-    down = BandSplit(chain.capacity, inner_delay_samples=chain.delay_samples)
-
-    def process(near: Samples, far: Samples) -> None:
-        low = bands.split(near)
-        bands.join(near, low, chain.process(low, down.split(far)))
-
-    return _cost(process, legs, ticks)
+    return _cost(_chain(legs).process, legs, ticks)
 
 
 def stage_costs(legs: Legs, ticks: int) -> dict[str, float]:
     """µs per leg per 10 ms of each object that the chain (or one of its stages) hands the signal to."""
-    chain = _chain(legs.count)
+    chain = _chain(legs)
     timed = _timed_stages(chain)
     for near, far in legs.blocks(ticks // 3):
         chain.process(near, far)
@@ -180,7 +165,7 @@ def peer_costs(near: Samples, far: Samples, options: Options) -> dict[str, float
 
 def tick_rows(legs: Legs, ticks: int) -> list[Row]:
     """Wall time of a tick of 20 ms at a clock's pace."""
-    chain = _chain(legs.count)
+    chain = _chain(legs)
     blocks = list(legs.blocks(50))
     walls = []
     due = time.perf_counter()
@@ -201,7 +186,7 @@ def tick_rows(legs: Legs, ticks: int) -> list[Row]:
 def lock_rows(legs: Legs, seconds: float) -> list[Row]:
     """By how much a thread that wants to run each millisecond comes late: beside an idle process, and beside the chain at full load."""
     idle = _lateness_ms(threading.Event().wait, seconds)
-    chain, blocks = _chain(legs.count), list(legs.blocks(25))
+    chain, blocks = _chain(legs), list(legs.blocks(25))
     for block in blocks:
         chain.process(*block)
 
@@ -254,8 +239,8 @@ def _lateness_ms(work: Callable[[float], object], seconds: float) -> list[float]
     return late
 
 
-def _chain(legs: int) -> Chain:
-    return Chain(legs)
+def _chain(legs: Legs) -> Chain | FullBandChain:
+    return (Chain if legs.rate_hz == RATE_HZ else FullBandChain)(legs.count)
 
 
 def _cost(process: Callable[[Samples, Samples], object], legs: Legs, ticks: int, *, stretches: int = 5) -> Cost:
