@@ -18,12 +18,13 @@ WINDOW_S = 0.005
 
 CLIPPED = 0.99
 """Magnitude from which on a sample counts as clipped; codecs turn a flat top into something just below full scale."""
+SPEECH_BELOW = 10**-1.59
+"""Power relative to the active level from which on a hop counts as speech: the margin of ITU-T P.56, 15.9 dB."""
 _FLOOR_POWER = 10 ** (FLOOR_DBFS / 10)
 _CLIPPING_S = 1.0
 _SMOOTHING = np.float32(0.3)  # of a hop's power, before its minimum is looked for: 30 ms
 _WINDOW_HOPS = np.float32(200)
 _SPEECH_ABOVE = np.float32(10**0.9)  # over the noise floor, from which on a hop counts as speech
-_SPEECH_BELOW = np.float32(10**-1.59)  # under the active level, down to which it does (the margin of ITU-T P.56, 15.9 dB)
 _ACTIVE_HOPS = np.float32(300)  # of speech over which the active level is averaged
 _LEAK = np.float32(10**-0.002)  # per hop of speech that lies too low: 2 dB/s, so that a far quieter voice is found again
 _DB = np.float32(10 * math.log10(2))
@@ -94,7 +95,7 @@ def active_power(power: Array, speaks: Array, state: Array) -> Array:
     ``state`` ACTIVE_STATE: that mean, and over how many hops it goes.
     """
     level, hops = load(state, 0), load(state, 1)
-    counts = select(power > _SPEECH_BELOW * level, speaks, 0.0)
+    counts = select(power > SPEECH_BELOW * level, speaks, 0.0)
     hops = least(hops + counts, _ACTIVE_HOPS)
     mean = level + counts * (power - level) / most(hops, 1.0)
     leaked = select(speaks > counts, level * _LEAK, mean)
