@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.lanes import LANES, Array, fill, kernel, load, load_tile, most, root, select, store, store_tile, tiles
+from dsp.lanes import LANES, Array, fill, kernel, load, load_tile, most, reset_rows, root, select, store, store_tile, tiles
 from dsp.spectrum import BINS, FRAME, HOP, SINE, WORK, forward
 
 RATE_HZ = 16_000
@@ -97,18 +97,17 @@ class BulkDelay:
                 self._align()
         return aligned
 
-    def reset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> None:
-        """Back to the first state, for a mask (capacity,) or indices of rows."""
+    def reset(self, rows: NDArray[np.generic]) -> None:
+        """Rows (mask or indices) back to their first state."""
         self.delay_s[rows] = self._known[rows] = np.nan
         self.shift_samples[rows] = self._next_shift[rows] = self.moved[rows] = 0
         self._line[rows] = 0
         self._candidate[rows], self._evidence[rows] = _NEVER, 0
-        which = np.arange(len(self.delay_s))[rows]
-        tile, lane = which // LANES, which % LANES
         for pair in (self._frames, self._far, self._near, self._sums):
-            pair[:, tile, ..., lane] = 0
-        for one in (self._level, self._far_energy, self._chance):
-            one[tile, ..., lane] = 0
+            reset_rows(pair[0], rows)
+            reset_rows(pair[1], rows)
+        for state in (self._level, self._far_energy, self._chance):
+            reset_rows(state, rows)
 
     def _align(self) -> None:
         """From the next call on: shift so that the echo begins within the filter's tail, if it would not."""

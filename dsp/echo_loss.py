@@ -46,8 +46,8 @@ class EchoLoss:
         self.erl_db[:rows][told] = 10 * np.log10(spoken / sent)
         self.erle_db[:rows][told] = 10 * np.log10(sent / left)
 
-    def reset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> None:
-        """Back to the first state, for a mask (capacity,) or indices of rows."""
+    def reset(self, rows: NDArray[np.generic]) -> None:
+        """Rows (mask or indices) back to their first state."""
         self.erl_db[rows] = self.erle_db[rows] = np.nan
         self._powers[rows] = 0
         self._hops[rows] = 0
