@@ -56,8 +56,8 @@ def test_speech_programme_talks_on_and_on() -> None:
 def test_keys_programme_is_heard_as_tones_and_told_as_digits() -> None:
     told: list[str] = []
     programme = make_programme("dtmf", told.append)
-    detector = DtmfDetector(RATE_HZ)
-    heard = [digit for _ in range(50 * 10) if (digit := detector.hear(programme.frame()))]
+    detector = DtmfDetector(1, RATE_HZ)
+    heard = [digit for _ in range(50 * 10) for _, digit in detector.process(programme.frame()[None])]
     assert "".join(told) == "12345#"
     assert "".join(heard).endswith("12345#")
 
