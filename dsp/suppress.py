@@ -7,43 +7,39 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 from scipy.special import exp1
 
-Block = NDArray[np.float32]
-HOP = 160
-WINDOW = 320
-BINS = 161
+from dsp.lanes import LANES, Array, kernel, load, load_tile, reset_rows, select, store, store_tile, tiles
+from dsp.spectrum import BINS, FRAME, HOP, SINE, WORK, forward, inverse
 
 
 class Suppressor(Protocol):
-    """What tells speech from noise: classical or learned. ``speech`` float32 (rows,) is the last hop's probability of speech."""
+    """What tells speech from noise: classical or learned. ``speech`` float32 (capacity,) is the last hop's probability of speech."""
 
-    speech: Block
+    speech: Array
 
-    def gains(self, near_power: Block, echo_power: Block) -> Block:
-        """Powers of one hop (rows, 161) to gains (rows, 161) in 0-1: |rfft of 320 sine-windowed samples|², full scale 1, 16 kHz."""
+    def gains(self, near_power: Array, echo_power: Array) -> Array:
+        """Powers of one hop (rows, 161) to gains in 0-1, (rows, 161) or more rows: |rfft|² of 320 sine-windowed samples, full scale 1."""
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Rows (mask or indices) back to their first state."""
 
 
 class ResidualEcho(Protocol):
-    """What tells the echo that is left from the near end; ``comfort`` float32 (rows, 161) is the power of the noise to fill in."""
+    """What tells the echo that is left from the near end."""
 
-    comfort: Block
-
-    def gains(self, near_power: Block, echo_power: Block, far_power: Block) -> Block:
-        """Powers of one hop (rows, 161) to gains (rows, 161) in 0-1."""
+    def gains(self, near_power: Array, echo_power: Array, far_power: Array) -> Array:
+        """Powers of one hop (rows, 161) to gains in 0-1, (rows, 161) or more rows."""
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Rows (mask or indices) back to their first state."""
 
 
 class PostFilter:
-    """Residual-echo and noise gains in one spectrum, overlap-add, 10 ms late; rows with everything off are only delayed.
+    """Residual-echo and noise gains in one spectrum, overlap-add, 10 ms late, for ``capacity`` rows at 16 kHz.
 
-    ``noise`` and ``residual_echo`` bool (capacity,) switch per row; ``speech`` float32 (capacity,) is the last hop's probability of speech.
+    ``noise`` and ``residual_echo`` bool (capacity,) switch per row; a row with both off is delayed, bit for bit, from its second hop on.
+    ``speech`` float32 (capacity,) is the greatest probability of speech in the last block.
     """
 
     def __init__(self, capacity: int, suppressor: Suppressor, residual: ResidualEcho | None = None) -> None:
@@ -52,53 +48,101 @@ class PostFilter:
         self.speech = np.zeros(capacity, np.float32)
         self._suppressor = suppressor
         self._residual = residual
-        self._near = np.zeros((capacity, HOP), np.float32)
-        self._echo = np.zeros((capacity, HOP), np.float32)
-        self._far = np.zeros((capacity, HOP), np.float32)
-        self._tail = np.zeros((capacity, HOP), np.float32)
+        count = tiles(capacity)
+        self._near, self._echo, self._far = np.zeros((3, count, FRAME, LANES), np.float32)
+        self._spectrum = np.zeros((count, 2, BINS, LANES), np.float32)
+        self._tail = np.zeros((count, HOP, LANES), np.float32)
+        self._plain = np.zeros((count, 1, LANES), np.float32)
+        self._passing = np.zeros_like(self._spectrum)
 
-    def process(self, near: Block, echo: Block | None = None, far: Block | None = None) -> Block:
-        """Filter (capacity, 160 k) at 16 kHz: the canceller's error, its estimate of the echo, the far end aligned to it."""
+    def process(self, near: Array, echo: Array | None = None, far: Array | None = None) -> Array:
+        """Filter (rows, 160 k): the canceller's error, its estimate of the echo, and the far end aligned to it; rows <= capacity."""
+        rows = len(near)
         out = np.empty_like(near)
-        self.speech[:] = 0
+        self.speech[:rows] = 0
+        near_power, echo_power, far_power = np.zeros((3, rows, BINS), np.float32)
         for at in range(0, near.shape[1], HOP):
-            hop = slice(at, at + HOP)
-            out[:, hop] = self._hop(near[:, hop], None if echo is None else echo[:, hop], None if far is None else far[:, hop])
+            _analyse(near, at, self._near, self._spectrum, near_power)
+            if echo is not None:
+                _analyse(echo, at, self._echo, self._passing, echo_power)
+            gains = self._suppressor.gains(near_power, echo_power)[:rows]
+            np.maximum(self.speech[:rows], self._suppressor.speech[:rows], out=self.speech[:rows])
+            noise, residual = self.noise[:rows, None], _OFF
+            gains = np.where(noise, gains, _ONE)
+            if self._residual is not None and echo is not None and far is not None:
+                residual = self.residual_echo[:rows, None]
+                _analyse(far, at, self._far, self._passing, far_power)
+                gains *= np.where(residual, self._residual.gains(near_power, echo_power, far_power)[:rows], _ONE)
+            _synthesise(gains, ~(noise | residual), at, self._near, self._spectrum, self._tail, self._plain, out)
         return out
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Rows (mask or indices) back to silence, and those of the suppressors with them."""
-        for state in (self._near, self._echo, self._far, self._tail):
-            state[rows] = 0
+        for state in (self._near, self._echo, self._far, self._spectrum, self._tail, self._plain):
+            reset_rows(state, rows)
         self.speech[rows] = 0
         self._suppressor.reset(rows)
         if self._residual is not None:
             self._residual.reset(rows)
 
-    def _hop(self, near: Block, echo: Block | None, far: Block | None) -> Block:
-        spectrum = _spectrum(self._near, near)
-        near_power = _power(spectrum)
-        echo_power = np.zeros_like(near_power) if echo is None else _power(_spectrum(self._echo, echo))
-        gains = np.where(self.noise[:, None], self._suppressor.gains(near_power, echo_power), np.float32(1))
-        if self._residual is not None and echo is not None and far is not None:
-            residual = self._residual.gains(near_power, echo_power, _power(_spectrum(self._far, far)))
-            gains = np.where(self.residual_echo[:, None], gains * residual, gains)
-        np.maximum(self.speech, self._suppressor.speech, out=self.speech)
-        frame = fft.irfft(spectrum * gains, WINDOW, axis=1).astype(np.float32) * _SINE
-        out = self._tail + frame[:, :HOP]
-        self._tail[:] = frame[:, HOP:]
-        return out
+
+@kernel
+def _analyse(block: Array, at: int, frames: Array, spectra: Array, power: Array) -> None:
+    """The hop at ``at`` enters the frames (tiles, FRAME, LANES); their spectra (tiles, 2, BINS, LANES) and powers (rows, BINS)."""
+    hop = np.empty((HOP, LANES), np.float32)
+    windowed = np.empty((FRAME, LANES), np.float32)
+    squares = np.empty((BINS, LANES), np.float32)
+    work = np.empty(WORK, np.float32)
+    for tile in range(tiles(block.shape[0])):
+        load_tile(block, tile, at, hop)
+        _spectrum(frames[tile], hop, windowed, spectra[tile, 0], spectra[tile, 1], squares, work)
+        store_tile(power, tile, 0, squares)
 
 
-def _spectrum(before: Block, hop: Block) -> NDArray[np.complex64]:
-    frame = np.concatenate((before, hop), axis=1) * _SINE
-    before[:] = hop
-    spectrum: NDArray[np.complex64] = fft.rfft(frame, axis=1)
-    return spectrum
+@kernel
+def _spectrum(frame: Array, hop: Array, windowed: Array, re: Array, im: Array, squares: Array, work: Array) -> None:
+    for n in range(HOP):
+        store(frame, n, load(frame, HOP + n))
+        store(frame, HOP + n, load(hop, n))
+    for n in range(FRAME):
+        store(windowed, n, load(frame, n) * SINE[n])
+    forward(windowed, re, im, work)
+    for k in range(BINS):
+        a, b = load(re, k), load(im, k)
+        store(squares, k, a * a + b * b)
 
 
-def _power(spectrum: NDArray[np.complex64]) -> Block:
-    return spectrum.real**2 + spectrum.imag**2
+@kernel
+def _synthesise(
+    gains: Array, off: NDArray[np.bool_], at: int, frames: Array, spectra: Array, tails: Array, plains: Array, out: Array
+) -> None:
+    """Overlap-add of the spectra with their gains (rows, BINS); rows ``off`` (rows, 1) for the second time get their own samples."""
+    gain = np.empty((BINS, LANES), np.float32)
+    re, im = np.empty((BINS, LANES), np.float32), np.empty((BINS, LANES), np.float32)
+    signal = np.empty((FRAME, LANES), np.float32)
+    hop = np.empty((HOP, LANES), np.float32)
+    plain = np.zeros((1, LANES), np.float32)
+    work = np.empty(WORK, np.float32)
+    for tile in range(tiles(out.shape[0])):
+        load_tile(gains, tile, 0, gain)
+        for k in range(BINS):
+            g = load(gain, k)
+            store(re, k, g * load(spectra, (tile, 0, k)))
+            store(im, k, g * load(spectra, (tile, 1, k)))
+        inverse(re, im, signal, work)
+        for lane in range(min(LANES, out.shape[0] - tile * LANES)):
+            plain[0, lane] = 1.0 if off[tile * LANES + lane, 0] else 0.0
+        still = load(plain, 0) * load(plains, (tile, 0)) > 0.0
+        store(plains, (tile, 0), load(plain, 0))
+        for n in range(HOP):
+            added = load(tails, (tile, n)) + SINE[n] * load(signal, n)
+            store(hop, n, select(still, load(frames, (tile, n)), added))
+            store(tails, (tile, n), SINE[HOP + n] * load(signal, HOP + n))
+        store_tile(out, tile, at, hop)
+
+
+_ONE = np.float32(1)
+_OFF = np.zeros((1, 1), np.bool_)
 
 
 class LogSpectralSuppressor:
@@ -115,7 +159,7 @@ class LogSpectralSuppressor:
         self._stuck = np.zeros((capacity, BINS), np.float32)
         self._fresh = np.ones(capacity, np.bool_)
 
-    def gains(self, near_power: Block, echo_power: Block) -> Block:
+    def gains(self, near_power: Array, echo_power: Array) -> Array:
         """Gains (capacity, 161) of one hop; ``echo_power`` is not looked at."""
         power = np.maximum(near_power, 1e-12)
         self._noise[self._fresh] = power[self._fresh]
@@ -129,7 +173,7 @@ class LogSpectralSuppressor:
             np.float32(0.96) * self._clean / self._noise + np.float32(0.04) * np.maximum(posterior - 1, 0), np.float32(0.003)
         )
         wiener = prior / (1 + prior)
-        gains: Block = (wiener * np.exp(0.5 * exp1(np.maximum(wiener * posterior, 1e-6)))).astype(np.float32)
+        gains: Array = (wiener * np.exp(0.5 * exp1(np.maximum(wiener * posterior, 1e-6)))).astype(np.float32)
         gains = np.clip(gains, self._floor, 1)
         self._clean = gains**2 * power
         self.speech = presence[:, 5:80].mean(axis=1)
@@ -142,5 +186,4 @@ class LogSpectralSuppressor:
         self._fresh[rows] = True
 
 
-_SINE = np.sin(np.pi * (np.arange(WINDOW) + 0.5) / WINDOW).astype(np.float32)
 _PRIOR = np.float32(10**1.5)

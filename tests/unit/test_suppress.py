@@ -1,0 +1,118 @@
+"""The post-filter: what is left alone comes back, gains do what they say, rows stay apart; the classical estimator lowers noise."""
+
+import numpy as np
+import pytest
+
+from dsp.spectrum import BINS, HOP, SINE
+from dsp.suppress import PostFilter
+
+SIZE = 320
+
+
+class Fixed:
+    """A suppressor, or residual suppressor, of which the gains are given, (capacity, 161); it notes the powers that it is shown."""
+
+    def __init__(self, gains):
+        self.speech = np.full(len(gains), 0.25, np.float32)
+        self.given = gains.astype(np.float32)
+        self.shown = []
+
+    def gains(self, *powers):
+        self.shown.append([power.copy() for power in powers])
+        return self.given
+
+    def reset(self, rows):
+        self.given[rows] = 1
+
+
+def filtered(post, x, *others, size=SIZE):
+    blocks = [[np.ascontiguousarray(part[:, at : at + size]) for part in (x, *others)] for at in range(0, x.shape[1], size)]
+    return np.concatenate([post.process(*block) for block in blocks], axis=1)
+
+
+def noise(rows, n=3_200, seed=1):
+    return (0.1 * np.random.default_rng(seed).standard_normal((rows, n))).astype(np.float32)
+
+
+def slow(x, gains):
+    """Window, transform, gain, transform back, window, add: one row."""
+    padded = np.concatenate((np.zeros(HOP), x.astype(np.float64)))
+    out = np.zeros(len(padded) + HOP)
+    for at in range(0, len(x), HOP):
+        out[at : at + 2 * HOP] += SINE * np.fft.irfft(gains * np.fft.rfft(SINE * padded[at : at + 2 * HOP]))
+    return out[: len(x)]
+
+
+@pytest.mark.parametrize("size", [160, 320, 640])
+def test_equals_overlap_add_by_the_book_whatever_the_block(size):
+    gains = np.random.default_rng(2).uniform(0, 1, (19, BINS))
+    x = noise(19)
+    out = filtered(PostFilter(32, Fixed(gains)), x, size=size)
+    for row in range(19):
+        np.testing.assert_allclose(out[row], slow(x[row], gains[row]), atol=1e-6)
+
+
+def test_gains_of_one_only_delay():
+    x = noise(3)
+    out = filtered(PostFilter(3, Fixed(np.ones((3, BINS)))), x)
+    np.testing.assert_allclose(out[:, HOP:], x[:, :-HOP], atol=1e-6)
+
+
+def test_a_row_with_everything_off_is_delayed_bit_for_bit():
+    x = noise(4)
+    post = PostFilter(4, Fixed(np.zeros((4, BINS))), Fixed(np.zeros((4, BINS))))
+    post.noise[1] = post.residual_echo[1] = False
+    out = filtered(post, x, 0.1 * x, 0.2 * x)
+    assert np.array_equal(out[1, HOP:], x[1, :-HOP])
+    assert not out[[0, 2, 3]].any()
+
+
+def test_switching_off_while_it_runs_makes_no_click():
+    n = np.arange(6_400)
+    x = (0.5 * np.sin(2 * np.pi * 440 * n / 16_000)).astype(np.float32)[None]
+    post = PostFilter(1, Fixed(np.full((1, BINS), 0.1)))
+    post.residual_echo[:] = False
+    first = filtered(post, x[:, :3_200])
+    post.noise[0] = False
+    out = np.concatenate((first, filtered(post, x[:, 3_200:])), axis=1)[0]
+    assert np.abs(np.diff(out, 2)).max() < 2 * np.abs(np.diff(x[0], 2)).max()
+    assert np.array_equal(out[3_200 + 2 * HOP :], x[0, 3_200 + HOP : -HOP])
+
+
+def test_noise_and_residual_echo_are_switched_per_row_and_their_gains_multiply():
+    x = noise(4)
+    post = PostFilter(4, Fixed(np.full((4, BINS), 0.5)), Fixed(np.full((4, BINS), 0.25)))
+    post.noise[:2] = False
+    post.residual_echo[::2] = False
+    out = filtered(post, x, x, x)
+    for row, gain in enumerate((1.0, 0.25, 0.5, 0.125)):
+        np.testing.assert_allclose(out[row, HOP:], gain * x[row, :-HOP], atol=1e-6)
+
+
+def test_the_suppressors_are_shown_the_powers_of_near_echo_and_far():
+    near, echo, far = noise(2, seed=3), noise(2, seed=4), noise(2, seed=5)
+    suppressor, residual = Fixed(np.ones((2, BINS))), Fixed(np.ones((2, BINS)))
+    filtered(PostFilter(2, suppressor, residual), near, echo, far)
+    frame = slice(5 * HOP, 7 * HOP)
+    for shown, signal in zip(residual.shown[6], (near, echo, far), strict=True):
+        np.testing.assert_allclose(shown, np.abs(np.fft.rfft(SINE * signal[:, frame])) ** 2, rtol=1e-4, atol=1e-5)
+    assert np.array_equal(suppressor.shown[6][1], residual.shown[6][1])
+    filtered(PostFilter(2, suppressor), near)
+    assert not suppressor.shown[-1][1].any()
+
+
+def test_a_row_alone_sounds_the_same_as_among_others_whatever_they_send():
+    x = noise(20)
+    gains = np.random.default_rng(6).uniform(0, 1, (20, BINS))
+    alone = [filtered(PostFilter(1, Fixed(gains[row : row + 1])), x[row : row + 1])[0] for row in range(20)]
+    x[3], x[7], x[8] = np.nan, np.inf, 1.0
+    post = PostFilter(32, Fixed(np.resize(gains, (32, BINS))))
+    together = filtered(post, x)
+    for row in set(range(20)) - {3, 7, 8}:
+        assert np.array_equal(together[row], alone[row])
+    post.reset(np.array([3, 7, 8]))
+    x[[3, 7, 8]] = noise(20)[[3, 7, 8]]
+    again = filtered(post, x)
+    for row in (3, 7, 8):
+        np.testing.assert_allclose(again[row, HOP:], x[row, :-HOP], atol=1e-6)
+    assert post.speech[0] == 0.25
