@@ -15,6 +15,7 @@ import numpy as np
 from dsp.bands import DELAY_SAMPLES, RATIO, BandSplit, LowBand, Rows
 from dsp.bulk_delay import BulkDelay
 from dsp.echo_loss import EchoLoss
+from dsp.gain import AutomaticGain, Limiter
 from dsp.highpass import HighPass
 from dsp.lanes import Array
 from dsp.levels import Levels
@@ -53,6 +54,8 @@ class Chain:
         self._delay = BulkDelay(capacity)
         self._loss = EchoLoss(capacity)
         self._post = PostFilter(capacity, suppressor or LogSpectralSuppressor(capacity))
+        self._gain = AutomaticGain(capacity)
+        self._limiter = Limiter(capacity)
 
     @property
     def echo_delay_s(self) -> Array:
@@ -71,10 +74,11 @@ class Chain:
         """From now on, these stages for this row."""
         self._high_pass.enabled[row] = stages.high_pass
         self._post.noise[row] = stages.noise
+        self._gain.enabled[row] = self._limiter.enabled[row] = stages.gain
 
     def reset(self, rows: Rows) -> None:
         """Rows (mask or indices) back to their first state."""
-        for stage in (self.levels, self._high_pass, self._delay, self._loss, self._post):
+        for stage in (self.levels, self._high_pass, self._delay, self._loss, self._post, self._gain, self._limiter):
             stage.reset(rows)
 
     def process(self, near: Array, far: Array) -> Array:
@@ -83,9 +87,8 @@ class Chain:
         self.levels.process(near)
         near = self._high_pass.process(near)
         self._delay.process(near, far)
-        out = np.zeros((self.capacity, near.shape[1]), np.float32)
-        out[: near.shape[0]] = near
-        return self._post.process(out)[: near.shape[0]]
+        voice = self._post.process(near)
+        return self._limiter.process(self._gain.process(voice, self._post.speech[: len(near)]))
 
 
 class FullBandChain:

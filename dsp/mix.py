@@ -43,7 +43,8 @@ class Mix:
     def set_room(self, key: Hashable, rows: Sequence[int] | Rows, gains: Block, *, at_once: bool = False) -> None:
         """A new room, or another look of one: ``gains`` (n, n) float32, 0-1, [listener, speaker] in the order of ``rows`` (n,).
 
-        Pairs of rows that were in the room before ramp from their former gain, others from 0; ``at_once`` none of them. Raises ValueError for another shape.
+        Pairs of rows that were in the room before ramp from their former gain, others from 0; ``at_once`` none does.
+        Raises ValueError for another shape.
         """
         places = np.asarray(rows, np.intp)
         if gains.shape != (len(places), len(places)):

@@ -1,52 +1,35 @@
 """The bridge of a room: who hears whom, forwarded packet by packet where that is possible, else mixed at every tick.
 
-Theory. With L joined legs, samples X (L, n) and gains G (L, L), leg i hears ``(G @ X)[i]``: row i, column j is how loud i hears j, and
-the diagonal is 0. Mute, hold and monitoring are entries of G and nothing else. A changed G is reached by a ramp over one frame, so that
-nothing clicks. An echo (the demo line's) has as its row of X what it would hear: ``G[e] @ X``, worked out first, in the same tick.
+Mute, hold and monitoring are gains of one leg's voice in another's ear (``dsp/mix.py``) and nothing else.
 
-A tick has two halves: ``collect`` takes 20 ms of every leg, ``mix`` makes of it what each one hears. In between, the voices of all rooms
-are cleaned together (``media/voices.py``). Every leg's playout is pulled at every tick, heard or not, so that what was said during a mute
-is gone when it ends. A leg that is joined is always sent something, silence at least: that keeps address translators and watchdogs content.
+A tick has two halves: ``collect`` takes 20 ms of every leg, ``hand_out`` sends each one what it hears. In between, the voices of all
+rooms are cleaned and mixed together (``media/voices.py``). Every leg's playout is pulled at every tick, heard or not, so that what was
+said during a mute is gone when it ends. A leg that is joined is always sent something, silence at least: that keeps address translators
+and watchdogs content.
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from media.codec import Samples
 from media.forward import Forwarding, routes
 from media.leg import Leg
 from media.messages import MediaRefusal
-from media.settings import FRAME_SAMPLES
 from media.sounds import make_sound
-from media.voices import Voice
+from media.voices import Voices
 
 Gains = NDArray[np.float32]
-_RAMP = np.linspace(0.0, 1.0, FRAME_SAMPLES, endpoint=False, dtype=np.float32)
-
-
-def no_voice(leg: Leg) -> Voice | None:
-    """Nobody's voice is cleaned."""
-    return None
 
 
 class Bridge:
     """One room. ``most_legs`` bounds it. ``replan()`` is the one place where forwarding or mixing is decided.
 
-    ``open_voice`` gives a leg that begins to be decoded its place among the voices, or None where nothing is to be done to it;
-    ``close_voice`` takes it back.
+    ``voices`` are those of the worker, among which this room's legs have their place while they are mixed.
     """
 
-    def __init__(
-        self,
-        room_id: str,
-        *,
-        concealment: bool = True,
-        most_legs: int = 50,
-        open_voice: Callable[[Leg], Voice | None] = no_voice,
-        close_voice: Callable[[Voice], None] = lambda voice: None,
-    ) -> None:
+    def __init__(self, room_id: str, voices: Voices, *, concealment: bool = True, most_legs: int = 50) -> None:
         self.room_id = room_id
         self.legs: dict[str, Leg] = {}
         self.mixing = False
@@ -56,14 +39,11 @@ class Bridge:
         """How often forwarding and mixing took turns."""
         self._concealment = concealment
         self._most_legs = most_legs
-        self._open_voice, self._close_voice = open_voice, close_voice
+        self.voices = voices
         self._gains: dict[tuple[str, str], float] = {}
         self._expected: set[str] = set()
         self._mixed: list[Leg] = []
-        self._echoes: list[int] = []
-        self._matrix: Gains = np.zeros((0, 0), np.float32)
-        self._former: Gains | None = None
-        self._said = np.zeros((0, FRAME_SAMPLES), np.float32)
+        self._gains_mixed: Gains = np.zeros((0, 0), np.float32)
 
     def add(self, leg: Leg) -> None:
         """A leg of this room, not yet joined. Raises MediaRefusal when the room is full."""
@@ -80,7 +60,7 @@ class Bridge:
     def remove(self, leg_id: str) -> None:
         leg = self.legs.pop(leg_id)
         leg.joined, leg.route = False, None
-        self._stop_decoding(leg)
+        self._stop_mixing(leg)
         self._gains = {pair: gain for pair, gain in self._gains.items() if leg_id not in pair}
         self.replan()
 
@@ -153,9 +133,10 @@ class Bridge:
         return self._gains.get((listener.leg_id, speaker.leg_id), 1.0)
 
     def _forward(self, joined: list[Leg], targets: dict[str, Leg]) -> None:
-        self._mixed, self._former = [], None
+        self._mixed = []
+        self.voices.remove_room(self.room_id)
         for leg in joined:
-            self._stop_decoding(leg)
+            self._stop_mixing(leg)
             target = targets.get(leg.leg_id)
             if target is None:
                 leg.route = None
@@ -168,45 +149,44 @@ class Bridge:
             leg.route = None
             if leg.programme is None:
                 leg.start_playout(concealment=self._concealment)
-                if leg.playout is not None and leg.voice is None:
-                    leg.voice = self._open_voice(leg)
-        matrix = np.array([[self._gain(listener, speaker) for speaker in joined] for listener in joined], np.float32)
-        if self._mixed == joined and not np.array_equal(matrix, self._matrix) and self._former is None:
-            self._former = self._matrix
-        elif self._mixed != joined:
-            self._former = None
-        self._mixed, self._matrix = joined, matrix.reshape(len(joined), len(joined))
-        self._said = np.zeros((len(joined), FRAME_SAMPLES), np.float32)
-        self._echoes = [index for index, leg in enumerate(joined) if leg.programme is not None and leg.programme.echoes]
+            if leg.voice is None:
+                leg.voice = self.voices.open(leg.kind, time.monotonic())
+        gains = np.array([[self._gain(listener, speaker) for speaker in joined] for listener in joined], np.float32)
+        if self._mixed != joined or not np.array_equal(gains, self._gains_mixed):
+            # What was forwarded until now is heard already: only what changes within the mix is ramped.
+            voices = [leg.voice for leg in joined if leg.voice is not None]
+            self.voices.set_room(self.room_id, voices, gains.reshape(len(joined), len(joined)), at_once=not self._mixed)
+        self._mixed, self._gains_mixed = joined, gains
 
-    def _stop_decoding(self, leg: Leg) -> None:
+    def _stop_mixing(self, leg: Leg) -> None:
         leg.playout = None
         if leg.voice is not None:
-            self._close_voice(leg.voice)
+            self.voices.close(leg.voice)
             leg.voice = None
 
     # -- at each tick
 
     def collect(self, now_s: float) -> None:
         """20 ms of each mixed leg; ``now_s`` is the true time."""
-        for row, leg in enumerate(self._mixed):
+        for leg in self._mixed:
+            voice, programme = leg.voice, leg.programme
+            assert voice is not None
             if leg.playout is not None:
-                frame = leg.playout.pull(now_s)
-                self._said[row] = frame
-                if leg.voice is not None:
-                    leg.voice.said[:] = frame
-            elif leg.programme is not None and not leg.programme.echoes:
-                self._said[row] = leg.programme.frame()
+                voice.said[:] = leg.playout.pull(now_s)
+            elif programme is not None:
+                voice.said[:] = voice.heard if programme.echoes else programme.frame()
 
-    def mix(self, tick_s: float) -> None:
-        """What was collected, and cleaned since, to everybody's ears; ``tick_s`` is the scheduled time."""
-        if self.mixing:
-            for leg, samples in zip(self._mixed, self._mixture(), strict=True):
-                if leg.programme is None:
-                    heard = samples if leg.sound is None else samples + leg.sound.frame()
-                    if leg.voice is not None:
-                        leg.voice.heard[:] = heard
-                    leg.play(heard, tick_s)
+    def hand_out(self, tick_s: float) -> None:
+        """To everybody's ears what was mixed of what was collected; ``tick_s`` is the scheduled time."""
+        for leg in self._mixed:
+            voice = leg.voice
+            assert voice is not None
+            leg.power_sum += voice.power
+            leg.power_ticks += 1
+            if leg.programme is None:
+                if leg.sound is not None:
+                    voice.sent += leg.sound.frame()
+                leg.play(voice.sent, tick_s)
         for leg in self.legs.values():
             if self.mixing and leg.joined:
                 continue
@@ -215,27 +195,3 @@ class Bridge:
             else:
                 leg.send_digit(tick_s)
         self.ticking = self.mixing or self._busy()
-
-    def _mixture(self) -> Samples:
-        """What each mixed leg hears, (legs, FRAME_SAMPLES)."""
-        said = self._said
-        for row, leg in enumerate(self._mixed):
-            if leg.voice is not None:
-                said[row] = leg.voice.cleaned
-        if self._echoes:
-            said[self._echoes] = 0.0
-            said[self._echoes] = self._applied(said)[self._echoes]
-        powers = np.einsum("ij,ij->i", said, said)
-        for leg, power in zip(self._mixed, powers, strict=True):
-            leg.power_sum += float(power) / FRAME_SAMPLES
-            leg.power_ticks += 1
-        heard = self._applied(said)
-        self._former = None
-        return heard
-
-    def _applied(self, said: Samples) -> Samples:
-        heard: Samples = self._matrix @ said
-        if self._former is not None:
-            before: Samples = self._former @ said
-            heard = (before + (heard - before) * _RAMP).astype(np.float32, copy=False)
-        return heard

@@ -1,4 +1,4 @@
-"""Key presses as RTP events (RFC 4733): a queue of digits going out, and hearing those that come in. Pure.
+"""Key presses: as RTP events (RFC 4733) a queue of digits going out and hearing those that come in; as tones only the latter. Pure.
 
 A press is one event: its packets share one timestamp, their duration grows, and the last is sent three times with the end bit. The
 marker stands on the first packets only, and some phones never set it, so that ``DigitHearing`` does not look at it.
@@ -7,8 +7,14 @@ marker stands on the first packets only, and some phones never set it, so that `
 from collections import deque
 from dataclasses import dataclass
 
-from media.rtp import DIGITS, TelephoneEvent, build_event, parse_event
+import numpy as np
 
+from dsp.tones import HOP_S, DtmfDetector
+from media.codec import CodecError, Samples, make_native_decoder
+from media.rtp import DIGITS, TelephoneEvent, build_event, parse_event
+from rooms.audio import AudioCodec
+
+_TONE_RATE_HZ = 16_000
 _START_REPEATS = 3
 _END_REPEATS = 3
 _MOST_PRESSES_PER_S = 20
@@ -92,3 +98,27 @@ class DigitHearing:
             return None
         self._pressed_s.append(now_s)
         return event.digit
+
+
+class ToneHearing:
+    """Hears keys pressed as tones in the packets of one codec (ITU-T Q.24), for far ends that agreed to no telephone events.
+
+    A lost packet is a jump in time, which shortens a press and does not part it.
+    """
+
+    def __init__(self, codec: AudioCodec) -> None:
+        self.codec = codec
+        self._decoder = make_native_decoder(codec, rate_hz=_TONE_RATE_HZ)
+        self._hop = round(self._decoder.rate_hz * HOP_S)
+        self._detector = DtmfDetector(1, self._decoder.rate_hz)
+        self._rest: Samples = np.zeros(0, np.float32)
+
+    def packet(self, payload: bytes) -> str:
+        """The digits whose presses begin to count with this payload; none for one that cannot be decoded."""
+        try:
+            samples = np.concatenate((self._rest, self._decoder.decode(payload)))
+        except CodecError:
+            return ""
+        whole = len(samples) // self._hop * self._hop
+        self._rest = samples[whole:]
+        return "".join(digit for _, digit in self._detector.process(samples[None, :whole]))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from media import rtp
 from media.codec import Encoder, OpusEncoder, OpusSettings, Samples, make_encoder
-from media.digits import DigitHearing, DigitQueue
+from media.digits import DigitHearing, DigitQueue, ToneHearing
 from media.playout import Playout, Received
 from media.receive_stats import ReceiveStats
 from media.recorder import PacketLog
@@ -120,6 +120,7 @@ class Leg:
         self.power_sum, self.power_ticks = 0.0, 0
         self.digits = DigitQueue(limit=digits_queued)
         self._hearing = DigitHearing()
+        self._tones: ToneHearing | None = None
         self._opus = opus
         self._encoder: Encoder | None = None
         self._pausing = True
@@ -186,6 +187,8 @@ class Leg:
         self.heard_s = now_s
         if codec is not self.codec_in:
             self._switch_codec(codec, received)
+        if self.kind == "phone" and self.agreement.event_out is None:
+            self._hear_tones(codec, packet[header.payload_start : header.payload_end])
         sequence = (header.sequence - self._without_sound) & 0xFFFF
         if self.route is not None:
             self.route.audio(packet, header, now_s)
@@ -246,6 +249,14 @@ class Leg:
             self._on_digit(digit)
         if self.route is not None:
             self.route.event(packet, header, self.agreement.events_in[header.payload_type], now_s)
+
+    def _hear_tones(self, codec: AudioCodec, payload: bytes) -> None:
+        """Keys of a phone that agreed to no telephone events."""
+        if self._tones is None or self._tones.codec != codec:
+            self._tones = ToneHearing(codec)
+        for digit in self._tones.packet(payload):
+            self.counters["digits_heard"] += 1
+            self._on_digit(digit)
 
     # -- going out
 

@@ -104,6 +104,15 @@ class Playout:
         return 1000.0 * self._jitter.target_s
 
     @property
+    def playout_timestamp(self) -> int | None:
+        """Where on the sender's clock the next frame begins, in ticks without wrap-around; None before the first packet.
+
+        What W3C's ``estimatedPlayoutTimestamp`` is made of; after a change of length it is right to within that change.
+        """
+        playhead = self._jitter.playhead
+        return None if playhead is None else playhead - len(self._pending) * self.codec.clock_rate // self._native_hz
+
+    @property
     def resampler_delay_ms(self) -> float:
         return 1000.0 * self._resampler.delay_s
 

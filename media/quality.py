@@ -17,6 +17,7 @@ from media.leg import Leg
 from media.messages import LegSample
 from media.playout import PlayoutCounters
 from media.settings import RATE_HZ
+from media.voices import Voices
 
 _PACKET_MS = 20.0
 _CODEC_MS = {"opus": 6.5, "g722": 1.5, "pcma": 0.0, "pcmu": 0.0}
@@ -39,8 +40,9 @@ class _Mark:
 class LegQuality:
     """Looks at one leg every second; ``sample`` gives what changed since the last look."""
 
-    def __init__(self, leg: Leg) -> None:
+    def __init__(self, leg: Leg, voices: Voices) -> None:
         self._leg = leg
+        self._voices = voices
         self._mark = _Mark()
         self._counters: PlayoutCounters | None = None
         self._lost: deque[tuple[int, int]] = deque(maxlen=_LOOKED_BACK)
@@ -63,6 +65,7 @@ class LegQuality:
         burst_ratio = received.burst_ratio if received is not None else 1.0
         rated_as = "opus-fec" if codec == "opus" and any(self._fec) else codec
         rating = mos.rate(rated_as, loss=heard_loss, delay_ms=delay_ms, burst_ratio=burst_ratio)
+        measures = self._voices.measures(leg.voice) if leg.voice is not None else None
         packets = interval.packets if interval is not None else 0
         return LegSample(
             leg_id=leg.leg_id,
@@ -78,7 +81,9 @@ class LegQuality:
             scale=rating.scale if rating is not None else "",
             cause=_cause(rated_as, packets, loss, late, delay_ms, burst_ratio, rating, self._expects_audio()),
             codec=codec,
-            **_measures(leg),
+            noise_dbfs=measures.noise_dbfs if measures is not None else None,
+            echo_return_loss_db=measures.echo_return_loss_db if measures is not None else None,
+            echo_return_loss_enhancement_db=measures.echo_return_loss_enhancement_db if measures is not None else None,
         )
 
     def _judge_loss(self, lost: int, expected: int) -> None:
@@ -124,18 +129,6 @@ class LegQuality:
         playout = self._leg.playout
         buffer_ms = playout.delay_ms + playout.resampler_delay_ms if playout is not None else 2 * jitter_ms
         return (round_trip_ms or 0.0) / 2 + _PACKET_MS + buffer_ms + _CODEC_MS.get(codec, 0.0)
-
-
-def _measures(leg: Leg) -> dict[str, float | None]:
-    """What the voice chain knows of a decoded leg."""
-    if leg.voice is None:
-        return {}
-    measures = leg.voice.measures()
-    return {
-        "noise_dbfs": measures.noise_dbfs,
-        "echo_return_loss_db": measures.echo_return_loss_db,
-        "echo_return_loss_enhancement_db": measures.echo_return_loss_enhancement_db,
-    }
 
 
 def _cause(

@@ -32,8 +32,7 @@ class MediaSettings:
     browser_opus: OpusPreferences = field(default_factory=OpusPreferences)
     """What we send in Opus, and what we ask the browser's encoder to send. At 40 kbit/s the way from G.722 to Opus costs 0.10 PESQ-WB."""
     voice: VoiceSettings = field(default_factory=VoiceSettings)
-    most_voices: int = 512
-    """Legs that are cleaned at the same time; further ones are mixed as they are."""
+    most_legs: int = 1_024
     capture: Path | None = None
     rtcp_interval_s: float = 2.5
     quality_interval_s: float = 1.0

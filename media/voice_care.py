@@ -50,11 +50,9 @@ class VoiceCare:
         self._echo = False
         self._noise_until_s = self._gain_until_s = -1.0
 
-    def stages(self, condition: Condition, now_s: float) -> Stages | None:
-        """What is to be done from now on; None: nothing, now or later."""
+    def stages(self, condition: Condition, now_s: float) -> Stages:
+        """What is to be done from now on."""
         settings = self._settings
-        if (settings.echo, settings.noise, settings.gain) == ("off", "off", "off"):
-            return None
         self._echo = self._echo or condition.has_echo
         noise, speech = condition.noise_dbfs, condition.speech_dbfs
         if noise is not None and speech is not None:

@@ -1,20 +1,24 @@
-"""The voices of a worker's decoded legs, one row each: at every tick they go through ``dsp/chain`` together, whatever room they are in.
+"""The voices of all mixed legs of a worker, one row each: cleaned and mixed together at every tick, whatever room they are in.
 
-    bridges put what each leg said ─▶ process ─▶ bridges take it cleaned, mix, and note what each leg was given to hear
+    bridges put what each leg said ─▶ clean (dsp/chain) ─▶ mix (dsp/mix) ─▶ bridges take what each leg hears
 
-What a leg heard in the tick before is the far end from which its echo comes. The chain is 10 ms late; so that a leg which joins in
-mid-speech is not cut, its first frame flows over into the late one.
+What a leg was sent in the tick before is the far end from which its echo comes. The chain is 10 ms late; so that a leg which joins in
+mid-speech is not cut, its first frame flows over into the late one. A leg to which nothing is ever to be done passes by the chain.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dsp.chain import Chain, Stages
 from dsp.levels import FLOOR_DBFS
+from dsp.mix import Mix
 from dsp.slots import Slots
+from dsp.suppress import Suppressor
 from media.codec import Samples
+from media.messages import MediaRefusal
 from media.settings import FRAME_SAMPLES
 from media.voice_care import Condition, VoiceCare, VoiceSettings
 
@@ -31,98 +35,127 @@ class Measures:
 
 
 class Voice:
-    """One leg's row. ``said`` and ``heard`` are written by its bridge, ``cleaned`` is read; all float32 (FRAME_SAMPLES,) at RATE_HZ."""
+    """One leg's row, all float32 (FRAME_SAMPLES,) at RATE_HZ: its bridge writes ``said``, and ``sent`` when that is more than ``heard``."""
 
-    def __init__(self, row: int, chain: Chain, care: VoiceCare, said: Samples, heard: Samples, cleaned: Samples) -> None:
+    def __init__(self, row: int, said: Samples, heard: Samples, sent: Samples) -> None:
         self.row = row
-        self.care = care
-        self._chain = chain
-        self.said, self.heard, self.cleaned = said, heard, cleaned
-        self.begins = True
+        self.said, self.heard, self.sent = said, heard, sent
+        self.power = 0.0
+        """Mean square of what was said in this tick, cleaned."""
 
-    def condition(self) -> Condition:
-        """How the voice came in, for its care."""
-        row, levels = self.row, self._chain.levels
-        speaks = levels.speech_dbfs[row] > FLOOR_DBFS
-        return Condition(
-            has_echo=not math.isnan(self._chain.echo_delay_s[row]),
-            noise_dbfs=float(levels.noise_dbfs[row]) if speaks else None,
-            speech_dbfs=float(levels.speech_dbfs[row]) if speaks else None,
-        )
 
-    def measures(self) -> Measures:
-        chain = self._chain
-        losses = (chain.echo_return_loss_db, chain.echo_return_loss_enhancement_db)
-        return Measures(self.condition().noise_dbfs, *(None if math.isnan(loss[self.row]) else float(loss[self.row]) for loss in losses))
+@dataclass(slots=True)
+class _Cared:
+    voice: Voice
+    care: VoiceCare
+    begins: bool = True
 
 
 class Voices:
-    """``most`` legs can be cleaned at the same time; ``refused`` counts those that had to go without."""
+    """At most ``most`` legs. ``make_suppressor(rows)`` makes what tells voices from noise; None: the classical one."""
 
-    def __init__(self, chain: Chain, settings: VoiceSettings, most: int) -> None:
-        self.chain = chain
+    def __init__(self, settings: VoiceSettings, most: int, make_suppressor: Callable[[int], Suppressor] | None = None) -> None:
         self._settings = settings
-        self.refused = 0
         self._slots = Slots(most)
-        self._said = np.zeros((self._slots.capacity, FRAME_SAMPLES), np.float32)
-        self._heard = np.zeros_like(self._said)
-        self._cleaned = np.zeros_like(self._said)
+        capacity = self._slots.capacity
+        self._chain = None
+        if settings != VoiceSettings.untouched():
+            self._chain = Chain(capacity, make_suppressor(capacity) if make_suppressor is not None else None)
+        self._mix = Mix(capacity)
+        self._said, self._cleaned, self._heard, self._sent = np.zeros((4, capacity, FRAME_SAMPLES), np.float32)
         self._voices: dict[int, Voice] = {}
+        self._cared: dict[int, _Cared] = {}
 
     def __len__(self) -> int:
         return len(self._voices)
 
-    def open(self, kind: str, now_s: float) -> Voice | None:
-        """A row for a leg of this kind that begins to be decoded; None when all are taken, or nothing is ever to be done to it."""
-        care = VoiceCare(self._settings, kind)
-        stages = care.stages(_UNKNOWN, now_s)
-        if stages is None:
-            return None
+    def open(self, kind: str, now_s: float) -> Voice:
+        """A row for a leg of this kind that begins to be mixed. Raises MediaRefusal when all are taken."""
         row = self._slots.take()
         if row is None:
-            self.refused += 1
-            return None
-        self.chain.reset(np.array([row]))
-        self.chain.switch(row, stages)
-        voice = Voice(row, self.chain, care, self._said[row], self._heard[row], self._cleaned[row])
+            raise MediaRefusal("worker_full", "This worker mixes as many legs as it can: try again later.")
+        voice = Voice(row, self._said[row], self._heard[row], self._sent[row])
         self._voices[row] = voice
+        if self._chain is not None and kind != "demo":
+            care = VoiceCare(self._settings, kind)
+            self._cared[row] = _Cared(voice, care)
+            self._chain.reset(np.array([row]))
+            self._chain.switch(row, care.stages(_UNKNOWN, now_s))
         return voice
 
     def close(self, voice: Voice) -> None:
-        """The leg is decoded no longer."""
+        """The leg is mixed no longer."""
         del self._voices[voice.row]
         self._slots.free(voice.row)
-        self.chain.switch(voice.row, Stages.none())
-        for samples in (voice.said, voice.heard, voice.cleaned):
+        if self._chain is not None and self._cared.pop(voice.row, None) is not None:
+            self._chain.switch(voice.row, Stages.none())
+        for samples in (voice.said, voice.heard, voice.sent, self._cleaned[voice.row]):
             samples[:] = 0.0
+
+    def set_room(self, room_id: str, voices: Sequence[Voice], gains: Samples, *, at_once: bool) -> None:
+        """Who hears whom in a room: gains (n, n), [listener, speaker], reached by a ramp over one frame or ``at_once``."""
+        self._mix.set_room(room_id, [voice.row for voice in voices], gains, at_once=at_once)
+
+    def remove_room(self, room_id: str) -> None:
+        """The room is mixed no longer. Does nothing for one that was not."""
+        self._mix.remove_room(room_id)
+
+    # -- at each tick
+
+    def clean(self) -> None:
+        """What was said in this tick through the chain; a leg of which nothing was put is silent."""
+        used = self._slots.used
+        said, cleaned = self._said[:used], self._cleaned[:used]
+        cleaned[:] = said  # heard as it is, should the chain fail
+        if self._chain is None or not self._cared:
+            return
+        processed = self._chain.process(said, self._sent[:used])
+        cared = list(self._cared)
+        cleaned[cared] = processed[cared]
+        for row, leg in self._cared.items():
+            if leg.begins:
+                leg.begins = False
+                cleaned[row] = _flowing(said[row], self._chain.delay_samples)
+
+    def mix(self) -> None:
+        """What each leg hears, of all rooms; it counts as sent to it unless its bridge says otherwise."""
+        used = self._slots.used
+        cleaned = self._cleaned[:used]
+        self._heard[:used] = self._sent[:used] = self._mix.process(cleaned)
+        powers = np.einsum("ij,ij->i", cleaned, cleaned) / FRAME_SAMPLES
+        for row, voice in self._voices.items():
+            voice.power = float(powers[row])
+        self._said[:used] = 0.0
+
+    # -- from time to time
 
     def adapt(self, now_s: float) -> None:
         """Decide anew what is done to each voice; once a second will do."""
-        for voice in self._voices.values():
-            stages = voice.care.stages(voice.condition(), now_s)
-            if stages is not None:
-                self.chain.switch(voice.row, stages)
+        if self._chain is not None:
+            for row, leg in self._cared.items():
+                self._chain.switch(row, leg.care.stages(self._condition(self._chain, row), now_s))
 
-    def process(self) -> None:
-        """Clean what was said in this tick; a leg about which nothing was put is silent."""
-        used = self._slots.used
-        if not used:
-            return
-        said = self._said[:used]
-        self._cleaned[:used] = said  # heard as it is, should the chain fail
-        self._cleaned[:used] = self.chain.process(said, self._heard[:used])
-        for voice in self._voices.values():
-            if voice.begins:
-                voice.begins = False
-                voice.cleaned[:] = _flowing(voice.said, self.chain.delay_samples)
-        said[:] = 0.0
-        self._heard[:used] = 0.0
+    def measures(self, voice: Voice) -> Measures | None:
+        """What is known of a voice; None when it passes by the chain."""
+        if self._chain is None or voice.row not in self._cared:
+            return None
+        condition = self._condition(self._chain, voice.row)
+        losses = (self._chain.echo_return_loss_db[voice.row], self._chain.echo_return_loss_enhancement_db[voice.row])
+        return Measures(condition.noise_dbfs, *(None if math.isnan(loss) else float(loss) for loss in losses))
+
+    def _condition(self, chain: Chain, row: int) -> Condition:
+        levels = chain.levels
+        speaks = levels.speech_dbfs[row] > FLOOR_DBFS
+        return Condition(
+            has_echo=not math.isnan(chain.echo_delay_s[row]),
+            noise_dbfs=float(levels.noise_dbfs[row]) if speaks else None,
+            speech_dbfs=float(levels.speech_dbfs[row]) if speaks else None,
+        )
 
 
 def _flowing(said: Samples, delay: int) -> Samples:
     """``said`` at first, then more and more what was said ``delay`` samples before, with which the next frame goes on."""
-    late = np.concatenate((said[:delay], said[:-delay])) if delay else said
-    ramp = np.linspace(0.0, 1.0, len(said) - delay, dtype=np.float32)
-    ramp = np.concatenate((np.zeros(delay, np.float32), ramp))
+    late = np.concatenate((said[:delay], said[:-delay]))
+    ramp = np.concatenate((np.zeros(delay, np.float32), np.linspace(0.0, 1.0, len(said) - delay, dtype=np.float32)))
     flowing: Samples = said * (1.0 - ramp) + late * ramp
     return flowing

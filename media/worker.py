@@ -16,7 +16,6 @@ from typing import Self
 
 import structlog
 
-from dsp.chain import Chain
 from dsp.suppress import Suppressor
 from media import messages as msg
 from media.bridge import Bridge
@@ -35,7 +34,7 @@ from media.sender import RtpSender
 from media.settings import MediaSettings
 from media.sounds import make_sound
 from media.ticker import Ticker
-from media.voices import Voice, Voices
+from media.voices import Voices
 from rooms.audio import DemoEndpoint
 
 __all__ = ["MediaSettings", "MediaWorker"]
@@ -80,9 +79,7 @@ class MediaWorker:
         self._port = IcePort(IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.most_peers, times))
         self._ticker = Ticker(self._tick)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
-        most = settings.most_voices
-        chain = Chain(most, make_suppressor(most) if make_suppressor is not None else None)
-        self._voices = Voices(chain, settings.voice, most)
+        self._voices = Voices(settings.voice, settings.most_legs, make_suppressor)
         self._rooms: dict[str, _Room] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}
         self._sounds: OrderedDict[str, str] = OrderedDict()
@@ -116,7 +113,7 @@ class MediaWorker:
         """Everything counted since the start, by name: packets in, out, forwarded, dropped by reason; ticks; refusals."""
         found: dict[str, float] = dict(self._counts)
         found |= {f"ice_{name}": getattr(self._port.counters, name) for name in self._port.counters.__slots__}
-        found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped, "voices_refused": self._voices.refused}
+        found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
         if self._recorder is not None:
             found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
         return found
@@ -177,13 +174,7 @@ class MediaWorker:
             raise MediaRefusal("room_exists", "A room of this name is open already.")
         if len(self._rooms) >= self.settings.most_rooms:
             raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_rooms} rooms already: try again later.")
-        bridge = Bridge(
-            room_id,
-            concealment=self.settings.concealment,
-            most_legs=self.settings.most_legs_per_room,
-            open_voice=self._open_voice,
-            close_voice=self._voices.close,
-        )
+        bridge = Bridge(room_id, self._voices, concealment=self.settings.concealment, most_legs=self.settings.most_legs_per_room)
         self._rooms[room_id] = _Room(bridge, time.monotonic() + self.settings.quality_interval_s)
 
     def _close_room(self, room_id: str) -> None:
@@ -215,6 +206,8 @@ class MediaWorker:
     def _open_leg(self, leg_id: str, room: _Room, kind: str) -> Leg:
         if leg_id in self._legs:
             raise MediaRefusal("leg_exists", "A leg of this name is open already.")
+        if len(self._legs) >= self.settings.most_legs:
+            raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_legs} legs already: try again later.")
         bridge, now_s = room.bridge, time.monotonic()
         sender = RtpSender(secrets.randbits(32) or 1, secrets.randbits(15), secrets.randbits(32))
         reports = Reports(
@@ -239,7 +232,7 @@ class MediaWorker:
         sound = self._sounds.pop(leg_id, None)
         bridge.add(leg)
         self._legs[leg_id] = (leg, bridge.room_id)
-        room.qualities[leg_id] = LegQuality(leg)
+        room.qualities[leg_id] = LegQuality(leg, self._voices)
         if sound is not None:
             bridge.play(leg_id, sound)
         return leg
@@ -328,18 +321,17 @@ class MediaWorker:
         bridge.relay_digit(leg, digit)
         self._on_event(msg.DigitHeard(leg_id=leg.leg_id, digit=digit))
 
-    def _open_voice(self, leg: Leg) -> Voice | None:
-        return self._voices.open(leg.kind, time.monotonic())
-
     # -- time
 
     def _tick(self, tick_s: float, now_s: float) -> None:
         ticking = [room for room in self._rooms.values() if room.bridge.ticking]
         for room in ticking:
             self._guarded(room, room.bridge.collect, now_s)
-        self._clean_voices()
+        if len(self._voices):
+            self._clean_voices()
+            self._voices.mix()
         for room in ticking:
-            self._guarded(room, room.bridge.mix, tick_s)
+            self._guarded(room, room.bridge.hand_out, tick_s)
         if self._ticker.ticks % _CARE_EVERY_TICKS == 0:
             self._voices.adapt(now_s)
         if self._ticker.ticks % _LOOK_EVERY_TICKS == 0:
@@ -348,7 +340,7 @@ class MediaWorker:
 
     def _clean_voices(self) -> None:
         try:
-            self._voices.process()
+            self._voices.clean()
         except _ROOM_FAULTS as fault:
             self._counts["voice_faults"] += 1
             if self._counts["voice_faults"] == 1:

@@ -15,11 +15,11 @@ from media.messages import MediaRefusal
 from media.rtp import timestamp_difference
 from media.sounds import load_prompt
 from rooms.audio import G722, OPUS, PCMA, PCMU
-from tests.kit.leg_bench import BenchLeg, KeepingTransport, level_at, tick
+from tests.kit.leg_bench import BenchLeg, KeepingTransport, bench_bridge, level_at, tick
 
 
 def room(*legs: BenchLeg) -> Bridge:
-    bridge = Bridge("room")
+    bridge = bench_bridge()
     for bench in legs:
         bridge.add(bench.leg)
         bridge.join(bench.leg.leg_id)
@@ -128,7 +128,7 @@ def test_hold_plays_the_melody_and_nothing_said_meanwhile() -> None:
 
 def test_a_leg_that_waits_hears_its_sound_and_nothing_else_is_sent() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
-    bridge = Bridge("room")
+    bridge = bench_bridge()
     bridge.add(a.leg)
     bridge.add(b.leg)
     bridge.play("a", "ringback")
@@ -293,7 +293,7 @@ def test_another_transport_begins_with_what_it_agreed() -> None:
 
 def test_who_joins_before_it_is_there_joins_when_it_comes() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
-    bridge = Bridge("room")
+    bridge = bench_bridge()
     bridge.join("a")
     for bench in (a, b):
         bridge.add(bench.leg)
@@ -379,7 +379,7 @@ def test_what_nobody_agreed_to_is_no_new_source() -> None:
 
 def test_what_cannot_be_done_says_why() -> None:
     a, b = BenchLeg("a", event=None), BenchLeg("b")
-    bridge = Bridge("room", most_legs=2)
+    bridge = bench_bridge(most_legs=2)
     bridge.add(a.leg)
     bridge.add(b.leg)
     cases: list[tuple[str, Callable[[], None]]] = [

@@ -6,24 +6,23 @@ import pytest
 
 from dsp import mos
 from media import rtp
-from media.bridge import Bridge
 from media.codec import OpusSettings, make_encoder
 from media.messages import LegSample
 from media.quality import LegQuality
 from media.sounds import load_prompt
 from rooms.audio import OPUS
-from tests.kit.leg_bench import BenchLeg, tick
+from tests.kit.leg_bench import BenchLeg, bench_bridge, tick
 
 
 def heard(codec: str, *, loss: float = 0.0, jitter_s: float = 0.0, round_trip_s: float | None = None, mixed: bool = True) -> LegSample:
     """The sixth second of a leg over such a network; mixed with a leg of another codec, or forwarded to one of the same."""
     chance = random.Random(7)
     a, b = BenchLeg("a", codec), BenchLeg("b", "pcmu" if mixed else codec)
-    bridge = Bridge("room")
+    bridge = bench_bridge()
     for bench in (a, b):
         bridge.add(bench.leg)
         bridge.join(bench.leg.leg_id)
-    quality = LegQuality(a.leg)
+    quality = LegQuality(a.leg, bridge.voices)
     a.leg.reports.round_trip_s = round_trip_s
     for second in range(6):
         sample = quality.sample()
@@ -60,11 +59,11 @@ def test_loss_is_measured_and_concealed() -> None:
 
 def test_what_was_concealed_counts_in_its_own_second_only() -> None:
     a, b = BenchLeg("a"), BenchLeg("b", "pcmu")
-    bridge = Bridge("room")
+    bridge = bench_bridge()
     for bench in (a, b):
         bridge.add(bench.leg)
         bridge.join(bench.leg.leg_id)
-    quality = LegQuality(a.leg)
+    quality = LegQuality(a.leg, bridge.voices)
     concealed = []
     for second in range(4):
         for index in range(50):
@@ -85,11 +84,11 @@ def test_opus_is_rated_by_whether_it_was_seen_to_carry_fec(fec: bool, scaled_as:
     settings = OpusSettings(fec=fec, expected_loss=0.1)
     encoder, speech = make_encoder(OPUS, rate_hz=16_000, settings=settings), load_prompt("en-vm-intro")
     a, b = BenchLeg("a", "opus"), BenchLeg("b", "pcmu")
-    bridge = Bridge("room")
+    bridge = bench_bridge()
     for bench in (a, b):
         bridge.add(bench.leg)
         bridge.join(bench.leg.leg_id)
-    quality = LegQuality(a.leg)
+    quality = LegQuality(a.leg, bridge.voices)
     for index in range(150):
         if index % 10 != 5:
             packet = rtp.build(OPUS.payload_type, index, 960 * index, 77, encoder.encode(speech[320 * index : 320 * (index + 1)]))
@@ -103,21 +102,21 @@ def test_opus_is_rated_by_whether_it_was_seen_to_carry_fec(fec: bool, scaled_as:
 
 
 def test_nothing_measured_is_none_and_never_a_default_score() -> None:
-    sample = LegQuality(BenchLeg("a").leg).sample()
+    sample = LegQuality(BenchLeg("a").leg, bench_bridge().voices).sample()
     assert (sample.loss, sample.jitter_ms, sample.r, sample.mos, sample.scale) == (None, None, None, None, "")
     assert sample.cause == "silent"
     absent = BenchLeg("b")
     absent.leg.connected = False
-    assert LegQuality(absent.leg).sample().cause == "unclassified"
+    assert LegQuality(absent.leg, bench_bridge().voices).sample().cause == "unclassified"
 
 
 def test_a_lossy_leg_is_mended_for_a_phone_and_forwarded_again_when_it_has_become_clean() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
-    bridge = Bridge("room")
+    bridge = bench_bridge()
     for bench in (a, b):
         bridge.add(bench.leg)
         bridge.join(bench.leg.leg_id)
-    quality = LegQuality(a.leg)
+    quality = LegQuality(a.leg, bridge.voices)
     mixing = []
     for second in range(20):
         for index in range(50):
