@@ -224,6 +224,7 @@ class DtmfDetector:
 
     def process(self, block: Samples) -> list[tuple[int, str]]:
         """Presses that begin to count in ``block`` (rows, 10 ms * k), rows <= capacity: (row, digit), in the order of time per row."""
+        block = np.ascontiguousarray(block, np.float32)
         hops = block.shape[1] // self._hop
         found = np.full((block.shape[0], hops), -1, np.int8)
         _detect(block, self._basis, self._weights, self._tail, self._sums, self._powers, self._pressed, self._gone, found)
