@@ -17,6 +17,7 @@ import numpy as np
 import media
 from benchmarks import quality
 from benchmarks.peers import Peers, Samples, find
+from benchmarks.pictures import draw
 from benchmarks.report import Options, Row
 from benchmarks.scenes import Corpus, write_wav
 
@@ -58,7 +59,7 @@ class Bench:
         """Listening samples ``STAGE/CASE/LABEL.wav``, if they are wanted."""
         if self.samples is None:
             return
-        folder = self.samples / stage / plain(case)
+        folder = self.samples / plain(stage) / plain(case)
         folder.mkdir(parents=True, exist_ok=True)
         for label, sound in sounds.items():
             write_wav(folder / f"{plain(label)}.wav", sound, rate_hz)
@@ -74,7 +75,7 @@ class Bench:
         FigureCanvasAgg(figure)
         draw(figure)
         self.plots.mkdir(parents=True, exist_ok=True)
-        figure.savefig(self.plots / f"{stage}-{plain(case)}.png", dpi=100)
+        figure.savefig(self.plots / f"{plain(stage)}-{plain(case)}.png", dpi=100)
 
 
 def stages() -> list[str]:
@@ -90,6 +91,8 @@ def run(options: Options) -> list[Row]:
     rows: list[Row] = []
     for name in wanted:
         rows += importlib.import_module(f"benchmarks.quality.{name}").rows(bench)
+    if options.plots or options.samples:
+        draw(bench)
     return rows
 
 
