@@ -99,7 +99,12 @@ class Bridge:
             raise MediaRefusal("digits_full", f"Only {taken} of {len(digits)} digits were taken, the queue is full: send the rest later.")
 
     def relay_digit(self, speaker: Leg, digit: str) -> None:
-        """A key pressed at one phone goes on to the other phone of a mixed room of two; forwarding passes events on by itself."""
+        """A key pressed at one phone goes on to the other phone of a mixed room of two; forwarding passes events on by itself.
+
+        Keys heard as tones are in the voice already and are not sent a second time.
+        """
+        if speaker.agreement is None or speaker.agreement.event_out is None:
+            return
         others = [leg for leg in self._mixed if leg is not speaker]
         if self.mixing and len(others) == 1 and others[0].kind == "phone":
             agreement = others[0].agreement

@@ -314,6 +314,9 @@ def test_a_key_pressed_at_one_phone_reaches_the_other_through_the_mix() -> None:
     bridge = room(a, browser)
     bridge.relay_digit(a.leg, "8")
     assert not browser.leg.digits.busy, "a person's browser is spared the pause"
+    bridge = room(BenchLeg("d", event=None), b)
+    bridge.relay_digit(bridge.legs["d"], "8")
+    assert not b.leg.digits.busy, "it pressed a tone, which is in its voice"
 
 
 def test_opus_carries_its_own_repair_once_the_far_end_loses_packets() -> None:
