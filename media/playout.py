@@ -1,6 +1,6 @@
 """Playout of one received stream: packets in whenever they come, one 20 ms frame out at every tick.
 
-    put ─▶ dsp/jitter ─▶ decode, or mend: in-band FEC, libopus's or dsp/conceal's concealment ─▶ dsp/stretch ─▶ dsp/resample ─▶ pull
+    put ─▶ dsp/jitter ─▶ decode, or mend: in-band FEC, dsp/conceal's concealment ─▶ dsp/stretch ─▶ dsp/resample ─▶ pull
 
 Decoding and concealment happen at the codec's own rate, the resampler behind them raises the frame to the bridge's rate.
 """
@@ -21,6 +21,7 @@ from rooms.audio import AudioCodec
 
 _OPUS_FLOOR_S = 0.04  # two packets, so that the next one, with the copy of a lost one, is here in time
 _OPUS_STEP_HZ = 400  # libopus makes up multiples of 2.5 ms
+_AHEAD_S = 0.06  # a hole up to this length is made up with its end in view
 _OPUS_FADE_S = 0.3  # libopus has faded out long before; what is missing after that costs no decoder time
 _FRAME_S, _DEFICIT_S = 0.02, 0.005
 _SPARE_S = _FRAME_S + _DEFICIT_S  # time in hand that a whole frame can be taken from
@@ -63,6 +64,14 @@ class Received(NamedTuple):
     timestamp: int
     payload: bytes
     arrival_s: float
+
+
+class _Ahead(NamedTuple):
+    """A packet decoded before its turn, and before it the ``copy`` that it carries of the end of the hole, at the native rate."""
+
+    sequence: int
+    copy: Samples
+    sound: Samples
 
 
 class Playout:
@@ -171,6 +180,7 @@ class Playout:
         self._delay_s = 0.0
         self._heard_before: list[Packet] = []
         self._heard_before_s = 0.0
+        self._ahead: _Ahead | None = None
         self._beginning = False  # behind what was heard before, no packet of our own yet: what is made up is delay, not loss
 
     def pull(self, now_s: float) -> Samples:
@@ -207,8 +217,9 @@ class Playout:
     def _play(self, packet: Packet) -> Samples:
         self._decide(packet)
         self._last = packet
+        ahead, self._ahead = self._ahead, None
         try:
-            sound = self._decoder.decode(packet.payload)
+            sound = ahead.sound if ahead and ahead.sequence == packet.sequence else self._decoder.decode(packet.payload)
         except CodecError:
             self._counters.packets_malformed += 1
             return self._fill(Gap(Missing.LOST, packet.duration - packet.skip))
@@ -292,27 +303,48 @@ class Playout:
     def _made_up(self, gap: Gap, samples: int) -> Samples:
         if not self._concealment or self._last is None:
             return np.zeros(samples, np.float32)
-        if self._opus is not None and self._gap_samples < _OPUS_FADE_S * self._native_hz:
-            copy = self._opus_keeps_up(self._opus, gap, samples)
-            if copy is not None:
-                return self._concealer.received(copy)
-        return self._concealer.conceal(samples)
+        ahead = self._look_ahead(gap)
+        if ahead is None:
+            self._keep_in_step(samples)
+            return self._concealer.conceal(samples)
+        distance = gap.distance * self._native_hz // self.codec.clock_rate
+        copied = len(ahead.copy)
+        if copied >= distance:
+            self._counters.fec_packets_received += distance == samples
+            return self._concealer.received(ahead.copy[copied - distance :][:samples])
+        behind = np.concatenate((ahead.copy, ahead.sound))
+        return self._concealer.conceal(samples, following=behind, distance=distance - copied)
 
-    def _opus_keeps_up(self, opus: OpusDecoder, gap: Gap, samples: int) -> Samples | None:
-        """The lost frame from its copy in the next packet, if it is there.
-
-        Else libopus makes one up, which keeps its memory in step, but ours is played: it sounds better and fades later.
-        """
-        if samples % (self._native_hz // _OPUS_STEP_HZ):
+    def _look_ahead(self, gap: Gap) -> "_Ahead | None":
+        """The packet behind the hole, decoded before its turn, if it is here: what is made up then leads to it."""
+        following, distance = gap.following, gap.distance * self._native_hz // self.codec.clock_rate
+        if gap.reason is not Missing.LOST or following is None or distance > _AHEAD_S * self._native_hz:
             return None
-        try:
-            if gap.reason is Missing.LOST and gap.following is not None and opus.has_fec(gap.following.payload):
-                self._counters.fec_packets_received += 1
-                return opus.decode_fec(gap.following.payload, samples)
-            opus.conceal(samples)
-        except CodecError:
-            self._counters.packets_malformed += 1
-        return None
+        if self._ahead is None or self._ahead.sequence != following.sequence:
+            copy = np.zeros(0, np.float32)
+            try:
+                if self._opus is not None:
+                    copy = self._opus_copy(self._opus, following, distance)
+                self._ahead = _Ahead(following.sequence, copy, self._decoder.decode(following.payload))
+            except CodecError:  # counted when it is that packet's turn
+                self._ahead = None
+        return self._ahead
+
+    def _opus_copy(self, opus: OpusDecoder, following: Packet, distance: int) -> Samples:
+        """The end of the hole from the copy of it that the next packet carries (RFC 6716, section 2.1.7), if it does.
+
+        libopus makes up what lies before that, which keeps its memory in step; ours is played instead: it sounds better.
+        """
+        copied = opus.duration(following.payload) if opus.has_fec(following.payload) else 0
+        self._keep_in_step(distance - copied)
+        return opus.decode_fec(following.payload, copied)[-distance:] if copied else np.zeros(0, np.float32)
+
+    def _keep_in_step(self, samples: int) -> None:
+        """libopus makes up a whole number of its steps; nobody hears them."""
+        if self._opus is not None and samples > 0 and self._gap_samples < _OPUS_FADE_S * self._native_hz:
+            step = self._native_hz // _OPUS_STEP_HZ
+            if samples >= step:
+                self._opus.conceal(samples // step * step)
 
     def _scaled(self, native_samples: int) -> int:
         return native_samples * self.rate_hz // self._native_hz

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsp.chain import Chain, Stages
+from dsp.lanes import LANES
 from dsp.levels import FLOOR_DBFS
 from dsp.mix import Mix
 from dsp.slots import Slots
@@ -69,6 +70,16 @@ class Voices:
     def __len__(self) -> int:
         return len(self._voices)
 
+    def rehearse(self) -> None:
+        """Two ticks of noise, so that no call waits for kernels to be compiled, or loaded where an earlier start compiled them."""
+        if self._chain is None:
+            return
+        rows = np.arange(LANES)
+        noise = np.random.default_rng(0).uniform(-0.1, 0.1, (LANES, FRAME_SAMPLES)).astype(np.float32)
+        for _ in range(2):
+            self._chain.process(noise, noise)
+        self._chain.reset(rows)
+
     def open(self, kind: str, now_s: float) -> Voice:
         """A row for a leg of this kind that begins to be mixed. Raises MediaRefusal when all are taken."""
         row = self._slots.take()
@@ -115,7 +126,7 @@ class Voices:
         for row, leg in self._cared.items():
             if leg.begins:
                 leg.begins = False
-                cleaned[row] = _flowing(said[row], self._chain.delay_samples)
+                cleaned[row] = _flowing(said[row], processed[row], self._chain.delay_samples)
 
     def mix(self) -> None:
         """What each leg hears, of all rooms; it counts as sent to it unless its bridge says otherwise."""
@@ -153,9 +164,8 @@ class Voices:
         )
 
 
-def _flowing(said: Samples, delay: int) -> Samples:
-    """``said`` at first, then more and more what was said ``delay`` samples before, with which the next frame goes on."""
-    late = np.concatenate((said[:delay], said[:-delay]))
+def _flowing(said: Samples, processed: Samples, delay: int) -> Samples:
+    """The first frame as it is while the chain, ``delay`` samples late, has nothing yet, then over into what it made of the beginning."""
     ramp = np.concatenate((np.zeros(delay, np.float32), np.linspace(0.0, 1.0, len(said) - delay, dtype=np.float32)))
-    flowing: Samples = said * (1.0 - ramp) + late * ramp
+    flowing: Samples = said + (processed - said) * ramp
     return flowing
