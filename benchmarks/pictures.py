@@ -215,9 +215,11 @@ def _activity(bench: "Bench") -> None:
 def _jitter(bench: "Bench") -> None:
     """Each preset of the network emulator: how long each packet took, the buffer's delay and its target."""
     presets = sorted(PRESETS)[: 1 if bench.quick else None]
+    voice = bench.corpus.speech()[:1]
     for name in presets:
         network = NetworkEmulator.preset(name, seed=1)
         count = 250 if bench.quick else 1500
+        payloads = encoded(talk(voice, count * 0.02), G722)
         sent = [(at_s, index) for index in range(count) for at_s in network.fates(index * 0.02, 160)]
         transit = np.array([(index * 0.02, 1000 * (at_s - index * 0.02)) for at_s, index in sent]).reshape(-1, 2)
         playout, waiting = Playout(G722), sorted(sent)
@@ -226,7 +228,7 @@ def _jitter(bench: "Bench") -> None:
             now_s = tick * 0.02 + 0.007
             while at < len(waiting) and waiting[at][0] <= now_s:
                 arrival_s, index = waiting[at]
-                playout.put(index, index * 160, index == 0, bytes(160), arrival_s)
+                playout.put(index, index * 160, index == 0, payloads[index], arrival_s)
                 at += 1
             playout.pull(now_s)
             delays.append(playout.delay_ms)
