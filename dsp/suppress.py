@@ -253,7 +253,7 @@ def _follow_noise(power: Array, begun: Array, noise: Array, presence: Array) -> 
         first = fill(0.0)
         for j in range(max(0, k - _FIRST_REACH), min(BINS, k + _FIRST_REACH + 1)):
             first += load(power, j)
-        first = first / (min(BINS, k + _FIRST_REACH + 1) - max(0, k - _FIRST_REACH))
+        first *= 1 / (min(BINS, k + _FIRST_REACH + 1) - max(0, k - _FIRST_REACH))
         before, heard = select(fresh, first, load(noise, k)), load(power, k)
         likelihood = exp2(heard / before * (-_EXPECTED / (1 + _EXPECTED) * _LOG2_E))
         speaks = 1.0 / (1.0 + (1 + _EXPECTED) * likelihood)
@@ -317,9 +317,9 @@ def _share(x: Array, none: float, sure: float) -> Array:
 def _exponential_integral(v: Array) -> Array:
     """exp(E1(v)) - 1 for v >= 1e-5: a fit of its logarithm times v, which goes from Euler's constant at 0 to -v; relative error 3e-7."""
     bounded = least(v, 30.0)
-    above = bounded * (-1.12685322 + bounded * (-0.4478024 - 0.06489997 * bounded))
-    below = 1.0 + bounded * (0.32696624 + 0.04552841 * bounded)
-    return exp2(-0.83274618 + above / below) / v
+    above = bounded * (bounded * (bounded * -0.06489997 - 0.4478024) - 1.12685322)
+    below = bounded * (bounded * 0.04552841 + 0.32696624) + 1.0
+    return exp2(above / below - 0.83274618) / v
 
 
 _LOG2_E = float(np.log2(np.e))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from dsp.spectrum import BINS, HOP, SINE
-from dsp.suppress import PostFilter
+from dsp.suppress import LogSpectralSuppressor, PostFilter
+from tests.kit.reference_suppress import SlowLogSpectral
+from tests.kit.speech import speech
 
 SIZE = 320
 
@@ -116,3 +118,87 @@ def test_a_row_alone_sounds_the_same_as_among_others_whatever_they_send():
     for row in (3, 7, 8):
         np.testing.assert_allclose(again[row, HOP:], x[row, :-HOP], atol=1e-6)
     assert post.speech[0] == 0.25
+
+
+def speech_in_noise(rows, seconds=3.0, seed=7):
+    """Speech at several levels in white noise 15 dB below, after a second of noise alone: noisy and clean, float32 (rows, n)."""
+    clean = np.tile(np.concatenate((np.zeros(16_000, np.float32), speech(seconds))), (rows, 1))
+    clean *= np.geomspace(0.05, 1.0, rows, dtype=np.float32)[:, None]
+    level = np.sqrt(np.mean(clean**2, axis=1, keepdims=True)) * np.float32(10 ** (-15 / 20))
+    return clean + (level * np.random.default_rng(seed).standard_normal(clean.shape)).astype(np.float32), clean
+
+
+def test_the_classical_estimator_equals_its_papers():
+    noisy, _ = speech_in_noise(3)
+    powers = np.abs(np.fft.rfft(np.lib.stride_tricks.sliding_window_view(noisy, 2 * HOP, axis=1)[:, ::HOP] * SINE)) ** 2
+    fast, slow_ones = LogSpectralSuppressor(16), [SlowLogSpectral() for _ in range(3)]
+    worst = []
+    for hop in range(powers.shape[1]):
+        gains = fast.gains(powers[:, hop].astype(np.float32), np.zeros((3, BINS), np.float32))
+        wanted = np.array([one.gains(powers[row, hop]) for row, one in enumerate(slow_ones)])
+        worst.append(np.abs(gains - wanted).max())
+        np.testing.assert_allclose(fast.speech[:3], [one.speech for one in slow_ones], atol=2e-3)
+    assert max(worst) < 5e-3
+    assert np.mean(worst) < 5e-5
+
+
+def test_noise_goes_down_and_speech_stays():
+    noisy, clean = speech_in_noise(2)
+    out = filtered(PostFilter(2, LogSpectralSuppressor(2)), noisy)[:, HOP:]
+    noisy, clean = noisy[:, :-HOP], clean[:, :-HOP]
+    alone = slice(8_000, 15_000)
+    assert (10 * np.log10(np.mean(noisy[:, alone] ** 2, axis=1) / np.mean(out[:, alone] ** 2, axis=1)) > 15).all()
+    before, after = (10 * np.log10(np.mean(clean**2, axis=1) / np.mean((part - clean) ** 2, axis=1)) for part in (noisy, out))
+    assert (after > before + 3).all()
+
+
+def test_noise_alone_is_no_speech_and_speech_is():
+    noisy, clean = speech_in_noise(1)
+    post, told = PostFilter(1, LogSpectralSuppressor(1)), []
+    for at in range(0, noisy.shape[1], SIZE):
+        post.process(np.ascontiguousarray(noisy[:, at : at + SIZE]))
+        told.append(float(post.speech[0]))
+    loud = np.array([np.mean(clean[0, at : at + SIZE] ** 2) for at in range(0, clean.shape[1], SIZE)])
+    spoken, silent = np.array(told)[loud > 0.1 * loud.max()], np.array(told)[10:50]
+    assert silent.max() < 0.5
+    assert np.mean(spoken > 0.5) > 0.95
+
+
+@pytest.mark.parametrize("lead_in", ["zeros", "speech"])
+def test_whatever_comes_first_the_noise_is_soon_found(lead_in):
+    noisy, _ = speech_in_noise(1)
+    first = np.zeros((1, 16_000), np.float32) if lead_in == "zeros" else noisy[:, 16_000:32_000]
+    out = filtered(PostFilter(1, LogSpectralSuppressor(1)), np.concatenate((first, noisy[:, :16_000]), axis=1))
+    last = slice(16_000 + 8_000, 16_000 + 15_000)
+    assert np.mean(noisy[0, 8_000:15_000] ** 2) > 30 * np.mean(out[0, last] ** 2)
+
+
+def test_a_gap_of_digital_silence_is_no_new_noise_floor():
+    noisy, _ = speech_in_noise(1)
+    gap = np.concatenate((noisy[:, :16_000], np.zeros((1, 16_000), np.float32), noisy[:, :3_200]), axis=1)
+    out = filtered(PostFilter(1, LogSpectralSuppressor(1)), gap)
+    assert np.mean(noisy[0, :3_200] ** 2) > 20 * np.mean(out[0, 33_000:] ** 2)
+
+
+@pytest.mark.parametrize("kind", ["square", "constant", "silence", "impulses"])
+def test_garbage_comes_out_finite(kind):
+    n = np.arange(16_000)
+    x = {"square": np.sign(np.sin(n / 50)), "constant": np.ones(16_000), "silence": np.zeros(16_000), "impulses": n % 4_000 == 0}[kind]
+    out = filtered(PostFilter(1, LogSpectralSuppressor(1)), x.astype(np.float32)[None])
+    assert np.isfinite(out).all()
+    assert np.abs(out).max() <= 4
+
+
+def test_the_classical_estimator_keeps_rows_apart_and_starts_anew():
+    noisy, _ = speech_in_noise(18, seconds=1.0)
+    alone = [filtered(PostFilter(1, LogSpectralSuppressor(1)), noisy[row : row + 1])[0] for row in range(18)]
+    soiled = noisy.copy()
+    soiled[2], soiled[9], soiled[10] = np.nan, np.inf, 1.0
+    post = PostFilter(32, LogSpectralSuppressor(32))
+    together = filtered(post, soiled)
+    for row in set(range(18)) - {2, 9, 10}:
+        assert np.array_equal(together[row], alone[row])
+    post.reset(np.arange(18))
+    again = filtered(post, noisy)
+    for row in range(18):
+        assert np.array_equal(again[row], alone[row])
