@@ -319,7 +319,7 @@ def _exponential_integral(v: Array) -> Array:
     bounded = least(v, 30.0)
     above = bounded * (bounded * (bounded * -0.06489997 - 0.4478024) - 1.12685322)
     below = bounded * (bounded * 0.04552841 + 0.32696624) + 1.0
-    return exp2(above / below - 0.83274618) / v
+    return exp2(least(above / below, 0.0) - 0.83274618) / v
 
 
 _LOG2_E = float(np.log2(np.e))
