@@ -42,7 +42,7 @@ def rows(bench: "Bench") -> list[Row]:
 
 
 def _delay_rows(path: EchoPath, scenes: list[EchoScene], delays: Samples) -> list[Row]:
-    """How soon the delay is told after an echo (or a jump's echo) was first heard, and how well at the end; the worst of the takes."""
+    """After how much echo (or echo after a jump) the delay is told, and how well at the end; the worst of the takes."""
     first = max(_until_found_s(scene, told, path.delays_ms[0] / 1000, 0.0) for scene, told in zip(scenes, delays, strict=True))
     error_ms = 1000 * float(np.abs(delays[:, -1] - path.delays_ms[-1] / 1000).max())
     rows = [
@@ -56,13 +56,13 @@ def _delay_rows(path: EchoPath, scenes: list[EchoScene], delays: Samples) -> lis
 
 
 def _until_found_s(scene: EchoScene, told: Samples, delay_s: float, since_s: float) -> float:
-    """Seconds from the first echo after ``since_s`` until the right delay is told; infinity if never."""
-    begin = round(since_s * RATE_HZ)
-    heard = np.abs(scene.echo[begin:]) > 0.03 * float(np.abs(scene.echo).max())
-    echo_s = since_s + int(np.argmax(heard)) / RATE_HZ
-    right = np.abs(told - delay_s) < _NEAR_S
-    right[: math.ceil(since_s / _BLOCK_S)] = False
-    return (int(np.argmax(right)) + 1) * _BLOCK_S - echo_s if right.any() else math.inf
+    """Seconds of echo heard after ``since_s`` until the right delay is told (a pause tells nothing); infinity if it never is."""
+    size = round(_BLOCK_S * RATE_HZ)
+    power = np.mean(scene.echo[: len(scene.echo) // size * size].reshape(-1, size) ** 2, axis=1)
+    begin = math.ceil(since_s / _BLOCK_S)
+    heard = np.cumsum(power[begin:] > 1e-3 * power.max()) * _BLOCK_S
+    right = np.abs(told[begin : len(power)] - delay_s) < _NEAR_S
+    return float(heard[np.argmax(right)]) if right.any() else math.inf
 
 
 def _echo_rows(bench: "Bench", path: EchoPath, scenes: list[EchoScene], outs: list[Samples]) -> list[Row]:
