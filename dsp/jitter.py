@@ -75,11 +75,12 @@ class Missing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """``duration`` ticks have no sound. ``following`` is the packet that begins right after them, when it is here already."""
+    """``duration`` ticks have no sound. ``following`` is the next packet that is here already, ``distance`` ticks from their beginning."""
 
     reason: Missing
     duration: int
     following: Packet | None = None
+    distance: int = 0
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ class JitterCounters:
 
 _BIN_S = 0.005
 _EPOCH_S, _EPOCHS = 0.5, 20
-_LEVEL_S = 0.2
+_LEVEL_S, _LEVEL_MOST = 0.2, 64
 _STEPS_PER_S = 50  # what is not there is passed over in steps of 20 ms at most
 _MARGIN_EVERY = 10  # packets
 _RATING_PER_S = 24.0  # R lost per second of delay below the knee (Cole and Rosenbluth's line; G.107 itself is flat there)
@@ -193,6 +194,11 @@ class JitterBuffer:
     def excess_s(self, now_s: float, taken_ticks: int) -> float:
         """Time in hand, beyond the target, when the ``taken_ticks`` before the playhead were taken just now."""
         return self.delay_s(now_s, taken_ticks) - self.target_s
+
+    @property
+    def playhead(self) -> int | None:
+        """The timestamp, without wrap-around, of what is played next; None before the first packet."""
+        return self._playhead
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -289,25 +295,31 @@ class JitterBuffer:
             self.counters.skipped_ticks += spared
             self._playhead += spared
             hole -= spared
-        self._playhead += duration
-        self._blind = 0
         paused = bool(self._played) and following.sequence == self._played[-1] + 1
-        return Gap(Missing.PAUSED if paused else Missing.LOST, duration, following if duration == hole else None)
+        held = self._held(duration, excess_s) if paused else 0
+        self._playhead += duration - held
+        self._blind = 0
+        if held:
+            return Gap(Missing.PAUSED, duration)
+        return Gap(Missing.PAUSED if paused else Missing.LOST, duration, following, hole)
 
     def _run_blind(self, excess_s: float) -> Gap:
         """No packet is here. The delay comes to its target meanwhile: nothing is lost by it, for the playhead can still go back."""
         assert self._playhead is not None
         step = min(self._frame, self.clock_hz // _STEPS_PER_S)
-        moved = step
-        if excess_s <= -self.settings.hold_s:
-            moved -= min(step, round(-excess_s * self.clock_hz))
-            self.counters.held_ticks += step - moved
-        elif excess_s > self.settings.calm_s:
+        moved = step - self._held(step, excess_s)
+        if excess_s > self.settings.calm_s:
             moved += round(excess_s * self.clock_hz)
             self.counters.skipped_ticks += moved - step
         self._playhead += moved
         self._blind += moved
         return Gap(Missing.EMPTY, step)
+
+    def _held(self, step: int, excess_s: float) -> int:
+        """For how much of a step without sound the playhead stands still, so that the delay grows to its target."""
+        held = min(step, round(-excess_s * self.clock_hz)) if excess_s <= -self.settings.hold_s else 0
+        self.counters.held_ticks += held
+        return held
 
     def _skip(self, ticks: int) -> None:
         """Jump the playhead ahead; what lies before it is given up."""
@@ -323,7 +335,7 @@ class JitterBuffer:
     def _lay_axis(self) -> None:
         self.base_s = math.inf
         self._minima: deque[tuple[int, float]] = deque(maxlen=_EPOCHS)
-        self._lowest_lately: deque[tuple[float, float]] = deque()  # (arrival, transit), both rising; the first is the level
+        self._lowest_lately: deque[tuple[float, float]] = deque(maxlen=_LEVEL_MOST)  # (arrival, transit), both rising
         self._late: NDArray[np.float64] = np.zeros(len(self._cost) + 1)
         self._weight = 1.0
         self._until_margin = _MARGIN_EVERY

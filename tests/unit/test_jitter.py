@@ -1,7 +1,10 @@
 """The jitter buffer on invented arrivals: every time is an argument."""
 
+import math
+import pickle
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +27,7 @@ class Line:
         self.played: list[tuple[float, Packet | Gap]] = []
         self.pending = 0
         self.tick = 0
+        self.most_changed = 0  # ticks by which a packet may be lengthened or shortened, as the playout does
 
     def send(self, index: int, delay_s: float = 0.0, *, timestamp_shift: int = 0) -> None:
         self.due.append((index * self.ptime_s + delay_s, index, timestamp_shift))
@@ -39,6 +43,9 @@ class Line:
             while self.pending < 160:
                 taken = self.buffer.take(now_s)
                 self.pending += taken.duration - (taken.skip if isinstance(taken, Packet) else 0)
+                if isinstance(taken, Packet):
+                    excess_s = self.buffer.excess_s(now_s, taken.duration - taken.skip)
+                    self.pending += self.most_changed * (int(excess_s < -0.005) - int(excess_s > 0.025))
                 self.played.append((now_s, taken))
             self.pending -= 160
             self.tick += 1
@@ -179,6 +186,94 @@ def test_a_slower_path_is_followed() -> None:
     line.run(7.9)
     heard = line.indices()
     assert heard[-1] > 370 and not set(range(125, 370)) - set(heard)
+
+
+def test_what_comes_late_into_a_gap_is_played_after_all() -> None:
+    """Everything stands still for 150 ms and then comes at once: nothing is lost, the delay grows and is worn down again."""
+    line = Line()
+    line.most_changed = 24
+    for index in range(400):
+        line.send(index, 0.15 - (index - 100) * 0.02 if 100 <= index < 108 else 0.0)
+    line.run(2.0)
+    before_s = line.delay_s
+    line.run(2.2)
+    assert line.delay_s >= before_s + 0.1 and line.buffer.counters.returned_ticks > 800
+    line.run(7.9)
+    assert line.indices() == list(range(len(line.indices()))) and line.buffer.counters.discarded == 0
+    assert line.delay_s < before_s + 0.05
+
+
+def test_of_what_comes_after_an_outage_the_newest_is_played() -> None:
+    line = Line()
+    for index in range(400):
+        line.send(index, 3.0 - (index - 100) * 0.02 if 100 <= index < 250 else 0.0)
+    line.run(7.9)
+    missing = sorted(set(range(370)) - set(line.indices()))
+    assert missing == list(range(100, missing[-1] + 1)) and 230 <= missing[-1] <= 240
+    assert line.buffer.counters.discarded == len(missing)
+    assert line.delay_s < 0.35
+
+
+def test_a_queue_that_fills_and_drains_is_followed_both_ways() -> None:
+    """A swing of 200 ms in two seconds, within what may be lengthened and shortened: no packet is late, no delay stays behind."""
+    line = Line()
+    line.most_changed = 24
+    for index in range(600):
+        line.send(index, 0.1 - 0.1 * math.cos(math.pi * (index - 200) / 100) if 200 <= index < 400 else 0.0)
+    line.run(6.0)
+    top_s = line.delay_s
+    line.run(11.9)
+    assert top_s > 0.18 and line.delay_s < 0.07
+    assert line.buffer.counters.discarded == 0 and line.indices() == list(range(len(line.indices())))
+
+
+def test_a_spike_hardly_moves_the_target() -> None:
+    line = Line()
+    line.most_changed = 24
+    for index in range(600):
+        line.send(index, 0.4 - (index % 200 - 100) * 0.02 if 100 <= index % 200 < 120 else 0.0)
+    targets = []
+    while line.tick * 0.02 < 11.9:
+        line.run(line.tick * 0.02 + 0.02)
+        targets.append(line.buffer.target_s)
+    assert np.median(targets) <= 0.04 and np.mean(np.array(targets) > 0.1) < 0.1
+
+
+@pytest.mark.parametrize("percent", [-1, 1])
+def test_a_clock_one_percent_off_is_followed(percent: int) -> None:
+    line = Line()
+    line.most_changed = 24
+    for index in range(1_500):
+        line.due.append((index * 0.02 * (1 + percent / 100), index, 0))
+    line.run(29.5 * (1 + percent / 100))
+    assert line.buffer.counters.discarded == 0 and not line.gaps(Missing.LOST) and len(line.gaps(Missing.EMPTY)) <= 2
+    true_delay_s = line.tick * 0.02 - 0.015 - (line.buffer.playhead - line.first_timestamp - line.pending) / CLOCK_HZ * (1 + percent / 100)
+    assert true_delay_s < 0.08
+
+
+def test_talk_after_a_pause_begins_at_the_target() -> None:
+    """A queue of 150 ms has drained just before the pause; nobody shortens here, so what is over has to go with the pause."""
+    line = Line()
+    for index in range(150):
+        line.send(index, max(0.0, 0.15 - 0.02 * max(0, index - 130)) if index >= 50 else 0.0)
+    line.run(2.9)
+    assert line.delay_s - line.buffer.target_s > 0.1
+    for index in range(150, 200):
+        line.due.append((index * 0.02 + 1.0, index, 8_000))
+    line.run(4.9)
+    assert line.delay_s - line.buffer.target_s < 0.055 and line.buffer.counters.discarded == 0
+
+
+def test_numbers_may_wrap_as_often_as_they_like() -> None:
+    """Half of the sequence numbers lost each time: 65,535 wraps; the timestamps wrap 16,000 times. The state does not grow."""
+    buffer, sizes = JitterBuffer(CLOCK_HZ), set()
+    for k in range(2 * 65_536):
+        arrival_s = (k // 2) * 2**30 / CLOCK_HZ + (k % 2) * 0.02
+        buffer.put((k * 32_767) & 0xFFFF, ((k // 2) * 2**30 + (k % 2) * 160) & 0xFFFFFFFF, 160, b"", arrival_s)
+        buffer.take(arrival_s)
+        sizes.add(len(buffer))
+    assert max(sizes) <= 2 and buffer.counters.received == 2 * 65_536
+    assert len(pickle.dumps(buffer)) < 6_000
 
 
 def test_overflow_drops_the_oldest() -> None:
