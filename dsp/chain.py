@@ -70,6 +70,11 @@ class Chain:
     def echo_return_loss_enhancement_db(self) -> Array:
         return self._loss.erle_db
 
+    @property
+    def gain_db(self) -> Array:
+        """What the automatic gain adds now, (capacity,)."""
+        return self._gain.gain_db
+
     def switch(self, row: int, stages: Stages) -> None:
         """From now on, these stages for this row."""
         self._high_pass.enabled[row] = stages.high_pass
