@@ -12,7 +12,7 @@ from benchmarks.loss_concealment import arrivals, encoded
 from benchmarks.ours import chained
 from benchmarks.peers import Samples
 from benchmarks.scenes import RATE_HZ, EchoScene, NoisyMix, delayed_paths, echo_paths, echo_scene, noisy_mixes, talk
-from dsp.chain import Chain
+from dsp.chain import Chain, Stages
 from dsp.gain import TARGET_DBFS, AutomaticGain, Limiter
 from dsp.highpass import SECTIONS
 from dsp.mos import rate
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _ECHO_PEERS = ("aec3+ns", "speex+res")
 _NOISE_PEERS = ("rnnoise", "webrtc-ns4", "speex-ns")
 _LOWEST_DB = -100.0
+_LEVEL_KEPT = Stages(gain=False)
+"""As the peers do: what is heard shall not differ by loudness."""
 
 
 def draw(bench: "Bench") -> None:
@@ -59,7 +61,7 @@ def _echo(bench: "Bench") -> None:
     """Every path: spectrograms, and echo return loss enhancement over time."""
     paths = echo_paths(bench.corpus, quick=bench.quick)
     scenes = [echo_scene(bench.corpus, path) for path in paths]
-    cleaned = chained([scene.mic for scene in scenes], [scene.far for scene in scenes])
+    cleaned = chained([scene.mic for scene in scenes], [scene.far for scene in scenes], stages=_LEVEL_KEPT)
     for path, scene, ours in zip(paths, scenes, cleaned, strict=True):
         theirs = {name: bench.cancelled(name, scene.mic, scene.far) for name in _ECHO_PEERS if name in bench.peers.cancellers}
         _one_echo(bench, path.name, scene, {"ours": ours, **theirs})
@@ -88,6 +90,7 @@ def _echo_delay(bench: "Bench") -> None:
     cleaned = chained(
         [scene.mic for scene in scenes],
         [scene.far for scene in scenes],
+        stages=_LEVEL_KEPT,
         watch=lambda chain: found.append(1000 * chain.echo_delay_s[: len(scenes)].astype(np.float64)),
     )
     delays_ms = np.array(found)
@@ -109,7 +112,8 @@ def _echo_delay(bench: "Bench") -> None:
 def _devices(bench: "Bench") -> None:
     """Recordings of real devices."""
     pairs = bench.corpus.echo_real()[: 1 if bench.quick else None]
-    for pair, ours in zip(pairs, chained([one.mic for one in pairs], [one.far for one in pairs]), strict=True):
+    cleaned = chained([one.mic for one in pairs], [one.far for one in pairs], stages=_LEVEL_KEPT)
+    for pair, ours in zip(pairs, cleaned, strict=True):
         theirs = {name: bench.cancelled(name, pair.mic, pair.far) for name in _ECHO_PEERS if name in bench.peers.cancellers}
         sounds = {"loudspeaker": pair.far, "microphone": pair.mic, "ours": ours, **theirs}
         bench.keep("device", pair.name, sounds)
@@ -120,7 +124,7 @@ def _noise(bench: "Bench") -> None:
     mixes = noisy_mixes(bench.corpus, 5.0, most=1 if bench.quick else 15)
     seen: dict[str, NoisyMix] = {mix.name.partition(" in ")[2]: mix for mix in mixes}
     chosen = list(seen.values())
-    for mix, ours in zip(chosen, chained([mix.noisy for mix in chosen]), strict=True):
+    for mix, ours in zip(chosen, chained([mix.noisy for mix in chosen], stages=_LEVEL_KEPT), strict=True):
         theirs = {name: bench.suppressed(name, mix.noisy) for name in _NOISE_PEERS if name in bench.peers.suppressors}
         sounds = {"noisy, 5 dB": mix.noisy, "clean": mix.clean, "ours": ours, **theirs}
         bench.keep("noise", mix.name, sounds)
@@ -176,7 +180,7 @@ def _gain(bench: "Bench") -> None:
 def _full_band(bench: "Bench") -> None:
     """48 kHz: speech in noise through the band split."""
     mix = noisy_mixes(bench.corpus, 10.0, rate_hz=48_000, most=1)[0]
-    ours = chained([mix.noisy], rate_hz=48_000)[0]
+    ours = chained([mix.noisy], stages=_LEVEL_KEPT, rate_hz=48_000)[0]
     theirs = {"rnnoise": bench.suppressed("rnnoise", mix.noisy, 48_000)} if "rnnoise" in bench.peers.suppressors else {}
     sounds = {"noisy, 10 dB": mix.noisy, "clean": mix.clean, "ours": ours, **theirs}
     bench.keep("full band", mix.name, sounds, 48_000)

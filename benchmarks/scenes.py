@@ -5,7 +5,8 @@ shipped prompts, made noises and simulated rooms take their place:
 
     speech16k/*.wav  speech48k/*.wav                 clean speech
     noise/*.wav      rir/*.wav                       noises; room impulse responses
-    echo_real/NAME_mic.wav  NAME_lpb.wav             recordings of real devices ("fe" in the name: nobody near talks)
+    echo_real/NAME_mic.wav  NAME_lpb.wav             recordings of real devices ("fe" or "farend" in the name: nobody near
+                                                     talks; "ne" or "nearend": nobody far does; else both)
     echo_syn/NAME_mic.wav   NAME_ref.wav  NAME_gt.wav   made echo with the clean near end (gt)
     plc/NAME.wav                                     clips for loss concealment
 
@@ -142,10 +143,7 @@ class Corpus:
         return _wavs(self.folder / folder)
 
     def echo_real(self) -> list[EchoRecording]:
-        return [
-            EchoRecording(name, far, mic, "far" if "fe" in name.split("_") or "farend" in name else "double")
-            for name, far, mic in self._pairs("echo_real", "lpb")
-        ]
+        return [EchoRecording(name, far, mic, _talk_of(name)) for name, far, mic in self._pairs("echo_real", "lpb")]
 
     def echo_made(self) -> list[EchoRecording]:
         pairs = self._pairs("echo_syn", "ref")
@@ -408,6 +406,13 @@ def _split(clips: list[Clip], split: Split, groups: list[str]) -> list[Clip]:
 
 def _seed(*words: str) -> int:
     return zlib.crc32(" ".join(words).encode())
+
+
+def _talk_of(name: str) -> Literal["far", "near", "double"]:
+    words = name.split("_")
+    if "fe" in words or "farend" in words:
+        return "far"
+    return "near" if "ne" in words or "nearend" in words else "double"
 
 
 def _wavs(folder: Path) -> list[Clip]:

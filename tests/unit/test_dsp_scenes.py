@@ -105,14 +105,20 @@ def test_splits_share_nothing_and_leave_nothing_out(corpus: Corpus) -> None:
 
 
 def test_a_folder_of_its_own_is_read(tmp_path: Path) -> None:
-    for folder, names in {"speech16k": ["anna_1", "anna_2", "bert_1"], "noise": ["fan"], "echo_real": ["a_mic", "a_lpb", "b_mic"]}.items():
+    for folder, names in {
+        "speech16k": ["anna_1", "anna_2", "bert_1"],
+        "noise": ["fan"],
+        "echo_real": ["a_mic", "a_lpb", "b_mic", "c_fe_mic", "c_fe_lpb"],
+    }.items():
         (tmp_path / folder).mkdir()
         for number, name in enumerate(names):
             write_wav(tmp_path / folder / f"{name}.wav", noise(1.0, seed=number))
     corpus = Corpus(tmp_path)
     assert [clip.name for clip in corpus.speech("dev")] == ["anna_1", "anna_2"]
     assert [clip.name for clip in corpus.speech("heldout")] == ["bert_1"]
-    assert [one.name for one in corpus.echo_real()] == ["a"], "a microphone without its loudspeaker is no pair"
+    assert [(one.name, one.talk) for one in corpus.echo_real()] == [("a", "double"), ("c_fe", "far")], (
+        "a microphone without its loudspeaker is no pair"
+    )
     assert corpus.echo_made() == [] and corpus.responses() == [] and corpus.clips("plc") == []
 
 
