@@ -40,10 +40,12 @@ def holds(goal: str, value: float, peer_value: float | None = None) -> bool | No
         return None
     sign, _, bound = goal.partition(" ")
     match bound.split():
+        case ["peer"] | [_, "x", "peer"] | ["peer", "+" | "-", _] if peer_value is None:
+            raise ValueError(f"goal {goal!r} speaks of a peer that was not measured")
+        case ["peer"]:
+            limit = float(peer_value or 0.0)
         case [figure]:
             limit = float(figure)
-        case [_, "x", "peer"] | ["peer", "+" | "-", _] if peer_value is None:
-            raise ValueError(f"goal {goal!r} speaks of a peer that was not measured")
         case [factor, "x", "peer"]:
             limit = float(factor) * float(peer_value or 0.0)
         case ["peer", "+" | "-" as plus, figure]:

@@ -21,6 +21,8 @@ from tests.kit.speech import speech
         ("<= 60", 61, None, False),
         ("<= 0.6 x peer", 5, 10, True),
         ("<= 0.6 x peer", 7, 10, False),
+        (">= peer", 3.0, 3.0, True),
+        (">= peer", 2.99, 3.0, False),
         (">= peer + 0.2", 3.2, 3.0, True),
         (">= peer + 0.2", 3.19, 3.0, False),
         (">= peer - 0.05", 2.95, 3.0, True),
