@@ -17,7 +17,7 @@ from dsp.levels import rms_dbfs
 from dsp.resample import Resampler
 from dsp.stretch import SILENCE_DBFS, lengthen, shorten
 from media.codec import CodecError, OpusDecoder, Samples, make_native_decoder
-from rooms.audio import AudioCodec
+from rooms.audio import PCMA, AudioCodec
 
 _OPUS_FLOOR_S = 0.04  # two packets, so that the next one, with the copy of a lost one, is here in time
 _OPUS_STEP_HZ = 400  # libopus makes up multiples of 2.5 ms
@@ -37,7 +37,8 @@ class PlayoutCounters:
 
     ``concealed_samples`` are those of lost, late or broken packets; pauses of the sender (DTX) are ``comfort_noise_samples``.
     ``fec_packets_received`` mended a loss; ``fec_packets_carried``, a name of ours, are all that held in-band FEC.
-    ``jitter_buffer_delay_s`` sums over the ``jitter_buffer_emitted_count`` samples that came out of packets.
+    ``jitter_buffer_delay_s`` and ``jitter_buffer_target_delay_s`` sum over the ``jitter_buffer_emitted_count`` samples that came out of
+    packets; the delay is that over the fastest packet.
     """
 
     packets_received: int = 0
@@ -54,6 +55,7 @@ class PlayoutCounters:
     removed_samples_for_acceleration: int = 0
     total_samples_received: int = 0
     jitter_buffer_delay_s: float = 0.0
+    jitter_buffer_target_delay_s: float = 0.0
     jitter_buffer_emitted_count: int = 0
 
 
@@ -210,6 +212,7 @@ class Playout:
         emitted = self._scaled(len(sound) + len(changed) - len(together))
         self._counters.jitter_buffer_emitted_count += emitted
         self._counters.jitter_buffer_delay_s += emitted * self._delay_s
+        self._counters.jitter_buffer_target_delay_s += emitted * self._jitter.target_s
         return changed
 
     # -- packets
@@ -348,3 +351,14 @@ class Playout:
 
     def _scaled(self, native_samples: int) -> int:
         return native_samples * self.rate_hz // self._native_hz
+
+
+def rehearse() -> None:
+    """A second of a hum that loses a packet and then comes late and all at once: what it needs is compiled, or loaded, afterwards."""
+    playout, hum = Playout(PCMA), bytes(0x65 ^ (k // 25 % 2 << 7) for k in range(160))
+    waiting = sorted((25 if 10 <= number < 25 else number, number) for number in range(50) if number != 5)
+    for tick in range(50):
+        while waiting and waiting[0][0] <= tick:
+            _, number = waiting.pop(0)
+            playout.put(number, 160 * number, False, hum, 0.02 * tick)
+        playout.pull(0.02 * tick + 0.005)

@@ -26,6 +26,7 @@ from media.leg import COUNTERS, Leg
 from media.messages import MediaRefusal
 from media.peer import PeerTimes
 from media.phone_leg import PhoneLeg
+from media.playout import rehearse as rehearse_playout
 from media.quality import LegQuality
 from media.recorder import Recorder
 from media.rehearsal import rehearse
@@ -107,6 +108,7 @@ class MediaWorker:
 
     def _rehearse_voices(self) -> None:
         begun_s = time.monotonic()
+        rehearse_playout()
         self._voices.rehearse()
         took_s = time.monotonic() - begun_s
         if took_s > _LONG_REHEARSAL_S:

@@ -161,28 +161,40 @@ def played(trace: Trace) -> Heard:
 
 def neteq(trace: Trace) -> Heard:
     """NetEQ's rule; the better one of its own limit and ours."""
-    return max((_neteq(trace, most_ms) for most_ms in (2_000.0, 500.0)), key=lambda heard: heard.mos)
+    targets_ms, levels_ms = _neteq_targets(trace)
+    return max((_followed(trace, targets_ms, levels_ms, most_ms) for most_ms in (2_000.0, 500.0)), key=lambda heard: heard.mos)
 
 
-def _neteq(trace: Trace, most_ms: float, *, step_ms: float = 3.0) -> Heard:
-    """The delay is the least transit of the last two seconds and the target; a packet that takes longer is late."""
-    rule, transits_ms = NetEqRule(), trace.arrivals_ms - trace.sent_ms
-    recent: deque[tuple[float, float]] = deque()
-    least_ms, delay_ms, late, delays_ms, newest = math.inf, transits_ms[0] + rule.target_ms, 0, [], -1
-    for sent_ms, transit_ms, number in zip(trace.sent_ms, transits_ms, trace.numbers, strict=True):
-        least_ms = min(least_ms, transit_ms)
-        level_ms = min(transit for _, transit in recent) if recent else transit_ms
-        wanted_ms = min(least_ms + most_ms, level_ms + rule.target_ms)
-        delay_ms = wanted_ms if wanted_ms > delay_ms else max(wanted_ms, delay_ms - step_ms)
-        delays_ms.append(delay_ms - sent_ms * trace.clock_error - trace.fastest_ms)
-        late += transit_ms > delay_ms
-        recent.append((sent_ms, transit_ms))
-        while recent[0][0] < sent_ms - 2_000.0:
-            recent.popleft()
-        rule.update(transit_ms - min(transit for _, transit in recent), sent_ms, reordered=number < newest)
+def _neteq_targets(trace: Trace) -> tuple[list[float], list[float]]:
+    """What the rule asks for when a packet comes, and the least transit of the two seconds before it."""
+    rule, newest = NetEqRule(), -1
+    lowest: deque[tuple[float, float]] = deque()  # (sent, transit), both rising
+    targets_ms, levels_ms = [], []
+    for sent_ms, transit_ms, number in zip(trace.sent_ms, trace.arrivals_ms - trace.sent_ms, trace.numbers, strict=True):
+        targets_ms.append(rule.target_ms)
+        levels_ms.append(lowest[0][1] if lowest else transit_ms)
+        while lowest and lowest[-1][1] >= transit_ms:
+            lowest.pop()
+        lowest.append((sent_ms, transit_ms))
+        while lowest[0][0] < sent_ms - 2_000.0:
+            lowest.popleft()
+        rule.update(transit_ms - lowest[0][1], sent_ms, reordered=number < newest)
         newest = max(newest, int(number))
+    return targets_ms, levels_ms
+
+
+def _followed(trace: Trace, targets_ms: list[float], levels_ms: list[float], most_ms: float, *, step_ms: float = 3.0) -> Heard:
+    """The delay is the level and the target; a packet that takes longer is late."""
+    transits_ms = trace.arrivals_ms - trace.sent_ms
+    least_ms, delay_ms, delays_ms, late = math.inf, -math.inf, np.empty(len(transits_ms)), 0
+    for k, (transit_ms, target_ms, level_ms) in enumerate(zip(transits_ms, targets_ms, levels_ms, strict=True)):
+        least_ms = min(least_ms, transit_ms)
+        wanted_ms = min(least_ms + most_ms, level_ms + target_ms)
+        delay_ms = wanted_ms if wanted_ms > delay_ms else max(wanted_ms, delay_ms - step_ms)
+        delays_ms[k] = delay_ms
+        late += transit_ms > delay_ms
     loss = (trace.lost + late) / trace.spoken
-    return Heard(loss, loss, trace.arrivals_ms / 1000, np.array(delays_ms))
+    return Heard(loss, loss, trace.arrivals_ms / 1000, delays_ms - trace.sent_ms * trace.clock_error - trace.fastest_ms)
 
 
 class NetEqRule:
@@ -192,7 +204,7 @@ class NetEqRule:
         self.target_ms = 80.0
         self._underruns = _Forgetting(0.983)
         self._reorders = _Forgetting(0.9993)
-        self._underrun_ms = 80.0
+        self._underrun_ms, self._reordered = 80.0, False
         self._window_from_ms: float | None = None
         self._largest_ms = 0.0
 
@@ -204,8 +216,9 @@ class NetEqRule:
             self._underruns.add(self._largest_ms)
             self._underrun_ms = (self._underruns.quantile(0.95) + 1) * 20.0
             self._window_from_ms, self._largest_ms = sent_ms, 0.0
+        self._reordered |= reordered
         self._reorders.add(delay_ms if reordered else 0.0)
-        self.target_ms = max(self._underrun_ms, self._reorders.cheapest_ms(20.0))
+        self.target_ms = max(self._underrun_ms, self._reorders.cheapest_ms(20.0) if self._reordered else 0.0)
 
 
 class _Forgetting:
