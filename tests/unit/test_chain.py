@@ -22,7 +22,10 @@ def run(chain: Chain | FullBandChain, near: np.ndarray, far: np.ndarray | None =
     return np.concatenate([chain.process(near[:, at : at + tick].copy(), far[:, at : at + tick].copy()) for at in blocks], axis=1)
 
 
-def switched(rows: int, stages: Stages = Stages(), *, full_band: bool = False) -> Chain | FullBandChain:
+EVERYTHING = Stages()
+
+
+def switched(rows: int, stages: Stages = EVERYTHING, *, full_band: bool = False) -> Chain | FullBandChain:
     chain = FullBandChain(rows) if full_band else Chain(rows)
     for row in range(rows):
         chain.switch(row, stages)
@@ -154,5 +157,7 @@ def _state_bytes(thing: object, seen: set[int] | None = None) -> int:
     seen.add(id(thing))
     if isinstance(thing, np.ndarray):
         return thing.nbytes
-    parts = thing if isinstance(thing, list | tuple) else thing.values() if isinstance(thing, dict) else vars(thing).values() if hasattr(thing, "__dict__") else ()  # fmt: skip
+    if isinstance(thing, dict):
+        thing = list(thing.values())
+    parts = thing if isinstance(thing, list | tuple) else list(getattr(thing, "__dict__", {}).values())
     return sum(_state_bytes(part, seen) for part in parts)
