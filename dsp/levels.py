@@ -25,8 +25,8 @@ _CLIPPING_S = 1.0
 _SMOOTHING = np.float32(0.3)  # of a hop's power, before its minimum is looked for: 30 ms
 _WINDOW_HOPS = np.float32(200)
 _SPEECH_ABOVE = np.float32(10**0.9)  # over the noise floor, from which on a hop counts as speech
-_ACTIVE_HOPS = np.float32(300)  # of speech over which the active level is averaged
-_LEAK = np.float32(10**-0.002)  # per hop of speech that lies too low: 2 dB/s, so that a far quieter voice is found again
+_ACTIVE_HOPS = np.float32(500)  # of speech over which the active level is averaged
+_LEAK = np.float32(10**-0.003)  # per hop of speech that lies too low: 3 dB/s, so that a far quieter voice is found again
 _DB = np.float32(10 * math.log10(2))
 
 

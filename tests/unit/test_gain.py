@@ -173,16 +173,16 @@ class SlowGain:
         floor = self.floor(power)
         speaks = speech >= 0.5 and power > 10**0.6 * floor
         if speaks and power > 10**-1.59 * self.level:
-            self.hops = min(self.hops + 1, 300)
+            self.hops = min(self.hops + 1, 500)
             self.level += (power - self.level) / self.hops
         elif speaks:
-            self.level *= 10**-0.002
+            self.level *= 10**-0.003
         former = self.gain_db
         if speaks and self.hops >= 10 and power > 10**-1.59 * self.level:
             wanted = np.clip(TARGET_DBFS - 10 * np.log10(max(self.level, 1e-10)), LEAST_GAIN_DB, MOST_GAIN_DB)
             distance = min(wanted, max(0.0, MOST_NOISE_DBFS - 10 * np.log10(floor))) - former
             beyond = np.sign(distance) * max(0.0, abs(distance) - 1.0)
-            self.gain_db += np.clip(0.02 * beyond, -DOWN_DB_S / 100, UP_DB_S / 100)
+            self.gain_db += np.clip(0.012 * beyond, -DOWN_DB_S / 100, UP_DB_S / 100)
         return x * np.linspace(10 ** (former / 20), 10 ** (self.gain_db / 20), len(x) + 1)[1:]
 
     def floor(self, power):
