@@ -7,11 +7,12 @@ no special case. The delay of a packet is counted from the fastest packet of the
     transit = arrival - timestamp / clock        base = least transit of 10 s        level = least transit of 200 ms
     on time  <=>  transit - base <= delay        delay = now - base - playhead / clock, when the packet is wanted
 
-**Target.** ``(level - base) + margin``. The level follows queues that fill and drain (slow swings, clocks that differ), at once and in
-both directions. The margin is where the E-model's rating would be best: a histogram of how far packets come behind the level before
-them, forgetting over six seconds, says how much would be late, and late packets cost rating as delay itself does. A spike or an outage
-is behind the level with its first packets only and so hardly moves the margin. The playhead is brought to the target by its owner, who
-shortens or lengthens the sound (``excess_s``), and by standing still or jumping where nothing is played anyway.
+**Target.** ``(level - base) + rising + margin``. The level follows queues that fill and drain (slow swings, clocks that differ), at once
+and in both directions; ``rising``, its growth in 200 ms, is for where it will be next. The margin is where the E-model's rating would be
+best: a histogram of how far packets come behind the level before them, forgetting over six seconds, says how much would be late, and late
+packets cost rating as delay itself does. A spike or an outage is behind the level with its first packets only and so hardly moves the
+margin. The playhead is brought to the target by its owner, who shortens or lengthens the sound (``excess_s``), and by standing still or
+jumping where nothing is played anyway.
 
 **Going back.** Where nothing has come, the playhead runs on blindly, as it would over a loss. When a packet comes for the blind stretch
 after all, it was not lost but late, and nothing behind it has been played: the playhead goes back to it. The delay grows by that much
@@ -102,6 +103,7 @@ class JitterCounters:
 _BIN_S = 0.005
 _EPOCH_S, _EPOCHS = 0.5, 20
 _LEVEL_S, _LEVEL_MOST = 0.2, 64
+_RISING_MOST_S = 0.05
 _STEPS_PER_S = 50  # what is not there is passed over in steps of 20 ms at most
 _MARGIN_EVERY = 10  # packets
 _RATING_PER_S = 24.0  # R lost per second of delay below the knee (Cole and Rosenbluth's line; G.107 itself is flat there)
@@ -349,26 +351,30 @@ class JitterBuffer:
         elif transit_s < self._minima[-1][1]:
             self._minima[-1] = (epoch, transit_s)
             self.base_s = min(self.base_s, transit_s)
-        behind_s = transit_s - self._level_s(transit_s, arrival_s)
+        lately = self._lowest_lately
+        behind_s = max(0.0, transit_s - self._level_s(arrival_s)) if lately else 0.0
+        while lately and lately[-1][1] >= transit_s:
+            lately.pop()
+        lately.append((arrival_s, transit_s))
+        while lately[0][0] < arrival_s - 2 * _LEVEL_S:
+            lately.popleft()
         self._late[min(int(behind_s / _BIN_S), len(self._cost))] += self._weight
         self._weight *= 1.0 + 1.0 / self.settings.memory_packets
         self._until_margin -= 1
         if not self._until_margin:
             self._until_margin = _MARGIN_EVERY
             self._choose_margin()
-        risen_s = self._lowest_lately[0][1] - self.base_s
-        self.target_s = min(self.settings.highest_s, self._margin_s + risen_s)
+        level_s = self._level_s(arrival_s)
+        rising_s = min(_RISING_MOST_S, level_s - lately[0][1])
+        self.target_s = min(self.settings.highest_s, self._margin_s + level_s - self.base_s + rising_s)
 
-    def _level_s(self, transit_s: float, arrival_s: float) -> float:
-        """The level before this packet, or its transit if that is lower; the packet counts in the next level."""
-        lately = self._lowest_lately
-        while len(lately) > 1 and lately[0][0] < arrival_s - _LEVEL_S:
-            lately.popleft()
-        level_s = min(lately[0][1], transit_s) if lately else transit_s
-        while lately and lately[-1][1] >= transit_s:
-            lately.pop()
-        lately.append((arrival_s, transit_s))
-        return level_s
+    def _level_s(self, arrival_s: float) -> float:
+        """The least transit of the last 200 ms, or of the last packet where none came in that time."""
+        since_s, lately = arrival_s - _LEVEL_S, self._lowest_lately
+        for at_s, transit_s in lately:
+            if at_s >= since_s:
+                return transit_s
+        return lately[-1][1]
 
     def _choose_margin(self) -> None:
         """The delay over the level with the least loss of rating; bin k is on time when that is (k + 1) bins."""

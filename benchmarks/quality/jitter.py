@@ -121,7 +121,7 @@ def _group(bench: "Bench", group: list[Trace], title: str, *, judged: bool) -> l
             Row(case, "concealed", 100 * heard.concealed, "%"),
             Row(case, "delay over the fastest packet", heard.delay_ms, "ms", PEER, peer.delay_ms),
         ]
-        bench.plot("jitter", trace.name, _drawing(trace, heard, peer))
+        bench.plot("jitter", f"{trace.name} and {PEER}", _drawing(trace, heard, peer))
     case = f"jitter buffer: {len(group)} {title}"
     goal = ">= peer + 0.4" if judged else ""
     return [
