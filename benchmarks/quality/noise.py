@@ -7,6 +7,7 @@ noisy speech, which no suppression may make less intelligible.
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -54,7 +55,8 @@ def rows(bench: "Bench") -> list[Row]:
 def estimators() -> dict[str, Callable[[int], Suppressor]]:
     """Those there are, by name, each made for so many rows."""
     found: dict[str, Callable[[int], Suppressor]] = {"classical": LogSpectralSuppressor}
-    if find_spec("ml.suppressor") is not None:
+    spec = find_spec("ml.suppressor")
+    if spec and spec.origin and Path(spec.origin).with_name("suppressor.npz").exists():
         found["learned"] = import_module("ml.suppressor").Suppressor
     return found
 
