@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import benchmarks
-from benchmarks.report import Options, Row, as_json, as_table
+from benchmarks.report import CannotRun, Options, Row, as_json, as_table
 
 _PARTS = {"__main__", "report", "speech", "relay", "phones", "metrics", "scenes", "ours", "pictures", "peers", "quality"}
 
@@ -34,9 +34,11 @@ def main(arguments: list[str]) -> int:
     if chosen.data is not None and not chosen.data.is_dir():
         parser.error(f"--data: {chosen.data} is no folder")
     run = importlib.import_module(f"benchmarks.{chosen.name}").run
-    rows: list[Row] = run(
-        Options(chosen.data, chosen.quick, tuple(chosen.peer), tuple(filter(None, chosen.only.split(","))), chosen.plots, chosen.samples)
-    )
+    only = tuple(filter(None, chosen.only.split(",")))
+    try:
+        rows: list[Row] = run(Options(chosen.data, chosen.quick, tuple(chosen.peer), only, chosen.plots, chosen.samples))
+    except CannotRun as error:
+        parser.error(str(error))
     print(as_table(chosen.name, rows))
     if chosen.json:
         print(as_json(chosen.name, rows))

@@ -18,7 +18,7 @@ import media
 from benchmarks import quality
 from benchmarks.peers import Peers, Samples, find
 from benchmarks.pictures import draw
-from benchmarks.report import Options, Row
+from benchmarks.report import CannotRun, Options, Row
 from benchmarks.scenes import Corpus, write_wav
 
 Result = TypeVar("Result")
@@ -85,7 +85,7 @@ def stages() -> list[str]:
 def run(options: Options) -> list[Row]:
     wanted = options.only or tuple(stages())
     if unknown := [name for name in wanted if name not in stages()]:
-        raise ValueError(f"no stage {unknown[0]!r}; there are {', '.join(stages())}")
+        raise CannotRun(f"no stage {unknown[0]!r}; there are {', '.join(stages())}")
     data = options.data or Path(media.__path__[0]) / "prompts"
     bench = Bench(data, find(options.peers), options.quick, options.plots, options.samples)
     rows: list[Row] = []

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.signal import resampled
+from benchmarks.report import CannotRun
 
 Samples = NDArray[np.float32]
 RATE_HZ = 16_000
 _LONGEST_AECMOS_S = 20
 
 
-class MetricMissing(Exception):
+class MetricMissing(CannotRun):
     """The package that computes it is not installed; the message says how to get it."""
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 from api import results
 from api.results import Row, machine
 
-__all__ = ["Options", "Row", "as_json", "as_table"]
+__all__ = ["CannotRun", "Options", "Row", "as_json", "as_table"]
 
 _PACKAGES = ("aiortc", "av", "numpy", "scipy", "numba", "G722", "pesq", "pywebrtc-audio", "livekit", "pyrnnoise", "speechmos")
+
+
+class CannotRun(Exception):
+    """Not as it was asked for; the message says why, or what to install."""
 
 
 @dataclass(frozen=True, slots=True)

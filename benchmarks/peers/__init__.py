@@ -13,10 +13,12 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.report import CannotRun
+
 Samples = NDArray[np.float32]
 
 
-class PeerMissing(Exception):
+class PeerMissing(CannotRun):
     """The peer is not installed; the message says how to get it."""
 
 
@@ -67,12 +69,12 @@ class Peers:
 
 
 def find(wanted: Iterable[str] = ()) -> Peers:
-    """All installed peers, or those ``wanted`` by name. One that was asked for and is missing is an error (PeerMissing, or ValueError
+    """All installed peers, or those ``wanted`` by name. One that was asked for and is missing is an error (PeerMissing, or CannotRun
     for an unknown name); any other is named on stderr and left out."""
     makers = _makers()
     names = tuple(wanted)
     if unknown := [name for name in names if name not in makers]:
-        raise ValueError(f"no peer {unknown[0]!r}; there are {', '.join(makers)}")
+        raise CannotRun(f"no peer {unknown[0]!r}; there are {', '.join(makers)}")
     found: list[object] = []
     for name in names or makers:
         try:

@@ -9,10 +9,12 @@ from scipy.io import wavfile
 from scipy.signal import fftconvolve
 
 from benchmarks import metrics
+from benchmarks.__main__ import main
 from benchmarks.dsp_quality import Bench, plain
 from benchmarks.metrics import Samples
 from benchmarks.peers import find
 from benchmarks.peers.signal import resampled, shifted
+from benchmarks.report import CannotRun
 from benchmarks.scenes import (
     LEAD_IN_S,
     RATE_HZ,
@@ -206,8 +208,14 @@ def test_opus_in_the_path_adds_no_delay_of_its_own(corpus: Corpus) -> None:
 
 
 def test_an_unknown_peer_is_named() -> None:
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(CannotRun, match="nobody"):
         find(["nobody"])
+
+
+def test_an_unknown_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["dsp_quality", "--only", "chain,everything"])
+    assert "everything" in capsys.readouterr().err
 
 
 def test_another_rate_and_back_keeps_time() -> None:
