@@ -11,6 +11,8 @@ from dsp.bulk_delay import (
     FIRST_BIN,
     FIRST_PART,
     GROUP,
+    HOLD,
+    HOLDS,
     HOP_S,
     LAGS,
     LEAST_CONTRAST,
@@ -23,39 +25,51 @@ from dsp.spectrum import FRAME, HOP, SINE
 Samples = NDArray[np.float32]
 
 
-def strengths(near: Samples, far: Samples) -> NDArray[np.float64]:
-    """Power of each lag's sum over its expectation by chance, for one leg (n,): (looks, LAGS)."""
+Looks = NDArray[np.float64]
+
+
+def looks(near: Samples, far: Samples) -> tuple[Looks, Looks]:
+    """Of one leg (n,): power of each lag's sum over its expectation by chance, and how much the lag still holds, each (looks, LAGS)."""
     x, e = _whitened(_spectra(far)), _phases(_spectra(near))
-    sums, chance = np.zeros((LAGS, BANDS), complex), np.zeros(LAGS)
+    sums, chance, agreed, said = np.zeros((LAGS, BANDS), complex), np.zeros(LAGS), np.zeros(LAGS), np.zeros(LAGS)
     padded = np.concatenate((np.zeros((LAGS + GROUP, BANDS)), x))
-    looks = []
+    strength, holding = [], []
     for now in range(GROUP - 1, len(e), GROUP):
         recent = padded[now + 1 : now + 1 + LAGS + GROUP]  # the last of them is x[now]
         active = np.mean(np.abs(recent) ** 2) > 0.02
         forget = np.exp(-GROUP * HOP_S / MEMORY_S) if active else 1.0
         sums *= forget
         chance *= forget * forget
+        fresh, energy = np.zeros((LAGS, BANDS), complex), np.zeros(LAGS)
         for back in range(GROUP):
             for lag in range(LAGS):
                 past = recent[-1 - back - lag]
-                sums[lag] += past.conj() * e[now - back]
-                chance[lag] += np.sum(np.abs(past) ** 2)
-        looks.append(np.sum(np.abs(sums) ** 2, axis=1) / np.maximum(chance, 1))
-    return np.array(looks)
+                fresh[lag] += past.conj() * e[now - back]
+                energy[lag] += np.sum(np.abs(past) ** 2)
+        if active:
+            power = np.maximum(np.sum(np.abs(sums) ** 2, axis=1), 1e-6)
+            agreed = HOLD * agreed + 2 * chance * np.sum((sums.conj() * fresh).real, axis=1) / power
+            said = HOLD * said + energy
+        sums += fresh
+        chance += energy
+        strength.append(np.sum(np.abs(sums) ** 2, axis=1) / np.maximum(chance, 1))
+        holding.append(np.clip(HOLDS * agreed / np.maximum(said, 1e-3), 0, 1))
+    return np.array(strength), np.array(holding)
 
 
-def delays_hops(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+def delays_hops(strength: Looks, holding: Looks) -> NDArray[np.float64]:
     """What is known of the delay after each look (looks,), NaN while nothing is."""
     known, candidate, evidence = np.nan, -100.0, 0.0
     told = []
-    for look in strength:
+    for look, held in zip(strength, holding, strict=True):
         mean = LAGS / np.sum(1 / np.maximum(look, 0.05))
-        proof = min(look.max() / LEAST_STRENGTH, look.max() / (LEAST_CONTRAST * mean))
-        if proof <= 1:
+        excess = np.maximum(look - max(mean, 1.0), 0) * held
+        best = int(np.argmax(excess))
+        proof = min(look[best] / LEAST_STRENGTH, look[best] / (LEAST_CONTRAST * mean))
+        if proof <= 1 or excess[best] < 1:
             candidate, evidence = -100.0, 0.0
         else:
-            excess = np.maximum(look - max(mean, 1.0), 0)
-            first = int(np.argmax(excess >= max(FIRST_PART * excess.max(), 1.0)))
+            first = int(np.argmax(excess >= max(FIRST_PART * excess[best], 1.0)))
             pair = np.sqrt(excess[[first, min(first + 1, LAGS - 1)]])
             place = first + pair[1] / pair.sum()
             same = abs(place - candidate) <= SAME_HOPS
@@ -64,7 +78,7 @@ def delays_hops(strength: NDArray[np.float64]) -> NDArray[np.float64]:
             if evidence >= ENOUGH_EVIDENCE:
                 if abs(candidate - known) <= SAME_HOPS:
                     known += 0.1 * (candidate - known)
-                elif np.isnan(known) or excess.max() > BEAT * excess[int(known) : int(known) + 2].max():
+                elif np.isnan(known) or excess[best] > BEAT * excess[int(known) : int(known) + 2].max():
                     known = candidate
         told.append(known)
     return np.array(told)
