@@ -1,38 +1,77 @@
 """Pitch by normalised correlation: how far back does the sound repeat itself?"""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from dsp.lanes import kernel
+
 Samples = NDArray[np.float32]
 _COARSE_HZ = 8_000
+_SHARE = 0.85  # a whole fraction of the best lag is the period when it is nearly as good: the best one may span several periods
 
 
 def find_period(x: Samples, rate_hz: int, *, shortest_s: float, longest_s: float, window_s: float) -> tuple[int, float]:
     """The lag (samples) at which the end of ``x`` is most like what came before it, and the normalised correlation there (-1..1).
 
-    ``x`` float32 (n,), n >= (longest_s + window_s) * rate_hz. First at about 8 kHz (pairs averaged), then refined at the full rate.
+    ``x`` float32 (n,), n >= (shortest_s + window_s) * rate_hz. First at about 8 kHz (neighbours averaged), then at the full rate.
     """
-    fold = max(1, rate_hz // _COARSE_HZ)
-    coarse = x[len(x) % fold :].reshape(-1, fold).mean(axis=1) if fold > 1 else x
-    rate = rate_hz // fold
-    lag, score = _best_lag(coarse, int(shortest_s * rate), int(longest_s * rate), int(window_s * rate))
+    shortest, longest, window = (int(seconds * rate_hz) for seconds in (shortest_s, longest_s, window_s))
+    lag, likeness = period(x, coarse_fold(rate_hz), shortest, longest, window)
+    return int(lag), float(likeness)
+
+
+def coarse_fold(rate_hz: int) -> int:
+    """How many samples are averaged for the first search."""
+    return max(1, rate_hz // _COARSE_HZ)
+
+
+@kernel
+def period(x: Samples, fold: int, shortest: int, longest: int, window: int) -> tuple[int, float]:
+    """As ``find_period``, in samples, for kernels."""
+    short, wide = max(1, shortest // fold), window // fold
+    coarse = np.empty(len(x) // fold, np.float32)
+    skip = len(x) - fold * len(coarse)
+    for i in range(len(coarse)):
+        total = np.float32(0.0)
+        for k in range(fold):
+            total += x[skip + i * fold + k]
+        coarse[i] = total
+    long = min(longest // fold, len(coarse) - wide)
+    scores = np.empty(max(1, long - short + 1), np.float32)
+    scores[0] = 0.0
+    for lag in range(short, long + 1):
+        scores[lag - short] = likeness_at(coarse, lag, wide)
+    best = short + int(np.argmax(scores))
+    for parts in (4, 3, 2):
+        near = (2 * best + parts) // (2 * parts)
+        if near < short:
+            continue
+        around = max(short, near - 1)
+        for lag in range(around + 1, min(near + 1, best - 1) + 1):
+            if scores[lag - short] > scores[around - short]:
+                around = lag
+        if scores[around - short] > _SHARE * scores[best - short]:
+            best = around
+            break
     if fold == 1:
-        return lag, score
-    around = fold * lag
-    return _best_lag(x, max(1, around - fold), around + fold, int(window_s * rate_hz))
+        return best, float(scores[best - short])
+    found, likeness = fold * best, -1.0
+    for lag in range(max(1, fold * (best - 1)), min(fold * (best + 1), len(x) - window) + 1):
+        score = likeness_at(x, lag, window)
+        if score > likeness:
+            found, likeness = lag, score
+    return found, likeness
 
 
-def _best_lag(x: Samples, shortest: int, longest: int, window: int) -> tuple[int, float]:
-    """Largest normalised correlation of the last ``window`` samples with those ``lag`` earlier, lag in shortest..longest."""
-    longest = min(longest, len(x) - window)
-    template = x[-window:]
-    region = x[len(x) - window - longest : len(x) - shortest]
-    products = np.correlate(region, template, "valid")  # index i: lag longest - i
-    squares = np.cumsum(np.concatenate((_ZERO, region * region)))
-    energies = squares[window:] - squares[:-window]
-    scores = products / np.sqrt(np.maximum(energies * np.dot(template, template), 1e-12))
-    best = int(np.argmax(scores))
-    return longest - best, float(scores[best])
-
-
-_ZERO = np.zeros(1, np.float32)
+@kernel
+def likeness_at(x: Samples, lag: int, window: int) -> float:
+    """Normalised correlation of the last ``window`` samples with those ``lag`` earlier."""
+    start = len(x) - window
+    product, now, before = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+    for i in range(start, len(x)):
+        product += x[i] * x[i - lag]
+        now += x[i] * x[i]
+        before += x[i - lag] * x[i - lag]
+    return float(product / math.sqrt(now * before + 1e-12))

@@ -22,6 +22,7 @@ from rooms.audio import PCMA, AudioCodec
 _OPUS_FLOOR_S = 0.04  # two packets, so that the next one, with the copy of a lost one, is here in time
 _OPUS_STEP_HZ = 400  # libopus makes up multiples of 2.5 ms
 _AHEAD_S = 0.06  # a hole up to this length is made up with its end in view
+_SETTLING_S = {"g722": 0.005}  # behind a hole its predictor is off for 60 ms, and worst at first
 _OPUS_FADE_S = 0.3  # libopus has faded out long before; what is missing after that costs no decoder time
 _FRAME_S, _DEFICIT_S = 0.02, 0.005
 _SPARE_S = _FRAME_S + _DEFICIT_S  # time in hand that a whole frame can be taken from
@@ -91,7 +92,7 @@ class Playout:
         self._frame = self._native_hz // 50
         self._jitter = JitterBuffer(codec.clock_rate, settings, floor_s=_OPUS_FLOOR_S if self._opus else 0.0)
         self._resampler = Resampler(self._native_hz, rate_hz)
-        self._concealer = Concealer(self._native_hz)
+        self._concealer = Concealer(self._native_hz, settling_s=_SETTLING_S.get(codec.name, 0.0))
         self._counters = PlayoutCounters()
         self._refused = 0
         self._ssrc: int | None = None
@@ -169,7 +170,7 @@ class Playout:
         """Another stream begins (new SSRC); the counters go on."""
         self._jitter.reset()
         self._decoder.reset()
-        self._concealer = Concealer(self._native_hz)
+        self._concealer = Concealer(self._native_hz, settling_s=_SETTLING_S.get(self.codec.name, 0.0))
         self._restart()
 
     def _restart(self) -> None:
