@@ -4,14 +4,14 @@ The playhead is a position on the sender's timestamp axis that moves on by exact
 its own length and can never raise the delay, a pause of the sender (DTX) is no loss, and packet times of any length, even mixed, need
 no special case. The delay of a packet is counted from the fastest packet of the last ten seconds, which also absorbs clock drift:
 
-    transit = arrival - timestamp / clock        base = least transit of 10 s        level = least transit of 200 ms
+    transit = arrival - timestamp / clock        base = least transit of 10 s        level = least transit of 120 ms
     on time  <=>  transit - base <= delay        delay = now - base - playhead / clock, when the packet is wanted
 
 **Target.** ``(level - base) + rising + margin``. The level follows queues that fill and drain (slow swings, clocks that differ), at once
-and in both directions; ``rising``, its growth in 200 ms, is for where it will be next. The margin is where the E-model's rating would be
+and in both directions; ``rising``, its growth in 120 ms, is for where it will be next. The margin is where the E-model's rating would be
 best: a histogram of how far packets come behind the level before them, forgetting over six seconds, says how much would be late, and late
-packets cost rating as delay itself does. A spike or an outage is behind the level with its first packets only and so hardly moves the
-margin. The playhead is brought to the target by its owner, who shortens or lengthens the sound (``excess_s``), and by standing still or
+packets cost rating as delay itself does. What stands still for longer is behind the level with its first packet only and so hardly moves
+the margin. The playhead is brought to the target by its owner, who shortens or lengthens the sound (``excess_s``), and by standing still or
 jumping where nothing is played anyway.
 
 **Going back.** Where nothing has come, the playhead runs on blindly, as it would over a loss. When a packet comes for the blind stretch
@@ -102,7 +102,7 @@ class JitterCounters:
 
 _BIN_S = 0.005
 _EPOCH_S, _EPOCHS = 0.5, 20
-_LEVEL_S, _LEVEL_MOST = 0.2, 64
+_LEVEL_S, _LEVEL_MOST = 0.12, 64
 _RISING_MOST_S = 0.05
 _STEPS_PER_S = 50  # what is not there is passed over in steps of 20 ms at most
 _MARGIN_EVERY = 10  # packets
@@ -369,7 +369,7 @@ class JitterBuffer:
         self.target_s = min(self.settings.highest_s, self._margin_s + level_s - self.base_s + rising_s)
 
     def _level_s(self, arrival_s: float) -> float:
-        """The least transit of the last 200 ms, or of the last packet where none came in that time."""
+        """The least transit of the last 120 ms, or of the last packet where none came in that time."""
         since_s, lately = arrival_s - _LEVEL_S, self._lowest_lately
         for at_s, transit_s in lately:
             if at_s >= since_s:

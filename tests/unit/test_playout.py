@@ -155,6 +155,33 @@ def test_clock_drift_does_not_grow_the_buffer(drift: float) -> None:
     assert moved > 320 if drift > 0 else moved < -100
 
 
+@pytest.mark.parametrize("drift", [-0.01, 0.01])
+def test_a_clock_one_percent_off_is_kept_up_with_unheard(drift: float) -> None:
+    x = np.tile(speech(5.0), 4)
+    listener = Listener(PCMA, x, NetworkEmulator(1, jitter_ms=1), drift=drift)
+    counters = listener.playout.counters
+    assert counters.concealed_samples <= 320 and counters.packets_discarded == 0
+    moved = counters.removed_samples_for_acceleration - counters.inserted_samples_for_deceleration
+    assert moved == pytest.approx(drift * len(x), abs=1_300)  # 0.2 s; the rest is the delay's to bear, for once
+    assert listener.delays_ms[-1] < (60 if drift > 0 else 160)  # a base that rises is known ten seconds later
+
+
+def test_what_an_access_link_holds_up_is_played_and_the_delay_worn_down() -> None:
+    """A quarter of a second of standing still, every packet there after it: nothing is discarded, and 3 s later all is as before."""
+    x = speech(6.0)
+
+    class Standing(NetworkEmulator):
+        def fates(self, now_s: float, size: int) -> list[float]:
+            return [max(now_s, 2.24) if 2.0 <= now_s < 2.24 else now_s]
+
+    listener = Listener(PCMA, x, Standing(1))
+    counters = listener.playout.counters
+    assert counters.packets_discarded == 0 and 3_200 <= counters.concealed_samples <= 4_200 and counters.concealment_events == 1
+    assert max(listener.delays_ms[110:120]) > 200 and listener.delays_ms[-1] < 75
+    assert counters.removed_samples_for_acceleration > 1_000
+    assert counters.jitter_buffer_target_delay_s > 0
+
+
 @pytest.mark.parametrize("ptime_ms", [10, 30, 40, 60])
 def test_other_packet_times(ptime_ms: int) -> None:
     x = speech(4.0)
