@@ -56,7 +56,7 @@ class PostFilter:
     """Residual-echo and noise gains in one spectrum, overlap-add, 10 ms late, for ``capacity`` rows at 16 kHz.
 
     ``noise`` and ``residual_echo`` bool (capacity,) switch per row; a row with both off is delayed, bit for bit, from its second hop on.
-    ``speech`` float32 (capacity,) is the greatest probability of speech in the last block.
+    ``speech`` float32 (capacity,) is the greatest probability of speech in the last block; less where most of a hop was residual echo.
     """
 
     def __init__(self, capacity: int, suppressor: Suppressor, residual: ResidualEcho | None = None) -> None:
@@ -83,13 +83,16 @@ class PostFilter:
             if echo is not None:
                 _analyse(echo, at, self._echo, self._passing, echo_power)
             gains = self._suppressor.gains(near_power, echo_power)[:rows]
-            np.maximum(self.speech[:rows], self._suppressor.speech[:rows], out=self.speech[:rows])
+            speech = self._suppressor.speech[:rows]
             noise, residual = self.noise[:rows, None], _OFF
             gains = np.where(noise, gains, _ONE)
             if self._residual is not None and echo is not None and far is not None:
                 residual = self.residual_echo[:rows, None]
                 _analyse(far, at, self._far, self._passing, far_power)
-                gains *= np.where(residual, self._residual.gains(near_power, echo_power, far_power)[:rows], _ONE)
+                kept = np.where(residual, self._residual.gains(near_power, echo_power, far_power)[:rows], _ONE)
+                speech = speech * np.minimum(_ECHOING * _kept_power(near_power, kept), _ONE)
+                gains *= kept
+            np.maximum(self.speech[:rows], speech, out=self.speech[:rows])
             _synthesise(gains, ~(noise | residual), at, self._near, self._spectrum, self._tail, self._plain, out)
         return out
 
@@ -101,6 +104,13 @@ class PostFilter:
         self._suppressor.reset(rows)
         if self._residual is not None:
             self._residual.reset(rows)
+
+
+def _kept_power(power: Array, gains: Array) -> Array:
+    """The part of the power (rows, BINS) in the voice's bins that the gains leave."""
+    voice = power[:, _VOICE_BEGINS:_VOICE_ENDS]
+    kept: Array = (voice * gains[:, _VOICE_BEGINS:_VOICE_ENDS] ** 2).sum(axis=1) / (voice.sum(axis=1) + np.float32(_LEAST_POWER))
+    return kept
 
 
 @kernel
@@ -324,4 +334,5 @@ def _exponential_integral(v: Array) -> Array:
 
 _LOG2_E = float(np.log2(np.e))
 _ONE = np.float32(1)
+_ECHOING = np.float32(4)  # a hop of which less than a quarter is left is the less speech the less is left
 _OFF = np.zeros((1, 1), np.bool_)

@@ -103,6 +103,18 @@ def test_the_suppressors_are_shown_the_powers_of_near_echo_and_far():
     assert not suppressor.shown[-1][1].any()
 
 
+def test_what_is_mostly_echo_is_no_speech():
+    x = noise(3)
+    left = np.ones((3, BINS))
+    left[0], left[1] = 0.1, 0.7
+    post = PostFilter(3, Fixed(np.ones((3, BINS))), Fixed(left))
+    filtered(post, x, x, x)
+    np.testing.assert_allclose(post.speech, [0.25 * 4 * 0.01, 0.25, 0.25], rtol=1e-4)
+    post.residual_echo[0] = False
+    filtered(post, x, x, x)
+    np.testing.assert_allclose(post.speech, 0.25)
+
+
 def test_a_row_alone_sounds_the_same_as_among_others_whatever_they_send():
     x = noise(20)
     gains = np.random.default_rng(6).uniform(0, 1, (20, BINS))
