@@ -6,6 +6,7 @@ listening samples. ``--only echo,noise`` chooses stages. Peers that are not inst
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -90,6 +91,7 @@ def run(options: Options) -> list[Row]:
     bench = Bench(data, find(options.peers), options.quick, options.plots, options.samples)
     rows: list[Row] = []
     for name in wanted:
+        print(f"{name} ...", file=sys.stderr)
         rows += importlib.import_module(f"benchmarks.quality.{name}").rows(bench)
     if options.plots or options.samples:
         draw(bench)
