@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pesq import pesq
 
-from dsp.levels import longest_silence_s
+from dsp.jitter import JitterSettings
+from dsp.levels import longest_silence_s, rms_dbfs
 from dsp.netem import NetworkEmulator
 from media.codec import OpusSettings, Samples, make_encoder
 from media.playout import Playout, Received
@@ -112,6 +113,20 @@ def test_burst_loss_is_concealed(codec: AudioCodec) -> None:
         lag = max(0, lag_of(mended, whole)) if lag_of(mended, whole) < 1_600 else 0
         assert longest_silence_s(mended[lag:], whole, 16_000) <= 0.06
     assert np.mean(gains) >= 0.3
+
+
+@pytest.mark.parametrize("name", ["opus", "pcma", "pcmu"])
+def test_a_word_begins_although_the_packet_with_its_beginning_was_lost(name: str) -> None:
+    """It is made up backwards from the packet behind it, which is here already. (G.722's own decoder rises slowly out of silence.)"""
+    x = np.concatenate((np.zeros(16_000, np.float32), speech(3.0)[17_440:33_440], np.zeros(8_000, np.float32)))
+
+    def hear(lost: frozenset[int]) -> Samples:
+        settings = JitterSettings(lowest_s=0.045)
+        return Listener(KNOWN_CODECS[name], x, NetworkEmulator(1, delay_ms=4), lost=lost, settings=settings).heard
+
+    whole, holed = hear(frozenset()), hear(frozenset({50}))
+    begin = int(np.argmax(np.abs(whole) > 0.01))
+    assert rms_dbfs(holed[begin + 160 : begin + 320]) > rms_dbfs(whole[begin : begin + 640]) - 12
 
 
 def test_in_band_fec_is_used() -> None:
