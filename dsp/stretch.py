@@ -1,8 +1,8 @@
 """Make sound a little shorter or longer without a click or a change of pitch (pitch-synchronous overlap-add).
 
-One period is taken out or repeated where the sound is most like itself: of all places and lags the one with the largest normalised
-correlation between a stretch and the one right behind it, blended over that length (WSOLA: Verhelst and Roelands, ICASSP 1993). In
-silence any place will do.
+One period is taken out or repeated where that is heard least: of all places and lengths the one where a stretch differs least from the
+one right behind it, blended over that length (WSOLA: Verhelst and Roelands, ICASSP 1993). The difference counts against the power of all
+the sound given, so that of two equally periodic places the quieter one is taken. In silence any place will do.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ SILENCE_DBFS = -50.0
 SHORTEST_S, LONGEST_S = 0.0025, 0.015
 """The least and the most that is taken out or repeated in sound (periods of 67 to 400 Hz)."""
 ALIKE = 0.8
-"""Sound below this correlation is left as it is."""
+"""Sound below this likeness is left as it is: 1 less the difference's share of twice the power, a correlation where that is even."""
 _COARSE_HZ = 8_000
 _PLACES_S = 0.0025
 
@@ -61,30 +61,32 @@ def _cut(x: Samples, rate_hz: int, wanted: int, alike: float) -> tuple[int, int]
 
 @kernel
 def most_alike(x: Samples, shortest: int, longest: int, fold: int, place: int) -> tuple[int, int, np.float32]:
-    """The place and length of the two neighbouring stretches of ``x`` that are most alike, and their normalised correlation.
+    """The place and length of the two neighbouring stretches of ``x`` that are most alike, and their likeness.
 
     Every ``place``-th place, every ``fold``-th length and sample; then all lengths around the best at every sample.
     """
-    best_at, best_cut, best = 0, 0, np.float32(-1.0)
+    power = np.float32(1e-12)
+    for sample in x:
+        power += sample * sample
+    power /= len(x)
+    best_at, best_cut, best = 0, 0, np.float32(-np.inf)
     for at in range(0, len(x) - 2 * shortest + 1, place):
         for cut in range(shortest, min(longest, (len(x) - at) // 2) + 1, fold):
-            score = _likeness(x, at, cut, fold)
+            score = _likeness(x, at, cut, fold, power)
             if score > best:
                 best_at, best_cut, best = at, cut, score
     if fold > 1 and best_cut:
-        around, best = best_cut, np.float32(-1.0)
+        around, best = best_cut, np.float32(-np.inf)
         for cut in range(max(shortest, around - fold + 1), min(longest, (len(x) - best_at) // 2, around + fold - 1) + 1):
-            score = _likeness(x, best_at, cut, 1)
+            score = _likeness(x, best_at, cut, 1, power)
             if score > best:
                 best_cut, best = cut, score
     return best_at, best_cut, best
 
 
 @kernel
-def _likeness(x: Samples, at: int, cut: int, fold: int) -> np.float32:
-    product, first, second = np.float32(0.0), np.float32(1e-9), np.float32(1e-9)
+def _likeness(x: Samples, at: int, cut: int, fold: int, power: np.float32) -> np.float32:
+    difference = np.float32(0.0)
     for k in range(at, at + cut, fold):
-        product += x[k] * x[k + cut]
-        first += x[k] * x[k]
-        second += x[k + cut] * x[k + cut]
-    return np.float32(product / np.sqrt(first * second))
+        difference += (x[k] - x[k + cut]) ** 2
+    return np.float32(1.0 - difference * fold / (2.0 * cut * power))

@@ -10,6 +10,9 @@ better one of two: with targets up to 2 s, as it has them, and held to 500 ms, a
 
 Recordings: ``rtp_traces/*.csv`` in the data folder or beside it, lines of ``arrival_ms,seq,rtp_ms``. Made paths (``dsp.netem``'s presets, a
 clock 1 % off, pauses) are shown as well, and stand in where there are no recordings.
+
+What lengthening and shortening cost is measured with them at work on every second packet, as the playout does in a hurry: DNSMOS before
+and after.
 """
 
 import math
@@ -23,10 +26,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.metrics import MetricMissing, dnsmos
 from benchmarks.report import Row
-from benchmarks.scenes import prompts, talk
+from benchmarks.scenes import RATE_HZ, Samples, prompts, talk
 from dsp import mos
 from dsp.netem import PRESETS, NetworkEmulator
+from dsp.stretch import lengthen, shorten
 from media.codec import make_encoder
 from media.playout import Playout, PlayoutCounters
 from rooms.audio import PCMA
@@ -40,6 +45,7 @@ _TICK_S = 0.02
 _TALK_S = 60.0
 _MADE_S, _QUICK_S = 120.0, 8.0
 _TRAILING_S = 1.0
+_LONG_CLIP_S, _MOST_CLIP_S, _MOST_CLIPS = 2.5, 9, 5
 Times = NDArray[np.float64]
 
 
@@ -103,7 +109,7 @@ def rows(bench: "Bench") -> list[Row]:
     for group, title in ((recorded, "recorded paths"), (made, "made paths")):
         if group:
             found += _group(bench, group, title, judged=group is recorded or not recorded)
-    return found
+    return found + _stretching(bench)
 
 
 def _group(bench: "Bench", group: list[Trace], title: str, *, judged: bool) -> list[Row]:
@@ -129,6 +135,39 @@ def _group(bench: "Bench", group: list[Trace], title: str, *, judged: bool) -> l
         Row(case, "E-model MOS, mean", float(np.mean(ours)), "MOS", PEER, float(np.mean(peers)), goal),
         Row(case, "E-model MOS, mean, all that was concealed counted as lost", float(np.mean(strict)), "MOS", PEER, float(np.mean(peers))),
     ]
+
+
+def _stretching(bench: "Bench") -> list[Row]:
+    clips = [clip for clip in bench.corpus.speech() if len(clip.samples) >= _LONG_CLIP_S * RATE_HZ][: 1 if bench.quick else _MOST_CLIPS]
+    found: list[Row] = []
+    for name, change in (("shortened", shorten), ("lengthened", lengthen)):
+        shares, losses = [], []
+        for clip in clips:
+            whole = clip.samples[: _MOST_CLIP_S * RATE_HZ]
+            changed = in_a_hurry(whole, change)
+            bench.keep("jitter", f"{clip.name} {name}", {"as it was": whole, name: changed})
+            shares.append(100 * abs(len(changed) / len(whole) - 1))
+            try:
+                losses.append(dnsmos(whole).overall - dnsmos(changed).overall)
+            except MetricMissing:
+                continue
+        case = f"stretch: {len(clips)} voices {name} on every second packet"
+        found += [Row(case, "of its length", float(np.mean(shares)), "%")] if shares else []
+        found += [Row(case, "DNSMOS-OVRL lost", float(np.mean(losses)), "MOS", goal="<= 0.15")] if losses else []
+    return found
+
+
+def in_a_hurry(whole: Samples, change: Callable[[Samples, int, int], Samples]) -> Samples:
+    """Speech as the playout changes it far from its target: 40 ms that are not played yet, at every second packet."""
+    frame = RATE_HZ // 50
+    pending, out = whole[:0], []
+    for number, at in enumerate(range(0, len(whole) - frame + 1, frame)):
+        pending = np.concatenate((pending, whole[at : at + frame]))
+        if len(pending) >= 2 * frame:
+            pending = change(pending, RATE_HZ, 2 * frame) if number % 2 else pending
+            out.append(pending[:-frame])
+            pending = pending[-frame:]
+    return np.concatenate([*out, pending])
 
 
 def played(trace: Trace) -> Heard:

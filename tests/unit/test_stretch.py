@@ -12,7 +12,7 @@ Change = type(shorten)
 
 def likeness(x: np.ndarray, at: int, cut: int, fold: int) -> float:
     a, b = x[at : at + cut : fold].astype(float), x[at + cut : at + 2 * cut : fold].astype(float)
-    return float((a * b).sum() / np.sqrt(((a * a).sum() + 1e-9) * ((b * b).sum() + 1e-9)))
+    return float(1.0 - ((a - b) ** 2).sum() * fold / (2 * cut * (np.mean(x.astype(float) ** 2) + 1e-12)))
 
 
 def most_alike_by_definition(x: np.ndarray, shortest: int, longest: int, fold: int, place: int) -> tuple[int, int, float]:
