@@ -42,10 +42,9 @@ def looks(near: Samples, far: Samples) -> tuple[Looks, Looks]:
         chance *= forget * forget
         fresh, energy = np.zeros((LAGS, BANDS), complex), np.zeros(LAGS)
         for back in range(GROUP):
-            for lag in range(LAGS):
-                past = recent[-1 - back - lag]
-                fresh[lag] += past.conj() * e[now - back]
-                energy[lag] += np.sum(np.abs(past) ** 2)
+            past = recent[::-1][back : back + LAGS]  # by lag
+            fresh += past.conj() * e[now - back]
+            energy += np.sum(np.abs(past) ** 2, axis=1)
         if active:
             power = np.maximum(np.sum(np.abs(sums) ** 2, axis=1), 1e-6)
             agreed = HOLD * agreed + 2 * chance * np.sum((sums.conj() * fresh).real, axis=1) / power
