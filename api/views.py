@@ -60,6 +60,7 @@ def _leg_quality(side: str, sample: LegSample) -> LegQuality:
         mos=sample.mos,
         scale=sample.scale,
         cause=sample.cause,
+        speech=sample.speech,
         noise_dbfs=sample.noise_dbfs,
         echo_return_loss_db=sample.echo_return_loss_db,
         echo_return_loss_enhancement_db=sample.echo_return_loss_enhancement_db,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dsp.activity import Activity
 from dsp.bands import DELAY_SAMPLES, RATIO, BandSplit, LowBand, Rows
 from dsp.bulk_delay import BulkDelay
 from dsp.echo import EchoFilter
@@ -42,7 +43,8 @@ class Stages:
 class Chain:
     """``capacity`` rows at 16 kHz. ``suppressor`` tells voices from noise and from residual echo; None: the classical one.
 
-    Published per row, NaN while unknown: ``echo_delay_s``, and through ``levels`` what came in.
+    Published per row, NaN while unknown: ``echo_delay_s`` and the losses of echo; through ``levels`` what came in; ``activity``, and
+    ``spoken``, the fraction of the last block in which there was speech.
     """
 
     delay_samples = HOP
@@ -56,6 +58,9 @@ class Chain:
         self._loss = EchoLoss(capacity)
         self._echo = EchoFilter(capacity)
         self._post = PostFilter(capacity, suppressor or LogSpectralSuppressor(capacity))
+        self.activity = Activity(capacity)
+        self.spoken = np.zeros(capacity, np.float32)
+        self._learned = suppressor is not None
         self._gain = AutomaticGain(capacity)
         self._limiter = Limiter(capacity)
 
@@ -86,7 +91,18 @@ class Chain:
 
     def reset(self, rows: Rows) -> None:
         """Rows (mask or indices) back to their first state."""
-        for stage in (self.levels, self._high_pass, self._delay, self._echo, self._loss, self._post, self._gain, self._limiter):
+        self.spoken[rows] = 0.0
+        for stage in (
+            self.levels,
+            self.activity,
+            self._high_pass,
+            self._delay,
+            self._echo,
+            self._loss,
+            self._post,
+            self._gain,
+            self._limiter,
+        ):
             stage.reset(rows)
 
     def process(self, near: Array, far: Array) -> Array:
@@ -102,6 +118,7 @@ class Chain:
         left, echo = self._echo.process(near, aligned)
         voice = self._post.process(left, echo, aligned)
         self._loss.process(aligned, near, echo, voice)
+        self.spoken[:rows] = self.activity.process(left, self._post.speech[:rows] if self._learned else None).mean(axis=1)
         return self._limiter.process(self._gain.process(voice, self._post.speech[: len(near)]))
 
 

@@ -15,7 +15,7 @@ from dsp.conceal import Concealer
 from dsp.jitter import Gap, JitterBuffer, JitterSettings, Missing, Packet
 from dsp.levels import rms_dbfs
 from dsp.resample import Resampler
-from dsp.stretch import SILENCE_DBFS, lengthen, shorten
+from dsp.stretch import ALIKE, SILENCE_DBFS, lengthen, shorten
 from media.codec import CodecError, OpusDecoder, Samples, make_native_decoder
 from rooms.audio import PCMA, AudioCodec
 
@@ -27,6 +27,7 @@ _OPUS_FADE_S = 0.3  # libopus has faded out long before; what is missing after t
 _FRAME_S, _DEFICIT_S = 0.02, 0.005
 _SPARE_S = _FRAME_S + _DEFICIT_S  # time in hand that a whole frame can be taken from
 _HURRY_S, _RUSH_S = 0.05, 0.15  # from here on speech too is shortened, not only silence; and more often
+_PATIENT_TRIES, _PATIENCE_PER_TRY = 5, 0.1  # noise and music are never quite alike: after so many tries less likeness will do
 _STRETCH_EVERY_PACKETS, _HURRY_EVERY_PACKETS, _RUSH_EVERY_PACKETS = 3, 2, 1
 _RECALLED_PACKETS = 4  # decoder, concealment and resampler remember no more
 _FRESH_S = 0.1  # what was heard longer ago is no beginning of what comes now
@@ -180,6 +181,7 @@ class Playout:
         self._in_gap = False
         self._gap_samples = 0
         self._since_stretch = 0
+        self._tries = 0  # that found no place to shorten or lengthen at
         self._delay_s = 0.0
         self._heard_before: list[Packet] = []
         self._heard_before_s = 0.0
@@ -255,18 +257,20 @@ class Playout:
         whole, rest = divmod(len(sound), self._frame)
         if not whole or self._since_stretch < self._stretch_every(excess_s):
             return sound
+        alike = max(0.0, ALIKE - _PATIENCE_PER_TRY * max(0, self._tries - _PATIENT_TRIES))
         if excess_s < -_DEFICIT_S:
             more = self._frame - rest
-            changed = lengthen(sound, self._native_hz, more if more > self._frame // 2 else more + self._frame)
+            changed = lengthen(sound, self._native_hz, more if more > self._frame // 2 else more + self._frame, alike)
         elif excess_s > _HURRY_S or (excess_s > _SPARE_S and rms_dbfs(sound) < SILENCE_DBFS):
-            changed = shorten(sound, self._native_hz, rest + self._frame)
+            changed = shorten(sound, self._native_hz, rest + self._frame, alike)
         elif excess_s > 0 and rest and not fresh % self._frame:
             changed = shorten(sound, self._native_hz, rest)
         else:
             return sound
         difference = self._scaled(len(changed) - len(sound))
+        self._tries += 1
         if difference:
-            self._since_stretch = 0
+            self._since_stretch = self._tries = 0
             self._counters.inserted_samples_for_deceleration += max(0, difference)
             self._counters.removed_samples_for_acceleration += max(0, -difference)
         return changed

@@ -81,6 +81,7 @@ class LegQuality:
             scale=rating.scale if rating is not None else "",
             cause=_cause(rated_as, packets, loss, late, delay_ms, burst_ratio, rating, self._expects_audio()),
             codec=codec,
+            speech=measures.speech if measures is not None else None,
             noise_dbfs=measures.noise_dbfs if measures is not None else None,
             echo_return_loss_db=measures.echo_return_loss_db if measures is not None else None,
             echo_return_loss_enhancement_db=measures.echo_return_loss_enhancement_db if measures is not None else None,

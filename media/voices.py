@@ -28,8 +28,12 @@ _UNKNOWN = Condition(has_echo=False, noise_dbfs=None, speech_dbfs=None)
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What the chain knows of a voice at present; None while it does not. Names as in ``media.messages.LegSample``."""
+    """What the chain knows of a voice at present; None while it does not. Names as in ``media.messages.LegSample``.
 
+    ``speech``: the fraction of the time since the last look in which somebody spoke.
+    """
+
+    speech: float
     noise_dbfs: float | None
     echo_return_loss_db: float | None
     echo_return_loss_enhancement_db: float | None
@@ -50,6 +54,8 @@ class _Cared:
     voice: Voice
     care: VoiceCare
     begins: bool = True
+    ticks: int = 0
+    spoken: float = 0.0
 
 
 class Voices:
@@ -124,6 +130,8 @@ class Voices:
         cared = list(self._cared)
         cleaned[cared] = processed[cared]
         for row, leg in self._cared.items():
+            leg.ticks += 1
+            leg.spoken += float(self._chain.spoken[row])
             if leg.begins:
                 leg.begins = False
                 cleaned[row] = _flowing(said[row], processed[row], self._chain.delay_samples)
@@ -147,12 +155,14 @@ class Voices:
                 self._chain.switch(row, leg.care.stages(self._condition(self._chain, row), now_s))
 
     def measures(self, voice: Voice) -> Measures | None:
-        """What is known of a voice; None when it passes by the chain."""
-        if self._chain is None or voice.row not in self._cared:
+        """What is known of a voice; None when it passes by the chain, or has been in it for no tick yet."""
+        leg = self._cared.get(voice.row)
+        if self._chain is None or leg is None or not leg.ticks:
             return None
+        speech, leg.ticks, leg.spoken = leg.spoken / leg.ticks, 0, 0.0
         condition = self._condition(self._chain, voice.row)
         losses = (self._chain.echo_return_loss_db[voice.row], self._chain.echo_return_loss_enhancement_db[voice.row])
-        return Measures(condition.noise_dbfs, *(None if math.isnan(loss) else float(loss) for loss in losses))
+        return Measures(speech, condition.noise_dbfs, *(None if math.isnan(loss) else float(loss) for loss in losses))
 
     def _condition(self, chain: Chain, row: int) -> Condition:
         levels = chain.levels

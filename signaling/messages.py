@@ -176,6 +176,8 @@ class LegQuality(Struct, frozen=True):
     """``nb``, ``wb`` or ``fb``: never compare across scales."""
     cause: str
     """``good``, ``loss``, ``jitter``, ``delay``, ``silent``, ``unclassified``."""
+    speech: float | None = None
+    """Fraction of the second in which somebody spoke."""
     noise_dbfs: float | None = None
     echo_return_loss_db: float | None = None
     """How much softer than what that side heard its echo comes back."""

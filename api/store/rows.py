@@ -137,6 +137,7 @@ def sample_row(sample: Sample) -> Row:
         "scale": leg.scale,
         "cause": leg.cause,
         "codec": leg.codec,
+        "speech": leg.speech,
         "noise_dbfs": leg.noise_dbfs,
         "echo_return_loss_db": leg.echo_return_loss_db,
         "echo_return_loss_enhancement_db": leg.echo_return_loss_enhancement_db,

@@ -101,6 +101,7 @@ quality = Table(
     Column("scale", String(8), nullable=False),
     Column("cause", String(32), nullable=False),
     Column("codec", String(16), nullable=False),
+    Column("speech", Double),
     Column("noise_dbfs", Double),
     Column("echo_return_loss_db", Double),
     Column("echo_return_loss_enhancement_db", Double),

@@ -48,6 +48,7 @@ function LegRows({ leg, codec }) {
     ['concealed', milliseconds(leg.concealed_ms)],
     ['discarded', figure(leg.discarded)],
     ['level', level(leg.level_dbfs)],
+    ['speech', share(leg.speech)],
     ['noise', level(leg.noise_dbfs)],
     ['echo', leg.echo_return_loss_db === null ? t('details.none') : t('details.echo_value', { db: figure(leg.echo_return_loss_db), taken: figure(leg.echo_return_loss_enhancement_db ?? 0) })],
     ['mos', leg.mos === null ? t('details.none') : t('details.mos_value', { mos: figure(leg.mos, 2), r: figure(leg.r ?? 0), scale: t(`details.scale.${leg.scale}`) })],

@@ -1,4 +1,4 @@
-"""Noise and echo of each second of a leg."""
+"""Speech, noise and echo of each second of a leg."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_COLUMNS = ("noise_dbfs", "echo_return_loss_db", "echo_return_loss_enhancement_db")
+_COLUMNS = ("speech", "noise_dbfs", "echo_return_loss_db", "echo_return_loss_enhancement_db")
 
 
 def upgrade() -> None:
