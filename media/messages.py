@@ -150,8 +150,8 @@ class LegSample(Struct, frozen=True):
     """What one leg sent us in the last second. Fractions 0-1, times in ms; None where not measured.
 
     ``echo_return_loss_db`` and ``..._enhancement_db`` are webrtc-stats' names: how much softer than what the leg heard its echo comes
-    back, and how much of that echo is taken away here. They, ``speech`` (fraction of the second in which somebody spoke) and ``noise_dbfs`` (before suppression) need a
-    decoded leg.
+    back, and how much of that echo is taken away here. They, ``speech`` (fraction of the second in which somebody spoke) and
+    ``noise_dbfs`` (before suppression) need a decoded leg.
     """
 
     leg_id: str
