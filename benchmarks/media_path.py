@@ -164,8 +164,8 @@ def measured(relay: RelayProcess, case: Case) -> Outcome:
 
 def _rows(case: Case, ours: Outcome, peer: Outcome | None) -> list[Row]:
     tail = 99 if case.forwards else 95
-    target_ms = 0.0 if case.forwards else _percentile(ours.targets_ms, 95)
-    most_ms = 5.0 if case.forwards else round(50 + target_ms, 1)
+    target_ms = 0.0 if case.forwards else round(_percentile(ours.targets_ms, 95), 1)
+    most_ms = 5.0 if case.forwards else 50 + target_ms
 
     def delay(percent: float, goal: str = "") -> Row:
         theirs = _percentile(peer.delays_ms, percent) if peer is not None else None

@@ -197,6 +197,19 @@ def test_what_an_access_link_holds_up_is_played_and_the_delay_worn_down() -> Non
     assert counters.jitter_buffer_target_delay_s > 0
 
 
+def test_the_delay_comes_down_in_noise_too() -> None:
+    """Noise has no periods: after a few tries in vain it is shortened where it is least unlike itself."""
+    noise = (0.1 * np.random.default_rng(4).standard_normal(16_000 * 12)).astype(np.float32)
+
+    class Standing(NetworkEmulator):
+        def fates(self, now_s: float, size: int) -> list[float]:
+            return [max(now_s, 2.24) if 2.0 <= now_s < 2.24 else now_s]
+
+    listener = Listener(PCMA, noise, Standing(1))
+    assert max(listener.delays_ms[110:120]) > 200 and listener.delays_ms[-1] < 100
+    assert listener.playout.counters.packets_discarded == 0
+
+
 @pytest.mark.parametrize("ptime_ms", [10, 30, 40, 60])
 def test_other_packet_times(ptime_ms: int) -> None:
     x = speech(4.0)
