@@ -241,7 +241,7 @@ def _noisy_mix(clips: list[Clip], voice: str, noise: Clip, snr_db: float, rate_h
     lead_in = int(LEAD_IN_S * rate_hz)
     clean = np.concatenate([np.zeros(lead_in, np.float32), spoken])
     under = _looped(noise.samples, len(clean), seed)
-    loudness = max(level_dbfs(under[lead_in:]), -100.0)
+    loudness = max(level_dbfs(under[lead_in:]), level_dbfs(noise.samples) - 10.0)  # a noise that happens to pause there is no louder
     under = under * np.float32(10 ** ((SPEECH_DBFS - snr_db - loudness) / 20))
     noisy = clean + under
     scale = np.float32(min(1.0, 0.98 / float(np.abs(noisy).max())))
