@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.ours import learned
 from benchmarks.peers import Samples, find
 from benchmarks.report import Options, Row
 from benchmarks.scenes import RATE_HZ, Corpus, EchoPath, decaying_noise, echo_scene, noisy_mixes
@@ -33,8 +34,10 @@ _START = """
 import time
 begun = time.perf_counter()
 import numpy as np
+from benchmarks.ours import learned
 from dsp.chain import Chain
-chain = Chain(16)
+make = learned()
+chain = Chain(16, make(16) if make else None)
 chain.process(np.zeros((16, 320), np.float32), np.zeros((16, 320), np.float32))
 print(time.perf_counter() - begun, time.process_time())
 """
@@ -245,7 +248,8 @@ def _lateness_ms(work: Callable[[float], object], seconds: float) -> list[float]
 
 
 def _chain(legs: Legs) -> Chain | FullBandChain:
-    return (Chain if legs.rate_hz == RATE_HZ else FullBandChain)(legs.count)
+    make = learned()
+    return (Chain if legs.rate_hz == RATE_HZ else FullBandChain)(legs.count, make(legs.count) if make else None)
 
 
 def _cost(process: Callable[[Samples, Samples], object], legs: Legs, ticks: int, *, stretches: int = 5) -> Cost:
