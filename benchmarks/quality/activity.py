@@ -1,6 +1,6 @@
 """Claim: at 5 dB in real noises speech is found in 98 of 100 hops that hold some, and in at most 25 of 100 that hold none.
 
-A hop of 10 ms holds speech when the clean voice's energy in it is within 30 dB of its loudest hop. That speech is still told for a while
+A hop of 10 ms holds speech when the clean voice's energy in it is within 25 dB of its loudest hop. That speech is still told for a while
 after its end counts as false. All mixes together, each detector's answers moved back by the delay that it states.
 """
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Flags = NDArray[np.bool_]
 _SNRS_DB = (20.0, 10.0, 5.0, 0.0)
-_MIXES = 40
-_SPEECH_DB = 30.0
+_MIXES = 24
+_SPEECH_DB = 25.0
 
 
 class Rates(NamedTuple):

@@ -21,7 +21,7 @@ def scene(snr_db: float, seed: int = 0, name: str = "en-vm-review") -> tuple[Blo
     """Two seconds of noise, then four of speech in it: the sound, and per hop whether there is speech by energy."""
     clean = np.concatenate((np.zeros(32_000, np.float32), speech(4.0, name)))
     power = (clean.reshape(-1, HOP) ** 2).mean(axis=1)
-    active = power > power.max() * 1e-3
+    active = power > power.max() * 10**-2.5
     level_dbfs = 10 * np.log10(power[active].mean()) - snr_db
     return clean + noise(len(power), level_dbfs, seed), active
 
