@@ -80,7 +80,7 @@ def continued(past: np.ndarray, samples: int, rate_hz: int, random: int) -> tupl
     voice = analysed(past, rate_hz)
     step, ring = int(0.005 * rate_hz), int(0.025 * rate_hz)
     excitation, gain, lag = list(voice.residual), voice.gain, float(voice.period)
-    share = max(0.2, 1.0 - gain) if voice.repeats else 1.0
+    share = max(0.1, 1.0 - gain) if voice.repeats else 1.0
     for i in range(samples):
         random = (random * 1_664_525 + 1_013_904_223) % 2**32
         noise = voice.hiss[(random >> 16) % step] * (1 if random & 0x8000 else -1)
