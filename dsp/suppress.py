@@ -45,8 +45,8 @@ class Suppressor(Protocol):
 class ResidualEcho(Protocol):
     """What tells the echo that is left from the near end."""
 
-    def gains(self, near_power: Array, echo_power: Array, far_power: Array) -> Array:
-        """Powers of one hop (rows, 161) to gains in 0-1, (rows, 161) or more rows."""
+    def gains(self, near_power: Array, echo_power: Array, mic_power: Array, doubt: Array) -> Array:
+        """Powers of one hop (rows, 161), and of the echo expected to be left (rows,), to gains in 0-1, (rows, 161) or more rows."""
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Rows (mask or indices) back to their first state."""
@@ -66,18 +66,21 @@ class PostFilter:
         self._suppressor = suppressor
         self._residual = residual
         count = tiles(capacity)
-        self._near, self._echo, self._far = np.zeros((3, count, FRAME, LANES), np.float32)
+        self._near, self._echo, self._mic = np.zeros((3, count, FRAME, LANES), np.float32)
         self._spectrum = np.zeros((count, 2, BINS, LANES), np.float32)
         self._tail = np.zeros((count, HOP, LANES), np.float32)
         self._plain = np.zeros((count, 1, LANES), np.float32)
         self._passing = np.zeros_like(self._spectrum)
 
-    def process(self, near: Array, echo: Array | None = None, far: Array | None = None) -> Array:
-        """Filter (rows, 160 k): the canceller's error, its estimate of the echo, and the far end aligned to it; rows <= capacity."""
+    def process(self, near: Array, echo: Array | None = None, mic: Array | None = None, doubt: Array | None = None) -> Array:
+        """Filter (rows, 160 k): the canceller's error, its estimate of the echo, and the two's sum, what the microphone heard; rows <=
+        capacity. ``doubt`` (rows, k): the power of the echo that the canceller expects to have left, per hop."""
         rows = len(near)
+        if doubt is None:
+            doubt = np.zeros((rows, near.shape[1] // HOP), np.float32)
         out = np.empty_like(near)
         self.speech[:rows] = 0
-        near_power, echo_power, far_power = np.zeros((3, rows, BINS), np.float32)
+        near_power, echo_power, mic_power = np.zeros((3, rows, BINS), np.float32)
         for at in range(0, near.shape[1], HOP):
             _analyse(near, at, self._near, self._spectrum, near_power)
             if echo is not None:
@@ -86,10 +89,11 @@ class PostFilter:
             speech = self._suppressor.speech[:rows]
             noise, residual = self.noise[:rows, None], _OFF
             gains = np.where(noise, gains, _ONE)
-            if self._residual is not None and echo is not None and far is not None:
+            if self._residual is not None and echo is not None and mic is not None:
                 residual = self.residual_echo[:rows, None]
-                _analyse(far, at, self._far, self._passing, far_power)
-                kept = np.where(residual, self._residual.gains(near_power, echo_power, far_power)[:rows], _ONE)
+                _analyse(mic, at, self._mic, self._passing, mic_power)
+                found = self._residual.gains(near_power, echo_power, mic_power, doubt[:, at // HOP])
+                kept = np.where(residual, found[:rows], _ONE)
                 speech = speech * np.minimum(_ECHOING * _kept_power(near_power, kept), _ONE)
                 gains *= kept
             np.maximum(self.speech[:rows], speech, out=self.speech[:rows])
@@ -98,7 +102,7 @@ class PostFilter:
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Rows (mask or indices) back to silence, and those of the suppressors with them."""
-        for state in (self._near, self._echo, self._far, self._spectrum, self._tail, self._plain):
+        for state in (self._near, self._echo, self._mic, self._spectrum, self._tail, self._plain):
             reset_rows(state, rows)
         self.speech[rows] = 0
         self._suppressor.reset(rows)
@@ -174,8 +178,8 @@ class LogSpectralSuppressor:
     - Noise power by the probability of speech per bin (Gerkmann and Hendriks, IEEE TASLP 20(4), 2012), frozen in digital silence.
     - A-priori ratio of speech to noise: geometric mean of the decision-directed one (Ephraim and Malah 1984) and of one smoothed in the
       cepstrum, where little but the envelope and the pitch may change fast (Breithaupt, Gerkmann and Martin, ICASSP 2008).
-    - Gain of the log-spectral amplitude (Ephraim and Malah, IEEE TASSP 33(2), 1985), with a power of up to 3 where the surrounding 1.5 kHz
-      has no speech, never below -25 dB.
+    - Gain of the log-spectral amplitude (Ephraim and Malah, IEEE TASSP 33(2), 1985), to a power of up to 3 where the surrounding 1.5 kHz
+      has no speech, never below -24 dB. In pauses it goes to that floor as a whole, so that what is left of the noise keeps its sound.
 
     ``speech`` float32 (capacity,) is the probability of speech in the last hop.
     """
@@ -183,18 +187,18 @@ class LogSpectralSuppressor:
     def __init__(self, capacity: int) -> None:
         self.speech = np.zeros(capacity, np.float32)
         self._state = np.zeros((tiles(capacity), 4, BINS, LANES), np.float32)  # noise, clean power, presence, cepstrum
-        self._begun = np.zeros((tiles(capacity), 1, LANES), np.float32)
+        self._hops = np.zeros((tiles(capacity), 2, LANES), np.float32)  # hops with sound up to 2, speech held through short pauses
 
     def gains(self, near_power: Array, echo_power: Array) -> Array:
         """Gains (rows, 161) of one hop, rows <= capacity; ``echo_power`` is not looked at."""
         gains = np.empty_like(near_power)
-        _estimate(near_power, self._state, self._begun, gains, self.speech)
+        _estimate(near_power, self._state, self._hops, gains, self.speech)
         return gains
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Rows (mask or indices) back to knowing nothing of their noise."""
         reset_rows(self._state, rows)
-        reset_rows(self._begun, rows)
+        reset_rows(self._hops, rows)
         self.speech[rows] = 0
 
 
@@ -202,24 +206,26 @@ _LEAST_POWER, _MOST_POWER = 1e-12, 1e6
 _SILENT_POWER = 1e-7  # mean power per bin, -92 dBFS: what is below tells nothing of the noise
 _FIRST_REACH = 4  # bins to each side, over which the first hop's power is averaged for a first noise power
 _EXPECTED = 10**1.5  # ratio of speech to noise where there is speech (Gerkmann and Hendriks: 15 dB)
-_NOISE_STEP, _PRESENCE_STEP, _MOST_PRESENCE = 0.17, 0.1, 0.99
+_NOISE_STEP, _PRESENCE_STEP, _MOST_PRESENCE = 0.17, 0.05, 0.98
 _LEAST_MEASURED = 0.03  # of the ratio, below which its logarithm would be noise
 _ENVELOPE_ENDS, _FORMANTS_END, _PITCH_BEGINS = 2, 16, 32  # quefrencies in samples: envelope, formants, from 500 Hz down pitch
 _ENVELOPE_KEEP, _FORMANTS_KEEP, _REST_KEEP = 0.2, 0.6, 0.92
 _PITCH_PEAK, _PITCH_REACH = 0.29, 2.5  # cepstral peak that is a pitch, and how far around it the cepstrum follows at once
 _SMOOTHING_BIAS = 0.505  # what averaging logarithms (to base 2) loses
-_DIRECTED_KEEP = 0.96
+_DIRECTED_KEEP = 0.94
 _LEAST_RATIO = 1e-3
 _AROUND = 15  # bins to each side
 _AROUND_NONE, _AROUND_SOME, _AROUND_MOST = 0.1, 10**-0.5, 100.0  # mean ratio there: no speech, some speech; a bin's share at most
 _MOST_EXPONENT = 3.0
-_LEAST_GAIN = 10 ** (-25 / 20)
+_LEAST_GAIN_DB = -24.0
+_PAUSE_NONE, _PAUSE_SOME = 10**-0.5, 1.0  # the same for the question whether a bin has to stay as it is in a pause
+_HOLD, _PAUSE_BELOW = 0.93, 0.3  # of the probability of speech: kept from hop to hop, and where a pause begins
 _VOICE_BEGINS, _VOICE_ENDS = 5, 80  # bins in which speech is told, 250-4,000 Hz
 _VOICE_NONE, _VOICE_SURE, _VOICE_MOST = 0.25, 2.5, 10.0  # mean ratio there; a bin's share at most
 
 
 @kernel
-def _estimate(powers: Array, states: Array, begun: Array, gains: Array, speech: Array) -> None:
+def _estimate(powers: Array, states: Array, hops: Array, gains: Array, speech: Array) -> None:
     power, ratio = np.empty((BINS, LANES), np.float32), np.empty((BINS, LANES), np.float32)
     re, im = np.empty((BINS, LANES), np.float32), np.zeros((BINS, LANES), np.float32)
     cepstrum, work = np.empty((FRAME, LANES), np.float32), np.empty(WORK, np.float32)
@@ -227,38 +233,41 @@ def _estimate(powers: Array, states: Array, begun: Array, gains: Array, speech: 
     for tile in range(tiles(powers.shape[0])):
         load_tile(powers, tile, 0, power)
         noise, clean, presence, smooth = states[tile, 0], states[tile, 1], states[tile, 2], states[tile, 3]
-        _follow_noise(power, begun[tile], noise, presence)
+        _follow_noise(power, hops[tile], noise, presence)
         for k in range(BINS):
             floor = load(noise, k)
             store(re, k, log2(most(load(power, k) - floor, _LEAST_MEASURED * floor)))
-        _smooth_cepstrum(begun[tile], smooth, re, im, cepstrum, work)
+        _smooth_cepstrum(hops[tile], smooth, re, im, cepstrum, work)
         for k in range(BINS):
             floor = load(noise, k)
             smoothed = most(exp2(load(re, k) + _SMOOTHING_BIAS) / floor, _LEAST_RATIO)
             measured = most(load(power, k) / floor - 1.0, 0.0)
             directed = most(_DIRECTED_KEEP * load(clean, k) / floor + (1.0 - _DIRECTED_KEEP) * measured, _LEAST_RATIO)
             store(ratio, k, root(smoothed * directed))
-        _gain(power, noise, clean, ratio, re)
-        store_tile(gains, tile, 0, re)
         total = fill(0.0)
         for k in range(_VOICE_BEGINS, _VOICE_ENDS):
             total += least(load(ratio, k), _VOICE_MOST)
-        store(voiced, 0, _share(total * (1 / (_VOICE_ENDS - _VOICE_BEGINS)), _VOICE_NONE, _VOICE_SURE))
+        voice = _share(total * (1 / (_VOICE_ENDS - _VOICE_BEGINS)), _VOICE_NONE, _VOICE_SURE)
+        held = most(voice, _HOLD * load(hops, (tile, 1)))
+        store(hops, (tile, 1), held)
+        _gain(power, noise, clean, ratio, most(1.0 - held * (1 / _PAUSE_BELOW), 0.0), re)
+        store_tile(gains, tile, 0, re)
+        store(voiced, 0, voice)
         for lane in range(min(LANES, powers.shape[0] - tile * LANES)):
             speech[tile * LANES + lane] = voiced[0, lane]
 
 
 @kernel
-def _follow_noise(power: Array, begun: Array, noise: Array, presence: Array) -> None:
-    """Bound ``power`` and renew ``noise`` (both (BINS, LANES)) by it; ``begun`` (1, LANES): 0, 1 or 2 for no, one, more hops with sound."""
+def _follow_noise(power: Array, hops: Array, noise: Array, presence: Array) -> None:
+    """Bound ``power`` and renew ``noise`` (both (BINS, LANES)) by it; ``hops`` (2, LANES): first how many had sound."""
     total = fill(0.0)
     for k in range(BINS):
         bounded = least(most(load(power, k), _LEAST_POWER), _MOST_POWER)
         store(power, k, bounded)
         total += bounded
     sounds = total > BINS * _SILENT_POWER
-    fresh = load(begun, 0) < 1.0
-    store(begun, 0, select(sounds, least(load(begun, 0) + 1.0, 2.0), load(begun, 0)))
+    fresh = load(hops, 0) < 1.0
+    store(hops, 0, select(sounds, least(load(hops, 0) + 1.0, 2.0), load(hops, 0)))
     for k in range(BINS):
         first = fill(0.0)
         for j in range(max(0, k - _FIRST_REACH), min(BINS, k + _FIRST_REACH + 1)):
@@ -274,7 +283,7 @@ def _follow_noise(power: Array, begun: Array, noise: Array, presence: Array) -> 
 
 
 @kernel
-def _smooth_cepstrum(begun: Array, smooth: Array, re: Array, im: Array, cepstrum: Array, work: Array) -> None:
+def _smooth_cepstrum(hops: Array, smooth: Array, re: Array, im: Array, cepstrum: Array, work: Array) -> None:
     """Smooth log powers ``re`` (BINS, LANES) by way of their cepstrum, of which ``smooth`` is the state; ``im`` is scratch."""
     for k in range(BINS):
         store(im, k, fill(0.0))
@@ -284,7 +293,7 @@ def _smooth_cepstrum(begun: Array, smooth: Array, re: Array, im: Array, cepstrum
         c = load(cepstrum, q)
         place = select(c > peak, fill(1.0 * q), place)
         peak = most(c, peak)
-    first = load(begun, 0) < 2.0
+    first = load(hops, 0) < 2.0
     for q in range(BINS):
         keep = _ENVELOPE_KEEP if q <= _ENVELOPE_ENDS else _FORMANTS_KEEP if q <= _FORMANTS_END else _REST_KEEP
         kept = select(absolute(place - 1.0 * q) < _PITCH_REACH, _ENVELOPE_KEEP, keep)
@@ -298,22 +307,25 @@ def _smooth_cepstrum(begun: Array, smooth: Array, re: Array, im: Array, cepstrum
 
 
 @kernel
-def _gain(power: Array, noise: Array, clean: Array, ratio: Array, gain: Array) -> None:
-    """Gains (BINS, LANES) of the a-priori ``ratio``, and the ``clean`` power that they leave."""
+def _gain(power: Array, noise: Array, clean: Array, ratio: Array, pause: Array, gain: Array) -> None:
+    """Gains (BINS, LANES) of the a-priori ``ratio``, and the ``clean`` power that they leave; ``pause`` (LANES,) is 1 in a pause."""
+    floor = _LEAST_GAIN_DB / _DB
     around = fill(0.0)
     for k in range(-_AROUND, _AROUND):
         around += least(load(ratio, max(k, 0)), _AROUND_MOST)
     for k in range(BINS):
         around += least(load(ratio, min(k + _AROUND, HOP)), _AROUND_MOST)
-        present = _share(around * (1 / (2 * _AROUND + 1)), _AROUND_NONE, _AROUND_SOME)
+        mean = around * (1 / (2 * _AROUND + 1))
         around = around - least(load(ratio, max(k - _AROUND, 0)), _AROUND_MOST)
         x, heard = load(ratio, k), load(power, k)
         wiener = x / (1.0 + x)
         v = most(wiener * heard / load(noise, k), 1e-5)
         best = least(wiener * root(1.0 + _exponential_integral(v)), 1.0)
         store(clean, k, best * best * heard)
-        exponent = _MOST_EXPONENT - (_MOST_EXPONENT - 1.0) * present
-        store(gain, k, most(exp2(exponent * log2(best)), _LEAST_GAIN))
+        exponent = _MOST_EXPONENT - (_MOST_EXPONENT - 1.0) * _share(mean, _AROUND_NONE, _AROUND_SOME)
+        given_up = pause * (1.0 - _share(mean, _PAUSE_NONE, _PAUSE_SOME))
+        level = most(exponent * log2(best), _LEAST_LOG_GAIN)
+        store(gain, k, exp2(most(level + given_up * (floor - level), floor)))
 
 
 @kernel
@@ -332,6 +344,8 @@ def _exponential_integral(v: Array) -> Array:
     return exp2(least(above / below, 0.0) - 0.83274618) / v
 
 
+_DB = float(20 * np.log10(2))
+_LEAST_LOG_GAIN = -30.0  # to base 2
 _LOG2_E = float(np.log2(np.e))
 _ONE = np.float32(1)
 _ECHOING = np.float32(4)  # a hop of which less than a quarter is left is the less speech the less is left

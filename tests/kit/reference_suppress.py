@@ -14,23 +14,25 @@ class SlowLogSpectral:
         self.noise = None
         self.clean = self.presence = np.zeros(BINS)
         self.cepstrum = None
-        self.speech = 0.0
+        self.speech = self.held = 0.0
 
     def gains(self, power):
         power = np.clip(power.astype(np.float64), 1e-12, 1e6)
         noise = self._noise(power)
         posterior = power / noise
         smoothed = self._cepstral(np.log2(noise * np.maximum(posterior - 1, 0.03))) / noise
-        directed = 0.96 * self.clean / noise + 0.04 * np.maximum(posterior - 1, 0)
+        directed = 0.94 * self.clean / noise + 0.06 * np.maximum(posterior - 1, 0)
         ratio = np.sqrt(np.maximum(smoothed, 1e-3) * np.maximum(directed, 1e-3))
         wiener = ratio / (1 + ratio)
         gain = np.minimum(wiener * np.exp(0.5 * exp1(np.maximum(wiener * posterior, 1e-5))), 1)
         self.clean = gain**2 * power
-        around = uniform_filter1d(np.minimum(ratio, 100), 31, mode="nearest")
-        absent = 1 - np.clip((10 * np.log10(around) + 10) / 5, 0, 1)
-        voice = np.minimum(ratio[5:80], 10).mean()
-        self.speech = np.clip(np.log10(voice / 0.25), 0, 1)
-        return np.maximum(gain ** (1 + 2 * absent), 10 ** (-25 / 20))
+        around = 10 * np.log10(uniform_filter1d(np.minimum(ratio, 100), 31, mode="nearest"))
+        exponent = 3 - 2 * np.clip((around + 10) / 5, 0, 1)
+        self.speech = np.clip(np.log10(np.minimum(ratio[5:80], 10).mean() / 0.25), 0, 1)
+        self.held = max(self.speech, 0.93 * self.held)
+        pause = max(0, 1 - self.held / 0.3) * (1 - np.clip((around + 5) / 5, 0, 1))
+        gain_db = 20 * exponent * np.log10(gain)
+        return 10 ** (np.maximum(gain_db + pause * (-24 - gain_db), -24) / 20)
 
     def _noise(self, power):
         """Gerkmann and Hendriks 2012, equations 18 and 22 to 24."""
@@ -41,8 +43,8 @@ class SlowLogSpectral:
         speaks = 1 / (1 + (1 + expected) * np.exp(-np.minimum(power / noise * expected / (1 + expected), 80)))
         if not sounds:
             return noise
-        self.presence = self.presence + 0.1 * (speaks - self.presence)
-        speaks = np.where(self.presence > 0.99, np.minimum(speaks, 0.99), speaks)
+        self.presence = self.presence + 0.05 * (speaks - self.presence)
+        speaks = np.where(self.presence > 0.98, np.minimum(speaks, 0.98), speaks)
         self.noise = noise + 0.17 * (1 - speaks) * (power - noise)
         return self.noise
 
