@@ -138,7 +138,7 @@ def chain_cost(legs: Legs, ticks: int) -> Cost:
 def stage_costs(legs: Legs, ticks: int) -> dict[str, float]:
     """µs per leg per 10 ms of each object that the chain (or one of its stages) hands the signal to."""
     chain = _chain(legs)
-    timed = _timed_stages(chain)
+    timed = timed_stages(chain)
     for near, far in legs.blocks(ticks // 3):
         chain.process(near, far)
     for one in timed.values():
@@ -275,13 +275,13 @@ def _cost_rows(case: str, cost: Cost, goal: str, rival: str, rival_us: float | N
     ]
 
 
-def _timed_stages(chain: object, prefix: str = "") -> dict[str, Timed]:
+def timed_stages(chain: object, prefix: str = "") -> dict[str, Timed]:
     """Put a stop-watch in front of each stage: attributes that can be reset, as stages can; those of the stages themselves too."""
     found: dict[str, Timed] = {}
     for name, stage in list(vars(chain).items()):
         if hasattr(stage, "reset") and not isinstance(stage, np.ndarray | type):
             label = prefix + name.strip("_")
-            found |= _timed_stages(stage, f"{label}/") if hasattr(stage, "__dict__") else {}
+            found |= timed_stages(stage, f"{label}/") if hasattr(stage, "__dict__") else {}
             found[label] = Timed(stage)
             setattr(chain, name, found[label])
     return found

@@ -11,7 +11,9 @@ from scipy.signal import fftconvolve
 from benchmarks import metrics
 from benchmarks.__main__ import main
 from benchmarks.dsp_quality import Bench, plain
+from benchmarks.dsp_speed import timed_stages
 from benchmarks.metrics import Samples
+from benchmarks.ours import chained
 from benchmarks.peers import find
 from benchmarks.peers.signal import resampled, shifted
 from benchmarks.report import CannotRun
@@ -29,6 +31,7 @@ from benchmarks.scenes import (
     through_opus,
     write_wav,
 )
+from dsp.chain import Chain, Stages
 
 ROOM = decaying_noise(0.2, RATE_HZ, seed=3)
 
@@ -235,3 +238,20 @@ def test_a_bench_works_things_out_once(tmp_path: Path) -> None:
     Bench(tmp_path, samples=tmp_path).keep("echo", "A case, 5 dB", {"before": noise(0.1)})
     assert [path.name for path in tmp_path.rglob("*.wav")] == ["before.wav"]
     assert plain("A case, 5 dB / x") == "a_case_5_db_x"
+
+
+def test_a_timed_chain_is_the_same_chain() -> None:
+    """The stop-watches of ``dsp_speed`` see every stage and change nothing."""
+    plain_chain, timed_chain = Chain(16), Chain(16)
+    watches = timed_stages(timed_chain)
+    near, far = noise(0.2, seed=1).reshape(1, -1), noise(0.2, seed=2).reshape(1, -1)
+    np.testing.assert_array_equal(timed_chain.process(near, far), plain_chain.process(near, far))
+    assert {"high_pass", "delay", "echo", "post", "post/suppressor", "gain", "limiter"} <= set(watches)
+    assert all(watches[name].seconds for name in ("echo", "post", "post/suppressor"))
+
+
+def test_whole_signals_come_back_in_place() -> None:
+    voices = [noise(0.33, seed=4), noise(0.5, seed=5)]
+    heard = chained(voices, stages=Stages.none())
+    for voice, out in zip(voices, heard, strict=True):
+        np.testing.assert_array_equal(out, voice)
