@@ -21,6 +21,7 @@ from dsp.gain import AutomaticGain, Limiter
 from dsp.highpass import HighPass
 from dsp.lanes import Array
 from dsp.levels import Levels
+from dsp.residual import ResidualEcho
 from dsp.spectrum import HOP
 from dsp.suppress import LogSpectralSuppressor, PostFilter, Suppressor
 
@@ -57,7 +58,7 @@ class Chain:
         self._delay = BulkDelay(capacity)
         self._loss = EchoLoss(capacity)
         self._echo = EchoFilter(capacity)
-        self._post = PostFilter(capacity, suppressor or LogSpectralSuppressor(capacity))
+        self._post = PostFilter(capacity, suppressor or LogSpectralSuppressor(capacity), ResidualEcho(capacity))
         self.activity = Activity(capacity)
         self.spoken = np.zeros(capacity, np.float32)
         self._learned = suppressor is not None
@@ -115,8 +116,8 @@ class Chain:
         for moved in np.unique(self._delay.moved[:rows]):
             if moved:
                 self._echo.shift(np.flatnonzero(self._delay.moved[:rows] == moved), int(moved) // HOP)
-        left, echo = self._echo.process(near, aligned)
-        voice = self._post.process(left, echo, aligned)
+        left, echo, doubt = self._echo.process(near, aligned)
+        voice = self._post.process(left, echo, near, doubt)
         self._loss.process(aligned, near, echo, voice)
         self.spoken[:rows] = self.activity.process(left, self._post.speech[:rows] if self._learned else None).mean(axis=1)
         return self._limiter.process(self._gain.process(voice, self._post.speech[: len(near)]))

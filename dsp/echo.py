@@ -36,6 +36,8 @@ ERROR_SMOOTHING = np.float32(0.93)
 TAKEN_BELOW = np.float32(0.87)
 """The shadow's weights are taken over when they leave less than this part of the error, averaged over bins by the root of their power."""
 JUDGED_BINS = (4, 120)
+DOUBTED_BINS = (6, 100)
+"""The voice's: 300-5,000 Hz."""
 REST_HOPS = 5
 WARM_UP_HOPS = 30
 LOST_ABOVE = np.float32(8.0)
@@ -72,18 +74,21 @@ class EchoFilter:
         self._figures = np.zeros((count, 4, LANES), np.float32)
         self._begin(np.arange(capacity))
 
-    def process(self, near: Array, far: Array) -> tuple[Array, Array]:
-        """``near`` and ``far`` float32 (rows, 160 k), finite; returns what is left of ``near`` and the echo taken out of it."""
+    def process(self, near: Array, far: Array) -> tuple[Array, Array, Array]:
+        """``near`` and ``far`` float32 (rows, 160 k), finite; returns what is left of ``near``, the echo taken out of it, and
+        the doubt (rows, k): the power of the echo that may be left in each hop, as the weights' variance tells, in ``DOUBTED_BINS`` of a
+        spectrum that is not normalised."""
         error, echo = near.copy(), np.zeros_like(near)
+        doubt = np.zeros((len(near), near.shape[1] // HOP), np.float32)
         on = self.enabled[: len(near)]
         used = np.zeros(tiles(len(near)), np.bool_)
         used[np.flatnonzero(on) // LANES] = True
         self._head, self._turn = _cancel(
-            near, far, error, echo, used, self._head, self._turn, self._prior,
+            near, far, error, echo, doubt, used, self._head, self._turn, self._prior,
             self._far, self._weights, self._shadow, self._steps, self._powers, self._before, self._figures,
         )  # fmt: skip
-        error[~on], echo[~on] = near[~on], 0
-        return error, echo
+        error[~on], echo[~on], doubt[~on] = near[~on], 0, 0
+        return error, echo, doubt
 
     def shift(self, rows: NDArray[np.generic], hops: int) -> None:
         """From now on the far end of ``rows`` (mask or indices) comes so many hops later (negative: earlier): what is known moves along."""
@@ -128,12 +133,14 @@ def _moved(states: Array, hops: int, filler: Array) -> Array:
 
 @kernel
 def _cancel(
-    near: Array, far: Array, error: Array, echo: Array, used: NDArray[np.bool_], first_head: int, first_turn: int, prior: Array,
+    near: Array, far: Array, error: Array, echo: Array, doubt: Array, used: NDArray[np.bool_],
+    first_head: int, first_turn: int, prior: Array,
     far_spectra: Array, weights: Array, shadow: Array, steps: Array, powers: Array, before: Array, figures: Array,
 ) -> tuple[int, int]:  # fmt: skip
     frame, work = np.zeros((FRAME, LANES), np.float32), np.empty(WORK, np.float32)
     heard, left = np.empty((HOP, LANES), np.float32), np.empty((HOP, LANES), np.float32)
     spectrum, rest = np.empty((2, BINS, LANES), np.float32), np.empty((2, BINS, LANES), np.float32)
+    doubted = np.empty((1, LANES), np.float32)
     hops, ring = weights.shape[3], far_spectra.shape[3]
     head, turn = first_head, first_turn
     for tile in range(used.shape[0]):
@@ -154,6 +161,8 @@ def _cancel(
             for c in range(CONSTRAINED):
                 _constrain(weights[tile], (turn + c) % hops, frame, spectrum, work)
             _predict(head, far_spectra[tile], weights[tile], shadow[tile], steps[tile], powers[tile], spectrum, rest)
+            _tell_doubt(powers[tile], doubted)
+            store_tile(doubt, tile, at // HOP, doubted)
             inverse(spectrum[0], spectrum[1], frame, work)
             load_tile(near, tile, at, heard)
             before_energy, after_energy = fill(0.0), fill(0.0)
@@ -239,6 +248,14 @@ def _predict(head: int, far: Array, weights: Array, shadow: Array, steps: Array,
         store(rest, (1, k), zi)
         store(powers, (_DOUBT, k), doubt)
         store(powers, (_SHADOW_DOUBT, k), shadow_doubt)
+
+
+@kernel
+def _tell_doubt(powers: Array, told: Array) -> None:
+    total = fill(0.0)
+    for k in range(DOUBTED_BINS[0], DOUBTED_BINS[1]):
+        total += load(powers, (_DOUBT, k))
+    store(told, 0, 0.5 * total)
 
 
 @kernel

@@ -135,7 +135,7 @@ def test_half_a_minute_of_silence_leave_it_finite_and_ready(far: Samples) -> Non
     echo_filter = EchoFilter(1)
     run(echo_filter, echo(far, 1)[None], far[None])
     silence = np.zeros((1, 30 * RATE_HZ), np.float32)
-    error, estimate = echo_filter.process(silence, silence)
+    error, estimate, _ = echo_filter.process(silence, silence)
     assert not error[:, RATE_HZ:].any()
     assert np.abs(estimate).max() < 0.2
     for state in (echo_filter._weights, echo_filter._shadow, echo_filter._powers):
