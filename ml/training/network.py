@@ -1,0 +1,159 @@
+"""The suppressor's network in PyTorch, its loss and its export; :mod:`ml.suppressor` is the same network in numpy."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dsp.suppress import LogSpectralSuppressor
+from ml.features import BINS, INPUTS, describe
+from ml.training.mixtures import HOP, WINDOW, Batch
+
+_COMPRESSION = 0.3
+_EPSILON = 1e-6
+_COMPLEX = 0.3
+_LOST_SPEECH = 1.0
+_TALKING = 0.03
+_SPREAD = 1.0
+"""Added to the variances of the inputs' principal components before they are brought to one size: the least of them is mere chance."""
+
+
+class Network:
+    """The layers of :class:`ml.suppressor.Suppressor`; ``modules`` holds the weights.
+
+    The inputs are many views of few things. They come to the first layer as principal components of like size, found once by :meth:`adapt`;
+    at run time that costs nothing, as the export joins it with the first layer.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        self.hidden = hidden
+        self.modules: Any = nn.ModuleDict(
+            {
+                "components": nn.Linear(INPUTS, INPUTS),
+                "enter": nn.Linear(INPUTS, hidden),
+                "first": nn.GRU(hidden, hidden, batch_first=True),
+                "second": nn.GRU(hidden, hidden, batch_first=True),
+                "leave": nn.Linear(2 * hidden, BINS + 1),
+                "own": nn.ParameterDict(
+                    {"height": torch.full((BINS,), 1.0), "power": torch.full((BINS,), 0.5), "prior": torch.full((BINS,), 0.5)}
+                ),
+            }
+        )
+        self.modules["components"].requires_grad_(False)
+        with torch.no_grad():
+            self.modules["leave"].bias[:BINS] = 0.5
+
+    def adapt(self, inputs: torch.Tensor) -> None:
+        """Take the principal components of ``inputs`` (n, INPUTS)."""
+        mean = inputs.mean(0)
+        values, vectors = torch.linalg.eigh(torch.cov(inputs.T).double())
+        weight = (vectors / torch.sqrt(values.clamp(min=0) + _SPREAD)).T.float()
+        with torch.no_grad():
+            self.modules["components"].weight.copy_(weight)
+            self.modules["components"].bias.copy_(-weight @ mean)
+
+    def __call__(
+        self, inputs: torch.Tensor, height: torch.Tensor, prior: torch.Tensor, state: list[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """Gains (rows, hops, bins) and speech logits (rows, hops) of what :class:`Description` gives, and the state after them."""
+        m = self.modules
+        x = torch.tanh(m["enter"](m["components"](inputs)))
+        first, state0 = m["first"](x, state[0])
+        second, state1 = m["second"](first, state[1])
+        out = m["leave"](torch.cat((first, second), 2))
+        own = m["own"]
+        logits = out[..., :BINS] + height * own["height"] + inputs[..., :BINS] * own["power"] + prior * own["prior"]
+        return torch.sigmoid(logits), out[..., BINS], [state0.detach(), state1.detach()]
+
+
+class Description:
+    """What the network is told of ``rows`` rows over time: :func:`ml.features.describe` and the classical suppressor, with their states."""
+
+    def __init__(self, rows: int) -> None:
+        self._level = np.zeros(rows, np.float32)
+        self._floor = np.zeros((rows, BINS), np.float32)
+        self._classical = LogSpectralSuppressor(rows)
+
+    def reset(self, rows: NDArray[np.bool_]) -> None:
+        self._level[rows] = 0
+        self._classical.reset(rows)
+
+    def __call__(self, near_power: torch.Tensor, echo_power: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Inputs (rows, hops, INPUTS), heights and priors (rows, hops, bins) of powers (rows, hops, bins), the state going on."""
+        near, echo = (np.ascontiguousarray(power.numpy().transpose(1, 0, 2)) for power in (near_power, echo_power))
+        inputs, height = np.empty((*near.shape[:2], INPUTS), np.float32), np.empty_like(near)
+        prior = np.empty_like(near)
+        for hop in range(len(near)):
+            prior[hop] = self._classical.gains(near[hop], echo[hop])
+            describe(near[hop], echo[hop], prior[hop], self._level, self._floor, inputs[hop], height[hop])
+        first, second, third = (torch.from_numpy(x).transpose(0, 1).contiguous() for x in (inputs, height, prior))
+        return first, second, third
+
+
+def spectra(x: torch.Tensor) -> torch.Tensor:
+    """Sine-window spectra of ``x`` (rows, samples), complex64 (rows, hops, bins)."""
+    return torch.fft.rfft(x.unfold(1, WINDOW, HOP) * _sine())
+
+
+def power(spectrum: torch.Tensor) -> torch.Tensor:
+    return torch.square(spectrum.real) + torch.square(spectrum.imag)
+
+
+def loss(batch: Batch, near: torch.Tensor, gains: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Error of compressed spectra, of magnitudes and with phases, more for lost speech than for left noise, and of the speech score.
+
+    After Braun and Tashev, A consolidated view of loss functions for supervised deep learning-based speech enhancement (2021). ``near`` is
+    the spectrum that the ``gains`` are for; the phase is its own, so that the gains are the only unknown.
+    """
+    clean = spectra(batch.clean)
+    near_power, clean_power = power(near), power(clean)
+    alike = (near * clean.conj()).real * torch.rsqrt(near_power * clean_power + _EPSILON**2)
+    wanted = (clean_power + _EPSILON) ** (_COMPRESSION / 2)
+    heard = (near_power * torch.square(gains) + _EPSILON) ** (_COMPRESSION / 2)
+    lost = torch.relu(wanted - heard)
+    size = torch.square(wanted - heard) + _LOST_SPEECH * torch.square(lost)
+    whole = torch.square(wanted) + torch.square(heard) - 2 * wanted * heard * alike
+    error = (1 - _COMPLEX) * size + _COMPLEX * whole
+    talking = torch.nn.functional.binary_cross_entropy_with_logits(logits, batch.talking)
+    return (error @ _weights()).mean() + _TALKING * talking
+
+
+def export(weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Write ``weights`` (a state of ``network.modules``) as :mod:`ml.suppressor` reads them: float16, inputs first."""
+    named = {
+        "enter_weight": (weights["enter.weight"] @ weights["components.weight"]).T,
+        "enter_bias": weights["enter.bias"] + weights["enter.weight"] @ weights["components.bias"],
+        "leave_weight": weights["leave.weight"].T,
+        "leave_bias": weights["leave.bias"],
+        "height_weight": weights["own.height"],
+        "power_weight": weights["own.power"],
+        "prior_weight": weights["own.prior"],
+    }
+    for layer in ("first", "second"):
+        by_input, by_state = weights[f"{layer}.weight_ih_l0"].T, weights[f"{layer}.weight_hh_l0"].T
+        input_bias, state_bias = weights[f"{layer}.bias_ih_l0"], weights[f"{layer}.bias_hh_l0"]
+        gates = 2 * len(by_state)
+        named |= {
+            f"{layer}_gates": torch.cat((by_input, by_state))[:, :gates],
+            f"{layer}_gates_bias": (input_bias + state_bias)[:gates],
+            f"{layer}_input": by_input[:, gates:],
+            f"{layer}_input_bias": input_bias[gates:],
+            f"{layer}_state": by_state[:, gates:],
+            f"{layer}_state_bias": state_bias[gates:],
+        }
+    arrays: dict[str, Any] = {name: value.numpy().astype(np.float16) for name, value in named.items()}
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _sine() -> torch.Tensor:
+    return torch.sin(torch.pi * (torch.arange(WINDOW, dtype=torch.float32) + 0.5) / WINDOW)
+
+
+def _weights() -> torch.Tensor:
+    """Low bins count more, as for the ear; sum 1."""
+    weight = (1 + torch.arange(BINS, dtype=torch.float32) / 20) ** -0.5
+    return weight / weight.sum()
