@@ -38,7 +38,7 @@ MOST_NOISE_DBFS = -50.0
 """A leg's noise floor is never lifted above this."""
 UP_DB_S, DOWN_DB_S = 6.0, 20.0
 """How fast the gain moves at most, while there is speech."""
-_TOLERANCE_DB = 1.0
+_TOLERANCE_DB = 1.5
 _NEAR = 0.012  # of the distance per hop: the last decibels are approached with a time constant of 0.8 s
 _FIRST_HOPS = 10.0  # of speech, before which its level is not known well enough to act on
 _SPEECH_ABOVE = 10**0.6  # over the noise floor: what lies lower is no speech, whatever the probability says
