@@ -33,6 +33,8 @@ LEADING_SILENCE_S = 0.2
 CONVERGED_S, WATCHED_S = 1.0, 10.0
 """Test 2A: after the first second and for the nine that follow, the returned echo is below ..."""
 RETURNED_DBM0 = -65.0
+_EDGE_S = 0.05
+"""A canceller that looks ahead hears another path, or the end, too early by so much at most."""
 LEVELS_DBM0 = (-30.0, -20.0, -10.0, 0.0)
 WEAK_TALK_DB = -20.0
 TALK_S, METER_FALL_S = 5.0, 0.4
@@ -119,7 +121,8 @@ def convergence_line(dbm0: float, *, rate_hz: int = RATE_HZ) -> Line:
         after = _through(far[row], hybrid(*_HYBRIDS[(row + 1) % rows], seed=rows + row, rate_hz=rate_hz))
         near[row] = np.concatenate((before[: start + half], after[start + half :]))
     settled = round(CONVERGED_S * rate_hz)
-    return Line(far, near, ((start + settled, start + half), (start + half + settled, start + 2 * half)))
+    early = round(_EDGE_S * rate_hz)
+    return Line(far, near, ((start + settled, start + half - early), (start + half + settled, start + 2 * half - early)))
 
 
 def double_talk_line(dbm0: float, *, talk_db: float = WEAK_TALK_DB, rate_hz: int = RATE_HZ) -> Line:
@@ -130,7 +133,7 @@ def double_talk_line(dbm0: float, *, talk_db: float = WEAK_TALK_DB, rate_hz: int
     far = np.tile(np.pad(composite_source(2 * TALK_S, dbm0, rate_hz=rate_hz), (start, 0)), (rows, 1))
     near = np.stack([_through(far[row], hybrid(*_HYBRIDS[row], seed=row, rate_hz=rate_hz)) for row in range(rows)])
     near[:, start : start + talked] += composite_source(TALK_S, dbm0 + talk_db, near=True, rate_hz=rate_hz)
-    return Line(far, near, ((start + talked + round(METER_FALL_S * rate_hz), far.shape[1]),))
+    return Line(far, near, ((start + talked + round(METER_FALL_S * rate_hz), far.shape[1] - round(_EDGE_S * rate_hz)),))
 
 
 def raised(line: Line) -> Line:
