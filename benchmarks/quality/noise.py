@@ -5,9 +5,6 @@ noisy speech, which no suppression may make less intelligible.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,7 +15,9 @@ from benchmarks.peers import Samples
 from benchmarks.report import Row
 from benchmarks.scenes import NoisyMix, noisy_mixes
 from dsp.chain import Stages
-from dsp.suppress import LogSpectralSuppressor, Suppressor
+from dsp.suppress import LogSpectralSuppressor
+from dsp.suppress import Suppressor as Estimator
+from ml.suppressor import Suppressor as LearnedSuppressor
 
 if TYPE_CHECKING:
     from benchmarks.dsp_quality import Bench
@@ -52,13 +51,9 @@ def rows(bench: "Bench") -> list[Row]:
     return found
 
 
-def estimators() -> dict[str, Callable[[int], Suppressor]]:
-    """Those there are, by name, each made for so many rows."""
-    found: dict[str, Callable[[int], Suppressor]] = {"classical": LogSpectralSuppressor}
-    spec = find_spec("ml.suppressor")
-    if spec and spec.origin and Path(spec.origin).with_name("suppressor.npz").exists():
-        found["learned"] = import_module("ml.suppressor").Suppressor
-    return found
+def estimators() -> dict[str, Callable[[int], Estimator]]:
+    """Ours by name, each made for so many rows."""
+    return {"classical": LogSpectralSuppressor, "learned": LearnedSuppressor}
 
 
 def _score(mixes: Sequence[NoisyMix], heard: Sequence[Samples]) -> Score:
