@@ -1,8 +1,8 @@
 """Claim: our own Ie and Bpl of Opus and G.722 say what PESQ hears of our decoder and concealment under loss, within 0.6 MOS.
 
 ITU-T gives no figures for Opus, and none for G.722 with our concealment. Speech goes through encoder, lossy path and playout; its PESQ-WB
-is turned into a rating on the wideband scale (G.107.1), and Ie and Bpl are the least-squares fit of G.107's equation 7-29 to what is
-missing to the scale's end. The rating of a PESQ value comes from conditions whose rating is published: uncoded wideband speech (129),
+is turned into a rating on the wideband scale (G.107.1); Ie is what is missing to the scale's end without loss, Bpl the least-squares fit
+of G.107's equation 7-29. The rating of a PESQ value comes from conditions whose rating is published: uncoded wideband speech (129),
 G.722 at 64, 56 and 48 kbit/s (G.113, appendix IV), G.711 without concealment at 0 to 10 % random loss (G.113, appendix I). A parabola
 through the P.862 raw score of these is the scale; how far they lie beside it is printed.
 
@@ -22,8 +22,8 @@ from G722 import G722 as G722Codec
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from benchmarks.metrics import pesq_wb, plcmos
-from benchmarks.quality.conceal import FRAME, RATE_HZ, Loss, encoded, losses, played
+from benchmarks.metrics import aligned, pesq_wb, plcmos
+from benchmarks.quality.conceal import FRAME, LAG_MOST, RATE_HZ, Loss, encoded, losses, played
 from benchmarks.report import Row
 from benchmarks.scenes import talk
 from dsp.mos import CODECS, WIDEBAND, BurstRatio, loss_impairment, mos_from_r
@@ -33,7 +33,7 @@ from rooms.audio import G722, OPUS, PCMA, AudioCodec
 if TYPE_CHECKING:
     from benchmarks.dsp_quality import Bench
 
-_VOICES, _TALK_S, _WITNESSED = 5, 8.0, 2
+_VOICES, _TALK_S, _LEAD_IN_S, _WITNESSED = 4, 7.0, 2.0, 1
 _RANDOM = (0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2)
 _BURSTS = (Loss(0.05, 2.0), Loss(0.1, 2.0), Loss(0.1, 3.0), Loss(0.2, 3.0))
 _BARE = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
@@ -89,7 +89,8 @@ def rows(bench: "Bench") -> list[Row]:
     for coded in CODED[:2] if bench.quick else CODED:
         random = [_hear(speech, coded, Loss(loss, _RANDOM_BURST)) for loss in (_RANDOM[::3] if bench.quick else _RANDOM)]
         bursts = [] if bench.quick else [_hear(speech, coded, loss) for loss in _BURSTS]
-        ie, bpl = fit(random + bursts, scale, coded.ie)
+        ie = WIDEBAND.ceiling - scale(random[0].pesq) if coded.ie is None else coded.ie
+        bpl = fit(random + bursts, scale, ie)
         found += _rows(coded, scale, random, bursts, ie, bpl)
         for one in random + bursts:
             fitted_mos.append(_mos(WIDEBAND.ceiling - impairment(ie, bpl, one.loss, one.burst_ratio)))
@@ -98,18 +99,16 @@ def rows(bench: "Bench") -> list[Row]:
     return [*found, Row("all codecs and losses", "correlation of PLCMOS with the fitted MOS", agreement, "", goal=">= 0.8")]
 
 
-def fit(heard: list[Heard], scale: Callable[[float], float], ie: float | None = None) -> tuple[float, float]:
-    """Ie (unless it is known) and Bpl, by least squares of MOS."""
+def fit(heard: list[Heard], scale: Callable[[float], float], ie: float) -> float:
+    """Bpl by least squares of MOS."""
     measured = np.array([_mos(scale(one.pesq)) for one in heard])
 
-    def off(values: Values) -> Values:
-        known = float(values[0]) if ie is None else ie
-        ratings = [WIDEBAND.ceiling - impairment(known, float(values[1]), one.loss, one.burst_ratio) for one in heard]
+    def off(bpl: Values) -> Values:
+        ratings = [WIDEBAND.ceiling - impairment(ie, float(bpl[0]), one.loss, one.burst_ratio) for one in heard]
         wrong: Values = np.array([_mos(rating) for rating in ratings]) - measured
         return wrong
 
-    best = least_squares(off, (10.0, 10.0), bounds=((0.0, 0.5), (60.0, 100.0)))
-    return float(best.x[0]) if ie is None else ie, float(best.x[1])
+    return float(least_squares(off, (10.0,), bounds=((0.5,), (100.0,))).x[0])
 
 
 def impairment(ie: float, bpl: float, loss: float, burst_ratio: float) -> float:
@@ -122,7 +121,7 @@ def _rows(coded: Coded, scale: Callable[[float], float], random: list[Heard], bu
     case = f"{coded.name}, random loss 0-20 %"
     table = CODECS.get(coded.key)
     found = [
-        Row(case, "Ie,WB of G.113" if coded.ie else "Ie,WB fitted", ie, "R", "table", table.ie if table else None),
+        Row(case, "Ie,WB of G.113" if coded.ie else "Ie,WB measured", ie, "R", "table", table.ie if table else None),
         Row(case, "Bpl fitted", bpl, "%", "table", table.bpl if table else None),
         Row(case, "error of the fit, rms", _rms(scale, random, lambda one: impairment(ie, bpl, one.loss, one.burst_ratio)), "MOS"),
     ]
@@ -158,15 +157,18 @@ def _speech(bench: "Bench") -> list[Samples]:
 
 def _hear(speech: list[Samples], coded: Coded, loss: Loss, *, concealment: bool = True) -> Heard:
     lost_share, ratios, quality, witness = [], [], [], []
+    lead_in = int(_LEAD_IN_S * RATE_HZ)  # the jitter buffer finds its delay meanwhile
     for seed, x in enumerate(speech):
-        packets = encoded(x, coded.codec, coded.settings(loss.fraction))
-        lost, ratio = losses(len(packets), seed, loss), BurstRatio()
-        y = played(packets, coded.codec, [(0.02 * (index + 1), int(index)) for index in np.flatnonzero(~lost)], concealment=concealment)
+        packets = encoded(np.concatenate((x[-lead_in:], x)), coded.codec, coded.settings(loss.fraction))
+        first = lead_in // FRAME
+        lost, ratio = losses(len(packets) - first, seed, loss), BurstRatio()
+        here = [*range(first), *(np.flatnonzero(~lost) + first)]
+        y = played(packets, coded.codec, [(0.02 * (index + 1), int(index)) for index in here], concealment=concealment)[lead_in:]
         for gone in lost:
             ratio.count(lost=bool(gone))
         lost_share.append(lost.mean())
         ratios.append(ratio.value or 1.0)
-        quality.append(pesq_wb(x, y))
+        quality.append(pesq_wb(x, aligned(x, y, most=LAG_MOST)))
         if seed < _WITNESSED and concealment:
             witness.append(plcmos(y))
     return Heard(
