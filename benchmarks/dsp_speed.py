@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ours import learned
 from benchmarks.peers import Samples, find
 from benchmarks.report import Options, Row
 from benchmarks.scenes import RATE_HZ, Corpus, EchoPath, decaying_noise, echo_scene, noisy_mixes
 from dsp.chain import Chain, FullBandChain
+from ml.suppressor import Suppressor as Learned
 
 _TICK_S, _HOPS = 0.02, 2
 _LEGS = (1, 8, 64, 128, 256)
@@ -34,10 +34,9 @@ _START = """
 import time
 begun = time.perf_counter()
 import numpy as np
-from benchmarks.ours import learned
 from dsp.chain import Chain
-make = learned()
-chain = Chain(16, make(16) if make else None)
+from ml.suppressor import Suppressor
+chain = Chain(16, Suppressor(16))
 chain.process(np.zeros((16, 320), np.float32), np.zeros((16, 320), np.float32))
 print(time.perf_counter() - begun, time.process_time())
 """
@@ -248,8 +247,7 @@ def _lateness_ms(work: Callable[[float], object], seconds: float) -> list[float]
 
 
 def _chain(legs: Legs) -> Chain | FullBandChain:
-    make = learned()
-    return (Chain if legs.rate_hz == RATE_HZ else FullBandChain)(legs.count, make(legs.count) if make else None)
+    return (Chain if legs.rate_hz == RATE_HZ else FullBandChain)(legs.count, Learned(legs.count))
 
 
 def _cost(process: Callable[[Samples, Samples], object], legs: Legs, ticks: int, *, stretches: int = 5) -> Cost:
