@@ -28,6 +28,7 @@ from api.store import Store
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
+from ml.suppressor import Suppressor
 from pbx.loopback import LoopbackTrunk
 from pbx.routing import DialPlan, NumberStyle, Routing
 from pbx.sip_settings import SipTransport, SipTrunkSettings
@@ -81,7 +82,11 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s))
         trunks: dict[str, Trunk] = {}
         # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
-        worker = MediaWorker(_media(settings), lambda event: exchange.on_media_event(event))
+        worker = MediaWorker(
+            _media(settings),
+            lambda event: exchange.on_media_event(event),
+            make_suppressor=Suppressor if settings.media.voice.suppressor == "learned" else None,
+        )
         await stack.enter_async_context(worker)
 
         def on_trunk_event(event: TrunkEvent) -> None:

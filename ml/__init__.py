@@ -1,1 +1,1 @@
-"""Will hold the learned and statistical parts: forecast, anomaly, routing, the recurrent suppressor and its training."""
+"""What was learned from data: the recurrent suppressor, its weights and its training. Knows ``dsp``, nothing else of ours."""
