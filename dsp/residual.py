@@ -4,7 +4,7 @@ Three things are known of a hop: the power E that the filter leaves, that of the
 to have left (its *doubt*: the sum of the far end's power times the weights' variance).
 
 - *Per bin* the echo left is the held power of Y times a leak, learnt as the mean logarithm of E over Y while nobody near talks. The gain is
-  Wiener's with a decision-directed ratio (Ephraim and Malah, IEEE TASSP 32(6), 1984), and never leaves more than the microphone heard.
+  that of the log-spectral amplitude (Ephraim and Malah, IEEE TASSP 33(2), 1985) with a decision-directed ratio (the same, 1984).
 - *As a whole*, the level of E over Y in the voice's bins falls into two heaps: echo alone (within some 9 dB above its median) and near
   talk (above). The lower heap is followed by a low quantile, which stays at its place however much of the time somebody near talks, and
   rises quickly only while the filter itself is in doubt. What lies above opens the gate at once; while it is closed,
@@ -47,7 +47,7 @@ BIN_HOLD, WHOLE_HOLD = 0.6, 0.87
 """What is kept of an echo's power per hop: a room's tail, per bin and over all bins."""
 SMOOTHING, NOISE_RISE, NOISE_FALL = 0.4, 1.008, 0.2
 """The background is the slow minimum of the smoothed power: 3.4 dB/s upwards."""
-MARGIN, RAMP = 8 / _DB, 8 / _DB
+MARGIN, RAMP = 7 / _DB, 8 / _DB
 """Over the low quantile of echo alone: where the gate begins to open, and until it is open."""
 STEP, QUANTILE, PULL = 0.5 / _DB, 0.2, 0.04
 CREEP, BEYOND = 0.012 / _DB, 2 / _DB
@@ -55,20 +55,20 @@ CREEP, BEYOND = 0.012 / _DB, 2 / _DB
 LEAST_LEVEL, MOST_LEVEL = -34 / _DB, 6 / _DB
 """Near talk that is this much and the margin below the echo is masked by it anyway."""
 DOUBT = 2.0
-TALK_STEP, HOLD, LONGER_HOLD = 0.1, 0.95, 0.98
+TALK_STEP, HOLD, LONGER_HOLD = 0.1, 0.96, 0.985
 """What the open gate keeps from hop to hop after a first moment of near talk, and after much of it."""
 LEAK_STEP, LEAK_JUMP = 0.05, 4.3
 BIAS = 2.0
 """The mean logarithm of such powers lies below the logarithm of their mean, and some is left to be safe."""
 DIRECTED_KEEP, LEAST_RATIO = 0.9, 0.003
 LEAST_GAIN = 0.05
-CLOSED = 0.05
+CLOSED = 0.1
 COMFORT = 0.1
 """What noise suppression leaves of the background: nothing need sink below it."""
 
 
 class ResidualEcho:
-    """Gains against residual echo for ``capacity`` rows, to be multiplied with those against noise."""
+    """Gains against residual echo for ``capacity`` rows; of them and those against noise the lesser holds."""
 
     def __init__(self, capacity: int) -> None:
         count = tiles(capacity)
@@ -79,7 +79,7 @@ class ResidualEcho:
         """Gains 0-1 (rows, 161) of one hop, rows <= capacity.
 
         ``near_power``, ``echo_power`` float32 (rows, 161): |rfft|² of 320 sine-windowed samples of what the echo filter left and took out,
-        full scale 1; ``doubt`` float32 (rows,): the power that it expects to have left in ``VOICE_BINS``.
+        full scale 1, and (``mic_power``) their sum; ``doubt`` float32 (rows,): the power that it expects to have left in ``VOICE_BINS``.
         """
         gains = np.empty_like(near_power)
         _estimate(near_power, echo_power, mic_power, doubt, self._bins, self._figures, gains)
@@ -103,7 +103,7 @@ def _estimate(near_power: Array, echo_power: Array, mic_power: Array, doubt: Arr
             row = tile * LANES + lane
             expected[0, lane] = doubt[row] if row < doubt.shape[0] else 0.0
         _follow(power, echo, mic, bins[tile], figures[tile], expected)
-        _gain(power, mic, bins[tile], load(figures, (tile, _OPEN)), load(expected, 0))
+        _gain(power, bins[tile], load(figures, (tile, _OPEN)), load(expected, 0))
         store_tile(gains, tile, 0, power)
 
 
@@ -152,7 +152,7 @@ def _follow(power: Array, echo: Array, mic: Array, bins: Array, figures: Array, 
 
 
 @kernel
-def _gain(power: Array, mic: Array, bins: Array, opened: Array, closed: Array) -> None:
+def _gain(power: Array, bins: Array, opened: Array, closed: Array) -> None:
     """``power`` (BINS, LANES) becomes the gains."""
     ducked = exp2(log2(fill(CLOSED)) * closed)
     for k in range(BINS):
@@ -165,8 +165,10 @@ def _gain(power: Array, mic: Array, bins: Array, opened: Array, closed: Array) -
         ratio = least(here / echo, 1e4)
         prior = DIRECTED_KEEP * load(bins, (_CLEAN, k)) / echo + (1 - DIRECTED_KEEP) * most(ratio - 1.0, 0.0)
         prior = most(prior, LEAST_RATIO)
-        gain = prior / (1.0 + prior)
+        wiener = prior / (1.0 + prior)
+        v = most(wiener * ratio, 1e-4)
+        # sqrt(exp(E1(v))), the exponential integral, within 1 %
+        gain = least(wiener * root(1.0 + 0.5615 / v * exp2(-1.154 * v)), 1.0)
         store(bins, (_CLEAN, k), gain * gain * here)
         gain = most(gain, LEAST_GAIN)
-        gain = least(gain, root((load(mic, k) + LEAST_POWER) / here))
         store(power, k, most(gain * ducked, least(COMFORT * root(noise / here), gain)))

@@ -95,7 +95,7 @@ class PostFilter:
                 found = self._residual.gains(near_power, echo_power, mic_power, doubt[:, at // HOP])
                 kept = np.where(residual, found[:rows], _ONE)
                 speech = speech * np.minimum(_ECHOING * _kept_power(near_power, kept), _ONE)
-                gains *= kept
+                gains = np.minimum(gains, kept)
             np.maximum(self.speech[:rows], speech, out=self.speech[:rows])
             _synthesise(gains, ~(noise | residual), at, self._near, self._spectrum, self._tail, self._plain, out)
         return out

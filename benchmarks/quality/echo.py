@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.metrics import EchoMos, aecmos, convergence_s, erle_db, pesq_wb
-from benchmarks.ours import chained, learned
+from benchmarks.ours import chained
 from benchmarks.peers import Samples
 from benchmarks.report import Row
 from benchmarks.scenes import EchoPath, EchoRecording, EchoScene, delayed_paths, echo_paths, echo_scene, talk
 from dsp.chain import Stages
+from ml.suppressor import Suppressor as LearnedSuppressor
 
 if TYPE_CHECKING:
     from benchmarks.dsp_quality import Bench
@@ -39,7 +40,7 @@ def rows(bench: "Bench") -> list[Row]:
 
 
 def _ours() -> Cancel:
-    return lambda near, far: chained(near, far, stages=Stages(gain=False), suppressor=learned())
+    return lambda near, far: chained(near, far, stages=Stages(gain=False), suppressor=LearnedSuppressor)
 
 
 def _by_peer(bench: "Bench", name: str) -> Cancel:
@@ -176,7 +177,7 @@ def _near_end(bench: "Bench", ours: Cancel) -> list[Row]:
         return float(np.mean([pesq_wb(one, out) for one, out in zip(said, cancel(said, silence), strict=True)]))
 
     def echo_only(near: Sequence[Samples], far: Sequence[Samples]) -> list[Samples]:
-        return chained(near, far, stages=Stages(noise=False, gain=False))
+        return chained(near, far, stages=Stages(high_pass=False, noise=False, gain=False))
 
     peer, best = _best({name: score(cancel) for name, cancel in _peers(bench).items()})
     return [

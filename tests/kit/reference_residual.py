@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import exp1
 
 from dsp import residual as r
 from dsp.spectrum import BINS
@@ -29,11 +30,13 @@ class SlowResidualEcho:
         step = np.where(self.held + r.LEAST_POWER > self.noise, r.LEAK_STEP * (1 - self.opened), 0)
         self.leak = np.clip(self.leak + step * np.clip(found, -r.LEAK_JUMP, r.LEAK_JUMP), -13, 3)
         left = (self.held + r.LEAST_POWER) * 2 ** (self.leak + r.BIAS) + r.LEAST_POWER
-        measured = np.maximum(np.minimum(power / left, 1e4) - 1, 0)
-        ratio = np.maximum(r.DIRECTED_KEEP * self.clean / left + (1 - r.DIRECTED_KEEP) * measured, r.LEAST_RATIO)
-        gain = ratio / (1 + ratio)
+        measured = np.minimum(power / left, 1e4)
+        directed = r.DIRECTED_KEEP * self.clean / left + (1 - r.DIRECTED_KEEP) * np.maximum(measured - 1, 0)
+        ratio = np.maximum(directed, r.LEAST_RATIO)
+        wiener = ratio / (1 + ratio)
+        gain = np.minimum(wiener * np.exp(exp1(np.maximum(wiener * measured, 1e-4)) / 2), 1)
         self.clean = gain**2 * power
-        gain = np.minimum(np.maximum(gain, r.LEAST_GAIN), np.sqrt((mic + r.LEAST_POWER) / power))
+        gain = np.maximum(gain, r.LEAST_GAIN)
         return np.asarray(np.maximum(gain * r.CLOSED**closed, np.minimum(r.COMFORT * np.sqrt(self.noise / power), gain)))
 
     def _gate(self, power: Real, echo: Real, mic: Real, doubted: float) -> float:
