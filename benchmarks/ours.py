@@ -1,9 +1,6 @@
 """Our own chain on whole signals, as the peers get them: all of them side by side, one row each, and moved back by its delay."""
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
@@ -14,15 +11,6 @@ from dsp.lanes import LANES, tiles
 from dsp.suppress import Suppressor
 
 Watch = Callable[[Chain], None]
-
-
-def learned() -> Callable[[int], Suppressor] | None:
-    """What makes the learned suppressor for so many rows; None while its weights are not there."""
-    found = find_spec("ml.suppressor")
-    if found is None or found.origin is None or not Path(found.origin).with_name("suppressor.npz").exists():
-        return None
-    maker: Callable[[int], Suppressor] = import_module("ml.suppressor").Suppressor
-    return maker
 
 
 def chained(
