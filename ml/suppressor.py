@@ -68,7 +68,8 @@ class Suppressor:
         # where there is speech each has half a say: the network's gains are too smooth over the bins, the other's too restless in time
         share = np.float32(0.5) * self.speech[:rows, None]
         learned = np.log(np.maximum(self._out[:rows, :BINS], _LEAST))
-        return np.exp(learned + share * (classical - learned))
+        gains: Array = np.exp(learned + share * (classical - learned))
+        return gains
 
     def _tile(self, tile: slice, near_power: Array, echo_power: Array, prior: Array) -> None:
         w, hidden = self._w, self._hidden
