@@ -132,18 +132,18 @@ class CodecImpairment:
 
 _G113 = "ITU-T G.113, appendix I"
 _G113_WB = "Ie,WB: ITU-T G.113, appendix IV"
-_FITTED = "fitted by us to PESQ of our own playout under random loss of 0-10 %, scaled so that G.711 gives its published figure"
+_FITTED = "our own fit to PESQ-WB of our playout, loss random 0-20 % and in bursts, on the scale of published G.711 and G.722 figures"
 CODECS: dict[str, CodecImpairment] = {
     "pcma": CodecImpairment(NARROWBAND, 0.0, 25.1, _G113 + ": G.711 with concealment of appendix I, random loss"),
     "pcmu": CodecImpairment(NARROWBAND, 0.0, 25.1, _G113 + ": G.711 with concealment of appendix I, random loss"),
     "g711-bare": CodecImpairment(NARROWBAND, 0.0, 4.3, _G113 + ": G.711 without concealment"),
     "g729": CodecImpairment(NARROWBAND, 10.0, 19.0, _G113 + ": G.729; Bpl is G.729A's with VAD"),
     "g729a": CodecImpairment(NARROWBAND, 11.0, 19.0, _G113 + ": G.729A with VAD"),
-    "g722": CodecImpairment(WIDEBAND, 13.0, 6.4, f"{_G113_WB}, 64 kbit/s; Bpl: {_FITTED}"),
-    "g722-56": CodecImpairment(WIDEBAND, 20.0, 6.4, f"{_G113_WB}, 56 kbit/s; Bpl: that of 64 kbit/s"),
-    "g722-48": CodecImpairment(WIDEBAND, 31.0, 6.4, f"{_G113_WB}, 48 kbit/s; Bpl: that of 64 kbit/s"),
-    "opus": CodecImpairment(WIDEBAND, 1.0, 3.9, f"32 kbit/s without in-band FEC: {_FITTED}; ITU-T gives none"),
-    "opus-fec": CodecImpairment(WIDEBAND, 6.0, 39.0, f"32 kbit/s with in-band FEC: {_FITTED}; ITU-T gives none"),
+    "g722": CodecImpairment(WIDEBAND, 13.0, 5.7, f"{_G113_WB}, 64 kbit/s; Bpl: {_FITTED}"),
+    "g722-56": CodecImpairment(WIDEBAND, 20.0, 5.7, f"{_G113_WB}, 56 kbit/s; Bpl: that of 64 kbit/s"),
+    "g722-48": CodecImpairment(WIDEBAND, 31.0, 5.7, f"{_G113_WB}, 48 kbit/s; Bpl: that of 64 kbit/s"),
+    "opus": CodecImpairment(WIDEBAND, 14.1, 8.2, f"32 kbit/s without in-band FEC: {_FITTED}; ITU-T gives none"),
+    "opus-fec": CodecImpairment(WIDEBAND, 15.0, 20.4, f"32 kbit/s with in-band FEC: {_FITTED}; ITU-T gives none"),
 }
 _DEFAULTS = Connection()
 
