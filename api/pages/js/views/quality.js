@@ -36,7 +36,6 @@ export function Quality({ call }) {
 }
 
 const milliseconds = (value) => (value === null || value === undefined ? t('details.none') : t('details.ms', { ms: figure(value) }));
-const level = (value) => (value === null || value === undefined ? t('details.none') : t('details.dbfs', { level: figure(value) }));
 const share = (value) => (value === null || value === undefined ? t('details.none') : percent(value));
 
 function LegRows({ leg, codec }) {
@@ -47,10 +46,7 @@ function LegRows({ leg, codec }) {
     ['round_trip', milliseconds(leg.round_trip_ms)],
     ['concealed', milliseconds(leg.concealed_ms)],
     ['discarded', figure(leg.discarded)],
-    ['level', level(leg.level_dbfs)],
-    ['speech', share(leg.speech)],
-    ['noise', level(leg.noise_dbfs)],
-    ['echo', leg.echo_return_loss_db === null ? t('details.none') : t('details.echo_value', { db: figure(leg.echo_return_loss_db), taken: figure(leg.echo_return_loss_enhancement_db ?? 0) })],
+    ['level', leg.level_dbfs === null ? t('details.none') : t('details.dbfs', { level: figure(leg.level_dbfs) })],
     ['mos', leg.mos === null ? t('details.none') : t('details.mos_value', { mos: figure(leg.mos, 2), r: figure(leg.r ?? 0), scale: t(`details.scale.${leg.scale}`) })],
   ];
   return html`
