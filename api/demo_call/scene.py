@@ -141,11 +141,11 @@ def _server_settings(plan: Plan, pbx: Kamailio, captures: Path, rtp: int) -> dic
         "media": {
             "capture_dir": str(captures),
             "concealment": plan.concealment,
-            # Both ends say one sentence, which an echo canceller would take for the other's echo; and what the way costs is measured.
-            "voice": {"echo": "off", "noise": "off", "gain": "off"},
             "rtp_port_min": rtp,
             "rtp_port_max": rtp + RTP_PORTS - 1,
         },
+        # Both ends say one sentence, which an echo canceller would take for the other's echo; and what the way costs is measured.
+        "media.voice": {"echo": "off", "noise": "off", "gain": "off"},
         "sip": {
             "enabled": True,
             "server": pbx.host,
