@@ -16,7 +16,24 @@ uncertainty rises by as much, and the shadow starts again from nothing.
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.lanes import LANES, Array, both, fill, kernel, least, load, load_tile, most, reset_rows, root, select, store, store_tile, tiles
+from dsp.lanes import (
+    LANES,
+    Array,
+    both,
+    fill,
+    kernel,
+    least,
+    load,
+    load_tile,
+    most,
+    reset_rows,
+    root,
+    row_indices,
+    select,
+    store,
+    store_tile,
+    tiles,
+)
 from dsp.spectrum import BINS, FRAME, HOP, WORK, forward, inverse
 
 RATE_HZ = 16_000
@@ -92,7 +109,7 @@ class EchoFilter:
 
     def shift(self, rows: NDArray[np.generic], hops: int) -> None:
         """From now on the far end of ``rows`` (mask or indices) comes so many hops later (negative: earlier): what is known moves along."""
-        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp)
+        index = row_indices(rows)
         order = (self._head + np.arange(self._hops + 1)) % (self._hops + 1)
         for tile, lane in zip(index // LANES, index % LANES, strict=True):
             self._far[tile, :, :, order, lane] = _moved(self._far[tile, :, :, order, lane], hops, np.zeros(1, np.float32))
@@ -109,7 +126,7 @@ class EchoFilter:
         self._begin(rows)
 
     def _begin(self, rows: NDArray[np.generic]) -> None:
-        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp)
+        index = row_indices(rows)
         self._weights[index // LANES, 2, :, :, index % LANES] = self._prior
         self._shadow[index // LANES, 2, :, :, index % LANES] = self._prior[:SHADOW_HOPS]
         self._figures[index // LANES, _RIPE, index % LANES] = WARM_UP_HOPS

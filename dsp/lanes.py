@@ -432,9 +432,14 @@ def _(x: Any) -> Any:
     return logarithm
 
 
+def row_indices(rows: NDArray[np.generic]) -> NDArray[np.intp]:
+    """Rows given as a mask or as indices, as indices."""
+    return np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp)
+
+
 def reset_rows(state: Array, rows: NDArray[np.generic], value: float = 0.0) -> None:
     """Put ``value`` into the lanes of these rows (a mask or indices) of a state (tiles, ..., LANES)."""
-    index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp)
+    index = row_indices(rows)
     state[index // LANES, ..., index % LANES] = value
 
 

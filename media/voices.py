@@ -51,7 +51,6 @@ class Voice:
 
 @dataclass(slots=True)
 class _Cared:
-    voice: Voice
     care: VoiceCare
     begins: bool = True
     ticks: int = 0
@@ -95,7 +94,7 @@ class Voices:
         self._voices[row] = voice
         if self._chain is not None and kind != "demo":
             care = VoiceCare(self._settings, kind)
-            self._cared[row] = _Cared(voice, care)
+            self._cared[row] = _Cared(care)
             self._chain.reset(np.array([row]))
             self._chain.switch(row, care.stages(_UNKNOWN, now_s))
         return voice
