@@ -1,4 +1,4 @@
-"""The command line: ``centralita serve``, ``config``, ``user add`` and ``demo-call``."""
+"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add`` and ``demo-call``."""
 
 import asyncio
 import gc
@@ -81,6 +81,16 @@ async def _serve(settings: Settings) -> None:
 def show_config(config: ConfigFile = None) -> None:
     """Print the effective settings; secrets are masked."""
     print(json.dumps(_load(config).masked(), indent=2))
+
+
+@app.command()
+def prepare() -> None:
+    """Compile the sound kernels for this processor, so that the first start finds them on disk."""
+    from media.rehearsal import rehearse_sound
+    from media.voice_care import VoiceSettings
+    from media.voices import Voices
+
+    rehearse_sound(Voices(VoiceSettings(), 1))
 
 
 @user_app.command("add")

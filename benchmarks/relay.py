@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast
 
+import structlog
 import uvloop
 from aiortc.codecs import get_decoder, get_encoder
 from aiortc.jitterbuffer import JitterBuffer
@@ -198,6 +199,7 @@ async def _obey(relay: Relay) -> None:
 
 
 async def main(kind: str) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for answers alone
     if kind == "aiortc":
         await _obey(AiortcRelay())
         return

@@ -122,6 +122,17 @@ install_python_packages() {
   if [[ "$purpose" == test ]]; then fingerprint requirements/run.txt >.venv/.installed-run; fi
 }
 
+# The sound kernels take half a minute to compile, once for this processor and these sources: here, and not in the first start's way.
+compile_kernels() {
+  local stamp=".venv/.compiled" print
+  print="$({ cat dsp/*.py media/rehearsal.py; grep -m1 '^model name' /proc/cpuinfo || true; pwd; } | sha256sum | cut -d' ' -f1)"
+  [[ "$(cat "$stamp" 2>/dev/null)" == "$print" ]] && return
+  printf 'Compiling the sound kernels\n'
+  rm -rf dsp/__pycache__/kernels-*
+  .venv/bin/centralita prepare >"$log" 2>&1 || fail "The sound kernels could not be compiled."
+  printf '%s\n' "$print" >"$stamp"
+}
+
 # Ubuntu ships Chromium only as a snap, which cannot run headless under a test: there Playwright's own build is taken.
 install_browser() {
   installed chromium && return
@@ -139,6 +150,7 @@ case "$purpose" in
   run)
     choose_python
     install_python_packages
+    compile_kernels
     ;;
   test)
     choose_python
@@ -148,6 +160,7 @@ case "$purpose" in
     install_packages "${test_packages[@]:1}"
     install_python_packages
     install_browser
+    compile_kernels
     ;;
   *)
     fail "usage: deploy/setup.sh run | test"

@@ -11,18 +11,23 @@ numba's own vectoriser does not see through the loops that this replaces (it can
 16 transforms takes 2.1 µs as a loop over lanes and 0.3 µs as vectors. Without numba's compiler (``NUMBA_DISABLE_JIT=1``) the same kernels
 run as numpy, slowly.
 
-Compiled code is kept on disk (``cache=True``) next to the source or in ``NUMBA_CACHE_DIR``; only a first start compiles. The global
-interpreter lock is free while a kernel runs.
+Compiled code is kept on disk (``cache=True``) in ``NUMBA_CACHE_DIR``, ``dsp/__pycache__`` or the user's cache, under a hash of all of
+``dsp``: only a first start compiles, and a changed constant never meets code that was compiled with the old one. The global interpreter
+lock is free while a kernel runs.
 """
 
+import contextlib
+import hashlib
 import operator
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, overload, register_jitable, register_model
@@ -34,6 +39,23 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Neither nnan nor ninf: a kernel may test for what is not finite.
 _FLAGS = ("contract", "arcp", "nsz", "afn", "reassoc")
+
+
+def _keep_compiled() -> None:
+    """Numba itself asks only whether the file of the very kernel is as it was, not the files whose functions and constants it takes in."""
+    here = Path(__file__).parent
+    sources = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
+    own = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "centralita"
+    for folder in (Path(config.CACHE_DIR or here / "__pycache__"), own):
+        kept = folder / f"kernels-{sources[:16]}"
+        with contextlib.suppress(OSError):
+            kept.mkdir(parents=True, exist_ok=True)
+            if os.access(kept, os.W_OK):
+                config.CACHE_DIR = str(kept)
+                return
+
+
+_keep_compiled()
 
 
 def _in_both(function: _Function) -> _Function:

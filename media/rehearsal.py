@@ -1,11 +1,18 @@
-"""One canned offer answered and one packet searched for tones at the start, so that the first real ones find everything warm.
+"""What a worker does once before its first call, so that the first real ones find everything warm.
 
-Without it the first answer of a process takes two to four times as long as the others, and the first packet that is searched for
-tones waits for compiled code to be loaded.
+Without it the first answer of a process takes two to four times as long as the others, and the first sound waits for compiled code to be
+loaded; on a machine's very first start it would wait half a minute for the compiler.
 """
+
+import threading
+import time
+
+import structlog
 
 from media.digits import ToneHearing
 from media.icelite import IcePort
+from media.playout import rehearse as rehearse_playout
+from media.voices import Voices
 from rooms.audio import KNOWN_CODECS, PCMA
 
 _OFFER = "\r\n".join(
@@ -35,9 +42,30 @@ _OFFER = "\r\n".join(
 )
 
 
-def rehearse(port: IcePort) -> None:
-    """Answer the offer with a peer that nobody can reach any more when this returns. Nothing is sent."""
+log = structlog.get_logger()
+_LONG_S = 3.0
+
+
+def rehearse(port: IcePort, voices: Voices) -> None:
+    """Answer the offer with a peer that nobody can reach any more when this returns, and pass some sound on. Nothing is sent."""
     peer = port.open_peer(lambda packet, now_s: None, lambda packet, now_s: None, lambda state, detail: None)
     peer.answer(_OFFER, tuple(KNOWN_CODECS))
     peer.close()
-    ToneHearing(PCMA).packet(bytes(160))
+    rehearse_sound(voices)
+
+
+def rehearse_sound(voices: Voices) -> None:
+    """Bring every compiled kernel of a leg to memory, and to disk where this machine has not compiled it yet."""
+    hint = "only a first start compiles; the next one loads what was compiled"
+    long = threading.Timer(_LONG_S, lambda: log.info("voices.compiling", hint=hint))
+    long.daemon = True
+    begun_s = time.monotonic()
+    long.start()
+    try:
+        rehearse_playout()
+        voices.rehearse()
+        ToneHearing(PCMA).packet(bytes(160))
+    finally:
+        long.cancel()
+    if (took_s := time.monotonic() - begun_s) > _LONG_S:
+        log.info("voices.compiled", seconds=round(took_s, 1))

@@ -26,7 +26,6 @@ from media.leg import COUNTERS, Leg
 from media.messages import MediaRefusal
 from media.peer import PeerTimes
 from media.phone_leg import PhoneLeg
-from media.playout import rehearse as rehearse_playout
 from media.quality import LegQuality
 from media.recorder import Recorder
 from media.rehearsal import rehearse
@@ -47,7 +46,6 @@ Result = msg.PeerAnswered | msg.RtpOpened | None
 _LOOK_EVERY_TICKS = 5
 _CARE_EVERY_TICKS = 50
 _SOUNDS_WAITING = 256
-_LONG_REHEARSAL_S = 3.0
 # What a codec, an array or a closed socket may raise inside one room. Anything else is a fault of the worker itself.
 _ROOM_FAULTS = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, OSError)
 
@@ -96,8 +94,7 @@ class MediaWorker:
             if self._recorder is not None:
                 stack.enter_context(self._recorder)
             await stack.enter_async_context(self._port)
-            rehearse(self._port)
-            self._rehearse_voices()
+            rehearse(self._port, self._voices)
             stack.push_async_callback(self._close_all)
             await stack.enter_async_context(self._ticker)
             self._stack = stack.pop_all()
@@ -105,14 +102,6 @@ class MediaWorker:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
-
-    def _rehearse_voices(self) -> None:
-        begun_s = time.monotonic()
-        rehearse_playout()
-        self._voices.rehearse()
-        took_s = time.monotonic() - begun_s
-        if took_s > _LONG_REHEARSAL_S:
-            log.info("voices.compiled", seconds=round(took_s, 1), hint="only a first start has to; the next one loads what was compiled")
 
     @property
     def port(self) -> int:

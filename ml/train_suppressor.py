@@ -1,22 +1,24 @@
 """Train the suppressor's network: ``python -m ml.train_suppressor --sounds DIR --music DIR --out ml/suppressor.npz``.
 
 DIR are the folders ``sounds`` and ``moh`` that Debian's asterisk-core-sounds-{en,es,fr,it,ru}-g722 and asterisk-moh-opsound-g722 install.
-Needs PyTorch. The same seed on the same machine gives the same weights.
+Needs PyTorch and two processor cores: one makes the examples, the other learns. The same seed on the same machine gives the same weights.
 """
 
 import argparse
 import logging
 import math
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ml.features import Array
 from ml.training import network, noises, speech
-from ml.training.mixtures import Batch, Mixtures
+from ml.training.mixtures import Mixtures
 
 log = logging.getLogger("train")
 
@@ -26,40 +28,48 @@ _SMOOTHING = 0.999
 _WARM_UP = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A part of a batch as the network gets it; ``fresh`` (rows,) bool says whose state begins anew."""
+
+    given: torch.Tensor
+    wanted: torch.Tensor
+    turned: torch.Tensor
+    talking: torch.Tensor
+    inputs: torch.Tensor
+    height: torch.Tensor
+    prior: torch.Tensor
+    fresh: torch.Tensor
+
+
 def main() -> None:
     options = _options()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(options.seed)
-    train(_mixtures(options), options)
+    train(_ahead(options), options)
 
 
-def train(mixtures: Mixtures, options: argparse.Namespace) -> None:
+def train(examples: Iterator[Example], options: argparse.Namespace) -> None:
     """Run ``options.steps`` steps; the smoothed weights are written to ``options.out`` every ``options.every`` and at the end."""
     net = network.Network(options.hidden)
-    description = network.Description(options.rows)
+    first = [next(examples) for _ in range(2)]
     if options.start:
         net.modules.load_state_dict(torch.load(options.start, weights_only=True))
     else:
-        net.adapt(torch.cat([_inputs(mixtures.batch(step), description)[1].flatten(0, 1) for step in range(2)]))
+        net.adapt(torch.cat([example.inputs.flatten(0, 1) for example in first]))
     smooth = {name: value.clone() for name, value in net.modules.state_dict().items()}
     adam = torch.optim.Adam(_learnt(net), lr=options.rate, betas=(0.9, 0.98))
-    rng = np.random.default_rng([options.seed, 1])
     state = [torch.zeros(1, options.rows, options.hidden) for _ in range(2)]
     recent: list[float] = []
     began = time.monotonic()
-    parts: list[Batch] = []
-    for step in range(options.steps):
-        if not parts:
-            parts = mixtures.batch(step // options.parts).parted(options.parts)
-            fresh = rng.random(options.rows) > _KEPT
-            loudness = (10 ** rng.uniform(-3.5, 1.0, options.rows)).astype(np.float32)
-            description.reset(fresh)
-            state = [one * torch.from_numpy(~fresh)[None, :, None] for one in state]
+    for step, example in zip(range(options.steps), chain(first, examples), strict=False):
         for group in adam.param_groups:
             group["lr"] = options.rate * _pace(step, options.steps)
-        value, state = _step(net, parts.pop(0), loudness, description, state)
+        state = [one * ~example.fresh[None, :, None] for one in state]
+        odds, logits, state = net(example.inputs, example.height, example.prior, state)
+        value = network.loss(example.given, example.wanted, example.turned, example.talking, odds, logits)
         adam.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(_learnt(net), 1.0)
@@ -80,20 +90,36 @@ def _learnt(net: network.Network) -> list[torch.Tensor]:
     return [one for one in net.modules.parameters() if one.requires_grad]
 
 
-def _step(
-    net: network.Network, batch: Batch, loudness: Array, description: network.Description, state: list[torch.Tensor]
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    near, inputs, height, prior = _inputs(batch, description, loudness)
-    gains, logits, state = net(inputs, height, prior, state)
-    return network.loss(batch, near, gains, logits), state
+def _ahead(options: argparse.Namespace) -> Iterator[Example]:
+    """The examples of :func:`_examples`, made by a second process while the network learns from the ones before."""
+    process = torch.multiprocessing.get_context("spawn")
+    made = process.Queue(3)
+    maker = process.Process(target=_make, args=(made, options), daemon=True)
+    maker.start()
+    while True:
+        yield made.get()
 
 
-def _inputs(
-    batch: Batch, description: network.Description, loudness: Array | float = 1.0
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    near, echo = network.spectra(batch.near), network.spectra(batch.echo)
-    scale = torch.as_tensor(loudness).reshape(-1, 1, 1)
-    return near, *description(network.power(near) * scale, network.power(echo) * scale)
+def _make(made: Any, options: argparse.Namespace) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    for example in _examples(_mixtures(options), options):
+        made.put(example)
+
+
+def _examples(mixtures: Mixtures, options: argparse.Namespace) -> Iterator[Example]:
+    """Endless; everything of it follows from the seed."""
+    description = network.Description(options.rows)
+    rng = np.random.default_rng([options.seed, 1])
+    for number in count():
+        fresh = rng.random(options.rows) > _KEPT
+        loudness = torch.from_numpy((10 ** rng.uniform(-3.5, 1.0, options.rows)).astype(np.float32))[:, None, None]
+        description.reset(fresh)
+        for part in mixtures.batch(number).parted(options.parts):
+            near, echo, clean = (network.spectra(x) for x in (part.near, part.echo, part.clean))
+            inputs, height, prior = description(network.power(near) * loudness, network.power(echo) * loudness)
+            yield Example(*network.targets(near, clean), part.talking, inputs, height, prior, torch.from_numpy(fresh))
+            fresh = np.zeros_like(fresh)
 
 
 def _pace(step: int, steps: int) -> float:
@@ -126,12 +152,12 @@ def _options() -> Any:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--every", type=int, default=250, help="write the weights each so many steps")
     parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--rows", type=int, default=32, help="examples in a batch")
+    parser.add_argument("--rows", type=int, default=128, help="examples in a batch")
     parser.add_argument("--hops", type=int, default=599, help="length of an example, 10 ms each")
-    parser.add_argument("--parts", type=int, default=2, help="an example is learnt from in so many steps, the state going on")
-    parser.add_argument("--noises", type=int, default=3000, help="clips of 8 s in the bank of noises")
-    parser.add_argument("--filtered", type=float, default=0.0, help="share of the echoes that go through dsp.echo's filter")
-    parser.add_argument("--rate", type=float, default=1e-3, help="Adam's greatest step")
+    parser.add_argument("--parts", type=int, default=4, help="an example is learnt from in so many steps, the state going on")
+    parser.add_argument("--noises", type=int, default=2000, help="clips of 8 s in the bank of noises")
+    parser.add_argument("--filtered", type=float, default=0.6, help="share of the echoes that go through dsp.echo's filter")
+    parser.add_argument("--rate", type=float, default=2e-3, help="Adam's greatest step")
     return parser.parse_args()
 
 

@@ -104,10 +104,10 @@ class Mixtures:
         rng = np.random.default_rng([self._seed, 9, step])
         rows = self._rows
         silent = rng.random(rows) < 0.08
-        narrow = (rng.random(rows) < 0.1) | (parts.narrow & (rng.random(rows) < 0.5))
-        snr_db = np.clip(rng.normal(7, 9, rows), -8, 35)
+        narrow = (rng.random(rows) < 0.07) | (parts.narrow & (rng.random(rows) < 0.5))
+        snr_db = np.clip(rng.normal(6, 7, rows), -8, 30)
         near = parts.noise[rng.permutation(rows)] * (10 ** (-snr_db / 20))[:, None].astype(np.float32)
-        near[rng.random(rows) < 0.06] = 0
+        near[rng.random(rows) < 0.05] = 0
         echo = np.zeros_like(near)
         places = rng.permutation(rows)[: len(parts.left)]
         silent[places] = rng.random(len(places)) < 0.28
@@ -143,7 +143,7 @@ class Mixtures:
         full, target = self._heard(rng, speech)
         level = _active_rms(target)
         scale = self._drift(rng, 0.25, 8) * np.where(level > 0, TALKING_RMS / np.maximum(level, 1e-6), 0)[:, None].astype(np.float32)
-        left, estimate, echo, far = self._echo(rng, round(0.35 * rows))
+        left, estimate, echo, far = self._echo(rng, round(0.2 * rows))
         return _Parts(full * scale, target * scale, narrow, self._noise(rng), left, estimate, echo, far)
 
     def _cancelled(self, near: Array, far: Array) -> tuple[Array, Array]:
@@ -167,7 +167,7 @@ class Mixtures:
         spectrum = _rfft(speech) * self._gains(rng, len(speech), bumps_db=2.5, slope_db=1.5)
         room, early = np.zeros_like(speech), np.zeros_like(speech)
         room[:, 0] = early[:, 0] = 1
-        for row in np.flatnonzero(rng.random(len(speech)) < 0.4):
+        for row in np.flatnonzero(rng.random(len(speech)) < 0.3):
             one = int(rng.integers(len(self._rooms)))
             room[row, : rooms.LENGTH_SAMPLES] = self._rooms[one]
             early[row, : rooms.LENGTH_SAMPLES] = self._early[one]
@@ -176,7 +176,7 @@ class Mixtures:
     def _noise(self, rng: np.random.Generator) -> Array:
         rows, n = self._rows, self._n
         total = np.zeros((rows, n), np.float32)
-        count = rng.choice([1, 2, 3], rows, p=[0.66, 0.26, 0.08])
+        count = rng.choice([1, 2, 3], rows, p=[0.8, 0.16, 0.04])
         for layer in range(3):
             x = np.zeros((rows, n), np.float32)
             used = np.flatnonzero(count > layer)
@@ -239,7 +239,7 @@ class Mixtures:
 
     def _spoilt(self, rng: np.random.Generator, near: Array) -> None:
         """Some rows clipped or coded coarsely, in place."""
-        for row in np.flatnonzero(rng.random(len(near)) < 0.12):
+        for row in np.flatnonzero(rng.random(len(near)) < 0.06):
             x = near[row]
             peak = float(np.abs(x).max()) + 1e-9
             if rng.random() < 0.5:
