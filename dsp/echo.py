@@ -59,6 +59,12 @@ REST_HOPS = 5
 WARM_UP_HOPS = 30
 LOST_ABOVE = np.float32(8.0)
 """A filter that makes the near end so much stronger, in power over 0.1 s, begins anew."""
+WELL_ABOVE, WELL_KEEPS = np.float32(0.98), np.float32(0.998)
+CHANGED_BELOW, CHANGED_SHARE = np.float32(-0.4), np.float32(-0.35)
+"""So does one that was once right, as its echo was what the microphone heard (correlation over 0.1 s, not long ago), and whose error is now
+that echo turned round (correlation, and share of the echo): the path that it knows is gone. What is not learnt yet correlates the other
+way, and somebody near hardly."""
+EMPHASIS = np.float32(0.9)
 
 _FIRST_LOSS = 0.1  # prior power of the first partition's weights
 _DECAY = 10**-0.12  # from partition to partition: 60 dB in 0.5 s
@@ -69,7 +75,7 @@ QUIET = np.float32(1e-5)
 """Energies of a hop's spectrum, and of a hop, that are nothing."""
 # What is kept per bin, and per lane.
 _NEAR, _SHADOW_NEAR, _DOUBT, _SHADOW_DOUBT, _LEFT, _SHADOW_LEFT = 0, 1, 2, 3, 4, 5
-_AGE, _RIPE, _BEFORE, _AFTER = 0, 1, 2, 3
+_AGE, _RIPE, _BEFORE, _AFTER, _CROSS, _TAKEN, _KEPT, _WELL, _FIGURES = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 
 class EchoFilter:
@@ -88,7 +94,7 @@ class EchoFilter:
         self._steps = np.zeros((count, 6, BINS, LANES), np.float32)
         self._powers = np.zeros((count, 6, BINS, LANES), np.float32)
         self._before = np.zeros((count, HOP, LANES), np.float32)
-        self._figures = np.zeros((count, 4, LANES), np.float32)
+        self._figures = np.zeros((count, _FIGURES, LANES), np.float32)
         self._begin(np.arange(capacity))
 
     def process(self, near: Array, far: Array) -> tuple[Array, Array, Array]:
@@ -183,11 +189,18 @@ def _cancel(
             inverse(spectrum[0], spectrum[1], frame, work)
             load_tile(near, tile, at, heard)
             before_energy, after_energy = fill(0.0), fill(0.0)
+            cross, taken, kept = fill(0.0), fill(0.0), fill(0.0)
+            last_error, last_echo = fill(0.0), fill(0.0)
             for n in range(HOP):
                 d, y = load(heard, n), load(frame, HOP + n)
                 e = d - y
                 before_energy += d * d
                 after_energy += e * e
+                sharp_error, sharp_echo = e - EMPHASIS * last_error, y - EMPHASIS * last_echo
+                cross += sharp_error * sharp_echo
+                taken += sharp_echo * sharp_echo
+                kept += sharp_error * sharp_error
+                last_error, last_echo = e, y
                 store(left, n, e)
                 store(heard, n, y)
             store_tile(error, tile, at, left)
@@ -201,6 +214,8 @@ def _cancel(
                 store(frame, HOP + n, load(left, n))
             forward(frame, spectrum[0], spectrum[1], work)
             _weigh(spectrum, rest, steps[tile], powers[tile])
+            for part, value in ((_CROSS, cross), (_TAKEN, taken), (_KEPT, kept)):
+                store(figures, (tile, part), ENERGY_SMOOTHING * load(figures, (tile, part)) + (1 - ENERGY_SMOOTHING) * value)
             _judge(before_energy, after_energy, prior, weights[tile], shadow[tile], steps[tile], powers[tile], figures[tile])
     return head, turn
 
@@ -316,6 +331,12 @@ def _judge(before: Array, after: Array, prior: Array, weights: Array, shadow: Ar
     left = ENERGY_SMOOTHING * load(figures, _AFTER) + (1 - ENERGY_SMOOTHING) * after
     # written so that what is not a number is lost as well
     lost = select(left < LOST_ABOVE * near + QUIET, 0.0, 1.0)
+    cross, taken, kept = load(figures, _CROSS), load(figures, _TAKEN), load(figures, _KEPT)
+    heard = most(kept + 2.0 * cross + taken, 0.0)
+    well = select(cross + taken > WELL_ABOVE * root(heard * taken) + QUIET, 1.0, WELL_KEEPS * load(figures, _WELL))
+    bound = least(CHANGED_BELOW * root(taken * kept), CHANGED_SHARE * taken) - QUIET
+    lost = select(both(cross < bound, well > 0.5), 1.0, lost)
+    store(figures, _WELL, select(lost > 0.5, 0.0, well))
     taking = select(lost > 0.5, 0.0, taking)
     store(figures, _AGE, age)
     store(figures, _RIPE, select(taking > 0.5, age + REST_HOPS, load(figures, _RIPE)))
@@ -376,9 +397,9 @@ def _begin_anew(lost: Array, prior: Array, weights: Array, shadow: Array, steps:
             store(weights, (0, k, p), select(lost > 0.5, 0.0, load(weights, (0, k, p))))
             store(weights, (1, k, p), select(lost > 0.5, 0.0, load(weights, (1, k, p))))
             variance = load(weights, (2, k, p))
-            store(weights, (2, k, p), select(lost > 0.5, least(variance, prior[p]), variance))
+            store(weights, (2, k, p), select(lost > 0.5, prior[p], variance))
         for p in range(SHADOW_HOPS):
             store(shadow, (0, k, p), select(lost > 0.5, 0.0, load(shadow, (0, k, p))))
             store(shadow, (1, k, p), select(lost > 0.5, 0.0, load(shadow, (1, k, p))))
             variance = load(shadow, (2, k, p))
-            store(shadow, (2, k, p), select(lost > 0.5, least(variance, prior[p]), variance))
+            store(shadow, (2, k, p), select(lost > 0.5, prior[p], variance))

@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.echo import (
+    CHANGED_BELOW,
+    CHANGED_SHARE,
     CONSTRAINED,
     DRIFT,
+    EMPHASIS,
     ENERGY_SMOOTHING,
     ERROR_SMOOTHING,
     JUDGED_BINS,
@@ -21,6 +24,8 @@ from dsp.echo import (
     SHADOW_HOPS,
     TAKEN_BELOW,
     WARM_UP_HOPS,
+    WELL_ABOVE,
+    WELL_KEEPS,
     prior_power,
 )
 from dsp.spectrum import BINS, FRAME, HOP
@@ -56,13 +61,14 @@ class Kalman:
         self.variance = (1 - self.drift) * self.variance * (1 - known) + self.drift * np.abs(self.weights) ** 2 + 1e-12
 
 
-def cancelled(near: Samples, far: Samples, partitions: int = 25) -> Iterator[tuple[Real, Real, bool]]:
-    """Of one leg (n,): what is left of each hop, the echo taken out of it, and whether the shadow's weights were taken over."""
+def cancelled(near: Samples, far: Samples, partitions: int = 25) -> Iterator[tuple[Real, Real, str]]:
+    """Of one leg (n,): what is left of each hop, the echo taken out of it, and "taken" over the shadow's weights, begun "anew", or ""."""
     prior = prior_power(partitions).astype(float)
     main, shadow = Kalman(prior, DRIFT, LEARNT), Kalman(prior[:SHADOW_HOPS], SHADOW_DRIFT, 1.0)
     spectra = np.zeros((partitions, BINS), complex)
     left = shadow_left = np.zeros(BINS)
     before, turn, ripe, energy, kept = np.zeros(HOP), CONSTRAINED, WARM_UP_HOPS, 0.0, 0.0
+    cross, well = np.zeros((2, 2)), 0.0
     for age, at in enumerate(range(0, len(near), HOP), 1):
         d, x = near[at : at + HOP].astype(float), far[at : at + HOP].astype(float)
         spectra = np.concatenate((np.fft.rfft(np.concatenate((before, x)))[None], spectra[:-1]))
@@ -78,7 +84,12 @@ def cancelled(near: Samples, far: Samples, partitions: int = 25) -> Iterator[tup
         judged = slice(*JUDGED_BINS)
         weight = np.sqrt(left[judged])
         better = np.sum(weight * np.minimum(shadow_left[judged] / left[judged], 2)) < TAKEN_BELOW * (np.sum(weight) + 1e-9)
-        lost = kept >= LOST_ABOVE * energy + QUIET
+        sharp = np.stack([one - EMPHASIS * np.concatenate(([0], one[:-1])) for one in (e, y)])
+        cross = ENERGY_SMOOTHING * cross + (1 - ENERGY_SMOOTHING) * sharp @ sharp.T
+        heard = np.array((1, 1)) @ cross @ np.array((1, 1))
+        well = 1.0 if cross[0, 1] + cross[1, 1] > WELL_ABOVE * np.sqrt(heard * cross[1, 1]) + QUIET else well * WELL_KEEPS
+        turned = min(CHANGED_BELOW * np.sqrt(cross[0, 0] * cross[1, 1]), CHANGED_SHARE * cross[1, 1]) - QUIET
+        lost = kept >= LOST_ABOVE * energy + QUIET or (cross[0, 1] < turned and well > 0.5)
         taking = better and np.sum(left[judged]) > QUIET and age > ripe and not lost
         main.weigh(error)
         shadow.weigh(shadow_error)
@@ -88,15 +99,15 @@ def cancelled(near: Samples, far: Samples, partitions: int = 25) -> Iterator[tup
         elif lost:
             for one in (main, shadow):
                 one.weights[:], one.near[:] = 0, 0
-                one.variance = np.minimum(one.variance, prior[: len(one.weights), None])
-            left, shadow_left, kept = np.zeros(BINS), np.zeros(BINS), energy
+                one.variance = np.repeat(prior[: len(one.weights), None], BINS, axis=1)
+            left, shadow_left, kept, well = np.zeros(BINS), np.zeros(BINS), energy, 0.0
         turn = (turn + CONSTRAINED) % partitions
         _constrain(main, [(turn + c) % partitions for c in range(CONSTRAINED)])
         still = taking or lost
         main.correct(np.zeros(BINS) if still else error)
         shadow.correct(np.zeros(BINS) if still else shadow_error)
         shadow.variance += SHADOW_DOUBT * np.abs(main.weights[:SHADOW_HOPS]) ** 2
-        yield e, y, taking
+        yield e, y, "taken" if taking else "anew" if lost else ""
 
 
 def _late(hop: Real) -> Complex:

@@ -56,16 +56,16 @@ def test_the_kernel_equals_the_slow_version(far: Samples) -> None:
     muted = np.where(np.arange(len(far)) > 2 * RATE_HZ, 1e-4 * echo(far, 1), echo(far, 1)).astype(np.float32)
     near = np.stack([moved, muted + 0.3 * at_s(talk("es-vm-intro", 3), 0, 3) * (np.arange(len(far)) < RATE_HZ)])
     error, estimate = run(EchoFilter(2), near, np.stack([far] * 2))
-    takeovers = 0
+    events = set()
     for row in range(2):
         slow = list(cancelled(near[row], far))
-        takeovers += sum(taking for _, _, taking in slow)
+        events |= {event for _, _, event in slow}
         for fast, wanted in ((error[row], [e for e, _, _ in slow]), (estimate[row], [y for _, y, _ in slow])):
             exact, scale = np.concatenate(wanted), float(np.abs(near[row]).max())
             np.testing.assert_allclose(fast[:RATE_HZ], exact[:RATE_HZ], atol=1e-4 * scale)
             # what is rounded away at first is a little different filter later
             np.testing.assert_allclose(fast, exact, atol=1e-2 * scale)
-    assert takeovers > 0
+    assert events == {"", "taken", "anew"}
 
 
 def test_a_batch_equals_each_row_alone_bit_for_bit(far: Samples) -> None:
@@ -114,7 +114,7 @@ def test_it_converges_again_after_the_path_has_changed(far: Samples) -> None:
     heard = np.concatenate((echo(far, 1)[: 4 * RATE_HZ], echo(far, 9)[4 * RATE_HZ :]))
     error, _ = run(EchoFilter(1), heard[None], far[None])
     assert loss_db(at_s(heard, 3, 4), at_s(error[0], 3, 4)) > 25
-    assert loss_db(at_s(heard, 5.5, 8), at_s(error[0], 5.5, 8)) > 9
+    assert loss_db(at_s(heard, 5.5, 7.5), at_s(error[0], 5.5, 7.5)) > 15
 
 
 def test_the_near_end_passes_untouched_while_the_far_end_is_silent(far: Samples) -> None:
