@@ -1,4 +1,4 @@
-"""A small recurrent network that takes noise and residual echo out of speech: one gain per bin and hop, many rows in one matrix product.
+"""A small recurrent network that takes noise and residual echo out of speech: one gain per bin and hop, sixteen rows side by side.
 
 What it was trained on, what it reaches and where it ends is in ``suppressor.md`` beside its weights.
 """
@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dsp.lanes import LANES, Array, exp2, fill, kernel, least, load, load_tile, log2, most, reset_rows, store, store_tile, tiles
 from dsp.suppress import LogSpectralSuppressor
-from ml.features import BINS, INPUTS, Array, describe
+from ml.features import BINS, INPUTS, describe
 
-TILE = 64
-"""Rows go through the matrix products so many at a time, the last ones padded: a product's rounding depends on its shape, so the shape
-is always the same and a row's result never depends on how many others there are."""
 _LEAST = np.float32(1e-3)
+_LOG2_OF_E = np.float32(np.log2(np.e))
+_AT_ONCE = 8
+"""Outputs of a product that are summed up in registers at the same time."""
 _WEIGHTS = Path(__file__).with_name("suppressor.npz")
 
 
@@ -29,25 +30,25 @@ class Suppressor:
 
     def __init__(self, capacity: int, weights: Path = _WEIGHTS) -> None:
         self._w = _load(weights)
-        self._capacity = capacity
-        self._hidden = len(self._w["enter_bias"])
+        self._hidden = hidden = self._w["first_state_bias"].shape[0]
         self._classical = LogSpectralSuppressor(capacity)
-        tiles = -(-capacity // TILE)
-        self._level = np.zeros(tiles * TILE, np.float32)
-        self._floor = np.zeros((tiles * TILE, BINS), np.float32)
-        # side by side, as each layer takes two neighbours: what enters, the first layer's state, the second's
-        self._units = np.zeros((tiles * TILE, 3 * self._hidden), np.float32)
-        self._out = np.zeros((tiles * TILE, BINS + 1), np.float32)
-        self._inputs = np.zeros((TILE, INPUTS), np.float32)
-        self._height = np.zeros((TILE, BINS), np.float32)
-        self._padded = np.zeros((3, TILE, BINS), np.float32)
-        self.speech: Array = self._out[:capacity, BINS]
+        count = tiles(capacity)
+        self._level = np.zeros((count, 1, LANES), np.float32)
+        self._floor, self._height, self._odds = np.zeros((3, count, BINS, LANES), np.float32)
+        self._inputs = np.zeros((count, INPUTS, LANES), np.float32)
+        # above each other, as each layer takes two neighbours: what enters, the first layer's state, the second's
+        self._units = np.zeros((count, 3 * hidden, LANES), np.float32)
+        self._gates = np.zeros((count, 2 * hidden, LANES), np.float32)
+        self._by_input, self._by_state = np.zeros((2, count, hidden, LANES), np.float32)
+        self._out = np.zeros((count, len(self._w["leave_bias"]), LANES), np.float32)
+        self._speech = np.zeros((count, 1, LANES), np.float32)
+        self.speech: Array = self._speech.reshape(-1)[:capacity]
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Bring ``rows`` (mask (capacity,) or indices) to their first state."""
         self._classical.reset(rows)
-        for state in (self._level, self._floor, self._units, self._out):
-            state[: self._capacity][rows] = 0
+        for state in (self._level, self._floor, self._units, self._speech):
+            reset_rows(state, rows)
 
     def gains(self, near_power: Array, echo_power: Array) -> Array:
         """Gains in 0 to 1, float32 (rows, 161), of this hop.
@@ -56,80 +57,115 @@ class Suppressor:
         the echo estimate (zeros where there is none): of un-normalised 320-point spectra under a 20 ms sine window, 10 ms hop, 16 kHz,
         full scale ±1.
         """
-        rows = len(near_power)
-        prior = self._classical.gains(near_power, echo_power)
-        classical = np.log(prior)
-        for at in range(0, rows, TILE):
-            tile = slice(at, at + TILE)
-            self._tile(tile, near_power[tile], echo_power[tile], prior[tile])
-        padding = slice(rows, -(-rows // TILE) * TILE)
-        for state in (self._level, self._floor, self._units, self._out):
-            state[padding] = 0
-        # where there is speech each has half a say: the network's gains are too smooth over the bins, the other's too restless in time
-        share = np.float32(0.5) * self.speech[:rows, None]
-        learned = np.log(np.maximum(self._out[:rows, :BINS], _LEAST))
-        gains: Array = np.exp(learned + share * (classical - learned))
+        rows, w = len(near_power), self._w
+        count = tiles(rows)
+        classical = self._classical.gains(near_power, echo_power)[:rows]
+        gains = np.empty((rows, BINS), np.float32)
+        inputs, units, gates, out = self._inputs[:count], self._units[:count], self._gates[:count], self._out[:count]
+        by_input, by_state = self._by_input[:count], self._by_state[:count]
+        describe(near_power, echo_power, classical, self._level, self._floor, inputs, self._height, self._odds)
+        _product(w["enter_weight"], w["enter_bias"], inputs, 0, by_input)
+        _enter(by_input, units)
+        for at, layer in ((0, "first"), (self._hidden, "second")):
+            _product(w[f"{layer}_gates"], w[f"{layer}_gates_bias"], units, at, gates)
+            _product(w[f"{layer}_input"], w[f"{layer}_input_bias"], units, at, by_input)
+            _product(w[f"{layer}_state"], w[f"{layer}_state_bias"], units, at + self._hidden, by_state)
+            _step(gates, by_input, by_state, units, at + self._hidden)
+        _product(w["leave_weight"], w["leave_bias"], units, self._hidden, out)
+        _leave(out, inputs, self._height, self._odds, w["own"], classical, self._speech, gains)
+        if rows % LANES:
+            for state in (self._level, self._floor, self._units, self._speech):
+                state[count - 1, :, rows % LANES :] = 0
         return gains
 
-    def _tile(self, tile: slice, near_power: Array, echo_power: Array, prior: Array) -> None:
-        w, hidden = self._w, self._hidden
-        if (rows := len(near_power)) < TILE:
-            self._padded[:, rows:] = 0.5
-            self._padded[:, :rows] = near_power, echo_power, prior
-            near_power, echo_power, prior = self._padded
-        inputs, height = self._inputs, self._height
-        describe(near_power, echo_power, prior, self._level[tile], self._floor[tile], inputs, height)
-        units, out = self._units[tile], self._out[tile]
-        entering = units[:, :hidden]
-        np.matmul(inputs, w["enter_weight"], out=entering)
-        entering += w["enter_bias"]
-        np.tanh(entering, out=entering)
-        self._gated(units[:, : 2 * hidden], "first")
-        self._gated(units[:, hidden:], "second")
-        np.matmul(units[:, hidden:], w["leave_weight"], out=out)
-        out += w["leave_bias"]
-        for own, weight in ((height, "height_weight"), (inputs[:, :BINS], "power_weight"), (prior, "prior_weight")):
-            own *= w[weight]
-            out[:, :BINS] += own
-        np.tanh(out, out=out)
-        out += np.float32(1)
-        out *= np.float32(0.5)
 
-    def _gated(self, units: Array, layer: str) -> None:
-        """One step of a layer whose input and state are the halves of ``units`` (TILE, 2 hidden)."""
-        w, hidden = self._w, self._hidden
-        given, state = units[:, :hidden], units[:, hidden:]
-        gates = units @ w[f"{layer}_gates"]
-        gates += w[f"{layer}_gates_bias"]
-        np.tanh(gates, out=gates)
-        gates += np.float32(1)
-        new = state @ w[f"{layer}_state"]
-        new += w[f"{layer}_state_bias"]
-        new *= gates[:, :hidden]
-        new += given @ w[f"{layer}_input"]
-        new += w[f"{layer}_input_bias"]
-        np.tanh(new, out=new)
-        new -= state
-        new *= gates[:, hidden:]
-        new *= np.float32(0.5)
-        state += new
+@kernel
+def _product(weights: Array, bias: Array, x: Array, first: int, out: Array) -> None:
+    """``out`` (tiles, n, LANES) = bias (n,) + weights (n / 8, k, 8) times ``x`` (tiles, ..., LANES) from ``first`` on.
+
+    Each weight is read once for all rows.
+    """
+    for block in range(weights.shape[0]):
+        to = _AT_ONCE * block
+        for tile in range(out.shape[0]):
+            a, b, c, d = fill(bias[to]), fill(bias[to + 1]), fill(bias[to + 2]), fill(bias[to + 3])
+            e, f, g, h = fill(bias[to + 4]), fill(bias[to + 5]), fill(bias[to + 6]), fill(bias[to + 7])
+            for k in range(weights.shape[1]):
+                value = load(x, (tile, first + k))
+                a += weights[block, k, 0] * value
+                b += weights[block, k, 1] * value
+                c += weights[block, k, 2] * value
+                d += weights[block, k, 3] * value
+                e += weights[block, k, 4] * value
+                f += weights[block, k, 5] * value
+                g += weights[block, k, 6] * value
+                h += weights[block, k, 7] * value
+            store(out, (tile, to), a)
+            store(out, (tile, to + 1), b)
+            store(out, (tile, to + 2), c)
+            store(out, (tile, to + 3), d)
+            store(out, (tile, to + 4), e)
+            store(out, (tile, to + 5), f)
+            store(out, (tile, to + 6), g)
+            store(out, (tile, to + 7), h)
+
+
+@kernel
+def _sigmoid(x: Array) -> Array:
+    return 1.0 / (1.0 + exp2(-_LOG2_OF_E * x))
+
+
+@kernel
+def _tanh(x: Array) -> Array:
+    return 2.0 * _sigmoid(x + x) - 1.0
+
+
+@kernel
+def _enter(entering: Array, units: Array) -> None:
+    for tile in range(units.shape[0]):
+        for j in range(entering.shape[1]):
+            store(units, (tile, j), _tanh(load(entering, (tile, j))))
+
+
+@kernel
+def _step(gates: Array, by_input: Array, by_state: Array, units: Array, at: int) -> None:
+    """One step of a gated layer whose states (hidden) stand in ``units`` from ``at`` on; ``gates`` are reset and update."""
+    hidden = by_state.shape[1]
+    for tile in range(units.shape[0]):
+        for j in range(hidden):
+            reset, update = _sigmoid(load(gates, (tile, j))), _sigmoid(load(gates, (tile, hidden + j)))
+            candidate = _tanh(load(by_input, (tile, j)) + reset * load(by_state, (tile, j)))
+            store(units, (tile, at + j), candidate + update * (load(units, (tile, at + j)) - candidate))
+
+
+@kernel
+def _leave(out: Array, inputs: Array, height: Array, odds: Array, own: Array, classical: Array, speech: Array, gains: Array) -> None:
+    """Where there is speech each has half a say: the network's gains are too smooth over the bins, the other's too restless in time."""
+    gain = np.empty((BINS, LANES), np.float32)
+    for tile in range(out.shape[0]):
+        load_tile(classical, tile, 0, gain)
+        talking = _sigmoid(load(out, (tile, BINS)))
+        store(speech, (tile, 0), talking)
+        for k in range(BINS):
+            x = load(out, (tile, k)) + own[0, k] * load(height, (tile, k))
+            x += own[1, k] * load(inputs, (tile, k)) + own[2, k] * load(odds, (tile, k))
+            learned = log2(most(_sigmoid(x), _LEAST))
+            store(gain, k, least(exp2(learned + 0.5 * talking * (log2(load(gain, k)) - learned)), 1.0))
+        store_tile(gains, tile, 0, gain)
 
 
 @cache
 def _load(path: Path) -> dict[str, Array]:
-    """The stored float16 weights as float32, gates prepared for ``sigmoid(x) = (1 + tanh(x / 2)) / 2``.
+    """The stored float16 weights as float32, the matrices (k, n) in blocks (n / 8, k, 8) with n filled up by zeros.
 
-    Stored are gates reset and update, then the candidate's two products; here the update gate is turned round to say what is new.
+    Stored are gates reset and update, then the candidate's two products.
     """
     with np.load(path) as stored:
         w = {name: stored[name].astype(np.float32) for name in stored.files}
-    for name in ("leave_weight", "leave_bias", "height_weight", "power_weight", "prior_weight"):
-        w[name] *= np.float32(0.5)
-    hidden = len(w["enter_bias"])
-    for layer in ("first", "second"):
-        for name in (f"{layer}_gates", f"{layer}_gates_bias"):
-            w[name][..., :hidden] *= np.float32(0.5)
-            w[name][..., hidden:] *= np.float32(-0.5)
-        for name in (f"{layer}_state", f"{layer}_state_bias"):
-            w[name] *= np.float32(0.5)
+    w["own"] = np.stack([w.pop(f"{name}_weight") for name in ("height", "power", "prior")])
+    filling = -len(w["leave_bias"]) % _AT_ONCE
+    w["leave_bias"], w["leave_weight"] = np.pad(w["leave_bias"], (0, filling)), np.pad(w["leave_weight"], ((0, 0), (0, filling)))
+    for name, matrix in w.items():
+        if matrix.ndim == 2 and name != "own":
+            w[name] = np.ascontiguousarray(matrix.reshape(len(matrix), -1, _AT_ONCE).transpose(1, 0, 2))
     return w

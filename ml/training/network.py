@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from dsp.lanes import LANES, reset_rows, tiles
 from dsp.suppress import LogSpectralSuppressor
 from ml.features import BINS, INPUTS, describe
 from ml.training.mixtures import HOP, WINDOW
@@ -79,24 +80,25 @@ class Description:
     """What the network is told of ``rows`` rows over time: :func:`ml.features.describe` and the classical suppressor, with their states."""
 
     def __init__(self, rows: int) -> None:
-        self._level = np.zeros(rows, np.float32)
-        self._floor = np.zeros((rows, BINS), np.float32)
+        self._level = np.zeros((tiles(rows), 1, LANES), np.float32)
+        self._floor = np.zeros((tiles(rows), BINS, LANES), np.float32)
         self._classical = LogSpectralSuppressor(rows)
 
     def reset(self, rows: NDArray[np.bool_]) -> None:
-        self._level[rows] = 0
+        reset_rows(self._level, rows)
         self._classical.reset(rows)
 
     def __call__(self, near_power: torch.Tensor, echo_power: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Inputs (rows, hops, INPUTS), heights and priors (rows, hops, bins) of powers (rows, hops, bins), the state going on."""
         near, echo = (np.ascontiguousarray(power.numpy().transpose(1, 0, 2)) for power in (near_power, echo_power))
-        inputs, height = np.empty((*near.shape[:2], INPUTS), np.float32), np.empty_like(near)
-        prior = np.empty_like(near)
+        told = [np.empty((len(near), tiles(near.shape[1]), size, LANES), np.float32) for size in (INPUTS, BINS, BINS)]
         for hop in range(len(near)):
-            prior[hop] = self._classical.gains(near[hop], echo[hop])
-            describe(near[hop], echo[hop], prior[hop], self._level, self._floor, inputs[hop], height[hop])
-        first, second, third = (torch.from_numpy(x).transpose(0, 1).contiguous() for x in (inputs, height, prior))
-        return first, second, third
+            classical = self._classical.gains(near[hop], echo[hop])
+            describe(near[hop], echo[hop], classical, self._level, self._floor, *(array[hop] for array in told))
+        inputs, height, prior = (
+            torch.from_numpy(array).permute(1, 3, 0, 2).reshape(-1, len(near), array.shape[2])[: near.shape[1]] for array in told
+        )
+        return inputs, height, prior
 
 
 def spectra(x: torch.Tensor) -> torch.Tensor:
