@@ -1,0 +1,214 @@
+"""All recordings of a worker: the packet path appends to a queue, one thread encrypts and writes.
+
+Nothing that the disk does reaches a call. Each recording's queue is bounded: when the disk does not follow for so long, packets are left
+out, counted, and the gap is an event in the file. When a write fails, on a full disk say, the recording is over and that is told; its
+file holds everything up to then. A chunk is written every half second, so that a killed process loses no more than that, and what the
+thread was late. Files have random names; what a call is known by, numbers above all, stands only inside, encrypted.
+"""
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from media.recording.file import FILE_ID_BYTES, ChunkWriter
+from media.recording.keys import KEY_BYTES, KeyRing
+from media.recording.records import RecordEncoder, RecordingEvent, Side, Taken
+from rooms.audio import AudioCodec
+
+log = structlog.get_logger()
+
+SUFFIX = ".rec"
+_SAID, _HEARD = int(Side.SAID), int(Side.HEARD)
+_CHUNK_S = 0.5
+_QUEUED = 1_500
+"""15 s of a call, both ways."""
+_MOST_DETAILS_BYTES = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    """``keys``: 32 bytes each, the newest first. ``queued``: packets of one recording that may wait for the disk."""
+
+    folder: Path
+    keys: tuple[bytes, ...] = field(repr=False)
+    queued: int = _QUEUED
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a recording. ``fault`` is empty when it ended as it should; ``lost``: packets left out for a slow disk."""
+
+    path: Path
+    packets: int
+    lost: int
+    chunks: int
+    digest: bytes
+    fault: str
+
+
+class Recording:
+    """One running recording: a tap for each side. What is put in while the queue is full, or after the end, is left out.
+
+    ``on_start()`` once its file is there, ``on_end(outcome)`` once it is over, both called from the writing thread.
+    """
+
+    def __init__(self, path: Path, start_s: float, queued: int, on_start: Callable[[], None], on_end: Callable[[Outcome], None]) -> None:
+        self.path = path
+        self.start_s = start_s
+        self.lost = 0
+        self.over = False
+        self.on_start, self.on_end = on_start, on_end
+        self.waiting: deque[Taken | RecordingEvent] = deque()
+        self._queued = queued
+
+    def said(self, packet: bytes, now_s: float, codec: AudioCodec) -> None:
+        """One packet that came from the leg."""
+        if len(self.waiting) < self._queued:
+            self.waiting.append((_SAID, now_s, packet, codec))
+        else:
+            self.lost += 1
+
+    def heard(self, packet: bytes, now_s: float, codec: AudioCodec) -> None:
+        """One packet that was sent to the leg."""
+        if len(self.waiting) < self._queued:
+            self.waiting.append((_HEARD, now_s, packet, codec))
+        else:
+            self.lost += 1
+
+    def tell(self, name: str, now_s: float, details: Mapping[str, str | int | float] | None = None) -> None:
+        """An event; never left out. ``end`` is the last one."""
+        if not self.over:
+            self.waiting.append(RecordingEvent(name, now_s, dict(details or {})))
+            self.over = name == "end"  # behind the event itself: the thread looks at this first
+
+
+class Recordings:
+    """Used as ``with Recordings(...)``; leaving ends and writes what still runs.
+
+    ``written`` counts chunks, ``lost`` packets that a slow disk cost, ``failed`` recordings that a fault of the disk ended.
+    """
+
+    def __init__(self, settings: RecordingSettings) -> None:
+        self.settings = settings
+        self.ring = KeyRing(settings.keys)
+        self.written = self.lost = self.failed = 0
+        self._open: deque[Recording] = deque()
+        self._stopping = threading.Event()
+        self._wanted = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Raises OSError when the folder cannot be made."""
+        self.settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        for recording in list(self._open):
+            recording.tell("end", time.monotonic(), {"reason": "the server was stopped"})
+        self._stopping.set()
+        self._wanted.set()
+        self._thread.join()
+
+    def start(
+        self,
+        now_s: float,
+        details: Mapping[str, str | int | float],
+        *,
+        on_start: Callable[[], None],
+        on_end: Callable[[Outcome], None],
+    ) -> Recording:
+        """A new recording, whose ``details`` stand encrypted in its first event. Raises ValueError when they are too long."""
+        if sum(len(name) + len(str(value)) for name, value in details.items()) > _MOST_DETAILS_BYTES:
+            raise ValueError(f"the details of a recording are at most {_MOST_DETAILS_BYTES} characters")
+        path = self.settings.folder / f"{secrets.token_hex(FILE_ID_BYTES)}{SUFFIX}"
+        recording = Recording(path, now_s, self.settings.queued, on_start, on_end)
+        recording.tell("start", now_s, {"unix_s": time.time(), **details})
+        self._open.append(recording)
+        self._wanted.set()
+        return recording
+
+    # -- the thread
+
+    def _run(self) -> None:
+        files: dict[Recording, _File] = {}
+        while True:
+            stopping = self._stopping.is_set()
+            self._wanted.clear()
+            for recording in list(self._open):
+                if recording not in files:
+                    files[recording] = _File(recording, self.ring)
+                if not files[recording].due(time.monotonic()):
+                    continue
+                if (outcome := files[recording].write(time.monotonic())) is None:
+                    self.written += 1
+                    continue
+                self._end(recording, outcome)
+                del files[recording]
+            if stopping and not self._open:
+                return
+            if files:
+                self._stopping.wait(0.0 if stopping else _CHUNK_S / 10)
+            else:
+                self._wanted.wait()
+
+    def _end(self, recording: Recording, outcome: Outcome) -> None:
+        self._open.remove(recording)
+        self.lost += outcome.lost
+        self.failed += bool(outcome.fault)
+        if outcome.fault:
+            log.error("recording.failed", file=outcome.path.name, fault=outcome.fault, packets=outcome.packets, lost=outcome.lost)
+        recording.on_end(outcome)
+
+
+class _File:
+    """The thread's side of one recording."""
+
+    def __init__(self, recording: Recording, ring: KeyRing) -> None:
+        self._recording = recording
+        self._ring = ring
+        self._encoder = RecordEncoder(recording.start_s)
+        self._writer: ChunkWriter | None = None
+        self._due_s = 0.0
+        self._lost_told = 0
+
+    def due(self, now_s: float) -> bool:
+        return now_s >= self._due_s or self._recording.over
+
+    def write(self, now_s: float) -> Outcome | None:
+        """One chunk of what waits; the outcome when it was the last."""
+        self._due_s = now_s + _CHUNK_S
+        recording = self._recording
+        over = recording.over
+        passed = [recording.waiting.popleft() for _ in range(len(recording.waiting))]
+        if recording.lost > self._lost_told:
+            passed.append(RecordingEvent("lost", now_s, {"packets": recording.lost - self._lost_told}))
+            self._lost_told = recording.lost
+        try:
+            if self._writer is None:
+                file_id = bytes.fromhex(recording.path.stem)
+                self._writer = ChunkWriter(recording.path, self._ring, file_id=file_id, data_key=secrets.token_bytes(KEY_BYTES))
+                self._writer.write(self._encoder.encode(passed), last=over)
+                recording.on_start()
+            elif passed:
+                self._writer.write(self._encoder.encode(passed), last=over)
+        except OSError as error:
+            recording.over = True
+            if self._writer is None:
+                recording.path.unlink(missing_ok=True)
+            return self._outcome(f"{error.strerror}: the file ends here, look after the disk and start another recording")
+        return self._outcome("") if over else None
+
+    def _outcome(self, fault: str) -> Outcome:
+        path, lost = self._recording.path, self._recording.lost
+        if self._writer is None:
+            return Outcome(path, 0, lost, 0, b"", fault)
+        return Outcome(path, self._encoder.packets, lost, self._writer.chunks, self._writer.digest, fault)

@@ -1,0 +1,183 @@
+"""The recordings of a worker: what passes by is on disk within two seconds, whatever happens, and nobody waits for it."""
+
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from media import rtp
+from media.recording.file import Ending
+from media.recording.keys import KeyRing
+from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
+from media.recording.records import RecordEncoder, RecordingEvent, Side, Taken, read_recording
+from rooms.audio import OPUS, PCMA, PCMU
+
+KEY = bytes(range(32))
+RING = KeyRing([KEY])
+
+
+def packet(number: int, payload_type: int = 8, payload: bytes = b"\xd5" * 160) -> bytes:
+    return rtp.build(payload_type, 65_500 + number, 160 * number, 77, payload)
+
+
+class Listener:
+    """What the writing thread told of one recording."""
+
+    def __init__(self) -> None:
+        self.started, self.ended = threading.Event(), threading.Event()
+        self.outcome: Outcome | None = None
+
+    def end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.ended.set()
+
+
+def begin(recordings: Recordings, listener: Listener, **details: str) -> Recording:
+    return recordings.start(100.0, details, on_start=listener.started.set, on_end=listener.end)
+
+
+def test_both_sides_and_events_are_read_back_with_their_times(tmp_path: Path) -> None:
+    listener = Listener()
+    with Recordings(RecordingSettings(tmp_path / "new", (KEY,))) as recordings:
+        recording = begin(recordings, listener, caller="+34 600 123 456")
+        for number in range(50):
+            recording.said(packet(number), 100.0 + 0.02 * number, PCMA)
+            recording.heard(packet(number, 111, b"opus"), 100.001 + 0.02 * number, OPUS)
+        recording.heard(rtp.build(101, 7, 0, 77, b"\x05\x00\x00\xa0"), 101.0, OPUS)
+        recording.said(packet(50, 0), 101.0, PCMU)
+        recording.tell("end", 101.5, {"reason": "hung up"})
+        recording.tell("end", 102.0)
+        assert listener.ended.wait(5)
+    assert listener.outcome is not None and listener.outcome.fault == ""
+    read = read_recording(listener.outcome.path, RING)
+    assert (read.ending, read.length_s, read.digest) == (Ending.COMPLETE, 1.5, listener.outcome.digest)
+    said = [entry for entry in read.packets if entry.side is Side.SAID]
+    heard = [entry for entry in read.packets if entry.side is Side.HEARD]
+    assert [entry.at_s for entry in said[:50]] == pytest.approx([0.02 * n for n in range(50)], abs=1e-4)
+    assert [entry.header.sequence for entry in said] == [(65_500 + n) & 0xFFFF for n in range(51)]
+    assert {(entry.codec.name, entry.payload) for entry in heard} == {("opus", b"opus")}, "and no digit"
+    assert (said[49].codec.name, said[50].codec.name) == ("pcma", "pcmu")
+    assert [event.name for event in read.events] == ["start", "codec", "codec", "codec", "end"]
+    assert read.events[0].details["caller"] == "+34 600 123 456"
+
+
+def test_numbers_are_neither_in_names_nor_in_the_bytes_nor_in_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    listener, number = Listener(), "+34600123456"
+    with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
+        begin(recordings, listener, caller=number)
+        assert listener.started.wait(5)
+    files = list(tmp_path.iterdir())
+    assert len(files) == 1 and number[1:] not in files[0].name and number[1:].encode() not in files[0].read_bytes()
+    assert number[1:] not in "".join(capfd.readouterr())
+
+
+def test_the_first_packets_behind_a_pause_are_left_out() -> None:
+    """An Opus packet may carry a copy of the frame before it: the end of the pause."""
+    encoder = RecordEncoder(100.0)
+    before: list[Taken] = [(0, 100.0, packet(0), PCMA), (1, 100.0, packet(0), PCMA)]
+    behind: list[Taken] = [(0, 100.6, packet(30), PCMA), (1, 100.6, packet(30), PCMA), (0, 100.62, packet(31), PCMA)]
+    encoder.encode([*before, RecordingEvent("pause", 100.1, {}), RecordingEvent("resume", 100.5, {}), *behind])
+    assert encoder.packets == 3
+
+
+def test_a_stopped_server_ends_its_recordings(tmp_path: Path) -> None:
+    listener = Listener()
+    with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
+        recording = begin(recordings, listener)
+        recording.said(packet(0), 100.0, PCMA)
+    assert listener.outcome is not None
+    read = read_recording(listener.outcome.path, RING)
+    assert (read.ending, len(read.packets), read.events[-1].details["reason"]) == (Ending.COMPLETE, 1, "the server was stopped")
+
+
+def test_a_slow_disk_costs_packets_and_the_file_says_how_many(tmp_path: Path) -> None:
+    listener = Listener()
+    recordings = Recordings(RecordingSettings(tmp_path, (KEY,), queued=10))  # its thread does not run yet: the disk is slow
+    recording = begin(recordings, listener)
+    for number in range(25):
+        recording.said(packet(number), 100.0 + 0.02 * number, PCMA)
+    assert recording.lost == 16, "the event of the start has a place of its own"
+    with recordings:
+        assert listener.started.wait(5)
+    assert listener.outcome is not None and recordings.lost == listener.outcome.lost == 16
+    read = read_recording(listener.outcome.path, RING)
+    assert len(read.packets) == 9
+    assert [event.details["packets"] for event in read.events if event.name == "lost"] == [16]
+
+
+def test_a_full_disk_ends_the_recording_is_told_and_leaves_what_was_written(tmp_path: Path) -> None:
+    listener, other = Listener(), Listener()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
+            recording, small = begin(recordings, listener), begin(recordings, other)
+            assert listener.started.wait(5) and other.started.wait(5)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+            for number in range(200):
+                recording.said(packet(number), 100.0, PCMA)
+            assert listener.ended.wait(5)
+            recording.said(packet(201), 104.0, PCMA)
+            small.said(packet(1), 104.0, PCMA)
+            assert recordings.failed == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert listener.outcome is not None and listener.outcome.fault.startswith("File too large")
+    assert read_recording(listener.outcome.path, RING).ending is Ending.EARLY
+    assert other.outcome is not None and other.outcome.fault == "", "the other recording goes on"
+    assert len(read_recording(other.outcome.path, RING).packets) == 1
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    listener = Listener()
+    with Recordings(RecordingSettings(tmp_path / "gone", (KEY,))) as recordings:
+        (tmp_path / "gone").rmdir()
+        begin(recordings, listener)
+        assert listener.ended.wait(5)
+    assert listener.outcome is not None and "No such file" in listener.outcome.fault and not listener.started.is_set()
+
+
+def test_details_without_end_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        begin(Recordings(RecordingSettings(tmp_path, (KEY,))), Listener(), note="x" * 10_000)
+
+
+_CHILD = """
+import sys, time
+from pathlib import Path
+from media import rtp
+from media.recording.recordings import Recordings, RecordingSettings
+from rooms.audio import PCMA
+with Recordings(RecordingSettings(Path(sys.argv[1]), (bytes(range(32)),))) as recordings:
+    start_s = time.monotonic()
+    recording = recordings.start(start_s, {}, on_start=lambda: None, on_end=lambda outcome: None)
+    number = 0
+    while True:
+        now_s = time.monotonic()
+        while number * 0.02 < now_s - start_s:
+            recording.said(rtp.build(8, number & 0xFFFF, 160 * number, 77, b"x" * 160), now_s, PCMA)
+            number += 1
+            print(number, flush=True)
+        time.sleep(0.005)
+"""
+
+
+def test_kill_9_loses_at_most_two_seconds(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", _CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    put_in = 0
+    for line in child.stdout:
+        put_in = int(line)
+        if put_in == 225:
+            child.send_signal(signal.SIGKILL)
+            break
+    put_in = max([put_in, *(int(line) for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n"))])
+    child.stdout.close()
+    assert child.wait() == -signal.SIGKILL
+    read = read_recording(next(tmp_path.iterdir()), RING)
+    assert read.ending is Ending.EARLY and "is not the last" in read.detail
+    assert [entry.header.sequence for entry in read.packets] == list(range(len(read.packets))), "without a hole"
+    assert 0.02 * (put_in - len(read.packets)) <= 2.0
