@@ -38,7 +38,7 @@ _DB = 3.0103  # per power of two
 VOICE_BINS = (6, 100)
 """300-5,000 Hz: where near talk is told from echo."""
 _HELD, _SMOOTH, _NOISE, _CLEAN, _LEAK, _STATES = 0, 1, 2, 3, 4, 5
-_ECHO_HELD, _LEVEL, _OPEN, _TALK, _BEGUN, _FIGURES = 0, 1, 2, 3, 4, 5
+_ECHO_HELD, _LEVEL, _OPEN, _TALK, _BEGUN, _BOTH, _FIGURES = 0, 1, 2, 3, 4, 5, 6
 
 LEAST_POWER = 1e-9
 LEAST_ECHO, LEAST_FOLLOWED = 1e-7, 1e-5
@@ -57,6 +57,8 @@ LEAST_LEVEL, MOST_LEVEL = -34 / _DB, 6 / _DB
 DOUBT = 2.0
 TALK_STEP, HOLD, LONGER_HOLD = 0.1, 0.96, 0.985
 """What the open gate keeps from hop to hop after a first moment of near talk, and after much of it."""
+FAINT, CLEAR = -30 / _DB, -15 / _DB
+"""Echo heard over what is left, from where on it counts in double talk, and from where on fully."""
 LEAK_STEP, LEAK_JUMP = 0.05, 4.3
 BIAS = 2.0
 """The mean logarithm of such powers lies below the logarithm of their mean, and some is left to be safe."""
@@ -74,6 +76,12 @@ class ResidualEcho:
         count = tiles(capacity)
         self._bins = np.zeros((count, _STATES, BINS, LANES), np.float32)
         self._figures = np.zeros((count, _FIGURES, LANES), np.float32)
+        self._capacity = capacity
+
+    @property
+    def double_talk(self) -> Array:
+        """How surely somebody near talked while there was echo in the last hop, 0-1, float32 (capacity,)."""
+        return self._figures[:, _BOTH].reshape(-1)[: self._capacity]
 
     def gains(self, near_power: Array, echo_power: Array, mic_power: Array, doubt: Array) -> Array:
         """Gains 0-1 (rows, 161) of one hop, rows <= capacity.
@@ -142,6 +150,8 @@ def _follow(power: Array, echo: Array, mic: Array, bins: Array, figures: Array, 
     opened = most(talk, held * load(figures, _OPEN))
     store(figures, _TALK, mean)
     store(figures, _OPEN, opened)
+    present = (log2(heard / left) - FAINT) * (1 / (CLEAR - FAINT))
+    store(figures, _BOTH, opened * least(most(present, 0.0), 1.0))
     store(doubt, 0, (1.0 - opened) * least((echoed + doubted) / background, 1.0))
     above = log2(left / whole) - level
     rise = select(above < MARGIN + BEYOND, STEP * QUANTILE, CREEP)

@@ -31,9 +31,14 @@ from dsp.spectrum import BINS, FRAME, HOP, SINE, WORK, forward, inverse
 
 
 class Suppressor(Protocol):
-    """What tells speech from noise: classical or learned. ``speech`` float32 (capacity,) is the last hop's probability of speech."""
+    """What tells speech from noise: classical or learned. ``speech`` float32 (capacity,) is the last hop's probability of speech.
+
+    One whose gains lower echo as well, and with it whom it takes for echo, gives in ``cautious`` (rows, 161) the last hop's gains against
+    noise alone; else that is None.
+    """
 
     speech: Array
+    cautious: Array | None
 
     def gains(self, near_power: Array, echo_power: Array) -> Array:
         """Powers of one hop (rows, 161) to gains in 0-1, (rows, 161) or more rows: |rfft|² of 320 sine-windowed samples, full scale 1."""
@@ -44,6 +49,10 @@ class Suppressor(Protocol):
 
 class ResidualEcho(Protocol):
     """What tells the echo that is left from the near end."""
+
+    @property
+    def double_talk(self) -> Array:
+        """How surely somebody near talked while there was echo in the last hop, 0-1, float32 (capacity,)."""
 
     def gains(self, near_power: Array, echo_power: Array, mic_power: Array, doubt: Array) -> Array:
         """Powers of one hop (rows, 161), and of the echo expected to be left (rows,), to gains in 0-1, (rows, 161) or more rows."""
@@ -94,6 +103,10 @@ class PostFilter:
                 _analyse(mic, at, self._mic, self._passing, mic_power)
                 found = self._residual.gains(near_power, echo_power, mic_power, doubt[:, at // HOP])
                 kept = np.where(residual, found[:rows], _ONE)
+                if self._suppressor.cautious is not None:
+                    both = self._residual.double_talk[:rows] * np.clip(_SURE * (speech - _UNSURE), _NONE, _ONE)
+                    spared = np.maximum(gains, self._suppressor.cautious[:rows])
+                    gains = np.where(noise & residual, gains + both[:, None] * (spared - gains), gains)
                 speech = speech * np.minimum(_ECHOING * _kept_power(near_power, kept), _ONE)
                 gains = np.minimum(gains, kept)
             np.maximum(self.speech[:rows], speech, out=self.speech[:rows])
@@ -186,6 +199,7 @@ class LogSpectralSuppressor:
 
     def __init__(self, capacity: int) -> None:
         self.speech = np.zeros(capacity, np.float32)
+        self.cautious: Array | None = None
         self._state = np.zeros((tiles(capacity), 4, BINS, LANES), np.float32)  # noise, clean power, presence, cepstrum
         self._hops = np.zeros((tiles(capacity), 2, LANES), np.float32)  # hops with sound up to 2, speech held through short pauses
 
@@ -347,6 +361,7 @@ def _exponential_integral(v: Array) -> Array:
 _DB = float(20 * np.log10(2))
 _LEAST_LOG_GAIN = -30.0  # to base 2
 _LOG2_E = float(np.log2(np.e))
-_ONE = np.float32(1)
+_NONE, _ONE = np.float32(0), np.float32(1)
+_SURE, _UNSURE = np.float32(10), np.float32(0.02)  # probability of speech: from there on, and after a tenth more, there is some
 _ECHOING = np.float32(4)  # a hop of which less than a quarter is left is the less speech the less is left
 _OFF = np.zeros((1, 1), np.bool_)

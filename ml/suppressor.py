@@ -21,7 +21,8 @@ _WEIGHTS = Path(__file__).with_name("suppressor.npz")
 
 
 class Suppressor:
-    """Gains against noise and residual echo for ``capacity`` rows; ``speech`` float32 (capacity,) is the last hop's probability of speech.
+    """Gains against noise and residual echo for ``capacity`` rows; ``speech`` float32 (capacity,) is the last hop's probability of speech,
+    ``cautious`` float32 (rows, 161) its gains against noise alone.
 
     A dense layer, two gated recurrent layers (Cho et al. 2014, with the candidate's reset gate after the product), and a sigmoid per bin
     of what they say plus, weighted, power and height over the floor of that very bin (:mod:`ml.features`) and what the classical
@@ -42,6 +43,7 @@ class Suppressor:
         self._by_input, self._by_state = np.zeros((2, count, hidden, LANES), np.float32)
         self._out = np.zeros((count, len(self._w["leave_bias"]), LANES), np.float32)
         self._speech = np.zeros((count, 1, LANES), np.float32)
+        self.cautious: Array | None = None
         self.speech: Array = self._speech.reshape(-1)[:capacity]
 
     def reset(self, rows: NDArray[np.generic]) -> None:
@@ -59,7 +61,7 @@ class Suppressor:
         """
         rows, w = len(near_power), self._w
         count = tiles(rows)
-        classical = self._classical.gains(near_power, echo_power)[:rows]
+        self.cautious = classical = self._classical.gains(near_power, echo_power)
         gains = np.empty((rows, BINS), np.float32)
         inputs, units, gates, out = self._inputs[:count], self._units[:count], self._gates[:count], self._out[:count]
         by_input, by_state = self._by_input[:count], self._by_state[:count]

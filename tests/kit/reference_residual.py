@@ -14,7 +14,7 @@ class SlowResidualEcho:
     def __init__(self) -> None:
         self.held, self.clean, self.leak = np.zeros(BINS), np.zeros(BINS), np.zeros(BINS)
         self.smooth: Real | None = None
-        self.echo_held = self.level = self.opened = self.talk = 0.0
+        self.echo_held = self.level = self.opened = self.talk = self.both = 0.0
 
     def gains(self, near_power: Real, echo: Real, mic: Real, doubt: float) -> Real:
         power = np.maximum(near_power, r.LEAST_POWER)
@@ -48,6 +48,7 @@ class SlowResidualEcho:
         talk = float(np.clip(np.log2(min(left, sent) / (max(echoed, doubted) + noise)) / r.RAMP, 0, 1))
         self.talk += r.TALK_STEP * (talk - self.talk)
         self.opened = max(talk, (r.HOLD + (r.LONGER_HOLD - r.HOLD) * min(2 * self.talk, 1)) * self.opened)
+        self.both = self.opened * float(np.clip((np.log2(max(self.echo_held, 1e-38) / left) - r.FAINT) / (r.CLEAR - r.FAINT), 0, 1))
         above = np.log2(left / whole) - self.level
         if whole > r.LEAST_FOLLOWED:
             quick = above < r.MARGIN + r.BEYOND or doubted > left

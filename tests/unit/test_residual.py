@@ -43,6 +43,21 @@ def test_the_kernel_equals_the_slow_version() -> None:
         np.testing.assert_allclose(gains[row], np.stack(wanted), rtol=3e-2, atol=1e-2)
 
 
+def test_double_talk_is_told_where_both_are_there() -> None:
+    near, echo, mic, doubt = conversation(1)
+    nobody = np.zeros_like(echo)
+    residual, slow, told = ResidualEcho(2), SlowResidualEcho(), []
+    for hop in range(len(near)):
+        parts = (np.stack((near[hop], near[hop])), np.stack((echo[hop], nobody[hop])), np.stack((mic[hop], near[hop])))
+        residual.gains(*parts, np.array([doubt[hop], 0], np.float32))
+        slow.gains(*(part[hop].astype(float) for part in (near, echo, mic)), float(doubt[hop]))
+        assert residual.double_talk[0] == pytest.approx(slow.both, abs=0.05)
+        told.append(residual.double_talk.copy())
+    alone, together = np.mean(told[100:300], axis=0), np.mean(told[320:], axis=0)
+    assert alone[0] < 0.2 and together[0] > 0.7
+    assert alone[1] == together[1] == 0
+
+
 def test_a_batch_equals_each_row_alone_bit_for_bit() -> None:
     rows = [conversation(seed, 60) for seed in range(LANES + 2)]
     gains = run(ResidualEcho(LANES + 2), rows)

@@ -16,6 +16,8 @@ class Fixed:
 
     def __init__(self, gains):
         self.speech = np.full(len(gains), 0.25, np.float32)
+        self.cautious = None
+        self.double_talk = np.zeros(len(gains), np.float32)
         self.given = gains.astype(np.float32)
         self.shown = []
 
@@ -67,6 +69,18 @@ def test_a_row_with_everything_off_is_delayed_bit_for_bit():
     out = filtered(post, x, 0.1 * x, 0.2 * x)
     assert np.array_equal(out[1, HOP:], x[1, :-HOP])
     assert not out[[0, 2, 3]].any()
+
+
+def test_in_double_talk_the_cautious_gains_hold_where_speech_is_heard():
+    suppressor, residual = Fixed(np.full((4, BINS), 0.25)), Fixed(np.ones((4, BINS)))
+    suppressor.cautious = np.full((4, BINS), 0.75, np.float32)
+    suppressor.speech[:] = 0.9, 0.9, 0.01, 0.9
+    residual.double_talk = np.array([0, 1, 1, 0.5], np.float32)
+    post, told = PostFilter(4, suppressor, residual), []
+    x = noise(4)
+    out = filtered(post, x, 0.1 * x, 0.2 * x)[:, 2 * HOP :]
+    told = [np.sum(row * x[at, HOP:-HOP]) / np.sum(x[at, HOP:-HOP] ** 2) for at, row in enumerate(out)]
+    np.testing.assert_allclose(told, [0.25, 0.75, 0.25, 0.5], atol=1e-5)
 
 
 def test_switching_off_while_it_runs_makes_no_click():
