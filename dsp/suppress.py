@@ -72,6 +72,7 @@ class PostFilter:
         self.noise = np.ones(capacity, np.bool_)
         self.residual_echo = np.ones(capacity, np.bool_)
         self.speech = np.zeros(capacity, np.float32)
+        self._talked = np.zeros(capacity, np.float32)
         self._suppressor = suppressor
         self._residual = residual
         count = tiles(capacity)
@@ -104,7 +105,9 @@ class PostFilter:
                 found = self._residual.gains(near_power, echo_power, mic_power, doubt[:, at // HOP])
                 kept = np.where(residual, found[:rows], _ONE)
                 if self._suppressor.cautious is not None:
-                    both = self._residual.double_talk[:rows] * np.clip(_SURE * (speech - _UNSURE), _NONE, _ONE)
+                    talked = self._talked[:rows]
+                    np.maximum(speech, _HELD * talked, out=talked)
+                    both = self._residual.double_talk[:rows] * np.clip(_SURE * (talked - _UNSURE), _NONE, _ONE)
                     spared = np.maximum(gains, self._suppressor.cautious[:rows])
                     gains = np.where(noise & residual, gains + both[:, None] * (spared - gains), gains)
                 speech = speech * np.minimum(_ECHOING * _kept_power(near_power, kept), _ONE)
@@ -117,7 +120,7 @@ class PostFilter:
         """Rows (mask or indices) back to silence, and those of the suppressors with them."""
         for state in (self._near, self._echo, self._mic, self._spectrum, self._tail, self._plain):
             reset_rows(state, rows)
-        self.speech[rows] = 0
+        self.speech[rows] = self._talked[rows] = 0
         self._suppressor.reset(rows)
         if self._residual is not None:
             self._residual.reset(rows)
@@ -362,6 +365,7 @@ _DB = float(20 * np.log10(2))
 _LEAST_LOG_GAIN = -30.0  # to base 2
 _LOG2_E = float(np.log2(np.e))
 _NONE, _ONE = np.float32(0), np.float32(1)
-_SURE, _UNSURE = np.float32(10), np.float32(0.02)  # probability of speech: from there on, and after a tenth more, there is some
+_SURE, _UNSURE = np.float32(4), np.float32(0.1)  # probability of speech: from there on there is some, a quarter more and it is sure
+_HELD = np.float32(0.95)  # of that probability from hop to hop: a voice is not gone with a syllable
 _ECHOING = np.float32(4)  # a hop of which less than a quarter is left is the less speech the less is left
 _OFF = np.zeros((1, 1), np.bool_)
