@@ -109,6 +109,23 @@ def read_chunks(path: Path, ring: KeyRing) -> Chunks:
     return _open_chunks(memoryview(data)[_HEAD.size :], file_id, ring.unwrap(key_id, wrapped))
 
 
+def measure(path: Path) -> tuple[int, bytes]:
+    """How many whole chunks follow one another, and the hash chain over them and all that follows: without any key, for whoever checks a
+    signature. Raises OSError; ValueError for what is no recording.
+    """
+    data = path.read_bytes()
+    digest, chunks = _first_digest(_parse_head(data)[0]), 0
+    rest = memoryview(data)[_HEAD.size :]
+    while len(rest) >= _FRAME.size:
+        size, number, _, _ = _FRAME.unpack_from(rest)
+        sealed = rest[_FRAME.size : _FRAME.size + size]
+        if number != chunks or len(sealed) < size:
+            break
+        digest, chunks = hashlib.sha256(digest + sealed).digest(), chunks + 1
+        rest = rest[_FRAME.size + size :]
+    return chunks, hashlib.sha256(digest + rest).digest() if rest else digest
+
+
 def rewrap(path: Path, ring: KeyRing) -> bool:
     """Put the file's key under the newest key of the ring; False where it is already. The chunks stay. Raises as reading does."""
     with path.open("r+b") as file:

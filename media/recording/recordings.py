@@ -18,6 +18,7 @@ from typing import Self
 
 import structlog
 
+from media.recording import manifest
 from media.recording.file import FILE_ID_BYTES, ChunkWriter
 from media.recording.keys import KEY_BYTES, KeyRing
 from media.recording.records import RecordEncoder, RecordingEvent, Side, Taken
@@ -44,13 +45,15 @@ class RecordingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a recording. ``fault`` is empty when it ended as it should; ``lost``: packets left out for a slow disk."""
+    """What became of a recording. ``fault`` is empty when it ended as it should; ``lost``: packets left out for a slow disk.
+
+    ``checkpoint``: how the manifest ended, to be kept elsewhere; None where it could not be written.
+    """
 
     path: Path
     packets: int
     lost: int
-    chunks: int
-    digest: bytes
+    checkpoint: manifest.Checkpoint | None
     fault: str
 
 
@@ -60,9 +63,19 @@ class Recording:
     ``on_start()`` once its file is there, ``on_end(outcome)`` once it is over, both called from the writing thread.
     """
 
-    def __init__(self, path: Path, start_s: float, queued: int, on_start: Callable[[], None], on_end: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        start_s: float,
+        queued: int,
+        who: tuple[str, ...],
+        consent: str,
+        on_start: Callable[[], None],
+        on_end: Callable[[Outcome], None],
+    ) -> None:
         self.path = path
         self.start_s = start_s
+        self.who, self.consent = who, consent
         self.lost = 0
         self.over = False
         self.on_start, self.on_end = on_start, on_end
@@ -123,15 +136,21 @@ class Recordings:
         now_s: float,
         details: Mapping[str, str | int | float],
         *,
+        who: tuple[str, ...],
+        consent: str,
         on_start: Callable[[], None],
         on_end: Callable[[Outcome], None],
     ) -> Recording:
-        """A new recording, whose ``details`` stand encrypted in its first event. Raises ValueError when they are too long."""
+        """A new recording. ``details`` stand encrypted in its first event, ``who`` and ``consent`` in clear in its manifest.
+
+        Raises ValueError for details that are too long, and for a number in ``who``.
+        """
+        manifest.refuse_numbers(who)
         if sum(len(name) + len(str(value)) for name, value in details.items()) > _MOST_DETAILS_BYTES:
             raise ValueError(f"the details of a recording are at most {_MOST_DETAILS_BYTES} characters")
         path = self.settings.folder / f"{secrets.token_hex(FILE_ID_BYTES)}{SUFFIX}"
-        recording = Recording(path, now_s, self.settings.queued, on_start, on_end)
-        recording.tell("start", now_s, {"unix_s": time.time(), **details})
+        recording = Recording(path, now_s, self.settings.queued, who, consent, on_start, on_end)
+        recording.tell("start", now_s, {"unix_s": time.time(), "consent": consent, **details})
         self._open.append(recording)
         self._wanted.set()
         return recording
@@ -194,8 +213,7 @@ class _File:
             self._lost_told = recording.lost
         try:
             if self._writer is None:
-                file_id = bytes.fromhex(recording.path.stem)
-                self._writer = ChunkWriter(recording.path, self._ring, file_id=file_id, data_key=secrets.token_bytes(KEY_BYTES))
+                self._writer = self._begun()
                 self._writer.write(self._encoder.encode(passed), last=over)
                 recording.on_start()
             elif passed:
@@ -207,8 +225,34 @@ class _File:
             return self._outcome(f"{error.strerror}: the file ends here, look after the disk and start another recording")
         return self._outcome("") if over else None
 
+    def _begun(self) -> ChunkWriter:
+        """The file, and behind it its manifest: consent is on record before the first word is."""
+        recording = self._recording
+        file_id = bytes.fromhex(recording.path.stem)
+        writer = ChunkWriter(recording.path, self._ring, file_id=file_id, data_key=secrets.token_bytes(KEY_BYTES))
+        try:
+            manifest.append(
+                recording.path, self._ring, "begun", at_unix_s=time.time(), who=recording.who, details={"consent": recording.consent}
+            )
+        except OSError:
+            writer.close()
+            raise
+        return writer
+
     def _outcome(self, fault: str) -> Outcome:
-        path, lost = self._recording.path, self._recording.lost
-        if self._writer is None:
-            return Outcome(path, 0, lost, 0, b"", fault)
-        return Outcome(path, self._encoder.packets, lost, self._writer.chunks, self._writer.digest, fault)
+        recording, writer = self._recording, self._writer
+        if writer is None:
+            return Outcome(recording.path, 0, recording.lost, None, fault)
+        details: dict[str, str | int | float] = {
+            "chunks": writer.chunks,
+            "digest": writer.digest.hex(),
+            "packets": self._encoder.packets,
+            "lost": recording.lost,
+            "fault": fault,
+        }
+        checkpoint = None
+        try:
+            checkpoint = manifest.append(recording.path, self._ring, "ended", at_unix_s=time.time(), details=details)
+        except OSError as error:
+            fault = fault or f"{error.strerror}: the recording is whole but its manifest does not say so, look after the disk"
+        return Outcome(recording.path, self._encoder.packets, recording.lost, checkpoint, fault)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from media import rtp
-from media.recording.file import Ending
+from media.recording import manifest
+from media.recording.file import Ending, measure
 from media.recording.keys import KeyRing
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
 from media.recording.records import RecordEncoder, RecordingEvent, Side, Taken, read_recording
@@ -37,7 +38,7 @@ class Listener:
 
 
 def begin(recordings: Recordings, listener: Listener, **details: str) -> Recording:
-    return recordings.start(100.0, details, on_start=listener.started.set, on_end=listener.end)
+    return recordings.start(100.0, details, who=("alice",), consent="given", on_start=listener.started.set, on_end=listener.end)
 
 
 def test_both_sides_and_events_are_read_back_with_their_times(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_both_sides_and_events_are_read_back_with_their_times(tmp_path: Path) ->
         assert listener.ended.wait(5)
     assert listener.outcome is not None and listener.outcome.fault == ""
     read = read_recording(listener.outcome.path, RING)
-    assert (read.ending, read.length_s, read.digest) == (Ending.COMPLETE, 1.5, listener.outcome.digest)
+    assert (read.ending, read.length_s, read.digest) == (Ending.COMPLETE, 1.5, measure(listener.outcome.path)[1])
     said = [entry for entry in read.packets if entry.side is Side.SAID]
     heard = [entry for entry in read.packets if entry.side is Side.HEARD]
     assert [entry.at_s for entry in said[:50]] == pytest.approx([0.02 * n for n in range(50)], abs=1e-4)
@@ -70,8 +71,11 @@ def test_numbers_are_neither_in_names_nor_in_the_bytes_nor_in_the_log(tmp_path: 
     with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
         begin(recordings, listener, caller=number)
         assert listener.started.wait(5)
+        with pytest.raises(ValueError, match="cannot stand in a manifest"):
+            manifest.append(tmp_path / "a", RING, "listened", at_unix_s=0.0, who=("+34 600 12 34 56",))
     files = list(tmp_path.iterdir())
-    assert len(files) == 1 and number[1:] not in files[0].name and number[1:].encode() not in files[0].read_bytes()
+    assert len(files) == 2
+    assert not any(number[1:] in file.name or number[1:].encode() in file.read_bytes() for file in files)
     assert number[1:] not in "".join(capfd.readouterr())
 
 
@@ -126,6 +130,7 @@ def test_a_full_disk_ends_the_recording_is_told_and_leaves_what_was_written(tmp_
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert listener.outcome is not None and listener.outcome.fault.startswith("File too large")
+    assert manifest.faults(listener.outcome.path, RING.public_keys, listener.outcome.checkpoint) == []
     assert read_recording(listener.outcome.path, RING).ending is Ending.EARLY
     assert other.outcome is not None and other.outcome.fault == "", "the other recording goes on"
     assert len(read_recording(other.outcome.path, RING).packets) == 1
@@ -153,7 +158,7 @@ from media.recording.recordings import Recordings, RecordingSettings
 from rooms.audio import PCMA
 with Recordings(RecordingSettings(Path(sys.argv[1]), (bytes(range(32)),))) as recordings:
     start_s = time.monotonic()
-    recording = recordings.start(start_s, {}, on_start=lambda: None, on_end=lambda outcome: None)
+    recording = recordings.start(start_s, {}, who=(), consent="given", on_start=lambda: None, on_end=lambda outcome: None)
     number = 0
     while True:
         now_s = time.monotonic()
@@ -177,7 +182,7 @@ def test_kill_9_loses_at_most_two_seconds(tmp_path: Path) -> None:
     put_in = max([put_in, *(int(line) for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n"))])
     child.stdout.close()
     assert child.wait() == -signal.SIGKILL
-    read = read_recording(next(tmp_path.iterdir()), RING)
+    read = read_recording(next(tmp_path.glob("*.rec")), RING)
     assert read.ending is Ending.EARLY and "is not the last" in read.detail
     assert [entry.header.sequence for entry in read.packets] == list(range(len(read.packets))), "without a hole"
     assert 0.02 * (put_in - len(read.packets)) <= 2.0
