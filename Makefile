@@ -13,7 +13,7 @@ help:
 
 run:
 	@deploy/setup.sh run
-	@.venv/bin/python deploy/foreground.py .venv/bin/centralita serve --demo --drain 0
+	@.venv/bin/python deploy/foreground.py .venv/bin/centralita serve --demo --workers 0 --drain 0
 
 test: lint
 	@.venv/bin/python -m pytest

@@ -38,6 +38,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to serve pages on; 0 takes a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database and of what is drawn at the first start.")] = None,
     demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="The demo line (600-604) and a demo agent.")] = None,
+    workers: Annotated[str | None, typer.Option(help="Media processes: a number, auto (one per core), 0 (in the server's own).")] = None,
     drain: Annotated[float | None, typer.Option(help="Seconds that live calls may go on after SIGTERM.")] = None,
 ) -> None:
     """Run the server until Ctrl+C or SIGTERM."""
@@ -49,7 +50,14 @@ def serve(
 
     settings = _load(
         config,
-        {"server.host": host, "server.port": port, "server.data_dir": data_dir, "server.drain_s": drain, "demo.enabled": demo},
+        {
+            "server.host": host,
+            "server.port": port,
+            "server.data_dir": data_dir,
+            "server.drain_s": drain,
+            "media.workers": workers,
+            "demo.enabled": demo,
+        },
     )
     logs.set_up(settings.log.level, settings.log.format)
     try:

@@ -3,9 +3,9 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from api.media_plane import MediaPlane
 from api.phone_legs import PhoneLegs
 from media import messages as media
-from media.worker import MediaWorker
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class BrowserLeg:
 class BrowserLegs:
     """Anchors browser legs and answers their pages' offers."""
 
-    def __init__(self, worker: MediaWorker, phones: PhoneLegs) -> None:
+    def __init__(self, worker: MediaPlane, phones: PhoneLegs) -> None:
         self._worker = worker
         self._phones = phones
         self._legs: dict[str, BrowserLeg] = {}

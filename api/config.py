@@ -66,6 +66,14 @@ def _networks(value: object) -> object:
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 CodecPolicy = Annotated[str | tuple[str, ...], BeforeValidator(_codecs)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def _workers(value: object) -> object:
+    """``auto``, or a number; text from the environment or the command line is one."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Workers = Annotated[Literal["auto"] | Annotated[int, Field(ge=0, le=256)], BeforeValidator(_workers)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -121,8 +129,10 @@ class VoiceSection(_Section):
 class MediaSection(_Section):
     hosts: Names = ("127.0.0.1",)
     """Addresses that media is bound to."""
+    workers: Workers = "auto"
+    """Processes that carry media, each with its rooms: ``auto`` is one per core, 0 means in the server's own process."""
     port: Port = 0
-    """The one UDP port of all browsers; 0 takes a free one."""
+    """The one UDP port of all browsers; 0 takes a free one. Of several workers the first has it, the second the next one, and so on."""
     public_hosts: Names = ()
     """What is told to browsers and phones in place of ``hosts`` (NAT 1:1)."""
     capture_dir: Path | None = None
@@ -136,6 +146,26 @@ class MediaSection(_Section):
     rtp_port_min: Port = 0
     """Lowest port of phone legs; 0: any free ones."""
     rtp_port_max: Port = 0
+
+    @property
+    def worker_count(self) -> int:
+        """Processes beside the server's own."""
+        return len(os.sched_getaffinity(0)) if self.workers == "auto" else self.workers
+
+    @property
+    def browser_ports(self) -> list[int]:
+        """The UDP port of each worker's browsers; empty where they are any free ones."""
+        return [self.port + number for number in range(max(1, self.worker_count))] if self.port else []
+
+    @model_validator(mode="after")
+    def _workers_ports(self) -> Self:
+        ports = self.browser_ports
+        if ports and ports[-1] > 65_535:
+            raise ValueError(f"port must leave room for {len(ports)} workers, each with the next port: at most {65_536 - len(ports)}")
+        shared = [port for port in ports if self.rtp_port_min <= port <= self.rtp_port_max]
+        if shared:
+            raise ValueError(f"port {shared[0]} of a worker's browsers lies between rtp_port_min and rtp_port_max: move one of them")
+        return self
 
     @model_validator(mode="after")
     def _port_range(self) -> Self:
@@ -289,6 +319,8 @@ class Settings(_Section):
     def masked(self) -> dict[str, Any]:
         """The effective settings for people to read: what is secret shows only whether it is set."""
         shown: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        shown["media"]["workers"] = self.media.worker_count
+        shown["media"]["browser_ports"] = self.media.browser_ports or "any free ones"
         shown["store"]["url"] = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:********@", self.store_url)
         return shown
 

@@ -13,12 +13,12 @@ import structlog
 
 from api.browser_legs import BrowserLegs
 from api.call_line import CallLine, LineFull
+from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.phone_legs import PhoneFailure, PhoneLegs
 from api.store import Store
 from api.views import EpochClock, call_quality, call_state
 from media import messages as media
-from media.worker import MediaWorker
 from pbx import trunk as line
 from rooms import effects as fx
 from rooms import events as ev
@@ -43,7 +43,7 @@ class Exchange:
         self,
         *,
         switchboard: Switchboard,
-        worker: MediaWorker,
+        worker: MediaPlane,
         phones: PhoneLegs,
         browsers: BrowserLegs,
         store: Store,
@@ -242,6 +242,8 @@ class Exchange:
                 log.warning("leg.silent", leg_id=leg_id, silent_s=round(silent_s, 1))
             case media.QualitySampled():
                 self._quality(event)
+            case media.RoomLost(room_id=room_id, detail=detail):
+                self.feed(ev.EffectFailed(call_id=room_id, leg_id="", cause=Cause(EndReason.MEDIA_LOST, detail=detail), effect=""))
 
     def _reoffer(self, leg_id: str, codecs: tuple[str, ...]) -> None:
         leg = self._browsers.get(leg_id)

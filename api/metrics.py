@@ -95,6 +95,10 @@ class Metrics:
         self._registry.register(_FromMapping("centralita_media_", counters, CounterMetricFamily))
         self._registry.register(_FromMapping("centralita_media_", gauges, GaugeMetricFamily))
 
+    def watch_workers(self, workers: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
+        """The same by worker: ``centralita_media_worker_NAME_total{worker="0"}`` and ``centralita_media_worker_NAME{worker="0"}``."""
+        self._registry.register(_FromWorkers(workers))
+
     def watch_sip(self, counts: Callable[[], Mapping[str, float]]) -> None:
         """``centralita_sip_NAME_total`` for each of the SIP trunk's counts."""
         self._registry.register(_FromMapping("centralita_sip_", counts, CounterMetricFamily))
@@ -172,6 +176,25 @@ class _FromMapping(Collector):
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         for name, value in sorted(self._numbers().items()):
             yield self._family(self._prefix + name, f"Media plane: {name}", value=value)
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        return iter(())
+
+
+class _FromWorkers(Collector):
+    """Counters and gauges of the media plane's workers, by the number of each."""
+
+    def __init__(self, workers: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
+        self._workers = workers
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        workers = self._workers()
+        for which, kind in enumerate((CounterMetricFamily, GaugeMetricFamily)):
+            for name in sorted({name for numbers in workers.values() for name in numbers[which]}):
+                family = kind("centralita_media_worker_" + name, f"Media worker: {name}", labels=["worker"])
+                for worker, numbers in workers.items():
+                    family.add_metric([worker], numbers[which].get(name, 0.0))
+                yield family
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         return iter(())

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from api.media_plane import MediaPlane
 from api.rtp_ports import NoPortLeft, RtpPorts
 from media import messages as media
 from media.codec_choice import Policy, answer_phone, browser_order, offer_phone
-from media.worker import MediaWorker
 from pbx.trunk import Trunk
 from rooms.audio import AudioCodec, DemoEndpoint, Direction, Endpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
@@ -51,7 +51,7 @@ class PhoneLegs:
 
     def __init__(
         self,
-        worker: MediaWorker,
+        worker: MediaPlane,
         trunks: dict[str, Trunk],
         ports: RtpPorts,
         *,

@@ -5,8 +5,9 @@ import secrets
 import signal
 import socket
 import ssl
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -18,6 +19,7 @@ from api.accounts import Accounts
 from api.browser_legs import BrowserLegs
 from api.config import Settings
 from api.exchange import Exchange
+from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.page_requests import PageRequests
 from api.phone_legs import PhoneLegs
@@ -25,6 +27,8 @@ from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
 from api.store import Store
+from media.messages import AnyMediaEvent
+from media.pool import WorkerPool
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
@@ -42,6 +46,7 @@ log = structlog.get_logger()
 
 DEMO_AGENT = "demo"
 STORE_AWAY = "The database does not take records: calls go on, the log says why."
+WORKER_AWAY = "A media worker died and its successor is not there yet: the log says why, the calls of the others go on."
 
 
 class StartFailure(Exception):
@@ -82,12 +87,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s))
         trunks: dict[str, Trunk] = {}
         # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
-        worker = MediaWorker(
-            _media(settings),
-            lambda event: exchange.on_media_event(event),
-            make_suppressor=Suppressor if settings.media.voice.suppressor == "learned" else None,
-        )
-        await stack.enter_async_context(worker)
+        worker = await _media_plane(stack, settings, metrics, lambda event: exchange.on_media_event(event))
 
         def on_trunk_event(event: TrunkEvent) -> None:
             exchange.on_trunk_event(event)
@@ -120,7 +120,6 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             metrics=metrics,
             trunks=trunks,
         )
-        metrics.watch_media(lambda: worker.counters, lambda: worker.gauges)
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
@@ -148,7 +147,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             stored = await store.healthy()
             return {
                 "store": PartHealth(stored, "" if stored else STORE_AWAY),
-                "media": PartHealth(worker.port > 0),
+                "media": PartHealth(worker.ready, "" if worker.ready else WORKER_AWAY),
                 "calls": PartHealth(not exchange.draining, "The server is being stopped." if exchange.draining else ""),
                 **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in trunks.values()},
             }
@@ -218,6 +217,23 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
     host = "127.0.0.1" if server.host in ("0.0.0.0", "") else server.host
     port = runner.addresses[0][1]
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def _media_plane(
+    stack: AsyncExitStack, settings: Settings, metrics: Metrics, on_event: Callable[[AnyMediaEvent], None]
+) -> MediaPlane:
+    """One worker in this process, or a pool of processes."""
+    workers, suppressor = settings.media.worker_count, settings.media.voice.suppressor
+    if not workers:
+        make_suppressor = Suppressor if suppressor == "learned" else None
+        worker = await stack.enter_async_context(MediaWorker(_media(settings), on_event, make_suppressor=make_suppressor))
+        metrics.watch_media(lambda: worker.counters, lambda: worker.gauges)
+        return worker
+    command = (sys.executable, "-m", "api.media_process", settings.log.level, settings.log.format, suppressor)
+    pool = await stack.enter_async_context(WorkerPool(_media(settings), on_event, workers=workers, command=command))
+    metrics.watch_media(lambda: pool.counters, lambda: pool.gauges)
+    metrics.watch_workers(lambda: pool.by_worker)
+    return pool
 
 
 def _media(settings: Settings) -> MediaSettings:

@@ -96,12 +96,16 @@ class SendDigits(Command, frozen=True):
     digits: str
 
 
-class PeerAnswered(Struct, frozen=True):
+class Result(Struct, frozen=True, tag_field="type", tag=str):
+    pass
+
+
+class PeerAnswered(Result, frozen=True):
     sdp: str
     codec: str
 
 
-class RtpOpened(Struct, frozen=True):
+class RtpOpened(Result, frozen=True):
     host: str
     port: int
 
@@ -178,6 +182,13 @@ class QualitySampled(MediaEvent, frozen=True):
     legs: tuple[LegSample, ...]
 
 
+class RoomLost(MediaEvent, frozen=True):
+    """The worker of this room died and nobody could take the room over: everything in it is gone."""
+
+    room_id: str
+    detail: str
+
+
 AnyCommand = (
     OpenRoom
     | CloseRoom
@@ -192,4 +203,5 @@ AnyCommand = (
     | Play
     | SendDigits
 )
-AnyMediaEvent = PeerConnected | PeerLost | ReofferWanted | LegSilent | DigitHeard | QualitySampled
+AnyResult = PeerAnswered | RtpOpened | None
+AnyMediaEvent = PeerConnected | PeerLost | ReofferWanted | LegSilent | DigitHeard | QualitySampled | RoomLost

@@ -9,11 +9,14 @@ so they must not block:
   ``closed``. ``detail`` is a sentence for people.
 """
 
+import socket
 from collections.abc import Callable
 from typing import Protocol
 
 PacketSink = Callable[[bytes, float], None]
 StateSink = Callable[[str, str], None]
+Sockets = socket.socket | tuple[socket.socket, socket.socket]
+"""A phone's bound UDP socket, or a pair of them: RTP and RTCP."""
 
 
 class Transport(Protocol):

@@ -6,7 +6,6 @@ the network. Each room stands alone: what fails in one is counted and logged the
 
 import asyncio
 import secrets
-import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -34,6 +33,7 @@ from media.sender import RtpSender
 from media.settings import MediaSettings
 from media.sounds import make_sound
 from media.ticker import Ticker
+from media.transport import Sockets
 from media.voices import Voices
 from rooms.audio import DemoEndpoint
 
@@ -41,8 +41,6 @@ __all__ = ["MediaSettings", "MediaWorker"]
 
 log = structlog.get_logger()
 
-Sockets = socket.socket | tuple[socket.socket, socket.socket]
-Result = msg.PeerAnswered | msg.RtpOpened | None
 _LOOK_EVERY_TICKS = 5
 _CARE_EVERY_TICKS = 50
 _SOUNDS_WAITING = 256
@@ -109,6 +107,11 @@ class MediaWorker:
         return self._port.port
 
     @property
+    def ready(self) -> bool:
+        """Always, between entering and leaving."""
+        return True
+
+    @property
     def counters(self) -> dict[str, float]:
         """Everything counted since the start, by name: packets in, out, forwarded, dropped by reason; ticks; refusals."""
         found: dict[str, float] = dict(self._counts)
@@ -127,7 +130,7 @@ class MediaWorker:
         found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         return found
 
-    async def perform(self, command: msg.AnyCommand, sock: Sockets | None = None) -> Result:
+    async def perform(self, command: msg.AnyCommand, sock: Sockets | None = None) -> msg.AnyResult:
         """Carry out one command. Raises MediaRefusal: whose fault, what to do.
 
         ``sock``: for ``OpenRtpLeg`` its bound UDP socket, or a pair of them: RTP and RTCP.
@@ -139,7 +142,7 @@ class MediaWorker:
             self._counts["refusals"] += 1
             raise
 
-    async def _do(self, command: msg.AnyCommand, sock: Sockets | None) -> Result:
+    async def _do(self, command: msg.AnyCommand, sock: Sockets | None) -> msg.AnyResult:
         match command:
             case msg.OpenRoom(room_id=room_id):
                 self._open_room(room_id)

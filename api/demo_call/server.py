@@ -68,7 +68,10 @@ async def server(directory: Path, settings: Mapping[str, Mapping[str, Any]], *, 
     become ready.
     """
     data_dir = directory / "data"
-    given: dict[str, dict[str, Any]] = {"server": {"host": "127.0.0.1", "port": 0, "data_dir": str(data_dir)}}
+    given: dict[str, dict[str, Any]] = {
+        "server": {"host": "127.0.0.1", "port": 0, "data_dir": str(data_dir)},
+        "media": {"workers": 0},  # one call needs no processes beside
+    }
     for section, values in settings.items():
         given.setdefault(section, {}).update(values)
     configuration = write_settings(directory / "centralita.toml", given)

@@ -1,6 +1,7 @@
 """A media worker with what it said, and shortcuts for the commands that a call consists of."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from av import AudioFrame
 from numpy.typing import NDArray
 
 from media import messages as msg
+from media.pool import WorkerPool
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
@@ -20,6 +22,7 @@ from rooms.audio import DemoEndpoint
 from tests.kit.browser_peer import BrowserPeer
 from tests.kit.rtp_phone import RtpPhone, bound_socket
 
+WORKER_COMMAND = (sys.executable, "-m", "api.media_process", "warning", "json", "classical")
 Event = TypeVar("Event", bound=msg.MediaEvent)
 ROOM = "room"
 UNTOUCHED = VoiceSettings.untouched()
@@ -32,6 +35,7 @@ class MediaDesk:
         self.events: list[msg.AnyMediaEvent] = []
         self._came = asyncio.Event()
         self.worker: MediaWorker
+        """Or the pool of one, which is commanded alike."""
 
     def told(self, event: msg.AnyMediaEvent) -> None:
         self.events.append(event)
@@ -47,19 +51,19 @@ class MediaDesk:
                 self._came.clear()
                 await self._came.wait()
 
-    async def phone(self, leg_id: str, phone: RtpPhone) -> msg.RtpOpened:
+    async def phone(self, leg_id: str, phone: RtpPhone, *, room_id: str = ROOM) -> msg.RtpOpened:
         """Open, connect and join a phone's leg; the phone begins to speak."""
-        opened = await self.open_phone(leg_id, phone)
+        opened = await self.open_phone(leg_id, phone, room_id=room_id)
         phone.call(opened.host, opened.port)
         return opened
 
-    async def open_phone(self, leg_id: str, phone: RtpPhone, *, signalled_from: str = "") -> msg.RtpOpened:
+    async def open_phone(self, leg_id: str, phone: RtpPhone, *, room_id: str = ROOM, signalled_from: str = "") -> msg.RtpOpened:
         """Open, connect and join the leg of a phone that says nothing yet."""
-        opened = await self.worker.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=ROOM), bound_socket())
+        opened = await self.worker.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=room_id), bound_socket())
         assert isinstance(opened, msg.RtpOpened)
         remote = replace(phone.endpoint(), signalled_from=signalled_from)
         await self.worker.perform(msg.ConnectRtpLeg(leg_id=leg_id, remote=remote))
-        await self.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id=leg_id))
+        await self.worker.perform(msg.JoinBridge(room_id=room_id, leg_id=leg_id))
         return opened
 
     async def browser(self, leg_id: str, peer: BrowserPeer, codec: str, *, peer_id: str = "tab1", opened: bool = False) -> None:
@@ -77,15 +81,36 @@ class MediaDesk:
         await self.worker.perform(msg.OpenDemoLeg(leg_id=leg_id, room_id=ROOM, programme=DemoEndpoint(programme)))
         await self.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id=leg_id))
 
+    async def numbers(self) -> dict[str, float]:
+        """Counters and gauges as they are now."""
+        plane: MediaWorker | WorkerPool = self.worker
+        if isinstance(plane, WorkerPool):
+            for _ in range(2):  # what was told in between may have been on its way already
+                before = plane.by_worker
+                while any(plane.by_worker[name][0] is numbers[0] for name, numbers in before.items()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        return {**plane.counters, **plane.gauges}
+
     async def gain(self, *gains: tuple[str, str, float]) -> None:
         await self.worker.perform(msg.SetGains(room_id=ROOM, gains=gains))
 
 
 @asynccontextmanager
-async def media_desk(settings: MediaSettings | None = None, *, voice: VoiceSettings = UNTOUCHED) -> AsyncIterator[MediaDesk]:
-    """Voices are left as they came, because noise suppression takes a steady whistle for what it is."""
+async def media_desk(
+    settings: MediaSettings | None = None, *, voice: VoiceSettings = UNTOUCHED, workers: int = 0
+) -> AsyncIterator[MediaDesk]:
+    """Voices are left as they came, because noise suppression takes a steady whistle for what it is.
+
+    ``workers``: 0 is the one in this process, else so many processes.
+    """
     desk = MediaDesk()
-    async with MediaWorker(replace(settings or MediaSettings(), voice=voice), desk.told) as desk.worker:
+    told = replace(settings or MediaSettings(), voice=voice)
+    plane = (
+        WorkerPool(told, desk.told, workers=workers, command=WORKER_COMMAND, count_every_s=0.05)
+        if workers
+        else MediaWorker(told, desk.told)
+    )
+    async with plane as desk.worker:  # type: ignore[attr-defined]
         await desk.worker.perform(msg.OpenRoom(room_id=ROOM))
         yield desk
 

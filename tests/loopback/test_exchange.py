@@ -88,6 +88,17 @@ async def test_a_call_of_any_outcome_leaves_nothing_behind(tmp_path: Path, reaso
         assert bench.left_over() == {}
 
 
+async def test_a_call_whose_room_is_lost_ends_with_the_cause(tmp_path: Path) -> None:
+    async with exchange_bench(tmp_path, times=LONG) as bench:
+        call_id = bench.dial("ana", "600")
+        await bench.told.call("ana", "live")
+        bench.exchange.on_media_event(media.RoomLost(room_id=call_id, detail="The media worker of this call is gone: it closed its end."))
+        assert await bench.ended(call_id) == EndReason.MEDIA_LOST
+        call = await bench.store.call(call_id)
+        assert call is not None and call.end_detail == "The media worker of this call is gone: it closed its end."
+        assert bench.left_over() == {}
+
+
 async def test_many_calls_at_once_leave_nothing_behind(tmp_path: Path) -> None:
     async with exchange_bench(tmp_path) as bench:
         people = [f"agent{n}" for n in range(40)]

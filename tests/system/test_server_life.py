@@ -1,6 +1,9 @@
 """The server as a process: how it starts where something is wrong, how it ends with live calls, and what is left after ``kill -9``."""
 
 import asyncio
+import json
+import os
+import select
 import signal
 import sqlite3
 import ssl
@@ -30,12 +33,13 @@ from tests.kit.server import running_server
 
 ENDS_WITHIN_S = 5.0
 STARTS_WITHIN_S = 20.0
+WORKERS_START_WITHIN_S = 120.0
 
 
 @asynccontextmanager
 async def serving(directory: Path, *options: str) -> AsyncIterator[ChildProcess]:
     """``centralita serve`` over a data folder in ``directory``; ended however it is when the block ends."""
-    command = [sys.executable, "-m", "api", "serve", "--data-dir", str(directory / "data"), *options]
+    command = [sys.executable, "-m", "api", "serve", "--workers", "0", "--data-dir", str(directory / "data"), *options]
     environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
     async with ChildProcess("the server", command, log=directory / "server.log", directory=directory, environment=environment) as process:
         yield process
@@ -184,6 +188,24 @@ async def test_a_call_may_end_by_itself_while_the_server_drains(tmp_path: Path) 
             assert (await call_is(client, "ended"))["reason"] == "completed"
             assert (await client.told("session.closing"))[0]["code"] == "stopping"
     assert [call["end_reason"] for call in stored(tmp_path / "data")] == ["completed"]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_server_of_several_processes_leaves_none_behind(tmp_path: Path, end: signal.Signals) -> None:
+    async with serving(tmp_path, "--demo", "--port", "0", "--workers", "2") as process:
+        up = (await process.said(r'^\{.*"event": "worker.up".*', WORKERS_START_WITHIN_S)).group()
+        url, user, password = await started(process)
+        async with page(url, user, password) as client:
+            await live_call(client)
+            media = os.pidfd_open(json.loads(up)["pid"])
+            try:
+                assert await process.stop(end, within_s=STARTS_WITHIN_S) == (0 if end is signal.SIGTERM else -end)
+                assert select.select([media], [], [], ENDS_WITHIN_S)[0], "the media process outlived its hub"
+            finally:
+                os.close(media)
+    if end is signal.SIGTERM:
+        assert [call["end_reason"] for call in stored(tmp_path / "data")] == ["server_stopped"]
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
 @pytest.mark.parametrize(("drain_s", "again"), [("1", False), ("60", True)])

@@ -1,5 +1,6 @@
 """Settings: where they come from, what is refused, what is shown."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,16 @@ def test_a_section_may_not_be_both_text_and_section(file: Path) -> None:
         ({"CENTRALITA_SERVER__TLS_KEY": "/nowhere.pem", "CENTRALITA_SERVER__TLS_CERTIFICATE": "/nowhere.pem"}, "does not exist"),
         ({"CENTRALITA_MEDIA__RTP_PORT_MIN": "20000"}, "belong together"),
         ({"CENTRALITA_MEDIA__RTP_PORT_MIN": "20000", "CENTRALITA_MEDIA__RTP_PORT_MAX": "20001"}, "at least 3 above"),
+        ({"CENTRALITA_MEDIA__PORT": "65534", "CENTRALITA_MEDIA__WORKERS": "3"}, "at most 65533"),
+        (
+            {
+                "CENTRALITA_MEDIA__PORT": "19999",
+                "CENTRALITA_MEDIA__WORKERS": "2",
+                "CENTRALITA_MEDIA__RTP_PORT_MIN": "20000",
+                "CENTRALITA_MEDIA__RTP_PORT_MAX": "20100",
+            },
+            "port 20000 of a worker's browsers lies between",
+        ),
         ({"CENTRALITA_SERVER__TRUSTED_PROXIES": "10.0.0.0/33"}, "10.0.0.0/33"),
         ({"CENTRALITA_SECRETS_DIR": "/nowhere"}, "SECRETS_DIR"),
     ],
@@ -106,6 +117,17 @@ def test_lists_are_written_with_commas_where_there_is_only_text() -> None:
     settings = Settings.load(env={"CENTRALITA_MEDIA__PHONE_CODECS": "g722, pcma", "CENTRALITA_MEDIA__HOSTS": "127.0.0.1,::1"})
     assert settings.media.phone_codecs == ("g722", "pcma")
     assert settings.media.hosts == ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize(
+    ("workers", "port", "count", "ports"),
+    [("0", "4000", 0, [4000]), ("3", "4000", 3, [4000, 4001, 4002]), ("2", "0", 2, "any free ones"), ("auto", "0", None, "any free ones")],
+)
+def test_workers_and_their_ports_are_shown(workers: str, port: str, count: int | None, ports: object) -> None:
+    settings = Settings.load(env={"CENTRALITA_MEDIA__PORT": port}, overrides={"media.workers": workers})
+    shown = settings.masked()["media"]
+    assert shown["workers"] == settings.media.worker_count == (len(os.sched_getaffinity(0)) if count is None else count)
+    assert shown["browser_ports"] == ports
 
 
 def test_secrets_are_masked_and_the_rest_is_shown() -> None:

@@ -76,6 +76,18 @@ def test_counters_of_others_are_read_at_each_scrape() -> None:
     assert "centralita_sockets 7.0" in told
 
 
+def test_workers_are_told_apart() -> None:
+    metrics = Metrics()
+    workers: dict[str, tuple[dict[str, float], dict[str, float]]] = {"0": ({"ticks": 7}, {"legs": 2}), "1": ({"ticks": 9}, {"legs": 0})}
+    metrics.watch_workers(lambda: workers)
+    told = text(metrics)
+    assert 'centralita_media_worker_ticks_total{worker="0"} 7.0' in told
+    assert 'centralita_media_worker_ticks_total{worker="1"} 9.0' in told
+    assert 'centralita_media_worker_legs{worker="0"} 2.0' in told
+    del workers["0"]
+    assert 'worker="0"' not in text(metrics)
+
+
 def test_refusal_codes_are_bounded_labels() -> None:
     metrics = Metrics()
     for number in range(100):

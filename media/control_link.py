@@ -1,0 +1,130 @@
+"""Whole messages, with sockets beside them, between the hub and a media worker's process: a Unix stream socket (unix(7), SCM_RIGHTS).
+
+A message is its length (4 bytes, big-endian), the number of descriptors that belong to it (1 byte), and its bytes. Sending never waits:
+what the other side does not read yet is kept, up to a bound at which that side counts as dead.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+
+_HEAD = struct.Struct(">IB")
+_LONGEST_BYTES = 1 << 20
+_MOST_WAITING_BYTES = 16 << 20
+_MOST_DESCRIPTORS = 16
+_READ_BYTES = 1 << 16
+
+
+class ControlLink:
+    """One end; takes over ``sock``. ``on_message(bytes, descriptors)`` owns the descriptors it is given.
+
+    ``on_lost(why)`` is called once, when the other side closed, was lost or does not read; never after ``close``. ``on_drained`` is called
+    when everything that waited has been sent.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_message: Callable[[bytes, Sequence[int]], None],
+        on_lost: Callable[[str], None],
+        on_drained: Callable[[], None] = lambda: None,
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._on_message, self._on_lost, self._on_drained = on_message, on_lost, on_drained
+        self._loop = asyncio.get_running_loop()
+        self._in = bytearray()
+        self._descriptors: deque[int] = deque()
+        self._out: deque[tuple[bytes, Sequence[int]]] = deque()
+        self.waiting_bytes = 0
+        """What was given to ``send`` and the kernel has not taken yet."""
+        self._open = True
+        self._loop.add_reader(sock, self._readable)
+
+    def send(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
+        """In order, now or as soon as the other side reads. The descriptors stay the caller's. Nothing happens once the link is lost."""
+        if not self._open:
+            return
+        waited = bool(self._out)
+        framed = _HEAD.pack(len(message), len(descriptors)) + message
+        self._out.append((framed, [os.dup(descriptor) for descriptor in descriptors]))
+        self.waiting_bytes += len(framed)
+        if not waited:
+            self._flush()
+        elif self.waiting_bytes > _MOST_WAITING_BYTES:
+            self._lose(f"it has not read for {self.waiting_bytes >> 20} MiB")
+
+    def close(self) -> None:
+        """Idempotent. What waits is not sent any more."""
+        if not self._open:
+            return
+        self._open = False
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        for descriptor in (*self._descriptors, *(one for _, several in self._out for one in several)):
+            os.close(descriptor)
+        self._descriptors.clear()
+        self._out.clear()
+        self._sock.close()
+
+    def _lose(self, why: str) -> None:
+        if self._open:
+            self.close()
+            self._on_lost(why)
+
+    def _flush(self) -> None:
+        while self._out:
+            data, descriptors = self._out[0]
+            try:
+                sent = socket.send_fds(self._sock, [data], descriptors) if descriptors else self._sock.send(data)
+            except BlockingIOError:
+                self._loop.add_writer(self._sock, self._writable)
+                return
+            except OSError as error:
+                self._lose(f"writing to it failed ({error.strerror})")
+                return
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self.waiting_bytes -= sent
+            if sent < len(data):
+                self._out[0] = (data[sent:], ())
+            else:
+                self._out.popleft()
+
+    def _writable(self) -> None:
+        self._flush()
+        if self._open and not self._out:
+            self._loop.remove_writer(self._sock)
+            self._on_drained()
+
+    def _readable(self) -> None:
+        try:
+            data, descriptors, flags, _ = socket.recv_fds(self._sock, _READ_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(f"reading from it failed ({error.strerror})")
+            return
+        self._descriptors.extend(descriptors)
+        if flags & socket.MSG_CTRUNC:
+            self._lose("a socket got lost on the way: this process may open no more files (ulimit -n)")
+            return
+        if not data:
+            self._lose("it closed its end")
+            return
+        self._in += data
+        while self._open and len(self._in) >= _HEAD.size:
+            length, count = _HEAD.unpack_from(self._in)
+            if length > _LONGEST_BYTES or count > _MOST_DESCRIPTORS:
+                self._lose("it sent what is no message")
+                return
+            end = _HEAD.size + length
+            if len(self._in) < end:
+                return
+            message = bytes(self._in[_HEAD.size : end])
+            del self._in[:end]
+            # A descriptor arrives with the first byte of its message, so those of a whole message are here.
+            self._on_message(message, [self._descriptors.popleft() for _ in range(count)])
