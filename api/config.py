@@ -43,6 +43,7 @@ def _split(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+_RECORDING_KEY = re.compile(r"[0-9a-fA-F]{64}")
 _CODECS = ("opus", "g722", "pcma", "pcmu")
 
 
@@ -126,6 +127,27 @@ class VoiceSection(_Section):
     """Bring quiet and loud voices to one level."""
 
 
+class RecordingSection(_Section):
+    """Calls are recorded only where this is enabled and the call's consent is known."""
+
+    enabled: bool = False
+    folder: Path | None = None
+    """Folder of recordings; None: ``recordings`` in the data folder."""
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """Recordings are removed so long after their end; None keeps them."""
+    key: SecretStr = SecretStr("")
+    """Wraps the key of each recording and signs: 64 hexadecimal digits. Empty: drawn at the first start and kept in the data folder."""
+    previous_keys: tuple[SecretStr, ...] = ()
+    """Still open older recordings, never used for new ones."""
+
+    @model_validator(mode="after")
+    def _whole_keys(self) -> Self:
+        for key in (self.key, *self.previous_keys):
+            if key.get_secret_value() and not _RECORDING_KEY.fullmatch(key.get_secret_value()):
+                raise ValueError("a key of recordings is 64 hexadecimal digits: make one with `openssl rand -hex 32`")
+        return self
+
+
 class MediaSection(_Section):
     hosts: Names = ("127.0.0.1",)
     """Addresses that media is bound to."""
@@ -141,6 +163,7 @@ class MediaSection(_Section):
     phone_codecs: CodecPolicy = "auto"
     concealment: bool = True
     voice: VoiceSection = VoiceSection()
+    recording: RecordingSection = RecordingSection()
     learn_phone_addresses: bool = False
     """Believe audio of a phone behind a NAT from an address that neither the agreement nor its signalling names. Only where needed."""
     rtp_port_min: Port = 0
@@ -289,16 +312,17 @@ class Settings(_Section):
         given = self.security.secret.get_secret_value()
         if given:
             return given
-        kept = self.server.data_dir / "token.secret"
-        try:
-            return kept.read_text().strip()
-        except FileNotFoundError:
-            pass
-        self.server.data_dir.mkdir(parents=True, exist_ok=True)
-        drawn = secrets.token_hex(32)
-        with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(drawn + "\n")
-        return drawn
+        return _kept_secret(self.server.data_dir / "token.secret")
+
+    def recording_keys(self) -> tuple[bytes, ...]:
+        """The keys of recordings, the newest first; kept in the data folder like the token secret where none is set."""
+        recording = self.media.recording
+        given = recording.key.get_secret_value() or _kept_secret(self.server.data_dir / "recording.key")
+        return tuple(bytes.fromhex(key) for key in (given, *(key.get_secret_value() for key in recording.previous_keys)))
+
+    @property
+    def recordings_folder(self) -> Path:
+        return self.media.recording.folder or self.server.data_dir / "recordings"
 
     def hub(self) -> HubSettings:
         """What the hub needs to know."""
@@ -323,6 +347,19 @@ class Settings(_Section):
         shown["media"]["browser_ports"] = self.media.browser_ports or "any free ones"
         shown["store"]["url"] = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:********@", self.store_url)
         return shown
+
+
+def _kept_secret(path: Path) -> str:
+    """64 hexadecimal digits: those in the file, or new ones, which are then in the file, readable by us alone."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = secrets.token_hex(32)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(drawn + "\n")
+    return drawn
 
 
 class _Sources:

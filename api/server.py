@@ -29,6 +29,7 @@ from api.snapshots import Snapshots
 from api.store import Store
 from media.messages import AnyMediaEvent
 from media.pool import WorkerPool
+from media.recording.recordings import RecordingSettings
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
@@ -247,7 +248,16 @@ def _media(settings: Settings) -> MediaSettings:
         voice=VoiceSettings(media.voice.echo, media.voice.noise, media.voice.gain),
         learn_phone_addresses=media.learn_phone_addresses,
         capture=media.capture_dir,
+        recording=_recording(settings),
     )
+
+
+def _recording(settings: Settings) -> RecordingSettings | None:
+    recording = settings.media.recording
+    if not recording.enabled:
+        return None
+    keep_s = recording.retention_days * 86_400.0 if recording.retention_days is not None else None
+    return RecordingSettings(settings.recordings_folder, settings.recording_keys(), keep_s)
 
 
 def _sip(settings: Settings) -> SipTrunkSettings:

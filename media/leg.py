@@ -46,6 +46,8 @@ COUNTERS = (
     "digits_heard",
     "digits_sent",
 )
+PacketTap = Callable[[bytes, float, AudioCodec], None]
+"""Called with (packet, monotonic time in s, the codec of its audio)."""
 _FEC_FROM_LOSS = 0.01
 _MOST_PACKETS_PER_S = 500
 """Ten times what one audio stream needs, room for a burst after a stall; what goes beyond is a fault or an attack."""
@@ -129,6 +131,10 @@ class Leg:
         """Packets of this source that were no audio: to the playout its numbers go on as if they had not been."""
         self._on_digit, self._on_codec = on_digit, on_codec
         self._log_in, self._log_out = log_in, log_out
+        self.tap_said: PacketTap | None = None
+        """Told of each audio packet that the far end says, while it is recorded."""
+        self.tap_heard: PacketTap | None = None
+        """Told of each packet that the far end is sent; the codec is that of its audio, also beside a digit."""
 
     # -- agreement
 
@@ -187,6 +193,8 @@ class Leg:
         self.heard_s = now_s
         if codec is not self.codec_in:
             self._switch_codec(codec, received)
+        if self.tap_said is not None:
+            self.tap_said(packet, now_s, codec)
         if self.kind == "phone" and self.agreement.event_out is None:
             self._hear_tones(codec, packet[header.payload_start : header.payload_end])
         sequence = (header.sequence - self._without_sound) & 0xFFFF
@@ -265,9 +273,11 @@ class Leg:
         if not self.hears:
             self.counters["dropped_not_connected"] += 1
             return
-        assert self.transport is not None
+        assert self.transport is not None and self.agreement is not None
         self.transport.send_rtp(packet)
         self.counters["packets_out"] += 1
+        if self.tap_heard is not None:
+            self.tap_heard(packet, time.monotonic(), self.agreement.spoken)
         if self._log_out is not None:
             self._log_out(packet, time.monotonic())  # when it left, not when what it answers came: their difference is measured
 

@@ -96,6 +96,40 @@ class SendDigits(Command, frozen=True):
     digits: str
 
 
+class StartRecording(Command, frozen=True):
+    """Record what this leg (the caller's) says, left, and what it hears, right. Refused without consent: ``given``, ``announced`` or
+    ``not needed``. ``RecordingStarted`` or ``RecordingFailed`` follows.
+
+    ``who`` stands in the manifest in clear: names of legs and people, never telephone numbers; those belong into ``details``, which are
+    encrypted with the sound.
+    """
+
+    room_id: str
+    recording_id: str
+    leg_id: str
+    consent: str
+    who: tuple[str, ...] = ()
+    details: dict[str, str] = {}
+
+
+class PauseRecording(Command, frozen=True):
+    """From now on nothing is kept of what is said, until ``ResumeRecording``: the recording has silence there."""
+
+    room_id: str
+    recording_id: str
+
+
+class ResumeRecording(Command, frozen=True):
+    room_id: str
+    recording_id: str
+
+
+class StopRecording(Command, frozen=True):
+    room_id: str
+    recording_id: str
+    reason: str = ""
+
+
 class Result(Struct, frozen=True, tag_field="type", tag=str):
     pass
 
@@ -189,6 +223,38 @@ class RoomLost(MediaEvent, frozen=True):
     detail: str
 
 
+class RecordingStarted(MediaEvent, frozen=True):
+    """Its file is there. ``file``: the file's name in the folder of recordings."""
+
+    room_id: str
+    recording_id: str
+    file: str
+
+
+class RecordingStopped(MediaEvent, frozen=True):
+    """The recording is over and signed. ``lost``: packets that a slow disk cost.
+
+    ``entries`` and ``digest`` are the manifest's checkpoint: kept elsewhere, they show when its end was cut off later.
+    """
+
+    room_id: str
+    recording_id: str
+    file: str
+    packets: int
+    lost: int
+    entries: int
+    digest: str
+
+
+class RecordingFailed(MediaEvent, frozen=True):
+    """The disk refused. The call goes on unrecorded; the file holds what was written before."""
+
+    room_id: str
+    recording_id: str
+    file: str
+    detail: str
+
+
 AnyCommand = (
     OpenRoom
     | CloseRoom
@@ -202,6 +268,21 @@ AnyCommand = (
     | SetGains
     | Play
     | SendDigits
+    | StartRecording
+    | PauseRecording
+    | ResumeRecording
+    | StopRecording
 )
 AnyResult = PeerAnswered | RtpOpened | None
-AnyMediaEvent = PeerConnected | PeerLost | ReofferWanted | LegSilent | DigitHeard | QualitySampled | RoomLost
+AnyMediaEvent = (
+    PeerConnected
+    | PeerLost
+    | ReofferWanted
+    | LegSilent
+    | DigitHeard
+    | QualitySampled
+    | RoomLost
+    | RecordingStarted
+    | RecordingStopped
+    | RecordingFailed
+)

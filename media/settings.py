@@ -5,6 +5,7 @@ from pathlib import Path
 
 from media.answer import OpusPreferences
 from media.codec import OpusSettings
+from media.recording.recordings import RecordingSettings
 from media.voice_care import VoiceSettings
 
 RATE_HZ = 16_000
@@ -20,7 +21,7 @@ class MediaSettings:
 
     ``hosts`` are bound, ``public_hosts`` are told to browsers and phones in their place (NAT 1:1); empty: the bound ones.
     ``codec_policy``: ``auto``, or codec names in the order they are wanted.
-    ``capture``: folder in which every decrypted packet of every leg is logged, or None.
+    ``capture``: folder in which every decrypted packet of every leg is logged, or None. ``recording``: None when calls are not recorded.
     """
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
@@ -34,6 +35,7 @@ class MediaSettings:
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     most_legs: int = 1_024
     capture: Path | None = None
+    recording: RecordingSettings | None = None
     rtcp_interval_s: float = 2.5
     quality_interval_s: float = 1.0
     silent_after_s: float = 3.0

@@ -19,6 +19,7 @@ from dsp.suppress import Suppressor
 from media import messages as msg
 from media.bridge import Bridge
 from media.browser_leg import BrowserLeg
+from media.call_recordings import CallRecordings
 from media.demo_leg import make_programme
 from media.icelite import IcePort, IceSettings
 from media.leg import COUNTERS, Leg
@@ -77,6 +78,7 @@ class MediaWorker:
         self._port = IcePort(IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.most_peers, times))
         self._ticker = Ticker(self._tick)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
+        self._recordings = CallRecordings(settings.recording, on_event) if settings.recording is not None else None
         self._voices = Voices(settings.voice, settings.most_legs, make_suppressor)
         self._rooms: dict[str, _Room] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}
@@ -87,10 +89,12 @@ class MediaWorker:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Raises MediaRefusal when the port is taken, OSError when the capture folder cannot be made."""
+        """Raises MediaRefusal when the port is taken, OSError when the folder of captures or recordings cannot be made."""
         async with AsyncExitStack() as stack:
             if self._recorder is not None:
                 stack.enter_context(self._recorder)
+            if self._recordings is not None:
+                await stack.enter_async_context(self._recordings)
             await stack.enter_async_context(self._port)
             rehearse(self._port, self._voices)
             stack.push_async_callback(self._close_all)
@@ -119,13 +123,15 @@ class MediaWorker:
         found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
         if self._recorder is not None:
             found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
+        if self._recordings is not None:
+            found |= self._recordings.counters
         return found
 
     @property
     def gauges(self) -> dict[str, float]:
         """How things are now, by name: rooms, legs, peers; lateness of the latest ticks in ms."""
         found: dict[str, float] = {"rooms": len(self._rooms), "legs": len(self._legs), "peers": self._port.peer_count}
-        found |= {"voices": len(self._voices)}
+        found |= {"voices": len(self._voices), "recordings": self._recordings.running if self._recordings is not None else 0}
         found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
         found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         return found
@@ -168,6 +174,10 @@ class MediaWorker:
                 self._play(leg_id, sound)
             case msg.SendDigits(leg_id=leg_id, digits=digits):
                 self._room_of(leg_id).bridge.send_digits(leg_id, digits)
+            case msg.StartRecording(room_id=room_id, leg_id=leg_id):
+                self._call_recordings().start(command, self._leg_in(room_id, leg_id))
+            case msg.PauseRecording() | msg.ResumeRecording() | msg.StopRecording():
+                self._call_recordings().change(command)
         return None
 
     # -- rooms
@@ -203,6 +213,17 @@ class MediaWorker:
         if leg_id not in self._legs:
             raise MediaRefusal("unknown_leg", "This leg is not open: it may just have been closed.")
         return self._rooms[self._legs[leg_id][1]]
+
+    def _leg_in(self, room_id: str, leg_id: str) -> Leg:
+        legs = self._room(room_id).bridge.legs
+        if leg_id not in legs:
+            raise MediaRefusal("unknown_leg", "This leg is not in this room: it may just have been closed.")
+        return legs[leg_id]
+
+    def _call_recordings(self) -> CallRecordings:
+        if self._recordings is None:
+            raise MediaRefusal("not_recording", "Nothing is recorded here: set media.recording.enabled.")
+        return self._recordings
 
     # -- legs
 
@@ -301,6 +322,8 @@ class MediaWorker:
             parting.add_done_callback(self._parting.discard)
         if self._recorder is not None:
             self._recorder.close_leg(leg_id)
+        if self._recordings is not None:
+            self._recordings.leg_closed(leg_id)
 
     def _play(self, leg_id: str, sound: str | None) -> None:
         if leg_id in self._legs:

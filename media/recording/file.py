@@ -12,6 +12,7 @@ marked last says that it ended early. From the file alone, a crash and a cut at 
 A write that failed is never tried again, since that could use a nonce twice.
 """
 
+import fcntl
 import hashlib
 import os
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class ChunkWriter:
         self._cipher = AESGCM(data_key)
         self._whole_bytes = 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # as long as we live: so others see that it is being written
         self._open = True
         self._append(_HEAD.pack(_MAGIC, file_id, ring.newest, ring.wrap(data_key)))
 

@@ -22,13 +22,14 @@ from media.recording import manifest
 from media.recording.file import FILE_ID_BYTES, ChunkWriter
 from media.recording.keys import KEY_BYTES, KeyRing
 from media.recording.records import RecordEncoder, RecordingEvent, Side, Taken
+from media.recording.retention import SUFFIX, expire, sign_interrupted
 from rooms.audio import AudioCodec
 
 log = structlog.get_logger()
 
-SUFFIX = ".rec"
 _SAID, _HEARD = int(Side.SAID), int(Side.HEARD)
 _CHUNK_S = 0.5
+_LOOK_S = 3_600.0
 _QUEUED = 1_500
 """15 s of a call, both ways."""
 _MOST_DETAILS_BYTES = 8_192
@@ -36,10 +37,14 @@ _MOST_DETAILS_BYTES = 8_192
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
-    """``keys``: 32 bytes each, the newest first. ``queued``: packets of one recording that may wait for the disk."""
+    """``keys``: 32 bytes each, the newest first. ``queued``: packets of one recording that may wait for the disk.
+
+    ``keep_s``: recordings are removed so long after their end; None keeps them.
+    """
 
     folder: Path
     keys: tuple[bytes, ...] = field(repr=False)
+    keep_s: float | None = None
     queued: int = _QUEUED
 
 
@@ -60,7 +65,7 @@ class Outcome:
 class Recording:
     """One running recording: a tap for each side. What is put in while the queue is full, or after the end, is left out.
 
-    ``on_start()`` once its file is there, ``on_end(outcome)`` once it is over, both called from the writing thread.
+    ``on_start(path)`` once its file is there, ``on_end(outcome)`` once it is over, both called from the writing thread.
     """
 
     def __init__(
@@ -70,7 +75,7 @@ class Recording:
         queued: int,
         who: tuple[str, ...],
         consent: str,
-        on_start: Callable[[], None],
+        on_start: Callable[[Path], None],
         on_end: Callable[[Outcome], None],
     ) -> None:
         self.path = path
@@ -116,12 +121,16 @@ class Recordings:
         self._open: deque[Recording] = deque()
         self._stopping = threading.Event()
         self._wanted = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
+        self._threads = (
+            threading.Thread(target=self._run, name="recording", daemon=True),
+            threading.Thread(target=_look_after, args=(settings, self.ring, self._stopping), name="recording-retention", daemon=True),
+        )
 
     def __enter__(self) -> Self:
         """Raises OSError when the folder cannot be made."""
         self.settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
@@ -129,7 +138,8 @@ class Recordings:
             recording.tell("end", time.monotonic(), {"reason": "the server was stopped"})
         self._stopping.set()
         self._wanted.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def start(
         self,
@@ -138,7 +148,7 @@ class Recordings:
         *,
         who: tuple[str, ...],
         consent: str,
-        on_start: Callable[[], None],
+        on_start: Callable[[Path], None],
         on_end: Callable[[Outcome], None],
     ) -> Recording:
         """A new recording. ``details`` stand encrypted in its first event, ``who`` and ``consent`` in clear in its manifest.
@@ -188,6 +198,21 @@ class Recordings:
         recording.on_end(outcome)
 
 
+def _look_after(settings: RecordingSettings, ring: KeyRing, stopping: threading.Event) -> None:
+    """Once an hour, in a thread of its own: a long look at a full folder must not hold up a call's file."""
+    while True:
+        now_unix_s = time.time()
+        try:
+            interrupted = sign_interrupted(settings.folder, ring, now_unix_s)
+            expired = expire(settings.folder, settings.keep_s, now_unix_s) if settings.keep_s is not None else 0
+            if interrupted or expired:
+                log.info("recordings.looked_after", interrupted=interrupted, expired=expired)
+        except OSError as error:
+            log.error("recordings.neglected", fault=error.strerror, hint="look after the disk of the recordings' folder")
+        if stopping.wait(_LOOK_S):
+            return
+
+
 class _File:
     """The thread's side of one recording."""
 
@@ -215,7 +240,7 @@ class _File:
             if self._writer is None:
                 self._writer = self._begun()
                 self._writer.write(self._encoder.encode(passed), last=over)
-                recording.on_start()
+                recording.on_start(recording.path)
             elif passed:
                 self._writer.write(self._encoder.encode(passed), last=over)
         except OSError as error:

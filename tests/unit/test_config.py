@@ -163,3 +163,20 @@ def test_what_the_hub_is_told() -> None:
     hub = Settings.load(env=env).hub()
     assert hub.allowed_origins == ("https://phone.example",)
     assert hub.client.rate_per_s == 7.0
+
+
+def test_the_key_of_recordings_is_drawn_once_and_older_ones_stay_known(tmp_path: Path) -> None:
+    settings = Settings.load(env={"CENTRALITA_SERVER__DATA_DIR": str(tmp_path)})
+    (drawn,) = settings.recording_keys()
+    assert settings.recording_keys() == (drawn,) and len(drawn) == 32
+    assert (tmp_path / "recording.key").stat().st_mode & 0o077 == 0
+    assert settings.recordings_folder == tmp_path / "recordings" and not settings.media.recording.enabled
+    changed = {"media": {"recording": {"key": "ab" * 32, "previous_keys": [drawn.hex()]}}}
+    assert Settings.load(env={}, overrides=changed).recording_keys() == (b"\xab" * 32, drawn)
+    shown = str(Settings.load(env={}, overrides=changed).masked())
+    assert "abab" not in shown and drawn.hex() not in shown
+
+
+def test_a_short_key_of_recordings_is_refused() -> None:
+    with pytest.raises(ConfigError, match="64 hexadecimal digits"):
+        Settings.load(env={"CENTRALITA_MEDIA__RECORDING__KEY": "secret"})

@@ -1,20 +1,23 @@
 """The recordings of a worker: what passes by is on disk within two seconds, whatever happens, and nobody waits for it."""
 
+import os
 import resource
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from media import rtp
 from media.recording import manifest
-from media.recording.file import Ending, measure
+from media.recording.file import ChunkWriter, Ending, measure
 from media.recording.keys import KeyRing
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
 from media.recording.records import RecordEncoder, RecordingEvent, Side, Taken, read_recording
+from media.recording.retention import expire, sign_interrupted
 from rooms.audio import OPUS, PCMA, PCMU
 
 KEY = bytes(range(32))
@@ -32,13 +35,16 @@ class Listener:
         self.started, self.ended = threading.Event(), threading.Event()
         self.outcome: Outcome | None = None
 
+    def start(self, path: Path) -> None:
+        self.started.set()
+
     def end(self, outcome: Outcome) -> None:
         self.outcome = outcome
         self.ended.set()
 
 
 def begin(recordings: Recordings, listener: Listener, **details: str) -> Recording:
-    return recordings.start(100.0, details, who=("alice",), consent="given", on_start=listener.started.set, on_end=listener.end)
+    return recordings.start(100.0, details, who=("alice",), consent="given", on_start=listener.start, on_end=listener.end)
 
 
 def test_both_sides_and_events_are_read_back_with_their_times(tmp_path: Path) -> None:
@@ -158,7 +164,7 @@ from media.recording.recordings import Recordings, RecordingSettings
 from rooms.audio import PCMA
 with Recordings(RecordingSettings(Path(sys.argv[1]), (bytes(range(32)),))) as recordings:
     start_s = time.monotonic()
-    recording = recordings.start(start_s, {}, who=(), consent="given", on_start=lambda: None, on_end=lambda outcome: None)
+    recording = recordings.start(start_s, {}, who=(), consent="given", on_start=lambda path: None, on_end=lambda outcome: None)
     number = 0
     while True:
         now_s = time.monotonic()
@@ -186,3 +192,26 @@ def test_kill_9_loses_at_most_two_seconds(tmp_path: Path) -> None:
     assert read.ending is Ending.EARLY and "is not the last" in read.detail
     assert [entry.header.sequence for entry in read.packets] == list(range(len(read.packets))), "without a hole"
     assert 0.02 * (put_in - len(read.packets)) <= 2.0
+
+
+def test_old_recordings_go_and_interrupted_ones_are_signed_as_they_are(tmp_path: Path) -> None:
+    listener, running = Listener(), Listener()
+    with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
+        recording = begin(recordings, listener)
+        recording.said(packet(0), 100.0, PCMA)
+        recording.tell("end", 100.5)
+        begin(recordings, running)
+        assert listener.ended.wait(5) and running.started.wait(5)
+        assert sign_interrupted(tmp_path, RING, 5.0) == 0, "one has ended, and the other one is being written"
+    assert listener.outcome is not None and running.outcome is not None
+    crashed = tmp_path / ("c" * 32 + ".rec")
+    writer = ChunkWriter(crashed, RING, file_id=b"\xcc" * 16, data_key=b"k" * 32)
+    manifest.append(crashed, RING, "begun", at_unix_s=1.0)
+    writer.write(b"")
+    writer.close()  # without a last chunk, which is how a killed process leaves it
+    assert len(manifest.faults(crashed, RING.public_keys)) == 1
+    assert [sign_interrupted(tmp_path, RING, 5.0), sign_interrupted(tmp_path, RING, 6.0)] == [1, 0]
+    assert manifest.faults(crashed, RING.public_keys) == []
+    os.utime(crashed, (0.0, time.time() - 100.0))
+    assert [expire(tmp_path, 50.0, time.time()), expire(tmp_path, 50.0, time.time())] == [1, 0]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == sorted([listener.outcome.path.stem, running.outcome.path.stem] * 2)

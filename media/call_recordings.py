@@ -1,0 +1,132 @@
+"""The recordings of a worker's legs, as commands and events: the taps at each leg are opened and closed here.
+
+A recording belongs to one leg, the caller's: left is what it said, right what it was sent, be that forwarded, mixed, held or announced. So
+it stays with the caller through transfers and reloads of an agent's page, and nothing is recorded that the caller could not hear. While it
+is paused the taps are closed: no byte of the pause is kept anywhere.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from media import messages as msg
+from media.leg import Leg
+from media.messages import MediaRefusal
+from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
+
+_CONSENTS = ("given", "announced", "not needed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tapped:
+    leg: Leg
+    room_id: str
+    recording: Recording
+
+    def open(self) -> None:
+        self.leg.tap_said, self.leg.tap_heard = self.recording.said, self.recording.heard
+
+    def close(self) -> None:
+        self.leg.tap_said = self.leg.tap_heard = None
+
+
+class CallRecordings:
+    """Used as ``async with``; leaving ends and writes what still runs. ``on_event`` is called on the event loop."""
+
+    def __init__(self, settings: RecordingSettings, on_event: Callable[[msg.AnyMediaEvent], None]) -> None:
+        self._recordings = Recordings(settings)
+        self._on_event = on_event
+        self._running: dict[str, _Tapped] = {}
+        self._loop: asyncio.AbstractEventLoop
+
+    async def __aenter__(self) -> Self:
+        """Raises OSError when the folder cannot be made."""
+        self._loop = asyncio.get_running_loop()
+        self._recordings.__enter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._recordings.__exit__(kind, value, trace)
+        await asyncio.sleep(0)  # what the thread told last is heard before we are gone
+
+    @property
+    def counters(self) -> dict[str, float]:
+        found = self._recordings
+        return {"recording_chunks": found.written, "recording_lost": found.lost, "recordings_failed": found.failed}
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    def start(self, command: msg.StartRecording, leg: Leg) -> None:
+        """Raises MediaRefusal; ``RecordingStarted`` or ``RecordingFailed`` follow."""
+        recording_id = command.recording_id
+        if command.consent not in _CONSENTS:
+            raise MediaRefusal("no_consent", f"Nothing is recorded without consent: {', '.join(_CONSENTS)} are known.")
+        if leg.programme is not None:
+            raise MediaRefusal("wrong_leg", "This leg is a programme of our own: record the leg that speaks with it.")
+        if recording_id in self._running or any(tapped.leg is leg for tapped in self._running.values()):
+            raise MediaRefusal("recording_exists", "This leg is being recorded, or a recording of this name runs: stop it first.")
+        try:
+            recording = self._recordings.start(
+                time.monotonic(),
+                {"recording_id": recording_id, "room_id": command.room_id, "leg_id": leg.leg_id, **command.details},
+                who=command.who,
+                consent=command.consent,
+                on_start=lambda path: self._post(self._started, command, path),
+                on_end=lambda outcome: self._post(self._over, command, outcome),
+            )
+        except ValueError as error:
+            raise MediaRefusal("bad_recording", f"Not recorded: {error}.") from None
+        self._running[recording_id] = tapped = _Tapped(leg, command.room_id, recording)
+        tapped.open()
+
+    def change(self, command: msg.PauseRecording | msg.ResumeRecording | msg.StopRecording) -> None:
+        """Pausing what is paused, and so on, is no fault. Raises MediaRefusal for a recording that does not run."""
+        tapped = self._running.get(command.recording_id)
+        if tapped is None or tapped.room_id != command.room_id:
+            raise MediaRefusal("unknown_recording", "This recording does not run: it may just have ended.")
+        now_s = time.monotonic()
+        match command:
+            case msg.PauseRecording():
+                tapped.close()
+                tapped.recording.tell("pause", now_s)
+            case msg.ResumeRecording():
+                tapped.recording.tell("resume", now_s)
+                tapped.open()
+            case msg.StopRecording(reason=reason):
+                self._stop(command.recording_id, reason)
+
+    def leg_closed(self, leg_id: str) -> None:
+        for recording_id in [known for known, tapped in self._running.items() if tapped.leg.leg_id == leg_id]:
+            self._stop(recording_id, "the leg was closed")
+
+    def _stop(self, recording_id: str, reason: str) -> None:
+        tapped = self._running.pop(recording_id)
+        tapped.close()
+        tapped.recording.tell("end", time.monotonic(), {"reason": reason})
+
+    # -- from the writing thread
+
+    def _post(self, act: Callable[..., None], *arguments: object) -> None:
+        self._loop.call_soon_threadsafe(act, *arguments)
+
+    def _started(self, command: msg.StartRecording, path: Path) -> None:
+        self._on_event(msg.RecordingStarted(command.room_id, command.recording_id, path.name))
+
+    def _over(self, command: msg.StartRecording, outcome: Outcome) -> None:
+        room_id, recording_id = command.room_id, command.recording_id
+        tapped = self._running.get(recording_id)
+        if tapped is not None and tapped.recording.path == outcome.path:  # the disk ended it, or the server
+            tapped.close()
+            del self._running[recording_id]
+        if outcome.fault:
+            self._on_event(msg.RecordingFailed(room_id, recording_id, outcome.path.name, outcome.fault))
+            return
+        assert outcome.checkpoint is not None
+        entries, digest = outcome.checkpoint.entries, outcome.checkpoint.digest
+        self._on_event(msg.RecordingStopped(room_id, recording_id, outcome.path.name, outcome.packets, outcome.lost, entries, digest))
