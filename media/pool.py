@@ -1,8 +1,12 @@
 """The media plane in several processes: to whoever commands it as one ``MediaWorker``, but each room lives in one of its workers.
 
 A room is placed on the worker that has least to do, and stays there. Each worker has its own UDP port for browsers: the configured one,
-the next one, and so on. A worker that dies takes its own rooms with it, of which everybody hears (``RoomLost``), and no others; another
-one takes its seat at once.
+the next one, and so on.
+
+A worker that dies is replaced at once, by a spare that waits warm. Its rooms are made again there from their journals: phones go on at the
+same address, because the hub kept their sockets; browsers are told lost (``PeerLost``) and asked for new offers (``ReofferWanted``), of
+which one of the old connection is refused as ``peer_closed``. Where the successor dies too, its rooms are given up (``RoomLost``): one of
+them may be what kills it. Rooms of other workers notice nothing.
 """
 
 import asyncio
@@ -11,16 +15,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+import structlog
+
 from media import messages as msg
+from media.room_journal import RoomJournal
 from media.settings import MediaSettings
 from media.transport import Sockets
+from media.worker_process import WorkerLost, WorkerProcess
 from media.worker_seat import WorkerSeat
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class _Place:
     seat: WorkerSeat
+    journal: RoomJournal
+    opened: bool = False
     legs: set[str] = field(default_factory=set)
+    lost_peers: set[str] = field(default_factory=set)
+    """Legs whose browsers are to be asked for a new offer."""
 
 
 class WorkerPool:
@@ -39,32 +53,41 @@ class WorkerPool:
         count_every_s: float = 1.0,
     ) -> None:
         self._on_event = on_event
+        self._command = command
         self._seats = [
             WorkerSeat(
                 number,
                 replace(settings, port=settings.port + number if settings.port else 0),
-                command,
+                self._make,
                 on_event,
                 self._lost,
+                self._taken,
                 count_every_s=count_every_s,
             )
             for number in range(workers)
         ]
+        self._spare: WorkerProcess | None = None
         self._places: dict[str, _Place] = {}
         self._rooms: dict[str, str] = {}
-        self._rooms_lost = 0
+        self._rooms_lost = self._rooms_taken_over = 0
 
     async def __aenter__(self) -> Self:
         """Raises MediaRefusal when a port is taken, OSError when a worker cannot be started."""
-        filled = await asyncio.gather(*(seat.fill() for seat in self._seats), return_exceptions=True)
-        failed = next((result for result in filled if result is not None), None)
-        if failed is not None:
+        try:
+            filled = await asyncio.gather(*(seat.fill() for seat in self._seats), return_exceptions=True)
+            failed = next((result for result in filled if result is not None), None)
+            if failed is not None:
+                raise failed
+            await self._put_by()
+        except BaseException:
             await self.__aexit__()
-            raise failed
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await asyncio.gather(*(seat.stop() for seat in self._seats))
+        await asyncio.gather(*(seat.stop() for seat in self._seats), *([self._spare.stop()] if self._spare is not None else []))
+        for room_id in list(self._places):
+            self._forget(room_id)
 
     # -- how it is
 
@@ -89,8 +112,8 @@ class WorkerPool:
         sums: Counter[str] = Counter()
         for seat in self._seats:
             sums.update(seat.totals)
-        own = {"workers_lost": sum(seat.deaths for seat in self._seats), "rooms_lost": self._rooms_lost}
-        return {**sums, **own}
+        own = {"rooms_taken_over": self._rooms_taken_over, "rooms_lost": self._rooms_lost}
+        return {**sums, "workers_lost": sum(seat.deaths for seat in self._seats), **own}
 
     @property
     def gauges(self) -> dict[str, float]:
@@ -105,45 +128,67 @@ class WorkerPool:
     # -- commands
 
     async def perform(self, command: msg.AnyCommand, sock: Sockets | None = None) -> msg.AnyResult:
-        """As ``MediaWorker.perform``. Raises MediaRefusal."""
+        """As ``MediaWorker.perform``; while a worker is being replaced its rooms' commands wait. Raises MediaRefusal."""
         if isinstance(command, msg.OpenRoom):
             return await self._open_room(command)
         leg_id: str = getattr(command, "leg_id", "")
         room_id: str = getattr(command, "room_id", "") or self._rooms.get(leg_id, "")
         place = self._places.get(room_id)
-        if isinstance(command, msg.CloseRoom):
-            self._forget(room_id)
+        if isinstance(command, msg.CloseRoom | msg.CloseLeg):
+            return await self._close(place, command) if place is not None else None  # closing twice is no fault
         if place is None:
-            if isinstance(command, msg.CloseRoom | msg.CloseLeg):  # closing twice is no fault
-                return None
             raise _unknown(room_id)
-        if place.seat.process is None:
-            raise msg.MediaRefusal("no_worker", "The media worker of this call is gone.")
-        result = await place.seat.process.perform(command, sock)
-        if isinstance(command, msg.CloseLeg):
-            self._leave(place, leg_id)
-        elif leg_id and self._places.get(room_id) is place:
-            self._enter(place, room_id, leg_id)
-        for one in sock if isinstance(sock, tuple) else (sock,):
-            if one is not None:  # the worker has it now
-                one.close()
+        if isinstance(command, msg.OfferPeer) and place.journal.is_former(command.peer_id):
+            raise msg.MediaRefusal("peer_closed", "This connection is over: the page must make a new RTCPeerConnection and offer again.")
+        result = await self._ask(room_id, place, command, sock)
+        if self._places.get(room_id) is place:
+            place.journal.note(command, sock)
+            if leg_id:
+                self._enter(place, room_id, leg_id)
+        else:  # it was closed meanwhile
+            for one in sock if isinstance(sock, tuple) else (sock,):
+                if one is not None:
+                    one.close()
         return result
 
     async def _open_room(self, command: msg.OpenRoom) -> msg.AnyResult:
         if command.room_id in self._places:
             raise msg.MediaRefusal("room_exists", "A room of this name is open already.")
-        there = [seat for seat in self._seats if seat.process is not None]
-        if not there:
-            raise msg.MediaRefusal("no_worker", "No media worker is there at this moment: try again in a few seconds.")
-        seat = min(there, key=lambda each: each.load)
-        assert seat.process is not None
-        self._places[command.room_id] = _Place(seat)
+        seat = min([seat for seat in self._seats if seat.process is not None] or self._seats, key=lambda each: each.load)
+        place = self._places[command.room_id] = _Place(seat, RoomJournal(command))
         seat.load += 1
         try:
-            return await seat.process.perform(command)
+            result = await self._ask(command.room_id, place, command, None)
         except BaseException:
             self._forget(command.room_id)
             raise
+        place.opened = True
+        return result
+
+    async def _ask(self, room_id: str, place: _Place, command: msg.AnyCommand, sock: Sockets | None) -> msg.AnyResult:
+        """Of the worker that has the room; where that one dies over it, of its successor. Digits are not sent twice."""
+        while True:
+            process = await place.seat.worker()
+            if self._places.get(room_id) is not place:
+                raise _unknown(room_id)
+            try:
+                return await process.perform(command, sock)
+            except WorkerLost:
+                if isinstance(command, msg.SendDigits):
+                    raise
+
+    async def _close(self, place: _Place, command: msg.CloseRoom | msg.CloseLeg) -> msg.AnyResult:
+        """Waits for nobody: a worker that is not there will not hear of what was closed."""
+        process = place.seat.process
+        if isinstance(command, msg.CloseRoom):
+            self._forget(command.room_id)
+        else:
+            self._leave(place, command.leg_id)
+            place.journal.note(command)
+        try:
+            return await process.perform(command) if process is not None else None
+        except WorkerLost:
+            return None
 
     def _enter(self, place: _Place, room_id: str, leg_id: str) -> None:
         if leg_id not in place.legs:
@@ -163,12 +208,79 @@ class WorkerPool:
             place.seat.load -= 1
             for leg_id in list(place.legs):
                 self._leave(place, leg_id)
+            place.journal.close()
+
+    # -- deaths
+
+    async def _start(self) -> WorkerProcess:
+        process = WorkerProcess(self._command)
+        await process.start()
+        return process
+
+    async def _put_by(self) -> None:
+        """A spare for the next death; without one the next successor takes seconds longer."""
+        try:
+            self._spare = await self._start()
+        except OSError as error:
+            log.error("worker.no_spare", detail=str(error))
+
+    async def _make(self) -> WorkerProcess:
+        """The spare, where there is one."""
+        spare, self._spare = self._spare, None
+        if spare is not None and not spare.lost:
+            return spare
+        return await self._start()
+
+    def _of(self, seat: WorkerSeat) -> list[tuple[str, _Place]]:
+        return [(room_id, place) for room_id, place in self._places.items() if place.seat is seat and place.opened]
 
     def _lost(self, seat: WorkerSeat, why: str) -> None:
-        for room_id in [room_id for room_id, place in self._places.items() if place.seat is seat]:
-            self._forget(room_id)
-            self._rooms_lost += 1
-            self._on_event(msg.RoomLost(room_id=room_id, detail=f"The media worker of this call is gone: {why}."))
+        """The first time within a minute its rooms wait for the successor, the second time they are given up."""
+        for room_id, place in self._of(seat):
+            if seat.recent_deaths > 1:
+                self._give_up(room_id, why)
+                continue
+            for leg_id, peer_id in place.journal.retire_peers().items():
+                place.lost_peers.add(leg_id)
+                self._on_event(msg.PeerLost(leg_id=leg_id, peer_id=peer_id, detail=why))
+
+    def _give_up(self, room_id: str, why: str) -> None:
+        self._forget(room_id)
+        self._rooms_lost += 1
+        self._on_event(msg.RoomLost(room_id=room_id, detail=why))
+
+    async def _taken(self, seat: WorkerSeat, process: WorkerProcess) -> None:
+        """Make the seat's rooms again on its new worker. Raises WorkerLost."""
+        rooms = self._of(seat)
+        for room_id, place in rooms:
+            await self._take_over(room_id, place, process)
+        if rooms:
+            for leg_id in [leg_id for _, place in rooms for leg_id in place.lost_peers & place.legs]:
+                self._on_event(msg.ReofferWanted(leg_id=leg_id, codecs=()))
+            for _, place in rooms:
+                place.lost_peers.clear()
+        if self._spare is None and seat.deaths:
+            await self._put_by()
+
+    async def _take_over(self, room_id: str, place: _Place, process: WorkerProcess) -> None:
+        journal, made = place.journal, set[str]()
+        for command in journal.commands():
+            leg_id: str = getattr(command, "leg_id", "")
+            if leg_id and leg_id not in journal.legs:  # closed since we began
+                continue
+            made.add(leg_id)
+            try:
+                await process.perform(command, journal.sockets_of(command))
+            except WorkerLost:
+                raise
+            except msg.MediaRefusal as refusal:
+                self._give_up(room_id, f"The media worker died, and its successor refuses: {refusal}")
+            if self._places.get(room_id) is not place:
+                await process.perform(msg.CloseRoom(room_id=room_id))
+                return
+        for leg_id in made - journal.legs - {""}:
+            await process.perform(msg.CloseLeg(leg_id=leg_id))
+        self._rooms_taken_over += 1
 
 
 def _unknown(room_id: str) -> msg.MediaRefusal:

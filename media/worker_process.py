@@ -34,14 +34,12 @@ class WorkerLost(MediaRefusal):
 
 
 class WorkerProcess:
-    """``start``, then ``begin``, at last ``stop``; between the first two it is a spare, warm but without a port.
+    """``start``, then ``begin``, at last ``stop``; between the first two it is a spare, with everything loaded but without a port."""
 
-    ``on_event`` takes what the worker tells; ``on_lost(why)`` is called once, at its death, never after ``stop``.
-    """
-
-    def __init__(self, command: Sequence[str], on_event: Callable[[AnyMediaEvent], None], on_lost: Callable[[str], None]) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self._command = command
-        self._on_event, self._on_lost = on_event, on_lost
+        self._on_event: Callable[[AnyMediaEvent], None] = lambda event: None
+        self._on_lost: Callable[[str], None] = lambda why: None
         self._link: ControlLink | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -53,8 +51,7 @@ class WorkerProcess:
         self.port = 0
         self.counters: Mapping[str, float] = {}
         self.gauges: Mapping[str, float] = {}
-        self.refused = 0
-        """Commands refused because too many waited."""
+        self._refused = 0
 
     @property
     def pid(self) -> int:
@@ -69,10 +66,26 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._link = ControlLink(ours, self._received, self._lose)
-            self._process = await asyncio.create_subprocess_exec(*self._command, stdin=theirs.fileno())
+            try:
+                self._process = await asyncio.create_subprocess_exec(*self._command, stdin=theirs.fileno())
+            except BaseException:
+                self._link.close()
+                raise
 
-    async def begin(self, seat: int, settings: MediaSettings, *, count_every_s: float = 1.0) -> None:
-        """Returns when everything is warm and ``port`` is known. Raises MediaRefusal when it cannot be, ``WorkerLost`` when it died."""
+    async def begin(
+        self,
+        seat: int,
+        settings: MediaSettings,
+        on_event: Callable[[AnyMediaEvent], None],
+        on_lost: Callable[[str], None],
+        *,
+        count_every_s: float = 1.0,
+    ) -> None:
+        """Returns when everything is warm and ``port`` is known. Raises MediaRefusal when it cannot be, ``WorkerLost`` when it died.
+
+        ``on_event`` takes what the worker tells from now on; ``on_lost(why)`` is called once, at its death, never after ``stop``.
+        """
+        self._on_event, self._on_lost = on_event, on_lost
         self._send(Begin(seat=seat, settings=settings, count_every_s=count_every_s))
         try:
             self.port = await asyncio.wait_for(asyncio.shield(self._begun), _STARTS_WITHIN_S)
@@ -102,7 +115,7 @@ class WorkerProcess:
         if self._why:
             raise WorkerLost(self._why)
         if len(self._waiting) >= MOST_COMMANDS and not isinstance(command, CloseLeg | CloseRoom):
-            self.refused += 1
+            self._refused += 1
             raise MediaRefusal("worker_busy", f"The media worker has {MOST_COMMANDS} commands waiting: try again later.")
         number = next(self._numbers)
         answer: asyncio.Future[AnyResult] = asyncio.get_running_loop().create_future()
@@ -130,7 +143,7 @@ class WorkerProcess:
                 if not answer.done():
                     answer.set_exception(MediaRefusal(code, text))
             case Counted(counters=counters, gauges=gauges):
-                self.counters, self.gauges = counters, gauges
+                self.counters, self.gauges = {**counters, "commands_refused": float(self._refused)}, gauges
                 if self._watch is not None:
                     self._heard()
             case told:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -17,8 +17,16 @@ _REMEMBERED_S = 60.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 
 
+def pause_after(deaths: int) -> float:
+    """Seconds to wait before the next worker starts, by how many died within the last minute."""
+    return min(_FIRST_PAUSE_S * 2 ** (deaths - 3), _LONGEST_PAUSE_S) if deaths >= 3 else 0.0
+
+
 class WorkerSeat:
-    """``fill`` once, at last ``stop``. ``on_lost(seat, why)`` is called when its worker has died.
+    """``fill`` once, at last ``stop``. ``make`` gives a process that was started.
+
+    ``on_lost(seat, why)`` is called when its worker died, and again whenever a successor could not start. ``on_taken(seat, process)`` is
+    awaited before others may command a successor.
 
     The successor starts at once; of workers that die within a minute of one another, the third after one second, then after two, four and
     so on up to half a minute.
@@ -28,9 +36,10 @@ class WorkerSeat:
         self,
         number: int,
         settings: MediaSettings,
-        command: Sequence[str],
+        make: Callable[[], Awaitable[WorkerProcess]],
         on_event: Callable[[AnyMediaEvent], None],
         on_lost: Callable[["WorkerSeat", str], None],
+        on_taken: Callable[["WorkerSeat", WorkerProcess], Awaitable[None]],
         *,
         count_every_s: float,
     ) -> None:
@@ -39,18 +48,25 @@ class WorkerSeat:
         self.load = 0
         """Rooms and legs placed here, as the pool counts them."""
         self._settings = settings
-        self._command = command
-        self._on_event, self._on_lost = on_event, on_lost
+        self._make = make
+        self._on_event, self._on_lost, self._on_taken = on_event, on_lost, on_taken
         self._count_every_s = count_every_s
         self._process: WorkerProcess | None = None
+        self._there = asyncio.Event()
         self._died_s: deque[float] = deque(maxlen=8)
         self._former: Counter[str] = Counter()
         self._keeping: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def process(self) -> WorkerProcess | None:
         """The worker that has the seat, None while there is none."""
         return self._process
+
+    @property
+    def recent_deaths(self) -> int:
+        """In the last minute, failed starts included."""
+        return len(self._died_s)
 
     @property
     def counters(self) -> Mapping[str, float]:
@@ -68,51 +84,60 @@ class WorkerSeat:
         totals.update(self.counters)
         return totals
 
+    async def worker(self) -> WorkerProcess:
+        """The worker that has the seat, waited for where it has still to take it."""
+        while self._process is None:
+            await self._there.wait()
+        return self._process
+
     async def fill(self) -> None:
         """Let a worker take the seat. Raises MediaRefusal, OSError."""
-        process = WorkerProcess(self._command, self._on_event, self._died)
+        process = await self._make()
         try:
-            await process.start()
-            await process.begin(self.number, self._settings, count_every_s=self._count_every_s)
+            await process.begin(self.number, self._settings, self._on_event, self._died, count_every_s=self._count_every_s)
+            await self._on_taken(self, process)
         except BaseException:
             await process.stop()
             raise
         self._process = process
+        self._there.set()
         log.info("worker.up", worker=self.number, pid=process.pid, port=process.port)
 
     def _died(self, why: str) -> None:
         process, self._process = self._process, None
-        if process is None:  # it never got as far as having the seat
+        if process is None:  # it was taking the seat: whoever lets it sees that it failed
             return
+        self._there.clear()
         self._former.update(process.counters)
-        self._keeping = asyncio.get_running_loop().create_task(self._refill(process), name=f"refill-{self.number}")
         log.error("worker.lost", worker=self.number, pid=process.pid, why=why)
-        self._on_lost(self, why)
+        self._count_death(f"The media worker of this call died: {why}.")
+        if self._stopping:
+            return
+        self._keeping = asyncio.get_running_loop().create_task(self._refill(process), name=f"refill-{self.number}")
 
     async def _refill(self, former: WorkerProcess) -> None:
-        status = await former.ended()
+        status = await former.ended()  # until then its port is not free
         log.info("worker.ended", worker=self.number, pid=former.pid, status=status)
         while self._process is None:
-            pause_s = self._pause_s()
-            if pause_s:
-                log.warning("worker.pausing", worker=self.number, deaths=len(self._died_s), pause_s=pause_s)
+            if pause_s := pause_after(self.recent_deaths):
+                log.warning("worker.pausing", worker=self.number, deaths=self.recent_deaths, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
             try:
                 await self.fill()
             except (MediaRefusal, OSError) as error:
                 log.error("worker.failed", worker=self.number, detail=str(error))
+                self._count_death(str(error))
 
-    def _pause_s(self) -> float:
-        """How long to wait now that one died, or could not start."""
+    def _count_death(self, why: str) -> None:
         now_s = time.monotonic()
         self.deaths += 1
         self._died_s.append(now_s)
         while now_s - self._died_s[0] > _REMEMBERED_S:
             self._died_s.popleft()
-        late = len(self._died_s) - 3
-        return min(_FIRST_PAUSE_S * 2**late, _LONGEST_PAUSE_S) if late >= 0 else 0.0
+        self._on_lost(self, why)
 
     async def stop(self) -> None:
+        self._stopping = True
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)

@@ -11,11 +11,14 @@ from media import messages as msg
 from media.pool import WorkerPool
 from media.settings import MediaSettings
 from media.worker_process import MOST_COMMANDS, WorkerLost, WorkerProcess
+from media.worker_seat import pause_after
 from rooms.audio import PCMA
+from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.leg_bench import level_at
-from tests.kit.media_desk import ROOM, MediaDesk, media_desk
+from tests.kit.media_desk import ROOM, MediaDesk, ToneTrack, listen, media_desk
 from tests.kit.rtp_phone import RtpPhone
 
+pytestmark = pytest.mark.usefixtures("loopback_ice")
 WITHIN_S = 120.0
 """A worker takes three seconds to start, on a machine that has nothing else to do."""
 
@@ -32,17 +35,21 @@ async def until_ready(pool: WorkerPool) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_worker_that_is_killed_takes_its_own_rooms_and_no_others_and_is_replaced() -> None:
+async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_notice_nothing() -> None:
+    """Phones go on at the same address, a browser comes back by a new connection; the second death within a minute ends the call."""
     port = 10_000 + 2 * (os.getpid() % 5_000)
-    async with RtpPhone(PCMA) as a, RtpPhone(PCMA) as b, RtpPhone(PCMA) as c, RtpPhone(PCMA) as d:
-        async with media_desk(MediaSettings(port=port), workers=2) as desk:
+    async with RtpPhone(PCMA, frequency_hz=600) as far, RtpPhone(PCMA) as c, RtpPhone(PCMA) as d, BrowserPeer(ToneTrack(1_000)) as before:
+        async with media_desk(MediaSettings(port=port), workers=2) as desk, BrowserPeer(ToneTrack(1_500)) as after:
             pool: WorkerPool = desk.worker  # type: ignore[assignment]
-            (first, _), _ = before = pool.processes
-            assert [found for _, found in before] == [port, port + 1]
+            first = pool.processes
+            assert [found for _, found in first] == [port, port + 1]
             await pool.perform(msg.OpenRoom(room_id="other"))
-            for leg_id, phone, room_id in (("a", a, ROOM), ("b", b, ROOM), ("c", c, "other"), ("d", d, "other")):
-                await desk.phone(leg_id, phone, room_id=room_id)
-            await b.hear(30)
+            await desk.browser("agent", before, "pcma")
+            await desk.phone("phone", far)
+            for leg_id, phone in (("c", c), ("d", d)):
+                await desk.phone(leg_id, phone, room_id="other")
+            await desk.gain(("agent", "phone", 0.0))
+            await far.hear(30)
             await d.hear(30)
             await desk.numbers()
             assert of_worker(desk, "rooms") == [1, 1]
@@ -50,34 +57,54 @@ async def test_a_worker_that_is_killed_takes_its_own_rooms_and_no_others_and_is_
             assert pool.gauges["legs"] == 4
 
             counted = pool.counters["packets_in"]
-            os.kill(first, signal.SIGKILL)
-            lost = await desk.hear_of(msg.RoomLost)
-            assert lost.room_id == ROOM
+            os.kill(first[0][0], signal.SIGKILL)
+            lost = await desk.hear_of(msg.PeerLost)
+            assert (lost.leg_id, lost.peer_id) == ("agent", "tab1")
             assert not pool.ready
+            wanted = await desk.hear_of(msg.ReofferWanted, within_s=WITHIN_S)
+            assert wanted.leg_id == "agent"
+            with pytest.raises(msg.MediaRefusal) as refusal:
+                await pool.perform(msg.OfferPeer(leg_id="agent", peer_id="tab1", sdp=await after.offer(), codecs=("pcma",)))
+            assert refusal.value.code == "peer_closed"
+            heard_before = len(far.arrivals)
+            await desk.browser("agent", after, "pcma", peer_id="tab2", opened=True)
+            await far.hear(60)
+            assert level_at(far.heard(last=30), 1_500) == pytest.approx(0.25, rel=0.1)
+            assert len({header.ssrc for header in far.headers[heard_before:]}) == 1
+            heard, rate_hz = await listen(after, 30)
+            assert level_at(heard[len(heard) // 2 :], 600, rate_hz) < 0.01, "what was muted stays so"
+            await desk.gain(("agent", "phone", 1.0))
+            heard, rate_hz = await listen(after, 60)
+            assert level_at(heard[len(heard) // 2 :], 600, rate_hz) == pytest.approx(0.25, rel=0.12)
+            second = pool.processes
+            assert [found for _, found in second] == [port, port + 1]
+            assert second[0] != first[0] and second[1] == first[1]
+            assert pool.counters["packets_in"] >= counted
+            assert (pool.counters["workers_lost"], pool.counters["rooms_taken_over"], pool.counters["rooms_lost"]) == (1, 1, 0)
+
+            os.kill(second[0][0], signal.SIGKILL)
+            gone = await desk.hear_of(msg.RoomLost)
+            assert gone.room_id == ROOM
             assert await pool.perform(msg.CloseRoom(room_id=ROOM)) is None
             with pytest.raises(msg.MediaRefusal, match="not open"):
-                await pool.perform(msg.SendDigits(leg_id="a", digits="1"))
+                await pool.perform(msg.SendDigits(leg_id="phone", digits="1"))
             await until_ready(pool)
-            await d.hear(30)
-            assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(d.headers)} == {1}
-            assert len({header.ssrc for header in d.headers}) == 1
-            assert level_at(d.heard(last=30), 440) == pytest.approx(0.25, rel=0.1)
-
-            after = pool.processes
-            assert [found for _, found in after] == [port, port + 1]
-            assert after[0] != before[0] and after[1] == before[1]
-            assert pool.counters["packets_in"] >= counted
-            assert (pool.counters["workers_lost"], pool.counters["rooms_lost"]) == (1, 1)
             await pool.perform(msg.OpenRoom(room_id=ROOM))
             await desk.numbers()
             assert of_worker(desk, "rooms") == [1, 1]
+            await d.hear(10)
+            assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(d.headers)} == {1}
+            assert len({header.ssrc for header in d.headers}) == 1
+            assert level_at(d.heard(last=10), 440) == pytest.approx(0.25, rel=0.1)
         assert len([event for event in desk.events if isinstance(event, msg.RoomLost)]) == 1
 
 
 async def test_a_worker_with_too_much_waiting_refuses_but_never_a_close_and_its_death_answers_all() -> None:
     lost: list[str] = []
-    process = WorkerProcess(("sh", "-c", "exec cat > /dev/null"), lambda event: None, lost.append)  # it hears and says nothing
+    process = WorkerProcess(("sh", "-c", "exec cat > /dev/null"))  # it hears and says nothing
     await process.start()
+    beginning = asyncio.ensure_future(process.begin(0, MediaSettings(), lambda event: None, lost.append))
+    await asyncio.sleep(0)
     asked = [asyncio.ensure_future(process.perform(msg.OpenRoom(room_id=str(n)))) for n in range(MOST_COMMANDS)]
     await asyncio.sleep(0)
     with pytest.raises(msg.MediaRefusal) as refusal:
@@ -90,6 +117,8 @@ async def test_a_worker_with_too_much_waiting_refuses_but_never_a_close_and_its_
     answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5)
     assert all(isinstance(answer, WorkerLost) for answer in answers)
     assert len(lost) == 1
+    with pytest.raises(WorkerLost):
+        await beginning
     assert await process.ended() == -signal.SIGKILL
     with pytest.raises(WorkerLost):
         await process.perform(msg.OpenRoom(room_id="late"))
@@ -100,3 +129,7 @@ async def test_a_worker_that_cannot_start_is_told_in_words_and_the_others_are_st
     pool = WorkerPool(MediaSettings(), lambda event: None, workers=2, command=("false",))
     with pytest.raises(WorkerLost):
         await pool.__aenter__()
+
+
+def test_after_two_deaths_within_a_minute_the_next_worker_waits_longer_and_longer() -> None:
+    assert [pause_after(deaths) for deaths in range(1, 10)] == [0, 0, 1, 2, 4, 8, 16, 30, 30]

@@ -208,6 +208,24 @@ async def test_a_server_of_several_processes_leaves_none_behind(tmp_path: Path, 
     assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
+async def test_a_call_talks_on_by_itself_after_its_media_worker_was_killed(tmp_path: Path) -> None:
+    microphone = tone_file(tmp_path / "tone.wav", 697.0)
+    expected = ("ERR_CONNECTION_REFUSED", "WebSocket connection")  # when the server stops at last
+    async with person(microphone, expected=expected) as someone, serving(tmp_path, "--demo", "--port", "0", "--workers", "1") as process:
+        up = await process.said(r'^\{.*"event": "worker.up".*', WORKERS_START_WITHIN_S)
+        await someone.sign_in(*(await started(process)))
+        await someone.page.click("[data-do=dial-601]")
+        await someone.page.wait_for_selector("[data-call-id][data-state=live][data-media=up]")
+        peer = "Object.values(window.centralita.peers)[0]"
+        former = await someone.page.evaluate(f"{peer}.id")
+        os.kill(json.loads(up.group())["pid"], signal.SIGKILL)
+        await someone.page.wait_for_function(f"(former) => {peer}?.id !== former && {peer}?.state.value === 'up'", arg=former)
+        await someone.page.wait_for_function(f"async () => (await {peer}.counters()).inbound?.packetsReceived > 25")
+        assert await someone.page.query_selector("[data-call-id][data-state=live][data-media=up]")
+        assert await process.stop(within_s=STARTS_WITHIN_S) == 0
+    assert [call["end_reason"] for call in stored(tmp_path / "data")] == ["server_stopped"]
+
+
 @pytest.mark.parametrize(("drain_s", "again"), [("1", False), ("60", True)])
 async def test_a_drain_ends_in_time_or_at_the_second_signal(tmp_path: Path, drain_s: str, again: bool) -> None:
     async with serving(tmp_path, "--demo", "--port", "0", "--drain", drain_s) as process:
