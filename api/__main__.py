@@ -1,4 +1,4 @@
-"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add`` and ``demo-call``."""
+"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording`` and ``demo-call``."""
 
 import asyncio
 import gc
@@ -13,6 +13,7 @@ import uvloop
 
 from api.config import ConfigError, Settings
 from api.demo_call.command import demo_call
+from api.recording_command import recording_app
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Real-time communications and telephony server."
@@ -130,6 +131,7 @@ def add_user(
 
 
 app.command("demo-call")(demo_call)
+app.add_typer(recording_app, name="recording")
 
 
 def main() -> None:

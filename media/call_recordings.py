@@ -18,6 +18,7 @@ from media.leg import Leg
 from media.messages import MediaRefusal
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
 
+_LONGEST_REASON = 500
 _CONSENTS = ("given", "announced", "not needed")
 
 
@@ -108,7 +109,7 @@ class CallRecordings:
     def _stop(self, recording_id: str, reason: str) -> None:
         tapped = self._running.pop(recording_id)
         tapped.close()
-        tapped.recording.tell("end", time.monotonic(), {"reason": reason})
+        tapped.recording.tell("end", time.monotonic(), {"reason": reason[:_LONGEST_REASON]})
 
     # -- from the writing thread
 

@@ -24,6 +24,7 @@ from rooms.audio import AudioCodec
 _RECORD = Struct("!BIH")
 _EVENT = 2
 _PER_S = 10_000
+_LAST = 0xFFFFFFFF  # after five days the times stand still
 
 
 class Side(IntEnum):
@@ -125,7 +126,7 @@ class RecordEncoder:
         return _RECORD.pack(_EVENT, self._since(event.at_s), len(told)), told
 
     def _since(self, at_s: float) -> int:
-        return max(0, round((at_s - self._start_s) * _PER_S))
+        return min(max(0, round((at_s - self._start_s) * _PER_S)), _LAST)
 
 
 class _Event(msgspec.Struct):

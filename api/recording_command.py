@@ -1,0 +1,102 @@
+"""``centralita recording``: check recordings, make sound files of them, and put their keys under a new one."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.config import ConfigError, Settings
+
+recording_app = typer.Typer(no_args_is_help=True, help="Recordings of calls.")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML settings; default: centralita.toml where it exists.")]
+File = Annotated[Path, typer.Argument(help="A .rec file; its manifest lies beside it.")]
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        return Settings.load(config)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def _refused(error: Exception) -> typer.Exit:
+    typer.echo(str(error), err=True)
+    return typer.Exit(2)
+
+
+@recording_app.command("check")
+def check(
+    file: File,
+    entries: Annotated[int | None, typer.Option(help="How many entries the manifest had, as the call's record has it.")] = None,
+    digest: Annotated[str | None, typer.Option(help="The hash of the last one, from there too.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Tell everything that is wrong with a recording and its manifest; status 1 when something is."""
+    from media.recording.keys import KeyRing
+    from media.recording.manifest import Checkpoint, faults
+    from media.recording.records import read_recording
+
+    checkpoint = Checkpoint(entries, digest) if entries is not None and digest is not None else None
+    try:
+        ring = KeyRing(_settings(config).recording_keys())
+        found = faults(file, ring.public_keys, checkpoint)
+        recorded = read_recording(file, ring)
+    except (OSError, ValueError) as error:
+        raise _refused(error) from None
+    typer.echo(f"{recorded.length_s:.1f} s, {len(recorded.packets)} packets in {recorded.chunks} chunks, {recorded.ending}")
+    for fault in [*found, *filter(None, [recorded.detail])]:
+        typer.echo(fault)
+    if found or recorded.detail:
+        raise typer.Exit(1)
+
+
+@recording_app.command("export")
+def export(
+    file: File,
+    to: Annotated[Path, typer.Argument(help="NAME.wav, or NAME.opus without encoding anew.")],
+    by: Annotated[str, typer.Option(help="Who wants it: stands in the manifest for good.")],
+    side: Annotated[str | None, typer.Option(help="said or heard: this side of an .opus alone.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make a sound file: left what the caller said, right what was heard."""
+    from media.recording import manifest
+    from media.recording.export import write_opus, write_side_opus, write_wav
+    from media.recording.keys import KeyRing
+    from media.recording.records import Side, read_recording
+
+    if to.suffix not in (".wav", ".opus") or side not in (None, "said", "heard") or (side and to.suffix == ".wav"):
+        raise _refused(ValueError("give NAME.wav or NAME.opus; --side said or --side heard goes with .opus alone"))
+    try:
+        ring = KeyRing(_settings(config).recording_keys())
+        recorded = read_recording(file, ring)
+        manifest.append(file, ring, "exported", at_unix_s=time.time(), who=(by,), details={"as": to.suffix[1:]})
+        if to.suffix == ".wav":
+            write_wav(recorded, to)
+        elif side is None:
+            write_opus(recorded, to)
+        else:
+            write_side_opus(recorded, Side[side.upper()], to)
+    except (OSError, ValueError) as error:
+        raise _refused(error) from None
+    if recorded.detail:
+        typer.echo(f"The recording ends early: {recorded.detail}.", err=True)
+
+
+@recording_app.command("rewrap")
+def rewrap_all(config: ConfigFile = None) -> None:
+    """Put all recordings under the configured key, so that previous ones can be forgotten; manifests still need their public keys."""
+    from media.recording.file import rewrap
+    from media.recording.keys import KeyRing
+    from media.recording.retention import SUFFIX
+
+    settings = _settings(config)
+    try:
+        ring = KeyRing(settings.recording_keys())
+        paths = list(settings.recordings_folder.glob(f"*{SUFFIX}"))
+        changed = sum(rewrap(path, ring) for path in paths)
+    except (OSError, ValueError) as error:
+        raise _refused(error) from None
+    typer.echo(f"{changed} of {len(paths)} recordings were put under the new key.")

@@ -1,0 +1,74 @@
+"""``centralita recording``: what an administrator does with the files."""
+
+import wave
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from api.__main__ import app
+from media import rtp
+from media.recording import manifest
+from media.recording.file import ChunkWriter, read_chunks
+from media.recording.keys import KeyRing
+from media.recording.records import RecordEncoder, RecordingEvent, Taken
+from rooms.audio import PCMA
+
+OLD, NEW = "01" * 32, "02" * 32
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recording of one second under the configured key."""
+    monkeypatch.setenv("CENTRALITA_MEDIA__RECORDING__KEY", OLD)
+    monkeypatch.setenv("CENTRALITA_MEDIA__RECORDING__FOLDER", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    ring, path = KeyRing([bytes.fromhex(OLD)]), tmp_path / ("ab" * 16 + ".rec")
+    writer = ChunkWriter(path, ring, file_id=b"\xab" * 16, data_key=b"k" * 32)
+    said: list[Taken | RecordingEvent] = [(0, 0.02 * n, rtp.build(8, n, 160 * n, 77, b"\xd5" * 160), PCMA) for n in range(50)]
+    writer.write(RecordEncoder(0.0).encode([*said, RecordingEvent("end", 1.0, {})]), last=True)
+    manifest.append(path, ring, "begun", at_unix_s=1.0)
+    manifest.append(path, ring, "ended", at_unix_s=2.0, details={"chunks": 1, "digest": writer.digest.hex()})
+    return path
+
+
+def done(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["recording", *arguments])
+    return result.exit_code, result.output
+
+
+def test_a_recording_is_checked_exported_and_the_export_is_on_record(file: Path) -> None:
+    assert done("check", str(file)) == (0, "1.0 s, 50 packets in 1 chunks, complete\n")
+    assert done("export", str(file), "call.wav", "--by", "carol")[0] == 0
+    with wave.open("call.wav") as sound:
+        assert (sound.getnchannels(), sound.getnframes()) == (2, 16_000)
+    assert [(entry.what, entry.who) for entry in manifest.entries(file)][2:] == [("exported", ("carol",))]
+    assert done("check", str(file))[0] == 0
+    status, told = done("export", str(file), "call.opus", "--by", "carol", "--side", "said")
+    assert status == 2 and "spoken in pcma" in told
+    status, told = done("export", str(file), "call.mp3", "--by", "carol")
+    assert status == 2 and "NAME.wav or NAME.opus" in told
+    status, told = done("export", str(file), "call.wav", "--by", "+34 600 123 456")
+    assert status == 2 and "telephone number" in told
+
+
+def test_what_is_wrong_is_told(file: Path) -> None:
+    status, told = done("check", str(file), "--entries", "3", "--digest", "00")
+    assert status == 1 and "1 entries were cut from the end" in told
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    status, told = done("check", str(file))
+    assert status == 1 and "the recording was altered after it ended" in told and "chunk 0 was altered" in told
+    status, told = done("check", str(file.with_suffix(".none")))
+    assert status == 2 and "No such file" in told
+
+
+def test_a_new_key_takes_over(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CENTRALITA_MEDIA__RECORDING__KEY", NEW)
+    status, told = done("check", str(file))
+    assert status == 2 and "previous_keys" in told
+    Path("centralita.toml").write_text(f'[media.recording]\nprevious_keys = ["{OLD}"]\n')
+    assert done("rewrap") == (0, "1 of 1 recordings were put under the new key.\n")
+    assert done("rewrap") == (0, "0 of 1 recordings were put under the new key.\n")
+    assert len(read_chunks(file, KeyRing([bytes.fromhex(NEW)])).contents) == 1
+    assert done("check", str(file))[0] == 0
