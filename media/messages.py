@@ -247,7 +247,7 @@ class RecordingStopped(MediaEvent, frozen=True):
 
 
 class RecordingFailed(MediaEvent, frozen=True):
-    """The disk refused. The call goes on unrecorded; the file holds what was written before."""
+    """The disk refused, or the worker died. The call goes on unrecorded; the file holds what was written before."""
 
     room_id: str
     recording_id: str

@@ -5,7 +5,8 @@ the next one, and so on.
 
 A worker that dies is replaced at once, by a spare that waits warm. Its rooms are made again there from their journals: phones go on at the
 same address, because the hub kept their sockets; browsers are told lost (``PeerLost``) and asked for new offers (``ReofferWanted``), of
-which one of the old connection is refused as ``peer_closed``. Where the successor dies too, its rooms are given up (``RoomLost``): one of
+which one of the old connection is refused as ``peer_closed``. What was being recorded is told (``RecordingFailed``) and not begun again:
+whoever wanted it knows whether it was paused. Where the successor dies too, its rooms are given up (``RoomLost``): one of
 them may be what kills it. Rooms of other workers notice nothing.
 """
 
@@ -35,6 +36,8 @@ class _Place:
     legs: set[str] = field(default_factory=set)
     lost_peers: set[str] = field(default_factory=set)
     """Legs whose browsers are to be asked for a new offer."""
+    recordings: dict[str, str] = field(default_factory=dict)
+    """Files of the recordings that run, by their id."""
 
 
 class WorkerPool:
@@ -59,7 +62,7 @@ class WorkerPool:
                 number,
                 replace(settings, port=settings.port + number if settings.port else 0),
                 self._make,
-                on_event,
+                self._told,
                 self._lost,
                 self._taken,
                 count_every_s=count_every_s,
@@ -210,6 +213,17 @@ class WorkerPool:
                 self._leave(place, leg_id)
             place.journal.close()
 
+    # -- events
+
+    def _told(self, event: msg.AnyMediaEvent) -> None:
+        if isinstance(event, msg.RecordingStarted | msg.RecordingStopped | msg.RecordingFailed):
+            place = self._places.get(event.room_id)
+            if place is not None and isinstance(event, msg.RecordingStarted):
+                place.recordings[event.recording_id] = event.file
+            elif place is not None:
+                place.recordings.pop(event.recording_id, None)
+        self._on_event(event)
+
     # -- deaths
 
     async def _start(self) -> WorkerProcess:
@@ -237,6 +251,9 @@ class WorkerPool:
     def _lost(self, seat: WorkerSeat, why: str) -> None:
         """The first time within a minute its rooms wait for the successor, the second time they are given up."""
         for room_id, place in self._of(seat):
+            for recording_id, file in place.recordings.items():
+                self._on_event(msg.RecordingFailed(room_id=room_id, recording_id=recording_id, file=file, detail=why))
+            place.recordings.clear()
             if seat.recent_deaths > 1:
                 self._give_up(room_id, why)
                 continue

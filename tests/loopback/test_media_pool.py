@@ -4,11 +4,13 @@ import asyncio
 import os
 import signal
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from media import messages as msg
 from media.pool import WorkerPool
+from media.recording.recordings import RecordingSettings
 from media.settings import MediaSettings
 from media.worker_process import MOST_COMMANDS, WorkerLost, WorkerProcess
 from media.worker_seat import pause_after
@@ -35,11 +37,12 @@ async def until_ready(pool: WorkerPool) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_notice_nothing() -> None:
+async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_notice_nothing(tmp_path: Path) -> None:
     """Phones go on at the same address, a browser comes back by a new connection; the second death within a minute ends the call."""
+    recording = RecordingSettings(tmp_path, (bytes(32),))
     port = 10_000 + 2 * (os.getpid() % 5_000)
     async with RtpPhone(PCMA, frequency_hz=600) as far, RtpPhone(PCMA) as c, RtpPhone(PCMA) as d, BrowserPeer(ToneTrack(1_000)) as before:
-        async with media_desk(MediaSettings(port=port), workers=2) as desk, BrowserPeer(ToneTrack(1_500)) as after:
+        async with media_desk(MediaSettings(port=port, recording=recording), workers=2) as desk, BrowserPeer(ToneTrack(1_500)) as after:
             pool: WorkerPool = desk.worker  # type: ignore[assignment]
             first = pool.processes
             assert [found for _, found in first] == [port, port + 1]
@@ -49,6 +52,8 @@ async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_no
             for leg_id, phone in (("c", c), ("d", d)):
                 await desk.phone(leg_id, phone, room_id="other")
             await desk.gain(("agent", "phone", 0.0))
+            await pool.perform(msg.StartRecording(ROOM, "rec", "phone", "given"))
+            started = await desk.hear_of(msg.RecordingStarted)
             await far.hear(30)
             await d.hear(30)
             await desk.numbers()
@@ -60,6 +65,8 @@ async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_no
             os.kill(first[0][0], signal.SIGKILL)
             lost = await desk.hear_of(msg.PeerLost)
             assert (lost.leg_id, lost.peer_id) == ("agent", "tab1")
+            failed = await desk.hear_of(msg.RecordingFailed)
+            assert (failed.room_id, failed.recording_id, failed.file) == (ROOM, "rec", started.file)
             assert not pool.ready
             wanted = await desk.hear_of(msg.ReofferWanted, within_s=WITHIN_S)
             assert wanted.leg_id == "agent"

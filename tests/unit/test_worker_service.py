@@ -2,10 +2,13 @@
 
 import asyncio
 import socket
+from pathlib import Path
 
 from media import messages as msg
 from media.control_link import ControlLink
-from media.control_messages import Told, decode_from_worker
+from media.control_messages import Begin, Told, decode_from_worker, decode_to_worker, encode
+from media.recording.recordings import RecordingSettings
+from media.settings import MediaSettings
 from media.worker_service import WorkerService
 
 
@@ -38,6 +41,18 @@ async def test_where_the_hub_does_not_read_only_samples_give_way_and_the_newest_
     assert service.samples_dropped == 4
     link.close()
     await asyncio.wait_for(service.run(), 5)
+
+
+def test_settings_arrive_as_they_are() -> None:
+    settings = MediaSettings(
+        hosts=("127.0.0.1", "::1"),
+        codec_policy=("g722", "pcma"),
+        capture=Path("/somewhere"),
+        recording=RecordingSettings(Path("/else"), (bytes(range(32)),), keep_s=3_600.0),
+    )
+    for told in (settings, MediaSettings()):
+        begin = Begin(seat=3, settings=told, count_every_s=0.5)
+        assert decode_to_worker(encode(begin)) == begin
 
 
 def sample(loss: float) -> msg.LegSample:
