@@ -109,6 +109,11 @@ class WorkerPool:
         """Counters and gauges of each worker that is there, by its number; as old as ``count_every_s`` at most."""
         return {str(seat.number): (seat.counters, seat.gauges) for seat in self._seats if seat.process is not None}
 
+    def pid_of(self, room_id: str) -> int:
+        """The process that a room is in; 0 where there is none."""
+        place = self._places.get(room_id)
+        return place.seat.process.pid if place is not None and place.seat.process is not None else 0
+
     @property
     def counters(self) -> dict[str, float]:
         """Sums over all workers, also those that died."""

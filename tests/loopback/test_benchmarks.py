@@ -29,6 +29,14 @@ def test_quick_media_path_has_its_shape(capsys: pytest.CaptureFixture[str]) -> N
         assert rows[kind, "packets lost by us"]["value"] == rows[kind, "packets reordered by us"]["value"] == 0
 
 
+def test_a_killed_worker_ends_no_call_and_leaves_others_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["worker_death", "--quick", "--json"])
+    rows = {row["metric"]: row for row in json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]}
+    assert rows["packets lost or reordered, other worker's calls"]["value"] == rows["calls ended by it"]["value"] == 0
+    assert rows["longest gap, other worker's calls"]["peer_value"] > 0
+    assert 0 < rows["longest gap, its own calls"]["value"]
+
+
 def overheard(phones: Phones, speaker: int, delay_s: float, packets: int = 100) -> None:
     """As if this phone had spoken and the other one had heard it through a relay."""
     codec = phones.codecs[speaker]
