@@ -24,7 +24,7 @@ from rooms.audio import AudioCodec
 _RECORD = Struct("!BIH")
 _EVENT = 2
 _PER_S = 10_000
-_LAST = 0xFFFFFFFF  # after five days the times stand still
+_LAST = 0xFFFFFFFF  # after five days the times begin anew
 
 
 class Side(IntEnum):
@@ -101,23 +101,25 @@ class RecordEncoder:
         """The contents of one chunk. Behind a pause the first packet of each side is left out: Opus may carry a copy of the end of the
         pause in it (in-band FEC)."""
         pieces: list[bytes] = []
+        codecs, skipping, start_s = self._codecs, self._behind_pause, self._start_s
+        pack, append = _RECORD.pack, pieces.append
         for entry in passed:
-            if isinstance(entry, RecordingEvent):
+            if not isinstance(entry, tuple):
                 if entry.name == "resume":
-                    self._behind_pause = [True, True]
+                    skipping[:] = True, True
                 pieces += self._event(entry)
                 continue
             side, at_s, packet, codec = entry
             if packet[1] & 0x7F != codec.payload_type:
                 continue
-            if codec is not self._codecs[side]:
-                self._codecs[side] = codec
+            if codec is not codecs[side]:
+                codecs[side] = codec
                 pieces += self._event(RecordingEvent("codec", at_s, {"side": side, **_told(codec)}))
-            if self._behind_pause[side]:
-                self._behind_pause[side] = False
+            if skipping[side]:
+                skipping[side] = False
                 continue
-            pieces.append(_RECORD.pack(side, self._since(at_s), len(packet)))
-            pieces.append(packet)
+            append(pack(side, int((at_s - start_s) * _PER_S) & _LAST, len(packet)))
+            append(packet)
             self.packets += 1
         return b"".join(pieces)
 
@@ -126,7 +128,7 @@ class RecordEncoder:
         return _RECORD.pack(_EVENT, self._since(event.at_s), len(told)), told
 
     def _since(self, at_s: float) -> int:
-        return min(max(0, round((at_s - self._start_s) * _PER_S)), _LAST)
+        return int((at_s - self._start_s) * _PER_S) & _LAST
 
 
 class _Event(msgspec.Struct):
