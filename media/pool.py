@@ -127,6 +127,7 @@ class WorkerPool:
     def gauges(self) -> dict[str, float]:
         """Sums over all workers; of lateness the worst."""
         found: dict[str, float] = {"workers": len(self._seats), "workers_up": len(self.processes)}
+        found["workers_spare"] = self._spare is not None and not self._spare.lost
         for seat in self._seats:
             for name, value in seat.gauges.items():
                 before = found.get(name, 0.0)
@@ -149,14 +150,11 @@ class WorkerPool:
         if isinstance(command, msg.OfferPeer) and place.journal.is_former(command.peer_id):
             raise msg.MediaRefusal("peer_closed", "This connection is over: the page must make a new RTCPeerConnection and offer again.")
         result = await self._ask(room_id, place, command, sock)
-        if self._places.get(room_id) is place:
-            place.journal.note(command, sock)
-            if leg_id:
-                self._enter(place, room_id, leg_id)
-        else:  # it was closed meanwhile
-            for one in sock if isinstance(sock, tuple) else (sock,):
-                if one is not None:
-                    one.close()
+        place.journal.note(command, sock)
+        if self._places.get(room_id) is not place:  # it was closed meanwhile
+            place.journal.close()
+        elif leg_id:
+            self._enter(place, room_id, leg_id)
         return result
 
     async def _open_room(self, command: msg.OpenRoom) -> msg.AnyResult:

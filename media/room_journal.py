@@ -5,11 +5,10 @@ own copies of the phones' sockets are kept, so that no port is ever closed while
 """
 
 import contextlib
-import socket
 from collections import deque
 
 from media import messages as msg
-from media.transport import Sockets
+from media.transport import Sockets, each_of
 
 _FORMER_PEERS = 64
 _MOST_STALE = 10_000
@@ -60,7 +59,7 @@ class RoomJournal:
     def sockets_of(self, command: msg.AnyCommand) -> Sockets | None:
         """The sockets that go with a command, without the packets that came while nobody read."""
         sock = self._sockets.get(command.leg_id) if isinstance(command, msg.OpenRtpLeg) else None
-        for one in _each(sock):
+        for one in each_of(sock):
             with contextlib.suppress(BlockingIOError, ConnectionError):
                 for _ in range(_MOST_STALE):
                     one.recv(2048)
@@ -84,11 +83,5 @@ class RoomJournal:
         self._entries = {key: command for key, command in self._entries.items() if key[1] != leg_id}
         self._gains = {pair: gain for pair, gain in self._gains.items() if leg_id not in pair}
         self._peers.pop(leg_id, None)
-        for one in _each(self._sockets.pop(leg_id, None)):
+        for one in each_of(self._sockets.pop(leg_id, None)):
             one.close()
-
-
-def _each(sock: Sockets | None) -> tuple[socket.socket, ...]:
-    if sock is None:
-        return ()
-    return sock if isinstance(sock, tuple) else (sock,)

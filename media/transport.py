@@ -19,6 +19,13 @@ Sockets = socket.socket | tuple[socket.socket, socket.socket]
 """A phone's bound UDP socket, or a pair of them: RTP and RTCP."""
 
 
+def each_of(sock: Sockets | None) -> tuple[socket.socket, ...]:
+    """The one or two sockets, or none."""
+    if sock is None:
+        return ()
+    return sock if isinstance(sock, tuple) else (sock,)
+
+
 class Transport(Protocol):
     """Sends plain RTP and RTCP to one far end. A packet that cannot be sent now is counted and dropped, never an error."""
 

@@ -15,7 +15,7 @@ from media.control_link import ControlLink
 from media.control_messages import Begin, Begun, Counted, Perform, Performed, Refused, ToWorker, decode_from_worker, encode
 from media.messages import AnyCommand, AnyMediaEvent, AnyResult, CloseLeg, CloseRoom, MediaRefusal
 from media.settings import MediaSettings
-from media.transport import Sockets
+from media.transport import Sockets, each_of
 
 log = structlog.get_logger()
 
@@ -125,8 +125,7 @@ class WorkerProcess:
 
     def _send(self, word: ToWorker, sock: Sockets | None = None) -> None:
         assert self._link is not None, "it was started"
-        sockets = () if sock is None else sock if isinstance(sock, tuple) else (sock,)
-        self._link.send(encode(word), [one.fileno() for one in sockets])
+        self._link.send(encode(word), [one.fileno() for one in each_of(sock)])
 
     def _received(self, message: bytes, _descriptors: Sequence[int]) -> None:
         match decode_from_worker(message):

@@ -226,6 +226,41 @@ async def test_a_call_talks_on_by_itself_after_its_media_worker_was_killed(tmp_p
     assert [call["end_reason"] for call in stored(tmp_path / "data")] == ["server_stopped"]
 
 
+async def test_a_phone_is_kept_through_one_death_of_its_media_worker_and_told_bye_at_the_second(tmp_path: Path) -> None:
+    users = {"1002": "pw1002", "centralita": "pwours"}
+    async with kamailio(tmp_path / "kamailio", users) as pbx:
+        sip = {"enabled": True, "server": pbx.host, "port": pbx.port, "domain": "pbx.test", "extension": "1001"}
+        sip |= {"auth_id": "centralita", "password": "pwours", "listen_host": "127.0.0.1"}
+        phone_settings = PhoneSettings(
+            extension="1002",
+            password="pw1002",
+            proxy=(pbx.host, pbx.port),
+            codecs=("pcma",),
+            speech=sentence("en-vm-intro", tmp_path / "speech.wav").wav,
+            answers=True,
+        )
+        async with running_server(tmp_path / "server", {"sip": sip, "media": {"workers": 1}}) as server:
+            await server.line_is_up("pbx")
+            async with (
+                phone(tmp_path / "phone", phone_settings) as telephone,
+                page(server.url, server.user, server.password) as client,
+            ):
+                assert "ok" in await client.ask("call.dial", {"number": "1002"})
+                await telephone.event("CALL_ESTABLISHED")
+                await call_is(client, "live")
+                first = (await server.process.said(r'"pid": (\d+).*"worker.up"', STARTS_WITHIN_S)).group(1)
+                os.kill(int(first), signal.SIGKILL)
+                second = (await server.process.said(rf'"pid": (?!{first}\b)(\d+).*"worker.up"', WORKERS_START_WITHIN_S)).group(1)
+                assert not [notice for notice in await client.told("call.state") if notice["state"] == "ended"]
+                os.kill(int(second), signal.SIGKILL)
+                await telephone.event("CALL_CLOSED")
+                ended = await call_is(client, "ended")
+                assert ended["reason"] == "media_lost"
+                assert "media worker" in ended["detail"]
+    (call,) = stored(server.data_dir)
+    assert (call["state"], call["end_reason"]) == ("ended", "media_lost")
+
+
 @pytest.mark.parametrize(("drain_s", "again"), [("1", False), ("60", True)])
 async def test_a_drain_ends_in_time_or_at_the_second_signal(tmp_path: Path, drain_s: str, again: bool) -> None:
     async with serving(tmp_path, "--demo", "--port", "0", "--drain", drain_s) as process:
