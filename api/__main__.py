@@ -98,8 +98,9 @@ def prepare() -> None:
     from media.rehearsal import rehearse_sound
     from media.voice_care import VoiceSettings
     from media.voices import Voices
+    from ml.suppressor import Suppressor
 
-    rehearse_sound(Voices(VoiceSettings(), 1))
+    rehearse_sound(Voices(VoiceSettings(), 1, Suppressor))
 
 
 @user_app.command("add")

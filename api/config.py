@@ -121,8 +121,8 @@ class VoiceSection(_Section):
     """Take out the echo of what the leg heard."""
     noise: Literal["auto", "on", "off"] = "auto"
     """Lower what is no voice."""
-    suppressor: Literal["learned", "classical"] = "classical"
-    """What tells voices from noise: an estimator, or the trained network, which takes more noise away and much more of the processor."""
+    suppressor: Literal["learned", "classical"] = "learned"
+    """What tells voices from noise and echo: the trained network, or an estimator alone, which takes less of both and of the processor."""
     gain: Literal["auto", "on", "off"] = "auto"
     """Bring quiet and loud voices to one level."""
 

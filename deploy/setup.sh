@@ -125,7 +125,7 @@ install_python_packages() {
 # The sound kernels take half a minute to compile, once for this processor and these sources: here, and not in the first start's way.
 compile_kernels() {
   local stamp=".venv/.compiled" print
-  print="$({ cat dsp/*.py media/rehearsal.py; grep -m1 '^model name' /proc/cpuinfo || true; pwd; } | sha256sum | cut -d' ' -f1)"
+  print="$({ cat dsp/*.py ml/*.py media/rehearsal.py; grep -m1 '^model name' /proc/cpuinfo || true; pwd; } | sha256sum | cut -d' ' -f1)"
   [[ "$(cat "$stamp" 2>/dev/null)" == "$print" ]] && return
   printf 'Compiling the sound kernels\n'
   rm -rf dsp/__pycache__/kernels-*

@@ -46,7 +46,7 @@ _VOICED_FALL = np.float32(0.01)  # per hop
 # without and once with the learned suppressor's log odds, which come last.
 _STANDS_OUT, _STOOD_OUT, _BEST_BAND, _VOICED, _BELOW_PEAK, _VOTES, _VOTED, _LEARNED = range(8)
 _ALONE, _ALONE_BIAS = np.array([0.52, -0.81, 0.52, 5.59, 1.08, 1.12, 2.48, 0.0], np.float32), np.float32(-5.7)
-_WITH_LEARNED, _WITH_LEARNED_BIAS = np.array([0.57, -0.60, 0.06, 1.26, 0.81, 0.64, 1.59, 0.77], np.float32), np.float32(-1.975)
+_WITH_LEARNED, _WITH_LEARNED_BIAS = np.array([0.57, -0.60, 0.06, 1.26, 0.81, 0.64, 1.59, 0.77], np.float32), np.float32(-1.92)
 _LEAST_PROBABILITY = np.float32(1e-4)
 
 

@@ -64,7 +64,7 @@ BIAS = 2.0
 """The mean logarithm of such powers lies below the logarithm of their mean, and some is left to be safe."""
 DIRECTED_KEEP, LEAST_RATIO = 0.9, 0.003
 LEAST_GAIN = 0.05
-CLOSED = 0.06
+CLOSED = 0.075
 COMFORT = 0.1
 """What noise suppression leaves of the background: nothing need sink below it."""
 

@@ -15,6 +15,14 @@ from ml.features import BINS, INPUTS, describe
 
 _LEAST = np.float32(1e-3)
 _LOG2_OF_E = np.float32(np.log2(np.e))
+_POWER_LEAST, _POWER_MOST = np.float32(1e-9), np.float32(1e12)
+_VOICE = (5, 80)
+"""Bins from 250 to 4,000 Hz."""
+_SHARES_STEP = np.float32(0.005)
+_CLEAN = (2 / 3.0103, 6 / 3.0103)
+"""Kept over taken power, powers of two: where the classical gains begin to have more say, and where they have all."""
+_HELD = np.float32(0.985)
+"""Of the probability of speech, from hop to hop: weak ends of words are not taken for speech by themselves."""
 _AT_ONCE = 8
 """Outputs of a product that are summed up in registers at the same time."""
 _WEIGHTS = Path(__file__).with_name("suppressor.npz")
@@ -43,13 +51,14 @@ class Suppressor:
         self._by_input, self._by_state = np.zeros((2, count, hidden, LANES), np.float32)
         self._out = np.zeros((count, len(self._w["leave_bias"]), LANES), np.float32)
         self._speech = np.zeros((count, 1, LANES), np.float32)
+        self._shares = np.zeros((count, 3, LANES), np.float32)
         self.cautious: Array | None = None
         self.speech: Array = self._speech.reshape(-1)[:capacity]
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Bring ``rows`` (mask (capacity,) or indices) to their first state."""
         self._classical.reset(rows)
-        for state in (self._level, self._floor, self._units, self._speech):
+        for state in (self._level, self._floor, self._units, self._speech, self._shares):
             reset_rows(state, rows)
 
     def gains(self, near_power: Array, echo_power: Array) -> Array:
@@ -74,9 +83,9 @@ class Suppressor:
             _product(w[f"{layer}_state"], w[f"{layer}_state_bias"], units, at + self._hidden, by_state)
             _step(gates, by_input, by_state, units, at + self._hidden)
         _product(w["leave_weight"], w["leave_bias"], units, self._hidden, out)
-        _leave(out, inputs, self._height, self._odds, w["own"], classical, self._speech, gains)
+        _leave(near_power, out, inputs, self._height, self._odds, w["own"], classical, self._speech, self._shares, gains)
         if rows % LANES:
-            for state in (self._level, self._floor, self._units, self._speech):
+            for state in (self._level, self._floor, self._units, self._speech, self._shares):
                 state[count - 1, :, rows % LANES :] = 0
         return gains
 
@@ -141,18 +150,44 @@ def _step(gates: Array, by_input: Array, by_state: Array, units: Array, at: int)
 
 
 @kernel
-def _leave(out: Array, inputs: Array, height: Array, odds: Array, own: Array, classical: Array, speech: Array, gains: Array) -> None:
-    """Where there is speech each has half a say: the network's gains are too smooth over the bins, the other's too restless in time."""
-    gain = np.empty((BINS, LANES), np.float32)
+def _leave(
+    power: Array, out: Array, inputs: Array, height: Array, odds: Array, own: Array, classical: Array,
+    speech: Array, shares: Array, gains: Array,
+) -> None:  # fmt: skip
+    """The network's gains and the classical ones, joined: the former are too smooth over the bins, the latter too restless in time.
+
+    While there is speech, and for a moment after it, each has half a say; where the network has lately kept more than it took, the
+    classical ones have the more of it, as they do no harm to speech in little noise. ``shares``: kept power, taken power, speech held.
+    """
+    near, gain, learned = np.empty((BINS, LANES), np.float32), np.empty((BINS, LANES), np.float32), np.empty((BINS, LANES), np.float32)
     for tile in range(out.shape[0]):
+        load_tile(power, tile, 0, near)
         load_tile(classical, tile, 0, gain)
         talking = _sigmoid(load(out, (tile, BINS)))
         store(speech, (tile, 0), talking)
+        kept, taken = fill(0.0), fill(0.0)
         for k in range(BINS):
             x = load(out, (tile, k)) + own[0, k] * load(height, (tile, k))
             x += own[1, k] * load(inputs, (tile, k)) + own[2, k] * load(odds, (tile, k))
-            learned = log2(most(_sigmoid(x), _LEAST))
-            store(gain, k, least(exp2(learned + 0.5 * talking * (log2(load(gain, k)) - learned)), 1.0))
+            one = most(_sigmoid(x), _LEAST)
+            store(learned, k, log2(one))
+            if _VOICE[0] <= k < _VOICE[1]:
+                here = least(load(near, k), _POWER_MOST)
+                kept += one * one * here
+                taken += (1.0 - one * one) * here
+        kept_before, taken_before = load(shares, (tile, 0)), load(shares, (tile, 1))
+        kept = kept_before + _SHARES_STEP * (kept - kept_before)
+        taken = taken_before + _SHARES_STEP * (taken - taken_before)
+        store(shares, (tile, 0), kept)
+        store(shares, (tile, 1), taken)
+        ratio = log2(kept + _POWER_LEAST) - log2(taken + _POWER_LEAST)
+        clean = least(most((ratio - _CLEAN[0]) * (1 / (_CLEAN[1] - _CLEAN[0])), 0.0), 1.0)
+        heard = most(talking, _HELD * load(shares, (tile, 2)))
+        store(shares, (tile, 2), heard)
+        share = heard * (0.5 + 0.5 * clean)
+        for k in range(BINS):
+            one = load(learned, k)
+            store(gain, k, least(exp2(one + share * (log2(load(gain, k)) - one)), 1.0))
         store_tile(gains, tile, 0, gain)
 
 

@@ -70,7 +70,7 @@ def by_definition(near: np.ndarray, echo: np.ndarray) -> tuple[np.ndarray, np.nd
     while len(edges) <= BANDS:
         edges.append(min(edges[-1] + max(1, round(0.1 * edges[-1])), BINS))
     assert edges[-1] == BINS
-    level, floor = 0.0, np.zeros(BINS)
+    level, floor, kept, taken, heard = 0.0, np.zeros(BINS), 0.0, 0.0, 0.0
     first, second = np.zeros((2, len(w["enter_bias"])))
     gains, talking = [], []
 
@@ -96,7 +96,12 @@ def by_definition(near: np.ndarray, echo: np.ndarray) -> tuple[np.ndarray, np.nd
         own = height * w["height_weight"] + decades * w["power_weight"] + odds * w["prior_weight"]
         talking.append(sigmoid(out[BINS]))
         learned = np.maximum(sigmoid(out[:BINS] + own), 1e-3)
-        gains.append(learned ** (1 - talking[-1] / 2) * gain ** (talking[-1] / 2))
+        part = np.sum((learned**2 * e)[5:80])
+        kept, taken = kept + 0.005 * (part - kept), taken + 0.005 * (np.sum(e[5:80]) - part - taken)
+        clean = np.clip((10 * np.log10((kept + 1e-9) / (taken + 1e-9)) - 2) / 4, 0, 1)
+        heard = max(talking[-1], 0.985 * heard)
+        share = heard * (1 + clean) / 2
+        gains.append(learned ** (1 - share) * gain**share)
     return np.array(gains), np.array(talking)
 
 
