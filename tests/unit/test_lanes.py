@@ -1,8 +1,15 @@
 """The vector type of the kernels: each operation against numpy, and nothing crosses lanes."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import dsp
 from dsp.lanes import (
     LANES,
     absolute,
@@ -130,3 +137,19 @@ def test_tiles_carry_every_row_there_and_back(rows):
             assert np.isfinite(scratch).all()
             store_tile(back, tile, first, scratch)
     assert np.array_equal(back, block)
+
+
+def test_kept_kernels_belong_to_the_sources_of_all_of_them(tmp_path: Path) -> None:
+    shutil.copytree(Path(dsp.__path__[0]), tmp_path / "dsp", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def kept() -> str:
+        command = "import dsp.lanes; from numba.core import config; print(config.CACHE_DIR)"
+        told = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return told.stdout.strip()
+
+    before = kept()
+    assert Path(before).is_relative_to(tmp_path) or os.environ.get("NUMBA_CACHE_DIR")
+    assert kept() == before
+    with (tmp_path / "dsp" / "spectrum.py").open("a") as source:
+        source.write("OTHER = 1\n")
+    assert kept() != before
