@@ -219,6 +219,7 @@ async def test_a_call_talks_on_by_itself_after_its_media_worker_was_killed(tmp_p
         peer = "Object.values(window.centralita.peers)[0]"
         former = await someone.page.evaluate(f"{peer}.id")
         os.kill(json.loads(up.group())["pid"], signal.SIGKILL)
+        someone.page.set_default_timeout(1_000 * WORKERS_START_WITHIN_S)  # the spare may still be warming up
         await someone.page.wait_for_function(f"(former) => {peer}?.id !== former && {peer}?.state.value === 'up'", arg=former)
         await someone.page.wait_for_function(f"async () => (await {peer}.counters()).inbound?.packetsReceived > 25")
         assert await someone.page.query_selector("[data-call-id][data-state=live][data-media=up]")
