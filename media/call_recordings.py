@@ -28,6 +28,10 @@ class _Tapped:
     room_id: str
     recording: Recording
 
+    @property
+    def is_open(self) -> bool:
+        return self.leg.tap_said is not None
+
     def open(self) -> None:
         self.leg.tap_said, self.leg.tap_heard = self.recording.said, self.recording.heard
 
@@ -57,7 +61,7 @@ class CallRecordings:
     @property
     def counters(self) -> dict[str, float]:
         found = self._recordings
-        return {"recording_chunks": found.written, "recording_lost": found.lost, "recordings_failed": found.failed}
+        return {"recordings_ended": found.ended, "recordings_failed": found.failed, "recording_packets_lost": found.lost}
 
     @property
     def running(self) -> int:
@@ -93,10 +97,10 @@ class CallRecordings:
             raise MediaRefusal("unknown_recording", "This recording does not run: it may just have ended.")
         now_s = time.monotonic()
         match command:
-            case msg.PauseRecording():
+            case msg.PauseRecording() if tapped.is_open:
                 tapped.close()
                 tapped.recording.tell("pause", now_s)
-            case msg.ResumeRecording():
+            case msg.ResumeRecording() if not tapped.is_open:
                 tapped.recording.tell("resume", now_s)
                 tapped.open()
             case msg.StopRecording(reason=reason):

@@ -2,8 +2,8 @@
 
 Nothing that the disk does reaches a call. Each recording's queue is bounded: when the disk does not follow for so long, packets are left
 out, counted, and the gap is an event in the file. When a write fails, on a full disk say, the recording is over and that is told; its
-file holds everything up to then. A chunk is written every half second, so that a killed process loses no more than that, and what the
-thread was late. Files have random names; what a call is known by, numbers above all, stands only inside, encrypted.
+file holds everything up to then. A chunk is written every 0.9 s, so that a killed process loses no more than that, and what the thread
+was late. Files have random names; what a call is known by, numbers above all, stands only inside, encrypted.
 """
 
 import secrets
@@ -28,7 +28,8 @@ from rooms.audio import AudioCodec
 log = structlog.get_logger()
 
 _SAID, _HEARD = int(Side.SAID), int(Side.HEARD)
-_CHUNK_S = 0.5
+_CHUNK_S = 0.9
+_LOOK_AT_QUEUES_S = 0.1
 _LOOK_S = 3_600.0
 _QUEUED = 1_500
 """15 s of a call, both ways."""
@@ -111,13 +112,13 @@ class Recording:
 class Recordings:
     """Used as ``with Recordings(...)``; leaving ends and writes what still runs.
 
-    ``written`` counts chunks, ``lost`` packets that a slow disk cost, ``failed`` recordings that a fault of the disk ended.
+    ``ended`` counts recordings that are over, ``failed`` those that a fault of the disk ended, ``lost`` packets that a slow disk cost.
     """
 
     def __init__(self, settings: RecordingSettings) -> None:
         self.settings = settings
         self.ring = KeyRing(settings.keys)
-        self.written = self.lost = self.failed = 0
+        self.ended = self.failed = self.lost = 0
         self._open: deque[Recording] = deque()
         self._stopping = threading.Event()
         self._wanted = threading.Event()
@@ -172,25 +173,24 @@ class Recordings:
         while True:
             stopping = self._stopping.is_set()
             self._wanted.clear()
+            now_s = time.monotonic()
             for recording in list(self._open):
-                if recording not in files:
-                    files[recording] = _File(recording, self.ring)
-                if not files[recording].due(time.monotonic()):
+                file = files.get(recording) or files.setdefault(recording, _File(recording, self.ring))
+                if now_s < file.due_s and not recording.over:
                     continue
-                if (outcome := files[recording].write(time.monotonic())) is None:
-                    self.written += 1
-                    continue
-                self._end(recording, outcome)
-                del files[recording]
+                if (outcome := file.write(now_s)) is not None:
+                    self._end(recording, outcome)
+                    del files[recording]
             if stopping and not self._open:
                 return
             if files:
-                self._stopping.wait(0.0 if stopping else _CHUNK_S / 10)
+                self._stopping.wait(0.0 if stopping else _LOOK_AT_QUEUES_S)
             else:
                 self._wanted.wait()
 
     def _end(self, recording: Recording, outcome: Outcome) -> None:
         self._open.remove(recording)
+        self.ended += 1
         self.lost += outcome.lost
         self.failed += bool(outcome.fault)
         if outcome.fault:
@@ -221,15 +221,12 @@ class _File:
         self._ring = ring
         self._encoder = RecordEncoder(recording.start_s)
         self._writer: ChunkWriter | None = None
-        self._due_s = 0.0
+        self.due_s = 0.0
         self._lost_told = 0
-
-    def due(self, now_s: float) -> bool:
-        return now_s >= self._due_s or self._recording.over
 
     def write(self, now_s: float) -> Outcome | None:
         """One chunk of what waits; the outcome when it was the last."""
-        self._due_s = now_s + _CHUNK_S
+        self.due_s = now_s + _CHUNK_S
         recording = self._recording
         over = recording.over
         passed = [recording.waiting.popleft() for _ in range(len(recording.waiting))]

@@ -15,10 +15,12 @@ from media.recording.recordings import RecordingSettings
 from media.recording.records import Recorded, Side, read_recording
 from media.settings import MediaSettings
 from rooms.audio import G722, OPUS, PCMA
+from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.leg_bench import level_at
-from tests.kit.media_desk import ROOM, MediaDesk, media_desk
+from tests.kit.media_desk import ROOM, MediaDesk, ToneTrack, media_desk
 from tests.kit.rtp_phone import RtpPhone
 
+pytestmark = pytest.mark.usefixtures("loopback_ice")
 KEY = bytes(range(32))
 RING = KeyRing([KEY])
 
@@ -78,12 +80,15 @@ async def test_a_mixed_call_with_a_pause_keeps_nothing_of_the_pause(tmp_path: Pa
         await a.hear(20)
         await desk.worker.perform(start())
         await a.hear(50)
-        await desk.worker.perform(msg.PauseRecording(ROOM, "rec"))
+        for _ in range(2):  # the second time is no fault and changes nothing
+            await desk.worker.perform(msg.PauseRecording(ROOM, "rec"))
         await a.hear(40)
-        await desk.worker.perform(msg.ResumeRecording(ROOM, "rec"))
+        for _ in range(2):
+            await desk.worker.perform(msg.ResumeRecording(ROOM, "rec"))
         await a.hear(50)
         assert desk.worker.gauges["rooms_mixing"] == 1
         recorded, _ = await stopped(desk, tmp_path)
+    assert [event.name for event in recorded.events if event.name != "codec"] == ["start", "pause", "resume", "end"]
     ((begin_s, end_s),) = recorded.pauses_s
     assert end_s - begin_s >= 0.6
     assert not any(begin_s < packet.at_s < end_s for packet in recorded.packets)
@@ -93,6 +98,20 @@ async def test_a_mixed_call_with_a_pause_keeps_nothing_of_the_pause(tmp_path: Pa
         assert not channel[begin:end].any()
         assert level_at(channel[4_000:begin], frequency_hz) == pytest.approx(0.25, rel=0.15)
         assert level_at(channel[end + 4_000 :], frequency_hz) == pytest.approx(0.25, rel=0.15)
+
+
+async def test_a_browser_that_calls_is_recorded_as_it_spoke(tmp_path: Path) -> None:
+    async with BrowserPeer(ToneTrack(1_000)) as peer, RtpPhone(PCMA, frequency_hz=600) as b, media_desk(settings(tmp_path)) as desk:
+        await desk.browser("caller", peer, "opus")
+        await desk.phone("agent", b)
+        await b.hear(20)
+        await desk.worker.perform(start())
+        await b.hear(70)
+        recorded, _ = await stopped(desk, tmp_path)
+    assert {packet.codec.name for packet in recorded.packets} == {"opus"}
+    assert level_at(sound(recorded, Side.SAID)[4_000:], 1_000) == pytest.approx(0.25, rel=0.12)
+    assert level_at(sound(recorded, Side.HEARD)[4_000:], 600) == pytest.approx(0.25, rel=0.12)
+    write_opus(recorded, tmp_path / "both.opus")
 
 
 async def test_what_the_caller_cannot_hear_is_not_recorded(tmp_path: Path) -> None:
