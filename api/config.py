@@ -70,11 +70,15 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 def _workers(value: object) -> object:
-    """``auto``, or a number; text from the environment or the command line is one."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    """``auto``, or a number, also where there is only text."""
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if number != "auto" and (not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= _MOST_WORKERS):
+        raise ValueError(f'give "auto", or a number of processes from 0 to {_MOST_WORKERS}')
+    return number
 
 
-Workers = Annotated[Literal["auto"] | Annotated[int, Field(ge=0, le=256)], BeforeValidator(_workers)]
+_MOST_WORKERS = 256
+Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 

@@ -94,6 +94,8 @@ def test_a_section_may_not_be_both_text_and_section(file: Path) -> None:
         ({"CENTRALITA_SERVER__TLS_KEY": "/nowhere.pem", "CENTRALITA_SERVER__TLS_CERTIFICATE": "/nowhere.pem"}, "does not exist"),
         ({"CENTRALITA_MEDIA__RTP_PORT_MIN": "20000"}, "belong together"),
         ({"CENTRALITA_MEDIA__RTP_PORT_MIN": "20000", "CENTRALITA_MEDIA__RTP_PORT_MAX": "20001"}, "at least 3 above"),
+        ({"CENTRALITA_MEDIA__WORKERS": "many"}, 'give "auto", or a number of processes from 0 to 256'),
+        ({"CENTRALITA_MEDIA__WORKERS": "257"}, 'give "auto", or a number of processes from 0 to 256'),
         ({"CENTRALITA_MEDIA__PORT": "65534", "CENTRALITA_MEDIA__WORKERS": "3"}, "at most 65533"),
         (
             {
