@@ -1,9 +1,9 @@
-"""All recordings of a worker: the packet path appends to a queue, one thread encrypts and writes.
+"""All recordings of a worker: the packet path appends to a buffer, one thread encrypts and writes what is handed over to it.
 
 Nothing that the disk does reaches a call. Each recording's queue is bounded: when the disk does not follow for so long, packets are left
 out, counted, and the gap is an event in the file. When a write fails, on a full disk say, the recording is over and that is told; its
-file holds everything up to then. A chunk is written every 0.9 s, so that a killed process loses no more than that, and what the thread
-was late. Files have random names; what a call is known by, numbers above all, stands only inside, encrypted.
+file holds everything up to then. What came in 0.9 s becomes a chunk, so that a killed process loses no more sound than that, and what
+the thread was late. Files have random names; what a call is known by, numbers above all, stands only inside, encrypted.
 """
 
 import secrets
@@ -21,24 +21,24 @@ import structlog
 from media.recording import manifest
 from media.recording.file import FILE_ID_BYTES, ChunkWriter
 from media.recording.keys import KEY_BYTES, KeyRing
-from media.recording.records import RecordEncoder, RecordingEvent, Side, Taken
+from media.recording.records import RecordEncoder, Side
 from media.recording.retention import SUFFIX, expire, sign_interrupted
 from rooms.audio import AudioCodec
 
 log = structlog.get_logger()
 
-_SAID, _HEARD = int(Side.SAID), int(Side.HEARD)
 _CHUNK_S = 0.9
 _LOOK_AT_QUEUES_S = 0.1
 _LOOK_S = 3_600.0
-_QUEUED = 1_500
-"""15 s of a call, both ways."""
+_SAID, _HEARD = int(Side.SAID), int(Side.HEARD)  # plain numbers are faster
+_QUEUED = 16
+"""Chunks: 14 s of a call."""
 _MOST_DETAILS_BYTES = 8_192
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
-    """``keys``: 32 bytes each, the newest first. ``queued``: packets of one recording that may wait for the disk.
+    """``keys``: 32 bytes each, the newest first. ``queued``: chunks of one recording that may wait for the disk.
 
     ``keep_s``: recordings are removed so long after their end; None keeps them.
     """
@@ -64,7 +64,7 @@ class Outcome:
 
 
 class Recording:
-    """One running recording: a tap for each side. What is put in while the queue is full, or after the end, is left out.
+    """One running recording; ``said`` and ``heard`` are its taps. What is put in while the queue is full is left out and counted.
 
     ``on_start(path)`` once its file is there, ``on_end(outcome)`` once it is over, both called from the writing thread.
     """
@@ -80,33 +80,56 @@ class Recording:
         on_end: Callable[[Outcome], None],
     ) -> None:
         self.path = path
-        self.start_s = start_s
         self.who, self.consent = who, consent
         self.lost = 0
         self.over = False
         self.on_start, self.on_end = on_start, on_end
-        self.waiting: deque[Taken | RecordingEvent] = deque()
+        self.waiting: deque[tuple[bytes, int]] = deque()
+        self._encoder = RecordEncoder(start_s)
         self._queued = queued
+        self._due_s = start_s
+        self._full = False
+        self._lost_told = 0
 
     def said(self, packet: bytes, now_s: float, codec: AudioCodec) -> None:
         """One packet that came from the leg."""
-        if len(self.waiting) < self._queued:
-            self.waiting.append((_SAID, now_s, packet, codec))
-        else:
+        if now_s >= self._due_s:
+            self._hand_over(now_s)
+        if self._full:
             self.lost += 1
+        else:
+            self._encoder.put(_SAID, packet, now_s, codec)
 
     def heard(self, packet: bytes, now_s: float, codec: AudioCodec) -> None:
         """One packet that was sent to the leg."""
-        if len(self.waiting) < self._queued:
-            self.waiting.append((_HEARD, now_s, packet, codec))
-        else:
+        if now_s >= self._due_s:
+            self._hand_over(now_s)
+        if self._full:
             self.lost += 1
+        else:
+            self._encoder.put(_HEARD, packet, now_s, codec)
 
     def tell(self, name: str, now_s: float, details: Mapping[str, str | int | float] | None = None) -> None:
         """An event; never left out. ``end`` is the last one."""
-        if not self.over:
-            self.waiting.append(RecordingEvent(name, now_s, dict(details or {})))
-            self.over = name == "end"  # behind the event itself: the thread looks at this first
+        if self.over:
+            return
+        self._tell_lost(now_s)
+        self._encoder.tell(name, now_s, details or {})
+        self.waiting.append(self._encoder.take())
+        self._due_s = now_s + _CHUNK_S
+        self.over = name == "end"  # behind the event itself: the thread looks at this first
+
+    def _hand_over(self, now_s: float) -> None:
+        self._full = len(self.waiting) >= self._queued
+        if not self._full:
+            self._tell_lost(now_s)
+            self.waiting.append(self._encoder.take())
+            self._due_s = now_s + _CHUNK_S
+
+    def _tell_lost(self, now_s: float) -> None:
+        if self.lost > self._lost_told:
+            self._encoder.tell("lost", now_s, {"packets": self.lost - self._lost_told})
+            self._lost_told = self.lost
 
 
 class Recordings:
@@ -173,12 +196,9 @@ class Recordings:
         while True:
             stopping = self._stopping.is_set()
             self._wanted.clear()
-            now_s = time.monotonic()
             for recording in list(self._open):
                 file = files.get(recording) or files.setdefault(recording, _File(recording, self.ring))
-                if now_s < file.due_s and not recording.over:
-                    continue
-                if (outcome := file.write(now_s)) is not None:
+                if recording.waiting and (outcome := file.write()) is not None:
                     self._end(recording, outcome)
                     del files[recording]
             if stopping and not self._open:
@@ -219,27 +239,23 @@ class _File:
     def __init__(self, recording: Recording, ring: KeyRing) -> None:
         self._recording = recording
         self._ring = ring
-        self._encoder = RecordEncoder(recording.start_s)
         self._writer: ChunkWriter | None = None
-        self.due_s = 0.0
-        self._lost_told = 0
+        self._packets = 0
 
-    def write(self, now_s: float) -> Outcome | None:
+    def write(self) -> Outcome | None:
         """One chunk of what waits; the outcome when it was the last."""
-        self.due_s = now_s + _CHUNK_S
         recording = self._recording
         over = recording.over
-        passed = [recording.waiting.popleft() for _ in range(len(recording.waiting))]
-        if recording.lost > self._lost_told:
-            passed.append(RecordingEvent("lost", now_s, {"packets": recording.lost - self._lost_told}))
-            self._lost_told = recording.lost
+        taken = [recording.waiting.popleft() for _ in range(len(recording.waiting))]
+        content = b"".join(records for records, _ in taken)
         try:
             if self._writer is None:
                 self._writer = self._begun()
-                self._writer.write(self._encoder.encode(passed), last=over)
+                self._writer.write(content, last=over)
                 recording.on_start(recording.path)
-            elif passed:
-                self._writer.write(self._encoder.encode(passed), last=over)
+            else:
+                self._writer.write(content, last=over)
+            self._packets += sum(packets for _, packets in taken)
         except OSError as error:
             recording.over = True
             if self._writer is None:
@@ -268,7 +284,7 @@ class _File:
         details: dict[str, str | int | float] = {
             "chunks": writer.chunks,
             "digest": writer.digest.hex(),
-            "packets": self._encoder.packets,
+            "packets": self._packets,
             "lost": recording.lost,
             "fault": fault,
         }
@@ -277,4 +293,4 @@ class _File:
             checkpoint = manifest.append(recording.path, self._ring, "ended", at_unix_s=time.time(), details=details)
         except OSError as error:
             fault = fault or f"{error.strerror}: the recording is whole but its manifest does not say so, look after the disk"
-        return Outcome(recording.path, self._encoder.packets, recording.lost, checkpoint, fault)
+        return Outcome(recording.path, self._packets, recording.lost, checkpoint, fault)

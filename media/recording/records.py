@@ -6,7 +6,7 @@ The packets are whole, so that sequence, timestamp, source and payload are found
 before its first packet, and whenever it changes. Digits are no audio and are not kept: a key pressed may be a card's number.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -32,10 +32,6 @@ class Side(IntEnum):
 
     SAID = 0
     HEARD = 1
-
-
-Taken = tuple[int, float, bytes, AudioCodec]
-"""Side, monotonic time, packet and the leg's codec, as they passed by: a plain tuple, because it is made in the packet path."""
 
 
 class RecordingEvent(msgspec.Struct, frozen=True):
@@ -89,46 +85,47 @@ class Recorded:
 
 
 class RecordEncoder:
-    """Turns what passed by into records. ``start_s``: the monotonic time of the recording's start."""
+    """Turns what passes by into records, in the packet path: no object of it stays behind. ``start_s``: monotonic time of the start.
+
+    ``packets`` of both sides were taken since the last ``take``.
+    """
 
     def __init__(self, start_s: float) -> None:
         self.packets = 0
         self._start_s = start_s
+        self._records = bytearray()
         self._codecs: list[AudioCodec | None] = [None, None]
-        self._behind_pause = [False, False]
+        self._skipping: set[int] = set()
 
-    def encode(self, passed: Iterable[Taken | RecordingEvent]) -> bytes:
-        """The contents of one chunk. Behind a pause the first packet of each side is left out: Opus may carry a copy of the end of the
-        pause in it (in-band FEC)."""
-        pieces: list[bytes] = []
-        codecs, skipping, start_s = self._codecs, self._behind_pause, self._start_s
-        pack, append = _RECORD.pack, pieces.append
-        for entry in passed:
-            if not isinstance(entry, tuple):
-                if entry.name == "resume":
-                    skipping[:] = True, True
-                pieces += self._event(entry)
-                continue
-            side, at_s, packet, codec = entry
-            if packet[1] & 0x7F != codec.payload_type:
-                continue
-            if codec is not codecs[side]:
-                codecs[side] = codec
-                pieces += self._event(RecordingEvent("codec", at_s, {"side": side, **_told(codec)}))
-            if skipping[side]:
-                skipping[side] = False
-                continue
-            append(pack(side, int((at_s - start_s) * _PER_S) & _LAST, len(packet)))
-            append(packet)
-            self.packets += 1
-        return b"".join(pieces)
+    def put(self, side: int, packet: bytes, at_s: float, codec: AudioCodec) -> None:
+        """One packet, unless it is no audio. Behind a pause the first one of each side is left out: Opus may carry a copy of the end of
+        the pause in it (in-band FEC)."""
+        if packet[1] & 0x7F != codec.payload_type:
+            return
+        if codec is not self._codecs[side]:
+            self._codecs[side] = codec
+            self.tell("codec", at_s, {"side": side, **_told(codec)})
+        if self._skipping and side in self._skipping:
+            self._skipping.discard(side)
+            return
+        records = self._records
+        records += _RECORD.pack(side, int((at_s - self._start_s) * _PER_S) & _LAST, len(packet))
+        records += packet
+        self.packets += 1
 
-    def _event(self, event: RecordingEvent) -> tuple[bytes, bytes]:
-        told = msgspec.json.encode({"name": event.name, "details": event.details})
-        return _RECORD.pack(_EVENT, self._since(event.at_s), len(told)), told
+    def tell(self, name: str, at_s: float, details: Mapping[str, str | int | float]) -> None:
+        """One event."""
+        if name == "resume":
+            self._skipping = {int(side) for side in Side}
+        told = msgspec.json.encode({"name": name, "details": details})
+        self._records += _RECORD.pack(_EVENT, int((at_s - self._start_s) * _PER_S) & _LAST, len(told)) + told
 
-    def _since(self, at_s: float) -> int:
-        return int((at_s - self._start_s) * _PER_S) & _LAST
+    def take(self) -> tuple[bytes, int]:
+        """The records since the last time, and how many packets are among them."""
+        taken = bytes(self._records), self.packets
+        self._records.clear()
+        self.packets = 0
+        return taken
 
 
 class _Event(msgspec.Struct):

@@ -11,8 +11,9 @@ from media import rtp
 from media.recording import manifest
 from media.recording.file import ChunkWriter, read_chunks
 from media.recording.keys import KeyRing
-from media.recording.records import RecordEncoder, RecordingEvent, Taken
+from media.recording.records import RecordingEvent
 from rooms.audio import PCMA
+from tests.kit.recorded import Taken, encoded
 
 OLD, NEW = "01" * 32, "02" * 32
 
@@ -26,7 +27,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ring, path = KeyRing([bytes.fromhex(OLD)]), tmp_path / ("ab" * 16 + ".rec")
     writer = ChunkWriter(path, ring, file_id=b"\xab" * 16, data_key=b"k" * 32)
     said: list[Taken | RecordingEvent] = [(0, 0.02 * n, rtp.build(8, n, 160 * n, 77, b"\xd5" * 160), PCMA) for n in range(50)]
-    writer.write(RecordEncoder(0.0).encode([*said, RecordingEvent("end", 1.0, {})]), last=True)
+    writer.write(encoded(0.0, [*said, RecordingEvent("end", 1.0, {})]), last=True)
     manifest.append(path, ring, "begun", at_unix_s=1.0)
     manifest.append(path, ring, "ended", at_unix_s=2.0, details={"chunks": 1, "digest": writer.digest.hex()})
     return path

@@ -14,10 +14,11 @@ from media.codec import make_encoder
 from media.recording import ogg
 from media.recording.export import render, side_packets, write_opus, write_side_opus, write_wav
 from media.recording.file import Chunks, Ending
-from media.recording.records import Recorded, RecordEncoder, RecordingEvent, Side, Taken, decode
+from media.recording.records import Recorded, RecordingEvent, Side, decode
 from media.recording.timeline import streams
 from rooms.audio import G722, OPUS, PCMA, AudioCodec
 from tests.kit.leg_bench import level_at
+from tests.kit.recorded import Taken, encoded
 
 Passed = list[Taken | RecordingEvent]
 
@@ -25,7 +26,7 @@ Passed = list[Taken | RecordingEvent]
 def recorded(passed: Passed, length_s: float) -> Recorded:
     """As read from a file whose recording began at 100 s."""
     in_order = sorted([*passed, RecordingEvent("end", 100.0 + length_s, {})], key=lambda entry: at_s(entry))
-    return decode(Chunks(b"f" * 16, (RecordEncoder(100.0).encode(in_order),), b"", Ending.COMPLETE, ""))
+    return decode(Chunks(b"f" * 16, (encoded(100.0, in_order),), b"", Ending.COMPLETE, ""))
 
 
 def at_s(entry: Taken | RecordingEvent) -> float:

@@ -16,7 +16,7 @@ from media.recording import manifest
 from media.recording.file import ChunkWriter, Ending, measure
 from media.recording.keys import KeyRing
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
-from media.recording.records import RecordEncoder, RecordingEvent, Side, Taken, read_recording
+from media.recording.records import RecordEncoder, Side, read_recording
 from media.recording.retention import expire, sign_interrupted
 from rooms.audio import OPUS, PCMA, PCMU
 
@@ -88,10 +88,14 @@ def test_numbers_are_neither_in_names_nor_in_the_bytes_nor_in_the_log(tmp_path: 
 def test_the_first_packets_behind_a_pause_are_left_out() -> None:
     """An Opus packet may carry a copy of the frame before it: the end of the pause."""
     encoder = RecordEncoder(100.0)
-    before: list[Taken] = [(0, 100.0, packet(0), PCMA), (1, 100.0, packet(0), PCMA)]
-    behind: list[Taken] = [(0, 100.6, packet(30), PCMA), (1, 100.6, packet(30), PCMA), (0, 100.62, packet(31), PCMA)]
-    encoder.encode([*before, RecordingEvent("pause", 100.1, {}), RecordingEvent("resume", 100.5, {}), *behind])
-    assert encoder.packets == 3
+    encoder.put(Side.SAID, packet(0), 100.0, PCMA)
+    encoder.put(Side.HEARD, packet(0), 100.0, PCMA)
+    encoder.tell("pause", 100.1, {})
+    encoder.tell("resume", 100.5, {})
+    encoder.put(Side.SAID, packet(30), 100.6, PCMA)
+    encoder.put(Side.HEARD, packet(30), 100.6, PCMA)
+    encoder.put(Side.SAID, packet(31), 100.62, PCMA)
+    assert encoder.take()[1] == 3 and encoder.take() == (b"", 0)
 
 
 def test_a_stopped_server_ends_its_recordings(tmp_path: Path) -> None:
@@ -106,17 +110,17 @@ def test_a_stopped_server_ends_its_recordings(tmp_path: Path) -> None:
 
 def test_a_slow_disk_costs_packets_and_the_file_says_how_many(tmp_path: Path) -> None:
     listener = Listener()
-    recordings = Recordings(RecordingSettings(tmp_path, (KEY,), queued=10))  # its thread does not run yet: the disk is slow
+    recordings = Recordings(RecordingSettings(tmp_path, (KEY,), queued=2))  # its thread does not run yet: the disk is slow
     recording = begin(recordings, listener)
-    for number in range(25):
-        recording.said(packet(number), 100.0 + 0.02 * number, PCMA)
-    assert recording.lost == 16, "the event of the start has a place of its own"
+    for number in range(40):
+        recording.said(packet(number), 100.0 + 0.12 * number, PCMA)
+    assert recording.lost == 24, "1.9 s were kept: one chunk beside that of the start, and one in the making"
     with recordings:
         assert listener.started.wait(5)
-    assert listener.outcome is not None and recordings.lost == listener.outcome.lost == 16
+    assert listener.outcome is not None and recordings.lost == listener.outcome.lost == 24
     read = read_recording(listener.outcome.path, RING)
-    assert len(read.packets) == 9
-    assert [event.details["packets"] for event in read.events if event.name == "lost"] == [16]
+    assert len(read.packets) == 16
+    assert [event.details["packets"] for event in read.events if event.name == "lost"] == [24]
 
 
 def test_a_full_disk_ends_the_recording_is_told_and_leaves_what_was_written(tmp_path: Path) -> None:
@@ -128,7 +132,7 @@ def test_a_full_disk_ends_the_recording_is_told_and_leaves_what_was_written(tmp_
             assert listener.started.wait(5) and other.started.wait(5)
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
             for number in range(200):
-                recording.said(packet(number), 100.0, PCMA)
+                recording.said(packet(number), 100.0 + 0.02 * number, PCMA)
             assert listener.ended.wait(5)
             recording.said(packet(201), 104.0, PCMA)
             small.said(packet(1), 104.0, PCMA)
