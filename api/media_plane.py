@@ -15,11 +15,6 @@ class MediaPlane(Protocol):
         ...
 
     @property
-    def ready(self) -> bool:
-        """Is all of it there?"""
-        ...
-
-    @property
     def counters(self) -> Mapping[str, float]: ...
 
     @property

@@ -148,7 +148,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             stored = await store.healthy()
             return {
                 "store": PartHealth(stored, "" if stored else STORE_AWAY),
-                "media": PartHealth(worker.ready, "" if worker.ready else WORKER_AWAY),
+                "media": _media_health(worker.gauges),
                 "calls": PartHealth(not exchange.draining, "The server is being stopped." if exchange.draining else ""),
                 **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in trunks.values()},
             }
@@ -235,6 +235,12 @@ async def _media_plane(
     metrics.watch_media(lambda: pool.counters, lambda: pool.gauges)
     metrics.watch_workers(lambda: pool.by_worker)
     return pool
+
+
+def _media_health(gauges: Mapping[str, float]) -> PartHealth:
+    """Ready while any worker is there: the calls of the others go on. A worker in this process is always there."""
+    there, wanted = gauges.get("workers_up", 1), gauges.get("workers", 1)
+    return PartHealth(there > 0, WORKER_AWAY if there < wanted else "")
 
 
 def _media(settings: Settings) -> MediaSettings:

@@ -100,11 +100,6 @@ class WorkerPool:
         return [(seat.process.pid, seat.process.port) for seat in self._seats if seat.process is not None]
 
     @property
-    def ready(self) -> bool:
-        """Is every worker there?"""
-        return len(self.processes) == len(self._seats)
-
-    @property
     def by_worker(self) -> dict[str, tuple[Mapping[str, float], Mapping[str, float]]]:
         """Counters and gauges of each worker that is there, by its number; as old as ``count_every_s`` at most."""
         return {str(seat.number): (seat.counters, seat.gauges) for seat in self._seats if seat.process is not None}

@@ -111,11 +111,6 @@ class MediaWorker:
         return self._port.port
 
     @property
-    def ready(self) -> bool:
-        """Always, between entering and leaving."""
-        return True
-
-    @property
     def counters(self) -> dict[str, float]:
         """Everything counted since the start, by name: packets in, out, forwarded, dropped by reason; ticks; refusals."""
         found: dict[str, float] = dict(self._counts)
