@@ -117,7 +117,7 @@ class Recording:
         self._encoder.tell(name, now_s, details or {})
         self.waiting.append(self._encoder.take())
         self._due_s = now_s + _CHUNK_S
-        self.over = name == "end"  # behind the event itself: the thread looks at this first
+        self.over = name == "end"  # behind the event: what the thread writes last has it
 
     def _hand_over(self, now_s: float) -> None:
         self._full = len(self.waiting) >= self._queued
@@ -198,7 +198,7 @@ class Recordings:
             self._wanted.clear()
             for recording in list(self._open):
                 file = files.get(recording) or files.setdefault(recording, _File(recording, self.ring))
-                if recording.waiting and (outcome := file.write()) is not None:
+                if (recording.waiting or recording.over) and (outcome := file.write()) is not None:
                     self._end(recording, outcome)
                     del files[recording]
             if stopping and not self._open:

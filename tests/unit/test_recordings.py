@@ -108,6 +108,17 @@ def test_a_stopped_server_ends_its_recordings(tmp_path: Path) -> None:
     assert (read.ending, len(read.packets), read.events[-1].details["reason"]) == (Ending.COMPLETE, 1, "the server was stopped")
 
 
+def test_an_end_that_was_written_before_it_was_known_as_such_still_closes_the_file(tmp_path: Path) -> None:
+    """The thread may run between the last event and the mark that nothing follows it."""
+    listener = Listener()
+    with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
+        recording = begin(recordings, listener)
+        assert listener.started.wait(5)
+        recording.over = True
+        assert listener.ended.wait(5)
+    assert listener.outcome is not None and read_recording(listener.outcome.path, RING).ending is Ending.COMPLETE
+
+
 def test_a_slow_disk_costs_packets_and_the_file_says_how_many(tmp_path: Path) -> None:
     listener = Listener()
     recordings = Recordings(RecordingSettings(tmp_path, (KEY,), queued=2))  # its thread does not run yet: the disk is slow
