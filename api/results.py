@@ -53,9 +53,9 @@ def holds(goal: str, value: float, peer_value: float | None = None) -> bool | No
         case _:
             raise ValueError(f"goal {goal!r} cannot be read")
     if sign == ">=":
-        return value >= limit
+        return bool(value >= limit)
     if sign == "<=":
-        return value <= limit
+        return bool(value <= limit)
     raise ValueError(f"goal {goal!r} begins with neither >= nor <=")
 
 

@@ -9,6 +9,7 @@ from benchmarks.peers.signal import shifted
 from dsp.chain import Chain, FullBandChain, Stages
 from dsp.lanes import LANES, tiles
 from dsp.suppress import Suppressor
+from ml.suppressor import Suppressor as LearnedSuppressor
 
 Watch = Callable[[Chain], None]
 
@@ -19,18 +20,18 @@ def chained(
     *,
     stages: Stages | None = None,
     rate_hz: int = 16_000,
-    suppressor: Callable[[int], Suppressor] | None = None,
+    suppressor: Callable[[int], Suppressor] = LearnedSuppressor,
     watch: Watch | None = None,
 ) -> list[Samples]:
     """Each of ``near`` (n,) as the chain gives it out, in blocks of 20 ms, each of its own length; silence as ``far`` unless given.
 
-    ``suppressor`` makes one for so many rows (None: the chain's own choice); ``watch`` sees the chain after each block.
+    ``suppressor`` makes one for so many rows, without a word the one that the product takes; ``watch`` sees the chain after each block.
     """
     if not near:
         return []
     block = rate_hz // 50
     capacity = tiles(len(near)) * LANES
-    made = suppressor(capacity) if suppressor else None
+    made = suppressor(capacity)
     chain = Chain(capacity, made) if rate_hz == 16_000 else FullBandChain(capacity, made)
     for row in range(len(near)):
         chain.switch(row, stages or Stages())

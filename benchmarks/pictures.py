@@ -19,7 +19,6 @@ from dsp.mos import rate
 from dsp.netem import PRESETS, NetworkEmulator
 from dsp.tones import busy, dtmf, hold_beep, recording_beep, ringback
 from media.playout import Playout
-from ml.suppressor import Suppressor as Learned
 from rooms.audio import G722
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def _echo(bench: "Bench") -> None:
     """Every path: spectrograms, and echo return loss enhancement over time."""
     paths = echo_paths(bench.corpus, quick=bench.quick)
     scenes = [echo_scene(bench.corpus, path) for path in paths]
-    cleaned = chained([scene.mic for scene in scenes], [scene.far for scene in scenes], stages=_LEVEL_KEPT, suppressor=Learned)
+    cleaned = chained([scene.mic for scene in scenes], [scene.far for scene in scenes], stages=_LEVEL_KEPT)
     for path, scene, ours in zip(paths, scenes, cleaned, strict=True):
         theirs = {name: bench.cancelled(name, scene.mic, scene.far) for name in _ECHO_PEERS if name in bench.peers.cancellers}
         _one_echo(bench, path.name, scene, {"ours": ours, **theirs})
@@ -92,7 +91,6 @@ def _echo_delay(bench: "Bench") -> None:
         [scene.mic for scene in scenes],
         [scene.far for scene in scenes],
         stages=_LEVEL_KEPT,
-        suppressor=Learned,
         watch=lambda chain: found.append(1000 * chain.echo_delay_s[: len(scenes)].astype(np.float64)),
     )
     delays_ms = np.array(found)
@@ -114,7 +112,7 @@ def _echo_delay(bench: "Bench") -> None:
 def _devices(bench: "Bench") -> None:
     """Recordings of real devices."""
     pairs = bench.corpus.echo_real()[: 1 if bench.quick else None]
-    cleaned = chained([one.mic for one in pairs], [one.far for one in pairs], stages=_LEVEL_KEPT, suppressor=Learned)
+    cleaned = chained([one.mic for one in pairs], [one.far for one in pairs], stages=_LEVEL_KEPT)
     for pair, ours in zip(pairs, cleaned, strict=True):
         theirs = {name: bench.cancelled(name, pair.mic, pair.far) for name in _ECHO_PEERS if name in bench.peers.cancellers}
         sounds = {"loudspeaker": pair.far, "microphone": pair.mic, "ours": ours, **theirs}
@@ -126,7 +124,7 @@ def _noise(bench: "Bench") -> None:
     mixes = noisy_mixes(bench.corpus, 5.0, most=1 if bench.quick else 15)
     seen: dict[str, NoisyMix] = {mix.name.partition(" in ")[2]: mix for mix in mixes}
     chosen = list(seen.values())
-    for mix, ours in zip(chosen, chained([mix.noisy for mix in chosen], stages=_LEVEL_KEPT, suppressor=Learned), strict=True):
+    for mix, ours in zip(chosen, chained([mix.noisy for mix in chosen], stages=_LEVEL_KEPT), strict=True):
         theirs = {name: bench.suppressed(name, mix.noisy) for name in _NOISE_PEERS if name in bench.peers.suppressors}
         sounds = {"noisy, 5 dB": mix.noisy, "clean": mix.clean, "ours": ours, **theirs}
         bench.keep("noise", mix.name, sounds)
@@ -182,7 +180,7 @@ def _gain(bench: "Bench") -> None:
 def _full_band(bench: "Bench") -> None:
     """48 kHz: speech in noise through the band split."""
     mix = noisy_mixes(bench.corpus, 10.0, rate_hz=48_000, most=1)[0]
-    ours = chained([mix.noisy], stages=_LEVEL_KEPT, suppressor=Learned, rate_hz=48_000)[0]
+    ours = chained([mix.noisy], stages=_LEVEL_KEPT, rate_hz=48_000)[0]
     theirs = {"rnnoise": bench.suppressed("rnnoise", mix.noisy, 48_000)} if "rnnoise" in bench.peers.suppressors else {}
     sounds = {"noisy, 10 dB": mix.noisy, "clean": mix.clean, "ours": ours, **theirs}
     bench.keep("full band", mix.name, sounds, 48_000)
@@ -198,7 +196,7 @@ def _activity(bench: "Bench") -> None:
     def watch(chain: Chain) -> None:
         seen.extend([float(chain.activity.score[0])] * 2)
 
-    chained([mix.noisy], suppressor=Learned, watch=watch)
+    chained([mix.noisy], watch=watch)
     lines = {"ours": np.array(seen, np.float32), **lines}
 
     def picture(figure: Any) -> None:

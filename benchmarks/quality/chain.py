@@ -32,7 +32,7 @@ def _delay(bench: "Bench") -> list[Row]:
     for rate_hz, name, said in ((RATE_HZ, "16 kHz", Chain.delay_samples), (48_000, "48 kHz", FullBandChain.delay_samples)):
         voice = talk(bench.corpus.speech(rate_hz=rate_hz)[:1], 4.0)
         late = np.concatenate([voice, np.zeros(rate_hz // 10, np.float32)])
-        heard = chained([late], rate_hz=rate_hz, suppressor=Learned)[0]
+        heard = chained([late], rate_hz=rate_hz)[0]
         measured = delay_samples(late, heard, most=rate_hz // 20) + said
         found.append(Row(f"the whole chain, {name}", "delay", 1000 * measured / rate_hz, "ms", goal="<= 20"))
     return found
@@ -47,7 +47,7 @@ def _clean(bench: "Bench") -> list[Row]:
         ("echo stage", Stages(high_pass=False, noise=False, gain=False), ">= 4.5"),
         ("all but gain", Stages(gain=False), ""),
     ):
-        heard = chained(speech, stages=stages, suppressor=Learned)
+        heard = chained(speech, stages=stages)
         case = f"clean speech, far end silent, {name}"
         scores = [pesq_wb(one, other) for one, other in zip(speech, heard, strict=True)]
         clear = [stoi(one, other) for one, other in zip(speech, heard, strict=True)]

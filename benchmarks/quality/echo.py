@@ -16,7 +16,6 @@ from benchmarks.peers import Samples
 from benchmarks.report import Row
 from benchmarks.scenes import EchoPath, EchoRecording, EchoScene, delayed_paths, echo_paths, echo_scene, talk
 from dsp.chain import Stages
-from ml.suppressor import Suppressor as LearnedSuppressor
 
 if TYPE_CHECKING:
     from benchmarks.dsp_quality import Bench
@@ -40,7 +39,7 @@ def rows(bench: "Bench") -> list[Row]:
 
 
 def _ours() -> Cancel:
-    return lambda near, far: chained(near, far, stages=Stages(gain=False), suppressor=LearnedSuppressor)
+    return lambda near, far: chained(near, far, stages=Stages(gain=False))
 
 
 def _by_peer(bench: "Bench", name: str) -> Cancel:
