@@ -117,7 +117,7 @@ class Chain:
             if moved:
                 self._echo.shift(np.flatnonzero(self._delay.moved[:rows] == moved), int(moved) // HOP)
         left, echo, doubt = self._echo.process(near, aligned)
-        voice = self._post.process(left, echo, near, doubt)
+        voice = self._post.process(left, echo, doubt)
         self._loss.process(aligned, near, echo, voice)
         self.spoken[:rows] = self.activity.process(left, self._post.speech[:rows] if self._learned else None).mean(axis=1)
         return self._limiter.process(self._gain.process(voice, self._post.speech[: len(near)]))

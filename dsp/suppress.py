@@ -76,61 +76,51 @@ class PostFilter:
         self._suppressor = suppressor
         self._residual = residual
         count = tiles(capacity)
-        self._near, self._echo, self._mic = np.zeros((3, count, FRAME, LANES), np.float32)
-        self._spectrum = np.zeros((count, 2, BINS, LANES), np.float32)
+        self._near, self._echo = np.zeros((2, count, FRAME, LANES), np.float32)
+        self._spectrum, self._echo_spectrum = np.zeros((2, count, 2, BINS, LANES), np.float32)
         self._tail = np.zeros((count, HOP, LANES), np.float32)
         self._plain = np.zeros((count, 1, LANES), np.float32)
-        self._passing = np.zeros_like(self._spectrum)
+        self._heard = np.zeros((count, 1, LANES), np.float32)
 
-    def process(self, near: Array, echo: Array | None = None, mic: Array | None = None, doubt: Array | None = None) -> Array:
-        """Filter (rows, 160 k): the canceller's error, its estimate of the echo, and the two's sum, what the microphone heard; rows <=
-        capacity. ``doubt`` (rows, k): the power of the echo that the canceller expects to have left, per hop."""
+    def process(self, near: Array, echo: Array | None = None, doubt: Array | None = None) -> Array:
+        """Filter (rows, 160 k), rows <= capacity: the canceller's error, beside its estimate of the echo and its ``doubt`` (rows, k), the
+        power of the echo that it expects to have left, per hop."""
         rows = len(near)
         if doubt is None:
             doubt = np.zeros((rows, near.shape[1] // HOP), np.float32)
         out = np.empty_like(near)
         self.speech[:rows] = 0
         near_power, echo_power, mic_power = np.zeros((3, rows, BINS), np.float32)
+        residual = self._residual if echo is not None else None
+        switches = np.zeros((_SWITCHES, rows), np.float32)
+        switches[_NOISE], switches[_RESIDUAL] = self.noise[:rows], self.residual_echo[:rows] if residual is not None else False
         for at in range(0, near.shape[1], HOP):
             _analyse(near, at, self._near, self._spectrum, near_power)
             if echo is not None:
-                _analyse(echo, at, self._echo, self._passing, echo_power)
-            gains = self._suppressor.gains(near_power, echo_power)[:rows]
-            speech = self._suppressor.speech[:rows]
-            noise, residual = self.noise[:rows, None], _OFF
-            gains = np.where(noise, gains, _ONE)
-            if self._residual is not None and echo is not None and mic is not None:
-                residual = self.residual_echo[:rows, None]
-                _analyse(mic, at, self._mic, self._passing, mic_power)
-                found = self._residual.gains(near_power, echo_power, mic_power, doubt[:, at // HOP])
-                kept = np.where(residual, found[:rows], _ONE)
-                if self._suppressor.cautious is not None:
-                    talked = self._talked[:rows]
-                    np.maximum(speech, _HELD * talked, out=talked)
-                    both = self._residual.double_talk[:rows] * np.clip(_SURE * (talked - _UNSURE), _NONE, _ONE)
-                    spared = np.maximum(gains, self._suppressor.cautious[:rows])
-                    gains = np.where(noise & residual, gains + both[:, None] * (spared - gains), gains)
-                speech = speech * np.minimum(_ECHOING * _kept_power(near_power, kept), _ONE)
-                gains = np.minimum(gains, kept)
-            np.maximum(self.speech[:rows], speech, out=self.speech[:rows])
-            _synthesise(gains, ~(noise | residual), at, self._near, self._spectrum, self._tail, self._plain, out)
+                _analyse(echo, at, self._echo, self._echo_spectrum, echo_power)
+            gains = kept = self._suppressor.gains(near_power, echo_power)
+            cautious, speech = self._suppressor.cautious, self._suppressor.speech[:rows]
+            if residual is not None:
+                _together(self._spectrum, self._echo_spectrum, mic_power)
+                kept = residual.gains(near_power, echo_power, mic_power, doubt[:, at // HOP])
+                talked = self._talked[:rows]
+                np.maximum(speech, _HELD * talked, out=talked)
+                switches[_BOTH] = residual.double_talk[:rows] * np.clip(_SURE * (talked - _UNSURE), _NONE, _ONE)
+            _synthesise(
+                gains, gains if cautious is None else cautious, kept, switches, at,
+                self._near, self._spectrum, self._tail, self._plain, self._heard, out,
+            )  # fmt: skip
+            np.maximum(self.speech[:rows], speech * self._heard.reshape(-1)[:rows], out=self.speech[:rows])
         return out
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Rows (mask or indices) back to silence, and those of the suppressors with them."""
-        for state in (self._near, self._echo, self._mic, self._spectrum, self._tail, self._plain):
+        for state in (self._near, self._echo, self._spectrum, self._echo_spectrum, self._tail, self._plain):
             reset_rows(state, rows)
         self.speech[rows] = self._talked[rows] = 0
         self._suppressor.reset(rows)
         if self._residual is not None:
             self._residual.reset(rows)
-
-
-def _kept_power(power: Array, gains: Array) -> Array:
-    """The part of the power (rows, BINS) in the voice's bins that the gains leave."""
-    voice = power[:, _VOICE_BEGINS:_VOICE_ENDS]
-    kept: Array = (voice * gains[:, _VOICE_BEGINS:_VOICE_ENDS] ** 2).sum(axis=1) / (voice.sum(axis=1) + np.float32(_LEAST_POWER))
-    return kept
 
 
 @kernel
@@ -160,27 +150,59 @@ def _spectrum(frame: Array, hop: Array, windowed: Array, re: Array, im: Array, s
 
 
 @kernel
+def _together(near: Array, echo: Array, power: Array) -> None:
+    """Powers (rows, BINS) of what the microphone heard: the canceller's error and its estimate of the echo again."""
+    squares = np.empty((BINS, LANES), np.float32)
+    for tile in range(tiles(power.shape[0])):
+        for k in range(BINS):
+            a = load(near, (tile, 0, k)) + load(echo, (tile, 0, k))
+            b = load(near, (tile, 1, k)) + load(echo, (tile, 1, k))
+            store(squares, k, a * a + b * b)
+        store_tile(power, tile, 0, squares)
+
+
+@kernel
 def _synthesise(
-    gains: Array, off: NDArray[np.bool_], at: int, frames: Array, spectra: Array, tails: Array, plains: Array, out: Array
-) -> None:
-    """Overlap-add of the spectra with their gains (rows, BINS); rows ``off`` (rows, 1) for the second time get their own samples."""
-    gain = np.empty((BINS, LANES), np.float32)
+    gains: Array, cautious: Array, kept: Array, switches: Array, at: int,
+    frames: Array, spectra: Array, tails: Array, plains: Array, heard: Array, out: Array,
+) -> None:  # fmt: skip
+    """Overlap-add of the spectra with their gains (rows, BINS): those against noise, nearer to the cautious ones in double talk, or what
+    is kept of residual echo, where that is less. Rows whose switches are off for the second time get their own samples. ``heard`` (tiles,
+    1, LANES) becomes how far the hop may count as speech: the less, the more of it was residual echo."""
+    gain, spared = np.empty((BINS, LANES), np.float32), np.empty((BINS, LANES), np.float32)
+    lesser = np.empty((BINS, LANES), np.float32)
+    switch = np.empty((_SWITCHES, LANES), np.float32)
     re, im = np.empty((BINS, LANES), np.float32), np.empty((BINS, LANES), np.float32)
     signal = np.empty((FRAME, LANES), np.float32)
     hop = np.empty((HOP, LANES), np.float32)
-    plain = np.zeros((1, LANES), np.float32)
     work = np.empty(WORK, np.float32)
     for tile in range(tiles(out.shape[0])):
         load_tile(gains, tile, 0, gain)
+        load_tile(cautious, tile, 0, spared)
+        load_tile(kept, tile, 0, lesser)
+        for part in range(_SWITCHES):
+            for lane in range(LANES):
+                row = tile * LANES + lane
+                switch[part, lane] = switches[part, row] if row < out.shape[0] else 1.0
+        noise, residual = load(switch, _NOISE), load(switch, _RESIDUAL)
+        both = load(switch, _BOTH) * noise * residual
+        whole, left = fill(_LEAST_POWER), fill(0.0)
         for k in range(BINS):
-            g = load(gain, k)
-            store(re, k, g * load(spectra, (tile, 0, k)))
-            store(im, k, g * load(spectra, (tile, 1, k)))
+            g, r = load(gain, k), select(residual > 0.5, load(lesser, k), 1.0)
+            a, b = load(spectra, (tile, 0, k)), load(spectra, (tile, 1, k))
+            g += both * (most(load(spared, k), g) - g)
+            g = least(select(noise > 0.5, g, 1.0), r)
+            store(re, k, g * a)
+            store(im, k, g * b)
+            if _VOICE_BEGINS <= k < _VOICE_ENDS:
+                power = a * a + b * b
+                whole += power
+                left += power * r * r
+        store(heard, (tile, 0), select(residual > 0.5, least(_ECHOING * left / whole, 1.0), 1.0))
         inverse(re, im, signal, work)
-        for lane in range(min(LANES, out.shape[0] - tile * LANES)):
-            plain[0, lane] = 1.0 if off[tile * LANES + lane, 0] else 0.0
-        still = load(plain, 0) * load(plains, (tile, 0)) > 0.0
-        store(plains, (tile, 0), load(plain, 0))
+        plain = select(noise + residual > 0.5, 0.0, 1.0)
+        still = plain * load(plains, (tile, 0)) > 0.0
+        store(plains, (tile, 0), plain)
         for n in range(HOP):
             added = load(tails, (tile, n)) + SINE[n] * load(signal, n)
             store(hop, n, select(still, load(frames, (tile, n)), added))
@@ -368,4 +390,4 @@ _NONE, _ONE = np.float32(0), np.float32(1)
 _SURE, _UNSURE = np.float32(4), np.float32(0.1)  # probability of speech: from there on there is some, a quarter more and it is sure
 _HELD = np.float32(0.95)  # of that probability from hop to hop: a voice is not gone with a syllable
 _ECHOING = np.float32(4)  # a hop of which less than a quarter is left is the less speech the less is left
-_OFF = np.zeros((1, 1), np.bool_)
+_NOISE, _RESIDUAL, _BOTH, _SWITCHES = 0, 1, 2, 3  # per row: is it on, and how surely is there double talk
