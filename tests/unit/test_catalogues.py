@@ -164,10 +164,11 @@ NOT_FOR_PAGES = {
     # What the exchange might ask wrongly of the media plane: its failure ends a call, and the page hears an end reason.
     *("bad_gain", "bad_socket", "digits_full", "leg_exists", "no_events", "no_socket", "room_exists", "room_full"),
     *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call"),
+    *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said when the server starts, and to who never signed in.
-    *("port_unavailable", "handshake_timeout"),
+    *("port_unavailable", "handshake_timeout", "no_worker"),
 }
 
 
