@@ -119,12 +119,12 @@ class StoreSection(_Section):
 
 
 class VoiceSection(_Section):
-    """What is done to the voices of legs that are decoded anyway. ``auto``: phones always, browsers where something is left to do."""
+    """What is done to the voices of legs that are decoded anyway. ``auto``: phones, and browsers where something is left to do."""
 
     echo: Literal["auto", "on", "off"] = "auto"
     """Take out the echo of what the leg heard."""
     noise: Literal["auto", "on", "off"] = "auto"
-    """Lower what is no voice."""
+    """Lower what is no voice. ``auto`` leaves clean voices alone."""
     suppressor: Literal["learned", "classical"] = "learned"
     """What tells voices from noise and echo: the trained network, or an estimator alone, which takes less of both and of the processor."""
     gain: Literal["auto", "on", "off"] = "auto"

@@ -1,8 +1,9 @@
 """What is done to one leg's voice, decided anew each second.
 
-A stage that is ``on`` or ``off`` stays so. ``auto`` takes care of phones always. A browser has processing of its own, which sees the
-loudspeaker: there a stage is switched on where something is left for it to do, and off again when there was nothing for ten seconds.
-An echo that was found once is looked after until the leg is decoded no longer.
+A stage that is ``on`` or ``off`` stays so. ``auto`` takes care of the echo and the level of phones always, and of their noise but for
+phones without an echo that were quiet for ten seconds: no suppression leaves a clean voice quite as it was. A browser has processing of
+its own, which sees the loudspeaker: there a stage is switched on where something is left for it to do, and off again when there was
+nothing for ten seconds. An echo that was found once is looked after until the leg is decoded no longer.
 """
 
 from dataclasses import dataclass
@@ -46,14 +47,17 @@ class VoiceCare:
 
     def __init__(self, settings: VoiceSettings, kind: str) -> None:
         self._settings = settings
-        self._always = kind == "phone"
+        self._phone = kind == "phone"
         self._echo = False
-        self._noise_until_s = self._gain_until_s = -1.0
+        self._noise_until_s: float | None = None
+        self._gain_until_s = -1.0
 
     def stages(self, condition: Condition, now_s: float) -> Stages:
         """What is to be done from now on."""
         settings = self._settings
         self._echo = self._echo or condition.has_echo
+        if self._noise_until_s is None:
+            self._noise_until_s = now_s + _PATIENCE_S if self._phone else now_s
         noise, speech = condition.noise_dbfs, condition.speech_dbfs
         if noise is not None and speech is not None:
             if noise > _NOISY_DBFS and speech - noise < _NOISY_SNR_DB:
@@ -62,10 +66,11 @@ class VoiceCare:
                 self._gain_until_s = now_s + _PATIENCE_S
         return Stages(
             high_pass=True,
-            echo=self._wanted(settings.echo, self._echo),
-            noise=self._wanted(settings.noise, now_s < self._noise_until_s),
-            gain=self._wanted(settings.gain, now_s < self._gain_until_s),
+            echo=_wanted(settings.echo, self._phone or self._echo),
+            noise=_wanted(settings.noise, (self._phone and self._echo) or now_s < self._noise_until_s),
+            gain=_wanted(settings.gain, self._phone or now_s < self._gain_until_s),
         )
 
-    def _wanted(self, switch: Switch, needed: bool) -> bool:
-        return switch == "on" or (switch == "auto" and (self._always or needed))
+
+def _wanted(switch: Switch, needed: bool) -> bool:
+    return switch == "on" or (switch == "auto" and needed)

@@ -13,9 +13,23 @@ ECHOING = Condition(has_echo=True, noise_dbfs=-70.0, speech_dbfs=-24.0)
 BARE = Stages(high_pass=True, echo=False, noise=False, gain=False)
 
 
-def test_a_phone_is_always_taken_care_of() -> None:
+def test_a_phone_is_taken_care_of_from_the_beginning() -> None:
     care = VoiceCare(VoiceSettings(), "phone")
-    assert care.stages(UNKNOWN, 0.0) == Stages() == care.stages(FINE, 1.0)
+    assert care.stages(UNKNOWN, 100.0) == Stages() == care.stages(FINE, 101.0)
+
+
+def test_a_phone_in_a_quiet_place_keeps_its_voice_as_it_is() -> None:
+    care = VoiceCare(VoiceSettings(), "phone")
+    for now, condition in ((100.0, UNKNOWN), (101.0, NOISY), (105.0, FINE)):
+        assert care.stages(condition, now).noise
+    assert care.stages(FINE, 111.0) == Stages(noise=False)
+    assert care.stages(NOISY, 112.0) == Stages() == care.stages(FINE, 121.9)
+
+
+def test_noise_suppression_stays_where_a_phone_has_an_echo() -> None:
+    care = VoiceCare(VoiceSettings(), "phone")
+    care.stages(ECHOING, 100.0)
+    assert care.stages(FINE, 200.0) == Stages()
 
 
 def test_a_browser_is_left_alone_while_nothing_is_wrong() -> None:
