@@ -116,7 +116,7 @@ class WorkerProcess:
             raise WorkerLost(self._why)
         if len(self._waiting) >= MOST_COMMANDS and not isinstance(command, CloseLeg | CloseRoom):
             self._refused += 1
-            raise MediaRefusal("worker_busy", f"The media worker has {MOST_COMMANDS} commands waiting: try again later.")
+            raise MediaRefusal("worker_full", f"The media worker has {MOST_COMMANDS} commands waiting: try again later.")
         number = next(self._numbers)
         answer: asyncio.Future[AnyResult] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer

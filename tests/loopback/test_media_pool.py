@@ -120,7 +120,7 @@ async def test_a_worker_with_too_much_waiting_refuses_but_never_a_close_and_its_
     await asyncio.sleep(0)
     with pytest.raises(msg.MediaRefusal) as refusal:
         await process.perform(msg.OpenRoom(room_id="one more"))
-    assert refusal.value.code == "worker_busy"
+    assert refusal.value.code == "worker_full"
     asked.append(asyncio.ensure_future(process.perform(msg.CloseRoom(room_id="0"))))
     await asyncio.sleep(0)
     assert not any(answer.done() for answer in asked)
