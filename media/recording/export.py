@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dsp.jitter import JitterSettings
 from media.codec import to_pcm16
+from media.libopus import packet_samples
 from media.playout import Playout
 from media.recording import ogg
 from media.recording.records import Recorded, Side
@@ -95,8 +96,8 @@ def side_packets(recorded: Recorded, side: Side) -> Iterator[tuple[bytes, int]]:
             raise ValueError(f"this side was spoken in {stream.codec.name} and not only in Opus: write WAV")
         expected, opening = None, True
         for packet in stream.packets:
-            samples = ogg.packet_samples(packet.payload)
-            if not samples:
+            samples = packet_samples(packet.payload, ogg.RATE_HZ)
+            if samples <= 0:
                 continue
             start = round(packet.start_s * ogg.RATE_HZ)
             gap = start - position
@@ -105,9 +106,10 @@ def side_packets(recorded: Recorded, side: Side) -> Iterator[tuple[bytes, int]]:
             if gap > (_DRIFTED_SAMPLES if packet.timestamp == expected else 0):
                 away = not last or gap > _MENDED_S * ogg.RATE_HZ or (opening and stream.behind_pause)
                 filler = ogg.SILENCE if away else ogg.lost_packet(last)
-                for _ in range(round(gap / ogg.frame_samples(filler))):
-                    yield filler, ogg.frame_samples(filler)
-                    position += ogg.frame_samples(filler)
+                made_up = packet_samples(filler, ogg.RATE_HZ)
+                for _ in range(round(gap / made_up)):
+                    yield filler, made_up
+                    position += made_up
             yield packet.payload, samples
             position += samples
             last, expected, opening = packet.payload, packet.timestamp + samples, False

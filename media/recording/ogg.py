@@ -16,26 +16,7 @@ SILENCE = b"\xf8\xff\xfe"
 _PAGE = Struct("<4sBBqIIIB")
 _CRC_OFFSET = 22
 _PAGE_SAMPLES = RATE_HZ
-_FRAMES = ((480, 960, 1_920, 2_880), (480, 960), (120, 240, 480, 960))
 _MIRRORED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
-
-
-def frame_samples(payload: bytes) -> int:
-    """Samples at 48 kHz in each frame of a packet (RFC 6716, section 3.1)."""
-    config = payload[0] >> 3
-    if config < 12:
-        return _FRAMES[0][config % 4]
-    return _FRAMES[1][config % 2] if config < 16 else _FRAMES[2][config % 4]
-
-
-def packet_samples(payload: bytes) -> int:
-    """Samples at 48 kHz in a packet, 0 for one that is none."""
-    if not payload:
-        return 0
-    code = payload[0] & 3
-    frames = (1, 2, 2, payload[1] & 0x3F if len(payload) > 1 else 0)[code]
-    samples = frames * frame_samples(payload)
-    return samples if samples <= 0.12 * RATE_HZ else 0
 
 
 def lost_packet(previous: bytes) -> bytes:
