@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.lanes import LANES, Array, fill, kernel, least, load, load_tile, log2, most, select, store
+from dsp.spectrum import BINS
 
-BINS = 161
 BANDS = 40
 INPUTS = BINS + 3 * BANDS
 
@@ -27,8 +27,6 @@ HEIGHT_MOST = np.float32(3.0)
 PRIOR_MOST = np.float32(1.02)
 """Of a classical gain: its logarithm of odds reaches 4."""
 _POWER_MOST = np.float32(1e12)
-
-
 _LOG10_OF_2, _LN_OF_2 = np.float32(np.log10(2)), np.float32(np.log(2))
 
 

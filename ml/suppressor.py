@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.lanes import LANES, Array, exp2, fill, kernel, least, load, load_tile, log2, most, reset_rows, store, store_tile, tiles
+from dsp.spectrum import BINS
 from dsp.suppress import LogSpectralSuppressor
-from ml.features import BINS, INPUTS, describe
+from ml.features import INPUTS, describe
 
 _LEAST = np.float32(1e-3)
 _LOG2_OF_E = np.float32(np.log2(np.e))
@@ -52,13 +53,14 @@ class Suppressor:
         self._out = np.zeros((count, len(self._w["leave_bias"]), LANES), np.float32)
         self._speech = np.zeros((count, 1, LANES), np.float32)
         self._shares = np.zeros((count, 3, LANES), np.float32)
+        self._states = (self._level, self._floor, self._units, self._speech, self._shares)
         self.cautious: Array | None = None
         self.speech: Array = self._speech.reshape(-1)[:capacity]
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Bring ``rows`` (mask (capacity,) or indices) to their first state."""
         self._classical.reset(rows)
-        for state in (self._level, self._floor, self._units, self._speech, self._shares):
+        for state in self._states:
             reset_rows(state, rows)
 
     def gains(self, near_power: Array, echo_power: Array) -> Array:
@@ -85,7 +87,7 @@ class Suppressor:
         _product(w["leave_weight"], w["leave_bias"], units, self._hidden, out)
         _leave(near_power, out, inputs, self._height, self._odds, w["own"], classical, self._speech, self._shares, gains)
         if rows % LANES:
-            for state in (self._level, self._floor, self._units, self._speech, self._shares):
+            for state in self._states:
                 state[count - 1, :, rows % LANES :] = 0
         return gains
 

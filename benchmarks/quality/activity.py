@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import Samples
-from benchmarks.quality.noise import estimators
 from benchmarks.report import Row
 from benchmarks.scenes import NoisyMix, noisy_mixes
 from dsp.activity import DELAY_HOPS, Activity
 from dsp.spectrum import HOP
 from dsp.suppress import PostFilter, Suppressor
+from ml.suppressor import Suppressor as LearnedSuppressor
 
 if TYPE_CHECKING:
     from benchmarks.dsp_quality import Bench
@@ -39,9 +39,10 @@ def rows(bench: "Bench") -> list[Row]:
     for snr_db in _SNRS_DB[2:3] if bench.quick else _SNRS_DB:
         mixes = noisy_mixes(bench.corpus, snr_db, most=2 if bench.quick else _MIXES)
         noisy = [mix.noisy for mix in mixes]
-        ours = {"classical": rates(mixes, active(noisy))}
-        if "learned" in estimators():
-            ours["with the learned suppressor"] = rates(mixes, active(noisy, estimators()["learned"]))
+        ours = {
+            "classical": rates(mixes, active(noisy)),
+            "with the learned suppressor": rates(mixes, active(noisy, LearnedSuppressor)),
+        }
         peers = {name: rates(mixes, [peer.speech(one, 16_000) > 0.5 for one in noisy]) for name, peer in bench.peers.detectors.items()}
         for name, mine in ours.items():
             aims = (">= 0.98", "<= 0.25") if snr_db == 5.0 and name == list(ours)[-1] else ("", "")

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from dsp.echo import EchoFilter
+from dsp.spectrum import HOP
 from ml.training import rooms
 from ml.training.speech import RATE_HZ, Pcm, Samples, Voice
 
 Array = NDArray[np.float32]
 
-HOP = 160
-WINDOW = 320
-BINS = 161
 TALKING_RMS = 0.07
 """Of near speech while it lasts; all other levels are relative to it."""
 _KNOTS = 12

@@ -1,4 +1,4 @@
-"""The suppressor's network in PyTorch, its loss and its export; :mod:`ml.suppressor` is the same network in numpy."""
+"""The suppressor's network in PyTorch, its loss and its export; :mod:`ml.suppressor` is the same network at run time."""
 
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dsp.lanes import LANES, reset_rows, tiles
+from dsp.spectrum import BINS, FRAME, HOP
 from dsp.suppress import LogSpectralSuppressor
-from ml.features import BINS, INPUTS, describe
-from ml.training.mixtures import HOP, WINDOW
+from ml.features import INPUTS, describe
 
 _COMPRESSION = 0.3
 _EPSILON = 1e-6
@@ -103,7 +103,7 @@ class Description:
 
 def spectra(x: torch.Tensor) -> torch.Tensor:
     """Sine-window spectra of ``x`` (rows, samples), complex64 (rows, hops, bins)."""
-    return torch.fft.rfft(x.unfold(1, WINDOW, HOP) * _sine())
+    return torch.fft.rfft(x.unfold(1, FRAME, HOP) * _sine())
 
 
 def power(spectrum: torch.Tensor) -> torch.Tensor:
@@ -163,7 +163,7 @@ def export(weights: dict[str, torch.Tensor], path: Path) -> None:
 
 
 def _sine() -> torch.Tensor:
-    return torch.sin(torch.pi * (torch.arange(WINDOW, dtype=torch.float32) + 0.5) / WINDOW)
+    return torch.sin(torch.pi * (torch.arange(FRAME, dtype=torch.float32) + 0.5) / FRAME)
 
 
 def _weights() -> torch.Tensor:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import ml
+from dsp.spectrum import BINS
 from dsp.suppress import LogSpectralSuppressor
-from ml.features import BANDS, BINS
+from ml.features import BANDS
 from ml.suppressor import Suppressor
 from tests.kit.speech import speech
 
