@@ -6,12 +6,13 @@ import json
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import uvloop
 
-from api.config import ConfigError, Settings
+from api.command_settings import ConfigFile, load
+from api.config import Settings
 from api.demo_call.command import demo_call
 from api.recording_command import recording_app
 
@@ -20,16 +21,6 @@ app = typer.Typer(
 )
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in.")
 app.add_typer(user_app, name="user")
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML settings; default: centralita.toml where it exists.")]
-
-
-def _load(config: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
-    try:
-        return Settings.load(config, overrides=overrides)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(2) from None
 
 
 @app.command()
@@ -49,7 +40,7 @@ def serve(
     from media.messages import MediaRefusal
     from pbx.transport import SipPortTaken
 
-    settings = _load(
+    settings = load(
         config,
         {
             "server.host": host,
@@ -89,18 +80,16 @@ async def _serve(settings: Settings) -> None:
 @app.command("config")
 def show_config(config: ConfigFile = None) -> None:
     """Print the effective settings; secrets are masked."""
-    print(json.dumps(_load(config).masked(), indent=2))
+    print(json.dumps(load(config).masked(), indent=2))
 
 
 @app.command()
 def prepare() -> None:
     """Compile the sound kernels for this processor, so that the first start finds them on disk."""
-    from media.rehearsal import rehearse_sound
-    from media.voice_care import VoiceSettings
-    from media.voices import Voices
+    from media.rehearsal import load_kernels
     from ml.suppressor import Suppressor
 
-    rehearse_sound(Voices(VoiceSettings(), 1, Suppressor))
+    load_kernels(Suppressor)
 
 
 @user_app.command("add")
@@ -116,7 +105,7 @@ def add_user(
 
     from api.store import Store, StoreUnavailable
 
-    settings = _load(config)
+    settings = load(config)
 
     async def add() -> None:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)

@@ -21,15 +21,13 @@ def main(level: str, form: str, suppressor: str) -> None:
     import uvloop
 
     from api import logs
-    from media.rehearsal import rehearse_sound
-    from media.voice_care import VoiceSettings
-    from media.voices import Voices
+    from api.media_plane import suppressor_maker
+    from media.rehearsal import load_kernels
     from media.worker_service import WorkerService
-    from ml.suppressor import Suppressor
 
     logs.set_up(level, form)
-    make_suppressor = Suppressor if suppressor == "learned" else None
-    rehearse_sound(Voices(VoiceSettings(), 1, make_suppressor))  # a spare does it before it is needed
+    make_suppressor = suppressor_maker(suppressor)
+    load_kernels(make_suppressor)  # a spare does it before it is needed
 
     async def serve() -> None:
         await WorkerService(socket.socket(fileno=0), make_suppressor).run()

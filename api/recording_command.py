@@ -6,20 +6,11 @@ from typing import Annotated
 
 import typer
 
-from api.config import ConfigError, Settings
+from api.command_settings import ConfigFile, load
 
 recording_app = typer.Typer(no_args_is_help=True, help="Recordings of calls.")
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML settings; default: centralita.toml where it exists.")]
 File = Annotated[Path, typer.Argument(help="A .rec file; its manifest lies beside it.")]
-
-
-def _settings(config: Path | None) -> Settings:
-    try:
-        return Settings.load(config)
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
 
 
 def _refused(error: Exception) -> typer.Exit:
@@ -41,7 +32,7 @@ def check(
 
     checkpoint = Checkpoint(entries, digest) if entries is not None and digest is not None else None
     try:
-        ring = KeyRing(_settings(config).recording_keys())
+        ring = KeyRing(load(config).recording_keys())
         found = faults(file, ring.public_keys, checkpoint)
         recorded = read_recording(file, ring)
     except (OSError, ValueError) as error:
@@ -70,7 +61,7 @@ def export(
     if to.suffix not in (".wav", ".opus") or side not in (None, "said", "heard") or (side and to.suffix == ".wav"):
         raise _refused(ValueError("give NAME.wav or NAME.opus; --side said or --side heard goes with .opus alone"))
     try:
-        ring = KeyRing(_settings(config).recording_keys())
+        ring = KeyRing(load(config).recording_keys())
         recorded = read_recording(file, ring)
         manifest.append(file, ring, "exported", at_unix_s=time.time(), who=(by,), details={"as": to.suffix[1:]})
         if to.suffix == ".wav":
@@ -92,7 +83,7 @@ def rewrap_all(config: ConfigFile = None) -> None:
     from media.recording.keys import KeyRing
     from media.recording.retention import SUFFIX
 
-    settings = _settings(config)
+    settings = load(config)
     try:
         ring = KeyRing(settings.recording_keys())
         paths = list(settings.recordings_folder.glob(f"*{SUFFIX}"))

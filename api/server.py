@@ -19,7 +19,7 @@ from api.accounts import Accounts
 from api.browser_legs import BrowserLegs
 from api.config import Settings
 from api.exchange import Exchange
-from api.media_plane import MediaPlane
+from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.page_requests import PageRequests
 from api.phone_legs import PhoneLegs
@@ -33,7 +33,6 @@ from media.recording.recordings import RecordingSettings
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
-from ml.suppressor import Suppressor
 from pbx.loopback import LoopbackTrunk
 from pbx.routing import DialPlan, NumberStyle, Routing
 from pbx.sip_settings import SipTransport, SipTrunkSettings
@@ -226,8 +225,8 @@ async def _media_plane(
     """One worker in this process, or a pool of processes."""
     workers, suppressor = settings.media.worker_count, settings.media.voice.suppressor
     if not workers:
-        make_suppressor = Suppressor if suppressor == "learned" else None
-        worker = await stack.enter_async_context(MediaWorker(_media(settings), on_event, make_suppressor=make_suppressor))
+        made = MediaWorker(_media(settings), on_event, make_suppressor=suppressor_maker(suppressor))
+        worker = await stack.enter_async_context(made)
         metrics.watch_media(lambda: worker.counters, lambda: worker.gauges)
         return worker
     command = (sys.executable, "-m", "api.media_process", settings.log.level, settings.log.format, suppressor)

@@ -6,12 +6,15 @@ loaded; on a machine's very first start it would wait half a minute for the comp
 
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
+from dsp.suppress import Suppressor
 from media.digits import ToneHearing
 from media.icelite import IcePort
 from media.playout import rehearse as rehearse_playout
+from media.voice_care import VoiceSettings
 from media.voices import Voices
 from rooms.audio import KNOWN_CODECS, PCMA
 
@@ -40,10 +43,9 @@ _OFFER = "\r\n".join(
         "",
     )
 )
-
+_LONG_S = 3.0
 
 log = structlog.get_logger()
-_LONG_S = 3.0
 
 
 def rehearse(port: IcePort, voices: Voices) -> None:
@@ -51,10 +53,15 @@ def rehearse(port: IcePort, voices: Voices) -> None:
     peer = port.open_peer(lambda packet, now_s: None, lambda packet, now_s: None, lambda state, detail: None)
     peer.answer(_OFFER, tuple(KNOWN_CODECS))
     peer.close()
-    rehearse_sound(voices)
+    _pass_sound(voices)
 
 
-def rehearse_sound(voices: Voices) -> None:
+def load_kernels(make_suppressor: Callable[[int], Suppressor] | None) -> None:
+    """The part of it that needs no worker yet: what is compiled is loaded, and compiled where this machine has not done it."""
+    _pass_sound(Voices(VoiceSettings(), 1, make_suppressor))
+
+
+def _pass_sound(voices: Voices) -> None:
     """Bring every compiled kernel of a leg to memory, and to disk where this machine has not compiled it yet."""
     hint = "only a first start compiles; the next one loads what was compiled"
     long = threading.Timer(_LONG_S, lambda: log.info("voices.compiling", hint=hint))
