@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from api.demo_call.baresip import PhoneSettings, phone
+from api.demo_call.baresip import Phone, PhoneSettings, phone
 from api.demo_call.kamailio import kamailio
 from api.demo_call.process import ChildProcess, free_port
-from api.demo_call.server import write_settings
+from api.demo_call.server import Server, write_settings
 from api.demo_call.speech import sentence
 from tests.kit.browser import person, tone_file
 from tests.kit.hub import Client
@@ -80,9 +80,11 @@ def stored(data_dir: Path) -> list[dict[str, Any]]:
     return rows
 
 
-async def test_a_live_call_ends_with_bye_and_a_record_on_sigterm(tmp_path: Path) -> None:
+@asynccontextmanager
+async def call_through_a_pbx(directory: Path, settings: dict[str, Any]) -> AsyncIterator[tuple[Server, Phone, Client]]:
+    """A server of these settings, a phone, and the page between which a call is live, through a registrar."""
     users = {"1002": "pw1002", "centralita": "pwours"}
-    async with kamailio(tmp_path / "kamailio", users) as pbx:
+    async with kamailio(directory / "kamailio", users) as pbx:
         sip = {"enabled": True, "server": pbx.host, "port": pbx.port, "domain": "pbx.test", "extension": "1001"}
         sip |= {"auth_id": "centralita", "password": "pwours", "listen_host": "127.0.0.1"}
         phone_settings = PhoneSettings(
@@ -90,21 +92,26 @@ async def test_a_live_call_ends_with_bye_and_a_record_on_sigterm(tmp_path: Path)
             password="pw1002",
             proxy=(pbx.host, pbx.port),
             codecs=("pcma",),
-            speech=sentence("en-vm-intro", tmp_path / "speech.wav").wav,
+            speech=sentence("en-vm-intro", directory / "speech.wav").wav,
             answers=True,
         )
-        async with running_server(tmp_path / "server", {"sip": sip}) as server:
+        async with running_server(directory / "server", {"sip": sip, **settings}) as server:
             await server.line_is_up("pbx")
             async with (
-                phone(tmp_path / "phone", phone_settings) as telephone,
+                phone(directory / "phone", phone_settings) as telephone,
                 page(server.url, server.user, server.password) as client,
             ):
                 assert "ok" in await client.ask("call.dial", {"number": "1002"})
                 await telephone.event("CALL_ESTABLISHED")
                 await call_is(client, "live")
-                assert await asyncio.wait_for(server.process.stop(signal.SIGTERM), ENDS_WITHIN_S) == 0
-                await telephone.event("CALL_CLOSED")
-                ended = await call_is(client, "ended")
+                yield server, telephone, client
+
+
+async def test_a_live_call_ends_with_bye_and_a_record_on_sigterm(tmp_path: Path) -> None:
+    async with call_through_a_pbx(tmp_path, {}) as (server, telephone, client):
+        assert await asyncio.wait_for(server.process.stop(signal.SIGTERM), ENDS_WITHIN_S) == 0
+        await telephone.event("CALL_CLOSED")
+        ended = await call_is(client, "ended")
     assert ended["reason"] == "server_stopped"
     (call,) = stored(server.data_dir)
     assert (call["state"], call["end_reason"]) == ("ended", "server_stopped")
@@ -221,43 +228,26 @@ async def test_a_call_talks_on_by_itself_after_its_media_worker_was_killed(tmp_p
         os.kill(json.loads(up.group())["pid"], signal.SIGKILL)
         someone.page.set_default_timeout(1_000 * WORKERS_START_WITHIN_S)  # the spare may still be warming up
         await someone.page.wait_for_function(f"(former) => {peer}?.id !== former && {peer}?.state.value === 'up'", arg=former)
-        await someone.page.wait_for_function(f"async () => (await {peer}.counters()).inbound?.packetsReceived > 25")
+        heard = f"""async () => {{
+          while (!((await {peer}.counters()).inbound?.packetsReceived > 25)) await new Promise((resume) => setTimeout(resume, 100));
+        }}"""
+        await asyncio.wait_for(someone.page.evaluate(heard), WORKERS_START_WITHIN_S)
         assert await someone.page.query_selector("[data-call-id][data-state=live][data-media=up]")
         assert await process.stop(within_s=STARTS_WITHIN_S) == 0
     assert [call["end_reason"] for call in stored(tmp_path / "data")] == ["server_stopped"]
 
 
 async def test_a_phone_is_kept_through_one_death_of_its_media_worker_and_told_bye_at_the_second(tmp_path: Path) -> None:
-    users = {"1002": "pw1002", "centralita": "pwours"}
-    async with kamailio(tmp_path / "kamailio", users) as pbx:
-        sip = {"enabled": True, "server": pbx.host, "port": pbx.port, "domain": "pbx.test", "extension": "1001"}
-        sip |= {"auth_id": "centralita", "password": "pwours", "listen_host": "127.0.0.1"}
-        phone_settings = PhoneSettings(
-            extension="1002",
-            password="pw1002",
-            proxy=(pbx.host, pbx.port),
-            codecs=("pcma",),
-            speech=sentence("en-vm-intro", tmp_path / "speech.wav").wav,
-            answers=True,
-        )
-        async with running_server(tmp_path / "server", {"sip": sip, "media": {"workers": 1}}) as server:
-            await server.line_is_up("pbx")
-            async with (
-                phone(tmp_path / "phone", phone_settings) as telephone,
-                page(server.url, server.user, server.password) as client,
-            ):
-                assert "ok" in await client.ask("call.dial", {"number": "1002"})
-                await telephone.event("CALL_ESTABLISHED")
-                await call_is(client, "live")
-                first = (await server.process.said(r'"pid": (\d+).*"worker.up"', STARTS_WITHIN_S)).group(1)
-                os.kill(int(first), signal.SIGKILL)
-                second = (await server.process.said(rf'"pid": (?!{first}\b)(\d+).*"worker.up"', WORKERS_START_WITHIN_S)).group(1)
-                assert not [notice for notice in await client.told("call.state") if notice["state"] == "ended"]
-                os.kill(int(second), signal.SIGKILL)
-                await telephone.event("CALL_CLOSED")
-                ended = await call_is(client, "ended")
-                assert ended["reason"] == "media_lost"
-                assert "media worker" in ended["detail"]
+    async with call_through_a_pbx(tmp_path, {"media": {"workers": 1}}) as (server, telephone, client):
+        first = (await server.process.said(r'"pid": (\d+).*"worker.up"', STARTS_WITHIN_S)).group(1)
+        os.kill(int(first), signal.SIGKILL)
+        second = (await server.process.said(rf'"pid": (?!{first}\b)(\d+).*"worker.up"', WORKERS_START_WITHIN_S)).group(1)
+        assert not [notice for notice in await client.told("call.state") if notice["state"] == "ended"]
+        os.kill(int(second), signal.SIGKILL)
+        await telephone.event("CALL_CLOSED")
+        ended = await call_is(client, "ended")
+        assert ended["reason"] == "media_lost"
+        assert "media worker" in ended["detail"]
     (call,) = stored(server.data_dir)
     assert (call["state"], call["end_reason"]) == ("ended", "media_lost")
 
