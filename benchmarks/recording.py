@@ -20,6 +20,7 @@ from media.reports import Reports
 from media.sender import RtpSender
 from media.voice_care import VoiceSettings
 from media.voices import Voices
+from media.wire import PythonWire
 from rooms.audio import OPUS, PCMA, AudioCodec
 
 _FRAME_S = 0.02
@@ -29,6 +30,9 @@ _PAYLOAD_BYTES = {"pcma": 160, "opus": 80}
 
 class _Nowhere:
     """A transport that sends nothing."""
+
+    def __init__(self) -> None:
+        self.path = PythonWire().path(lambda packet, now_s: None, secure=False)
 
     def send_rtp(self, packet: bytes) -> None:
         """Gone."""
@@ -62,7 +66,7 @@ class _Call:
     def record(self, wanted: bool) -> None:
         leg = self._legs[0]
         self._recording.tell("resume" if wanted else "pause", time.monotonic())
-        leg.tap_said, leg.tap_heard = (self._recording.said, self._recording.heard) if wanted else (None, None)
+        leg.tap(*(self._recording.said, self._recording.heard) if wanted else (None, None))
 
     def speak(self, frame: int, now_s: float) -> None:
         """Both sides' packets of 20 ms."""
@@ -83,7 +87,7 @@ def _leg(leg_id: str, codec: AudioCodec) -> Leg:
         Reports("bench", unix_offset_s=0.0, interval_s=2.5, first_s=0.0),
         dict.fromkeys(COUNTERS, 0),
         on_digit=lambda digit: None,
-        on_codec=lambda: None,
+        on_change=lambda: None,
     )
     leg.attach(_Nowhere())
     leg.connected = True

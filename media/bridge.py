@@ -61,6 +61,7 @@ class Bridge:
         leg = self.legs.pop(leg_id)
         leg.joined, leg.route = False, None
         self._stop_mixing(leg)
+        leg.offload()
         self._gains = {pair: gain for pair, gain in self._gains.items() if leg_id not in pair}
         self.replan()
 
@@ -95,6 +96,7 @@ class Bridge:
         except ValueError as error:
             raise MediaRefusal("bad_digits", f"Not sent: {error}.") from None
         self.ticking = True
+        self._offload()
         if taken < len(digits):
             raise MediaRefusal("digits_full", f"Only {taken} of {len(digits)} digits were taken, the queue is full: send the rest later.")
 
@@ -128,6 +130,11 @@ class Bridge:
         else:
             self._mix(joined)
         self.ticking = mixing or self._busy()
+        self._offload()
+
+    def _offload(self) -> None:
+        for leg in self.legs.values():
+            leg.offload()
 
     def _busy(self) -> bool:
         return any(leg.sound is not None or leg.digits.busy for leg in self.legs.values())
@@ -199,4 +206,6 @@ class Bridge:
                 leg.play(leg.sound.frame(), tick_s)
             else:
                 leg.send_digit(tick_s)
-        self.ticking = self.mixing or self._busy()
+        ticked, self.ticking = self.ticking, self.mixing or self._busy()
+        if ticked and not self.ticking:
+            self._offload()

@@ -33,10 +33,10 @@ class _Tapped:
         return self.leg.tap_said is not None
 
     def open(self) -> None:
-        self.leg.tap_said, self.leg.tap_heard = self.recording.said, self.recording.heard
+        self.leg.tap(self.recording.said, self.recording.heard)
 
     def close(self) -> None:
-        self.leg.tap_said = self.leg.tap_heard = None
+        self.leg.tap(None, None)
 
 
 class CallRecordings:

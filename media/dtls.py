@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
-import pylibsrtp
 from aiortc import RTCIceTransport
 from aiortc.rtcdtlstransport import (
     SRTP_PROFILES,
@@ -21,10 +20,9 @@ from aiortc.rtcdtlstransport import (
     State,
 )
 
+from media.srtp import SrtpSessions
+
 FINGERPRINT_ALGORITHMS = tuple(X509_DIGEST_ALGORITHMS)
-MAX_PLAIN_BYTES = 1_500 - 148  # pylibsrtp's buffer less SRTCP's longest trailer
-_MAX_CIPHER_BYTES = 1_500
-SrtpError = pylibsrtp.Error
 
 
 class DtlsFailure(Exception):
@@ -140,12 +138,9 @@ class DtlsLink:
         if not self._closing:
             self._on_closed()
 
-    def sessions(self) -> tuple[Callable[[bytes], bytes], ...]:
-        """After the handshake: unprotect RTP, unprotect RTCP, protect RTP, protect RTCP. Each raises ``SrtpError`` on a bad packet
-        and ValueError on one longer than ``MAX_PLAIN_BYTES`` or an Ethernet frame.
-        """
-        received, sent = self._transport._rx_srtp, self._transport._tx_srtp
-        return received.unprotect, received.unprotect_rtcp, sent.protect, sent.protect_rtcp
+    def sessions(self) -> SrtpSessions:
+        """After the handshake."""
+        return SrtpSessions(self._transport._rx_srtp, self._transport._tx_srtp)
 
     async def close(self) -> None:
         """Say goodbye (close_notify) and end the receiving task. Idempotent."""

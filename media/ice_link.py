@@ -1,7 +1,7 @@
 """One browser's side of the shared port: its credentials, its validated addresses, the one selected, and its DTLS datagrams.
 
 An ICE-lite agent (RFC 8445, section 2.5) sends no checks; it learns every address from authenticated checks. The addresses are kept
-per socket ("wire"), because an answer must leave from the address that was asked.
+per socket ("side"), because an answer must leave from the address that was asked.
 """
 
 import asyncio
@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from media.wire import Address, Path, WireSocket
+
 MAX_ADDRESSES = 16
 MAX_QUEUED_DTLS = 32
-Address = tuple[str, int]
 
 
-class Wire(Protocol):
-    """One UDP socket of the port."""
+class Side(Protocol):
+    """One local address of the port."""
 
-    def send(self, datagram: bytes, address: Address) -> None: ...
+    socket: WireSocket
 
     def forget(self, address: Address) -> None: ...
 
@@ -47,21 +48,21 @@ _ICE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 class IceLink:
     """The datagram path of one peer.
 
-    ``on_media(datagram, now_s)`` gets what may be SRTP or SRTCP; ``on_selected()`` runs at the first address.
-    ``heard_s``: monotonic time of the last valid check or authenticated packet; None before the first check.
+    ``path`` takes the packets of its addresses and is directed to the selected one; ``on_selected()`` runs at the first address.
+    ``heard_s``: monotonic time of the last valid check, or authenticated packet that was handed over; None before the first check.
     """
 
-    def __init__(self, on_media: Callable[[bytes, float], None], on_selected: Callable[[], None]) -> None:
-        self.on_media = on_media
+    def __init__(self, path: Path, on_selected: Callable[[], None]) -> None:
+        self.path = path
         self._on_selected = on_selected
         self.credentials = Credentials.fresh()
         self.previous: Credentials | None = None  # valid until the first check under the new ones
-        self.addresses: OrderedDict[tuple[Wire, Address], None] = OrderedDict()
+        self.addresses: OrderedDict[tuple[Side, Address], None] = OrderedDict()
         self.heard_s: float | None = None
         self.moves = 0
         self.dropped_dtls = 0
         self.unsent = 0
-        self._wire: Wire | None = None
+        self._side: Side | None = None
         self._address: Address | None = None
         self._datagrams: deque[bytes] = deque()
         self._waiting: asyncio.Future[None] | None = None
@@ -77,25 +78,26 @@ class IceLink:
         self.previous = self.previous or self.credentials
         self.credentials = Credentials.fresh()
 
-    def validated(self, wire: Wire, address: Address, nominated: bool, now_s: float) -> None:
+    def validated(self, side: Side, address: Address, nominated: bool, now_s: float) -> None:
         """A check from ``address`` was right: packets from there are ours from now on, and go there when it is nominated or the first."""
         self.heard_s = now_s
-        path = (wire, address)
-        self.addresses[path] = None
-        self.addresses.move_to_end(path)
+        way = (side, address)
+        self.addresses[way] = None
+        self.addresses.move_to_end(way)
         if len(self.addresses) > MAX_ADDRESSES:
             self._forget_oldest()
         first = self._address is None
         if first or nominated:
-            self.moves += not first and path != (self._wire, self._address)
-            self._wire, self._address = path
+            self.moves += not first and way != (self._side, self._address)
+            self._side, self._address = way
+            self.path.direct(side.socket, address)
         if first:
             self._on_selected()
 
     def _forget_oldest(self) -> None:
-        wire, address = next(path for path in self.addresses if path != (self._wire, self._address))
-        del self.addresses[(wire, address)]
-        wire.forget(address)
+        side, address = next(way for way in self.addresses if way != (self._side, self._address))
+        del self.addresses[(side, address)]
+        side.forget(address)
 
     def queue_dtls(self, datagram: bytes) -> None:
         """A DTLS record from a validated address; the oldest gives way when nobody reads."""
@@ -116,18 +118,19 @@ class IceLink:
 
     def send(self, datagram: bytes) -> None:
         """To the selected address; counted as unsent when there is none."""
-        if self._wire is None or self._address is None:
+        if self._side is None or self._address is None:
             self.unsent += 1
             return
-        self._wire.send(datagram, self._address)
+        self._side.socket.send(datagram, self._address)
 
     def close(self) -> None:
         """Give up all addresses. What is still sent is dropped."""
         self.closed = True
-        for wire, address in self.addresses:
-            wire.forget(address)
+        for side, address in self.addresses:
+            side.forget(address)
         self.addresses.clear()
-        self._wire = self._address = None
+        self._side = self._address = None
+        self.path.direct(None, None)
         self._wake()
 
     def _wake(self) -> None:

@@ -3,7 +3,7 @@
 Demultiplexing (RFC 7983): STUN Binding requests are found by our fragment in their USERNAME and believed by their MESSAGE-INTEGRITY.
 Everything else is taken only from addresses that passed such a check. A stranger's ClientHello or fatal alert, which would end a
 handshake in progress, therefore never reaches DTLS (OWASP ASVS 5.0, 17.2.6), and nobody is answered who did not prove the password,
-so the port amplifies nothing. The path of a media packet is synchronous: datagram, unprotect, ``on_rtp``.
+so the port amplifies nothing. Media goes its own way (``media/wire``), from addresses that passed such a check.
 """
 
 import asyncio
@@ -14,16 +14,17 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aioice.ice import get_host_addresses
 
 from media import stun
 from media.dtls import Certificate
-from media.ice_link import Address, IceLink
+from media.ice_link import IceLink
 from media.messages import MediaRefusal
 from media.peer import Peer, PeerTimes
 from media.transport import PacketSink, StateSink
+from media.wire import Address, PythonWire, Wire, WireSocket
 
 _SWEEP_S = 0.5
 _FAILURES_PER_S = 20
@@ -72,14 +73,18 @@ def local_addresses() -> tuple[str, ...]:
 
 
 class IcePort:
-    """One port for all peers; ``async with`` binds and releases it. ``certificate`` is made once and serves all peers."""
+    """One port for all peers; ``async with`` binds and releases it. ``certificate`` is made once and serves all peers.
 
-    def __init__(self, settings: IceSettings, certificate: Certificate | None = None) -> None:
+    ``wire`` carries its datagrams; it outlives the port.
+    """
+
+    def __init__(self, settings: IceSettings, certificate: Certificate | None = None, *, wire: Wire | None = None) -> None:
         self.settings = settings
         self.certificate = certificate or Certificate.create()
-        self.counters = PortCounters()
+        self.wire = wire or PythonWire()
         self.port = 0
-        self._wires: list[_Wire] = []
+        self.counted = PortCounters()
+        self._sides: list[_Side] = []
         self._links: dict[str, IceLink] = {}
         self._peers: dict[Peer, IceLink] = {}
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -87,12 +92,12 @@ class IcePort:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
         sockets = _bind_all(self.settings.hosts, self.settings.port)
         self.port = sockets[0].getsockname()[1]
         for sock in sockets:
-            _, wire = await loop.create_datagram_endpoint(lambda: _Wire(self), sock=sock)
-            self._wires.append(wire)
+            side = _Side(self)
+            side.socket = await self.wire.open(sock, side.received)
+            self._sides.append(side)
         self._sweep()
         return self
 
@@ -103,10 +108,17 @@ class IcePort:
             peer.close()
         while self._tasks:
             await asyncio.wait(self._tasks)
-        for wire in self._wires:
-            wire.close()
-        for wire in self._wires:
-            await wire.closed.wait()
+        for side in self._sides:
+            side.socket.close()
+        for side in self._sides:
+            await side.socket.wait_closed()
+
+    @property
+    def counters(self) -> PortCounters:
+        counters = self.counted
+        counters.unsent = sum(side.socket.unsent for side in self._sides)
+        counters.socket_errors = sum(side.socket.errors for side in self._sides)
+        return counters
 
     @property
     def candidates(self) -> tuple[tuple[str, int], ...]:
@@ -150,18 +162,18 @@ class IcePort:
 
     # --- datagrams -----------------------------------------------------------------------------------------------------------------
 
-    def stun_received(self, wire: "_Wire", datagram: bytes, address: Address) -> None:
+    def stun_received(self, side: "_Side", datagram: bytes, address: Address) -> None:
         fragment = stun.local_fragment(datagram)
         if fragment is None:
-            self.counters.malformed += 1  # or an indication, or an answer to a question we never asked
+            self.counted.malformed += 1  # or an indication, or an answer to a question we never asked
             return
         link = self._links.get(fragment)
         if link is None:
-            self.counters.unknown_fragment += 1
+            self.counted.unknown_fragment += 1
             return
         now_s = time.monotonic()
         if self._failures and self._is_limited(address[0], now_s):
-            self.counters.limited += 1
+            self.counted.limited += 1
             return
         credentials = link.credentials if fragment == link.credentials.fragment else link.previous
         if credentials is None:
@@ -169,28 +181,29 @@ class IcePort:
         password = credentials.password.encode()
         check = stun.read_check(datagram, password)
         if check is None:
-            self.counters.bad_integrity += 1
+            self.counted.bad_integrity += 1
             self._failed(address[0], now_s)
             return
-        self.counters.checks += 1
+        self.counted.checks += 1
         if check.role_conflict:
-            self.counters.role_conflicts += 1
-            wire.send(stun.refuse_role(check, password), address)
-        elif self._may_use(wire, address, link, now_s):
-            wire.send(stun.accept(check, _plain(address), password), address)
+            self.counted.role_conflicts += 1
+            side.socket.send(stun.refuse_role(check, password), address)
+        elif self._may_use(side, address, link, now_s):
+            side.socket.send(stun.accept(check, _plain(address), password), address)
             self._retire_previous(link, credentials is link.credentials)
-            wire.links[address] = link
-            link.validated(wire, address, check.nominates, now_s)
+            side.links[address] = link
+            side.socket.assign(address, link.path)
+            link.validated(side, address, check.nominates, now_s)
 
-    def _may_use(self, wire: "_Wire", address: Address, link: IceLink, now_s: float) -> bool:
+    def _may_use(self, side: "_Side", address: Address, link: IceLink, now_s: float) -> bool:
         """Whether an address is free for this link. A peer cannot take the address of another that is alive, even with a spoofed source."""
-        owner = wire.links.get(address)
+        owner = side.links.get(address)
         if owner is None or owner is link:
             return True
-        if owner.heard_s is not None and now_s - owner.heard_s < self.settings.times.lost_s:
-            self.counters.contested += 1
+        if owner.heard_s is not None and now_s - max(owner.heard_s, owner.path.forwarded_s) < self.settings.times.lost_s:
+            self.counted.contested += 1
             return False
-        owner.addresses.pop((wire, address), None)
+        owner.addresses.pop((side, address), None)
         return True
 
     def _retire_previous(self, link: IceLink, uses_new: bool) -> None:
@@ -211,63 +224,37 @@ class IcePort:
     def _sweep(self) -> None:
         now_s = time.monotonic()
         for peer in list(self._peers):
-            self.counters.expired_peers += peer.look(now_s)
+            self.counted.expired_peers += peer.look(now_s)
         while self._failures and now_s - next(iter(self._failures.values()))[0] >= 1:
             self._failures.popitem(last=False)
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
 
 
-class _Wire(asyncio.DatagramProtocol):
-    """One socket of the port and the addresses that passed a check on it."""
+class _Side:
+    """One local address of the port, and the addresses that passed a check there."""
+
+    socket: WireSocket
 
     def __init__(self, port: IcePort) -> None:
-        self._port = port
-        self.counters = port.counters
         self.links: dict[Address, IceLink] = {}
-        self.closed = asyncio.Event()
-        self._transport: Any = None
-        self._paused = False
+        self._port = port
 
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        link = self.links.get(addr)
-        first = data[0] if data else 255
+    def received(self, datagram: bytes, address: Address) -> None:
+        """What is no media of a known address."""
+        link = self.links.get(address)
+        first = datagram[0] if datagram else 255
         if first < 4:
-            self._port.stun_received(self, data, addr)
+            self._port.stun_received(self, datagram, address)
         elif link is None:
-            self.counters.strangers += 1
-        elif 127 < first < 192:
-            link.on_media(data, time.monotonic())
+            self._port.counted.strangers += 1
         elif 19 < first < 64:
-            link.queue_dtls(data)
+            link.queue_dtls(datagram)
         else:
-            self.counters.malformed += 1
-
-    def send(self, datagram: bytes, address: Address) -> None:
-        if self._paused or self._transport.is_closing():
-            self.counters.unsent += 1
-            return
-        self._transport.sendto(datagram, address)
+            self._port.counted.malformed += 1
 
     def forget(self, address: Address) -> None:
         self.links.pop(address, None)
-
-    def pause_writing(self) -> None:
-        self._paused = True  # the kernel's buffer and the loop's are full: late media is worth nothing
-
-    def resume_writing(self) -> None:
-        self._paused = False
-
-    def error_received(self, exc: Exception) -> None:
-        self.counters.socket_errors += 1
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set()
-
-    def close(self) -> None:
-        self._transport.close()
+        self.socket.assign(address, None)
 
 
 def _plain(address: Address) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from media.rtp import RtpHeader
 from media.sender import RtpSender
 from media.settings import RATE_HZ
 from media.transport import Transport
+from media.wire import Forward
 from rooms.audio import AudioCodec
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ class Agreement:
 
 
 class Leg:
-    """``kind``: ``peer`` (browser), ``phone`` or ``demo``. Callbacks: ``on_digit(digit)``, ``on_codec()`` when what comes in changes.
+    """``kind``: ``peer`` (browser), ``phone`` or ``demo``. Callbacks: ``on_digit(digit)``, ``on_change()`` when what comes in changes,
 
+    or who is told of it. ``make_received(ssrc, clock_rate)`` makes the counters of a source.
     Mutable state is few and owned here; the bridge sets ``joined``, ``sound``, ``route``, ``playout`` and ``voice``.
     """
 
@@ -95,7 +97,8 @@ class Leg:
         opus: OpusSettings | None = None,
         digits_queued: int = 64,
         on_digit: Callable[[str], None],
-        on_codec: Callable[[], None],
+        on_change: Callable[[], None],
+        make_received: Callable[[int, int], ReceiveStats] = ReceiveStats,
         log_in: PacketLog | None = None,
         log_out: PacketLog | None = None,
     ) -> None:
@@ -117,8 +120,6 @@ class Leg:
         self.received: ReceiveStats | None = None
         self.codec_in: AudioCodec | None = None
         self._forwarded: deque[tuple[RtpHeader, int, bytes, float]] = deque(maxlen=_REMEMBERED_PACKETS)
-        self.heard_s: float | None = None
-        """Monotonic time of the last RTP packet."""
         self.power_sum, self.power_ticks = 0.0, 0
         self.digits = DigitQueue(limit=digits_queued)
         self._hearing = DigitHearing()
@@ -129,7 +130,8 @@ class Leg:
         self._second_s, self._this_second = 0.0, 0
         self._without_sound = 0
         """Packets of this source that were no audio: to the playout its numbers go on as if they had not been."""
-        self._on_digit, self._on_codec = on_digit, on_codec
+        self._on_digit, self._on_change = on_digit, on_change
+        self._make_received = make_received
         self._log_in, self._log_out = log_in, log_out
         self.tap_said: PacketTap | None = None
         """Told of each audio packet that the far end says, while it is recorded."""
@@ -190,7 +192,6 @@ class Leg:
         if not received.received(header.sequence, header.timestamp, now_s):
             counters["dropped_implausible"] += 1
             return
-        self.heard_s = now_s
         if codec is not self.codec_in:
             self._switch_codec(codec, received)
         if self.tap_said is not None:
@@ -200,6 +201,7 @@ class Leg:
         sequence = (header.sequence - self._without_sound) & 0xFFFF
         if self.route is not None:
             self.route.audio(packet, header, now_s)
+            self._recall()
             self._forwarded.append((header, sequence, packet, now_s))
         elif self.playout is not None:
             payload = packet[header.payload_start : header.payload_end]
@@ -224,8 +226,10 @@ class Leg:
 
     def _new_source(self, header: RtpHeader, codec: AudioCodec | None) -> ReceiveStats:
         clock_rate = (codec or self.codec_in or self._spoken()).clock_rate
+        self._recall()
         self._without_sound = 0
-        self.received = ReceiveStats(header.ssrc, clock_rate)
+        self.received = self._make_received(header.ssrc, clock_rate)
+        self.offload()
         return self.received
 
     def _spoken(self) -> AudioCodec:
@@ -236,7 +240,9 @@ class Leg:
         former, self.codec_in = self.codec_in, codec
         received.clock_rate = codec.clock_rate
         if former is None or former != codec:
-            self._on_codec()
+            self._on_change()
+        else:
+            self.offload()
 
     def _receive_other(self, packet: bytes, header: RtpHeader, received: ReceiveStats, now_s: float) -> None:
         """A telephone event or comfort noise."""
@@ -245,7 +251,7 @@ class Leg:
         if not received.received(header.sequence, header.timestamp, now_s, timed=False):
             self.counters["dropped_implausible"] += 1
             return
-        self.heard_s = now_s
+        self._recall()
         self._without_sound += 1
         if not is_event:
             if self.route is not None:
@@ -265,6 +271,50 @@ class Leg:
         for digit in self._tones.packet(payload):
             self.counters["digits_heard"] += 1
             self._on_digit(digit)
+
+    def tap(self, said: PacketTap | None, heard: PacketTap | None) -> None:
+        """Tell these, from now on, of each audio packet that the far end says and is sent; None: nobody."""
+        self.tap_said, self.tap_heard = said, heard
+        self._on_change()
+
+    # -- along the path alone
+
+    def offload(self) -> None:
+        """What the path may do without asking us; to be called after any change of what that depends on."""
+        if self.transport is not None:
+            path = self.transport.path
+            path.urgent = self.playout is None
+            path.forward(self._forward())
+
+    def _forward(self) -> Forward | None:
+        """Forwarding is left to the path where each packet would be treated alike; None: everything comes to ``receive``."""
+        route, received, codec, agreement = self.route, self.received, self.codec_in, self.agreement
+        if route is None or received is None or codec is None or agreement is None or self._log_in is not None:
+            return None
+        if self.kind == "phone" and agreement.event_out is None:  # its keys may be tones in the audio
+            return None
+        target = route.target
+        if not target.hears or target.digits.busy or target._log_out is not None:
+            return None
+        assert target.transport is not None
+        return Forward(
+            target.transport.path,
+            codec.payload_type,
+            route.agreement.spoken.payload_type,
+            received,
+            target.sender,
+            said=_told(self.tap_said, codec),
+            heard=_told(target.tap_heard, route.agreement.spoken),
+        )
+
+    def _recall(self) -> None:
+        """What the path forwarded by itself is remembered like the rest."""
+        if self.transport is None:
+            return
+        for packet, arrival_s in self.transport.path.remembered():
+            header = rtp.parse(packet)
+            assert header is not None
+            self._forwarded.append((header, (header.sequence - self._without_sound) & 0xFFFF, packet, arrival_s))
 
     # -- going out
 
@@ -328,6 +378,8 @@ class Leg:
             self.playout = None
         elif self.playout is None or self.playout.codec != codec:
             self.playout = Playout(codec, rate_hz=RATE_HZ, concealment=concealment)
+            self.offload()
+            self._recall()
             self._prime(self.playout, codec)
         self._forwarded.clear()
 
@@ -374,3 +426,7 @@ class Leg:
             self.transport.close()
         self.transport, self.connected = None, False
         self.route = self.playout = None
+
+
+def _told(tap: PacketTap | None, codec: AudioCodec) -> Callable[[bytes, float], None] | None:
+    return None if tap is None else lambda packet, now_s: tap(packet, now_s, codec)

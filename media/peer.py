@@ -7,19 +7,17 @@ keys; a page that reloads gets a new peer for the same leg.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from media import rtp
 from media.answer import LocalSide, Offer, OpusPreferences, choose_codecs, read_offer, write_answer
-from media.dtls import MAX_PLAIN_BYTES, Certificate, DtlsFailure, DtlsLink, SrtpError
+from media.dtls import Certificate, DtlsFailure, DtlsLink
 from media.ice_link import IceLink
 from media.messages import MediaRefusal
 from media.transport import PacketSink, StateSink
+from media.wire import PathCounters, Wire
 from rooms.audio import AudioCodec, Direction
-
-MAX_SOURCES = 16
-"""SSRCs of one browser: libsrtp keeps a context for each that it ever verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +41,11 @@ class PeerAnswer(NamedTuple):
     dtmf_payload_type: int | None
 
 
-@dataclass(slots=True)
-class PeerCounters:
-    """Packets dropped: ``early`` and ``unsent`` before the keys (or too long), ``refused`` by SRTP (forged, replayed, too many SSRCs)."""
-
-    early: int = 0
-    refused: int = 0
-    unsent: int = 0
-
-
 class Port(Protocol):
     """What a peer asks of the port it lives on."""
 
     certificate: Certificate
+    wire: Wire
 
     @property
     def candidates(self) -> tuple[tuple[str, int], ...]: ...
@@ -75,23 +65,18 @@ class Peer:
         self._on_rtp, self._on_rtcp, self._on_state = on_rtp, on_rtcp, on_state
         self._times = times
         self._opened_s = time.monotonic()
-        self.link = IceLink(self._media_received, self._selected)
+        self.path = port.wire.path(self._received, secure=True)
+        self.link = IceLink(self.path, self._selected)
         self.ssrc = secrets.randbits(32) or 1
         self.cname = secrets.token_urlsafe(9)
         self.offer: Offer | None = None
         self.state = "new"
-        self.counters = PeerCounters()
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._over = False
         self._dtls: DtlsLink | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._rtp_s = 0.0
-        self._sources: set[bytes] = set()
-        self._unprotect: Callable[[bytes], bytes] | None = None
-        self._unprotect_rtcp: Callable[[bytes], bytes]
-        self._protect: Callable[[bytes], bytes] | None = None
-        self._protect_rtcp: Callable[[bytes], bytes]
 
     @property
     def direction(self) -> Direction:
@@ -149,7 +134,7 @@ class Peer:
             return
         if self._over:
             return
-        self._unprotect, self._unprotect_rtcp, self._protect, self._protect_rtcp = dtls.sessions()
+        self.path.secure(dtls.sessions())
         self._rtp_s = time.monotonic()
         self._enter("connected", "")
 
@@ -173,7 +158,7 @@ class Peer:
                 self._fail(f"No connectivity check came within {times.checks_s:.0f} s: a firewall blocks UDP to {self._announced()}.")
                 return True
         elif self.state in ("connected", "silent", "lost"):
-            self._look_at_traffic(now_s, now_s - heard_s)
+            self._look_at_traffic(now_s, now_s - max(heard_s, self.path.forwarded_s))
         return False
 
     def _look_at_traffic(self, now_s: float, away_s: float) -> None:
@@ -181,7 +166,7 @@ class Peer:
             if self.state != "lost":
                 self._enter("lost", f"Neither check nor packet for {away_s:.0f} s: the browser or its network is gone.")
             return
-        quiet_s = now_s - self._rtp_s
+        quiet_s = now_s - max(self._rtp_s, self.path.forwarded_s)
         silent = self.direction.receives and quiet_s > self._times.silent_s
         if silent and self.state != "silent":
             self._enter("silent", f"The browser is reachable but sent no audio for {quiet_s:.1f} s.")
@@ -193,50 +178,25 @@ class Peer:
 
     # --- packets -------------------------------------------------------------------------------------------------------------------
 
-    def _media_received(self, datagram: bytes, now_s: float) -> None:
-        unprotect = self._unprotect
-        if unprotect is None or len(datagram) < 12:
-            self.counters.early += 1
-            return
-        is_rtcp = 192 <= datagram[1] <= 223
-        source = datagram[4:8] if is_rtcp else datagram[8:12]
-        known = source in self._sources
-        try:
-            if not known and len(self._sources) >= MAX_SOURCES:
-                raise ValueError("one more source than a browser needs")
-            packet = self._unprotect_rtcp(datagram) if is_rtcp else unprotect(datagram)
-        except (SrtpError, ValueError):
-            self.counters.refused += 1
-            return
-        if not known:
-            self._sources.add(source)
+    def _received(self, packet: bytes, now_s: float) -> None:
         self.link.heard_s = now_s
-        if is_rtcp:
+        if rtp.is_rtcp(packet):
             self._on_rtcp(packet, now_s)
         else:
             self._rtp_s = now_s
             self._on_rtp(packet, now_s)
 
+    @property
+    def counters(self) -> PathCounters:
+        return self.path.counters
+
     def send_rtp(self, packet: bytes) -> None:
         """Protect and send; dropped and counted before the keys exist or when it is longer than SRTP takes."""
-        protect = self._protect
-        if protect is None or len(packet) > MAX_PLAIN_BYTES:
-            self.counters.unsent += 1
-            return
-        try:
-            self.link.send(protect(packet))
-        except SrtpError:
-            self.counters.unsent += 1
+        self.path.send_rtp(packet)
 
     def send_rtcp(self, packet: bytes) -> None:
         """As ``send_rtp``, for a compound RTCP packet."""
-        if self._protect is None or len(packet) > MAX_PLAIN_BYTES:
-            self.counters.unsent += 1
-            return
-        try:
-            self.link.send(self._protect_rtcp(packet))
-        except SrtpError:
-            self.counters.unsent += 1
+        self.path.send_rtcp(packet)
 
     def close(self) -> None:
         """Say goodbye to the browser and give up the place. Idempotent; no callback comes after it."""
@@ -247,7 +207,7 @@ class Peer:
         if self._over:
             return
         self._over = True
-        self._protect = self._unprotect = None
+        self.path.close()
         self._port.release(self)
         self._port.own(asyncio.get_running_loop().create_task(self._part(), name="dtls-close"))
 

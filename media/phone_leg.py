@@ -8,6 +8,7 @@ from media.leg import Agreement, EventFormat, Leg
 from media.messages import AnyMediaEvent, LegSilent, MediaRefusal
 from media.rtp_socket import RtpSocket
 from media.settings import MediaSettings
+from media.wire import Wire
 from rooms.audio import KNOWN_CODECS, RtpEndpoint
 
 _EVENT_CLOCK_HZ = 8_000
@@ -22,6 +23,7 @@ class PhoneLeg:
         leg: Leg,
         sock: socket.socket,
         rtcp_sock: socket.socket | None,
+        wire: Wire,
         settings: MediaSettings,
         on_event: Callable[[AnyMediaEvent], None],
         on_change: Callable[[], None],
@@ -34,6 +36,7 @@ class PhoneLeg:
             leg.receive,
             leg.receive_reports,
             self._on_state,
+            wire=wire,
             rtcp_sock=rtcp_sock,
             learns=settings.learn_phone_addresses,
             silent_s=settings.silent_after_s,

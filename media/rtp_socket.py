@@ -21,15 +21,15 @@ import socket
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from media import rtp
 from media.transport import PacketSink, StateSink
+from media.wire import Address, PythonWire, Wire, WireSocket
 from rooms.audio import RtpEndpoint
 
 _PROOF_PACKETS = 5
 _LOOK_S = 0.5
-Address = tuple[str, int]
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class _Candidate:
 class RtpSocket:
     """See ``media.transport``. ``async with`` takes over both sockets, which are bound already.
 
-    ``rtcp_sock`` None: RTCP shares ``sock``. ``learns``: believe unknown hosts as told above.
+    ``rtcp_sock`` None: RTCP shares ``sock``. ``learns``: believe unknown hosts as told above. ``wire`` carries the datagrams.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class RtpSocket:
         on_rtcp: PacketSink,
         on_state: StateSink,
         *,
+        wire: Wire | None = None,
         rtcp_sock: socket.socket | None = None,
         learns: bool = False,
         silent_s: float = 3.0,
@@ -73,7 +74,9 @@ class RtpSocket:
         self._on_rtp, self._on_rtcp, self._on_state = on_rtp, on_rtcp, on_state
         self._learns = learns
         self._silent_s = silent_s
-        self.counters = SocketCounters()
+        self._wire = wire or PythonWire()
+        self.path = self._wire.path(self._from_phone, secure=False)
+        self._counted = SocketCounters()
         self.state = "new"
         self._agreed: Address | None = None
         self._agreed_rtcp: Address | None = None
@@ -84,26 +87,32 @@ class RtpSocket:
         self._locked_rtcp: Address | None = None
         self._candidate: _Candidate | None = None
         self._heard_s = time.monotonic()
-        self._rtp: _Socket | None = None
-        self._rtcp: _Socket | None = None
+        self._rtp: WireSocket | None = None
+        self._rtcp: WireSocket | None = None
         self._looking: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        _, self._rtp = await loop.create_datagram_endpoint(lambda: _Socket(self.counters, self._received), sock=self._sock)
+        self._rtp = await self._wire.open(self._sock, self._received)
         if self._rtcp_sock is not None:
-            _, self._rtcp = await loop.create_datagram_endpoint(lambda: _Socket(self.counters, self._rtcp_received), sock=self._rtcp_sock)
-        self._looking = loop.call_later(_LOOK_S, self._look)
+            self._rtcp = await self._wire.open(self._rtcp_sock, self._rtcp_received)
+        self._lock(self._locked)
+        self._looking = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
         for end in (self._rtp, self._rtcp):
             if end is not None:
-                await end.closed.wait()
+                await end.wait_closed()
 
     @property
-    def local(self) -> Address:
+    def counters(self) -> SocketCounters:
+        counters, ends = self._counted, [end for end in (self._rtp, self._rtcp) if end is not None]
+        unsent = counters.unsent + self.path.counters.unsent + sum(end.unsent for end in ends)
+        return SocketCounters(counters.strangers, counters.malformed, unsent, sum(end.errors for end in ends))
+
+    @property
+    def local(self) -> tuple[str, int]:
         """Where we listen for RTP."""
         host, port = self._sock.getsockname()[:2]
         return host, port
@@ -129,27 +138,37 @@ class RtpSocket:
         signalled_from = _host(remote.signalled_from)
         moved = self._signalled_from != signalled_from and self._locked is not None and self._locked[0] == self._signalled_from
         if address != self._agreed or moved:
-            self._locked = self._locked_rtcp = self._candidate = None
+            self._lock(None)
+            self._locked_rtcp = self._candidate = None
         self._agreed, self._signalled_from = address, signalled_from
         self._agreed_rtcp = None if address is None else (address[0], rtcp_port or address[1] + 1)
+        self._direct()
 
     # --- packets in ----------------------------------------------------------------------------------------------------------------
 
     def _received(self, data: bytes, source: Address) -> None:
+        """From an address that is not locked, or no packet at all."""
+        source = source[:2]
         if len(data) < 8 or data[0] >> 6 != 2:
-            self.counters.malformed += 1
-        elif 192 <= data[1] <= 223:
-            if self._rtcp is None and source == self._locked:
-                self._on_rtcp(data, time.monotonic())
-            else:
-                self.counters.strangers += 1
-        elif source != self._locked and not self._locks(data, source):
-            self.counters.strangers += 1
-        elif data[1] & 0x7F not in self._payload_types:
-            self.counters.malformed += 1
+            self._counted.malformed += 1
+        elif source != self._locked and (192 <= data[1] <= 223 or not self._locks(data, source)):
+            self._counted.strangers += 1
         else:
-            now_s = self._heard_s = time.monotonic()
-            self._on_rtp(data, now_s)
+            self._from_phone(data, time.monotonic())
+
+    def _from_phone(self, packet: bytes, now_s: float) -> None:
+        if len(packet) < 8:
+            self._counted.malformed += 1
+        elif 192 <= packet[1] <= 223:
+            if self._rtcp is None:
+                self._on_rtcp(packet, now_s)
+            else:
+                self._counted.strangers += 1
+        elif packet[1] & 0x7F not in self._payload_types:
+            self._counted.malformed += 1
+        else:
+            self._heard_s = now_s
+            self._on_rtp(packet, now_s)
 
     def _locks(self, data: bytes, source: Address) -> bool:
         """Whether a packet from an address that is not locked moves the lock to it."""
@@ -159,9 +178,23 @@ class RtpSocket:
             return False
         if source != agreed and (locked is not None or not self._is_plausible(header, source, agreed[0])):
             return False
-        self._locked, self._candidate = source, None
+        self._lock(source)
+        self._candidate = None
         self._enter("connected", "")
         return True
+
+    def _lock(self, source: Address | None) -> None:
+        """Believe packets of this address and no other."""
+        if self._rtp is not None:
+            if self._locked is not None:
+                self._rtp.assign(self._locked, None)
+            if source is not None:
+                self._rtp.assign(source, self.path)
+        self._locked = source
+        self._direct()
+
+    def _direct(self) -> None:
+        self.path.direct(self._rtp, self.remote)
 
     def _is_plausible(self, header: rtp.RtpHeader, source: Address, agreed_host: str) -> bool:
         """Whether a packet from another address than the agreed one may be the phone's, moved by a NAT."""
@@ -170,7 +203,7 @@ class RtpSocket:
         if ipaddress.ip_address(agreed_host).is_global:
             return False
         if self._signalled_from:
-            return source[0] == self._signalled_from
+            return bool(source[0] == self._signalled_from)
         return self._learns and self._proves(header, source)
 
     def _proves(self, header: rtp.RtpHeader, source: Address) -> bool:
@@ -186,16 +219,17 @@ class RtpSocket:
 
     def _rtcp_received(self, data: bytes, source: Address) -> None:
         """On a socket of its own RTCP is taken from the host that RTP is locked on, and from one port of it."""
+        source = source[:2]
         if len(data) < 8 or data[0] >> 6 != 2 or not 192 <= data[1] <= 223:
-            self.counters.malformed += 1
+            self._counted.malformed += 1
         elif self._locked is None or source[0] != self._locked[0] or source != (self._locked_rtcp or source):
-            self.counters.strangers += 1
+            self._counted.strangers += 1
         else:
             self._locked_rtcp = source
             self._on_rtcp(data, time.monotonic())
 
     def _look(self) -> None:
-        quiet_s = time.monotonic() - self._heard_s
+        quiet_s = time.monotonic() - max(self._heard_s, self.path.forwarded_s)
         if self._agreed is not None and self._receives:
             if quiet_s > self._silent_s and self.state != "silent":
                 self._enter("silent", f"The phone sent no audio for {quiet_s:.1f} s.")
@@ -211,16 +245,15 @@ class RtpSocket:
 
     def send_rtp(self, packet: bytes) -> None:
         """To the locked or else the agreed address; counted as unsent where there is none."""
-        address = self._locked or self._agreed
-        if address is None or self._rtp is None or not self._rtp.send(packet, address):
-            self.counters.unsent += 1
+        self.path.send_rtp(packet)
 
     def send_rtcp(self, packet: bytes) -> None:
-        end, address = self._rtp, self._locked or self._agreed
-        if self._rtcp is not None:
-            end, address = self._rtcp, self._locked_rtcp or self._rtcp_address()
-        if address is None or end is None or not end.send(packet, address):
-            self.counters.unsent += 1
+        if self._rtcp is None:
+            self.path.send_rtcp(packet)
+        elif (address := self._locked_rtcp or self._rtcp_address()) is None:
+            self._counted.unsent += 1
+        else:
+            self._rtcp.send(packet, address)
 
     def _rtcp_address(self) -> Address | None:
         if self._locked is not None and self._locked != self._agreed:
@@ -230,50 +263,12 @@ class RtpSocket:
     def close(self) -> None:
         """Close the sockets. Idempotent; no callback comes after it."""
         self.state = "closed"
+        self.path.close()
         if self._looking is not None:
             self._looking.cancel()
         for end in (self._rtp, self._rtcp):
             if end is not None:
                 end.close()
-
-
-class _Socket(asyncio.DatagramProtocol):
-    def __init__(self, counters: SocketCounters, sink: Any) -> None:
-        self._counters = counters
-        self._sink = sink
-        self._transport: Any = None
-        self._paused = False
-        self._open = True
-        self.closed = asyncio.Event()
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        if self._open:
-            self._sink(data, addr if len(addr) == 2 else addr[:2])
-
-    def send(self, packet: bytes, address: Address) -> bool:
-        if self._paused or not self._open:
-            return False
-        self._transport.sendto(packet, address)
-        return True
-
-    def pause_writing(self) -> None:
-        self._paused = True
-
-    def resume_writing(self) -> None:
-        self._paused = False
-
-    def error_received(self, exc: Exception) -> None:
-        self._counters.socket_errors += 1
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set()
-
-    def close(self) -> None:
-        self._open = False
-        self._transport.close()
 
 
 def _address(host: str, port: int) -> Address | None:

@@ -13,6 +13,8 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
+from media.wire import Path
+
 PacketSink = Callable[[bytes, float], None]
 StateSink = Callable[[str, str], None]
 Sockets = socket.socket | tuple[socket.socket, socket.socket]
@@ -27,7 +29,13 @@ def each_of(sock: Sockets | None) -> tuple[socket.socket, ...]:
 
 
 class Transport(Protocol):
-    """Sends plain RTP and RTCP to one far end. A packet that cannot be sent now is counted and dropped, never an error."""
+    """Sends plain RTP and RTCP to one far end. A packet that cannot be sent now is counted and dropped, never an error.
+
+    ``path``: the way its packets take, along which they may be forwarded without coming by here.
+    """
+
+    @property
+    def path(self) -> Path: ...
 
     def send_rtp(self, packet: bytes) -> None: ...
 

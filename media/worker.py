@@ -30,12 +30,12 @@ from media.quality import LegQuality
 from media.recorder import Recorder
 from media.rehearsal import rehearse
 from media.reports import Reports
-from media.sender import RtpSender
 from media.settings import MediaSettings
 from media.sounds import make_sound
 from media.ticker import Ticker
 from media.transport import Sockets
 from media.voices import Voices
+from media.wire import PythonWire, Wire
 from rooms.audio import DemoEndpoint
 
 __all__ = ["MediaSettings", "MediaWorker"]
@@ -75,7 +75,9 @@ class MediaWorker:
         self.settings = settings
         self._on_event = on_event
         times = PeerTimes(settings.checks_within_s, settings.checks_within_s / 2, settings.lost_after_s, settings.silent_after_s)
-        self._port = IcePort(IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.most_peers, times))
+        self._wire: Wire = PythonWire()
+        ice = IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.most_peers, times)
+        self._port = IcePort(ice, wire=self._wire)
         self._ticker = Ticker(self._tick)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
         self._recordings = CallRecordings(settings.recording, on_event) if settings.recording is not None else None
@@ -95,6 +97,7 @@ class MediaWorker:
                 stack.enter_context(self._recorder)
             if self._recordings is not None:
                 await stack.enter_async_context(self._recordings)
+            await stack.enter_async_context(self._wire)
             await stack.enter_async_context(self._port)
             rehearse(self._port, self._voices)
             stack.push_async_callback(self._close_all)
@@ -116,6 +119,8 @@ class MediaWorker:
         found: dict[str, float] = dict(self._counts)
         found |= {f"ice_{name}": getattr(self._port.counters, name) for name in self._port.counters.__slots__}
         found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
+        for name, count in self._wire.counters.items():
+            found[name] = found.get(name, 0) + count
         if self._recorder is not None:
             found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
         if self._recordings is not None:
@@ -228,7 +233,7 @@ class MediaWorker:
         if len(self._legs) >= self.settings.most_legs:
             raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_legs} legs already: try again later.")
         bridge, now_s = room.bridge, time.monotonic()
-        sender = RtpSender(secrets.randbits(32) or 1, secrets.randbits(15), secrets.randbits(32))
+        sender = self._wire.sender(secrets.randbits(32) or 1, secrets.randbits(15), secrets.randbits(32))
         reports = Reports(
             secrets.token_urlsafe(9),
             unix_offset_s=self._unix_offset_s,
@@ -244,7 +249,8 @@ class MediaWorker:
             opus=self.settings.opus,
             digits_queued=self.settings.digits_queued,
             on_digit=lambda digit: self._digit(leg, bridge, digit),
-            on_codec=bridge.replan,
+            on_change=bridge.replan,
+            make_received=self._wire.receive_stats,
             log_in=self._recorder.log(leg_id, "in") if self._recorder is not None else None,
             log_out=self._recorder.log(leg_id, "out") if self._recorder is not None else None,
         )
@@ -274,7 +280,7 @@ class MediaWorker:
             raise MediaRefusal("no_socket", "A phone's leg needs its bound UDP socket beside the command.")
         rtp_sock, rtcp_sock = sock if isinstance(sock, tuple) else (sock, None)
         leg = self._open_leg(leg_id, room, "phone")
-        phone = PhoneLeg(leg, rtp_sock, rtcp_sock, self.settings, self._on_event, room.bridge.replan)
+        phone = PhoneLeg(leg, rtp_sock, rtcp_sock, self._wire, self.settings, self._on_event, room.bridge.replan)
         room.phones[leg_id] = phone
         try:
             await phone.__aenter__()
@@ -345,14 +351,17 @@ class MediaWorker:
     # -- time
 
     def _tick(self, tick_s: float, now_s: float) -> None:
+        self._wire.take()
         ticking = [room for room in self._rooms.values() if room.bridge.ticking]
         for room in ticking:
             self._guarded(room, room.bridge.collect, now_s)
         if len(self._voices):
             self._clean_voices()
             self._voices.mix()
+        self._wire.cork()
         for room in ticking:
             self._guarded(room, room.bridge.hand_out, tick_s)
+        self._wire.uncork()
         if self._ticker.ticks % _CARE_EVERY_TICKS == 0:
             self._voices.adapt(now_s)
         if self._ticker.ticks % _LOOK_EVERY_TICKS == 0:

@@ -11,6 +11,7 @@ from media.reports import Reports
 from media.sender import RtpSender
 from media.voice_care import VoiceSettings
 from media.voices import Voices
+from media.wire import PythonWire
 from rooms.audio import KNOWN_CODECS, AudioCodec
 
 EVENT = EventFormat(101)
@@ -36,6 +37,7 @@ class KeepingTransport:
         self.rtp: list[bytes] = []
         self.rtcp: list[bytes] = []
         self.closed = False
+        self.path = PythonWire().path(lambda packet, now_s: None, secure=False)
 
     def send_rtp(self, packet: bytes) -> None:
         self.rtp.append(packet)
@@ -75,7 +77,7 @@ class BenchLeg:
             Reports("bench", unix_offset_s=0.0, interval_s=2.5, first_s=0.0),
             self.counters,
             on_digit=self.digits.append,
-            on_codec=self._codec_changed,
+            on_change=self._codec_changed,
         )
         self.out = KeepingTransport()
         self.leg.attach(self.out)

@@ -236,7 +236,7 @@ def test_one_lost_packet_costs_twenty_milliseconds() -> None:
 def test_a_codec_that_changes_in_mid_stream_is_noticed() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
     bridge = room(a, b)
-    a.leg._on_codec = bridge.replan
+    a.leg._on_change = bridge.replan
     a.say(0.0)
     a.codec = PCMU
     a.say(0.02)

@@ -1,0 +1,155 @@
+"""What the media plane asks of the packet path. All callbacks run on the event loop and must not block."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self
+
+from media.receive_stats import ReceiveStats
+from media.sender import RtpSender
+from media.srtp import SrtpSessions
+
+Address = tuple[Any, ...]
+"""(host, port), for IPv6 with flow and scope behind them, as sockets tell it."""
+DatagramSink = Callable[[bytes, Address], None]
+PacketSink = Callable[[bytes, float], None]
+MAX_SOURCES = 16
+"""SSRCs of one far end: libsrtp keeps a context for each that it ever verified."""
+
+
+@dataclass(slots=True)
+class PathCounters:
+    """Packets dropped: ``early`` came, ``unsent`` were to leave before keys or address were there (or too long); ``refused`` by SRTP
+
+    (forged, replayed, too many SSRCs).
+    """
+
+    early: int = 0
+    refused: int = 0
+    unsent: int = 0
+
+
+class Remembered(NamedTuple):
+    """One packet that was forwarded: its whole bytes and its monotonic time of arrival in s."""
+
+    packet: bytes
+    arrival_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """What a path shall do by itself: audio of ``payload_type_in`` that ``received`` believes goes through ``sender`` to ``target``.
+
+    Everything else, another SSRC included, is handed over. ``said`` and ``heard`` get copies of what came and of what left, at ``take``.
+    """
+
+    target: "Path"
+    payload_type_in: int
+    payload_type_out: int
+    received: ReceiveStats
+    sender: RtpSender
+    said: PacketSink | None = None
+    heard: PacketSink | None = None
+
+
+class WireSocket(Protocol):
+    """One UDP socket. Datagrams of an assigned address that can be RTP or RTCP (first byte 128-191) go to its path, all others to
+
+    ``on_datagram``. ``unsent`` and ``errors`` count what the kernel did not take and what it complained about.
+    """
+
+    unsent: int
+    errors: int
+
+    def send(self, datagram: bytes, address: Address) -> bool:
+        """False, and counted, when it cannot be sent now."""
+        ...
+
+    def assign(self, address: Address, path: "Path | None") -> None:
+        """Whose packets come from there; None: nobody's any more."""
+        ...
+
+    def close(self) -> None:
+        """No callback comes after it. Idempotent."""
+        ...
+
+    async def wait_closed(self) -> None: ...
+
+
+class Path(Protocol):
+    """The packets of one far end, in and out. ``urgent``: hand them over as they come; else they may wait for ``Wire.take``."""
+
+    urgent: bool
+
+    @property
+    def counters(self) -> PathCounters: ...
+
+    @property
+    def forwarded_s(self) -> float:
+        """Monotonic time of the newest packet that was forwarded without being handed over; 0 when there was none."""
+        ...
+
+    def secure(self, sessions: SrtpSessions) -> None:
+        """The keys of a path that was opened with ``secure``; from now on what comes is verified and what leaves is protected."""
+        ...
+
+    def direct(self, sock: WireSocket | None, address: Address | None) -> None:
+        """Where packets leave, and to whom."""
+        ...
+
+    def send_rtp(self, packet: bytes) -> None: ...
+
+    def send_rtcp(self, packet: bytes) -> None: ...
+
+    def forward(self, forward: Forward | None) -> None:
+        """What to forward from now on, None: hand over everything. What was handed over before comes first."""
+        ...
+
+    def remembered(self) -> list[Remembered]:
+        """What was forwarded in the last second without being handed over, oldest first; it is then forgotten."""
+        ...
+
+    def close(self) -> None:
+        """No callback comes after it. Idempotent."""
+        ...
+
+
+class Wire(Protocol):
+    """``async with``; all sockets must be closed before it is left. ``name``: ``python`` or ``c``."""
+
+    name: str
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+    async def open(self, sock: socket.socket, on_datagram: DatagramSink) -> WireSocket:
+        """Take over a bound socket. Raises OSError when it cannot be used."""
+        ...
+
+    def path(self, on_packet: PacketSink, *, secure: bool) -> Path:
+        """A far end whose plain RTP and RTCP packets go to ``on_packet(packet, arrival_s)``. ``secure``: nothing passes without keys."""
+        ...
+
+    def sender(self, ssrc: int, sequence: int, timestamp: int, clock_rate_hz: int = 8_000) -> RtpSender:
+        """An outgoing stream that ``Forward`` can name."""
+        ...
+
+    def receive_stats(self, ssrc: int, clock_rate: int) -> ReceiveStats:
+        """Counters that ``Forward`` can name."""
+        ...
+
+    def take(self) -> None:
+        """Hand over now what waits for the tick."""
+        ...
+
+    def cork(self) -> None:
+        """What is sent from now on may wait until ``uncork``, to leave together."""
+        ...
+
+    def uncork(self) -> None: ...
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What legs would have counted (``media.leg.COUNTERS``) had they seen what was forwarded without being handed over, and more."""
+        ...
