@@ -266,7 +266,9 @@ class Exchange:
         self._publish(person(view.agent), call_quality(event.room_id, at, sides))
         for side, sample in sides:
             self._metrics.quality(side, sample)
-        self._store.put_quality(event.room_id, at, event.legs)
+        if event.faults:
+            self._metrics.bad_second(event.faults[0])
+        self._store.put_quality(event.room_id, at, event.legs, event.faults)
 
     # ------------------------------------------------------------------ what pages want
 

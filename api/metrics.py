@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from media.messages import LegSample
+from media.messages import Fault, LegSample
 from rooms.record import CallRecord, CallState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -63,6 +63,33 @@ class Metrics:
             "Share of packets lost in each second of each leg",
             ["side"],
             buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+            registry=registry,
+        )
+        self.far_mos = Histogram(
+            "centralita_leg_far_mos",
+            "E-model MOS of what each side hears of us in each second, as its RTCP tells; never compare across scales",
+            ["side", "scale"],
+            buckets=_MOS,
+            registry=registry,
+        )
+        self.hop_loss = Histogram(
+            "centralita_leg_far_loss_ratio",
+            "Share of packets lost from us to each side in each second, as its RTCP tells",
+            ["side"],
+            buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+            registry=registry,
+        )
+        self.round_trip = Histogram(
+            "centralita_leg_round_trip_seconds",
+            "Round trip to each side, by RTCP, once a second",
+            ["side"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1),
+            registry=registry,
+        )
+        self.bad_seconds = Counter(
+            "centralita_bad_seconds",
+            "Seconds of calls that a hop made bad, by the worst hop and its cause",
+            ["hop", "cause"],
             registry=registry,
         )
         self.sign_ins = Counter("centralita_sign_ins", "Attempts to sign in", ["outcome"], registry=registry)
@@ -139,6 +166,16 @@ class Metrics:
             self.mos.labels(side, sample.scale).observe(sample.mos)
         if sample.loss is not None:
             self.loss.labels(side).observe(sample.loss)
+        if sample.far_mos is not None:
+            self.far_mos.labels(side, sample.far_scale).observe(sample.far_mos)
+        if sample.hop_loss is not None:
+            self.hop_loss.labels(side).observe(sample.hop_loss)
+        if sample.round_trip_ms is not None:
+            self.round_trip.labels(side).observe(sample.round_trip_ms / 1000)
+
+    def bad_second(self, fault: Fault) -> None:
+        """A second of a call in which this was its worst fault. Hops and causes are words of ours: few."""
+        self.bad_seconds.labels(fault.hop, fault.cause).inc()
 
     def signed_in(self, succeeded: bool) -> None:
         self.sign_ins.labels("succeeded" if succeeded else "failed").inc()

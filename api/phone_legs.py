@@ -11,6 +11,7 @@ from api.media_plane import MediaPlane
 from api.rtp_ports import NoPortLeft, RtpPorts
 from media import messages as media
 from media.codec_choice import Policy, answer_phone, browser_order, offer_phone
+from pbx.sdp import EXTENDED_REPORTS
 from pbx.trunk import Trunk
 from rooms.audio import AudioCodec, DemoEndpoint, Direction, Endpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
@@ -155,5 +156,5 @@ class PhoneLegs:
             if opened is None:  # the media plane did not take them over
                 pair.close()
         assert isinstance(opened, media.RtpOpened)
-        leg.local = RtpEndpoint(self._public_host, opened.port, codecs, DTMF_PAYLOAD_TYPE)
+        leg.local = RtpEndpoint(self._public_host, opened.port, codecs, DTMF_PAYLOAD_TYPE, reports=EXTENDED_REPORTS)
         return leg.local

@@ -9,6 +9,7 @@ and ``fullband`` take every input of the standards and give every term.
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,19 @@ def rate(
     codec = CODECS.get(codec_name)
     if codec is None or loss is None or delay_ms is None:
         return None
-    percent = 100.0 * min(1.0, max(0.0, loss))
-    measured = replace(connection, ta_ms=delay_ms, ie=codec.ie, bpl=codec.bpl, ppl_percent=percent, burst_ratio=max(1.0, burst_ratio))
+    percent, burst_ratio = 100.0 * min(1.0, max(0.0, loss)), max(1.0, burst_ratio)
+    if connection is _DEFAULTS:  # nothing but these two terms differs: called for every leg, every second
+        scale = codec.scale
+        r = _default_r(scale.name) - scale.delay_weight * delay_impairment(delay_ms) - _effective(codec, percent, burst_ratio)
+        return Rating(r, mos_from_r(r / scale.stretch), scale.name)
+    measured = replace(connection, ta_ms=delay_ms, ie=codec.ie, bpl=codec.bpl, ppl_percent=percent, burst_ratio=burst_ratio)
     return _MODELS[codec.scale.name](measured).rating
+
+
+@cache
+def _default_r(scale: str) -> float:
+    """R of the defaults: no delay, no loss, no codec."""
+    return _MODELS[scale](_DEFAULTS).r
 
 
 def delay_impairment(delay_ms: float, *, sensitivity: float = 1.0, perceivable_ms: float = 100.0) -> float:
@@ -176,8 +187,13 @@ def delay_impairment(delay_ms: float, *, sensitivity: float = 1.0, perceivable_m
 
 def loss_impairment(codec: CodecImpairment, loss: float, burst_ratio: float = 1.0) -> float:
     """Ie,eff (G.107, equation 7-29) of a codec at ``loss`` 0-1."""
-    percent = 100.0 * min(1.0, max(0.0, loss))
-    return _equipment(replace(_DEFAULTS, ie=codec.ie, bpl=codec.bpl, ppl_percent=percent, burst_ratio=max(1.0, burst_ratio)), codec.scale)
+    return _effective(codec, 100.0 * min(1.0, max(0.0, loss)), max(1.0, burst_ratio))
+
+
+def _effective(codec: CodecImpairment, percent: float, burst_ratio: float) -> float:
+    if percent == 0.0:
+        return codec.ie
+    return codec.ie + (codec.scale.loss_ceiling - codec.ie) * percent / (percent / burst_ratio + codec.bpl)
 
 
 def mos_from_r(r: float) -> float:
@@ -279,6 +295,4 @@ def _delay(c: Connection) -> float:
 
 def _equipment(c: Connection, scale: Scale) -> float:
     """Ie,eff (equation 7-29)."""
-    if c.ppl_percent == 0.0:
-        return c.ie
-    return c.ie + (scale.loss_ceiling - c.ie) * c.ppl_percent / (c.ppl_percent / c.burst_ratio + c.bpl)
+    return _effective(CodecImpairment(scale, c.ie, c.bpl, ""), c.ppl_percent, c.burst_ratio)

@@ -185,7 +185,18 @@ class DigitHeard(MediaEvent, frozen=True):
 
 
 class LegSample(Struct, frozen=True):
-    """What one leg sent us in the last second. Fractions 0-1, times in ms; None where not measured.
+    """One leg's last second, both hops of it. Fractions 0-1, times in ms; None where not measured.
+
+    Names are webrtc-stats' in snake case with their unit, shortened. From the far end to us (``inbound-rtp``): ``packets`` received,
+    ``loss`` (packetsLost over those expected), ``jitter_ms``, ``discarded`` and ``concealed_ms`` (packetsDiscarded, concealedSamples).
+    From us to the far end, as its RTCP tells (``remote-inbound-rtp``): ``far_loss`` (fractionLost), ``far_jitter_ms``,
+    ``round_trip_ms``; with RFC 3611 also ``far_discarded`` and ``far_buffer_ms``. ``hop_loss`` is ``far_loss`` without what was missing
+    already when we forwarded it.
+
+    ``r``, ``mos``, ``scale`` rate what came, ``far_r``, ``far_mos``, ``far_scale`` what the far end hears of us. ``cause`` and
+    ``far_cause`` name what costs most on that hop, ``r_lost`` and ``far_r_lost`` how many points of R the hop costs:
+    ``good``, ``loss``, ``jitter`` (lost in the jitter buffer), ``delay``, ``silent`` (nothing arrived), ``upstream`` (it came so from the
+    other leg), or ``unclassified``.
 
     ``echo_return_loss_db`` and ``..._enhancement_db`` are webrtc-stats' names: how much softer than what the leg heard its echo comes
     back, and how much of that echo is taken away here. They, ``speech`` (fraction of the second in which somebody spoke) and
@@ -209,11 +220,39 @@ class LegSample(Struct, frozen=True):
     noise_dbfs: float | None = None
     echo_return_loss_db: float | None = None
     echo_return_loss_enhancement_db: float | None = None
+    kind: str = ""
+    r_lost: float | None = None
+    packets_sent: int = 0
+    far_loss: float | None = None
+    hop_loss: float | None = None
+    far_jitter_ms: float | None = None
+    far_discarded: float | None = None
+    far_buffer_ms: float | None = None
+    far_r: float | None = None
+    far_mos: float | None = None
+    far_scale: str = ""
+    far_cause: str = "unclassified"
+    far_r_lost: float | None = None
+
+
+class Fault(Struct, frozen=True):
+    """A hop of a call that costs it quality. ``hop``: ``browser_to_us``, ``us_to_browser``, ``phone_to_us``, ``us_to_phone``.
+
+    ``cause``: as in ``LegSample``, and ``echo``. ``r_lost``: points of R that it costs.
+    """
+
+    leg_id: str
+    hop: str
+    cause: str
+    r_lost: float
 
 
 class QualitySampled(MediaEvent, frozen=True):
+    """The last second of a room's legs. ``faults``: the hops that are bad, the worst first; none where all is well."""
+
     room_id: str
     legs: tuple[LegSample, ...]
+    faults: tuple[Fault, ...] = ()
 
 
 class RoomLost(MediaEvent, frozen=True):

@@ -62,6 +62,7 @@ class PhoneLeg:
             raise MediaRefusal("no_shared_codec", f"The phone agreed to no codec that we speak: allow one of {', '.join(KNOWN_CODECS)}.")
         events = {remote.dtmf_payload_type: _EVENT_CLOCK_HZ} if remote.dtmf_payload_type is not None else {}
         self._socket.agree(remote)
+        self.leg.reports.wanted = remote.reports
         self.leg.agree(
             Agreement(
                 spoken=codecs[0],

@@ -1,4 +1,4 @@
-"""RTCP as bytes: SR, RR, SDES (CNAME), BYE, PLI and compounds of them. RFC 3550 section 6, RFC 4585 section 6.3.1.
+"""RTCP as bytes: SR, RR, SDES (CNAME), BYE, PLI, XR and compounds of them. RFC 3550 section 6, RFC 4585 section 6.3.1, RFC 3611.
 
 Nothing here raises on bytes from the network: a malformed compound is ``None`` and the caller counts it; packet types we do not
 use are skipped.
@@ -12,7 +12,14 @@ _BLOCK = Struct("!IIIIII")
 _SENDER = Struct("!QIII")
 _WORD = Struct("!I")
 
-SR, RR, SDES, BYE, PSFB = 200, 201, 202, 203, 206
+_XR_HEAD = Struct("!BBH")
+_LONG = Struct("!Q")
+_DELAY = Struct("!III")
+_VOIP = Struct("!IBBBBHHHHbbBBBBBBBBHHH")
+
+SR, RR, SDES, BYE, PSFB, XR = 200, 201, 202, 203, 206, 207
+_REFERENCE_TIME, _DELAYS, _VOIP_METRICS = 4, 5, 7
+_NOT_MEASURED = 127
 _PLI_FORMAT = 1
 _CNAME = 1
 _NTP_EPOCH_OFFSET_S = 2_208_988_800
@@ -105,7 +112,81 @@ class PictureLoss:
         return _framed(PSFB, _PLI_FORMAT, _WORD.pack(self.sender_ssrc) + _WORD.pack(self.media_ssrc))
 
 
-Report = SenderReport | ReceiverReport | SourceDescription | Bye | PictureLoss
+@dataclass(frozen=True, slots=True)
+class ReferenceDelay:
+    """Of a DLRR block: the far end's reference time as ``ssrc`` gave it (middle 32 bits), and the 1/65536 s since it arrived."""
+
+    ssrc: int
+    last_report: int
+    delay: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoipMetrics:
+    """How one source sounds to its receiver (RFC 3611, section 4.7); None is "not measured".
+
+    ``loss``, ``discard``: fractions 0-1 since its start; ``burst_density``, ``gap_density``: those within bursts and gaps, as ``g_min``
+    parts them. Durations and delays in ms; ``r`` 0-100, ``mos_lq`` and ``mos_cq`` 1-5. ``buffer_ms``: nominal jitter buffer.
+    """
+
+    ssrc: int
+    loss: float = 0.0
+    discard: float = 0.0
+    burst_density: float = 0.0
+    gap_density: float = 0.0
+    burst_ms: int = 0
+    gap_ms: int = 0
+    round_trip_ms: int = 0
+    end_system_ms: int = 0
+    signal_dbm: int | None = None
+    noise_dbm: int | None = None
+    echo_return_loss_db: int | None = None
+    g_min: int = 16
+    r: int | None = None
+    mos_lq: float | None = None
+    mos_cq: float | None = None
+    concealment: int = 0
+    """Bits 7-6: 0 unspecified, 1 none, 2 enhanced, 3 standard concealment; bits 5-4: jitter buffer, 3 adaptive, 2 fixed."""
+    buffer_ms: int = 0
+    buffer_most_ms: int = 0
+
+    def to_bytes(self) -> bytes:
+        return _XR_HEAD.pack(_VOIP_METRICS, 0, 8) + _VOIP.pack(
+            self.ssrc,
+            *map(_share, (self.loss, self.discard, self.burst_density, self.gap_density)),
+            *map(_short, (self.burst_ms, self.gap_ms, self.round_trip_ms, self.end_system_ms)),
+            *map(_level, (self.signal_dbm, self.noise_dbm)),
+            _NOT_MEASURED if self.echo_return_loss_db is None else max(0, min(126, self.echo_return_loss_db)),
+            self.g_min,
+            _NOT_MEASURED if self.r is None else max(0, min(100, self.r)),
+            _NOT_MEASURED,
+            *map(_score, (self.mos_lq, self.mos_cq)),
+            self.concealment,
+            0,
+            *map(_short, (self.buffer_ms, self.buffer_most_ms, self.buffer_most_ms)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedReport:
+    """RFC 3611. ``reference_ntp``: the sender's 64-bit time, for a receiver that sends no SR to learn its round trip by (section 4.4)."""
+
+    ssrc: int
+    reference_ntp: int | None = None
+    delays: tuple[ReferenceDelay, ...] = ()
+    voip: tuple[VoipMetrics, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        body = _WORD.pack(self.ssrc)
+        if self.reference_ntp is not None:
+            body += _XR_HEAD.pack(_REFERENCE_TIME, 0, 2) + _LONG.pack(self.reference_ntp)
+        if self.delays:
+            body += _XR_HEAD.pack(_DELAYS, 0, 3 * len(self.delays))
+            body += b"".join(_DELAY.pack(d.ssrc, d.last_report, min(d.delay, 0xFFFFFFFF)) for d in self.delays)
+        return _framed(XR, 0, body + b"".join(metrics.to_bytes() for metrics in self.voip))
+
+
+Report = SenderReport | ReceiverReport | SourceDescription | Bye | PictureLoss | ExtendedReport
 
 
 def build(*reports: Report) -> bytes:
@@ -160,6 +241,8 @@ def _parse_one(packet_type: int, count: int, body: bytes) -> list[Report] | None
         return _parse_bye(body, count)
     if packet_type == PSFB and count == _PLI_FORMAT:
         return [PictureLoss(_word(body, 0), _word(body, 4))] if len(body) >= 8 else None
+    if packet_type == XR:
+        return _parse_extended(body)
     return []
 
 
@@ -208,6 +291,71 @@ def _parse_bye(body: bytes, count: int) -> list[Report] | None:
     return [Bye(ssrcs, rest[1 : 1 + rest[0]].decode("utf-8", "replace") if rest else "")]
 
 
+def _parse_extended(body: bytes) -> list[Report] | None:
+    if len(body) < 4:
+        return None
+    reference: int | None = None
+    delays: list[ReferenceDelay] = []
+    voip: list[VoipMetrics] = []
+    position = 4
+    while position < len(body):
+        if position + 4 > len(body):
+            return None
+        kind, _, words = _XR_HEAD.unpack_from(body, position)
+        start, position = position + 4, position + 4 + 4 * words
+        if position > len(body):
+            return None
+        if kind == _REFERENCE_TIME and words == 2:
+            (reference,) = _LONG.unpack_from(body, start)
+        elif kind == _DELAYS and words % 3 == 0:
+            delays += [ReferenceDelay(*_DELAY.unpack_from(body, at)) for at in range(start, position, 12)]
+        elif kind == _VOIP_METRICS and words == 8:
+            voip.append(_parse_voip(body, start))
+    return [ExtendedReport(_word(body, 0), reference, tuple(delays), tuple(voip))]
+
+
+def _parse_voip(body: bytes, start: int) -> VoipMetrics:
+    ssrc, loss, discard, burst, gap, *rest = _VOIP.unpack_from(body, start)
+    burst_ms, gap_ms, trip_ms, end_ms, signal, noise, echo, g_min, r, _, lq, cq, config, _, nominal, most, _ = rest
+    return VoipMetrics(
+        ssrc,
+        loss / 256,
+        discard / 256,
+        burst / 256,
+        gap / 256,
+        burst_ms,
+        gap_ms,
+        trip_ms,
+        end_ms,
+        None if signal == _NOT_MEASURED else signal,
+        None if noise == _NOT_MEASURED else noise,
+        None if echo == _NOT_MEASURED else echo,
+        g_min,
+        r if r <= 100 else None,
+        lq / 10 if 10 <= lq <= 50 else None,
+        cq / 10 if 10 <= cq <= 50 else None,
+        config,
+        nominal,
+        most,
+    )
+
+
+def _share(fraction: float) -> int:
+    return max(0, min(255, int(fraction * 256)))
+
+
+def _short(value: int) -> int:
+    return max(0, min(65_535, value))
+
+
+def _level(dbm: int | None) -> int:
+    return _NOT_MEASURED if dbm is None else max(-128, min(126, dbm))
+
+
+def _score(mos: float | None) -> int:
+    return _NOT_MEASURED if mos is None else max(10, min(50, round(mos * 10)))
+
+
 def ntp_time(unix_s: float) -> int:
     """64-bit NTP time (32.32 fixed point) of a Unix time. For round trips any steady clock serves, as long as it is always the same."""
     return int((unix_s + _NTP_EPOCH_OFFSET_S) * 4_294_967_296) & 0xFFFFFFFFFFFFFFFF
@@ -218,10 +366,10 @@ def middle_of_ntp(ntp: int) -> int:
     return ntp >> 16 & 0xFFFFFFFF
 
 
-def round_trip_s(block: ReportBlock, now_ntp: int) -> float | None:
-    """Round trip of a report about us that arrived at ``now_ntp`` (64 bits, the clock of our SRs); RFC 3550, section 6.4.1.
+def round_trip_s(block: ReportBlock | ReferenceDelay, now_ntp: int) -> float | None:
+    """Round trip of a report about us that arrived at ``now_ntp`` (64 bits, the clock of our SRs and XRs); RFC 3550, section 6.4.1.
 
-    None when the far end has no SR of ours yet, or when the sum is negative or above 60 s: a lying or restarted far end.
+    None when the far end has no SR or reference time of ours yet, or when the sum is negative or above 60 s: a lying or restarted far end.
     """
     if block.last_report == 0:
         return None

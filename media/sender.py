@@ -47,6 +47,11 @@ class RtpSender:
             self._clock_rate_hz, self._frame, self._source = rate, rate // 50, None
 
     @property
+    def next_sequence(self) -> int:
+        """With ``packets`` it tells how many numbers were left out: losses of others that were passed on."""
+        return self._sequence
+
+    @property
     def started(self) -> bool:
         return self._sent_s is not None
 

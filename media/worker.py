@@ -21,6 +21,7 @@ from media.bridge import Bridge
 from media.browser_leg import BrowserLeg
 from media.call_recordings import CallRecordings
 from media.demo_leg import make_programme
+from media.faults import faults
 from media.icelite import IcePort, IceSettings
 from media.leg import COUNTERS, Leg
 from media.messages import MediaRefusal
@@ -400,4 +401,4 @@ class MediaWorker:
         if lossy != [leg.lossy for leg in legs.values()]:
             room.bridge.replan()
         if samples:
-            self._on_event(msg.QualitySampled(room_id=room.bridge.room_id, legs=samples))
+            self._on_event(msg.QualitySampled(room_id=room.bridge.room_id, legs=samples, faults=faults(samples)))

@@ -16,6 +16,7 @@ MAX_MEDIA_LINES = 32
 
 _STATIC = {"0": ("pcmu", 8000, 1), "8": ("pcma", 8000, 1), "9": ("g722", 8000, 1)}  # RFC 3551, table 4
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9_.-]+)/([0-9]{1,6})(?:/([0-9]{1,2}))?")
+EXTENDED_REPORTS = frozenset(("voip-metrics", "rcvr-rtt"))
 _DIRECTIONS = frozenset(direction.value for direction in Direction)
 
 
@@ -143,7 +144,21 @@ def _endpoint(session: SessionDescription, line: MediaLine, codecs: tuple[AudioC
     if unspecified:
         # The hold of RFC 2543: send nothing to us (RFC 3264, section 8.4).
         direction = Direction.SENDONLY if direction.sends else Direction.INACTIVE
-    return RtpEndpoint(line.host, line.port, codecs, _telephone_event(line, codecs[0].clock_rate), direction, _ptime(line))
+    return RtpEndpoint(
+        line.host,
+        line.port,
+        codecs,
+        _telephone_event(line, codecs[0].clock_rate),
+        direction,
+        _ptime(line),
+        reports=_extended_reports(session, line),
+    )
+
+
+def _extended_reports(session: SessionDescription, line: MediaLine) -> frozenset[str]:
+    """Which RTCP extended reports the peer wants (RFC 3611, section 5.1), of those that we know."""
+    texts = line.all("rtcp-xr") + [text for name, text in session.attributes if name == "rtcp-xr"]
+    return frozenset(word for text in texts for word in re.split("[ =]", text) if word in EXTENDED_REPORTS)
 
 
 def _direction(line: MediaLine, session: SessionDescription) -> Direction:
@@ -238,6 +253,8 @@ def _audio_lines(endpoint: RtpEndpoint, event_clock: int) -> list[str]:
             lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
     if endpoint.dtmf_payload_type is not None:
         lines += [f"a=rtpmap:{endpoint.dtmf_payload_type} telephone-event/{event_clock}", f"a=fmtp:{endpoint.dtmf_payload_type} 0-15"]
+    if endpoint.reports:
+        lines.append("a=rtcp-xr:" + " ".join(word for word in ("voip-metrics", "rcvr-rtt=all") if word.split("=")[0] in endpoint.reports))
     return [*lines, f"a=ptime:{endpoint.ptime_ms}", f"a={endpoint.direction}"]
 
 
@@ -251,4 +268,4 @@ def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:
     codecs = tuple(replace(codec, payload_type=theirs[codec.name].payload_type) for codec in ours.codecs if codec.name in theirs)
     if not codecs:
         raise NoCommonAudio("The phone offers none of the codecs that this call may use.")
-    return replace(ours, codecs=codecs, dtmf_payload_type=offered.dtmf_payload_type)
+    return replace(ours, codecs=codecs, dtmf_payload_type=offered.dtmf_payload_type, reports=ours.reports & offered.reports)

@@ -62,6 +62,8 @@ class RtpEndpoint:
     direction: Direction = Direction.SENDRECV
     ptime_ms: int = 20
     signalled_from: str = ""
+    reports: frozenset[str] = frozenset()
+    """Which extended RTCP reports it asks for (``a=rtcp-xr``, RFC 3611): ``voip-metrics``, ``rcvr-rtt``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """What the store gives and takes, as plain data. Times are seconds since the epoch."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from media.messages import LegSample
+from msgspec.structs import asdict
+
+from media.messages import Fault, LegSample
 from rooms.causes import Cause
 from rooms.record import CallRecord, LegRecord
 
@@ -59,18 +62,21 @@ class StoredCall:
     end_detail: str | None
     mos_scale: str | None
     mos_min: float | None
+    mos_p10: float | None
     mos_p50: float | None
+    quality_hop: str | None
     quality_cause: str | None
     legs: tuple[StoredLeg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One leg in one second."""
+    """One leg in one second. ``fault``: the call's worst, where it is one of this leg."""
 
     call_id: str
     at: float
     leg: LegSample
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,28 +126,20 @@ def _leg_row(call_id: str, leg: LegRecord, to_epoch: ToEpoch) -> Row:
 
 
 def sample_row(sample: Sample) -> Row:
-    leg = sample.leg
-    return {
-        "leg_id": leg.leg_id,
+    fault = sample.fault
+    return asdict(sample.leg) | {
         "at": sample.at,
         "call_id": sample.call_id,
-        "packets": leg.packets,
-        "loss": leg.loss,
-        "jitter_ms": leg.jitter_ms,
-        "round_trip_ms": leg.round_trip_ms,
-        "discarded": leg.discarded,
-        "concealed_ms": leg.concealed_ms,
-        "level_dbfs": leg.level_dbfs,
-        "r": leg.r,
-        "mos": leg.mos,
-        "scale": leg.scale,
-        "cause": leg.cause,
-        "codec": leg.codec,
-        "speech": leg.speech,
-        "noise_dbfs": leg.noise_dbfs,
-        "echo_return_loss_db": leg.echo_return_loss_db,
-        "echo_return_loss_enhancement_db": leg.echo_return_loss_enhancement_db,
+        "fault_hop": fault.hop if fault is not None else None,
+        "fault_cause": fault.cause if fault is not None else None,
     }
+
+
+def sample_of(row: Mapping[Any, Any]) -> Sample:
+    """What ``sample_row`` made; how much a fault cost is not kept beside its leg's own figures."""
+    leg = LegSample(**{name: row[name] for name in LegSample.__struct_fields__})
+    fault = Fault(leg.leg_id, row["fault_hop"], row["fault_cause"], 0.0) if row["fault_hop"] is not None else None
+    return Sample(row["call_id"], row["at"], leg, fault)
 
 
 def _epoch(at_s: float | None, to_epoch: ToEpoch) -> float | None:
@@ -158,27 +156,47 @@ def _cause_columns(cause: Cause | None) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class QualitySummary:
-    """How one leg was, over the call. ``cause`` is the commonest one that was not ``good``, where it was not good throughout."""
+    """How a call was. MOS is that of the direction that sounded worst; the hop and cause those of most of its bad seconds."""
 
     scale: str
     mos_min: float
+    mos_p10: float
     mos_p50: float
+    hop: str | None
     cause: str
 
 
-def worst_leg(samples: Iterable[tuple[str, str, float, str]]) -> QualitySummary | None:
-    """Sum up the leg with the lowest median MOS. ``samples``: (leg id, scale, MOS, cause); None when there are none.
+class HeardSecond(NamedTuple):
+    """Of a ``Sample``, what a summary is made of."""
+
+    leg_id: str
+    scale: str
+    mos: float | None
+    far_scale: str
+    far_mos: float | None
+    fault_hop: str | None
+    fault_cause: str | None
+
+
+def sum_up(seconds: Iterable[HeardSecond]) -> QualitySummary | None:
+    """Sum up the direction with the lowest median MOS; None where none was measured.
 
     A leg that changed its codec counts once per scale, because MOS of two scales must not be mixed.
     """
-    groups: dict[tuple[str, str], list[tuple[float, str]]] = {}
-    for leg_id, scale, mos, cause in samples:
-        groups.setdefault((leg_id, scale), []).append((mos, cause))
-    summaries = [_summary(scale, group) for (_, scale), group in groups.items()]
-    return min(summaries, key=lambda summary: (summary.mos_p50, summary.mos_min), default=None)
+    groups: dict[tuple[str, bool, str], list[float]] = {}
+    faults: Counter[tuple[str, str]] = Counter()
+    for second in seconds:
+        for far, scale, mos in ((False, second.scale, second.mos), (True, second.far_scale, second.far_mos)):
+            if mos is not None:
+                groups.setdefault((second.leg_id, far, scale), []).append(mos)
+        if second.fault_hop is not None and second.fault_cause is not None:
+            faults[second.fault_hop, second.fault_cause] += 1
+    if not groups:
+        return None
+    hop, cause = min(faults, key=lambda fault: (-faults[fault], fault)) if faults else (None, "good")
+    summaries = [_summary(scale, sorted(scores), hop, cause) for (_, _, scale), scores in groups.items()]
+    return min(summaries, key=lambda summary: (summary.mos_p50, summary.mos_min))
 
 
-def _summary(scale: str, group: list[tuple[float, str]]) -> QualitySummary:
-    scores = sorted(mos for mos, _ in group)
-    faults = [cause for _, cause in group if cause != "good"]
-    return QualitySummary(scale, scores[0], scores[(len(scores) - 1) // 2], max(sorted(set(faults)), key=faults.count, default="good"))
+def _summary(scale: str, scores: list[float], hop: str | None, cause: str) -> QualitySummary:
+    return QualitySummary(scale, scores[0], scores[(len(scores) - 1) // 10], scores[(len(scores) - 1) // 2], hop, cause)

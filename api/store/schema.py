@@ -58,12 +58,17 @@ calls = Table(
     Column("end_detail", Text),
     Column("mos_scale", String(8)),
     Column("mos_min", Double),
+    Column("mos_p10", Double),
     Column("mos_p50", Double),
+    Column("quality_hop", String(16)),
     Column("quality_cause", String(32)),
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_state", "state"),
 )
-"""``mos_*`` and ``quality_cause`` sum up the leg that was heard worst; MOS is on ``mos_scale`` and comparable on that scale only."""
+"""``mos_*`` sum up the direction that sounded worst; MOS is on ``mos_scale`` and comparable on that scale only.
+
+``quality_hop`` and ``quality_cause``: where and why most bad seconds were bad; ``good`` where none was.
+"""
 
 legs = Table(
     "legs",
@@ -105,6 +110,21 @@ quality = Table(
     Column("noise_dbfs", Double),
     Column("echo_return_loss_db", Double),
     Column("echo_return_loss_enhancement_db", Double),
+    Column("kind", String(8), nullable=False, server_default=""),
+    Column("r_lost", Double),
+    Column("packets_sent", Integer, nullable=False, server_default="0"),
+    Column("far_loss", Double),
+    Column("hop_loss", Double),
+    Column("far_jitter_ms", Double),
+    Column("far_discarded", Double),
+    Column("far_buffer_ms", Double),
+    Column("far_r", Double),
+    Column("far_mos", Double),
+    Column("far_scale", String(8), nullable=False, server_default=""),
+    Column("far_cause", String(32), nullable=False, server_default="unclassified"),
+    Column("far_r_lost", Double),
+    Column("fault_hop", String(16)),
+    Column("fault_cause", String(32)),
     Index("ix_quality_call_id", "call_id"),
 )
-"""One row per leg and second, as ``media.messages.LegSample`` has it."""
+"""One row per leg and second, as ``media.messages.LegSample`` has it; ``fault_*`` where the call's worst fault was one of this leg."""

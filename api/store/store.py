@@ -14,17 +14,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from api.store.database import database_url, in_words, make_engine
 from api.store.errors import StoreUnavailable
 from api.store.migrate import migrate
-from api.store.rows import CallRows, Row, Sample, StoredCall, StoredLeg, ToEpoch, User, call_rows, sample_row, worst_leg
+from api.store.rows import (
+    CallRows,
+    HeardSecond,
+    Row,
+    Sample,
+    StoredCall,
+    StoredLeg,
+    ToEpoch,
+    User,
+    call_rows,
+    sample_of,
+    sample_row,
+    sum_up,
+)
 from api.store.schema import calls, legs, node_runs, quality, users
 from api.store.writer import Writer
-from media.messages import LegSample
+from media.messages import Fault, LegSample
 from rooms.causes import EndReason
 from rooms.record import CallRecord, CallState
 
 _CALL_COLUMNS = [calls.c[field.name] for field in fields(StoredCall) if field.name != "legs"]
 _LEG_COLUMNS = [legs.c[field.name] for field in fields(StoredLeg)]
 
-_SUMMARY = frozenset({calls.c.mos_scale, calls.c.mos_min, calls.c.mos_p50, calls.c.quality_cause})
+_SUMMARY = frozenset(calls.c[name] for name in ("mos_scale", "mos_min", "mos_p10", "mos_p50", "quality_hop", "quality_cause"))
 """Columns that no record carries: they are summed up from the samples."""
 
 
@@ -107,10 +120,14 @@ class Store:
         """Keep a call as it now stands; the newest counts. Returns at once."""
         self.writer.put_call(call_rows(record, self.boot_id, to_epoch))
 
-    def put_quality(self, call_id: str, at: float, samples: Sequence[LegSample]) -> None:
-        """Keep a second's samples of a call. ``at``: seconds since the epoch. Returns at once; the oldest give way when too many wait."""
+    def put_quality(self, call_id: str, at: float, samples: Sequence[LegSample], faults: Sequence[Fault] = ()) -> None:
+        """Keep a second's samples of a call and the worst (first) of its faults. ``at``: seconds since the epoch.
+
+        Returns at once; the oldest give way when too many wait.
+        """
+        worst = faults[0] if faults else None
         for leg in samples:
-            self.writer.put_sample(Sample(call_id, at, leg))
+            self.writer.put_sample(Sample(call_id, at, leg, worst if worst is not None and worst.leg_id == leg.leg_id else None))
 
     async def flush(self) -> None:
         """Wait until all that was put so far is written."""
@@ -146,14 +163,15 @@ class Store:
         return set(ended)
 
     async def _sum_up(self, connection: AsyncConnection, call_id: str) -> None:
-        query = select(quality.c.leg_id, quality.c.scale, quality.c.mos, quality.c.cause)
-        found = await connection.execute(query.where(quality.c.call_id == call_id, quality.c.mos.is_not(None)))
-        summary = worst_leg((leg_id, scale, mos, cause) for leg_id, scale, mos, cause in found)
+        query = select(*(quality.c[name] for name in HeardSecond._fields)).where(quality.c.call_id == call_id)
+        summary = sum_up(HeardSecond(*row) for row in await connection.execute(query))
         if summary is not None:
             values = {
                 "mos_scale": summary.scale,
                 "mos_min": summary.mos_min,
+                "mos_p10": summary.mos_p10,
                 "mos_p50": summary.mos_p50,
+                "quality_hop": summary.hop,
                 "quality_cause": summary.cause,
             }
             await connection.execute(update(calls).where(calls.c.call_id == call_id).values(values))
@@ -181,9 +199,7 @@ class Store:
     async def samples(self, call_id: str) -> list[Sample]:
         """Every quality sample of a call, oldest first."""
         rows = await self._rows(select(quality).where(quality.c.call_id == call_id).order_by(quality.c.at, quality.c.leg_id))
-        return [
-            Sample(row["call_id"], row["at"], LegSample(**{key: row[key] for key in row if key not in ("call_id", "at")})) for row in rows
-        ]
+        return [sample_of(row) for row in rows]
 
     # ------------------------------------------------------------------ the state of things
 

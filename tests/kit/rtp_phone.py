@@ -143,6 +143,18 @@ class RtpPhone(asyncio.DatagramProtocol):
         assert block is not None
         return block
 
+    async def hear_metrics(self, within_s: float = 10.0) -> rtcp.VoipMetrics:
+        """The first extended report on how we sound, past or to come."""
+
+        def found() -> rtcp.VoipMetrics | None:
+            reports = (report for compound in self.rtcp for report in rtcp.parse(compound) or [])
+            return next((told for report in reports if isinstance(report, rtcp.ExtendedReport) for told in report.voip), None)
+
+        await self._until(found, within_s)
+        metrics = found()
+        assert metrics is not None
+        return metrics
+
     async def hear_bye(self, within_s: float = 10.0) -> None:
         await self._until(lambda: any(isinstance(r, rtcp.Bye) for compound in self.rtcp for r in rtcp.parse(compound) or []), within_s)
 

@@ -1,5 +1,6 @@
 """Calls through a whole media worker over real sockets: phones of plain RTP, browsers played by aiortc; tones are found by FFT."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from media import messages as msg
-from media import rtp
+from media import rtcp, rtp
 from media.recorder import read_capture
 from media.settings import MediaSettings
 from rooms.audio import G722, OPUS, PCMA, PCMU, AudioCodec, Direction, RtpEndpoint
@@ -174,6 +175,19 @@ async def test_both_sides_get_reports_and_the_round_trip_is_learnt() -> None:
         assert told.ssrc == 0x1234 and told.jitter < 8_000, "in units of the phone's clock, 8 kHz"
         await desk.worker.perform(msg.CloseLeg(leg_id="phone"))
         await far.hear_bye()
+
+
+async def test_a_phone_that_asks_is_told_how_it_sounds() -> None:
+    async with RtpPhone(PCMA) as asking, RtpPhone(PCMA) as silent, media_desk(MediaSettings(rtcp_interval_s=0.5)) as desk:
+        await desk.phone("a", asking)
+        await desk.phone("b", silent)
+        wanted = replace(asking.endpoint(), reports=frozenset(("voip-metrics", "rcvr-rtt")))
+        await desk.worker.perform(msg.ConnectRtpLeg(leg_id="a", remote=wanted))
+        metrics = await asking.hear_metrics()
+        assert (metrics.ssrc, metrics.loss, metrics.round_trip_ms) == (0x1234, 0.0, 0)
+        assert metrics.r is not None and metrics.r > 85 and metrics.mos_lq is not None and metrics.mos_lq > 4
+        await silent.hear_report(lambda block: True)
+        assert not any(isinstance(r, rtcp.ExtendedReport) for compound in silent.rtcp for r in rtcp.parse(compound) or [])
 
 
 async def test_a_phone_that_falls_silent_is_told_once_and_the_other_side_hears_silence() -> None:

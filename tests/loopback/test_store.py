@@ -10,12 +10,13 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from api.store import Store, StoreUnavailable
 from api.store.database import database_url, make_engine
 from api.store.schema import metadata
-from media.messages import LegSample
+from media.messages import Fault, LegSample
 from rooms.causes import Cause, EndReason
 from rooms.record import CallRecord, CallState, LegRecord
 from tests.kit.postgres import Postgres
@@ -200,8 +201,9 @@ async def test_recent_calls_are_ones_own_and_those_that_rang(store: Store) -> No
 async def test_samples_and_the_summary_of_the_worst_leg(store: Store) -> None:
     store.put_call(record(answered_s=1.0), epoch)
     for second, (agent_mos, phone_mos) in enumerate([(4.4, 4.1), (4.4, 2.5), (4.3, 3.9), (None, None)]):
-        cause = "loss" if phone_mos == 2.5 else "good"
-        store.put_quality("c", 1_000_001.0 + second, [sample("c-ana", agent_mos, scale="wb"), sample("c-phone", phone_mos, cause=cause)])
+        bad = phone_mos == 2.5
+        samples = [sample("c-ana", agent_mos, scale="wb"), sample("c-phone", phone_mos, cause="loss" if bad else "good")]
+        store.put_quality("c", 1_000_001.0 + second, samples, [Fault("c-phone", "phone_to_us", "loss", 30.0)] if bad else [])
     store.put_quality("c", 1_000_001.0, [sample("c-ana", 1.0)])
     await store.flush()
     samples = await store.samples("c")
@@ -213,11 +215,26 @@ async def test_samples_and_the_summary_of_the_worst_leg(store: Store) -> None:
     await store.flush()
     call = await store.call("c")
     assert call is not None
-    assert (call.mos_scale, call.mos_min, call.mos_p50, call.quality_cause) == ("nb", 2.5, 3.9, "loss")
+    assert (call.mos_scale, call.mos_min, call.mos_p10, call.mos_p50) == ("nb", 2.5, 2.5, 3.9)
+    assert (call.quality_hop, call.quality_cause) == ("phone_to_us", "loss")
+    assert [kept.fault.hop if kept.fault else None for kept in samples] == [None, None, None, "phone_to_us", None, None, None, None]
     store.put_quality("c", 1_000_005.0, [sample("c-phone", 1.5, cause="loss")])
     await store.flush()
     call = await store.call("c")
     assert call is not None and call.mos_min == 1.5, "the last second comes after the end"
+
+
+async def test_what_a_far_end_heard_of_us_may_be_the_worst_of_a_call(store: Store) -> None:
+    store.put_call(record(answered_s=1.0, ended_s=20.0, cause=BUSY), epoch)
+    for second in range(20):
+        heard = replace(sample("c-phone", 4.1), far_mos=1.8 + 0.1 * second, far_scale="nb", far_cause="loss", packets_sent=50)
+        hop = "us_to_phone" if second < 15 else "phone_to_us"
+        store.put_quality("c", epoch(1.0 + second), [sample("c-ana", 4.4), heard], [Fault("c-phone", hop, "loss", 30.0)])
+    await store.flush()
+    assert (await store.samples("c"))[1].leg.packets_sent == 50
+    call = await store.call("c")
+    assert call is not None and (call.mos_min, call.mos_p10) == (1.8, pytest.approx(1.9))
+    assert (call.quality_hop, call.quality_cause) == ("us_to_phone", "loss")
 
 
 async def test_samples_of_a_call_that_nobody_recorded_do_no_harm(store: Store) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from api.metrics import Metrics
-from media.messages import LegSample
+from media.messages import Fault, LegSample
 from rooms.causes import Cause, EndReason
 from rooms.record import CallRecord, CallState
 
@@ -61,6 +61,21 @@ def test_no_label_names_a_call_or_a_person() -> None:
     assert 'centralita_leg_mos_bucket{le="4.5",scale="wb",side="agent"} 1.0' in told
     assert 'centralita_leg_mos_bucket{le="4.25",scale="wb",side="agent"} 0.0' in told
     assert 'centralita_leg_mos_count{scale="wb",side="phone"}' not in told  # not measured is not zero
+
+
+def test_what_a_side_hears_of_us_and_the_hop_to_blame_are_counted() -> None:
+    metrics = Metrics()
+    sample = LegSample(
+        leg_id="leg-canary", packets=50, loss=0.0, jitter_ms=1.0, round_trip_ms=80.0, discarded=0, concealed_ms=0.0,
+        level_dbfs=None, r=90.0, mos=4.4, scale="wb", cause="good", codec="g722", far_loss=0.3, hop_loss=0.1, far_mos=2.4, far_scale="nb",
+    )  # fmt: skip
+    metrics.quality("phone", sample)
+    metrics.bad_second(Fault("leg-canary", "us_to_phone", "loss", 30.0))
+    told = text(metrics)
+    assert 'centralita_leg_far_mos_bucket{le="2.5",scale="nb",side="phone"} 1.0' in told
+    assert 'centralita_leg_far_loss_ratio_sum{side="phone"} 0.1' in told
+    assert 'centralita_leg_round_trip_seconds_sum{side="phone"} 0.08' in told
+    assert 'centralita_bad_seconds_total{cause="loss",hop="us_to_phone"} 1.0' in told and "canary" not in told
 
 
 def test_counters_of_others_are_read_at_each_scrape() -> None:

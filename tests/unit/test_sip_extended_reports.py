@@ -1,0 +1,30 @@
+"""Who wants RTCP extended reports says so in its session description (RFC 3611, section 5)."""
+
+from dataclasses import replace
+
+from pbx.negotiation import Negotiation
+from pbx.sdp import EXTENDED_REPORTS, audio_of, parse_sdp
+from tests.kit.virtual_sip import endpoint, sdp
+
+ASKED = sdp("m=audio 7000 RTP/AVP 8", "a=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup voip-metrics")
+OURS = replace(endpoint(), reports=EXTENDED_REPORTS)
+
+
+def test_what_a_phone_asks_for_is_read_and_what_we_do_not_know_is_left() -> None:
+    _, asked = audio_of(parse_sdp(ASKED.replace(b"rcvr-rtt=all:10000", b"rcvr-rtt=sender")))
+    assert asked.reports == {"voip-metrics", "rcvr-rtt"}
+    _, silent = audio_of(parse_sdp(sdp()))
+    assert silent.reports == frozenset()
+    of_session = ASKED.replace(b"t=0 0\r\n", b"t=0 0\r\na=rtcp-xr:voip-metrics\r\n").replace(b"rcvr-rtt=all:10000 ", b"")
+    _, asked = audio_of(parse_sdp(of_session))
+    assert asked.reports == {"voip-metrics"}
+
+
+def test_we_ask_in_our_offer_and_in_an_answer_to_whom_asked() -> None:
+    assert b"a=rtcp-xr:voip-metrics rcvr-rtt=all\r\n" in Negotiation(1).offer(OURS)
+    asked, silent = Negotiation(1), Negotiation(2)
+    asked.take_offer(ASKED)
+    assert b"a=rtcp-xr:voip-metrics rcvr-rtt=all\r\n" in asked.answer(OURS)
+    assert asked.theirs is not None and asked.theirs.reports == EXTENDED_REPORTS
+    silent.take_offer(sdp())
+    assert b"rtcp-xr" not in silent.answer(OURS)
