@@ -19,6 +19,7 @@ from enum import Enum, auto
 
 from rooms.causes import Cause
 from rooms.record import CallRecord, CallState, CallView, LegRecord
+from rooms.recording import CallRecording, RecordingState
 
 
 class CallStep(Enum):
@@ -185,6 +186,7 @@ class Call:
     ended_s: float | None = None
     cause: Cause | None = None
     dropped: dict[str, AgentLeg] = field(default_factory=dict)
+    recording: CallRecording = field(default_factory=CallRecording)
 
     def take(self, step: CallStep) -> bool:
         """Take a step; False where the table has none."""
@@ -237,6 +239,7 @@ class Call:
             ended_s=leg.ended_s if gone and leg else self.ended_s,
             cause=leg.cause if gone and leg else self.cause,
             agent_connected=leg is not None and leg.up,
+            recording=RecordingState.OFF if gone or self.state is CallState.ENDED else self.recording.state,
         )
 
     @property

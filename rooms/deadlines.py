@@ -14,6 +14,7 @@ class DeadlineKind(StrEnum):
     PATIENCE = "patience"
     RELOAD = "reload"
     RING_RELOAD = "ring_reload"
+    RECORDING = "recording"
 
 
 class Key(NamedTuple):

@@ -94,6 +94,44 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayOnce:
+    """Let this leg hear a sound once beside the mix; ``SoundEnded`` follows."""
+
+    leg_id: str
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording:
+    """Record what the other side says and hears, from now on, as one part of the call's recording."""
+
+    call_id: str
+    recording_id: str
+    phone_leg: str
+    agent_leg: str
+    agent: str
+    consent: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRecording:
+    call_id: str
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRecording:
+    call_id: str
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    call_id: str
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendDigits:
     """Send digits to a phone leg (RFC 4733, or SIP INFO where that was not agreed)."""
 
@@ -128,6 +166,11 @@ Effect = (
     | CloseLeg
     | SetGains
     | Play
+    | PlayOnce
+    | StartRecording
+    | PauseRecording
+    | ResumeRecording
+    | StopRecording
     | SendDigits
     | Notify
     | WriteRecord

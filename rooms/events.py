@@ -7,6 +7,7 @@ Every event is frozen and carries identifiers, never objects. ``call_id`` names 
 from dataclasses import dataclass
 
 from rooms.causes import Cause
+from rooms.recording import RecordingAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,41 @@ class DigitsPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingRequested:
+    """Somebody wants the recording of a call to start, pause, resume or stop: whose call it is, or a ``supervisor``."""
+
+    call_id: str
+    by: str
+    action: RecordingAction
+    supervisor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingBegan:
+    """A part of a call's recording is on the disk."""
+
+    call_id: str
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingBroke:
+    """A part ended that was not to end. ``again``: its worker died and has a successor, so that another one can be begun at once."""
+
+    call_id: str
+    recording_id: str
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SoundEnded:
+    """A leg has heard a sound that was to be played once, to its end."""
+
+    leg_id: str
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentConnected:
     """A person's first signalling connection came up."""
 
@@ -187,6 +223,10 @@ Event = (
     | MuteRequested
     | HoldRequested
     | DigitsPressed
+    | RecordingRequested
+    | RecordingBegan
+    | RecordingBroke
+    | SoundEnded
     | AgentConnected
     | AgentDisconnected
     | AvailabilityChanged

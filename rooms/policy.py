@@ -1,6 +1,37 @@
-"""How long call control waits for what, and how much it takes on."""
+"""How long call control waits for what, how much it takes on, and which calls are recorded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class RecordingMode(StrEnum):
+    NEVER = "never"
+    ON_DEMAND = "on_demand"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPolicy:
+    """``announcement``: the sound that tells the other side, said whole before anything is kept; empty where none is needed. ``consent``
+    is what the manifest says: ``announced``, ``given`` or ``not needed``.
+
+    ``beep``: a tone when it begins and goes on; ``beep_every_s``: and so often in between, 0: not. ``announce_s``: after so long an
+    announcement that did not end is tried again; ``retry_s``: the same for a recording that broke. ``most_parts`` of one call.
+    """
+
+    incoming: RecordingMode = RecordingMode.NEVER
+    outgoing: RecordingMode = RecordingMode.NEVER
+    announcement: str = ""
+    consent: str = "not needed"
+    beep: bool = True
+    beep_every_s: float = 0.0
+    announce_s: float = 30.0
+    retry_s: float = 15.0
+    most_parts: int = 100
+
+    def mode(self, direction: str) -> RecordingMode:
+        """``direction``: ``in`` or ``out``."""
+        return self.outgoing if direction == "out" else self.incoming
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +53,4 @@ class CallPolicy:
     max_ringing_agents: int = 32
     max_digits: int = 32
     remembered_ends: int = 256
+    recording: RecordingPolicy = field(default_factory=RecordingPolicy)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rooms.causes import Cause
+from rooms.recording import RecordingState
 
 
 class CallState(StrEnum):
@@ -69,3 +70,4 @@ class CallView:
     cause: Cause | None
     agent_connected: bool = False
     """Is the agent's own media path up?"""
+    recording: RecordingState = RecordingState.OFF

@@ -5,7 +5,7 @@ class NotPossible(Exception):
     """A request that call control refuses. ``code`` is for programs, the message for the person who asked.
 
     Codes: ``unknown_call``, ``not_yours``, ``wrong_state``, ``ended``, ``on_call``, ``duplicate_call``, ``bad_digits``, ``full``,
-    ``stopping``.
+    ``stopping``, ``not_recorded``.
     """
 
     def __init__(self, code: str, message: str) -> None:

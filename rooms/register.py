@@ -86,6 +86,15 @@ class Register:
             return agent in call.dropped
         return call_id in self._ended and agent in self._ended[call_id][0]
 
+    def live_call(self, call_id: str) -> Call:
+        """The call, for somebody whom every call concerns. Raises ``NotPossible``."""
+        if call_id not in self.calls:
+            raise NotPossible("unknown_call", "There is no such call.")
+        return self.calls[call_id]
+
+    def call_of_leg(self, leg_id: str) -> Call | None:
+        return self._call_of_leg.get(leg_id)
+
     # ------------------------------------------------------------------ steps of legs
 
     def phone_steps(self, leg_id: str, step: PhoneStep) -> Call | None:
@@ -108,6 +117,15 @@ class Register:
         before = self._heard[call.call_id]
         after = self._heard[call.call_id] = sounding(call, before)
         return changes(call.call_id, before, after)
+
+    def sound_of(self, call: Call, leg_id: str) -> str | None:
+        """The waiting sound or tone that this leg hears for as long as things stand so."""
+        return self._heard[call.call_id].sounds.get(leg_id)
+
+    def idle_ears(self, call: Call) -> list[str]:
+        """Legs that take part and hear no such sound."""
+        heard = self._heard[call.call_id]
+        return [leg_id for leg_id in heard.joined if leg_id not in heard.sounds]
 
     def set(self, call: Call, kind: DeadlineKind, at_s: float, party: str = "") -> None:
         self.deadlines.set(Key(call.call_id, kind, party), at_s)

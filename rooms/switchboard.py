@@ -40,6 +40,7 @@ from rooms.effects import (
 )
 from rooms.policy import CallPolicy
 from rooms.record import CallRecord, CallState, CallView
+from rooms.recorder import Recorder
 from rooms.refusals import NotPossible
 from rooms.register import Register
 
@@ -47,6 +48,7 @@ __all__ = ["CallPolicy", "NotPossible", "Switchboard"]
 
 _DIGITS = frozenset("0123456789*#ABCD")
 _BEARABLE = frozenset({"Play", "SendDigits", "HoldPhone", "RingBack", "Notify", "WriteRecord", "CloseLeg"})
+_OF_RECORDING = frozenset({"PlayOnce", "StartRecording", "PauseRecording", "ResumeRecording", "StopRecording"})
 """Effects whose failure does not end the call."""
 
 
@@ -56,6 +58,7 @@ class Switchboard:
     def __init__(self, policy: CallPolicy | None = None) -> None:
         self._policy = policy or CallPolicy()
         self._register = Register(self._policy.remembered_ends)
+        self._recorder = Recorder(self._policy.recording, self._register)
         self._draining = False
         self.late: Counter[str] = Counter()
         """Events that came too late, or about nothing we know, by their type."""
@@ -194,7 +197,7 @@ class Switchboard:
         leg = call.own_leg
         if leg is not None and not leg.up:
             self._await_agent(call, now)
-        return [*self._register.settle(call), *_show(call), WriteRecord(call.record)]
+        return [*self._register.settle(call), *self._recorder.talking(call, now), *_show(call), WriteRecord(call.record)]
 
     def _refused(self, event: ev.LegRefused, now: float) -> list[Effect]:
         call = self._register.phone_steps(event.leg_id, PhoneStep.REFUSED)
@@ -234,7 +237,7 @@ class Switchboard:
         call.take(CallStep.AGENT_UP)
         if leg.answered_s is None:
             leg.answered_s = now
-        return [*self._register.settle(call), *_show(call)]
+        return [*self._register.settle(call), *self._recorder.talking(call, now), *_show(call)]
 
     def _lost(self, event: ev.LegLost, now: float) -> list[Effect]:
         phoned = self._register.phone_steps(event.leg_id, PhoneStep.LOST)
@@ -277,7 +280,8 @@ class Switchboard:
         elsewhere = Cause(EndReason.ANSWERED_ELSEWHERE, 200, "Somebody else took the call.")
         for identity in [identity for identity in call.legs if identity != event.agent]:
             effects.extend(self._drop(call, identity, now, elsewhere))
-        return [*effects, *self._register.settle(call), *_show(call), WriteRecord(call.record)]
+        effects += [*self._register.settle(call), *self._recorder.talking(call, now)]
+        return [*effects, *_show(call), WriteRecord(call.record)]
 
     def _declined(self, event: ev.CallDeclined, now: float) -> list[Effect]:
         if self._register.has_ended_for(event.call_id, event.agent):
@@ -320,6 +324,34 @@ class Switchboard:
             raise NotPossible("wrong_state", "The other side does not listen yet: wait for the answer.")
         return [SendDigits(call.phone.leg_id, event.digits)]
 
+    # ------------------------------------------------------------------ recording
+
+    def _recording_requested(self, event: ev.RecordingRequested, now: float) -> list[Effect]:
+        call = self._register.live_call(event.call_id) if event.supervisor else self._register.own_call(event.call_id, event.by)
+        return self._shown(call, lambda known: self._recorder.request(known, event.action, now, supervisor=event.supervisor))
+
+    def _recording_began(self, event: ev.RecordingBegan, now: float) -> list[Effect]:
+        call = self._register.calls.get(event.call_id)
+        return self._shown(call, lambda known: self._recorder.began(known, event.recording_id, now)) if call else self._count_late(event)
+
+    def _recording_broke(self, event: ev.RecordingBroke, now: float) -> list[Effect]:
+        call = self._register.calls.get(event.call_id)
+        if call is None:
+            return self._count_late(event)
+        return self._shown(call, lambda known: self._recorder.broke(known, event.recording_id, now, again=event.again))
+
+    def _sound_ended(self, event: ev.SoundEnded, now: float) -> list[Effect]:
+        call = self._register.call_of_leg(event.leg_id)
+        if call is None:
+            return self._count_late(event)
+        return self._shown(call, lambda known: self._recorder.sound_ended(known, event.leg_id, event.sound, now))
+
+    def _shown(self, call: Call, step: Callable[[Call], list[Effect]]) -> list[Effect]:
+        """The effects of a step of a call's recording, and what people are shown where it changed something."""
+        before = call.recording.state
+        effects = step(call)
+        return effects if call.recording.state is before else [*effects, *_show(call)]
+
     # ------------------------------------------------------------------ presence, failures, the end of the day
 
     def _agent_connected(self, event: ev.AgentConnected, now: float) -> list[Effect]:
@@ -352,6 +384,8 @@ class Switchboard:
             return self._count_late(event)
         if event.effect in _BEARABLE:
             return []
+        if event.effect in _OF_RECORDING:
+            return self._shown(call, lambda known: self._recorder.refused(known, event.effect, now))
         ringing = next((leg.party for leg in call.legs.values() if leg.leg_id == event.leg_id and not call.owner), None)
         return self._stop_ringing(call, ringing, now, event.cause) if ringing else self._end(call, event.cause, now)
 
@@ -379,6 +413,9 @@ class Switchboard:
     def _patience_over(self, call: Call, party: str, now: float) -> list[Effect]:
         call.impatient = True
         return self._register.settle(call)
+
+    def _recording_due(self, call: Call, party: str, now: float) -> list[Effect]:
+        return self._shown(call, lambda known: self._recorder.due(known, now))
 
     def _agent_gone(self, call: Call, party: str, now: float) -> list[Effect]:
         return self._stop_ringing(call, party, now, Cause(EndReason.NOBODY_AVAILABLE, 480, "The agent's page went away."))
@@ -430,6 +467,10 @@ class Switchboard:
         ev.MuteRequested: _mute,
         ev.HoldRequested: _hold,
         ev.DigitsPressed: _digits,
+        ev.RecordingRequested: _recording_requested,
+        ev.RecordingBegan: _recording_began,
+        ev.RecordingBroke: _recording_broke,
+        ev.SoundEnded: _sound_ended,
         ev.AgentConnected: _agent_connected,
         ev.AgentDisconnected: _agent_disconnected,
         ev.AvailabilityChanged: _availability,
@@ -443,6 +484,7 @@ class Switchboard:
         DeadlineKind.PATIENCE: _patience_over,
         DeadlineKind.RELOAD: _reload_over,
         DeadlineKind.RING_RELOAD: _agent_gone,
+        DeadlineKind.RECORDING: _recording_due,
     }
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from rooms import effects as fx
 from rooms import events as ev
 from rooms.causes import Cause, EndReason
+from rooms.policy import RecordingMode, RecordingPolicy
 from rooms.record import CallRecord, CallState
+from rooms.recording import RecordingAction, RecordingState
 from rooms.switchboard import CallPolicy, NotPossible, Switchboard
 
 AGENTS = ("ana", "bea")
@@ -22,6 +24,7 @@ calls = st.sampled_from(CALLS)
 phones = calls.map("{}-phone".format)
 agent_legs = st.builds("{}-{}".format, calls, agents)
 legs = st.one_of(phones, agent_legs)
+parts = st.builds("{}-{}".format, calls, st.integers(1, 3))
 causes = st.sampled_from([EndReason.COMPLETED, EndReason.BUSY, EndReason.MEDIA_LOST]).map(Cause)
 
 
@@ -52,6 +55,12 @@ within = st.one_of(
     st.builds(ev.AgentConnected, agents),
     st.builds(ev.AgentDisconnected, agents),
     st.builds(ev.AvailabilityChanged, agents, st.booleans()),
+    st.builds(ev.RecordingRequested, calls, agents, st.sampled_from(RecordingAction), st.booleans()),
+    st.builds(ev.RecordingRequested, calls, agents, st.sampled_from([RecordingAction.PAUSE, RecordingAction.RESUME])),
+    st.builds(ev.RecordingBegan, calls, parts),
+    st.builds(ev.RecordingBroke, calls, parts, st.booleans()),
+    st.builds(ev.SoundEnded, legs, st.sampled_from(["announcement", "recording"])),
+    st.builds(ev.EffectFailed, calls, legs, causes, st.sampled_from(["PlayOnce", "StartRecording", "PauseRecording", "ResumeRecording"])),
 )
 """What happens in its course."""
 ending = st.one_of(
@@ -82,6 +91,8 @@ def stories(draw: st.DrawFn, call_id: str) -> list[ev.Event]:
         st.builds(ev.LegLost, st.just(leg), causes),
         st.just(ev.LegConnected(leg)),
         st.builds(ev.LegHeld, st.just(phone), st.booleans()),
+        st.builds(ev.RecordingRequested, st.just(call_id), st.just(agent), st.sampled_from(RecordingAction)),
+        st.just(ev.SoundEnded(phone, "announcement")),
     )
     whole = begin + draw(st.lists(talk, max_size=12))
     left_out = draw(st.sets(st.integers(1, 12), max_size=3))
@@ -100,6 +111,7 @@ def many_steps(draw: st.DrawFn) -> list[tuple[int, ev.Event]]:
 
 
 steps = many_steps()
+RECORDED = RecordingPolicy(RecordingMode.ALWAYS, RecordingMode.ON_DEMAND, "announcement", "announced", beep_every_s=12)
 
 
 @dataclass
@@ -111,6 +123,10 @@ class Room:
     sounds: dict[str, str | None] = field(default_factory=dict)
     hang_ups: int = 0
     record: CallRecord | None = None
+    announced: bool = False
+    parts: list[str] = field(default_factory=list)
+    kept: bool = False
+    """Is what is said kept now, as far as the media plane was told?"""
 
 
 class Witness:
@@ -120,6 +136,8 @@ class Witness:
         self.rooms: dict[str, Room] = {}
 
     def see(self, event: ev.Event | None, effects: list[fx.Effect]) -> None:
+        if isinstance(event, ev.SoundEnded) and event.sound == "announcement" and (room := self.rooms.get(event.leg_id.split("-")[0])):
+            room.announced = True
         for effect in effects:
             if isinstance(effect, fx.OpenRoom):
                 assert effect.room_id not in self.rooms
@@ -141,6 +159,19 @@ class Witness:
             case fx.Play(leg_id=leg_id, sound=sound):
                 assert room.sounds.get(leg_id) != sound
                 room.sounds[leg_id] = sound
+            case fx.PlayOnce(leg_id=leg_id):
+                assert leg_id in room.joined and room.sounds.get(leg_id) is None
+            case fx.StartRecording(recording_id=part, phone_leg=phone, agent_leg=agent):
+                assert {phone, agent} <= set(room.joined) and part not in room.parts
+                assert room.announced, "nothing is kept before it was announced"
+                room.parts.append(part)
+                room.kept = True
+            case fx.ResumeRecording(recording_id=part):
+                assert part == room.parts[-1] and not room.kept
+                room.kept = True
+            case fx.PauseRecording(recording_id=part) | fx.StopRecording(recording_id=part):
+                assert part == room.parts[-1]
+                room.kept = False
             case fx.HangUp():
                 room.hang_ups += 1
             case fx.WriteRecord(record=record):
@@ -157,6 +188,8 @@ class Witness:
                 return self.rooms[record.call_id]
             case fx.CloseRoom(room_id=room_id) | fx.JoinBridge(room_id=room_id) | fx.SetGains(room_id=room_id):
                 return self.rooms[room_id]
+            case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording():
+                return self.rooms[effect.call_id]
             case _:
                 return self.rooms[effect.leg_id.split("-")[0]]  # type: ignore[union-attr]
 
@@ -183,6 +216,10 @@ class Witness:
             if {phone, view.agent_leg} <= set(room.joined):
                 assert room.gains.get((phone, view.agent_leg), 1.0) == (0.0 if view.muted or view.held else 1.0)
                 assert room.gains.get((view.agent_leg, phone), 1.0) == (0.0 if view.held else 1.0)
+            if view.recording is RecordingState.FAILED:
+                room.kept = False
+            if view.recording in (RecordingState.OFF, RecordingState.ANNOUNCING, RecordingState.PAUSED):
+                assert not room.kept
             if view.held:
                 assert room.sounds[phone] == "hold"
             elif view.agent_connected:
@@ -195,7 +232,7 @@ class Witness:
 @settings(max_examples=200)
 @given(steps)
 def test_whatever_happens(steps: list[tuple[int, ev.Event]]) -> None:
-    switchboard, witness, now = Switchboard(CallPolicy(max_calls=2)), Witness(), 0
+    switchboard, witness, now = Switchboard(CallPolicy(max_calls=2, recording=RECORDED)), Witness(), 0
     for wait, event in steps:
         now += wait
         witness.see(None, switchboard.expire(now))
@@ -213,7 +250,7 @@ def test_whatever_happens(steps: list[tuple[int, ev.Event]]) -> None:
 @given(steps)
 def test_a_refusal_changes_nothing(steps: list[tuple[int, ev.Event]]) -> None:
     """Two switchboards, one spared every request that the other refuses, stay the same."""
-    tried, spared, now = Switchboard(), Switchboard(), 0
+    (tried, spared), now = (Switchboard(CallPolicy(recording=RECORDED)) for _ in range(2)), 0
     for wait, event in steps:
         now += wait
         assert tried.expire(now) == spared.expire(now)
@@ -229,7 +266,7 @@ def test_a_refusal_changes_nothing(steps: list[tuple[int, ev.Event]]) -> None:
 @given(steps)
 def test_every_call_ends_when_nobody_does_anything_more_but_those_that_are_live(steps: list[tuple[int, ev.Event]]) -> None:
     """Time alone ends every call that is not two sides talking."""
-    switchboard, now = Switchboard(), 0
+    switchboard, now = Switchboard(CallPolicy(recording=RECORDED)), 0
     for wait, event in steps:
         now += wait
         switchboard.expire(now)

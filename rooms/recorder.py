@@ -1,0 +1,174 @@
+"""What follows when a call's recording is to begin, to pause, to end, or breaks; the table stands in ``rooms/recording.py``.
+
+What a paused recording does not keep is decided here alone: it is paused in the media plane before anybody is shown so, and a part that
+broke meanwhile is not replaced before somebody resumes.
+"""
+
+from rooms.call import Call, PhoneState
+from rooms.deadlines import DeadlineKind
+from rooms.effects import Effect, PauseRecording, PlayOnce, ResumeRecording, StartRecording, StopRecording
+from rooms.policy import RecordingMode, RecordingPolicy
+from rooms.record import CallState
+from rooms.recording import RecordingAction, RecordingState, RecordingStep
+from rooms.refusals import NotPossible
+from rooms.register import Register
+
+BEEP = "recording"
+"""The tone that says that a call is recorded."""
+
+
+class Recorder:
+    """Of all calls. Each function returns the effects of one step and changes the call accordingly."""
+
+    def __init__(self, policy: RecordingPolicy, register: Register) -> None:
+        self._policy = policy
+        self._register = register
+
+    def talking(self, call: Call, now: float) -> list[Effect]:
+        """Something changed that may mean that both sides talk now: where every such call is recorded, this one is from here on."""
+        recording, wanted = call.recording, self._policy.mode(call.direction) is RecordingMode.ALWAYS
+        if wanted and recording.state is RecordingState.OFF and not recording.stopped and _talk(call):
+            return self._begin(call, now)
+        return []
+
+    def request(self, call: Call, action: RecordingAction, now: float, *, supervisor: bool) -> list[Effect]:
+        """What a person wants. Raises ``NotPossible``."""
+        mode, state = self._policy.mode(call.direction), call.recording.state
+        if mode is RecordingMode.NEVER:
+            raise NotPossible("not_recorded", "Calls of this kind are not recorded on this server: its settings say so.")
+        if action is RecordingAction.START:
+            if not _talk(call):
+                raise NotPossible("wrong_state", "Both sides have to be there before a recording can begin.")
+            begins = state in (RecordingState.OFF, RecordingState.FAILED)
+            return self._begin(call, now) if begins else []
+        if action is RecordingAction.STOP:
+            if mode is RecordingMode.ALWAYS and not supervisor:
+                raise NotPossible("wrong_state", "Every call of this kind is recorded: pause it, or ask a supervisor to end it.")
+            return self._stop(call)
+        if state is RecordingState.OFF:
+            raise NotPossible("wrong_state", "This call is not being recorded.")
+        return self._pause(call) if action is RecordingAction.PAUSE else self._resume(call, now)
+
+    def began(self, call: Call, recording_id: str, now: float) -> list[Effect]:
+        """A part is there. Where it had been given up, because its worker took long, it counts all the same."""
+        recording = call.recording
+        if recording_id != _part_id(call) or recording.open:
+            return []
+        recording.open = True
+        if recording.state is RecordingState.PAUSED:
+            return [PauseRecording(call.call_id, recording_id)]
+        if recording.state is RecordingState.FAILED:
+            recording.take(RecordingStep.START)
+            return self._on_air(call, now)
+        return self._close(call)
+
+    def broke(self, call: Call, recording_id: str, now: float, *, again: bool) -> list[Effect]:
+        """A part ended that was not to end. ``again``: another one can be begun at once, its worker has a successor."""
+        if recording_id != _part_id(call):
+            return []
+        recording = call.recording
+        recording.open = False
+        if not recording.take(RecordingStep.BREAK):
+            return []
+        if again:
+            return self._begin(call, now)
+        self._register.set(call, DeadlineKind.RECORDING, now + self._policy.retry_s)
+        return []
+
+    def refused(self, call: Call, effect: str, now: float) -> list[Effect]:
+        """An effect of ours was not possible. What could not be announced, begun or resumed is tried again after a while; what could not be
+        paused is ended, because it must not go on."""
+        recording, state = call.recording, call.recording.state
+        if effect == "StopRecording" or (effect == "PlayOnce" and state is not RecordingState.ANNOUNCING):
+            return []
+        effects = self._close(call) if recording.open and effect != "StartRecording" else []
+        recording.open = False
+        if recording.take(RecordingStep.BREAK):
+            self._register.set(call, DeadlineKind.RECORDING, now + self._policy.retry_s)
+        return effects
+
+    def sound_ended(self, call: Call, leg_id: str, sound: str, now: float) -> list[Effect]:
+        """Somebody has heard this sound to its end."""
+        announced = sound == self._policy.announcement and leg_id == call.phone.leg_id
+        if not announced or call.recording.state is not RecordingState.ANNOUNCING:
+            return []
+        call.recording.announced = True
+        return self._begin(call, now)
+
+    def due(self, call: Call, now: float) -> list[Effect]:
+        """The deadline has come: what it is for follows from the state."""
+        match call.recording.state:
+            case RecordingState.ANNOUNCING:
+                return self._announce(call, now)
+            case RecordingState.FAILED:
+                return self._begin(call, now)
+            case RecordingState.RECORDING:
+                return self._on_air(call, now)
+        return []
+
+    # -- steps
+
+    def _begin(self, call: Call, now: float) -> list[Effect]:
+        recording = call.recording
+        if self._policy.announcement and not recording.announced:
+            recording.take(RecordingStep.ANNOUNCE)
+            return self._announce(call, now)
+        if recording.part >= self._policy.most_parts:
+            return []
+        recording.take(RecordingStep.START)
+        recording.part += 1
+        recording.open = True
+        leg = call.own_leg
+        start = StartRecording(
+            call.call_id, _part_id(call), call.phone.leg_id, leg.leg_id if leg is not None else "", call.owner, self._policy.consent
+        )
+        return [start, *self._on_air(call, now)]
+
+    def _announce(self, call: Call, now: float) -> list[Effect]:
+        self._register.set(call, DeadlineKind.RECORDING, now + self._policy.announce_s)
+        if self._register.sound_of(call, call.phone.leg_id) is not None:  # waiting tones come first: said when they are over
+            return []
+        return [PlayOnce(call.phone.leg_id, self._policy.announcement)]
+
+    def _on_air(self, call: Call, now: float) -> list[Effect]:
+        """The tone, which the recording has too, and when it sounds next."""
+        if self._policy.beep_every_s:
+            self._register.set(call, DeadlineKind.RECORDING, now + self._policy.beep_every_s)
+        else:
+            self._register.clear(call, DeadlineKind.RECORDING)
+        return [PlayOnce(leg_id, BEEP) for leg_id in self._register.idle_ears(call)] if self._policy.beep else []
+
+    def _pause(self, call: Call) -> list[Effect]:
+        if not call.recording.take(RecordingStep.PAUSE):
+            return []
+        self._register.clear(call, DeadlineKind.RECORDING)
+        return [PauseRecording(call.call_id, _part_id(call))] if call.recording.open else []
+
+    def _resume(self, call: Call, now: float) -> list[Effect]:
+        recording = call.recording
+        if recording.state is not RecordingState.PAUSED:
+            return []
+        if not recording.open:
+            return self._begin(call, now)
+        recording.take(RecordingStep.RESUME)
+        return [ResumeRecording(call.call_id, _part_id(call)), *self._on_air(call, now)]
+
+    def _stop(self, call: Call) -> list[Effect]:
+        if not call.recording.take(RecordingStep.STOP):
+            return []
+        call.recording.stopped = True
+        self._register.clear(call, DeadlineKind.RECORDING)
+        return self._close(call) if call.recording.open else []
+
+    def _close(self, call: Call) -> list[Effect]:
+        call.recording.open = False
+        return [StopRecording(call.call_id, _part_id(call))]
+
+
+def _talk(call: Call) -> bool:
+    leg = call.own_leg
+    return call.state is CallState.LIVE and call.phone.state is PhoneState.UP and leg is not None and leg.up
+
+
+def _part_id(call: Call) -> str:
+    return f"{call.call_id}-{call.recording.part}"
