@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from media.forward import Forwarding, routes
 from media.leg import Leg
 from media.messages import MediaRefusal
-from media.sounds import make_sound
+from media.sounds import Sound
 from media.voices import Voices
 
 Gains = NDArray[np.float32]
@@ -113,10 +113,30 @@ class Bridge:
             if agreement is not None and agreement.event_out is not None and self._gain(others[0], speaker) > 0.0:
                 others[0].digits.put(digit)
 
-    def play(self, leg_id: str, sound: str | None) -> None:
-        """What a leg hears beside the mix. Raises MediaRefusal for an unknown sound."""
-        self.legs[leg_id].sound = make_sound(sound) if sound is not None else None
+    def play(self, leg_id: str, sound: Sound | None) -> None:
+        """What a leg hears beside the mix, for as long as this stands; behind a sound that is being played once."""
+        leg = self.legs[leg_id]
+        if leg.sound is not None and leg.sound.on_end is not None:
+            leg.sound.then = sound
+        else:
+            leg.sound = sound
         self.replan()
+
+    def play_once(self, leg_id: str, sound: Sound) -> None:
+        """A sound with an end, beside the mix; what is played for as long as it stands goes on behind it."""
+        leg = self.legs[leg_id]
+        if leg.sound is not None:
+            sound.then = leg.sound if leg.sound.on_end is None else leg.sound.then
+        leg.sound = sound
+        self.replan()
+
+    def _end_sounds(self) -> None:
+        for leg in self.legs.values():
+            sound = leg.sound
+            if sound is not None and sound.over and sound.on_end is not None:
+                leg.sound = sound.then
+                self.replan()
+                sound.on_end()
 
     def replan(self) -> None:
         """Decide anew between forwarding and mixing, after any change of legs, codecs, connections, gains or sounds."""
@@ -206,6 +226,7 @@ class Bridge:
                 leg.play(leg.sound.frame(), tick_s)
             else:
                 leg.send_digit(tick_s)
+        self._end_sounds()
         ticked, self.ticking = self.ticking, self.mixing or self._busy()
         if ticked and not self.ticking:
             self._offload()

@@ -16,6 +16,7 @@ from typing import Self
 from media import messages as msg
 from media.leg import Leg
 from media.messages import MediaRefusal
+from media.recording.manifest import Checkpoint
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
 
 _LONGEST_REASON = 500
@@ -130,7 +131,9 @@ class CallRecordings:
             tapped.close()
             del self._running[recording_id]
         if outcome.fault:
-            self._on_event(msg.RecordingFailed(room_id, recording_id, outcome.path.name, outcome.fault))
+            known = outcome.checkpoint or Checkpoint(0, "")
+            file, fault = outcome.path.name, outcome.fault
+            self._on_event(msg.RecordingFailed(room_id, recording_id, file, fault, entries=known.entries, digest=known.digest))
             return
         assert outcome.checkpoint is not None
         entries, digest = outcome.checkpoint.entries, outcome.checkpoint.digest

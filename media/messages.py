@@ -89,6 +89,13 @@ class Play(Command, frozen=True):
     sound: str | None
 
 
+class PlayOnce(Command, frozen=True):
+    """A sound heard once by this leg alone, beside the mix; ``SoundEnded`` follows when it was heard whole."""
+
+    leg_id: str
+    sound: str
+
+
 class SendDigits(Command, frozen=True):
     """RFC 4733 digits to the far end of this leg, queued one after another."""
 
@@ -255,6 +262,13 @@ class QualitySampled(MediaEvent, frozen=True):
     faults: tuple[Fault, ...] = ()
 
 
+class SoundEnded(MediaEvent, frozen=True):
+    """A sound of ``PlayOnce`` was played to its end."""
+
+    leg_id: str
+    sound: str
+
+
 class RoomLost(MediaEvent, frozen=True):
     """The worker of this room died and nobody could take the room over: everything in it is gone."""
 
@@ -286,12 +300,18 @@ class RecordingStopped(MediaEvent, frozen=True):
 
 
 class RecordingFailed(MediaEvent, frozen=True):
-    """The disk refused, or the worker died. The call goes on unrecorded; the file holds what was written before."""
+    """The disk refused, or the worker died (``worker_died``). The call goes on unrecorded; the file holds what was written before.
+
+    ``entries`` and ``digest`` are the manifest's checkpoint where one could be written, else 0 and empty.
+    """
 
     room_id: str
     recording_id: str
     file: str
     detail: str
+    worker_died: bool = False
+    entries: int = 0
+    digest: str = ""
 
 
 AnyCommand = (
@@ -306,6 +326,7 @@ AnyCommand = (
     | CloseLeg
     | SetGains
     | Play
+    | PlayOnce
     | SendDigits
     | StartRecording
     | PauseRecording
@@ -320,6 +341,7 @@ AnyMediaEvent = (
     | LegSilent
     | DigitHeard
     | QualitySampled
+    | SoundEnded
     | RoomLost
     | RecordingStarted
     | RecordingStopped

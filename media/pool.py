@@ -250,7 +250,7 @@ class WorkerPool:
         """The first time within a minute its rooms wait for the successor, the second time they are given up."""
         for room_id, place in self._of(seat):
             for recording_id, file in place.recordings.items():
-                self._on_event(msg.RecordingFailed(room_id=room_id, recording_id=recording_id, file=file, detail=why))
+                self._on_event(msg.RecordingFailed(room_id=room_id, recording_id=recording_id, file=file, detail=why, worker_died=True))
             place.recordings.clear()
             if seat.recent_deaths > 1:
                 self._give_up(room_id, why)

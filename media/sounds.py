@@ -1,5 +1,6 @@
 """What the server itself plays: recorded prompts and call tones, as frames for the tick. All float32 mono at RATE_HZ."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
 
@@ -23,20 +24,35 @@ PROMPTS = (
 )
 """Recorded sentences, see media/prompts/ATTRIBUTION.md."""
 _TONES = {"ringback": tones.ringback, "busy": tones.busy, "hold": tones.hold_melody}
+_BEEPS = {"recording": tones.RECORDING_BEEP}
+"""Tones that are heard once: the first of their cadence."""
+_BEEP_DBFS = -24.0
 _DECODED_AT_ONCE = 800  # bytes: 100 ms of G.722
 
 
 class Sound:
-    """Endless frames out of ``samples`` (n,), played round and round."""
+    """Frames out of ``samples`` (n,), n > 0: played round and round, or once where ``on_end`` is to hear that they were played.
 
-    def __init__(self, samples: Samples) -> None:
+    ``then``: what goes on behind a sound that is played once.
+    """
+
+    def __init__(self, samples: Samples, on_end: Callable[[], None] | None = None) -> None:
         self._samples = samples
+        self.on_end = on_end
+        self.then: Sound | None = None
         self.position = 0
+        self.over = False
 
     def frame(self) -> Samples:
         """The next 20 ms, (FRAME_SAMPLES,)."""
         start, end = self.position, self.position + FRAME_SAMPLES
         samples, size = self._samples, len(self._samples)
+        if self.on_end is not None and end >= size:
+            last = np.zeros(FRAME_SAMPLES, np.float32)
+            if not self.over:
+                last[: size - start] = samples[start:]
+            self.over = True
+            return last
         self.position = end % size
         if end <= size:
             return samples[start:end]
@@ -60,11 +76,25 @@ def load_tone(name: str) -> Samples:
     return _frozen(_TONES[name](RATE_HZ))
 
 
+@lru_cache(maxsize=4)
+def load_beep(name: str) -> Samples:
+    """The sounding part of a tone that is heard once, (n,). Read-only. Raises KeyError for an unknown name."""
+    signal = _BEEPS[name]
+    return _frozen(tones.cadenced(tones.Signal(signal.frequencies_hz, signal.cadence_s[:1]), RATE_HZ, level_dbfs=_BEEP_DBFS))
+
+
 def make_sound(name: str) -> Sound:
     """A sound by the name that ``Play`` uses. Raises MediaRefusal for an unknown one."""
     if name not in _TONES:
         raise MediaRefusal("unknown_sound", f"There is no sound {name!r}: use one of {', '.join(_TONES)}.")
     return Sound(load_tone(name))
+
+
+def make_once(name: str, on_end: Callable[[], None]) -> Sound:
+    """A sound by the name that ``PlayOnce`` uses. Raises MediaRefusal for an unknown one."""
+    if name not in _BEEPS:
+        raise MediaRefusal("unknown_sound", f"There is no sound {name!r} to be played once: use one of {', '.join(_BEEPS)}.")
+    return Sound(load_beep(name), on_end)
 
 
 def silence(duration_s: float) -> Samples:

@@ -32,7 +32,7 @@ from media.recorder import Recorder
 from media.rehearsal import rehearse
 from media.reports import Reports
 from media.settings import MediaSettings
-from media.sounds import make_sound
+from media.sounds import make_once, make_sound
 from media.ticker import Ticker
 from media.transport import Sockets
 from media.voices import Voices
@@ -173,6 +173,8 @@ class MediaWorker:
                 self._room(room_id).bridge.set_gains(gains)
             case msg.Play(leg_id=leg_id, sound=sound):
                 self._play(leg_id, sound)
+            case msg.PlayOnce(leg_id=leg_id, sound=sound):
+                self._play_once(leg_id, sound)
             case msg.SendDigits(leg_id=leg_id, digits=digits):
                 self._room_of(leg_id).bridge.send_digits(leg_id, digits)
             case msg.StartRecording(room_id=room_id, leg_id=leg_id):
@@ -260,7 +262,7 @@ class MediaWorker:
         self._legs[leg_id] = (leg, bridge.room_id)
         room.qualities[leg_id] = LegQuality(leg, self._voices)
         if sound is not None:
-            bridge.play(leg_id, sound)
+            bridge.play(leg_id, make_sound(sound))
         return leg
 
     def _open_browser(self, leg_id: str, room: _Room) -> None:
@@ -329,7 +331,7 @@ class MediaWorker:
 
     def _play(self, leg_id: str, sound: str | None) -> None:
         if leg_id in self._legs:
-            self._room_of(leg_id).bridge.play(leg_id, sound)
+            self._room_of(leg_id).bridge.play(leg_id, make_sound(sound) if sound is not None else None)
         elif sound is None:
             self._sounds.pop(leg_id, None)
         else:  # for a browser that has still to make its offer
@@ -337,6 +339,18 @@ class MediaWorker:
             self._sounds[leg_id] = sound
             if len(self._sounds) > _SOUNDS_WAITING:
                 self._sounds.popitem(last=False)
+
+    def _play_once(self, leg_id: str, sound: str) -> None:
+        bridge = self._room_of(leg_id).bridge
+
+        def ended() -> None:
+            self._on_event(msg.SoundEnded(leg_id=leg_id, sound=sound))
+
+        once = make_once(sound, ended)
+        if bridge.legs[leg_id].programme is None:
+            bridge.play_once(leg_id, once)
+        else:  # a programme has no ears
+            asyncio.get_running_loop().call_soon(ended)
 
     def _suggest(self, room: _Room) -> None:
         """One browser and one phone: should they speak the same codec?"""

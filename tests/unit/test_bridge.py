@@ -13,7 +13,7 @@ from media.codec import OpusDecoder
 from media.demo_leg import make_programme
 from media.messages import MediaRefusal
 from media.rtp import timestamp_difference
-from media.sounds import load_prompt
+from media.sounds import load_prompt, make_once, make_sound
 from rooms.audio import G722, OPUS, PCMA, PCMU
 from tests.kit.leg_bench import BenchLeg, KeepingTransport, bench_bridge, level_at, tick
 
@@ -115,7 +115,7 @@ def test_hold_plays_the_melody_and_nothing_said_meanwhile() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
     bridge = room(a, b)
     bridge.set_gains([("b", "a", 0.0), ("a", "b", 0.0)])
-    bridge.play("b", "hold")
+    bridge.play("b", make_sound("hold"))
     run(bridge, 100, (a, 2_500.0), (b, 2_900.0))
     held = b.out.heard(PCMA)
     assert np.sqrt(np.mean(held[8_000:] ** 2)) > 0.02
@@ -126,12 +126,53 @@ def test_hold_plays_the_melody_and_nothing_said_meanwhile() -> None:
     assert not bridge.mixing
 
 
+def test_a_tone_is_heard_once_by_one_leg_and_the_call_is_forwarded_again() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    run(bridge, 50, (a, 440.0), (b, 700.0))
+    assert not bridge.mixing
+    ended: list[str] = []
+    bridge.play_once("b", make_once("recording", lambda: ended.append("b")))
+    assert bridge.mixing
+    heard = len(b.out.heard(PCMA))
+    run(bridge, 9, (a, 440.0), (b, 700.0), start=50)
+    assert bridge.mixing and not ended
+    run(bridge, 30, (a, 440.0), (b, 700.0), start=59)
+    assert ended == ["b"] and not bridge.mixing
+    beep = b.out.heard(PCMA)[heard + 1_600 : heard + 3_200]
+    assert level_at(beep, 1_400.0) == pytest.approx(np.sqrt(2) * 10 ** (-24 / 20), rel=0.15)
+    assert level_at(beep, 440.0) == pytest.approx(0.25, rel=0.15), "beside what is said"
+    assert level_at(a.out.heard(PCMA), 1_400.0) < 0.001
+
+
+def test_music_goes_on_behind_a_tone_and_a_tone_does_not_end_with_the_music() -> None:
+    a = BenchLeg("a")
+    bridge = bench_bridge()
+    bridge.add(a.leg)
+    hold, ended = make_sound("hold"), list[str]()
+    bridge.play("a", hold)
+    run(bridge, 5)
+    played = hold.position
+    for name in ("first", "second"):  # the second one takes the first one's place
+        bridge.play_once("a", make_once("recording", lambda name=name: ended.append(name)))
+        run(bridge, 5)
+    assert hold.position == played
+    run(bridge, 6)
+    assert ended == ["second"] and a.leg.sound is hold and hold.position > played
+    bridge.play_once("a", make_once("recording", lambda: ended.append("third")))
+    bridge.play("a", None)
+    run(bridge, 5)
+    assert a.leg.sound is not None and ended == ["second"]
+    run(bridge, 6)
+    assert a.leg.sound is None and ended == ["second", "third"] and not bridge.ticking
+
+
 def test_a_leg_that_waits_hears_its_sound_and_nothing_else_is_sent() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
     bridge = bench_bridge()
     bridge.add(a.leg)
     bridge.add(b.leg)
-    bridge.play("a", "ringback")
+    bridge.play("a", make_sound("ringback"))
     run(bridge, 50, (b, 440.0))
     ringing = a.out.heard(PCMA)
     assert level_at(ringing[8_000:], 425.0) > 0.1
@@ -257,7 +298,7 @@ def test_a_gain_changes_by_a_ramp_and_not_by_a_click() -> None:
 def test_a_sound_is_heard_beside_the_other_leg() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
     bridge = room(a, b)
-    bridge.play("b", "ringback")
+    bridge.play("b", make_sound("ringback"))
     run(bridge, 60, (a, 1_000.0), amplitude=0.1)
     heard = b.out.heard(PCMA)[8_000:]
     assert level_at(heard, 425.0) > 0.1 and level_at(heard, 1_000.0) == pytest.approx(0.1, rel=0.15)
@@ -388,7 +429,7 @@ def test_what_cannot_be_done_says_why() -> None:
     cases: list[tuple[str, Callable[[], None]]] = [
         ("room_full", lambda: bridge.add(BenchLeg("c").leg)),
         ("bad_gain", lambda: bridge.set_gains([("a", "b", 2.0)])),
-        ("unknown_sound", lambda: bridge.play("a", "polka")),
+        ("unknown_sound", lambda: bridge.play("a", make_sound("polka"))),
         ("no_events", lambda: bridge.send_digits("a", "1")),
         ("bad_digits", lambda: bridge.send_digits("b", "1x")),
         ("digits_full", lambda: bridge.send_digits("b", "1" * 100)),

@@ -165,6 +165,8 @@ NOT_FOR_PAGES = {
     *("bad_gain", "bad_socket", "digits_full", "leg_exists", "no_events", "no_socket", "room_exists", "room_full"),
     *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call"),
     *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
+    # Answered to what no page asks yet.
+    *("not_recorded",),
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said when the server starts, and to who never signed in.
