@@ -16,6 +16,7 @@ from api.call_line import CallLine, LineFull
 from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.phone_legs import PhoneFailure, PhoneLegs
+from api.recording_book import RecordingBook
 from api.store import Store
 from api.views import EpochClock, call_quality, call_state
 from media import messages as media
@@ -32,6 +33,8 @@ from signaling.topics import LINES, PRESENCE, person
 
 log = structlog.get_logger()
 
+_RECORDINGS_END_WITHIN_S = 3.0
+
 
 class Exchange:
     """Performs effects, translates events. ``async with``: leaving ends every live call with its record written.
@@ -47,6 +50,7 @@ class Exchange:
         phones: PhoneLegs,
         browsers: BrowserLegs,
         store: Store,
+        book: RecordingBook,
         metrics: Metrics,
         trunks: dict[str, line.Trunk],
     ) -> None:
@@ -55,6 +59,7 @@ class Exchange:
         self._phones = phones
         self._browsers = browsers
         self._store = store
+        self._book = book
         self._metrics = metrics
         self._trunks = trunks
         self._hub: Hub | None = None
@@ -87,6 +92,7 @@ class Exchange:
         self.draining = True
         self.feed(ev.DrainRequested())
         await self.no_calls()
+        await self._book.settled(_RECORDINGS_END_WITHIN_S)
 
     async def no_calls(self) -> None:
         """Until the last call has ended and its work is done."""
@@ -242,8 +248,25 @@ class Exchange:
                 log.warning("leg.silent", leg_id=leg_id, silent_s=round(silent_s, 1))
             case media.QualitySampled():
                 self._quality(event)
+            case media.SoundEnded(leg_id=leg_id, sound=sound):
+                self.feed(ev.SoundEnded(leg_id, sound))
+            case media.RecordingStarted() | media.RecordingStopped() | media.RecordingFailed():
+                self._recording(event)
             case media.RoomLost(room_id=room_id, detail=detail):
                 self.feed(ev.EffectFailed(call_id=room_id, leg_id="", cause=Cause(EndReason.MEDIA_LOST, detail=detail), effect=""))
+
+    def _recording(self, event: media.RecordingStarted | media.RecordingStopped | media.RecordingFailed) -> None:
+        match event:
+            case media.RecordingStarted():
+                self._book.started(event)
+                self.feed(ev.RecordingBegan(event.room_id, event.recording_id))
+            case media.RecordingStopped():
+                self._book.stopped(event, self.now())
+                self._metrics.recorded("kept")
+            case media.RecordingFailed():
+                self._book.failed(event, self.now())
+                self._metrics.recorded("worker_died" if event.worker_died else "broken")
+                self.feed(ev.RecordingBroke(event.room_id, event.recording_id, again=event.worker_died))
 
     def _reoffer(self, leg_id: str, codecs: tuple[str, ...]) -> None:
         leg = self._browsers.get(leg_id)
@@ -323,6 +346,8 @@ class Exchange:
                 return room_id
             case fx.PlaceCall(call_id=call_id) | fx.AnswerCall(call_id=call_id):
                 return call_id
+            case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording():
+                return effect.call_id
             case fx.Notify(view=view):
                 return view.call_id
             case fx.WriteRecord(record=record):
@@ -359,12 +384,38 @@ class Exchange:
                 await self._worker.perform(media.SetGains(room_id=room_id, gains=gains))
             case fx.Play(leg_id=leg_id, sound=sound):
                 await self._worker.perform(media.Play(leg_id=leg_id, sound=sound))
+            case fx.PlayOnce(leg_id=leg_id, sound=sound):
+                await self._worker.perform(media.PlayOnce(leg_id=leg_id, sound=sound))
+            case fx.StartRecording():
+                await self._start_recording(effect)
+            case fx.PauseRecording(call_id=call_id, recording_id=recording_id):
+                await self._worker.perform(media.PauseRecording(room_id=call_id, recording_id=recording_id))
+            case fx.ResumeRecording(call_id=call_id, recording_id=recording_id):
+                await self._worker.perform(media.ResumeRecording(room_id=call_id, recording_id=recording_id))
+            case fx.StopRecording(call_id=call_id, recording_id=recording_id):
+                await self._worker.perform(media.StopRecording(room_id=call_id, recording_id=recording_id, reason="as it was asked"))
             case fx.SendDigits(leg_id=leg_id, digits=digits):
                 await self._send_digits(leg_id, digits)
             case fx.Notify(agents=agents, view=view):
                 self._notify(agents, view)
             case fx.WriteRecord(record=record):
                 self._write(record)
+
+    async def _start_recording(self, effect: fx.StartRecording) -> None:
+        """Of the phone; the demo line has no packets, there the agent's side of the same words is recorded."""
+        call_id, recording_id = effect.call_id, effect.recording_id
+        view, phone = self._switchboard.call(call_id), self._phones.get(effect.phone_leg)
+        if view is None or phone is None:  # it has just ended
+            return
+        said, leg_id = ("agent", effect.agent_leg) if phone.demo_open else ("other side", effect.phone_leg)
+        details = {"call_id": call_id, "direction": view.direction, "number": view.number, "name": view.name[:128], "said": said}
+        self._book.expect(recording_id, call_id, effect.agent, effect.consent, self.now())
+        who = (f"agent {effect.agent}", f"leg {effect.phone_leg}")
+        try:
+            await self._worker.perform(media.StartRecording(call_id, recording_id, leg_id, effect.consent, who, details))
+        except media.MediaRefusal:
+            self._book.not_begun(recording_id)
+            raise
 
     async def _send_digits(self, leg_id: str, digits: str) -> None:
         leg = self._phones.get(leg_id)

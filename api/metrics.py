@@ -95,6 +95,7 @@ class Metrics:
         self.sign_ins = Counter("centralita_sign_ins", "Attempts to sign in", ["outcome"], registry=registry)
         self.refusals = Counter("centralita_refused_requests", "Requests and connections refused, by code", ["code"], registry=registry)
         self.failures = Counter("centralita_effect_failures", "Effects of call control that failed", ["effect"], registry=registry)
+        self.recordings = Counter("centralita_recordings", "Recordings that are over, by outcome", ["outcome"], registry=registry)
         self.lines = Gauge("centralita_line_ready", "1 while the telephone line is up", ["line"], registry=registry)
         self.lag = Histogram("centralita_event_loop_lag_seconds", "How late the event loop runs a timer", buckets=_LAG_S, registry=registry)
 
@@ -188,6 +189,10 @@ class Metrics:
 
     def effect_failed(self, effect: str) -> None:
         self.failures.labels(effect).inc()
+
+    def recorded(self, outcome: str) -> None:
+        """``kept``, ``broken`` (the disk refused) or ``worker_died``."""
+        self.recordings.labels(outcome).inc()
 
     def line_ready(self, name: str, ready: bool) -> None:
         self.lines.labels(name).set(ready)

@@ -13,10 +13,11 @@ from pbx.loopback import LoopbackTrunk
 from pbx.routing import NoRoute, NotANumber, Routing
 from rooms import events as ev
 from rooms.agent import AgentState
+from rooms.recording import RecordingAction
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
 from signaling.refusal import Refusal
-from signaling.tokens import Grant
+from signaling.tokens import SUPERVISOR, Grant
 
 DEMO_CALLER = "601"
 """Whom the demo line shows as caller: dialling it back gives the same voice."""
@@ -37,7 +38,7 @@ class PageRequests:
     async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
         """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
         try:
-            return await self._perform(grant.identity, request)
+            return await self._perform(grant, request)
         except NotPossible as error:
             raise Refusal(error.code, str(error)) from None
         except MediaRefusal as error:
@@ -47,8 +48,8 @@ class PageRequests:
         except LineFull:
             raise Refusal("busy", "This call is still busy with earlier requests: wait a moment.", 1.0) from None
 
-    async def _perform(self, identity: str, request: wire.AnyRequest) -> Struct | None:
-        feed = self._exchange.feed
+    async def _perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
+        identity, feed = grant.identity, self._exchange.feed
         match request:
             case wire.Dial(number=number):
                 return self._dial(identity, number)
@@ -64,6 +65,9 @@ class PageRequests:
                 feed(ev.HoldRequested(call_id, identity, held))
             case wire.Digits(call_id=call_id, digits=digits):
                 feed(ev.DigitsPressed(call_id, identity, digits))
+            case wire.Record(call_id=call_id, action=action):
+                supervisor = grant.role == SUPERVISOR
+                feed(ev.RecordingRequested(call_id, identity, RecordingAction(action), supervisor=supervisor))
             case wire.SetPresence(available=available):
                 feed(ev.AvailabilityChanged(identity, available))
                 self._exchange.tell_presence(identity, True)

@@ -23,6 +23,7 @@ from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.page_requests import PageRequests
 from api.phone_legs import PhoneLegs
+from api.recording_book import RecordingBook
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
@@ -117,6 +118,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             phones=phones,
             browsers=BrowserLegs(worker, phones),
             store=store,
+            book=RecordingBook(store),
             metrics=metrics,
             trunks=trunks,
         )

@@ -38,6 +38,7 @@ def call_state(view: CallView, clock: EpochClock, codecs: dict[str, str]) -> Cal
         reason=cause.reason.value if cause else None,
         detail=(cause.detail or None) if cause else None,
         codecs=codecs,
+        recording=view.recording.value,
     )
 
 

@@ -6,7 +6,7 @@ Socket.IO event ``notice``; ``seq`` counts up by one per topic, so that a client
 fields, unknown events and values out of range are refused on the way in. Times are seconds since the epoch, fractions 0-1.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -87,6 +87,13 @@ class Digits(Request, frozen=True, tag="call.digits"):
     digits: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9*#A-D]+$")]
 
 
+class Record(Request, frozen=True, tag="call.record"):
+    """Begin, pause (nothing is kept: card data), go on with or end the recording of a call of mine; of any call for a supervisor."""
+
+    call_id: Id
+    action: Literal["start", "pause", "resume", "stop"]
+
+
 class PeerOffer(Request, frozen=True, tag="peer.offer"):
     """The browser's SDP offer for its leg of this call; again after a reload, an ICE restart or ``peer.reoffer``. Result: ``PeerAnswer``.
 
@@ -111,7 +118,9 @@ class CallMe(Request, frozen=True, tag="demo.call_me"):
     """Let the demo line ring me. Refused outside the demo. Result: ``{}``."""
 
 
-AnyRequest = RefreshSession | SetPresence | Dial | Accept | Decline | HangUp | Mute | Hold | Digits | PeerOffer | PeerCandidate | CallMe
+AnyRequest = (
+    RefreshSession | SetPresence | Dial | Accept | Decline | HangUp | Mute | Hold | Digits | Record | PeerOffer | PeerCandidate | CallMe
+)
 
 
 class CallRef(Struct, frozen=True):
@@ -156,6 +165,8 @@ class CallState(Notice, frozen=True, tag="call.state"):
     """A sentence in English for the tooltip and the log; the page words the reason itself."""
     codecs: dict[str, str] = msgspec.field(default_factory=dict)
     """``{"agent": "opus", "phone": "g722"}`` once known."""
+    recording: str = "off"
+    """``off``, ``announcing``, ``recording``, ``paused`` (nothing is kept) or ``failed`` (it is tried again after a while)."""
 
 
 class LegQuality(Struct, frozen=True):

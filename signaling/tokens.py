@@ -19,6 +19,8 @@ from signaling.refusal import Refusal
 ALGORITHM = "HS256"
 ISSUER = "centralita"
 AUDIENCE = "centralita.signaling"
+SUPERVISOR = "supervisor"
+"""The role of who may do with every call what an agent may with their own."""
 LONGEST_LIFE_S = 600.0
 SHORTEST_SECRET_BYTES = 32
 _CLOCK_SKEW_S = 5.0

@@ -70,6 +70,29 @@ class StoredCall:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredRecording:
+    """One part of a call's recording. ``file`` is empty until it is there; ``fault`` says why it ended where it was not to end.
+
+    ``entries`` and ``digest``: its manifest's checkpoint; 0 and empty where none is known.
+    """
+
+    recording_id: str
+    call_id: str
+    agent: str
+    consent: str
+    file: str = ""
+    started_at: float = 0.0
+    ended_at: float | None = None
+    packets: int = 0
+    lost: int = 0
+    entries: int = 0
+    digest: str = ""
+    fault: str = ""
+    erased_at: float | None = None
+    erased_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One leg in one second. ``fault``: the call's worst, where it is one of this leg."""
 
@@ -87,6 +110,15 @@ class CallRows:
     ended: bool
     call: Row
     legs: tuple[Row, ...]
+
+
+Record = CallRows | StoredRecording
+"""What is kept for good, complete each time."""
+
+
+def key_of(record: Record) -> str:
+    """Of two records with the same key the newer one counts."""
+    return record.call_id if isinstance(record, CallRows) else record.recording_id
 
 
 def call_rows(record: CallRecord, boot_id: str, to_epoch: ToEpoch) -> CallRows:

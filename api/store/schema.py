@@ -88,6 +88,29 @@ legs = Table(
     Index("ix_legs_kind_party_opened_at", "kind", "party", "opened_at"),
 )
 
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("recording_id", String(80), primary_key=True),
+    Column("call_id", String(64), nullable=False),
+    Column("agent", String(64), nullable=False),
+    Column("consent", String(16), nullable=False),
+    Column("file", String(64), nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("packets", Integer, nullable=False),
+    Column("lost", Integer, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("erased_at", Double),
+    Column("erased_by", String(64)),
+    Index("ix_recordings_call_id", "call_id"),
+    Index("ix_recordings_started_at", "started_at"),
+)
+"""One row per file, of which a call may have several. ``entries`` and ``digest``: how its manifest stood when this program last wrote to
+it. No foreign key: what is known of a recording must be written whatever becomes of its call's row."""
+
 quality = Table(
     "quality",
     metadata,

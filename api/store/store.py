@@ -1,13 +1,13 @@
-"""Users, calls, legs and quality in a database: SQLite or PostgreSQL, by the same statements."""
+"""Users, calls, legs, recordings and quality in a database: SQLite or PostgreSQL, by the same statements."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Executable, RowMapping, Select, Table, and_, func, or_, select, update
+from sqlalchemy import Executable, RowMapping, Select, Table, Update, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,10 +17,12 @@ from api.store.migrate import migrate
 from api.store.rows import (
     CallRows,
     HeardSecond,
+    Record,
     Row,
     Sample,
     StoredCall,
     StoredLeg,
+    StoredRecording,
     ToEpoch,
     User,
     call_rows,
@@ -28,7 +30,7 @@ from api.store.rows import (
     sample_row,
     sum_up,
 )
-from api.store.schema import calls, legs, node_runs, quality, users
+from api.store.schema import calls, legs, node_runs, quality, recordings, users
 from api.store.writer import Writer
 from media.messages import Fault, LegSample
 from rooms.causes import EndReason
@@ -39,13 +41,15 @@ _LEG_COLUMNS = [legs.c[field.name] for field in fields(StoredLeg)]
 
 _SUMMARY = frozenset(calls.c[name] for name in ("mos_scale", "mos_min", "mos_p10", "mos_p50", "quality_hop", "quality_cause"))
 """Columns that no record carries: they are summed up from the samples."""
+_LATER = frozenset({recordings.c.erased_at, recordings.c.erased_by})
+"""Columns that are set once, when everything else is known."""
 
 
 class Store:
     """The database of this node. Made by ``Store.open``.
 
-    Writes of the call path (``put_call``, ``put_quality``) return at once and never fail; everything else raises ``StoreUnavailable`` when
-    the database is away. ``boot_id`` names this run of this node.
+    Writes of the call path (``put_call``, ``put_recording``, ``put_quality``) return at once and never fail; everything else raises
+    ``StoreUnavailable`` when the database is away. ``boot_id`` names this run of this node.
     """
 
     def __init__(self, engine: AsyncEngine, *, node: str, boot_id: str) -> None:
@@ -110,15 +114,17 @@ class Store:
         await self._update_user(identity, {"last_sign_in_at": at})
 
     async def _update_user(self, identity: str, values: Row) -> None:
-        with in_words(self._engine.url):
-            async with self._writing() as connection:
-                await connection.execute(update(users).where(users.c.identity == identity).values(values))
+        await self._update(update(users).where(users.c.identity == identity).values(values))
 
     # ------------------------------------------------------------------ calls, from the call path
 
     def put_call(self, record: CallRecord, to_epoch: ToEpoch) -> None:
         """Keep a call as it now stands; the newest counts. Returns at once."""
-        self.writer.put_call(call_rows(record, self.boot_id, to_epoch))
+        self.writer.put(call_rows(record, self.boot_id, to_epoch))
+
+    def put_recording(self, recording: StoredRecording) -> None:
+        """Keep what is known of a recording; the newest counts, but for its erasure. Returns at once."""
+        self.writer.put(recording)
 
     def put_quality(self, call_id: str, at: float, samples: Sequence[LegSample], faults: Sequence[Fault] = ()) -> None:
         """Keep a second's samples of a call and the worst (first) of its faults. ``at``: seconds since the epoch.
@@ -133,13 +139,17 @@ class Store:
         """Wait until all that was put so far is written."""
         await self.writer.flush()
 
-    async def _write_batch(self, written: list[CallRows], samples: list[Sample]) -> None:
+    async def _write_batch(self, records: list[Record], samples: list[Sample]) -> None:
+        written = [record for record in records if isinstance(record, CallRows)]
+        recorded = [asdict(record) for record in records if isinstance(record, StoredRecording)]
         with in_words(self._engine.url):
             async with self._writing() as connection:
                 if written:
                     await connection.execute(self._upsert(calls), [call.call for call in written])
                 if of_legs := [leg for call in written for leg in call.legs]:
                     await connection.execute(self._upsert(legs), of_legs)
+                if recorded:
+                    await connection.execute(self._upsert(recordings), recorded)
                 if samples:
                     statement = self._insert(quality).on_conflict_do_nothing(index_elements=["leg_id", "at"])
                     await connection.execute(statement, [sample_row(sample) for sample in samples])
@@ -151,7 +161,9 @@ class Store:
         """Insert or replace what a row gives. What has ended stays ended, whatever comes late."""
         statement = self._insert(table)
         newer = or_(table.c.ended_at.is_(None), statement.excluded.ended_at.is_not(None))
-        given = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key and column not in _SUMMARY}
+        given = {
+            column.name: statement.excluded[column.name] for column in table.c if not column.primary_key and column not in _SUMMARY | _LATER
+        }
         return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=given, where=newer)
 
     async def _ended_among(self, connection: AsyncConnection, samples: list[Sample]) -> set[str]:
@@ -200,6 +212,37 @@ class Store:
         """Every quality sample of a call, oldest first."""
         rows = await self._rows(select(quality).where(quality.c.call_id == call_id).order_by(quality.c.at, quality.c.leg_id))
         return [sample_of(row) for row in rows]
+
+    # ------------------------------------------------------------------ recordings
+
+    async def recording(self, recording_id: str) -> StoredRecording | None:
+        found = await self._rows(select(recordings).where(recordings.c.recording_id == recording_id))
+        return StoredRecording(**found[0]) if found else None
+
+    async def recordings_of(self, call_id: str) -> list[StoredRecording]:
+        """The parts of a call's recording, oldest first."""
+        query = select(recordings).where(recordings.c.call_id == call_id)
+        return [StoredRecording(**row) for row in await self._rows(query.order_by(recordings.c.started_at, recordings.c.recording_id))]
+
+    async def kept_recordings(self, after: str = "", limit: int = 500) -> list[StoredRecording]:
+        """Recordings that were not erased, by id, those behind ``after``."""
+        query = select(recordings).where(recordings.c.erased_at.is_(None), recordings.c.recording_id > after)
+        return [StoredRecording(**row) for row in await self._rows(query.order_by(recordings.c.recording_id).limit(limit))]
+
+    async def keep_checkpoint(self, recording_id: str, entries: int, digest: str) -> None:
+        """How the manifest stands now; one that is known to have been longer stays."""
+        of_it = and_(recordings.c.recording_id == recording_id, recordings.c.entries < entries)
+        await self._update(update(recordings).where(of_it).values(entries=entries, digest=digest))
+
+    async def end_recording(self, recording_id: str, at: float, fault: str) -> None:
+        """It is over, which nobody was there to tell."""
+        of_it = and_(recordings.c.recording_id == recording_id, recordings.c.ended_at.is_(None))
+        await self._update(update(recordings).where(of_it).values(ended_at=at, fault=fault))
+
+    async def mark_erased(self, recording_id: str, at: float, by: str) -> None:
+        """Its key is gone; the first time counts."""
+        of_it = and_(recordings.c.recording_id == recording_id, recordings.c.erased_at.is_(None))
+        await self._update(update(recordings).where(of_it).values(erased_at=at, erased_by=by))
 
     # ------------------------------------------------------------------ the state of things
 
@@ -253,6 +296,11 @@ class Store:
             await connection.execution_options(writes=True)
             async with connection.begin():
                 yield connection
+
+    async def _update(self, statement: Update) -> None:
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                await connection.execute(statement)
 
     def _insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy has per database."""

@@ -1,8 +1,8 @@
-"""Writes calls and quality samples behind the call path's back.
+"""Writes records (of calls and their recordings) and quality samples behind the call path's back.
 
-The call path hands over plain data and never waits. One task writes, in order. Of each call only the newest record waits, because every
-record is complete: so what waits grows with the calls of the outage and not with its length, and no record is dropped while the program
-runs. Of quality samples the oldest give way, and are counted.
+The call path hands over plain data and never waits. One task writes, in order. Of each call or recording only the newest record waits,
+because every record is complete: so what waits grows with the calls of the outage and not with its length, and no record is dropped while
+the program runs. Of quality samples the oldest give way, and are counted.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from contextlib import suppress
 import structlog
 
 from api.store.errors import StoreRefused, StoreUnavailable
-from api.store.rows import CallRows, Sample
+from api.store.rows import Record, Sample, key_of
 
 log = structlog.get_logger()
 
-Write = Callable[[list[CallRows], list[Sample]], Awaitable[None]]
+Write = Callable[[list[Record], list[Sample]], Awaitable[None]]
 """Writes a batch in one transaction. Raises ``StoreUnavailable``: nothing of it is written; ``StoreRefused``: nor ever will be as it is."""
 
 
@@ -39,7 +39,7 @@ class Writer:
         drain_s: float = 3.0,
     ) -> None:
         self._write = write
-        self._calls: dict[str, CallRows] = {}
+        self._records: dict[str, Record] = {}
         self._samples: deque[Sample] = deque()
         self._in_flight = (0, 0)
         self._most_samples = most_samples
@@ -66,22 +66,22 @@ class Writer:
         assert self._task is not None
         with suppress(TimeoutError):
             await asyncio.wait_for(self._task, self._drain_s)
-        if self._calls:
-            log.error("store.records_lost", calls=list(self._calls)[:20], count=len(self._calls))
+        if self._records:
+            log.error("store.records_lost", records=list(self._records)[:20], count=len(self._records))
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """Calls and samples that are not yet written, those under way included."""
-        return len(self._calls) + self._in_flight[0], len(self._samples) + self._in_flight[1]
+        """Records and samples that are not yet written, those under way included."""
+        return len(self._records) + self._in_flight[0], len(self._samples) + self._in_flight[1]
 
     @property
     def alive(self) -> bool:
         """Is there a task that writes? It ends by ``async with`` alone; anything else is a defect of ours."""
         return self._task is not None and not self._task.done()
 
-    def put_call(self, call: CallRows) -> None:
-        self._calls.pop(call.call_id, None)
-        self._calls[call.call_id] = call
+    def put(self, record: Record) -> None:
+        self._records.pop(key_of(record), None)
+        self._records[key_of(record)] = record
         self._want()
 
     def put_sample(self, sample: Sample) -> None:
@@ -107,7 +107,7 @@ class Writer:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            while self._calls or self._samples:
+            while self._records or self._samples:
                 if await self._write_some():
                     retry_s = self._first_retry_s
                 else:
@@ -119,34 +119,34 @@ class Writer:
 
     async def _write_some(self) -> bool:
         """Write a batch; False when the database is away."""
-        calls = [self._calls.pop(call_id) for call_id in list(self._calls)[: self._batch]]
+        records = [self._records.pop(key) for key in list(self._records)[: self._batch]]
         samples = [self._samples.popleft() for _ in range(min(self._batch, len(self._samples)))]
-        self._in_flight = len(calls), len(samples)
+        self._in_flight = len(records), len(samples)
         try:
-            return await self._written_or_put_back(calls, samples)
+            return await self._written_or_put_back(records, samples)
         except asyncio.CancelledError:
-            self._put_back(calls, samples)
+            self._put_back(records, samples)
             raise
         finally:
             self._in_flight = (0, 0)
 
-    async def _written_or_put_back(self, calls: list[CallRows], samples: list[Sample]) -> bool:
+    async def _written_or_put_back(self, records: list[Record], samples: list[Sample]) -> bool:
         try:
-            await self._write(calls, samples)
+            await self._write(records, samples)
         except StoreRefused:
-            return await self._write_one_by_one(calls, samples)
+            return await self._write_one_by_one(records, samples)
         except StoreUnavailable as error:
-            self._put_back(calls, samples)
+            self._put_back(records, samples)
             self._say(False, str(error))
             return False
         self._say(True, "")
         return True
 
-    async def _write_one_by_one(self, calls: list[CallRows], samples: list[Sample]) -> bool:
+    async def _write_one_by_one(self, records: list[Record], samples: list[Sample]) -> bool:
         """Find the row that the database does not take. False when it went away meanwhile."""
-        for at, call in enumerate(calls):
-            if not await self._written([call], [], call.call_id):
-                self._put_back(calls[at:], samples)
+        for at, record in enumerate(records):
+            if not await self._written([record], [], record.call_id):
+                self._put_back(records[at:], samples)
                 return False
         for at, sample in enumerate(samples):
             if not await self._written([], [sample], sample.call_id):
@@ -154,22 +154,22 @@ class Writer:
                 return False
         return True
 
-    async def _written(self, calls: list[CallRows], samples: list[Sample], call_id: str) -> bool:
+    async def _written(self, records: list[Record], samples: list[Sample], call_id: str) -> bool:
         """Written or refused for good; False when the database went away meanwhile."""
         try:
-            await self._write(calls, samples)
+            await self._write(records, samples)
         except StoreRefused as error:
             self.refused += 1
-            log.error("store.refused", call_id=call_id, kind="call" if calls else "sample", detail=str(error))
+            log.error("store.refused", call_id=call_id, kind="record" if records else "sample", detail=str(error))
         except StoreUnavailable as error:
             self._say(False, str(error))
             return False
         return True
 
-    def _put_back(self, calls: list[CallRows], samples: list[Sample]) -> None:
+    def _put_back(self, records: list[Record], samples: list[Sample]) -> None:
         """To the front, unless something newer about the same call came meanwhile."""
-        newer = self._calls
-        self._calls = {call.call_id: call for call in calls if call.call_id not in newer} | newer
+        newer = self._records
+        self._records = {key_of(record): record for record in records if key_of(record) not in newer} | newer
         self._samples.extendleft(reversed(samples))
         self._shed()
 

@@ -11,6 +11,7 @@ from api.browser_legs import BrowserLegs
 from api.exchange import Exchange
 from api.metrics import Metrics
 from api.phone_legs import PhoneLegs
+from api.recording_book import RecordingBook
 from api.rtp_ports import RtpPorts
 from api.store import Store
 from media.settings import MediaSettings
@@ -123,6 +124,7 @@ async def exchange_bench(
             phones=bench.phones,
             browsers=bench.browsers,
             store=bench.store,
+            book=RecordingBook(bench.store),
             metrics=metrics,
             trunks={"demo": bench.demo},
         )

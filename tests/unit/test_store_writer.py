@@ -66,8 +66,8 @@ async def test_only_the_newest_record_of_a_call_is_written() -> None:
     shelf = Shelf()
     async with shelf.writer() as writer:
         for version in range(5):
-            writer.put_call(call("c", version))
-        writer.put_call(call("d"))
+            writer.put(call("c", version))
+        writer.put(call("d"))
         assert writer.waiting == (2, 0)
         await writer.flush()
         assert shelf.calls == [("c", 4), ("d", 0)] and writer.waiting == (0, 0)
@@ -77,7 +77,7 @@ async def test_batches_are_bounded_and_in_order() -> None:
     shelf = Shelf()
     async with shelf.writer(batch=10) as writer:
         for at in range(25):
-            writer.put_call(call(f"c{at}"))
+            writer.put(call(f"c{at}"))
             writer.put_sample(sample(at))
         await writer.flush()
     assert shelf.batches == [(10, 10), (10, 10), (5, 5)] and shelf.samples == [float(at) for at in range(25)]
@@ -87,11 +87,11 @@ async def test_records_wait_for_a_database_that_is_away_and_samples_give_way() -
     shelf = Shelf()
     shelf.there.clear()
     async with shelf.writer(most_samples=3) as writer:
-        writer.put_call(call("c", 1))
+        writer.put(call("c", 1))
         for at in range(5):
             writer.put_sample(sample(at))
         await shelf.turned_away.wait()
-        writer.put_call(call("c", 2))
+        writer.put(call("c", 2))
         writer.put_sample(sample(5))
         assert not shelf.calls
         shelf.there.set()
@@ -106,7 +106,7 @@ async def test_an_outage_is_said_once() -> None:
     shelf.there.clear()
     with capture_logs() as logs:
         async with shelf.writer() as writer:
-            writer.put_call(call("c"))
+            writer.put(call("c"))
             for _ in range(5):
                 shelf.turned_away.clear()
                 await shelf.turned_away.wait()
@@ -120,7 +120,7 @@ async def test_what_is_refused_for_good_is_counted_and_the_rest_written() -> Non
     shelf = Shelf(never="bad")
     async with shelf.writer() as writer:
         for name in ("a", "bad", "c"):
-            writer.put_call(call(name))
+            writer.put(call(name))
             writer.put_sample(sample(1.0, name))
         await writer.flush()
         assert [name for name, _ in shelf.calls] == ["a", "c"] and shelf.samples == [1.0, 1.0]
@@ -130,7 +130,7 @@ async def test_what_is_refused_for_good_is_counted_and_the_rest_written() -> Non
 async def test_closing_writes_what_waits() -> None:
     shelf = Shelf()
     async with shelf.writer() as writer:
-        writer.put_call(call("c"))
+        writer.put(call("c"))
     assert shelf.calls == [("c", 0)] and not writer.alive
 
 
@@ -139,8 +139,8 @@ async def test_closing_without_a_database_ends_and_says_what_is_lost() -> None:
     shelf.there.clear()
     with capture_logs() as logs:
         async with shelf.writer(drain_s=0.05) as writer:
-            writer.put_call(call("c"))
-    assert logs[-1] == {"event": "store.records_lost", "calls": ["c"], "count": 1, "log_level": "error"}
+            writer.put(call("c"))
+    assert logs[-1] == {"event": "store.records_lost", "records": ["c"], "count": 1, "log_level": "error"}
 
 
 async def test_a_write_that_hangs_does_not_hold_up_the_end() -> None:
@@ -149,8 +149,8 @@ async def test_a_write_that_hangs_does_not_hold_up_the_end() -> None:
 
     with capture_logs() as logs:
         async with Writer(hang, drain_s=0.05) as writer:
-            writer.put_call(call("c"))
-    assert logs[-1]["calls"] == ["c"]
+            writer.put(call("c"))
+    assert logs[-1]["records"] == ["c"]
 
 
 async def test_a_defect_of_ours_is_seen() -> None:
@@ -162,7 +162,7 @@ async def test_a_defect_of_ours_is_seen() -> None:
 
     with pytest.raises(KeyError):
         async with Writer(broken) as writer:
-            writer.put_call(call("c"))
+            writer.put(call("c"))
             await tried.wait()
             await asyncio.sleep(0)
             assert not writer.alive
@@ -181,7 +181,7 @@ async def test_a_database_that_goes_away_in_the_middle_of_row_by_row_loses_nothi
 
     async with Writer(write, first_retry_s=0.0) as writer:
         for name in ("bad", "b", "c"):
-            writer.put_call(call(name))
+            writer.put(call(name))
         writer.put_sample(sample(1.0))
         await writer.flush()
         assert shelf.calls == [("b", 0), ("c", 0)] and shelf.samples == [1.0] and writer.refused == 1

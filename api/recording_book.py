@@ -1,0 +1,77 @@
+"""The recordings of this node's calls, on record: which file is whose, what consent it has, how it ended, and its manifest's checkpoint.
+
+What the media plane tells becomes rows of the store. A checkpoint lies thus beside the call and not beside the file, so that whoever cuts
+entries off a manifest, or takes a whole recording away, is found out.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from api.store import Store, StoredRecording
+from media import messages as media
+
+log = structlog.get_logger()
+
+_MOST_RUNNING = 4_096
+
+
+class RecordingBook:
+    """Times are seconds since the epoch. ``running``: recordings that were wanted and of whose end nothing was told yet."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rows: dict[str, StoredRecording] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def running(self) -> set[str]:
+        """Their ids."""
+        return set(self._rows)
+
+    def expect(self, recording_id: str, call_id: str, agent: str, consent: str, at: float) -> None:
+        """The media plane is about to be asked for it."""
+        while len(self._rows) >= _MOST_RUNNING:  # of which nothing was told for ever
+            self._drop(next(iter(self._rows)))
+        self._rows[recording_id] = StoredRecording(recording_id, call_id, agent, consent, started_at=at)
+        self._idle.clear()
+
+    def not_begun(self, recording_id: str) -> None:
+        """The media plane refused."""
+        row = self._rows.get(recording_id)
+        if row is not None and not row.file:
+            self._drop(recording_id)
+
+    def started(self, event: media.RecordingStarted) -> None:
+        row = self._rows.get(event.recording_id)
+        if row is not None:
+            row = self._rows[event.recording_id] = replace(row, file=event.file)
+            self._store.put_recording(row)
+
+    def stopped(self, event: media.RecordingStopped, at: float) -> None:
+        self._ended(event, at, packets=event.packets, lost=event.lost, entries=event.entries, digest=event.digest)
+
+    def failed(self, event: media.RecordingFailed, at: float) -> None:
+        log.error("recording.broke", call_id=event.room_id, file=event.file, detail=event.detail)
+        self._ended(event, at, entries=event.entries, digest=event.digest, fault=event.detail)
+
+    async def settled(self, within_s: float) -> None:
+        """Until nothing runs any more, or so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), within_s)
+
+    def _ended(self, event: media.RecordingStopped | media.RecordingFailed, at: float, **told: int | str) -> None:
+        row = self._rows.get(event.recording_id)
+        if row is None:
+            return
+        self._drop(event.recording_id)
+        if event.file:
+            self._store.put_recording(replace(row, file=event.file, ended_at=at, **told))  # type: ignore[arg-type]
+
+    def _drop(self, recording_id: str) -> None:
+        del self._rows[recording_id]
+        if not self._rows:
+            self._idle.set()
