@@ -64,6 +64,20 @@ def _networks(value: object) -> object:
     return names
 
 
+def _addresses(value: object) -> object:
+    """Addresses that can be bound and announced: numbers, and of one machine."""
+    hosts = _split(value)
+    for host in hosts if isinstance(hosts, list | tuple) else ():
+        try:
+            address = ipaddress.ip_address(str(host))
+        except ValueError:
+            raise ValueError("give IP addresses, not names: browsers and phones are told them as they stand") from None
+        if address.is_multicast:
+            raise ValueError("a multicast address is that of no machine: name those that browsers reach, as in 192.0.2.10,2001:db8::10")
+    return hosts
+
+
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 CodecPolicy = Annotated[str | tuple[str, ...], BeforeValidator(_codecs)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -153,14 +167,14 @@ class RecordingSection(_Section):
 
 
 class MediaSection(_Section):
-    hosts: Names = ("127.0.0.1",)
+    hosts: Annotated[Addresses, Field(min_length=1)] = ("127.0.0.1",)
     """Addresses that media is bound to."""
     workers: Workers = "auto"
     """Processes that carry media, each with its rooms: ``auto`` is one per core, 0 means in the server's own process."""
     port: Port = 0
     """The one UDP port of all browsers; 0 takes a free one. Of several workers the first has it, the second the next one, and so on."""
-    public_hosts: Names = ()
-    """What is told to browsers and phones in place of ``hosts`` (NAT 1:1)."""
+    public_hosts: Addresses = ()
+    """What is told to browsers and phones in place of ``hosts`` of the same family (NAT 1:1)."""
     capture_dir: Path | None = None
     """Folder in which every decrypted packet is logged. For measuring only: calls can be heard from it."""
     browser_codecs: CodecPolicy = "auto"
@@ -183,6 +197,24 @@ class MediaSection(_Section):
     def browser_ports(self) -> list[int]:
         """The UDP port of each worker's browsers; empty where they are any free ones."""
         return [self.port + number for number in range(max(1, self.worker_count))] if self.port else []
+
+    @model_validator(mode="after")
+    def _announced(self) -> Self:
+        if any(ipaddress.ip_address(host).is_unspecified for host in self.public_hosts):
+            raise ValueError("public_hosts must name addresses that browsers and phones can send to")
+        wild = [ipaddress.ip_address(host) for host in self.hosts if ipaddress.ip_address(host).is_unspecified]
+        told = {ipaddress.ip_address(host).version for host in self.public_hosts}
+        if any(address.version not in told for address in wild):
+            raise ValueError(
+                f"hosts has {wild[0]}, which nobody can be told: name addresses instead, or add to public_hosts what stands for it"
+            )
+        return self
+
+    @property
+    def phone_host(self) -> str:
+        """The address phones are told to send to: the public one for the first of ``hosts``, else that one itself."""
+        version = ipaddress.ip_address(self.hosts[0]).version
+        return next((host for host in self.public_hosts if ipaddress.ip_address(host).version == version), self.hosts[0])
 
     @model_validator(mode="after")
     def _workers_ports(self) -> Self:

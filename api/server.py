@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import signal
-import socket
 import ssl
 import sys
 import time
@@ -108,7 +107,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             worker,
             trunks,
             RtpPorts(settings.media.hosts[0], settings.media.rtp_port_min, settings.media.rtp_port_max),
-            public_host=_phone_host(settings),
+            public_host=settings.media.phone_host,
             phone_policy=settings.media.phone_codecs,
             browser_policy=settings.media.browser_codecs,
         )
@@ -286,18 +285,6 @@ def _sip(settings: Settings) -> SipTrunkSettings:
         register=sip.register_,
         registration_s=sip.expires_s,
     )
-
-
-def _phone_host(settings: Settings) -> str:
-    """The address phones are told to send to: a public one where there is one, else ours on the way to the PBX."""
-    media = settings.media
-    if media.public_hosts:
-        return media.public_hosts[0]
-    if media.hosts[0] not in ("0.0.0.0", "::"):
-        return media.hosts[0]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # no packet is sent: the kernel only chooses a route
-        probe.connect((settings.sip.server or "192.0.2.1", settings.sip.port))
-        return str(probe.getsockname()[0])
 
 
 @contextmanager

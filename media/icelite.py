@@ -23,6 +23,7 @@ from media.dtls import Certificate
 from media.ice_link import IceLink
 from media.messages import MediaRefusal
 from media.peer import Peer, PeerTimes
+from media.reach import announced
 from media.transport import PacketSink, StateSink
 from media.wire import Address, PythonWire, Wire, WireSocket
 
@@ -123,7 +124,7 @@ class IcePort:
     @property
     def candidates(self) -> tuple[tuple[str, int], ...]:
         """What answers announce: (address, port)."""
-        return tuple((host, self.port) for host in self.settings.public_hosts or self.settings.hosts)
+        return tuple((host, self.port) for host in announced(self.settings.hosts, self.settings.public_hosts))
 
     @property
     def peer_count(self) -> int:

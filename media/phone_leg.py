@@ -6,6 +6,7 @@ from typing import Self
 
 from media.leg import Agreement, EventFormat, Leg
 from media.messages import AnyMediaEvent, LegSilent, MediaRefusal
+from media.reach import is_address, may_send_to
 from media.rtp_socket import RtpSocket
 from media.settings import MediaSettings
 from media.wire import Wire
@@ -56,10 +57,19 @@ class PhoneLeg:
         return self._socket.local
 
     def connect(self, remote: RtpEndpoint) -> None:
-        """Carry out what was agreed. Raises MediaRefusal when it names no codec that we speak; the former agreement then stands."""
+        """Carry out what was agreed. Raises MediaRefusal when it names no codec that we speak, or an address where nothing
+        may be sent; the former agreement then stands.
+        """
         codecs = [codec for codec in remote.codecs if codec.name in KNOWN_CODECS]
         if not codecs:
             raise MediaRefusal("no_shared_codec", f"The phone agreed to no codec that we speak: allow one of {', '.join(KNOWN_CODECS)}.")
+        local_host, _ = self._socket.local
+        if remote.port and is_address(remote.host) and not may_send_to(remote.host, local_host, remote.signalled_from):
+            raise MediaRefusal(
+                "forbidden_address",
+                f"The phone wants its audio sent to {remote.host}, which is no address of another machine that media may go to "
+                "(loopback, link-local, multicast or metadata): correct its network settings.",
+            )
         events = {remote.dtmf_payload_type: _EVENT_CLOCK_HZ} if remote.dtmf_payload_type is not None else {}
         self._socket.agree(remote)
         self.leg.reports.wanted = remote.reports

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -26,7 +27,8 @@ class WorkerSeat:
     """``fill`` once, at last ``stop``. ``make`` gives a process that was started.
 
     ``on_lost(seat, why)`` is called when its worker died, and again whenever a successor could not start. ``on_taken(seat, process)`` is
-    awaited before others may command a successor.
+    awaited before others may command a successor. A successor has its predecessor's browser port, unless that was free to choose and
+    another program has taken it meanwhile.
 
     The successor starts at once; of workers that die within a minute of one another, the third after one second, then after two, four and
     so on up to half a minute.
@@ -47,7 +49,7 @@ class WorkerSeat:
         self.deaths = 0
         self.load = 0
         """Rooms and legs placed here, as the pool counts them."""
-        self._settings = settings
+        self._configured = self._settings = settings
         self._make = make
         self._on_event, self._on_lost, self._on_taken = on_event, on_lost, on_taken
         self._count_every_s = count_every_s
@@ -96,10 +98,13 @@ class WorkerSeat:
         try:
             await process.begin(self.number, self._settings, self._on_event, self._died, count_every_s=self._count_every_s)
             await self._on_taken(self, process)
-        except BaseException:
+        except BaseException as error:
             await process.stop()
+            if isinstance(error, MediaRefusal) and error.code == "port_unavailable":
+                self._settings = self._configured
             raise
         self._process = process
+        self._settings = replace(self._settings, port=process.port)
         self._there.set()
         log.info("worker.up", worker=self.number, pid=process.pid, port=process.port)
 

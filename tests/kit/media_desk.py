@@ -59,7 +59,7 @@ class MediaDesk:
 
     async def open_phone(self, leg_id: str, phone: RtpPhone, *, room_id: str = ROOM, signalled_from: str = "") -> msg.RtpOpened:
         """Open, connect and join the leg of a phone that says nothing yet."""
-        opened = await self.worker.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=room_id), bound_socket())
+        opened = await self.worker.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=room_id), bound_socket(phone.host))
         assert isinstance(opened, msg.RtpOpened)
         remote = replace(phone.endpoint(), signalled_from=signalled_from)
         await self.worker.perform(msg.ConnectRtpLeg(leg_id=leg_id, remote=remote))

@@ -16,10 +16,10 @@ from rooms.audio import AudioCodec, Direction, RtpEndpoint
 EVENT_TYPE = 101
 
 
-def bound_socket() -> socket.socket:
+def bound_socket(host: str = "127.0.0.1") -> socket.socket:
     """A UDP socket on a free loopback port, as the hub hands it to a worker."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(("127.0.0.1", 0))
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((host, 0))
     sock.setblocking(False)
     return sock
 
@@ -43,11 +43,11 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._transport: Any = None
         self._closed = asyncio.Event()
         self._far: tuple[str, int] = ("", 0)
-        self._host = host
+        self.host = host
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self._host, 0))
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, 0))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -42,6 +42,18 @@ async def until_whole(pool: WorkerPool) -> None:
     assert is_whole(pool)
 
 
+async def test_a_successor_has_its_predecessors_port_though_any_was_free() -> None:
+    async with media_desk(workers=1) as desk, BrowserPeer() as before, BrowserPeer() as after:
+        pool: WorkerPool = desk.worker  # type: ignore[assignment]
+        ((pid, port),) = pool.processes
+        await desk.browser("agent", before, "pcma")
+        os.kill(pid, signal.SIGKILL)
+        await desk.hear_of(msg.ReofferWanted, within_s=WITHIN_S)
+        await desk.browser("agent", after, "pcma", peer_id="tab2", opened=True)
+        ((successor, same),) = pool.processes
+        assert (successor != pid, same) == (True, port)
+
+
 async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_notice_nothing(tmp_path: Path) -> None:
     """Phones go on at the same address, a browser comes back by a new connection; the second death within a minute ends the call."""
     recording = RecordingSettings(tmp_path, (bytes(32),))

@@ -190,6 +190,26 @@ async def test_a_phone_that_asks_is_told_how_it_sounds() -> None:
         assert not any(isinstance(r, rtcp.ExtendedReport) for compound in silent.rtcp for r in rtcp.parse(compound) or [])
 
 
+async def test_a_phone_by_ipv6_talks_with_one_by_ipv4() -> None:
+    async with RtpPhone(PCMA, host="::1") as six, RtpPhone(PCMA, frequency_hz=900) as four, media_desk() as desk:
+        opened = await desk.phone("six", six)
+        assert opened.host == "::1"
+        await desk.phone("four", four)
+        await six.hear(30)
+        await four.hear(30)
+        assert level_at(six.heard(last=10), 900) == pytest.approx(0.25, rel=0.1)
+        assert level_at(four.heard(last=10), 440) == pytest.approx(0.25, rel=0.1)
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "239.1.1.1", "fe80::1"])
+async def test_a_phone_cannot_have_us_send_to_just_any_address(host: str) -> None:
+    async with RtpPhone(PCMA) as phone, media_desk() as desk:
+        await desk.phone("a", phone)
+        with pytest.raises(msg.MediaRefusal, match="network settings") as refusal:
+            await desk.worker.perform(msg.ConnectRtpLeg(leg_id="a", remote=replace(phone.endpoint(), host=host)))
+        assert refusal.value.code == "forbidden_address"
+
+
 async def test_a_phone_that_falls_silent_is_told_once_and_the_other_side_hears_silence() -> None:
     settings = MediaSettings(silent_after_s=1.0)
     async with RtpPhone(PCMA) as a, RtpPhone(PCMA) as b, media_desk(settings) as desk:

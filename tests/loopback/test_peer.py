@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 
+import aioice.ice
 import pytest
 import uvloop
 from aioice.stun import Class
@@ -495,3 +496,24 @@ async def test_public_addresses_replace_the_local_ones_in_the_answer() -> None:
         async with BrowserPeer() as browser:
             answer = ours.peer.answer(await browser.offer(), ("opus",)).sdp
         assert f"203.0.113.7 {port.port} typ host" in answer and "127.0.0.1" not in answer
+
+
+async def test_a_browser_connects_by_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["::1"])
+    async with IcePort(IceSettings(hosts=("::1", "127.0.0.1"))) as port, BrowserPeer() as browser:
+        ours = OurSide(port)
+        answer = ours.peer.answer(await browser.offer(), ("opus",)).sdp
+        assert f" ::1 {port.port} typ host" in answer and f" 127.0.0.1 {port.port} typ host" in answer and "c=IN IP6 ::1" in answer
+        await browser.accept(answer)
+        await asyncio.wait_for(browser.connected.wait(), 10)
+        assert ours.peer.link.selected is not None and ours.peer.link.selected[0] == "::1"
+        await ours.until_packets(10)
+
+
+async def test_a_public_address_of_one_family_stands_for_that_family_alone() -> None:
+    async with IcePort(IceSettings(hosts=("127.0.0.1", "::1"), public_hosts=("203.0.113.7", "2001:db8::7"))) as port:
+        ours = OurSide(port)
+        async with BrowserPeer() as browser:
+            answer = ours.peer.answer(await browser.offer(), ("opus",)).sdp
+        told = [line.split()[4] for line in answer.splitlines() if line.startswith("a=candidate:")]
+        assert told == ["203.0.113.7", "2001:db8::7"]

@@ -163,7 +163,7 @@ REFUSALS = {"Refusal", "NotPossible", "MediaRefusal"}
 NOT_FOR_PAGES = {
     # What the exchange might ask wrongly of the media plane: its failure ends a call, and the page hears an end reason.
     *("bad_gain", "bad_socket", "digits_full", "leg_exists", "no_events", "no_socket", "room_exists", "room_full"),
-    *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call"),
+    *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call", "forbidden_address"),
     *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
     # Answered to what no page asks yet.
     *("not_recorded",),

@@ -182,3 +182,28 @@ def test_the_key_of_recordings_is_drawn_once_and_older_ones_stay_known(tmp_path:
 def test_a_short_key_of_recordings_is_refused() -> None:
     with pytest.raises(ConfigError, match="64 hexadecimal digits"):
         Settings.load(env={"CENTRALITA_MEDIA__RECORDING__KEY": "secret"})
+
+
+@pytest.mark.parametrize(
+    ("media", "fault"),
+    [
+        ({"hosts": "media.example"}, "not names"),
+        ({"hosts": "239.1.1.1"}, "multicast"),
+        ({"hosts": "0.0.0.0"}, "nobody can be told"),
+        ({"hosts": "0.0.0.0,::", "public_hosts": "203.0.113.7"}, "nobody can be told"),
+        ({"public_hosts": "0.0.0.0"}, "can send to"),
+        ({"hosts": ""}, "at least 1"),
+    ],
+)
+def test_media_addresses_are_those_of_one_machine_that_others_can_be_told(media: dict[str, str], fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        Settings.load(env={}, overrides={"media": media})
+
+
+def test_phones_are_told_the_public_address_of_the_family_that_they_reach() -> None:
+    def told(hosts: str, public: str) -> str:
+        return Settings.load(env={}, overrides={"media": {"hosts": hosts, "public_hosts": public}}).media.phone_host
+
+    assert told("10.0.0.5,2001:db8::5", "2001:db8::9,203.0.113.7") == "203.0.113.7"
+    assert told("2001:db8::5,10.0.0.5", "203.0.113.7") == "2001:db8::5"
+    assert told("0.0.0.0", "203.0.113.7") == "203.0.113.7"
