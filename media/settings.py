@@ -19,7 +19,7 @@ FRAME_SAMPLES = RATE_HZ // 50
 class MediaSettings:
     """Defaults suit ``make run``. Times in seconds; ``port`` 0 takes a free one.
 
-    ``hosts`` are bound, ``public_hosts`` are told to browsers and phones in place of those of their family (NAT 1:1); empty: the bound ones.
+    ``hosts`` are bound, ``public_hosts`` are told in place of those of their family (NAT 1:1); empty: the bound ones.
     ``codec_policy``: ``auto``, or codec names in the order they are wanted.
     ``capture``: folder in which every decrypted packet of every leg is logged, or None. ``recording``: None when calls are not recorded.
     """
