@@ -1,20 +1,23 @@
 """A browser's offer read, and our answer to it: SDP for ICE-lite, BUNDLE and DTLS-SRTP (RFC 8829, 8839, 8842, 8843, 9429).
 
 Pure. ``aiortc.sdp`` parses; what an offer may cost is bounded before that, and every refusal says whose fault it is and what to do.
-Audio is answered; other media lines are refused the way SDP means it, with port 0.
+The first audio line is answered, and in a consultation the video lines of its BUNDLE; other media lines are refused the way SDP means it,
+with port 0.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aiortc import sdp as aiortc_sdp
 
 from media.dtls import FINGERPRINT_ALGORITHMS
 from media.messages import MediaRefusal
+from media.video.lines import SlotSources, VideoLine, answer_attributes, payload_types, read_lines
 from rooms.audio import KNOWN_CODECS, AudioCodec, Direction
 
 MAX_OFFER_BYTES = 32_768
-MAX_MEDIA_LINES = 8
+MAX_MEDIA_LINES = 16
 _MAX_KEPT_LINES = 400
 _TELEPHONE_EVENT = "telephone-event"
 # The attributes we act upon. The others never reach the parser: it is quadratic in some of them.
@@ -57,6 +60,8 @@ class Offer:
     password: str
     fingerprints: tuple[tuple[str, str], ...]
     setup: str
+    video: dict[int, VideoLine] = field(default_factory=dict)
+    """Video lines that can be answered, by index; all in the audio's BUNDLE."""
 
     def event_payload_type(self, clock_rate: int) -> int | None:
         """The telephone-event payload type for a codec of this clock (RFC 4733 wants the same clock), else any, else None."""
@@ -86,7 +91,8 @@ class OpusPreferences:
 class LocalSide:
     """Our half of the answer. ``candidates``: (address, port), most wanted first. ``setup``: ``active`` or ``passive``.
 
-    ``version`` counts the answers of this session (RFC 3264, section 8).
+    ``version`` counts the answers of this session (RFC 3264, section 8). ``video``: our sources on each video line, by mid; lines
+    that are not named are refused.
     """
 
     fragment: str
@@ -99,6 +105,7 @@ class LocalSide:
     session_id: int = 1
     version: int = 1
     opus: OpusPreferences = OpusPreferences()
+    video: Mapping[str, SlotSources] = field(default_factory=dict)
 
 
 def read_offer(sdp: str) -> Offer:
@@ -122,10 +129,11 @@ def read_offer(sdp: str) -> Offer:
         ours = ", ".join(KNOWN_CODECS)
         raise MediaRefusal("no_shared_codec", f"The offer's audio line has none of our codecs ({ours}): the page must not remove them.")
     lines = tuple(_line(media) for media in session.media)
+    bundled = lines[index].mid in bundle
     return Offer(
         lines=lines,
         audio=index,
-        bundled=lines[index].mid in bundle,
+        bundled=bundled,
         direction=Direction(audio.direction or "sendrecv"),
         codecs=codecs,
         events=events,
@@ -133,6 +141,7 @@ def read_offer(sdp: str) -> Offer:
         password=password,
         fingerprints=fingerprints,
         setup=setup,
+        video={number: line for number, line in read_lines(sdp).items() if bundled and line.mid in bundle and number < len(lines)},
     )
 
 
@@ -239,16 +248,22 @@ def choose_codecs(offer: Offer, order: tuple[str, ...]) -> tuple[AudioCodec, ...
 
 
 def write_answer(offer: Offer, codecs: tuple[AudioCodec, ...], local: LocalSide) -> str:
-    """Our answer: ``codecs`` (see ``choose_codecs``) on the first audio line, every other media line refused."""
+    """Our answer: ``codecs`` (see ``choose_codecs``) on the first audio line, the video lines of ``local``, every other line refused."""
     host, _ = local.candidates[0]
     address = f"IN IP{6 if ':' in host else 4} {host}"
     out = ["v=0", f"o=- {local.session_id} {local.version} {address}", "s=-", "t=0 0", "a=ice-lite"]
+    video = {index: line for index, line in offer.video.items() if line.mid in local.video}
     if offer.bundled:
-        out.append(f"a=group:BUNDLE {offer.lines[offer.audio].mid}")
+        taken = [str(line.mid) for index, line in enumerate(offer.lines) if index == offer.audio or index in video]
+        out.append(f"a=group:BUNDLE {' '.join(taken)}")
     out.append("a=msid-semantic: WMS *")
     for index, line in enumerate(offer.lines):
         if index == offer.audio:
             out += _audio_section(offer, line, codecs, local, address)
+        elif index in video:
+            out += [f"m=video {local.candidates[0][1]} {line.protocol} {payload_types(video[index].formats)}", f"c={address}"]
+            out += answer_attributes(video[index], local.video[video[index].mid], local.cname)
+            out += [*_transport_attributes(local), *_candidates(local.candidates)]
         else:
             out += [f"m={line.kind} 0 {line.protocol} {line.formats}", f"c={address}", "a=inactive"]
             if line.mid is not None:
@@ -262,13 +277,7 @@ def _audio_section(offer: Offer, line: MediaLine, codecs: tuple[AudioCodec, ...]
     out = [f"m=audio {local.candidates[0][1]} {line.protocol} {' '.join(formats)}", f"c={address}", f"a={direction}"]
     if line.mid is not None:
         out.append(f"a=mid:{line.mid}")
-    out += [
-        "a=rtcp-mux",
-        f"a=ice-ufrag:{local.fragment}",
-        f"a=ice-pwd:{local.password}",
-        f"a=fingerprint:{local.fingerprint}",
-        f"a=setup:{local.setup}",
-    ]
+    out += ["a=rtcp-mux", *_transport_attributes(local)]
     for codec in codecs:
         channels = f"/{codec.channels}" if codec.channels > 1 else ""
         name = codec.name if codec.name == "opus" else codec.name.upper()
@@ -282,6 +291,15 @@ def _audio_section(offer: Offer, line: MediaLine, codecs: tuple[AudioCodec, ...]
         out += [f"a=msid:{local.cname} audio", f"a=ssrc:{local.ssrc} cname:{local.cname}", f"a=ssrc:{local.ssrc} msid:{local.cname} audio"]
     out += _candidates(local.candidates)
     return out
+
+
+def _transport_attributes(local: LocalSide) -> list[str]:
+    return [
+        f"a=ice-ufrag:{local.fragment}",
+        f"a=ice-pwd:{local.password}",
+        f"a=fingerprint:{local.fingerprint}",
+        f"a=setup:{local.setup}",
+    ]
 
 
 def _candidates(candidates: tuple[tuple[str, int], ...]) -> list[str]:

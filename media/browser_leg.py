@@ -13,15 +13,23 @@ from media.leg import Agreement, EventFormat, Leg
 from media.messages import AnyMediaEvent, LegSilent, MediaRefusal, OfferPeer, PeerAnswered, PeerConnected, PeerLost, ReofferWanted
 from media.peer import Peer, PeerAnswer
 from media.settings import MediaSettings
+from media.video.room import VideoRoom
 
 
 class BrowserLeg:
-    """``on_event`` takes what happens; ``on_change`` is called whenever the room has to be planned anew."""
+    """``on_event`` takes what happens; ``on_change`` is called whenever the room has to be planned anew. ``videos``: the room's."""
 
     def __init__(
-        self, leg: Leg, port: IcePort, settings: MediaSettings, on_event: Callable[[AnyMediaEvent], None], on_change: Callable[[], None]
+        self,
+        leg: Leg,
+        port: IcePort,
+        settings: MediaSettings,
+        on_event: Callable[[AnyMediaEvent], None],
+        on_change: Callable[[], None],
+        videos: VideoRoom,
     ) -> None:
         self.leg = leg
+        self._videos = videos
         self._port = port
         self._settings = settings
         self._on_event, self._on_change = on_event, on_change
@@ -33,18 +41,39 @@ class BrowserLeg:
         """Answer an offer. Raises MediaRefusal; a former peer is then untouched."""
         peer = self._peer
         if peer is not None and command.peer_id == self._peer_id and peer.state not in ("failed", "closed"):
-            answered = peer.answer(command.sdp, command.codecs, self._settings.browser_opus)
+            answered = self._ask(peer, command)
         else:
             peer, answered = self._open(command)
         self._agree(peer, answered)
+        if command.video is not None:
+            self._agree_video(peer, command.video)
         return PeerAnswered(sdp=answered.sdp, codec=answered.codecs[0].name)
+
+    def _ask(self, peer: Peer, command: OfferPeer) -> PeerAnswer:
+        sources = self._videos.leg(self.leg.leg_id).slot_sources if command.video is not None else None
+        return peer.answer(command.sdp, command.codecs, self._settings.browser_opus, sources)
+
+    def _agree_video(self, peer: Peer, tracks: dict[str, str]) -> None:
+        assert peer.offer is not None
+        video = self._videos.leg(self.leg.leg_id)
+        video.cname = peer.cname
+        video.agree(peer.offer.video.values(), tracks, peer)
+        peer.other_types, peer.on_other = video.payload_types, video.receive
+        self.leg.with_video = True
+        self._videos.assign()
+
+    def _receive_reports(self, packet: bytes, now_s: float) -> None:
+        self.leg.receive_reports(packet, now_s)
+        video = self._videos.legs.get(self.leg.leg_id)
+        if video is not None:
+            video.receive_reports(packet, now_s)
 
     def _open(self, command: OfferPeer) -> tuple[Peer, PeerAnswer]:
         leg = self.leg
-        peer = self._port.open_peer(leg.receive, leg.receive_reports, partial(self._on_state, command.peer_id))
+        peer = self._port.open_peer(leg.receive, self._receive_reports, partial(self._on_state, command.peer_id))
         peer.ssrc = leg.sender.ssrc
         try:
-            answered = peer.answer(command.sdp, command.codecs, self._settings.browser_opus)
+            answered = self._ask(peer, command)
         except MediaRefusal:
             peer.close()
             raise

@@ -112,6 +112,8 @@ class Leg:
         """So much gets lost on the way from the far end that what it says should be mended before a phone hears it."""
         self.agreement: Agreement | None = None
         self.joined = False
+        self.with_video = False
+        """Its packets are handed over as they come, mixed or not: pictures do not wait for the tick."""
         self.sound: Sound | None = None
         self.programme: Programme | None = None
         self.route: Forwarding | None = None
@@ -283,7 +285,7 @@ class Leg:
         """What the path may do without asking us; to be called after any change of what that depends on."""
         if self.transport is not None:
             path = self.transport.path
-            path.urgent = self.playout is None
+            path.urgent = self.playout is None or self.with_video
             path.forward(self._forward())
 
     def _forward(self) -> Forward | None:

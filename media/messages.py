@@ -38,12 +38,16 @@ class OpenPeerLeg(Command, frozen=True):
 
 
 class OfferPeer(Command, frozen=True):
-    """A browser's offer for an anchored leg; the worker returns ``PeerAnswered``. ``codecs``: our order of preference by name."""
+    """A browser's offer for an anchored leg; the worker returns ``PeerAnswered``. ``codecs``: our order of preference by name.
+
+    ``video``: None in a telephone call, whose video lines are refused; else which picture (``camera``, ``screen``) each line sends, by mid.
+    """
 
     leg_id: str
     peer_id: str
     sdp: str
     codecs: tuple[str, ...]
+    video: dict[str, str] | None = None
 
 
 class OpenRtpLeg(Command, frozen=True):
@@ -101,6 +105,21 @@ class SendDigits(Command, frozen=True):
 
     leg_id: str
     digits: str
+
+
+class VideoTile(Struct, frozen=True):
+    """A picture of another leg as a page shows it. ``height_px``: 0 where it cannot be seen now."""
+
+    leg_id: str
+    track: str
+    height_px: int
+
+
+class WatchVideo(Command, frozen=True):
+    """All the pictures that this leg's page shows from now on, the most important first; of others nothing is sent."""
+
+    leg_id: str
+    tiles: tuple[VideoTile, ...]
 
 
 class StartRecording(Command, frozen=True):
@@ -175,6 +194,43 @@ class ReofferWanted(MediaEvent, frozen=True):
 
     leg_id: str
     codecs: tuple[str, ...]
+
+
+class VideoPlace(Struct, frozen=True):
+    """The line ``mid`` of a page shows this picture."""
+
+    mid: str
+    leg_id: str
+    track: str
+
+
+class VideoShown(MediaEvent, frozen=True):
+    """Which pictures the lines of this leg's page show, complete each time; a line that is not named shows none."""
+
+    leg_id: str
+    places: tuple[VideoPlace, ...]
+
+
+class VideoLinesWanted(MediaEvent, frozen=True):
+    """The page looks at more pictures than its offer has receiving lines: ask it for a new offer with ``lines`` of them."""
+
+    leg_id: str
+    lines: int
+
+
+class VideoWatched(MediaEvent, frozen=True):
+    """Does anybody look at this leg's picture? While nobody does it need not be sent."""
+
+    leg_id: str
+    track: str
+    watched: bool
+
+
+class SpeakerChanged(MediaEvent, frozen=True):
+    """Who speaks now in a room of three or more; "" while nobody does."""
+
+    room_id: str
+    leg_id: str
 
 
 class LegSilent(MediaEvent, frozen=True):
@@ -328,6 +384,7 @@ AnyCommand = (
     | Play
     | PlayOnce
     | SendDigits
+    | WatchVideo
     | StartRecording
     | PauseRecording
     | ResumeRecording
@@ -338,6 +395,10 @@ AnyMediaEvent = (
     PeerConnected
     | PeerLost
     | ReofferWanted
+    | VideoShown
+    | VideoLinesWanted
+    | VideoWatched
+    | SpeakerChanged
     | LegSilent
     | DigitHeard
     | QualitySampled

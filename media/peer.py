@@ -7,6 +7,7 @@ keys; a page that reloads gets a new peer for the same leg.
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -16,6 +17,7 @@ from media.dtls import Certificate, DtlsFailure, DtlsLink
 from media.ice_link import IceLink
 from media.messages import MediaRefusal
 from media.transport import PacketSink, StateSink
+from media.video.lines import SlotSources
 from media.wire import PathCounters, Wire
 from rooms.audio import AudioCodec, Direction
 
@@ -77,6 +79,9 @@ class Peer:
         self._dtls: DtlsLink | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._rtp_s = 0.0
+        self.other_types: frozenset[int] = frozenset()
+        """Payload types that go to ``on_other`` in place of the audio's sink."""
+        self.on_other: PacketSink | None = None
 
     @property
     def direction(self) -> Direction:
@@ -85,8 +90,15 @@ class Peer:
 
     # --- negotiation ---------------------------------------------------------------------------------------------------------------
 
-    def answer(self, sdp: str, codecs: tuple[str, ...], opus: OpusPreferences | None = None) -> PeerAnswer:
-        """Answer the browser's offer, the first or a later one. ``codecs``: names in our order; ``opus``: what its encoder shall do.
+    def answer(
+        self,
+        sdp: str,
+        codecs: tuple[str, ...],
+        opus: OpusPreferences | None = None,
+        video: Callable[[str], SlotSources] | None = None,
+    ) -> PeerAnswer:
+        """Answer the browser's offer, the first or a later one. ``codecs``: names in our order; ``opus``: what its encoder shall do;
+        ``video``: gives our sources on a video line, by its mid; None refuses video.
 
         A changed ICE fragment is an ICE restart. Raises MediaRefusal; the peer is then as it was.
         """
@@ -115,6 +127,7 @@ class Peer:
             session_id=self._session_id,
             version=self._version,
             opus=opus or OpusPreferences(),
+            video={line.mid: video(line.mid) for line in offer.video.values()} if video is not None else {},
         )
         return PeerAnswer(write_answer(offer, chosen, local), chosen, offer.event_payload_type(chosen[0].clock_rate))
 
@@ -184,7 +197,10 @@ class Peer:
             self._on_rtcp(packet, now_s)
         else:
             self._rtp_s = now_s
-            self._on_rtp(packet, now_s)
+            if self.on_other is not None and packet[1] & 0x7F in self.other_types:
+                self.on_other(packet, now_s)
+            else:
+                self._on_rtp(packet, now_s)
 
     @property
     def counters(self) -> PathCounters:

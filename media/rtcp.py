@@ -63,7 +63,7 @@ class SenderReport:
 
     def to_bytes(self) -> bytes:
         counts = _SENDER.pack(self.ntp, self.timestamp & 0xFFFFFFFF, self.packets & 0xFFFFFFFF, self.octets & 0xFFFFFFFF)
-        return _framed(SR, len(self.blocks), _WORD.pack(self.ssrc) + counts + _blocks_bytes(self.blocks))
+        return framed(SR, len(self.blocks), _WORD.pack(self.ssrc) + counts + _blocks_bytes(self.blocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ReceiverReport:
     blocks: tuple[ReportBlock, ...] = ()
 
     def to_bytes(self) -> bytes:
-        return _framed(RR, len(self.blocks), _WORD.pack(self.ssrc) + _blocks_bytes(self.blocks))
+        return framed(RR, len(self.blocks), _WORD.pack(self.ssrc) + _blocks_bytes(self.blocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class SourceDescription:
     def to_bytes(self) -> bytes:
         name = self.cname.encode()[:255]
         chunk = _WORD.pack(self.ssrc) + bytes((_CNAME, len(name))) + name + b"\0"
-        return _framed(SDES, 1, chunk + bytes(-len(chunk) % 4))
+        return framed(SDES, 1, chunk + bytes(-len(chunk) % 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Bye:
         if self.reason:
             reason = self.reason.encode()[:255]
             body += bytes((len(reason),)) + reason
-        return _framed(BYE, len(self.ssrcs), body + bytes(-len(body) % 4))
+        return framed(BYE, len(self.ssrcs), body + bytes(-len(body) % 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class PictureLoss:
     media_ssrc: int
 
     def to_bytes(self) -> bytes:
-        return _framed(PSFB, _PLI_FORMAT, _WORD.pack(self.sender_ssrc) + _WORD.pack(self.media_ssrc))
+        return framed(PSFB, _PLI_FORMAT, _WORD.pack(self.sender_ssrc) + _WORD.pack(self.media_ssrc))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class ExtendedReport:
         if self.delays:
             body += _XR_HEAD.pack(_DELAYS, 0, 3 * len(self.delays))
             body += b"".join(_DELAY.pack(d.ssrc, d.last_report, min(d.delay, 0xFFFFFFFF)) for d in self.delays)
-        return _framed(XR, 0, body + b"".join(metrics.to_bytes() for metrics in self.voip))
+        return framed(XR, 0, body + b"".join(metrics.to_bytes() for metrics in self.voip))
 
 
 Report = SenderReport | ReceiverReport | SourceDescription | Bye | PictureLoss | ExtendedReport
@@ -194,7 +194,8 @@ def build(*reports: Report) -> bytes:
     return b"".join(report.to_bytes() for report in reports)
 
 
-def _framed(packet_type: int, count: int, body: bytes) -> bytes:
+def framed(packet_type: int, count: int, body: bytes) -> bytes:
+    """One RTCP packet; ``body`` is whole words."""
     return _COMMON.pack(0x80 | count, packet_type, len(body) // 4) + body
 
 
@@ -205,29 +206,41 @@ def _blocks_bytes(blocks: tuple[ReportBlock, ...]) -> bytes:
 def parse(packet: bytes) -> list[Report] | None:
     """The packets of a compound that we know, in order; None when any of it is malformed (RFC 3550, A.2)."""
     reports: list[Report] = []
-    position, size = 0, len(packet)
+    split = packets(packet)
+    if split is None:
+        return None
+    for packet_type, count, body in split:
+        found = parse_one(packet_type, count, body)
+        if found is None:
+            return None
+        reports.extend(found)
+    return reports
+
+
+def packets(compound: bytes) -> list[tuple[int, int, bytes]] | None:
+    """Type, count or format, and body without padding of each packet of a compound; None when it is malformed."""
+    found: list[tuple[int, int, bytes]] = []
+    position, size = 0, len(compound)
     if size < 4 or size % 4:
         return None
     while position < size:
-        first, packet_type, words = _COMMON.unpack_from(packet, position)
+        first, packet_type, words = _COMMON.unpack_from(compound, position)
         end = position + 4 * (words + 1)
         if first >> 6 != 2 or end > size:
             return None
         body_end = end
         if first & 0x20:
-            padding = packet[end - 1]
+            padding = compound[end - 1]
             if padding == 0 or end != size or padding > end - position - 4:
                 return None
             body_end -= padding
-        found = _parse_one(packet_type, first & 0x1F, packet[position + 4 : body_end])
-        if found is None:
-            return None
-        reports.extend(found)
+        found.append((packet_type, first & 0x1F, compound[position + 4 : body_end]))
         position = end
-    return reports
+    return found
 
 
-def _parse_one(packet_type: int, count: int, body: bytes) -> list[Report] | None:
+def parse_one(packet_type: int, count: int, body: bytes) -> list[Report] | None:
+    """One packet of a compound as ``packets`` split it; empty when it is none of ours, None when malformed."""
     if packet_type == SR:
         if len(body) < 24 + 24 * count:
             return None

@@ -44,6 +44,8 @@ class MediaSettings:
     """A browser without RTP and without a connectivity check (RFC 7675 consent) for so long is lost."""
     checks_within_s: float = 30.0
     """The first connectivity check of a new peer must come within this time, DTLS end within half of it more."""
+    key_frame_interval_s: float = 0.5
+    """Between two key frame requests to one picture, however many receivers want one."""
     most_peers: int = 1_000
     most_rooms: int = 1_000
     most_legs_per_room: int = 50

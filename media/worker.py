@@ -35,6 +35,8 @@ from media.settings import MediaSettings
 from media.sounds import make_once, make_sound
 from media.ticker import Ticker
 from media.transport import Sockets
+from media.video.leg import COUNTERS as VIDEO_COUNTERS
+from media.video.room import VideoRoom
 from media.voices import Voices
 from media.wire import PythonWire, Wire
 from rooms.audio import DemoEndpoint
@@ -53,6 +55,7 @@ _ROOM_FAULTS = (ArithmeticError, LookupError, ValueError, TypeError, AttributeEr
 @dataclass(slots=True)
 class _Room:
     bridge: Bridge
+    videos: VideoRoom
     look_s: float
     faults: int = 0
     browsers: dict[str, BrowserLeg] = field(default_factory=dict)
@@ -86,7 +89,7 @@ class MediaWorker:
         self._rooms: dict[str, _Room] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}
         self._sounds: OrderedDict[str, str] = OrderedDict()
-        self._counts = dict.fromkeys((*COUNTERS, "room_faults", "voice_faults", "commands", "refusals"), 0)
+        self._counts = dict.fromkeys((*COUNTERS, *VIDEO_COUNTERS, "room_faults", "voice_faults", "commands", "refusals"), 0)
         self._unix_offset_s = time.time() - time.monotonic()
         self._parting: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
@@ -177,6 +180,8 @@ class MediaWorker:
                 self._play_once(leg_id, sound)
             case msg.SendDigits(leg_id=leg_id, digits=digits):
                 self._room_of(leg_id).bridge.send_digits(leg_id, digits)
+            case msg.WatchVideo(leg_id=leg_id, tiles=tiles):
+                self._room_of(leg_id).videos.watch(leg_id, tiles)
             case msg.StartRecording(room_id=room_id, leg_id=leg_id):
                 self._call_recordings().start(command, self._leg_in(room_id, leg_id))
             case msg.PauseRecording() | msg.ResumeRecording() | msg.StopRecording():
@@ -191,7 +196,13 @@ class MediaWorker:
         if len(self._rooms) >= self.settings.most_rooms:
             raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_rooms} rooms already: try again later.")
         bridge = Bridge(room_id, self._voices, concealment=self.settings.concealment, most_legs=self.settings.most_legs_per_room)
-        self._rooms[room_id] = _Room(bridge, time.monotonic() + self.settings.quality_interval_s)
+        videos = VideoRoom(
+            self._counts,
+            self._on_event,
+            unix_offset_s=self._unix_offset_s,
+            key_frame_interval_s=self.settings.key_frame_interval_s,
+        )
+        self._rooms[room_id] = _Room(bridge, videos, time.monotonic() + self.settings.quality_interval_s)
 
     def _close_room(self, room_id: str) -> None:
         room = self._rooms.get(room_id)
@@ -267,7 +278,7 @@ class MediaWorker:
 
     def _open_browser(self, leg_id: str, room: _Room) -> None:
         leg = self._open_leg(leg_id, room, "peer")
-        room.browsers[leg_id] = BrowserLeg(leg, self._port, self.settings, self._on_event, room.bridge.replan)
+        room.browsers[leg_id] = BrowserLeg(leg, self._port, self.settings, self._on_event, room.bridge.replan, room.videos)
 
     def _answer(self, command: msg.OfferPeer) -> msg.PeerAnswered:
         room = self._room_of(command.leg_id)
@@ -318,6 +329,7 @@ class MediaWorker:
         room.bridge.remove(leg_id)
         leg.close()
         room.browsers.pop(leg_id, None)
+        room.videos.remove(leg_id)
         room.qualities.pop(leg_id, None)
         phone = room.phones.pop(leg_id, None)
         if phone is not None:
@@ -376,6 +388,9 @@ class MediaWorker:
         self._wire.cork()
         for room in ticking:
             self._guarded(room, room.bridge.hand_out, tick_s)
+        for room in self._rooms.values():
+            if room.videos.legs:
+                self._guarded(room, room.videos.tick, now_s)
         self._wire.uncork()
         if self._ticker.ticks % _CARE_EVERY_TICKS == 0:
             self._voices.adapt(now_s)

@@ -13,8 +13,9 @@ Address = tuple[Any, ...]
 """(host, port), for IPv6 with flow and scope behind them, as sockets tell it."""
 DatagramSink = Callable[[bytes, Address], None]
 PacketSink = Callable[[bytes, float], None]
-MAX_SOURCES = 16
-"""SSRCs of one far end: libsrtp keeps a context for each that it ever verified."""
+MAX_SOURCES = 48
+"""SSRCs of one far end: libsrtp keeps a context for each that it ever verified. A camera in three layers has six, and a new offer may
+bring others."""
 
 
 @dataclass(slots=True)

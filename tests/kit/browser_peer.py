@@ -5,7 +5,7 @@ from typing import Self
 
 import aioice.ice
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
 
 
@@ -19,7 +19,7 @@ class BrowserPeer:
     """Sends 50 packets of silence (or of ``speaks``) a second; ``heard`` is what comes back."""
 
     def __init__(self, speaks: MediaStreamTrack | None = None) -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.connection.addTrack(speaks or AudioStreamTrack())
         self.connected = asyncio.Event()
         self.ended = asyncio.Event()

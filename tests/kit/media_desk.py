@@ -66,12 +66,21 @@ class MediaDesk:
         await self.worker.perform(msg.JoinBridge(room_id=room_id, leg_id=leg_id))
         return opened
 
-    async def browser(self, leg_id: str, peer: BrowserPeer, codec: str, *, peer_id: str = "tab1", opened: bool = False) -> None:
-        """Open (unless it is) and join a browser's leg, and connect its peer."""
+    async def browser(
+        self,
+        leg_id: str,
+        peer: BrowserPeer,
+        codec: str,
+        *,
+        peer_id: str = "tab1",
+        opened: bool = False,
+        video: dict[str, str] | None = None,
+    ) -> None:
+        """Open (unless it is) and join a browser's leg, and connect its peer. ``video``: as in ``OfferPeer``."""
         if not opened:
             await self.worker.perform(msg.OpenPeerLeg(leg_id=leg_id, room_id=ROOM))
             await self.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id=leg_id))
-        offer = msg.OfferPeer(leg_id=leg_id, peer_id=peer_id, sdp=await peer.offer(), codecs=(codec,))
+        offer = msg.OfferPeer(leg_id=leg_id, peer_id=peer_id, sdp=await peer.offer(), codecs=(codec,), video=video)
         answered = await self.worker.perform(offer)
         assert isinstance(answered, msg.PeerAnswered) and answered.codec == codec
         await peer.accept(answered.sdp)

@@ -1,12 +1,14 @@
 """Offers read and answered; Chromium's own offer is the sample."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from aiortc.sdp import SessionDescription
 
 from media.answer import LocalSide, OpusPreferences, choose_codecs, read_offer, write_answer
 from media.messages import MediaRefusal
+from media.video.lines import SlotSources, VideoFormat
 from rooms.audio import AudioCodec, Direction
 
 TRANSPORT = (
@@ -63,6 +65,61 @@ def test_the_answer_is_in_our_order_under_the_browsers_numbers() -> None:
     assert audio.direction == "sendrecv" and audio.rtp.muxId == "0" and audio.rtcp_mux and audio.ssrc[0].ssrc == 1_234
     assert audio.dtls is not None and audio.dtls.role == "client" and audio.ice is not None and audio.ice.iceLite
     assert (video.port, video.rtp.muxId, video.direction) == (0, "1", "inactive") and (data.port, data.rtp.muxId) == (0, "2")
+
+
+CAMERA = (
+    "m=video 9 UDP/TLS/RTP/SAVPF 96 97 39 103 104 105\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n"
+    + TRANSPORT
+    + "a=mid:1\r\na=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\na=extmap:13 urn:3gpp:video-orientation\r\n"
+    "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+    "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n"
+    "a=extmap:11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n"
+    "a=sendonly\r\na=msid:- f00d\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
+    "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 goog-remb\r\na=rtcp-fb:96 transport-cc\r\na=rtcp-fb:96 ccm fir\r\na=rtcp-fb:96 nack\r\n"
+    "a=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:39 AV1/90000\r\n"
+    "a=rtpmap:103 H264/90000\r\na=fmtp:103 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f\r\n"
+    "a=rtpmap:104 H264/90000\r\na=fmtp:104 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
+    "a=rtpmap:105 rtx/90000\r\na=fmtp:105 apt=104\r\n"
+    "a=rid:q send\r\na=rid:h send\r\na=simulcast:send q;h\r\n"
+)
+PLACE = (
+    CAMERA.replace("a=mid:1", "a=mid:2").replace("a=sendonly", "a=recvonly").partition("a=rid")[0]
+    + "a=ssrc-group:FID 77 78\r\na=ssrc:77 cname:x\r\na=ssrc:78 cname:x\r\n"
+)
+
+
+def test_video_lines_are_read_and_answered_in_a_consultation() -> None:
+    offer = read_offer(SESSION + AUDIO + CAMERA + PLACE)
+    camera, place = offer.video[1], offer.video[2]
+    assert camera.formats[0] == VideoFormat("vp8", 96, 97, "", ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"))
+    assert [(each.name, each.payload_type, each.repair) for each in camera.formats] == [("vp8", 96, 97), ("h264", 104, 105)]
+    assert camera.layers == ("q", "h") and camera.direction is Direction.SENDONLY and camera.reduced_size
+    assert sorted(camera.extensions.values()) == [2, 3, 4, 10, 11] and place.ssrcs == (77,)
+    sources = {"1": SlotSources(21, 22), "2": SlotSources(31, 32)}
+    text = write_answer(offer, choose_codecs(offer, ("opus",)), replace(LOCAL, video=sources))
+    assert "a=group:BUNDLE 0 1 2\r\n" in text
+    _, _, sent, seen = text.split("m=")
+    assert sent.startswith("video 40000 UDP/TLS/RTP/SAVPF 96 97 104 105\r\n") and "a=recvonly\r\n" in sent and "a=ssrc" not in sent
+    assert "a=rid:q recv\r\na=rid:h recv\r\na=simulcast:recv q;h\r\n" in sent and "a=fmtp:97 apt=96\r\n" in sent
+    assert "a=sendonly\r\n" in seen and "a=ssrc-group:FID 31 32\r\n" in seen and "a=msid:leg 2\r\n" in seen and "simulcast" not in seen
+    read = SessionDescription.parse(text).media[1]
+    assert [codec.mimeType for codec in read.rtp.codecs] == ["video/VP8", "video/rtx", "video/H264", "video/rtx"]
+    assert [feedback.type for feedback in read.rtp.codecs[0].rtcpFeedback] == ["nack", "nack", "ccm", "goog-remb", "transport-cc"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a=rtpmap:96", "a=rtpmap:"), ("a=rtpmap:96 VP8/90000", "a=rtpmap:96"), ("a=mid:1", "a=mid:9"), ("a=rid:q send", "a=rid:q recv"),
+        ("a=simulcast:send q;h", "a=simulcast:send " + ";".join("abcdefgh")), ("a=extmap:2 ", "a=extmap:x "), ("apt=96", "apt="),
+        ("a=rtcp-fb:96 nack\r\n", "a=rtcp-fb:\r\n" * 100),
+    ],
+)  # fmt: skip
+def test_a_video_line_that_makes_no_sense_costs_nobody_the_audio(before: str, after: str) -> None:
+    assert before in CAMERA
+    offer = read_offer(SESSION + AUDIO + CAMERA.replace(before, after))
+    text = write_answer(offer, choose_codecs(offer, ("opus",)), replace(LOCAL, video={"1": SlotSources(21, 22)}))
+    assert "opus" in text and all(len(line.layers) <= 3 for line in offer.video.values())
 
 
 @pytest.mark.parametrize(

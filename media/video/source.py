@@ -1,0 +1,64 @@
+"""A picture that somebody sends, camera or screen, in one layer or several: what comes of each, what is missing of it."""
+
+from collections import deque
+
+from media.receive_stats import ReceiveStats
+from media.video.key_frames import KeyFrameRequests
+from media.video.lines import CLOCK_HZ
+from media.video.nack import MissingPackets
+
+_RATE_WINDOW_S = 1.0
+_GONE_S = 1.5
+
+
+class VideoLayer:
+    """One SSRC of a source. ``repair``: the SSRC of its retransmissions, once known; ``height_px``: 0 until a key frame said it."""
+
+    def __init__(self, rid: str, ssrc: int, key_frame_interval_s: float) -> None:
+        self.rid, self.ssrc = rid, ssrc
+        self.width_px = self.height_px = 0
+        self.codec = ""
+        self.heard_s: float | None = None
+        self.received = ReceiveStats(ssrc, CLOCK_HZ)
+        self.missing = MissingPackets()
+        self.key_frames = KeyFrameRequests(key_frame_interval_s)
+        self._recent: deque[tuple[float, int]] = deque()
+        self._recent_bytes = 0
+
+    def count(self, size: int, now_s: float) -> None:
+        """A packet of so many bytes came."""
+        self.heard_s = now_s
+        self._recent.append((now_s, size))
+        self._recent_bytes += size
+        self._trim(now_s)
+
+    def bits_per_s(self, now_s: float) -> float:
+        self._trim(now_s)
+        return 8 * self._recent_bytes / _RATE_WINDOW_S
+
+    def comes(self, now_s: float) -> bool:
+        """Did anything come of it lately? Browsers stop layers that they have no bandwidth for."""
+        return self.heard_s is not None and now_s - self.heard_s < _GONE_S
+
+    def _trim(self, now_s: float) -> None:
+        while self._recent and self._recent[0][0] < now_s - _RATE_WINDOW_S:
+            self._recent_bytes -= self._recent.popleft()[1]
+
+
+class VideoSource:
+    """``track``: ``camera`` or ``screen``. ``rids``: of its layers, the lowest first; ("",) where there is one."""
+
+    def __init__(self, leg_id: str, track: str, rids: tuple[str, ...]) -> None:
+        self.leg_id, self.track = leg_id, track
+        self.rids = rids or ("",)
+        self.layers: dict[str, VideoLayer] = {}
+        self.watched = True
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.leg_id, self.track
+
+    def coming(self, now_s: float) -> list[VideoLayer]:
+        """The layers that come now, the lowest first."""
+        found = (self.layers.get(rid) for rid in self.rids)
+        return [layer for layer in found if layer is not None and layer.comes(now_s)]

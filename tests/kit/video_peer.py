@@ -1,0 +1,182 @@
+"""A participant with video but without a browser: aiortc's connection; its picture is VP8 encoded at test time, in layers if wanted.
+
+aiortc knows no simulcast and lets nobody choose packets to lose, so the picture is sent by hand through its transport, and the RTCP
+about it is read there.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from dataclasses import dataclass, field
+from fractions import Fraction
+from struct import Struct
+from typing import Any
+
+import av
+import numpy as np
+
+from media import rtcp
+from media.video import extensions, feedback
+from tests.kit.browser_peer import BrowserPeer
+
+FRAMES_PER_S = 15
+_CLOCK_HZ = 90_000
+_CHUNK_BYTES = 1_000
+_HEADER = Struct("!BBHII")
+_VP8, _MID_ID, _RID_ID = 97, 1, 13
+"""aiortc's payload type of VP8 and its id of the mid extension; that of the rid is ours."""
+
+
+def recorded_vp8(width: int, height: int, bits_per_s: int, frames: int = 15) -> list[bytes]:
+    """A bar that moves over noise; the first frame is a key frame, the others are not."""
+    encoder: Any = av.CodecContext.create("libvpx", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base, encoder.bit_rate, encoder.gop_size = Fraction(1, FRAMES_PER_S), bits_per_s, 10 * frames
+    encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+    noise = np.random.default_rng(7)
+    found: list[bytes] = []
+    for index in range(frames):
+        image = noise.integers(0, 60, (height, width, 3), np.uint8)
+        at = index * width // frames
+        image[:, at : at + width // 8] = 200
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+        frame.pts = index
+        found += [bytes(packet) for packet in encoder.encode(frame)]
+    assert len(found) == frames
+    return found
+
+
+@dataclass(slots=True)
+class SentLayer:
+    """One layer as it is sent. ``lose_every``: each so-manieth packet is kept back until it is asked for again.
+
+    ``asked``: times of key frame requests; ``missed``: numbers that were asked for again; ``repeated``: how many of them we sent.
+    """
+
+    rid: str
+    ssrc: int
+    frames: list[bytes]
+    lose_every: int = 0
+    asked: list[float] = field(default_factory=list)
+    missed: set[int] = field(default_factory=set)
+    repeated: int = 0
+    packets: int = 0
+    _sequence: int = 100
+    _timestamp: int = 5_000
+    _picture: int = 300
+    _next: int = 0
+    _kept: dict[int, bytes] = field(default_factory=dict)
+
+    def key_frame(self, now_s: float) -> None:
+        self.asked.append(now_s)
+        self._next = 0
+
+    def again(self, sequence: int) -> bytes | None:
+        self.missed.add(sequence)
+        packet = self._kept.get(sequence)
+        self.repeated += packet is not None
+        return packet
+
+    def frame(self, payload_type: int, marks: bytes) -> list[bytes]:
+        """The packets of the next frame; ``marks``: the extension block."""
+        data = self.frames[self._next]
+        self._next = (self._next + 1) % len(self.frames)
+        self._timestamp += _CLOCK_HZ // FRAMES_PER_S
+        self._picture = (self._picture + 1) & 0x7FFF
+        out = []
+        for start in range(0, len(data), _CHUNK_BYTES):
+            last = start + _CHUNK_BYTES >= len(data)
+            descriptor = bytes((0x90 if start == 0 else 0x80, 0x80, 0x80 | self._picture >> 8, self._picture & 0xFF))
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            head = _HEADER.pack(0x90, payload_type | 0x80 * last, self._sequence, self._timestamp & 0xFFFFFFFF, self.ssrc)
+            packet = head + marks + descriptor + data[start : start + _CHUNK_BYTES]
+            self._kept[self._sequence] = packet
+            self._kept.pop((self._sequence - 200) & 0xFFFF, None)
+            self.packets += 1
+            if not self.lose_every or self.packets % self.lose_every:
+                out.append(packet)
+        return out
+
+
+class VideoPeer(BrowserPeer):
+    """``layers``: (rid, recorded frames), the lowest first; one with rid "" is no simulcast. ``seen``: how many pictures it can receive."""
+
+    def __init__(self, layers: list[tuple[str, list[bytes]]], seen: int) -> None:
+        super().__init__()
+        self.layers = [SentLayer(rid, secrets.randbits(31), frames) for rid, frames in layers]
+        self.sending = self.connection.addTransceiver("video", direction="sendonly") if layers else None
+        self.seeing = [self.connection.addTransceiver("video", direction="recvonly") for _ in range(seen)]
+        self.allowed: list[int] = []
+        """Bit/s that REMB allowed us."""
+        self._task: asyncio.Task[None] | None = None
+
+    async def offer(self) -> str:
+        sdp = await super().offer()
+        if self.sending is None:
+            return sdp
+        head, *sections = sdp.split("m=")
+        index = next(i for i, section in enumerate(sections) if f"a=mid:{self.sending.mid}\r\n" in section)
+        sections[index] += f"a=extmap:{_RID_ID} {extensions.RID}\r\n"
+        rids = [layer.rid for layer in self.layers if layer.rid]
+        if rids:
+            sections[index] += "".join(f"a=rid:{rid} send\r\n" for rid in rids) + f"a=simulcast:send {';'.join(rids)}\r\n"
+        return "m=".join([head, *sections])
+
+    def begin(self) -> None:
+        """Send the picture from now on; to be called once the connection is up."""
+        assert self.sending is not None
+        transport: Any = self.sending.sender.transport
+        handle = transport._handle_rtcp_data
+
+        async def read(data: bytes) -> None:
+            await self._heard(data, transport)
+            await handle(data)
+
+        transport._handle_rtcp_data = read
+        self._task = asyncio.get_running_loop().create_task(self._send(transport), name="video-peer")
+
+    async def _send(self, transport: Any) -> None:
+        loop = asyncio.get_running_loop()
+        begun_s, frames = loop.time(), 0
+        with contextlib.suppress(ConnectionError):
+            while True:
+                for layer in self.layers:
+                    for packet in layer.frame(_VP8, self._marks(layer)):
+                        await transport._send_rtp(packet)
+                frames += 1
+                await asyncio.sleep(max(0.0, begun_s + frames / FRAMES_PER_S - loop.time()))
+
+    def _marks(self, layer: SentLayer) -> bytes:
+        assert self.sending is not None
+        marks = [(_MID_ID, self.sending.mid.encode())]
+        if layer.rid:
+            marks.append((_RID_ID, layer.rid.encode()))
+        return extensions.build(tuple(marks))
+
+    async def _heard(self, data: bytes, transport: Any) -> None:
+        by_ssrc = {layer.ssrc: layer for layer in self.layers}
+        for each in feedback.parse(data) or ():
+            if isinstance(each, rtcp.PictureLoss) and each.media_ssrc in by_ssrc:
+                by_ssrc[each.media_ssrc].key_frame(asyncio.get_running_loop().time())
+            elif isinstance(each, feedback.Nack) and each.media_ssrc in by_ssrc:
+                again = [by_ssrc[each.media_ssrc].again(sequence) for sequence in each.sequences]
+                for packet in again:
+                    if packet is not None:
+                        await transport._send_rtp(packet)
+            elif isinstance(each, feedback.MaximumBitrate):
+                self.allowed.append(each.bitrate)
+
+    async def see(self, slot: int, *, height: int | None = None, frames: int = 1) -> None:
+        """Wait until the picture in this place was decoded so many times, in this height if one is given."""
+        track = self.seeing[slot].receiver.track
+        async with asyncio.timeout(15):
+            while frames:
+                frame = await track.recv()
+                assert isinstance(frame, av.VideoFrame)
+                frames -= height is None or frame.height == height
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await super().__aexit__(*exc_info)
