@@ -12,10 +12,11 @@ from typing import Protocol, TypeVar
 import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from msgspec.structs import replace
 
 from api.store.errors import StoreUnavailable
 from signaling.limits import Backoff, network_of
-from signaling.messages import Session, SignIn
+from signaling.messages import IceServer, Session, SignIn
 from signaling.refusal import Refusal
 from signaling.tokens import Grant, TokenIssuer
 
@@ -63,6 +64,7 @@ class Accounts:
         hasher: PasswordHasher | None = None,
         at_once: int = 2,
         on_sign_in: Callable[[bool], None] = lambda succeeded: None,
+        relays: Callable[[str], list[IceServer]] = lambda identity: [],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -72,6 +74,7 @@ class Accounts:
         self._most_waiting = at_once * _WAITING_PER_THREAD
         self._waiting = 0
         self._on_sign_in = on_sign_in
+        self._relays = relays
         self._clock = clock
         self._guesses = Backoff(free=5)
         self._guesses_of_address = Backoff(free=30)
@@ -109,14 +112,18 @@ class Accounts:
             await self._renew_hash(user.identity, request.password)
         await self._store.signed_in(user.identity, time.time())
         self._on_sign_in(True)
-        return self._tokens.issue(user.identity, user.name, user.role)
+        return self._session(user)
 
     async def renew(self, grant: Grant) -> Session:
         """The next token of a session; name and role as they are now. Raises ``Refusal`` for somebody who is no user any more."""
         user = await self._user(grant.identity)
         if user is None:
             raise Refusal("token_revoked", "This account is no more: please ask an administrator.")
-        return self._tokens.issue(user.identity, user.name, user.role, signed_in_at=grant.signed_in_at)
+        return self._session(user, grant.signed_in_at)
+
+    def _session(self, user: User, signed_in_at: float | None = None) -> Session:
+        session = self._tokens.issue(user.identity, user.name, user.role, signed_in_at=signed_in_at)
+        return replace(session, ice_servers=self._relays(user.identity))
 
     async def hash(self, password: str) -> str:
         """What to keep in place of a password."""

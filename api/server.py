@@ -27,6 +27,7 @@ from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
 from api.store import Store
+from api.turn import TurnAccess
 from media.messages import AnyMediaEvent
 from media.pool import WorkerPool
 from media.recording.recordings import RecordingSettings
@@ -79,7 +80,13 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             session_s=settings.security.session_s,
         )
         accounts = await stack.enter_async_context(
-            Accounts(store, tokens, at_once=settings.security.sign_ins_at_once, on_sign_in=metrics.signed_in)
+            Accounts(
+                store,
+                tokens,
+                at_once=settings.security.sign_ins_at_once,
+                on_sign_in=metrics.signed_in,
+                relays=TurnAccess(settings.turn.urls, settings.turn.secret.get_secret_value(), settings.turn.ttl_s).of,
+            )
         )
         await _tell_interrupted(store)
         demo_password = await _demo_agent(store, accounts) if settings.demo.enabled else None

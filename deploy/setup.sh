@@ -15,6 +15,7 @@ readonly test_packages=(
   kamailio kamailio-tls-modules  # the registrar that stands for a PBX
   sip-tester                   # SIPp
   baresip-core                 # the SIP phone
+  coturn                       # the TURN server
   postgresql                   # the second database of the store
   gcc libc6-dev                # the speech score (pesq) is compiled on installation
 )

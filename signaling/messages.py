@@ -29,6 +29,14 @@ class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
     password: Annotated[str, Meta(min_length=1, max_length=256)]
 
 
+class IceServer(Struct, frozen=True):
+    """One entry of ``RTCConfiguration.iceServers``, as W3C names it: a TURN server, with credentials that expire by themselves."""
+
+    urls: list[str]
+    username: str
+    credential: str
+
+
 class Session(Struct, frozen=True):
     """A short-lived token to connect with; renewed in the open connection by ``session.refresh``."""
 
@@ -40,6 +48,8 @@ class Session(Struct, frozen=True):
     """On the server's clock."""
     expires_in: float
     """Seconds from now until then: a page whose clock differs counts these on its own."""
+    ice_servers: list[IceServer] = []
+    """Relays for pages whose network lets no UDP through."""
 
 
 class RefreshSession(Request, frozen=True, tag="session.refresh"):

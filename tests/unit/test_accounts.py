@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 
 from api.accounts import Accounts
 from api.store.errors import StoreUnavailable
-from signaling.messages import SignIn
+from signaling.messages import IceServer, SignIn
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.people import QUICK, People, ana
@@ -154,3 +154,17 @@ async def test_renewal_has_the_name_of_today_and_ends_with_the_account(accounts:
     with pytest.raises(Refusal) as caught:
         await accounts.renew(grant)
     assert caught.value.code == "token_revoked"
+
+
+async def test_a_session_comes_with_relays_for_its_person_anew_at_each_renewal(people: People) -> None:
+    made: list[str] = []
+
+    def relays(identity: str) -> list[IceServer]:
+        made.append(identity)
+        return [IceServer(["turn:turn.example:3478"], f"{len(made)}:{identity}", "secret")]
+
+    tokens = TokenIssuer(SECRET)
+    async with Accounts(people, tokens, hasher=QUICK, relays=relays) as accounts:
+        session = await accounts.sign_in(SignIn("ana", "correct horse"), "192.0.2.1")
+        renewed = await accounts.renew(tokens.verify(session.token))
+        assert [server.username for held in (session, renewed) for server in held.ice_servers] == ["1:ana", "2:ana"]

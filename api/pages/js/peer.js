@@ -1,14 +1,14 @@
 /**
  * One browser end of one call's media: an RTCPeerConnection, its offers and its health.
  *
- * We always offer and the server, which is ICE-lite, always answers with its one candidate; so an offer is sent at once, without waiting
- * for ours: the server learns our address from the checks (RFC 8445, section 7.3). The same `id` again is a new offer of the same
+ * We always offer and the server, which is ICE-lite, always answers with its candidates; so an offer is sent at once, without ours:
+ * the server learns our address from the checks (RFC 8445, section 7.3). The same `id` again is a new offer of the same
  * connection (restart, other codec); a page that was reloaded draws another id and takes the leg over.
  */
 import { signal } from '@preact/signals';
 import { canChooseOutput, pick } from './devices.js';
 import { listen } from './level.js';
-import { Refusal } from './session.js';
+import { Refusal, session } from './session.js';
 
 const RESTART_EVERY_MS = 3_000;
 const RESTARTS = 5;
@@ -50,7 +50,7 @@ export class Peer {
     this.timer = 0;
     this.restarts = 0;
     this.queue = Promise.resolve();
-    this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
+    this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: session.peek()?.ice_servers });
     this.transceiver = this.pc.addTransceiver('audio', { direction: 'sendrecv' });
     restrictCodec(this.transceiver);
     this.stream = new MediaStream([this.transceiver.receiver.track]);

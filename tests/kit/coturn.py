@@ -1,0 +1,72 @@
+"""Debian's coturn on a free loopback port, with time-limited credentials."""
+
+import asyncio
+import shutil
+import socket
+from pathlib import Path
+from typing import Self
+
+PROGRAM = shutil.which("turnserver") or "/usr/bin/turnserver"
+
+
+def free_port() -> int:
+    """A port that is free for both UDP and TCP just now."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+            udp.bind(("127.0.0.1", 0))
+            port: int = udp.getsockname()[1]
+            try:
+                tcp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Coturn:
+    """``async with``. ``secret`` is what it shares with who hands out credentials."""
+
+    def __init__(self, folder: Path, secret: str) -> None:
+        self.port = free_port()
+        self.secret = secret
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"turn:127.0.0.1:{self.port}?transport=udp"
+
+    async def __aenter__(self) -> Self:
+        options = {
+            "listening-ip": "127.0.0.1", "listening-port": self.port, "relay-ip": "127.0.0.1", "realm": "centralita.test",
+            "static-auth-secret": self.secret, "pidfile": self._folder / "turn.pid", "userdb": self._folder / "turn.db",
+            "log-file": "stdout",
+        }  # fmt: skip
+        flags = ("-n", "--no-cli", "--no-tls", "--no-dtls", "--use-auth-secret", "--allow-loopback-peers", "--simple-log", "--verbose")
+        self._process = await asyncio.create_subprocess_exec(
+            PROGRAM,
+            *flags,
+            *(f"--{name}={value}" for name, value in options.items()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        await self._said("UDP listener opened on")
+        return self
+
+    async def _said(self, wanted: str, within_s: float = 10.0) -> None:
+        """Until it says a line with this in it."""
+        assert self._process is not None and self._process.stdout is not None
+        lines: list[str] = []
+        async with asyncio.timeout(within_s):
+            while True:
+                line = (await self._process.stdout.readline()).decode("utf-8", "replace")
+                assert line, f"coturn ended: {''.join(lines[-10:])}"
+                lines.append(line)
+                if wanted in line:
+                    return
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.terminate()
+        await self._process.communicate()
