@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from rooms.policy import RecordingMode, RecordingPolicy
 from signaling.guard import ClientLimits
 from signaling.hub import HubSettings
 from signaling.limits import AddressLimits
@@ -43,6 +44,7 @@ def _split(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+_LEAST_BEEP_S = 5.0
 _RECORDING_KEY = re.compile(r"[0-9a-fA-F]{64}")
 _TURN_URL = re.compile(r"turns?:[^?\s]+(\?transport=(udp|tcp))?")
 _CODECS = ("opus", "g722", "pcma", "pcmu")
@@ -150,10 +152,21 @@ class RecordingSection(_Section):
     """Calls are recorded only where this is enabled and the call's consent is known."""
 
     enabled: bool = False
+    incoming: RecordingMode = RecordingMode.ON_DEMAND
+    """Which calls that arrive are recorded: ``never``, ``on_demand`` (the agent or a supervisor begins) or ``always``."""
+    outgoing: RecordingMode = RecordingMode.ON_DEMAND
+    consent: Literal["announced", "given", "not needed"] = "announced"
+    """How the other side agreed. ``announced``: nothing is kept before ``announcement`` was said to them whole."""
+    announcement: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] = "recording-notice"
+    """The text of ``media.prompts`` that is said."""
+    beep: bool = True
+    """A tone for both sides when recording begins and goes on."""
+    beep_every_s: Annotated[float, Field(ge=0, le=3_600)] = 0.0
+    """The same tone so often in between; 0: not."""
     folder: Path | None = None
     """Folder of recordings; None: ``recordings`` in the data folder."""
     retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
-    """Recordings are removed so long after their end; None keeps them."""
+    """Recordings are erased so long after their end; None keeps them."""
     key: SecretStr = SecretStr("")
     """Wraps the key of each recording and signs: 64 hexadecimal digits. Empty: drawn at the first start and kept in the data folder."""
     previous_keys: tuple[SecretStr, ...] = ()
@@ -164,6 +177,12 @@ class RecordingSection(_Section):
         for key in (self.key, *self.previous_keys):
             if key.get_secret_value() and not _RECORDING_KEY.fullmatch(key.get_secret_value()):
                 raise ValueError("a key of recordings is 64 hexadecimal digits: make one with `openssl rand -hex 32`")
+        return self
+
+    @model_validator(mode="after")
+    def _spaced_beeps(self) -> Self:
+        if 0 < self.beep_every_s < _LEAST_BEEP_S:
+            raise ValueError(f"beep_every_s is 0 (no tone in between) or at least {_LEAST_BEEP_S:g}")
         return self
 
 
@@ -381,6 +400,20 @@ class Settings(_Section):
     @property
     def recordings_folder(self) -> Path:
         return self.media.recording.folder or self.server.data_dir / "recordings"
+
+    def recording_policy(self) -> RecordingPolicy:
+        """Which calls call control records, and how the other side is told."""
+        recording = self.media.recording
+        if not recording.enabled:
+            return RecordingPolicy()
+        return RecordingPolicy(
+            incoming=recording.incoming,
+            outgoing=recording.outgoing,
+            announcement=recording.announcement if recording.consent == "announced" else "",
+            consent=recording.consent,
+            beep=recording.beep,
+            beep_every_s=recording.beep_every_s,
+        )
 
     def hub(self) -> HubSettings:
         """What the hub needs to know."""

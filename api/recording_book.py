@@ -5,6 +5,7 @@ entries off a manifest, or takes a whole recording away, is found out.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -19,17 +20,18 @@ _MOST_RUNNING = 4_096
 
 
 class RecordingBook:
-    """Times are seconds since the epoch. ``running``: recordings that were wanted and of whose end nothing was told yet."""
+    """Times are seconds since the epoch. ``on_cut`` hears of each recording that its worker's death cut short."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, on_cut: Callable[[], None] = lambda: None) -> None:
         self._store = store
+        self._on_cut = on_cut
         self._rows: dict[str, StoredRecording] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def running(self) -> set[str]:
-        """Their ids."""
+        """Ids of recordings that were wanted and of whose end nothing was told yet."""
         return set(self._rows)
 
     def expect(self, recording_id: str, call_id: str, agent: str, consent: str, at: float) -> None:
@@ -57,6 +59,8 @@ class RecordingBook:
     def failed(self, event: media.RecordingFailed, at: float) -> None:
         log.error("recording.broke", call_id=event.room_id, file=event.file, detail=event.detail)
         self._ended(event, at, entries=event.entries, digest=event.digest, fault=event.detail)
+        if event.worker_died:
+            self._on_cut()
 
     async def settled(self, within_s: float) -> None:
         """Until nothing runs any more, or so long."""

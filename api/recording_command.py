@@ -44,6 +44,31 @@ def check(
         raise typer.Exit(1)
 
 
+@recording_app.command("audit")
+def audit(config: ConfigFile = None) -> None:
+    """Check every recording that the database knows, each against the checkpoint that stands there; status 1 when something is wrong."""
+    import asyncio
+
+    from api.recording_shelf import RecordingShelf
+    from api.store import Store, StoreUnavailable
+
+    settings = load(config)
+
+    async def found() -> list[str]:
+        async with Store.open(settings.store_url, node="audit") as store:
+            return await RecordingShelf(store, settings.recordings_folder, settings.recording_keys()).faults()
+
+    try:
+        faults = asyncio.run(found())
+    except (OSError, StoreUnavailable) as error:
+        raise _refused(error) from None
+    for fault in faults:
+        typer.echo(fault)
+    typer.echo(f"{len(faults)} faults." if faults else "Every recording is there and whole.")
+    if faults:
+        raise typer.Exit(1)
+
+
 @recording_app.command("export")
 def export(
     file: File,

@@ -22,7 +22,15 @@ BODY_WITHIN_S = 10.0
 KEEP_ALIVE_S = 30.0
 """How long a client may take to send a request's head, or stay silent between two."""
 
-_STATUS = {"wrong_password": 401, "too_many_requests": 429, "busy": 503, "store_unavailable": 503, "bad_message": 400, "stopping": 503}
+_STATUS = {
+    **dict.fromkeys(("wrong_password", "token_invalid", "token_expired", "token_revoked"), 401),
+    **dict.fromkeys(("unknown_recording", "unknown_call"), 404),
+    **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long"), 409),
+    **dict.fromkeys(("busy", "store_unavailable", "stopping"), 503),
+    "recording_erased": 410,
+    "too_many_requests": 429,
+    "bad_message": 400,
+}
 _FIXED_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -23,6 +23,8 @@ from api.metrics import Metrics
 from api.page_requests import PageRequests
 from api.phone_legs import PhoneLegs
 from api.recording_book import RecordingBook
+from api.recording_routes import RecordingRoutes
+from api.recording_shelf import RecordingShelf
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
@@ -91,7 +93,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         await _tell_interrupted(store)
         demo_password = await _demo_agent(store, accounts) if settings.demo.enabled else None
 
-        switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s))
+        switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s, recording=settings.recording_policy()))
         trunks: dict[str, Trunk] = {}
         # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
         worker = await _media_plane(stack, settings, metrics, lambda event: exchange.on_media_event(event))
@@ -118,13 +120,14 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             phone_policy=settings.media.phone_codecs,
             browser_policy=settings.media.browser_codecs,
         )
+        shelf = await stack.enter_async_context(_shelf(settings, store)) if settings.media.recording.enabled else None
         exchange = Exchange(
             switchboard=switchboard,
             worker=worker,
             phones=phones,
             browsers=BrowserLegs(worker, phones),
             store=store,
-            book=RecordingBook(store),
+            book=RecordingBook(store, shelf.look_soon) if shelf is not None else RecordingBook(store),
             metrics=metrics,
             trunks=trunks,
         )
@@ -162,6 +165,8 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
 
         app = make_app(accounts, metrics, health, network=network)
         hub.attach(app)
+        if shelf is not None:
+            RecordingRoutes(shelf, tokens.verify).add_to(app)
         url = await _serve(stack, app, settings)
         await stack.enter_async_context(hub)
         try:
@@ -269,8 +274,13 @@ def _recording(settings: Settings) -> RecordingSettings | None:
     recording = settings.media.recording
     if not recording.enabled:
         return None
-    keep_s = recording.retention_days * 86_400.0 if recording.retention_days is not None else None
-    return RecordingSettings(settings.recordings_folder, settings.recording_keys(), keep_s)
+    return RecordingSettings(settings.recordings_folder, settings.recording_keys())
+
+
+def _shelf(settings: Settings, store: Store) -> RecordingShelf:
+    days = settings.media.recording.retention_days
+    keep_s = days * 86_400.0 if days is not None else None
+    return RecordingShelf(store, settings.recordings_folder, settings.recording_keys(), keep_s=keep_s)
 
 
 def _sip(settings: Settings) -> SipTrunkSettings:

@@ -5,8 +5,10 @@ The left channel is what the caller said, the right one what he heard. In a paus
 
 import wave
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import zip_longest
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +31,18 @@ _DRIFTED_SAMPLES = 2_880
 Pcm = NDArray[np.int16]
 
 
-def write_wav(recorded: Recorded, path: Path) -> None:
+def write_wav(recorded: Recorded, to: Path | BinaryIO) -> None:
     """Stereo, 16 bit, 16 kHz; losses are concealed as in a call. Raises OSError."""
     samples = np.stack([render(recorded, side) for side in Side], axis=1)
-    with wave.open(str(path), "wb") as file:
+    with _opened(to) as target, wave.open(target, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(WAV_RATE_HZ)
         file.writeframes(samples.astype("<i2").tobytes())
+
+
+def _opened(to: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return to.open("wb") if isinstance(to, Path) else nullcontext(to)
 
 
 def render(recorded: Recorded, side: Side) -> Pcm:
@@ -68,18 +74,18 @@ def _render_stream(stream: Stream, into: Pcm) -> None:
         position += len(frame)
 
 
-def write_opus(recorded: Recorded, path: Path) -> None:
+def write_opus(recorded: Recorded, to: Path | BinaryIO) -> None:
     """Both sides side by side, packets as they were. Raises ValueError where a side is not Opus in packets of 20 ms; OSError."""
     left, right = (_every_20_ms(side_packets(recorded, side)) for side in Side)
     pairs = [(ogg.both_channels(one, other), 960) for one, other in zip_longest(left, right, fillvalue=ogg.SILENCE)]
-    with path.open("wb") as file:
+    with _opened(to) as file:
         ogg.write_ogg(file, pairs, channels=2, serial=_serial(recorded, 0))
 
 
-def write_side_opus(recorded: Recorded, side: Side, path: Path) -> None:
+def write_side_opus(recorded: Recorded, side: Side, to: Path | BinaryIO) -> None:
     """One side alone, mono, from the start of the recording. Raises ValueError where it is not Opus; OSError."""
     packets = list(side_packets(recorded, side))
-    with path.open("wb") as file:
+    with _opened(to) as file:
         ogg.write_ogg(file, packets, channels=1, serial=_serial(recorded, 1 + side))
 
 

@@ -23,7 +23,7 @@ from struct import Struct
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from media.recording.keys import KEY_BYTES, KeyRing
+from media.recording.keys import KEY_BYTES, KEY_ID_BYTES, WRAPPED_BYTES, KeyRing
 
 FILE_ID_BYTES = 16
 _MAGIC = b"CTRREC1\n"
@@ -140,6 +140,15 @@ def rewrap(path: Path, ring: KeyRing) -> bool:
         file.flush()
         os.fdatasync(file.fileno())
     return True
+
+
+def forget_key(path: Path) -> None:
+    """Overwrite the file's wrapped key: nobody can open it any more, whatever key they hold. Raises OSError."""
+    with path.open("r+b") as file:
+        file.seek(_KEY_OFFSET + KEY_ID_BYTES)
+        file.write(bytes(WRAPPED_BYTES))
+        file.flush()
+        os.fdatasync(file.fileno())
 
 
 def _parse_head(data: bytes) -> tuple[bytes, bytes, bytes]:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 8
+WRAPPED_BYTES = KEY_BYTES + 8
 
 
 class UnknownKey(ValueError):

@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"\+?[\d\s()./-]{7,}")
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """``what``: ``begun``, ``ended``, ``interrupted`` (found after a crash), ``listened``, ``exported``, or what else was done.
+    """``what``: ``begun``, ``ended``, ``interrupted`` (found after a crash), ``listened``, ``exported``, ``erased``, or what else was done.
 
     ``previous``: SHA-256 of the line before; ``key_id``: under which this one is signed.
     """
@@ -93,6 +93,12 @@ def entries(recording: Path) -> list[Entry]:
     return [msgspec.json.decode(line.partition(b" ")[2], type=Entry) for line in _lines(recording)[0]]
 
 
+def checkpoint(recording: Path) -> Checkpoint:
+    """How the manifest stands now, believed or not. Raises OSError."""
+    lines = _lines(recording)[0]
+    return Checkpoint(len(lines), _digest(lines))
+
+
 def faults(recording: Path, public_keys: Mapping[bytes, Ed25519PublicKey], checkpoint: Checkpoint | None = None) -> list[str]:
     """Everything that is wrong with a recording or its manifest, in words; empty when all is well. Raises OSError."""
     lines, torn = _lines(recording)
@@ -153,6 +159,10 @@ def _since(lines: list[bytes], checkpoint: Checkpoint) -> list[str]:
 
 
 def _file_faults(recording: Path, signed: list[Entry]) -> list[str]:
+    if signed and signed[-1].what == "erased":
+        return ["the recording was erased, but its file is there"] if recording.exists() else []
+    if not recording.exists():
+        return ["the recording is gone, and nothing is signed about who took it"]
     ended = [entry for entry in signed if entry.what in ("ended", "interrupted")]
     if not ended:
         return ["the recording is still running, or its server died: nothing is signed yet about how it ended"]

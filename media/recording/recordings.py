@@ -22,14 +22,13 @@ from media.recording import manifest
 from media.recording.file import FILE_ID_BYTES, ChunkWriter
 from media.recording.keys import KEY_BYTES, KeyRing
 from media.recording.records import RecordEncoder, Side
-from media.recording.retention import SUFFIX, expire, sign_interrupted
+from media.recording.retention import SUFFIX
 from rooms.audio import AudioCodec
 
 log = structlog.get_logger()
 
 _CHUNK_S = 0.9
 _LOOK_AT_QUEUES_S = 0.1
-_LOOK_S = 3_600.0
 _SAID, _HEARD = int(Side.SAID), int(Side.HEARD)  # plain numbers are faster
 _QUEUED = 16
 """Chunks: 14 s of a call."""
@@ -38,14 +37,10 @@ _MOST_DETAILS_BYTES = 8_192
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
-    """``keys``: 32 bytes each, the newest first. ``queued``: chunks of one recording that may wait for the disk.
-
-    ``keep_s``: recordings are removed so long after their end; None keeps them.
-    """
+    """``keys``: 32 bytes each, the newest first. ``queued``: chunks of one recording that may wait for the disk."""
 
     folder: Path
     keys: tuple[bytes, ...] = field(repr=False)
-    keep_s: float | None = None
     queued: int = _QUEUED
 
 
@@ -145,16 +140,12 @@ class Recordings:
         self._open: deque[Recording] = deque()
         self._stopping = threading.Event()
         self._wanted = threading.Event()
-        self._threads = (
-            threading.Thread(target=self._run, name="recording", daemon=True),
-            threading.Thread(target=_look_after, args=(settings, self.ring, self._stopping), name="recording-retention", daemon=True),
-        )
+        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
 
     def __enter__(self) -> Self:
         """Raises OSError when the folder cannot be made."""
         self.settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
@@ -162,8 +153,7 @@ class Recordings:
             recording.tell("end", time.monotonic(), {"reason": "the server was stopped"})
         self._stopping.set()
         self._wanted.set()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
     def start(
         self,
@@ -216,21 +206,6 @@ class Recordings:
         if outcome.fault:
             log.error("recording.failed", file=outcome.path.name, fault=outcome.fault, packets=outcome.packets, lost=outcome.lost)
         recording.on_end(outcome)
-
-
-def _look_after(settings: RecordingSettings, ring: KeyRing, stopping: threading.Event) -> None:
-    """Once an hour, in a thread of its own: a long look at a full folder must not hold up a call's file."""
-    while True:
-        now_unix_s = time.time()
-        try:
-            interrupted = sign_interrupted(settings.folder, ring, now_unix_s)
-            expired = expire(settings.folder, settings.keep_s, now_unix_s) if settings.keep_s is not None else 0
-            if interrupted or expired:
-                log.info("recordings.looked_after", interrupted=interrupted, expired=expired)
-        except OSError as error:
-            log.error("recordings.neglected", fault=error.strerror, hint="look after the disk of the recordings' folder")
-        if stopping.wait(_LOOK_S):
-            return
 
 
 class _File:

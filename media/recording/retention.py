@@ -1,47 +1,78 @@
-"""What is done to recordings that are over: old ones go, those that a crash interrupted are signed as they are. Both may be repeated."""
+"""What is done to recordings that are over: those that a crash interrupted are signed as they are, old and unwanted ones are erased.
+
+Everything here may be repeated, and goes on where a crash interrupted it.
+"""
 
 import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 
 from media.recording import manifest
-from media.recording.file import measure
+from media.recording.file import forget_key, measure
 from media.recording.keys import KeyRing
+from media.recording.manifest import Checkpoint
 
 SUFFIX = ".rec"
+ERASED = "erased"
 
 
-def expire(folder: Path, keep_s: float, now_unix_s: float) -> int:
-    """Remove what was last written to more than ``keep_s`` ago, manifests last, and tell how many recordings that were."""
-    removed = 0
+class StillRunning(ValueError):
+    """Somebody writes this recording."""
+
+
+def erase(path: Path, ring: KeyRing, *, at_unix_s: float, who: tuple[str, ...], reason: str) -> Checkpoint | None:
+    """Erase a recording: the manifest says so and who wanted it, the key is overwritten, and what nobody can open any more is removed.
+
+    The manifest stays, as evidence. None where it was erased already. Raises StillRunning; OSError.
+    """
+    checkpoint = None
+    if path.exists() and is_being_written(path):
+        raise StillRunning("it is being recorded: end that first")
+    if not is_erased(path):
+        checkpoint = manifest.append(path, ring, ERASED, at_unix_s=at_unix_s, who=who, details={"reason": reason})
+    if path.exists():
+        forget_key(path)
+        path.unlink()
+    return checkpoint
+
+
+def is_erased(path: Path) -> bool:
+    """Does its manifest say so? Raises ValueError where a line of it is none."""
+    try:
+        return any(entry.what == ERASED for entry in manifest.entries(path))
+    except FileNotFoundError:
+        return False
+
+
+def expire(folder: Path, ring: KeyRing, keep_s: float, now_unix_s: float) -> Iterator[tuple[Path, Checkpoint]]:
+    """Erase what was last written to more than ``keep_s`` ago, and tell which these were; so long after that the manifest goes too."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             if now_unix_s - path.stat().st_mtime > keep_s:
-                path.unlink()
-                removed += 1
-        except FileNotFoundError:  # another worker was faster
+                checkpoint = erase(path, ring, at_unix_s=now_unix_s, who=(), reason="its time was over")
+                if checkpoint is not None:
+                    yield path, checkpoint
+        except (FileNotFoundError, ValueError):  # removed meanwhile; or still written, or damaged, which is left for whoever checks it
             continue
     for path in folder.glob(f"*{manifest.SUFFIX}"):
-        if not path.with_suffix(SUFFIX).exists():
+        recording = path.with_suffix(SUFFIX)
+        if not recording.exists() and now_unix_s - path.stat().st_mtime > keep_s and is_erased(recording):
             path.unlink(missing_ok=True)
-    return removed
 
 
-def sign_interrupted(folder: Path, ring: KeyRing, now_unix_s: float) -> int:
-    """Recordings that no living process writes and whose manifest knows no end get one, ``interrupted``; tell how many."""
-    signed = 0
+def sign_interrupted(folder: Path, ring: KeyRing, now_unix_s: float) -> Iterator[tuple[Path, Checkpoint]]:
+    """Recordings that no living process writes and whose manifest knows no end get one, ``interrupted``; tell which these were."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            if not _is_being_written(path) and not any(entry.what in ("ended", "interrupted") for entry in manifest.entries(path)):
+            if not is_being_written(path) and not any(entry.what in ("ended", "interrupted") for entry in manifest.entries(path)):
                 chunks, digest = measure(path)
                 details: dict[str, str | int | float] = {"chunks": chunks, "digest": digest.hex()}
-                manifest.append(path, ring, "interrupted", at_unix_s=now_unix_s, details=details)
-                signed += 1
+                yield path, manifest.append(path, ring, "interrupted", at_unix_s=now_unix_s, details=details)
         except (FileNotFoundError, ValueError):  # removed meanwhile; or damaged, which is left for whoever checks it to see
             continue
-    return signed
 
 
-def _is_being_written(path: Path) -> bool:
+def is_being_written(path: Path) -> bool:
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
 """An exchange with a real media worker, a real demo line in a hurry and a real store; what pages would be told is kept."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +60,19 @@ class Told:
                 self._came.clear()
                 await self._came.wait()
 
+    async def picture(self, identity: str, matches: Callable[[CallState], bool]) -> CallState:
+        """Waits until what this person was told last of any call matches."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                told = (
+                    notice for topic, notice in reversed(self.notices) if isinstance(notice, CallState) and topic == f"person:{identity}"
+                )
+                newest = next(told, None)
+                if newest is not None and matches(newest):
+                    return newest
+                self._came.clear()
+                await self._came.wait()
+
 
 class ExchangeBench:
     """``exchange`` and what it works with."""
@@ -71,6 +84,8 @@ class ExchangeBench:
     browsers: BrowserLegs
     demo: LoopbackTrunk
     store: Store
+    book: RecordingBook
+    metrics: Metrics
 
     def __init__(self) -> None:
         self.told = Told()
@@ -99,6 +114,8 @@ class ExchangeBench:
                 if isinstance(value, dict | set | list) and name not in ("_trunks", "_names") and value:
                     found[f"{type(part).__name__}.{name}"] = value
         gauges = {name: count for name, count in self.worker.gauges.items() if name in ("rooms", "legs", "peers") and count}
+        if self.book.running:
+            found["book"] = self.book.running
         return found | gauges | ({"switchboard": len(self.switchboard)} if len(self.switchboard) else {})
 
 
@@ -109,7 +126,7 @@ async def exchange_bench(
     """Open and closed with the block; leaving ends every call."""
     bench = ExchangeBench()
     async with AsyncExitStack() as stack:
-        metrics = await stack.enter_async_context(Metrics())
+        bench.metrics = await stack.enter_async_context(Metrics())
         bench.store = await stack.enter_async_context(Store.open(f"sqlite:///{directory / 'calls.sqlite3'}"))
         untouched = replace(media or MediaSettings(), voice=VoiceSettings.untouched())
         worker = MediaWorker(untouched, lambda event: bench.exchange.on_media_event(event))
@@ -118,14 +135,15 @@ async def exchange_bench(
         bench.switchboard = Switchboard(policy)
         bench.phones = PhoneLegs(worker, {"demo": bench.demo}, RtpPorts("127.0.0.1", 0, 0), public_host="127.0.0.1")
         bench.browsers = BrowserLegs(worker, bench.phones)
+        bench.book = RecordingBook(bench.store)
         bench.exchange = Exchange(
             switchboard=bench.switchboard,
             worker=worker,
             phones=bench.phones,
             browsers=bench.browsers,
             store=bench.store,
-            book=RecordingBook(bench.store),
-            metrics=metrics,
+            book=bench.book,
+            metrics=bench.metrics,
             trunks={"demo": bench.demo},
         )
         bench.exchange.meet(bench.told)  # type: ignore[arg-type]

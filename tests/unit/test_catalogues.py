@@ -166,7 +166,7 @@ NOT_FOR_PAGES = {
     *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call", "forbidden_address"),
     *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
     # Answered to what no page asks yet.
-    *("not_recorded",),
+    *("not_recorded", "forbidden", "not_opus", "recording_damaged", "recording_erased", "recording_running", "recording_too_long"),
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said when the server starts, and to who never signed in.

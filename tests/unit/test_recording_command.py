@@ -1,5 +1,6 @@
 """``centralita recording``: what an administrator does with the files."""
 
+import asyncio
 import wave
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.__main__ import app
+from api.store import Store, StoredRecording
 from media import rtp
 from media.recording import manifest
 from media.recording.file import ChunkWriter, read_chunks
@@ -73,3 +75,20 @@ def test_a_new_key_takes_over(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert done("rewrap") == (0, "0 of 1 recordings were put under the new key.\n")
     assert len(read_chunks(file, KeyRing([bytes.fromhex(NEW)])).contents) == 1
     assert done("check", str(file))[0] == 0
+
+
+def test_an_audit_compares_every_recording_with_what_the_database_knows(file: Path) -> None:
+    Path("var").mkdir()
+
+    async def known() -> None:
+        async with Store.open("sqlite:///var/centralita.sqlite3") as store:
+            stands = manifest.checkpoint(file)
+            row = StoredRecording("c-1", "c", "ana", "given", file.name, 1.0, 2.0, entries=stands.entries, digest=stands.digest)
+            store.put_recording(row)
+
+    asyncio.run(known())
+    assert done("audit") == (0, "Every recording is there and whole.\n")
+    lines = file.with_suffix(".manifest").read_bytes().splitlines(keepends=True)
+    file.with_suffix(".manifest").write_bytes(lines[0])
+    status, told = done("audit")
+    assert status == 1 and "c-1" in told and "1 entries were cut from the end" in told and told.endswith("faults.\n")

@@ -17,7 +17,7 @@ from media.recording.file import ChunkWriter, Ending, measure
 from media.recording.keys import KeyRing
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
 from media.recording.records import RecordEncoder, Side, read_recording
-from media.recording.retention import expire, sign_interrupted
+from media.recording.retention import StillRunning, erase, expire, sign_interrupted
 from rooms.audio import OPUS, PCMA, PCMU
 
 KEY = bytes(range(32))
@@ -217,7 +217,7 @@ def test_old_recordings_go_and_interrupted_ones_are_signed_as_they_are(tmp_path:
         recording.tell("end", 100.5)
         begin(recordings, running)
         assert listener.ended.wait(5) and running.started.wait(5)
-        assert sign_interrupted(tmp_path, RING, 5.0) == 0, "one has ended, and the other one is being written"
+        assert not list(sign_interrupted(tmp_path, RING, 5.0)), "one has ended, and the other one is being written"
     assert listener.outcome is not None and running.outcome is not None
     crashed = tmp_path / ("c" * 32 + ".rec")
     writer = ChunkWriter(crashed, RING, file_id=b"\xcc" * 16, data_key=b"k" * 32)
@@ -225,8 +225,50 @@ def test_old_recordings_go_and_interrupted_ones_are_signed_as_they_are(tmp_path:
     writer.write(b"")
     writer.close()  # without a last chunk, which is how a killed process leaves it
     assert len(manifest.faults(crashed, RING.public_keys)) == 1
-    assert [sign_interrupted(tmp_path, RING, 5.0), sign_interrupted(tmp_path, RING, 6.0)] == [1, 0]
-    assert manifest.faults(crashed, RING.public_keys) == []
-    os.utime(crashed, (0.0, time.time() - 100.0))
-    assert [expire(tmp_path, 50.0, time.time()), expire(tmp_path, 50.0, time.time())] == [1, 0]
-    assert sorted(path.stem for path in tmp_path.iterdir()) == sorted([listener.outcome.path.stem, running.outcome.path.stem] * 2)
+    ((path, checkpoint),) = sign_interrupted(tmp_path, RING, 5.0)
+    assert path == crashed and not list(sign_interrupted(tmp_path, RING, 6.0))
+    assert manifest.faults(crashed, RING.public_keys, checkpoint) == []
+    now_s = time.time()
+    os.utime(crashed, (0.0, now_s - 100.0))
+    ((path, checkpoint),) = expire(tmp_path, RING, 50.0, now_s)
+    assert path == crashed and not list(expire(tmp_path, RING, 50.0, now_s))
+    kept = [listener.outcome.path.stem, running.outcome.path.stem] * 2
+    assert sorted(path.stem for path in tmp_path.iterdir()) == sorted([*kept, crashed.stem])
+    assert manifest.faults(crashed, RING.public_keys, checkpoint) == [], "that it was erased is on record"
+    os.utime(crashed.with_suffix(".manifest"), (0.0, now_s - 100.0))
+    assert not list(expire(tmp_path, RING, 50.0, now_s))
+    assert sorted(path.stem for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_what_is_erased_cannot_be_opened_again_and_says_who_wanted_it(tmp_path: Path) -> None:
+    listener = Listener()
+    with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
+        recording = begin(recordings, listener)
+        recording.said(packet(0), 100.0, PCMA)
+        assert listener.started.wait(5)
+        with pytest.raises(StillRunning):
+            erase(recording.path, RING, at_unix_s=5.0, who=("eve",), reason="asked for")
+        recording.tell("end", 100.5)
+        assert listener.ended.wait(5)
+    copy = tmp_path / "stolen"
+    os.link(recording.path, copy)  # whoever still has the file open, or an undeleted block
+    checkpoint = erase(recording.path, RING, at_unix_s=5.0, who=("eve",), reason="asked for")
+    assert erase(recording.path, RING, at_unix_s=6.0, who=("eve",), reason="asked for") is None
+    assert not recording.path.exists()
+    with pytest.raises(ValueError, match="was altered"):
+        read_recording(copy, RING)
+    last = manifest.entries(recording.path)[-1]
+    assert (last.what, last.who, last.details) == ("erased", ("eve",), {"reason": "asked for"})
+    assert manifest.faults(recording.path, RING.public_keys, checkpoint) == []
+    os.link(copy, recording.path)
+    assert manifest.faults(recording.path, RING.public_keys) == ["the recording was erased, but its file is there"]
+
+
+def test_a_recording_that_somebody_took_away_is_missed(tmp_path: Path) -> None:
+    listener = Listener()
+    with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
+        begin(recordings, listener).tell("end", 100.5)
+        assert listener.ended.wait(5)
+    assert listener.outcome is not None
+    listener.outcome.path.unlink()
+    assert "is gone" in manifest.faults(listener.outcome.path, RING.public_keys)[0]

@@ -1,0 +1,255 @@
+"""The files of recordings: listened to, erased, checked and looked after, with every step in the manifest and in the store.
+
+Reading and rendering a recording takes seconds of a core, so it is done in a few threads of its own, and who comes when they are busy is
+told to wait. What is heard exists in memory only: nothing of a call lies on the disk in clear.
+"""
+
+import asyncio
+import io
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeVar
+
+import structlog
+
+from api.store import Store, StoredRecording, StoreUnavailable
+from media.recording import manifest
+from media.recording.export import write_opus, write_wav
+from media.recording.keys import KeyRing
+from media.recording.manifest import Checkpoint
+from media.recording.records import read_recording
+from media.recording.retention import StillRunning, erase, expire, is_being_written, is_erased, sign_interrupted
+from signaling.refusal import Refusal
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+_FILE = re.compile(r"[0-9a-f]{32}\.rec")
+_THREADS = 2
+_WAITING = 8
+_LONGEST_S = 4 * 3_600.0
+"""Longer ones take more memory than a request may: they are exported by command."""
+_LOOK_EVERY_S = 3_600.0
+_AT_A_TIME = 500
+_DEAD_WITHIN_S = 1.0
+"""So long after a worker's end its files are closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recording as a sound file."""
+
+    body: bytes
+    content_type: str
+    file_name: str
+
+
+class RecordingShelf:
+    """``async with``: looks after the folder at once and every ``look_every_s``. ``keep_s``: recordings are erased so long after their end;
+    None keeps them. ``clock`` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        keys: tuple[bytes, ...],
+        *,
+        keep_s: float | None = None,
+        look_every_s: float = _LOOK_EVERY_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._ring = KeyRing(keys)
+        self._keep_s = keep_s
+        self._look_every_s = look_every_s
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="recording-shelf")
+        self._busy = 0
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._looking = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._keep_looking(), name="recording-shelf")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.to_thread(self._threads.shutdown)
+
+    # ------------------------------------------------------------------ what people want
+
+    async def parts_of(self, call_id: str) -> list[StoredRecording]:
+        """The parts of a call's recording, oldest first."""
+        return await self._store.recordings_of(call_id)
+
+    async def listen(self, recording_id: str, form: str, who: str) -> Heard:
+        """A recording as ``opus`` or ``wav``; its manifest says who fetched it, before anything is given. Raises ``Refusal``."""
+        row, path = await self._find(recording_id)
+        checkpoint, heard = await self._in_thread(self._render, path, form, who)
+        await self._note(recording_id, checkpoint)
+        log.info("recording.fetched", recording=row.recording_id, form=form, size=len(heard.body))
+        return heard
+
+    async def erase(self, recording_id: str, who: str, reason: str) -> None:
+        """For good. Erasing twice is no fault. Raises ``Refusal``."""
+        row, path = await self._find(recording_id, erased=True)
+        now = self._clock()
+        try:
+            checkpoint = await self._in_thread(lambda: erase(path, self._ring, at_unix_s=now, who=_names(who), reason=reason))
+        except StillRunning:
+            raise _still_running() from None
+        if checkpoint is not None:
+            await self._note(recording_id, checkpoint)
+            log.info("recording.erased", recording=row.recording_id)
+        await self._store.mark_erased(recording_id, now, who)
+
+    # ------------------------------------------------------------------ what is due
+
+    async def look_after(self) -> None:
+        """Sign what a crash interrupted, erase what is too old, and let the store know. Raises OSError, ``StoreUnavailable``."""
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
+        now = self._clock()
+        interrupted = await self._in_thread(lambda: list(sign_interrupted(self._folder, self._ring, now)))
+        expired = await self._in_thread(self._expire, now)
+        if interrupted or expired:
+            log.info("recordings.looked_after", interrupted=len(interrupted), expired=len(expired))
+        async for row in self._kept():
+            checkpoint, erased = await self._in_thread(self._unknown, row)
+            if checkpoint is None:
+                continue
+            await self._store.keep_checkpoint(row.recording_id, checkpoint.entries, checkpoint.digest)
+            await self._store.end_recording(row.recording_id, now, "The server stopped without a word.")
+            if erased:
+                await self._store.mark_erased(row.recording_id, now, "retention")
+
+    def look_soon(self) -> None:
+        """A worker died: what it was writing wants to be signed."""
+        self._wanted.set()
+
+    async def faults(self) -> list[str]:
+        """Everything that is wrong with any recording that was not erased, each with its id; slow. Raises ``StoreUnavailable``."""
+        found: list[str] = []
+        async for row in self._kept():
+            if row.file and row.ended_at is not None:
+                found += [f"{row.recording_id} ({row.file}): {fault}" for fault in await self._in_thread(self._faults, row)]
+        return found
+
+    # ------------------------------------------------------------------
+
+    async def _kept(self) -> AsyncIterator[StoredRecording]:
+        after = ""
+        while rows := await self._store.kept_recordings(after, _AT_A_TIME):
+            for row in rows:
+                yield row
+            after = rows[-1].recording_id
+
+    async def _keep_looking(self) -> None:
+        while True:
+            try:
+                await self.look_after()
+            except (OSError, StoreUnavailable, Refusal) as error:
+                log.error("recordings.neglected", fault=str(error), hint="look after the disk of the recordings' folder, and the database")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), self._look_every_s)
+                await asyncio.sleep(_DEAD_WITHIN_S)
+            self._wanted.clear()
+
+    async def _find(self, recording_id: str, *, erased: bool = False) -> tuple[StoredRecording, Path]:
+        await self._store.flush()
+        row = await self._store.recording(recording_id)
+        if row is None or not _FILE.fullmatch(row.file):
+            raise Refusal("unknown_recording", "There is no such recording.")
+        if row.erased_at is not None and not erased:
+            raise Refusal("recording_erased", "This recording was erased.")
+        return row, self._folder / row.file
+
+    async def _note(self, recording_id: str, checkpoint: Checkpoint) -> None:
+        """Where the database is away the manifest has it all the same, and the checkpoint is of an earlier, shorter one."""
+        try:
+            await self._store.keep_checkpoint(recording_id, checkpoint.entries, checkpoint.digest)
+        except StoreUnavailable as error:
+            log.error("recording.checkpoint_lost", recording=recording_id, detail=str(error))
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        if self._busy >= _THREADS + _WAITING:
+            raise Refusal("busy", "Others are listening to recordings just now: try again in a moment.", 2.0)
+        self._busy += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        finally:
+            self._busy -= 1
+
+    # -- in the threads
+
+    def _unknown(self, row: StoredRecording) -> tuple[Checkpoint | None, bool]:
+        """What the store does not know yet of a recording's end or erasure: how its manifest stands, and was it erased? None where it
+        knows, or where there is nothing to know.
+        """
+        path = self._folder / row.file
+        try:
+            there = bool(_FILE.fullmatch(row.file)) and path.exists()
+            if there and (row.entries or is_being_written(path)):
+                return None, False
+            erased = not there and is_erased(path)
+            return (manifest.checkpoint(path), erased) if there or erased else (None, False)
+        except (OSError, ValueError):
+            return None, False
+
+    def _render(self, path: Path, form: str, who: str) -> tuple[Checkpoint, Heard]:
+        try:
+            if is_being_written(path):
+                raise _still_running()
+            recorded = read_recording(path, self._ring)
+        except FileNotFoundError:
+            raise Refusal("unknown_recording", "The file of this recording is gone: `centralita recording audit` says which.") from None
+        except ValueError as error:
+            raise Refusal("recording_damaged", f"This recording cannot be opened: {error}.") from None
+        if recorded.length_s > _LONGEST_S:
+            raise Refusal("recording_too_long", "This recording is too long to be fetched: use `centralita recording export`.")
+        body = io.BytesIO()
+        try:
+            if form == "opus":
+                write_opus(recorded, body)
+            else:
+                write_wav(recorded, body)
+        except ValueError as error:
+            raise Refusal("not_opus", f"This recording cannot be had without encoding it anew: {error}.") from None
+        checkpoint = manifest.append(path, self._ring, "listened", at_unix_s=self._clock(), who=_names(who), details={"as": form})
+        kind, ending = ("audio/ogg", "opus") if form == "opus" else ("audio/wav", "wav")
+        return checkpoint, Heard(body.getvalue(), kind, f"{path.stem}.{ending}")
+
+    def _expire(self, now: float) -> list[tuple[Path, Checkpoint]]:
+        return list(expire(self._folder, self._ring, self._keep_s, now)) if self._keep_s is not None else []
+
+    def _faults(self, row: StoredRecording) -> list[str]:
+        checkpoint = Checkpoint(row.entries, row.digest) if row.entries else None
+        path = self._folder / row.file
+        try:
+            found = manifest.faults(path, self._ring.public_keys, checkpoint)
+            return found if not path.exists() else [*found, *filter(None, [read_recording(path, self._ring).detail if not found else ""])]
+        except FileNotFoundError:
+            return ["its manifest is gone"]
+        except (OSError, ValueError) as error:
+            return [str(error)]
+
+
+def _names(who: str) -> tuple[str, ...]:
+    """A person's identity is no telephone number, even where it looks like one."""
+    return (f"person {who}",)
+
+
+def _still_running() -> Refusal:
+    return Refusal("recording_running", "This call is still being recorded: come back when the recording has ended.", 5.0)
