@@ -79,8 +79,15 @@ async def _serve(settings: Settings) -> None:
 
 @app.command("config")
 def show_config(config: ConfigFile = None) -> None:
-    """Print the effective settings; secrets are masked."""
-    print(json.dumps(load(config).masked(), indent=2))
+    """Print the effective settings, secrets masked, and which packet path runs and why."""
+    from media.wire import WireUnavailable, choose
+
+    settings = load(config)
+    try:
+        path, why = choose(settings.media.wire)
+    except WireUnavailable as missing:
+        path, why = "none", str(missing)
+    print(json.dumps(settings.masked() | {"packet_path": {"runs": path, "why": why}}, indent=2))
 
 
 @app.command()

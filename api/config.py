@@ -195,6 +195,8 @@ class MediaSection(_Section):
     """The one UDP port of all browsers; 0 takes a free one. Of several workers the first has it, the second the next one, and so on."""
     public_hosts: Addresses = ()
     """What is told to browsers and phones in place of ``hosts`` of the same family (NAT 1:1)."""
+    wire: Literal["auto", "c", "python"] = "auto"
+    """The packet path: ``c`` is the compiled one, ``auto`` that one where it was built. ``centralita config`` says which runs and why."""
     capture_dir: Path | None = None
     """Folder in which every decrypted packet is logged. For measuring only: calls can be heard from it."""
     browser_codecs: CodecPolicy = "auto"

@@ -260,6 +260,7 @@ def _media(settings: Settings) -> MediaSettings:
     return MediaSettings(
         hosts=media.hosts,
         port=media.port,
+        wire=media.wire,
         public_hosts=media.public_hosts,
         codec_policy=media.browser_codecs,
         concealment=media.concealment,

@@ -104,7 +104,7 @@ choose_python() {
 
 # The lock files, the project's own description, the interpreter and the place: when one changes, .venv is brought up to date.
 fingerprint() {
-  { cat requirements/build.txt "$1" pyproject.toml; "$python" --version; pwd; } | sha256sum | cut -d' ' -f1
+  { cat requirements/build.txt "$1" pyproject.toml media/wire/*.[ch]; "$python" --version; pwd; } | sha256sum | cut -d' ' -f1
 }
 
 install_python_packages() {

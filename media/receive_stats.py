@@ -26,7 +26,75 @@ class Interval(NamedTuple):
     loss: float
 
 
-class ReceiveStats:
+class Intervals:
+    """What is told of a source's counters: since the last look, since the last report. Beside whatever counts, in Python or compiled."""
+
+    ssrc: int
+    clock_rate: int
+    packets: int
+    restarts: int
+    jitter_s: float
+    _looked: tuple[int, int, int]
+    _reported: tuple[int, int, int]
+    _report: tuple[int, float] | None
+
+    @property
+    def highest_sequence(self) -> int:
+        """Extended highest sequence number received."""
+        raise NotImplementedError
+
+    @property
+    def expected(self) -> int:
+        """Packets from the first to the highest sequence number since the (last) start of the source."""
+        raise NotImplementedError
+
+    @property
+    def lost(self) -> int:
+        """Packets lost since the start; negative when duplicates outnumber losses (RFC 3550, A.3)."""
+        return self.expected - self.packets
+
+    @property
+    def loss(self) -> float:
+        """Fraction lost since the start, 0-1."""
+        return max(0, self.lost) / self.expected if self.expected else 0.0
+
+    def heard(self, report: SenderReport, arrival_s: float) -> None:
+        """Remember a sender report of this source, for LSR and DLSR."""
+        self._report = (middle_of_ntp(report.ntp), arrival_s)
+
+    def interval(self) -> Interval:
+        """What came since the previous call of this method; the report blocks have an interval of their own."""
+        expected, packets = self._since(self._looked)
+        self._looked = (self.restarts, self.expected, self.packets)
+        lost = max(0, expected - packets)
+        return Interval(packets, expected, lost, lost / expected if expected > 0 else 0.0)
+
+    def report_block(self, now_s: float) -> ReportBlock:
+        """The block for our next SR or RR, and the start of its next interval."""
+        expected, packets = self._since(self._reported)
+        self._reported = (self.restarts, self.expected, self.packets)
+        lost = max(0, expected - packets)
+        last_report, delay = 0, 0
+        if self._report is not None:
+            last_report, heard_s = self._report
+            delay = int((now_s - heard_s) * 65_536)
+        return ReportBlock(
+            self.ssrc,
+            lost / expected if expected > 0 else 0.0,
+            self.lost,
+            self.highest_sequence,
+            int(self.jitter_s * self.clock_rate),
+            last_report,
+            delay,
+        )
+
+    def _since(self, mark: tuple[int, int, int]) -> tuple[int, int]:
+        """A source that started anew counts from zero."""
+        restarts, expected, packets = mark
+        return (self.expected - expected, self.packets - packets) if restarts == self.restarts else (self.expected, self.packets)
+
+
+class ReceiveStats(Intervals):
     """Counters of one source.
 
     ``probation``: how many packets in sequence prove a source (RFC 3550 suggests 2); 1, the default, believes the first, which is right
@@ -48,8 +116,7 @@ class ReceiveStats:
         self._cycles = 0
         self._base = 0
         self._bad = -1
-        self._reported = (0, 0)
-        self._looked = (0, 0)
+        self._reported = self._looked = (0, 0, 0)
         self._arrival_s = 0.0
         self._timestamp: int | None = None
         self._seen = _WINDOW_MASK
@@ -90,10 +157,6 @@ class ReceiveStats:
             self._time(timestamp, arrival_s)
         return True
 
-    def heard(self, report: SenderReport, arrival_s: float) -> None:
-        """Remember a sender report of this source, for LSR and DLSR."""
-        self._report = (middle_of_ntp(report.ntp), arrival_s)
-
     @property
     def highest_sequence(self) -> int:
         """Extended highest sequence number received."""
@@ -104,16 +167,6 @@ class ReceiveStats:
         return self.highest_sequence - self._base + 1 if self._started else 0
 
     @property
-    def lost(self) -> int:
-        """Packets lost since the start; negative when duplicates outnumber losses (RFC 3550, A.3)."""
-        return self.expected - self.packets
-
-    @property
-    def loss(self) -> float:
-        """Fraction lost since the start, 0-1."""
-        return max(0, self.lost) / self.expected if self.expected else 0.0
-
-    @property
     def burst_ratio(self) -> float:
         """Mean length of the runs of lost packets over the mean that random loss of the same rate would give (ITU-T G.107, BurstR).
 
@@ -121,42 +174,12 @@ class ReceiveStats:
         """
         return max(1.0, self._burst_ratio.value or 1.0)
 
-    def interval(self) -> Interval:
-        """What came since the previous call of this method; the report blocks have an interval of their own."""
-        expected, packets = self._since(self._looked)
-        self._looked = (self.expected, self.packets)
-        lost = max(0, expected - packets)
-        return Interval(packets, expected, lost, lost / expected if expected > 0 else 0.0)
-
-    def report_block(self, now_s: float) -> ReportBlock:
-        """The block for our next SR or RR, and the start of its next interval."""
-        expected, packets = self._since(self._reported)
-        self._reported = (self.expected, self.packets)
-        lost = max(0, expected - packets)
-        last_report, delay = 0, 0
-        if self._report is not None:
-            last_report, heard_s = self._report
-            delay = int((now_s - heard_s) * 65_536)
-        return ReportBlock(
-            self.ssrc,
-            lost / expected if expected > 0 else 0.0,
-            self.lost,
-            self.highest_sequence,
-            int(self.jitter_s * self.clock_rate),
-            last_report,
-            delay,
-        )
-
-    def _since(self, mark: tuple[int, int]) -> tuple[int, int]:
-        return self.expected - mark[0], self.packets - mark[1]
-
     def _start(self, sequence: int) -> None:
         self._started = True
         self._base = self._highest = sequence
         self._cycles = 0
         self._bad = -1
         self.packets = 0
-        self._reported = self._looked = (0, 0)
         self._timestamp = None
         self._seen = _WINDOW_MASK - 1  # what came before the start was not lost
 

@@ -26,6 +26,8 @@ class MediaSettings:
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
     port: int = 0
+    wire: str = "auto"
+    """The packet path: ``auto``, ``c`` or ``python`` (``media.wire``)."""
     public_hosts: tuple[str, ...] = ()
     codec_policy: str | tuple[str, ...] = "auto"
     concealment: bool = True

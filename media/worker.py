@@ -38,7 +38,7 @@ from media.transport import Sockets
 from media.video.leg import COUNTERS as VIDEO_COUNTERS
 from media.video.room import VideoRoom
 from media.voices import Voices
-from media.wire import PythonWire, Wire
+from media.wire import WireUnavailable, make_wire
 from rooms.audio import DemoEndpoint
 
 __all__ = ["MediaSettings", "MediaWorker"]
@@ -79,7 +79,10 @@ class MediaWorker:
         self.settings = settings
         self._on_event = on_event
         times = PeerTimes(settings.checks_within_s, settings.checks_within_s / 2, settings.lost_after_s, settings.silent_after_s)
-        self._wire: Wire = PythonWire()
+        try:
+            self._wire = make_wire(settings.wire)
+        except WireUnavailable as missing:
+            raise MediaRefusal("no_wire", str(missing)) from None
         ice = IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.most_peers, times)
         self._port = IcePort(ice, wire=self._wire)
         self._ticker = Ticker(self._tick)

@@ -5,6 +5,9 @@ called is the wiring's: ``command``.
 """
 
 import asyncio
+import contextlib
+import os
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -176,5 +179,7 @@ class WorkerProcess:
             self._on_lost(why)
 
     def _kill(self) -> None:
+        """Not by asyncio's way, which looks for the child's end itself and may snatch its exit status from the thread that waits for it."""
         if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)

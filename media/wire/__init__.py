@@ -11,7 +11,48 @@ milliseconds and forwards by itself what ``Path.forward`` told it to. Whatever i
 arrival, so there is one place that says what becomes of a packet, and a faster one that does the usual thing.
 """
 
+from typing import TYPE_CHECKING
+
 from media.wire.python import PythonWire
 from media.wire.seam import Address, Forward, Path, PathCounters, Wire, WireSocket
 
-__all__ = ["Address", "Forward", "Path", "PathCounters", "PythonWire", "Wire", "WireSocket"]
+if TYPE_CHECKING:
+    from media.wire.compiled import CompiledWire
+
+__all__ = ["Address", "Forward", "Path", "PathCounters", "PythonWire", "Wire", "WireSocket", "WireUnavailable", "choose", "make_wire"]
+
+WIRES = ("auto", "c", "python")
+
+
+class WireUnavailable(Exception):
+    """The compiled packet path was asked for and cannot be had here; the message says why and what to do."""
+
+
+def choose(wanted: str = "auto") -> tuple[str, str]:
+    """Which packet path runs, ``c`` or ``python``, and why, in words. Raises WireUnavailable when ``c`` is wanted and not there."""
+    if wanted == "python":
+        return "python", "the settings say so"
+    try:
+        running = _compiled().running
+    except ImportError as error:
+        if wanted == "c":
+            raise WireUnavailable(
+                f"The compiled packet path cannot be loaded ({error}): install a C compiler and Python's headers "
+                "(Debian: gcc, python3-dev) and install Centralita again, or set media.wire to auto."
+            ) from None
+        return "python", f"the compiled packet path was not built here ({error})"
+    if running and wanted == "auto":
+        return "python", "the compiled packet path of this process serves another worker"
+    return "c", "it was built, and calls libsrtp as pylibsrtp brings it"
+
+
+def make_wire(wanted: str = "auto") -> Wire:
+    """``auto``: compiled where it is there. Raises WireUnavailable."""
+    name, _ = choose(wanted)
+    return PythonWire() if name == "python" else _compiled()()
+
+
+def _compiled() -> "type[CompiledWire]":
+    from media.wire.compiled import CompiledWire
+
+    return CompiledWire

@@ -8,7 +8,7 @@ from typing import Any, Self
 from media.receive_stats import ReceiveStats
 from media.sender import RtpSender
 from media.srtp import MAX_PLAIN_BYTES, SrtpError, SrtpSessions
-from media.wire.seam import MAX_SOURCES, Address, DatagramSink, Forward, PacketSink, Path, PathCounters, Remembered, WireSocket
+from media.wire.seam import MAX_SOURCES, Address, DatagramSink, Forward, PacketSink, Path, PathCounters, WireSocket
 
 
 class PythonSocket(asyncio.DatagramProtocol):
@@ -145,7 +145,7 @@ class PythonPath:
     def forward(self, forward: Forward | None) -> None:
         """Everything is handed over here, whatever the order is."""
 
-    def remembered(self) -> list[Remembered]:
+    def remembered(self) -> list[tuple[bytes, float]]:
         return []
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self
 
 from media.receive_stats import ReceiveStats
 from media.sender import RtpSender
@@ -28,13 +28,6 @@ class PathCounters:
     early: int = 0
     refused: int = 0
     unsent: int = 0
-
-
-class Remembered(NamedTuple):
-    """One packet that was forwarded: its whole bytes and its monotonic time of arrival in s."""
-
-    packet: bytes
-    arrival_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +99,8 @@ class Path(Protocol):
         """What to forward from now on, None: hand over everything. What was handed over before comes first."""
         ...
 
-    def remembered(self) -> list[Remembered]:
-        """What was forwarded in the last second without being handed over, oldest first; it is then forgotten."""
+    def remembered(self) -> list[tuple[bytes, float]]:
+        """What was forwarded in the last second without being handed over, with its time of arrival, oldest first; it is then forgotten."""
         ...
 
     def close(self) -> None:

@@ -14,10 +14,12 @@ from media.dtls import Certificate, DtlsLink
 from media.icelite import IcePort, IceSettings
 from media.messages import MediaRefusal
 from media.peer import Peer, PeerTimes
+from media.wire import Wire
 from tests.kit.browser_peer import BrowserPeer, loopback_ice
 from tests.kit.stun_probe import StunProbe, check
+from tests.kit.wires import wire
 
-__all__ = ["loopback_ice"]
+__all__ = ["loopback_ice", "wire"]
 pytestmark = pytest.mark.usefixtures("loopback_ice")
 
 # A fatal alert (handshake_failure) in plaintext: 15 bytes that end a DTLS handshake if they reach it.
@@ -83,8 +85,8 @@ class OurSide:
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[IcePort]:
-    async with IcePort(IceSettings()) as port:
+async def port(wire: Wire) -> AsyncIterator[IcePort]:
+    async with IcePort(IceSettings(), wire=wire) as port:
         yield port
 
 

@@ -9,7 +9,11 @@ import pytest
 
 from media import rtcp, rtp
 from media.rtp_socket import RtpSocket
+from media.wire import Wire
 from rooms.audio import PCMA, PCMU, Direction, RtpEndpoint
+from tests.kit.wires import wire
+
+__all__ = ["wire"]
 
 REPORT = rtcp.build(rtcp.ReceiverReport(1))
 
@@ -24,7 +28,7 @@ def bound(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
 class Ours:
     """One leg's view of its socket."""
 
-    def __init__(self, **settings: bool | float | socket.socket) -> None:
+    def __init__(self, **settings: bool | float | socket.socket | Wire) -> None:
         self.rtp: asyncio.Queue[bytes] = asyncio.Queue()
         self.rtcp: asyncio.Queue[bytes] = asyncio.Queue()
         self.states: asyncio.Queue[str] = asyncio.Queue()
@@ -94,15 +98,15 @@ async def next_of(queue: "asyncio.Queue[bytes]") -> bytes:
 
 
 @pytest.fixture
-async def ours() -> AsyncIterator[Ours]:
-    ours = Ours()
+async def ours(wire: Wire) -> AsyncIterator[Ours]:
+    ours = Ours(wire=wire)
     async with ours.socket:
         yield ours
 
 
 @pytest.fixture
-async def learning() -> AsyncIterator[Ours]:
-    ours = Ours(learns=True)
+async def learning(wire: Wire) -> AsyncIterator[Ours]:
+    ours = Ours(wire=wire, learns=True)
     async with ours.socket:
         yield ours
 

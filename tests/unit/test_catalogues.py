@@ -170,7 +170,7 @@ NOT_FOR_PAGES = {
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said when the server starts, and to who never signed in.
-    *("port_unavailable", "handshake_timeout", "no_worker"),
+    *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
 }
 
 

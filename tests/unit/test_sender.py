@@ -6,6 +6,10 @@ import pytest
 
 from media import rtp
 from media.sender import RtpSender
+from tests.kit.wires import SENDERS
+
+Sender = type[RtpSender]
+pytestmark = pytest.mark.parametrize("sender_type", SENDERS)
 
 
 def incoming(sequence: int, timestamp: int, *, ssrc: int = 7, payload: bytes = b"abc", marker: bool = False) -> tuple[bytes, rtp.RtpHeader]:
@@ -20,8 +24,8 @@ def forwarded(sender: RtpSender, sequence: int, timestamp: int, now_s: float, **
     return rtp.parse(packet) if packet is not None else None
 
 
-def test_forwarding_changes_the_header_and_nothing_else() -> None:
-    sender = RtpSender(0xABCD, 1_000, 50_000)
+def test_forwarding_changes_the_header_and_nothing_else(sender_type: Sender) -> None:
+    sender = sender_type(0xABCD, 1_000, 50_000)
     packet = sender.forward(*incoming(65_535, 2**32 - 160, payload=b"speech", marker=True), 8, 0.0)
     assert packet is not None
     header = rtp.parse(packet)
@@ -32,23 +36,23 @@ def test_forwarding_changes_the_header_and_nothing_else() -> None:
     assert (sender.packets, sender.octets) == (2, 9)
 
 
-def test_gaps_and_order_of_the_source_are_kept() -> None:
-    sender = RtpSender(1, 0, 0)
+def test_gaps_and_order_of_the_source_are_kept(sender_type: Sender) -> None:
+    sender = sender_type(1, 0, 0)
     arrivals = [10, 11, 14, 13, 15, 15]
     out = [forwarded(sender, sequence, sequence * 160, 0.02 * index) for index, sequence in enumerate(arrivals)]
     assert [header.sequence for header in out if header] == [0, 1, 4, 3, 5, 5]
 
 
-def test_an_omitted_packet_leaves_no_gap() -> None:
-    sender = RtpSender(1, 0, 0)
+def test_an_omitted_packet_leaves_no_gap(sender_type: Sender) -> None:
+    sender = sender_type(1, 0, 0)
     forwarded(sender, 10, 1_600, 0.0)
     sender.omit()
     after = forwarded(sender, 12, 1_920, 0.04)
     assert after is not None and (after.sequence, after.timestamp) == (1, 320)
 
 
-def test_the_stream_goes_on_without_a_seam_through_every_source() -> None:
-    sender = RtpSender(1, 65_534, 2**32 - 320)
+def test_the_stream_goes_on_without_a_seam_through_every_source(sender_type: Sender) -> None:
+    sender = sender_type(1, 65_534, 2**32 - 320)
     packets = [sender.forward(*incoming(500 + i, 9_000 + 160 * i), 8, 0.02 * i) for i in range(2)]
     packets += [sender.frame(b"x", 8, 0.04 + 0.02 * i) for i in range(2)]
     packets += [sender.event(b"evnt", 101, 0.08, begin=i == 0, marker=True) for i in range(3)]
@@ -60,8 +64,8 @@ def test_the_stream_goes_on_without_a_seam_through_every_source() -> None:
     assert steps == [160, 160, 160, 160, 0, 0, 160]
 
 
-def test_after_a_pause_the_timestamp_has_kept_up_with_the_clock() -> None:
-    sender = RtpSender(1, 0, 0, 48_000)
+def test_after_a_pause_the_timestamp_has_kept_up_with_the_clock(sender_type: Sender) -> None:
+    sender = sender_type(1, 0, 0, 48_000)
     sender.frame(b"x", 111, 1.0)
     header = rtp.parse(sender.frame(b"x", 111, 2.0))
     assert header is not None and (header.sequence, header.timestamp) == (1, 48_000)
@@ -69,9 +73,9 @@ def test_after_a_pause_the_timestamp_has_kept_up_with_the_clock() -> None:
 
 
 @pytest.mark.parametrize("phase_ms", [1, 5, 10, 15, 19])
-def test_however_often_the_source_changes_the_timestamps_keep_to_the_clock(phase_ms: int) -> None:
+def test_however_often_the_source_changes_the_timestamps_keep_to_the_clock(sender_type: Sender, phase_ms: int) -> None:
     """Packets come ``phase_ms`` after the ticks; forwarding and mixing take turns every 100 ms for 40 s."""
-    sender = RtpSender(1, 0, 0)
+    sender = sender_type(1, 0, 0)
     times, packets = [], []
     for index in range(2_000):
         forwarding = index // 5 % 2 == 0
@@ -86,8 +90,8 @@ def test_however_often_the_source_changes_the_timestamps_keep_to_the_clock(phase
     assert {rtp.timestamp_difference(y.timestamp, x.timestamp) for x, y in pairwise(headers)} == {160}
 
 
-def test_a_packet_from_before_the_splice_is_not_sent_under_a_used_number() -> None:
-    sender = RtpSender(1, 0, 0)
+def test_a_packet_from_before_the_splice_is_not_sent_under_a_used_number(sender_type: Sender) -> None:
+    sender = sender_type(1, 0, 0)
     sender.frame(b"x", 8, 0.0)
     assert forwarded(sender, 100, 16_000, 0.02) is not None
     assert forwarded(sender, 99, 15_840, 0.021) is None
@@ -96,8 +100,8 @@ def test_a_packet_from_before_the_splice_is_not_sent_under_a_used_number() -> No
 
 
 @pytest.mark.parametrize("ssrc", [7, 8])
-def test_a_sender_that_starts_anew_is_spliced(ssrc: int) -> None:
-    sender = RtpSender(1, 0, 0)
+def test_a_sender_that_starts_anew_is_spliced(sender_type: Sender, ssrc: int) -> None:
+    sender = sender_type(1, 0, 0)
     forwarded(sender, 10, 1_600, 0.0)
     header = forwarded(sender, 40_000, 5, 0.02, ssrc=ssrc)
     assert header is not None and (header.sequence, header.timestamp) == (1, 160)
