@@ -135,7 +135,8 @@ class Concealment:
         self._blur = np.exp(-0.5 * (2 * np.pi * _BLUR_HZ / rate_hz * lags) ** 2)
         self._blur[0] = _WHITE
         self._seed = seed
-        self.reset(np.arange(rows))
+        self._state.measures[:, _LEVEL] = -1.0
+        self._state.counts[:, _RANDOM] = seed + np.arange(rows)
 
     def reset(self, rows: NDArray[np.generic]) -> None:
         """Rows (mask or indices) back to their first state."""
@@ -143,6 +144,11 @@ class Concealment:
             array[rows] = 0
         self._state.measures[rows, _LEVEL] = -1.0
         self._state.counts[rows, _RANDOM] = self._seed + np.arange(len(self._state.counts))[rows]
+
+    def rest(self, rows: Integers) -> None:
+        """The holes of ``rows`` (k,) were left silent at last: nothing is blended with what comes next."""
+        for column in (_FILLED, _BEGUN, _PLANNED):
+            self._state.counts[rows, column] = 0
 
     def received(self, rows: Integers, sound: Samples) -> Samples:
         """Note what arrived for ``rows`` (k,): ``sound`` (k, n); returns it, blended with what was made up where a hole has just ended."""
@@ -171,6 +177,22 @@ class Concealer:
         self.rate_hz = rate_hz
         self._all = Concealment(1, rate_hz, settling_s=settling_s, seed=seed)
         self._row = np.zeros(1, np.int64)
+
+    @classmethod
+    def of(cls, concealment: Concealment, row: int) -> "Concealer":
+        """One row of many, brought back to its first state."""
+        one = cls.__new__(cls)
+        one.rate_hz, one._all, one._row = concealment.rate_hz, concealment, np.full(1, row, np.int64)
+        one.reset()
+        return one
+
+    def reset(self) -> None:
+        """Another stream begins."""
+        self._all.reset(self._row)
+
+    def rest(self) -> None:
+        """What was made up has been faded out: what comes next is not blended with it."""
+        self._all.rest(self._row)
 
     def received(self, x: Samples) -> Samples:
         """Note sound that arrived, (n,); returns it, its beginning blended with what was made up if a hole has just ended."""

@@ -26,11 +26,15 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsp.lanes import exact_kernel
 from dsp.mos import CODECS, delay_impairment
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,7 @@ class JitterSettings:
     ahead_s: float = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """``sequence`` and ``timestamp`` are unwrapped, ``duration`` and ``skip`` count clock ticks; the first ``skip`` came too late."""
 
     sequence: int
@@ -74,8 +77,7 @@ class Missing(Enum):
     EMPTY = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """``duration`` ticks have no sound. ``following`` is the next packet that is here already, ``distance`` ticks from their beginning."""
 
     reason: Missing
@@ -106,6 +108,7 @@ _LEVEL_S, _LEVEL_MOST = 0.12, 64
 _RISING_MOST_S = 0.05
 _STEPS_PER_S = 50  # what is not there is passed over in steps of 20 ms at most
 _MARGIN_EVERY = 10  # packets
+_LOSS_CEILING, _BPL = CODECS["pcma"].scale.loss_ceiling, CODECS["pcma"].bpl
 _RATING_PER_S = 24.0  # R lost per second of delay below the knee (Cole and Rosenbluth's line; G.107 itself is flat there)
 
 
@@ -126,6 +129,7 @@ class JitterBuffer:
         self._playhead: int | None = None
         self._playing = False
         self._played: deque[int] = deque(maxlen=64)
+        self._played_most = -(1 << 62)
         self._frame = self.clock_hz // _STEPS_PER_S
         self._blind = 0  # ticks before the playhead that were passed with nothing there
         self._late_since: float | None = None
@@ -137,7 +141,7 @@ class JitterBuffer:
         """Take a packet in: ``sequence`` 16 bits, ``timestamp`` 32 bits, ``duration`` in ticks (> 0)."""
         self.counters.received += 1
         packet = self._unwrap(sequence, timestamp, duration, payload)
-        if packet.timestamp in self._packets or packet.sequence in self._played:
+        if packet.timestamp in self._packets or (packet.sequence <= self._played_most and packet.sequence in self._played):
             self.counters.duplicated += 1
             return
         transit_s = arrival_s - packet.timestamp / self.clock_hz
@@ -262,6 +266,8 @@ class JitterBuffer:
         self._playhead = packet.timestamp + packet.duration
         self._blind = 0
         self._played.append(packet.sequence)
+        if packet.sequence > self._played_most:
+            self._played_most = packet.sequence
         return packet
 
     def _return(self, now_s: float) -> None:
@@ -338,7 +344,7 @@ class JitterBuffer:
         self.base_s = math.inf
         self._minima: deque[tuple[int, float]] = deque(maxlen=_EPOCHS)
         self._lowest_lately: deque[tuple[float, float]] = deque(maxlen=_LEVEL_MOST)  # (arrival, transit), both rising
-        self._late: NDArray[np.float64] = np.zeros(len(self._cost) + 1)
+        self._late = [0.0] * (len(self._cost) + 1)
         self._weight = 1.0
         self._until_margin = _MARGIN_EVERY
 
@@ -378,17 +384,30 @@ class JitterBuffer:
 
     def _choose_margin(self) -> None:
         """The delay over the level with the least loss of rating; bin k is on time when that is (k + 1) bins."""
-        self._late /= self._weight
-        self._weight = 1.0
-        arrived = np.cumsum(self._late)
-        late_percent = 100.0 * (1.0 - arrived[:-1] / arrived[-1])
-        g711 = CODECS["pcma"]
-        cost = self._cost + g711.scale.loss_ceiling * late_percent / (late_percent + g711.bpl)
-        best_s = (int(np.argmin(cost)) + 1) * _BIN_S
+        late = np.array(self._late)
+        best_s = (_least_cost(late, self._weight, self._cost, _LOSS_CEILING, _BPL) + 1) * _BIN_S
+        self._late, self._weight = late.tolist(), 1.0
         self._margin_s = min(self.settings.highest_s, max(self._lowest_s, best_s))
 
 
-def _delay_cost(settings: JitterSettings) -> NDArray[np.float64]:
+@exact_kernel
+def _least_cost(late: Numbers, weight: float, cost: Numbers, ceiling: float, bpl: float) -> int:
+    """The bin at which delay and loss together cost least; ``late`` is brought to a weight of 1 in place."""
+    arrived = 0.0
+    for k in range(len(late)):
+        late[k] /= weight
+        arrived += late[k]
+    best, least, so_far = 0, np.inf, 0.0
+    for k in range(len(cost)):
+        so_far += late[k]
+        late_percent = 100.0 * (1.0 - so_far / arrived)
+        here = cost[k] + ceiling * late_percent / (late_percent + bpl)
+        if here < least:
+            best, least = k, here
+    return best
+
+
+def _delay_cost(settings: JitterSettings) -> Numbers:
     """Loss of rating by the delay of each bin."""
     delays_s = (np.arange(round(settings.highest_s / _BIN_S)) + 1) * _BIN_S
     return np.array([delay_impairment(1000 * (d + settings.path_s)) + _RATING_PER_S * d for d in delays_s])

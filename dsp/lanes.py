@@ -68,6 +68,11 @@ def kernel(function: _Function) -> _Function:
     return njit(nogil=True, cache=True, error_model="numpy", fastmath=set(_FLAGS))(function)  # type: ignore[no-any-return]
 
 
+def exact_kernel(function: _Function) -> _Function:
+    """As ``kernel``, with every operation in the order written: the numbers are those of the same loop in Python."""
+    return njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+
+
 @_in_both
 def tiles(rows: int) -> int:
     """How many tiles of ``LANES`` hold ``rows`` legs."""

@@ -52,7 +52,7 @@ class Resampler:
         self._block = rate_in_hz // BLOCK_HZ
         self._bank = filter_bank(rate_in_hz, rate_out_hz)
         self._history = 2 * round(DELAY_S * rate_in_hz)
-        self._buffer = np.zeros(self._history + round(LONGEST_S * rate_in_hz), np.float32)
+        self._buffer = np.zeros(_buffer_samples(rate_in_hz), np.float32)
         self._rows: dict[int, NDArray[np.float32]] = {}
 
     def process(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -68,6 +68,7 @@ class Resampler:
         return out
 
     def reset(self) -> None:
+        """Another stream begins."""
         self._buffer[:] = 0.0
 
     def _view(self, n: int) -> NDArray[np.float32]:
@@ -78,3 +79,38 @@ class Resampler:
         shape = (n // self._block, self._history + self._block)
         self._rows[n] = np.lib.stride_tricks.as_strided(self._buffer, shape, (self._block * step, step), writeable=False)
         return self._rows[n]
+
+
+class Resampling:
+    """Many streams from one rate to another, each a row of ``capacity``; a row may also be taken by itself (``row``)."""
+
+    def __init__(self, capacity: int, rate_in_hz: int, rate_out_hz: int) -> None:
+        self.rate_in_hz, self.rate_out_hz = rate_in_hz, rate_out_hz
+        self._history = 2 * round(DELAY_S * rate_in_hz)
+        self._bank = filter_bank(rate_in_hz, rate_out_hz)
+        self._buffers = np.zeros((capacity, _buffer_samples(rate_in_hz)), np.float32)
+
+    def row(self, row: int) -> Resampler:
+        """One stream, from its beginning; it and ``process`` may take turns."""
+        one = Resampler(self.rate_in_hz, self.rate_out_hz)
+        one._buffer = self._buffers[row]
+        one.reset()
+        return one
+
+    def process(self, rows: NDArray[np.intp], x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(k, n) of the streams ``rows`` (k,), n a multiple of 2 ms, at most 120 ms; returns (k, n * out / in)."""
+        if self.rate_in_hz == self.rate_out_hz:
+            return x
+        k, n = x.shape
+        block, history = self.rate_in_hz // BLOCK_HZ, self._history
+        whole = np.empty((k, history + n), np.float32)
+        whole[:, :history] = self._buffers[rows, :history]
+        whole[:, history:] = x
+        self._buffers[rows, :history] = whole[:, n:]
+        windows = np.lib.stride_tricks.sliding_window_view(whole, history + block, axis=1)[:, ::block]
+        out: NDArray[np.float32] = (windows.reshape(-1, history + block) @ self._bank).reshape(k, -1)
+        return out
+
+
+def _buffer_samples(rate_in_hz: int) -> int:
+    return 2 * round(DELAY_S * rate_in_hz) + round(LONGEST_S * rate_in_hz)

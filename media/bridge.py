@@ -2,14 +2,15 @@
 
 Mute, hold and monitoring are gains of one leg's voice in another's ear (``dsp/mix.py``) and nothing else.
 
-A tick has two halves: ``collect`` takes 20 ms of every leg, ``hand_out`` sends each one what it hears. In between, the voices of all
-rooms are cleaned and mixed together (``media/voices.py``). Every leg's playout is pulled at every tick, heard or not, so that what was
-said during a mute is gone when it ends. A leg that is joined is always sent something, silence at least: that keeps address translators
-and watchdogs content.
+A tick has two halves: ``collect`` takes 20 ms of every programme, ``hand_out`` tells who is to be sent what it hears. In between and after
+that, the voices of all rooms are cleaned, mixed and encoded together (``media/voices.py``). Every leg's playout is pulled at every tick,
+heard or not, so that what was said during a mute is gone when it ends. A leg that is joined is always sent something, silence at least or
+a sign of life: that keeps address translators and watchdogs content.
 """
 
 import time
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from media.forward import Forwarding, routes
 from media.leg import Leg
 from media.messages import MediaRefusal
+from media.settings import RATE_HZ
 from media.sounds import Sound
 from media.voices import Voices
 
@@ -179,10 +181,10 @@ class Bridge:
     def _mix(self, joined: list[Leg]) -> None:
         for leg in joined:
             leg.route = None
+            voice = leg.voice = leg.voice or self.voices.open(leg.kind, time.monotonic())
             if leg.programme is None:
-                leg.start_playout(concealment=self._concealment)
-            if leg.voice is None:
-                leg.voice = self.voices.open(leg.kind, time.monotonic())
+                leg.start_playout(partial(self.voices.intake.open, voice.row, concealment=self._concealment))
+                voice.playout = leg.playout
         gains = np.array([[self._gain(listener, speaker) for speaker in joined] for listener in joined], np.float32)
         if self._mixed != joined or not np.array_equal(gains, self._gains_mixed):
             # What was forwarded until now is heard already: only what changes within the mix is ramped.
@@ -198,18 +200,16 @@ class Bridge:
 
     # -- at each tick
 
-    def collect(self, now_s: float) -> None:
-        """20 ms of each mixed leg; ``now_s`` is the true time."""
+    def collect(self) -> None:
+        """20 ms of each mixed programme; playouts are pulled by their voices."""
         for leg in self._mixed:
             voice, programme = leg.voice, leg.programme
-            assert voice is not None
-            if leg.playout is not None:
-                voice.said[:] = leg.playout.pull(now_s)
-            elif programme is not None:
+            if programme is not None and voice is not None:
                 voice.said[:] = voice.heard if programme.echoes else programme.frame()
 
-    def hand_out(self, tick_s: float) -> None:
-        """To everybody's ears what was mixed of what was collected; ``tick_s`` is the scheduled time."""
+    def hand_out(self, tick_s: float) -> list[Leg]:
+        """The legs that are to be sent their voice's ``sent``; ``tick_s`` is the scheduled time."""
+        listeners: list[Leg] = []
         for leg in self._mixed:
             voice = leg.voice
             assert voice is not None
@@ -218,7 +218,9 @@ class Bridge:
             if leg.programme is None:
                 if leg.sound is not None:
                     voice.sent += leg.sound.frame()
-                leg.play(voice.sent, tick_s)
+                if leg.hears and not (leg.digits.busy and leg.send_digit(tick_s)):
+                    leg.open_ear(RATE_HZ)
+                    listeners.append(leg)
         for leg in self.legs.values():
             if self.mixing and leg.joined:
                 continue
@@ -230,3 +232,4 @@ class Bridge:
         ticked, self.ticking = self.ticking, self.mixing or self._busy()
         if ticked and not self.ticking:
             self._offload()
+        return [leg for leg in listeners if leg.voice is not None and leg.ear is not None]  # the end of a sound may have changed that

@@ -5,8 +5,10 @@ Samples are float32 in -1..1, mono. A ``Decoder`` works at the codec's own rate 
 wanted rate. Payloads come from strangers: every decoder refuses what it cannot read with ``CodecError`` and keeps working.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Protocol, cast
 
 import numpy as np
 from G722 import G722
@@ -30,16 +32,18 @@ class CodecError(ValueError):
 class OpusSettings:
     """What libopus is told. ``expected_loss`` 0-1 decides with ``fec`` how much in-band FEC (LBRR) is sent.
 
-    ``application``: ``voip``, ``audio`` or ``lowdelay`` (RFC 6716, section 2; lowdelay has no FEC and no SILK). The defaults cost
-    0.02 PESQ-NB behind G.711 and 0.12 PESQ-WB behind G.722; 24 kbit/s would cost 0.10 and 0.22, and FEC takes its share of the rate.
+    ``application``: ``voip``, ``audio`` or ``lowdelay`` (RFC 6716, section 2; lowdelay has no FEC and no SILK). PESQ-WB of a voice that
+    came as Opus of 32 kbit/s: 4.34 with the defaults, 4.37 at complexity 5 for 2.7 times the time; 4.27 at 32 kbit/s, where complexity 0
+    sends no FEC up to 5 % of loss; lowdelay takes half the time and falls to 3.6.
     """
 
-    bitrate: int = 32_000
-    complexity: int = 5
+    bitrate: int = 40_000
+    complexity: int = 0
     fec: bool = False
     expected_loss: float = 0.0
     dtx: bool = False
     application: str = "voip"
+    constant_rate: bool = False
 
 
 class Encoder(Protocol):
@@ -68,6 +72,7 @@ class G711Decoder:
     rate_hz = 8_000
 
     def __init__(self, table: CompandingTable) -> None:
+        self.table = table
         self._decode = table.decode
 
     def duration(self, payload: bytes) -> int:
@@ -84,6 +89,7 @@ class G711Decoder:
 class G711Encoder:
     def __init__(self, table: CompandingTable, rate_hz: int) -> None:
         self.rate_hz = rate_hz
+        self.table = table
         self._encode = table.encode
         self._resampler = Resampler(rate_hz, 8_000)
 
@@ -128,7 +134,7 @@ class OpusDecoder:
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
-        self._state = libopus.DecoderState(rate_hz)
+        self.state = self._state = libopus.DecoderState(rate_hz)
 
     def duration(self, payload: bytes) -> int:
         return _opus(libopus.packet_samples(payload, self.rate_hz))
@@ -167,12 +173,20 @@ class OpusEncoder:
         self.settings = settings
         self._resampler = Resampler(rate_hz, native)
         self._dtx = settings.dtx
-        self._state = libopus.EncoderState(native, settings.application)
+        self.state = self._state = libopus.EncoderState(native, settings.application)
+        """For ``libopus.encode_all``, where ``rate_hz`` is one of Opus's own."""
         self.apply(settings)
 
+    def fork(self) -> "OpusEncoder":
+        """Another encoder that goes on exactly where this one is."""
+        other = OpusEncoder(self.rate_hz, self.settings)
+        other._state.take_after(self._state)
+        return other
+
     def apply(self, settings: OpusSettings) -> None:
-        """Change bit rate, complexity, FEC, expected loss and DTX of the running encoder; the application stays."""
+        """Change everything but the application of the running encoder."""
         self.settings = settings
+        self._state.control(libopus.SET_VBR, int(not settings.constant_rate))
         self._dtx = settings.dtx
         self._state.control(libopus.SET_BITRATE, settings.bitrate)
         self._state.control(libopus.SET_COMPLEXITY, settings.complexity)
@@ -183,8 +197,39 @@ class OpusEncoder:
     def encode(self, pcm: Samples) -> bytes:
         _check_frame(pcm, self.rate_hz)
         payload = self._state.encode(self._resampler.process(pcm))
-        # With DTX libopus marks frames that need not be sent by packets of 1 or 2 bytes (opus_encode's documentation).
-        return b"" if self._dtx and len(payload) <= 2 else payload
+        return b"" if self._dtx and len(payload) <= libopus.LONGEST_EMPTY_BYTES else payload
+
+
+@lru_cache(maxsize=1_024)
+def opus_for(settings: OpusSettings, fmtp: str) -> OpusSettings:
+    """The settings for a far end with these parameters (RFC 7587, section 6.1): no more than it asks for. Equal settings are one object.
+
+    FEC and DTX are sent only where it says so, whatever is set; mono and 20 ms are what every receiver takes.
+    """
+    wanted = {name.strip().lower(): value.strip() for name, _, value in (part.partition("=") for part in fmtp.split(";"))}
+    most = wanted.get("maxaveragebitrate", "")
+    bitrate = min(settings.bitrate, max(6_000, int(most))) if most.isascii() and most.isdigit() and len(most) < 8 else settings.bitrate
+    constant = wanted.get("cbr") == "1"
+    fec, dtx = settings.fec and wanted.get("useinbandfec") == "1", settings.dtx and not constant and wanted.get("usedtx") == "1"
+    return one_object(replace(settings, bitrate=bitrate, fec=fec, dtx=dtx, constant_rate=constant))
+
+
+@lru_cache(maxsize=1_024)
+def one_object(settings: OpusSettings) -> OpusSettings:
+    """The same object for equal settings, so that they are told apart quickly."""
+    return settings
+
+
+def decode_together(decoders: Sequence[Decoder], payloads: Sequence[bytes]) -> tuple[Samples, NDArray[np.bool_]]:
+    """One packet of 20 ms by each of these decoders, all of one kind: (k, rate_hz // 50), and which of them (k,) could be decoded."""
+    one, frame = decoders[0], decoders[0].rate_hz // 50
+    if isinstance(one, OpusDecoder):
+        sound, results = libopus.decode_all([cast(OpusDecoder, each).state for each in decoders], payloads, frame)
+        return sound, results == frame
+    if isinstance(one, G711Decoder):
+        codes = np.frombuffer(b"".join(payloads), np.uint8).reshape(len(payloads), frame)
+        return one.table.decode[codes], np.ones(len(payloads), np.bool_)
+    return np.stack([each.decode(payload) for each, payload in zip(decoders, payloads, strict=True)]), np.ones(len(payloads), np.bool_)
 
 
 class ResampledDecoder:

@@ -13,6 +13,11 @@ class CompandingTable:
     decode: NDArray[np.float32]
     encode: NDArray[np.uint8]
 
+    @property
+    def silence(self) -> bytes:
+        """20 ms of it."""
+        return bytes(self.encode[:1]) * 160
+
 
 def _alaw_values() -> NDArray[np.int32]:
     """The 256 A-law output levels on the int16 scale: even bits are inverted on the line (clause 3.3)."""

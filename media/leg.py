@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from media import rtp
-from media.codec import Encoder, OpusEncoder, OpusSettings, Samples, make_encoder
+from media.codec import OpusSettings, Samples
 from media.digits import DigitHearing, DigitQueue, ToneHearing
+from media.ears import Ear
 from media.playout import Playout, Received
 from media.receive_stats import ReceiveStats
 from media.recorder import PacketLog
@@ -49,7 +50,6 @@ COUNTERS = (
 )
 PacketTap = Callable[[bytes, float, AudioCodec], None]
 """Called with (packet, monotonic time in s, the codec of its audio)."""
-_FEC_FROM_LOSS = 0.01
 _MOST_PACKETS_PER_S = 500
 """Ten times what one audio stream needs, room for a burst after a stall; what goes beyond is a fault or an attack."""
 _REMEMBERED_PACKETS = 50
@@ -126,8 +126,9 @@ class Leg:
         self.digits = DigitQueue(limit=digits_queued)
         self._hearing = DigitHearing()
         self._tones: ToneHearing | None = None
-        self._opus = opus
-        self._encoder: Encoder | None = None
+        self._opus = opus or OpusSettings()
+        self.ear: Ear | None = None
+        """How we encode for the far end; None until something is to be sent."""
         self._pausing = True
         self._second_s, self._this_second = 0.0, 0
         self._without_sound = 0
@@ -158,7 +159,7 @@ class Leg:
         self.agreement = agreement
         self.sender.clock_rate_hz = agreement.spoken.clock_rate
         if former is None or former.spoken != agreement.spoken:
-            self._encoder = None
+            self.stop_encoding()
         if self.codec_in is None or agreement.codecs.get(self.codec_in.payload_type) != self.codec_in:
             self.codec_in = agreement.spoken
 
@@ -337,16 +338,23 @@ class Leg:
         """Encode and send one frame, float32 (FRAME_SAMPLES,) at RATE_HZ; while a digit is being sent, that instead."""
         if not self.hears or self.send_digit(tick_s):
             return
-        spoken = self._spoken()
-        if self._encoder is None:
-            self._encoder = make_encoder(spoken, rate_hz=RATE_HZ, settings=self._opus)
+        self.send_frame(self.open_ear(RATE_HZ).encode(samples), tick_s)
+
+    def open_ear(self, rate_hz: int) -> Ear:
+        """The encoding of what we send, for frames at this rate."""
+        if self.ear is None or self.ear.rate_hz != rate_hz:
+            self.stop_encoding()
+            self.ear = Ear(self._spoken(), rate_hz, self._opus)
             self._pausing = True
-        payload = self._encoder.encode(samples)
+        return self.ear
+
+    def send_frame(self, payload: bytes, tick_s: float) -> None:
+        """Send 20 ms that were encoded; b"" for a pause."""
         if not payload:
             self._pausing = True
             return
         self.counters["packets_mixed"] += 1
-        self.send(self.sender.frame(payload, spoken.payload_type, tick_s, marker=self._pausing))
+        self.send(self.sender.frame(payload, self._spoken().payload_type, tick_s, marker=self._pausing))
         self._pausing = False
 
     def send_digit(self, tick_s: float) -> bool:
@@ -373,13 +381,13 @@ class Leg:
 
     # -- mixing
 
-    def start_playout(self, *, concealment: bool) -> None:
+    def start_playout(self, make: Callable[[AudioCodec], Playout]) -> None:
         """From now on what comes in is decoded. A changed codec starts a new playout."""
         codec = self.codec_in
         if codec is None:
             self.playout = None
         elif self.playout is None or self.playout.codec != codec:
-            self.playout = Playout(codec, rate_hz=RATE_HZ, concealment=concealment)
+            self.playout = make(codec)
             self.offload()
             self._recall()
             self._prime(self.playout, codec)
@@ -400,17 +408,15 @@ class Leg:
         )
 
     def adapt(self) -> None:
-        """Opus towards a far end that loses packets carries in-band FEC from 1 % on, and more of it the more is lost."""
-        far_loss = self.reports.far_loss
-        if isinstance(self._encoder, OpusEncoder) and far_loss is not None:
-            loss = round(far_loss, 2)
-            settings = replace(self._encoder.settings, fec=loss >= _FEC_FROM_LOSS, expected_loss=loss)
-            if settings != self._encoder.settings:
-                self._encoder.apply(settings)
+        """Encode for the loss that the far end told."""
+        if self.ear is not None and self.reports.far_loss is not None:
+            self.ear.expect_loss(self.reports.far_loss)
 
     def stop_encoding(self) -> None:
         """The stream is forwarded from now on; a later encoder starts with a clean memory."""
-        self._encoder = None
+        if self.ear is not None:
+            self.ear.share(None)
+            self.ear = None
 
     def attach(self, transport: Transport) -> None:
         """Take over another transport; the former one is closed."""
@@ -428,6 +434,7 @@ class Leg:
             self.transport.close()
         self.transport, self.connected = None, False
         self.route = self.playout = None
+        self.stop_encoding()
 
 
 def _told(tap: PacketTap | None, codec: AudioCodec) -> Callable[[bytes, float], None] | None:

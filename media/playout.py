@@ -23,6 +23,8 @@ _OPUS_FLOOR_S = 0.04  # two packets, so that the next one, with the copy of a lo
 _OPUS_STEP_HZ = 400  # libopus makes up multiples of 2.5 ms
 _AHEAD_S = 0.06  # a hole up to this length is made up with its end in view
 _SETTLING_S = {"g722": 0.005}  # behind a hole its predictor is off for 60 ms, and worst at first
+_REST_S, _FADE_FRAMES = 0.2, 4  # a pause is filled with comfort noise for so long, which then fades out; from there on it costs nothing
+_WAKE_S = 0.005
 _OPUS_FADE_S = 0.3  # libopus has faded out long before; what is missing after that costs no decoder time
 _FRAME_S, _DEFICIT_S = 0.02, 0.005
 _SPARE_S = _FRAME_S + _DEFICIT_S  # time in hand that a whole frame can be taken from
@@ -79,21 +81,34 @@ class _Ahead(NamedTuple):
 
 
 class Playout:
-    """``concealment=False`` puts zeros where sound is missing: the yardstick of what concealment is worth."""
+    """``concealment=False`` puts zeros where sound is missing: the yardstick of what concealment is worth.
+
+    ``concealer`` and ``resampler``: rows of those that many playouts share (``media/intake.py``), at ``settling_s`` and the native rate.
+    """
 
     def __init__(
-        self, codec: AudioCodec, *, rate_hz: int = 16_000, concealment: bool = True, settings: JitterSettings | None = None
+        self,
+        codec: AudioCodec,
+        *,
+        rate_hz: int = 16_000,
+        concealment: bool = True,
+        settings: JitterSettings | None = None,
+        concealer: Concealer | None = None,
+        resampler: Resampler | None = None,
     ) -> None:
         self.codec = codec
         self.rate_hz = rate_hz
-        self._concealment = concealment
-        self._decoder = make_native_decoder(codec, rate_hz=rate_hz)
+        self._concealment = self.conceals = concealment
+        self.kind = codec.name, concealment
+        """Playouts of one kind and rate may be decoded together."""
+        self.decoder = self._decoder = make_native_decoder(codec, rate_hz=rate_hz)
         self._opus = self._decoder if isinstance(self._decoder, OpusDecoder) else None
         self._native_hz = self._decoder.rate_hz
         self._frame = self._native_hz // 50
         self._jitter = JitterBuffer(codec.clock_rate, settings, floor_s=_OPUS_FLOOR_S if self._opus else 0.0)
-        self._resampler = Resampler(self._native_hz, rate_hz)
-        self._concealer = Concealer(self._native_hz, settling_s=_SETTLING_S.get(codec.name, 0.0))
+        self._frame_ticks = codec.clock_rate // 50
+        self._resampler = resampler or Resampler(self._native_hz, rate_hz)
+        self._concealer = concealer or Concealer(self._native_hz, settling_s=settling_s(codec))
         self._counters = PlayoutCounters()
         self._refused = 0
         self._ssrc: int | None = None
@@ -171,11 +186,14 @@ class Playout:
         """Another stream begins (new SSRC); the counters go on."""
         self._jitter.reset()
         self._decoder.reset()
-        self._concealer = Concealer(self._native_hz, settling_s=_SETTLING_S.get(self.codec.name, 0.0))
+        self._concealer.reset()
         self._restart()
 
     def _restart(self) -> None:
         self._pending = np.zeros(0, np.float32)
+        self._taken: Packet | Gap | None = None
+        self._resting = False  # so long a pause that nothing is made up any more
+        self._woken = False  # by one quiet packet, which may be a mere sign of life
         self._last: Packet | None = None
         self._undecided = 0  # native samples made up while it is unknown whether anything was lost
         self._in_gap = False
@@ -187,6 +205,50 @@ class Playout:
         self._heard_before_s = 0.0
         self._ahead: _Ahead | None = None
         self._beginning = False  # behind what was heard before, no packet of our own yet: what is made up is delay, not loss
+
+    def plain(self, now_s: float) -> bytes | None:
+        """The payload whose sound, as it is, makes the next 20 ms: the usual case, with nothing to mend or stretch.
+
+        None: ``pull`` is to be called for this tick. Else it is not, and whoever decodes (with ``decoder``) tells the concealment what was
+        heard, or calls ``broken``.
+        """
+        if self._gap_samples or self._undecided or self._in_gap or self._resting or self._ahead or self._heard_before or len(self._pending):
+            return None
+        jitter = self._jitter
+        taken = self._taken = jitter.take(now_s)
+        if type(taken) is not Packet or taken.skip or taken.duration != self._frame_ticks:
+            return None
+        delay_s = jitter.delay_s(now_s, taken.duration)
+        excess_s = delay_s - jitter.target_s
+        if not -_DEFICIT_S <= excess_s <= _SPARE_S and self._since_stretch + 1 >= self._stretch_every(excess_s):
+            return None
+        self._taken, self._last, self._beginning = None, taken, False
+        self._since_stretch += 1
+        self._delay_s = delay_s
+        counters, samples = self._counters, self.rate_hz // 50
+        counters.total_samples_received += samples
+        counters.jitter_buffer_emitted_count += samples
+        counters.jitter_buffer_delay_s += samples * delay_s
+        counters.jitter_buffer_target_delay_s += samples * jitter.target_s
+        return taken.payload
+
+    def broken(self) -> Samples:
+        """The 20 ms in place of a plain packet that could not be decoded."""
+        self._counters.packets_malformed += 1
+        return self._resampler.process(self._fill(Gap(Missing.LOST, self._frame_ticks)))
+
+    def rests(self, now_s: float) -> bool:
+        """Is the next 20 ms nothing but silence, in the middle of a long pause? Then ``pull`` is not to be called for this tick."""
+        if len(self._jitter) or not self._resting or len(self._pending) or self._taken is not None:
+            return False
+        self._taken = self._jitter.take(now_s)
+        if type(self._taken) is not Gap or self._taken.reason is not Missing.EMPTY or self._taken.duration != self._frame_ticks:
+            return False
+        self._taken = None
+        self._undecided += self._frame
+        self._woken = False
+        self._counters.total_samples_received += self.rate_hz // 50
+        return True
 
     def pull(self, now_s: float) -> Samples:
         """The next 20 ms, float32 (rate_hz // 50,). Call once per tick, with the tick's time on the clock of ``arrival_s``."""
@@ -201,7 +263,8 @@ class Playout:
 
     def _more(self, now_s: float, pending: Samples) -> Samples:
         """``pending`` and, behind it, a packet's sound or what stands for one, at the native rate."""
-        taken = self._jitter.take(now_s)
+        taken = self._taken or self._jitter.take(now_s)
+        self._taken = None
         if isinstance(taken, Gap):
             return np.concatenate((pending, self._fill(taken)))
         self._beginning = False
@@ -231,11 +294,29 @@ class Playout:
             return self._fill(Gap(Missing.LOST, packet.duration - packet.skip))
         if packet.skip:
             sound = sound[packet.skip * self._native_hz // self.codec.clock_rate :]
-        if len(sound):
+        if len(sound) and not (self._resting and self._sleeps_on(sound)):
             self._in_gap = False
             self._gap_samples = 0
+            if self._resting:
+                sound = self._wake(sound)
             if self._concealment:
                 sound = self._concealer.received(sound)
+        return sound
+
+    def _sleeps_on(self, sound: Samples) -> bool:
+        """One quiet packet in a long pause is a sign of life (DTX sends one every 400 ms) and no voice: it is made silent."""
+        if self._woken or rms_dbfs(sound) >= SILENCE_DBFS:
+            return False
+        self._woken = True
+        sound[:] = 0.0
+        return True
+
+    def _wake(self, sound: Samples) -> Samples:
+        """The voice after a long pause, faded in."""
+        self._resting = self._woken = False
+        self._concealer.rest()
+        rise = min(len(sound), int(_WAKE_S * self._native_hz))
+        sound[:rise] *= np.linspace(0.0, 1.0, rise, endpoint=False, dtype=np.float32)
         return sound
 
     def _decide(self, packet: Packet) -> None:
@@ -288,6 +369,8 @@ class Playout:
         if gap.reason is Missing.WAITING:
             return np.zeros(samples, np.float32)
         sound = self._made_up(gap, samples)
+        if self._concealment and gap.reason is not Missing.LOST:
+            sound = self._come_to_rest(sound)
         self._gap_samples += samples
         if gap.reason is Missing.EMPTY and self._beginning:
             self._counters.inserted_samples_for_deceleration += self._scaled(samples)
@@ -309,7 +392,9 @@ class Playout:
         self._in_gap = True
 
     def _made_up(self, gap: Gap, samples: int) -> Samples:
-        if not self._concealment or self._last is None:
+        if self._resting:
+            self._woken = False
+        if not self._concealment or self._last is None or self._resting:
             return np.zeros(samples, np.float32)
         ahead = self._look_ahead(gap)
         if ahead is None:
@@ -322,6 +407,16 @@ class Playout:
             return self._concealer.received(ahead.copy[copied - distance :][:samples])
         behind = np.concatenate((ahead.copy, ahead.sound))
         return self._concealer.conceal(samples, following=behind, distance=distance - copied)
+
+    def _come_to_rest(self, sound: Samples) -> Samples:
+        """Comfort noise of a long pause, on its way to silence."""
+        done = (self._gap_samples / self._native_hz - _REST_S) / (_FADE_FRAMES * _FRAME_S)
+        if self._resting or done < 0.0:
+            return sound
+        self._resting = done >= 1.0
+        begin, end = max(0.0, 1.0 - done), max(0.0, 1.0 - done - 1.0 / _FADE_FRAMES)
+        faded: Samples = sound * np.linspace(begin, end, len(sound), endpoint=False, dtype=np.float32)
+        return faded
 
     def _look_ahead(self, gap: Gap) -> "_Ahead | None":
         """The packet behind the hole, decoded before its turn, if it is here: what is made up then leads to it."""
@@ -356,6 +451,11 @@ class Playout:
 
     def _scaled(self, native_samples: int) -> int:
         return native_samples * self.rate_hz // self._native_hz
+
+
+def settling_s(codec: AudioCodec) -> float:
+    """For how long behind a hole the concealment of this codec is to go on."""
+    return _SETTLING_S.get(codec.name, 0.0)
 
 
 def rehearse() -> None:

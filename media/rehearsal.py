@@ -12,6 +12,7 @@ import structlog
 
 from dsp.suppress import Suppressor
 from media.digits import ToneHearing
+from media.ears import rehearse as rehearse_ears
 from media.icelite import IcePort
 from media.playout import rehearse as rehearse_playout
 from media.voice_care import VoiceSettings
@@ -70,6 +71,7 @@ def _pass_sound(voices: Voices) -> None:
     long.start()
     try:
         rehearse_playout()
+        rehearse_ears()
         voices.rehearse()
         ToneHearing(PCMA).packet(bytes(160))
     finally:

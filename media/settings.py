@@ -31,9 +31,9 @@ class MediaSettings:
     public_hosts: tuple[str, ...] = ()
     codec_policy: str | tuple[str, ...] = "auto"
     concealment: bool = True
-    opus: OpusSettings = field(default_factory=lambda: OpusSettings(bitrate=40_000))
+    opus: OpusSettings = field(default_factory=lambda: OpusSettings(dtx=True))
     browser_opus: OpusPreferences = field(default_factory=OpusPreferences)
-    """What we send in Opus, and what we ask the browser's encoder to send. At 40 kbit/s the way from G.722 to Opus costs 0.10 PESQ-WB."""
+    """What we send in Opus, and what we ask the browser's encoder to send."""
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     most_legs: int = 1_024
     capture: Path | None = None

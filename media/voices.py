@@ -1,6 +1,6 @@
 """The voices of all mixed legs of a worker, one row each: cleaned and mixed together at every tick, whatever room they are in.
 
-    bridges put what each leg said ─▶ clean (dsp/chain) ─▶ mix (dsp/mix) ─▶ bridges take what each leg hears
+    intake (playouts) and bridges: what each leg said ─▶ clean (dsp/chain) ─▶ mix (dsp/mix) ─▶ ears: what each leg is sent
 
 What a leg was sent in the tick before is the far end from which its echo comes. The chain is 10 ms late; so that a leg which joins in
 mid-speech is not cut, its first frame flows over into the late one. A leg to which nothing is ever to be done passes by the chain.
@@ -9,6 +9,7 @@ mid-speech is not cut, its first frame flows over into the late one. A leg to wh
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +20,15 @@ from dsp.mix import Mix
 from dsp.slots import Slots
 from dsp.suppress import Suppressor
 from media.codec import Samples
+from media.ears import Ears
+from media.intake import Intake
 from media.messages import MediaRefusal
-from media.settings import FRAME_SAMPLES
+from media.playout import Playout
+from media.settings import FRAME_SAMPLES, RATE_HZ
 from media.voice_care import Condition, VoiceCare, VoiceSettings
+
+if TYPE_CHECKING:
+    from media.leg import Leg
 
 _UNKNOWN = Condition(has_echo=False, noise_dbfs=None, speech_dbfs=None)
 
@@ -45,6 +52,8 @@ class Voice:
     def __init__(self, row: int, said: Samples, heard: Samples, sent: Samples) -> None:
         self.row = row
         self.said, self.heard, self.sent = said, heard, sent
+        self.playout: Playout | None = None
+        """Where what it says comes from, if not from its bridge."""
         self.power = 0.0
         """Mean square of what was said in this tick, cleaned."""
 
@@ -68,6 +77,7 @@ class Voices:
         if settings != VoiceSettings.untouched():
             self._chain = Chain(capacity, make_suppressor(capacity) if make_suppressor is not None else None)
         self._mix = Mix(capacity)
+        self.intake, self.ears = Intake(capacity, RATE_HZ), Ears(capacity, RATE_HZ)
         self._said, self._cleaned, self._heard, self._sent = np.zeros((4, capacity, FRAME_SAMPLES), np.float32)
         self._voices: dict[int, Voice] = {}
         self._cared: dict[int, _Cared] = {}
@@ -92,6 +102,7 @@ class Voices:
             raise MediaRefusal("worker_full", "This worker mixes as many legs as it can: try again later.")
         voice = Voice(row, self._said[row], self._heard[row], self._sent[row])
         self._voices[row] = voice
+        self.ears.open(row)
         if self._chain is not None and kind != "demo":
             care = VoiceCare(self._settings, kind)
             self._cared[row] = _Cared(care)
@@ -118,6 +129,15 @@ class Voices:
 
     # -- at each tick
 
+    def pull(self, now_s: float) -> None:
+        """20 ms of every playout; ``now_s`` is the true time."""
+        playouts = {row: voice.playout for row, voice in self._voices.items() if voice.playout is not None}
+        self.intake.pull(playouts, self._said, now_s)
+
+    def encode(self, rooms: Sequence[Sequence["Leg"]]) -> list[list[tuple["Leg", bytes]]]:
+        """What these legs, room by room, are to be sent of what they were ``sent``; b"" for a pause."""
+        return self.ears.encode(rooms, self._sent[: self._slots.used])
+
     def clean(self) -> None:
         """What was said in this tick through the chain; a leg of which nothing was put is silent."""
         used = self._slots.used
@@ -140,9 +160,9 @@ class Voices:
         used = self._slots.used
         cleaned = self._cleaned[:used]
         self._heard[:used] = self._sent[:used] = self._mix.process(cleaned)
-        powers = np.einsum("ij,ij->i", cleaned, cleaned) / FRAME_SAMPLES
+        powers = (np.einsum("ij,ij->i", cleaned, cleaned) / FRAME_SAMPLES).tolist()
         for row, voice in self._voices.items():
-            voice.power = float(powers[row])
+            voice.power = powers[row]
         self._said[:used] = 0.0
 
     # -- from time to time

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
 
 import structlog
 
@@ -45,6 +45,7 @@ __all__ = ["MediaSettings", "MediaWorker"]
 
 log = structlog.get_logger()
 
+_Result = TypeVar("_Result")
 _LOOK_EVERY_TICKS = 5
 _CARE_EVERY_TICKS = 50
 _SOUNDS_WAITING = 256
@@ -128,6 +129,7 @@ class MediaWorker:
         found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
         for name, count in self._wire.counters.items():
             found[name] = found.get(name, 0) + count
+        found |= {"playout_faults": self._voices.intake.faults, "frames_encoded": self._voices.ears.encoded}
         if self._recorder is not None:
             found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
         if self._recordings is not None:
@@ -384,13 +386,16 @@ class MediaWorker:
         self._wire.take()
         ticking = [room for room in self._rooms.values() if room.bridge.ticking]
         for room in ticking:
-            self._guarded(room, room.bridge.collect, now_s)
+            self._guarded(room, room.bridge.collect)
         if len(self._voices):
-            self._clean_voices()
+            self._guarded_voices(self._voices.pull, now_s)
+            self._guarded_voices(self._voices.clean)
             self._voices.mix()
         self._wire.cork()
-        for room in ticking:
-            self._guarded(room, room.bridge.hand_out, tick_s)
+        listeners = [self._guarded(room, room.bridge.hand_out, tick_s) or [] for room in ticking]
+        for room, frames in zip(ticking, self._guarded_voices(self._voices.encode, listeners) or (), strict=False):
+            for leg, payload in frames:
+                self._guarded(room, leg.send_frame, payload, tick_s)
         for room in self._rooms.values():
             if room.videos.legs:
                 self._guarded(room, room.videos.tick, now_s)
@@ -401,22 +406,24 @@ class MediaWorker:
             for room in list(self._rooms.values()):
                 self._guarded(room, self._look, room, now_s)
 
-    def _clean_voices(self) -> None:
+    def _guarded_voices(self, act: Callable[..., _Result], *arguments: object) -> _Result | None:
         try:
-            self._voices.clean()
+            return act(*arguments)
         except _ROOM_FAULTS as fault:
             self._counts["voice_faults"] += 1
             if self._counts["voice_faults"] == 1:
                 log.error("voices.fault", fault=repr(fault), exc_info=fault)
+            return None
 
-    def _guarded(self, room: _Room, act: Callable[..., None], *arguments: object) -> None:
+    def _guarded(self, room: _Room, act: Callable[..., _Result], *arguments: object) -> _Result | None:
         try:
-            act(*arguments)
+            return act(*arguments)
         except _ROOM_FAULTS as fault:
             self._counts["room_faults"] += 1
             room.faults += 1
             if room.faults == 1:  # a fault of every tick must not also fill the log and the processor with tracebacks
                 log.error("room.fault", room_id=room.bridge.room_id, fault=repr(fault), exc_info=fault)
+            return None
 
     def _look(self, room: _Room, now_s: float) -> None:
         """RTCP when due; the quality sample each second."""

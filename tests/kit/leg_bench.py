@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from media import rtp
 from media.bridge import Bridge
-from media.codec import make_decoder, make_encoder
+from media.codec import OpusSettings, make_decoder, make_encoder
 from media.leg import COUNTERS, Agreement, EventFormat, Leg
 from media.reports import Reports
 from media.sender import RtpSender
@@ -24,10 +24,12 @@ def bench_bridge(*, most_legs: int = 50) -> Bridge:
 
 def tick(bridge: Bridge, at_s: float) -> None:
     """One whole tick of a room."""
-    bridge.collect(at_s)
+    bridge.collect()
+    bridge.voices.pull(at_s)
     bridge.voices.clean()
     bridge.voices.mix()
-    bridge.hand_out(at_s)
+    for leg, payload in bridge.voices.encode([bridge.hand_out(at_s)])[0]:
+        leg.send_frame(payload, at_s)
 
 
 class KeepingTransport:
@@ -76,6 +78,7 @@ class BenchLeg:
             RtpSender(ssrc or sum(leg_id.encode()), 1_000, 80_000, self.codec.clock_rate),
             Reports("bench", unix_offset_s=0.0, interval_s=2.5, first_s=0.0),
             self.counters,
+            opus=OpusSettings(dtx=True),
             on_digit=self.digits.append,
             on_change=self._codec_changed,
         )
@@ -91,7 +94,9 @@ class BenchLeg:
         self.codec_changes += 1
 
     def agree(self, codec: str, event: EventFormat | None = EVENT) -> None:
-        spoken = KNOWN_CODECS[codec]
+        self.agree_on(KNOWN_CODECS[codec], event)
+
+    def agree_on(self, spoken: AudioCodec, event: EventFormat | None = EVENT) -> None:
         codecs = {known.payload_type: known for known in KNOWN_CODECS.values()}
         events_in = {event.payload_type: event.clock_rate_hz} if event is not None else {}
         self.leg.agree(Agreement(spoken, codecs, event, events_in))

@@ -44,7 +44,7 @@ def test_a_tone_keeps_its_level_and_pitch(codec: AudioCodec, rate_hz: int) -> No
     y = through(codec, x, rate_hz)
     assert len(y) == len(x) and y.dtype == np.float32
     half = len(x) // 2
-    assert abs(20 * np.log10(y[half:].std() / x[half:].std())) < 0.2
+    assert abs(20 * np.log10(y[half:].std() / x[half:].std())) < 0.3
     spectrum = np.abs(np.fft.rfft(y[half:] * np.hanning(half)))
     assert abs(int(np.argmax(spectrum)) * rate_hz / half - 440) <= 2
     around = spectrum.copy()
