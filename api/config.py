@@ -350,6 +350,15 @@ class SecuritySection(_Section):
         return self
 
 
+class ConsultationsSection(_Section):
+    """Video consultations, joined by a link."""
+
+    link_lifetime_s: Annotated[float, Field(ge=60, le=7 * 86_400)] = 7_200.0
+    """How long a link lets people in; who is in may stay."""
+    most_people: Annotated[int, Field(ge=2, le=50)] = 8
+    """In one consultation."""
+
+
 class LogSection(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
@@ -365,6 +374,7 @@ class Settings(_Section):
     dialing: DialingSection = DialingSection()
     demo: DemoSection = DemoSection()
     security: SecuritySection = SecuritySection()
+    consultations: ConsultationsSection = ConsultationsSection()
     log: LogSection = LogSection()
 
     @classmethod

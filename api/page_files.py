@@ -40,9 +40,9 @@ class PageFiles:
     def get(self, path: str) -> PageFile | None:
         return self._files.get(path)
 
-    def index(self, nonce: str) -> str:
-        """The softphone page. ``nonce`` allows its import map, and nothing else inline."""
-        page = self._files["index.html"].body.decode()
+    def page(self, path: str, nonce: str) -> str:
+        """A page's HTML. ``nonce`` allows its import map, and nothing else inline."""
+        page = self._files[path].body.decode()
         return page.replace("{{static}}", self.prefix).replace("{{nonce}}", nonce)
 
 

@@ -36,9 +36,10 @@ _FIXED_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "microphone=(self), speaker-selection=(self), camera=(), geolocation=(), display-capture=()",
     "X-Frame-Options": "DENY",
 }
+_DEVICES = "microphone=(self), speaker-selection=(self), camera=(), geolocation=(), display-capture=()"
+_CONSULTATION_DEVICES = "microphone=(self), speaker-selection=(self), camera=(self), geolocation=(), display-capture=(self)"
 _NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -79,6 +80,7 @@ class Routes:
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self._index)
+        app.router.add_get("/consultation", self._consultation)
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
         app.router.add_post("/api/sign-in", self._sign_in)
         app.router.add_get("/api/health/live", self._live)
@@ -86,14 +88,22 @@ class Routes:
         app.router.add_get("/metrics", self._read_metrics)
 
     async def _index(self, request: web.Request) -> web.Response:
+        return self._page("index.html", request)
+
+    async def _consultation(self, request: web.Request) -> web.Response:
+        response = self._page("consultation/index.html", request)
+        response.headers["Permissions-Policy"] = _CONSULTATION_DEVICES
+        return response
+
+    def _page(self, path: str, request: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)
         headers = {"Content-Security-Policy": _page_policy(nonce, request.host, self._network.https), "Cache-Control": "no-store"}
-        return web.Response(text=self._pages.index(nonce), content_type="text/html", charset="utf-8", headers=headers)
+        return web.Response(text=self._pages.page(path, nonce), content_type="text/html", charset="utf-8", headers=headers)
 
     async def _static(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         file = self._pages.get(path)
-        if file is None or path == "index.html":
+        if file is None or path.endswith(".html"):
             raise web.HTTPNotFound
         current = request.match_info["hash"] == self._pages.hash
         # A page of before an update still finds its files, but must not keep today's under yesterday's address.
@@ -148,6 +158,7 @@ def make_app(
     async def secure(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(_FIXED_HEADERS)
         response.headers.setdefault("Content-Security-Policy", _NO_PAGE)
+        response.headers.setdefault("Permissions-Policy", _DEVICES)
         response.headers.pop(hdrs.SERVER, None)
         if who.https:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"

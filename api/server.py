@@ -17,6 +17,8 @@ from aiohttp import web
 from api.accounts import Accounts
 from api.browser_legs import BrowserLegs
 from api.config import Settings
+from api.consultation_routes import ConsultationRoutes
+from api.consultations import Consultations
 from api.exchange import Exchange
 from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
@@ -42,6 +44,7 @@ from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.trunk import Trunk, TrunkEvent
 from rooms.switchboard import CallPolicy, Switchboard
+from signaling.consultations import Invitations
 from signaling.hub import Hub
 from signaling.tokens import TokenIssuer
 
@@ -95,8 +98,14 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
 
         switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s, recording=settings.recording_policy()))
         trunks: dict[str, Trunk] = {}
+
         # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
-        worker = await _media_plane(stack, settings, metrics, lambda event: exchange.on_media_event(event))
+        def on_media_event(event: AnyMediaEvent) -> None:
+            if not consultations.on_media_event(event):
+                exchange.on_media_event(event)
+
+        worker = await _media_plane(stack, settings, metrics, on_media_event)
+        consultations = Consultations(worker, most_people=settings.consultations.most_people)
 
         def on_trunk_event(event: TrunkEvent) -> None:
             exchange.on_trunk_event(event)
@@ -167,6 +176,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         hub.attach(app)
         if shelf is not None:
             RecordingRoutes(shelf, tokens.verify).add_to(app)
+        _consultation_routes(settings, consultations, tokens, network).add_to(app)
         url = await _serve(stack, app, settings)
         await stack.enter_async_context(hub)
         try:
@@ -175,6 +185,17 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         finally:
             # Pages hear how their calls end before their connections do.
             await exchange.stop()
+
+
+def _consultation_routes(settings: Settings, consultations: Consultations, tokens: TokenIssuer, network: Neighbours) -> ConsultationRoutes:
+    invitations = Invitations(
+        settings.token_secret(),
+        previous=[secret.get_secret_value() for secret in settings.security.previous_secrets],
+        lifetime_s=settings.consultations.link_lifetime_s,
+    )
+    return ConsultationRoutes(
+        consultations, invitations, verify=tokens.verify, address_of=network.address_of, limits=settings.hub().address
+    )
 
 
 async def _demo_agent(store: Store, accounts: Accounts) -> str:

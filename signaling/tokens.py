@@ -63,8 +63,8 @@ class TokenIssuer:
         for candidate in (secret, *previous):
             if len(candidate.encode()) < SHORTEST_SECRET_BYTES:
                 raise ValueError(f"a token secret needs at least {SHORTEST_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`")
-        self._kid = _key_id(secret)
-        self._keys = {_key_id(candidate): candidate for candidate in (*previous, secret)}
+        self._kid = key_id(secret)
+        self._keys = {key_id(candidate): candidate for candidate in (*previous, secret)}
         self._lifetime_s = lifetime_s
         self._session_s = session_s
         self._clock = clock
@@ -149,6 +149,6 @@ def _forged() -> Refusal:
     return Refusal("token_invalid", "This session is not one of this server's: please sign in again.")
 
 
-def _key_id(secret: str) -> str:
+def key_id(secret: str) -> str:
     """A name for a secret that tells nothing about it."""
     return hashlib.sha256(b"centralita kid:" + secret.encode()).hexdigest()[:12]

@@ -169,10 +169,11 @@ def answer_attributes(line: VideoLine, sources: SlotSources, cname: str) -> list
         out.append(f"a=simulcast:recv {';'.join(line.layers)}")
     if line.direction.receives:
         out.append(f"a=msid:{cname} {line.mid}")
-        if any(each.repair is not None for each in line.formats):
+        repaired = any(each.repair is not None for each in line.formats)
+        if repaired:
             out.append(f"a=ssrc-group:FID {sources.ssrc} {sources.repair}")
-            out.append(f"a=ssrc:{sources.repair} cname:{cname}")
-        out.append(f"a=ssrc:{sources.ssrc} cname:{cname}")
+        # Browsers take the first that is described for the picture.
+        out += [f"a=ssrc:{ssrc} cname:{cname}" for ssrc in (sources if repaired else sources[:1])]
     return out
 
 

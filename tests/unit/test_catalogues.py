@@ -37,9 +37,11 @@ def test_no_text_is_empty_and_no_id_twice(language: str) -> None:
     assert all(text.strip() for text in CATALOGUES[language].values())
 
 
+FAMILIAR = re.compile(r"\b(tú|tu|tus|tuyo|vos|puedes|tienes|haz|prueba de nuevo|inténtalo|cuelga|revisa)\b", re.IGNORECASE)
+
+
 def test_spanish_says_usted() -> None:
-    familiar = re.compile(r"\b(tú|tu|tus|tuyo|vos|puedes|tienes|haz|prueba de nuevo|inténtalo|cuelga|revisa)\b", re.IGNORECASE)
-    assert {key: text for key, text in CATALOGUES["es"].items() if familiar.search(text)} == {}
+    assert {key: text for key, text in CATALOGUES["es"].items() if FAMILIAR.search(text)} == {}
 
 
 def whole_ids() -> set[str]:
@@ -165,6 +167,8 @@ NOT_FOR_PAGES = {
     *("bad_gain", "bad_socket", "digits_full", "leg_exists", "no_events", "no_socket", "room_exists", "room_full"),
     *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call", "forbidden_address"),
     *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
+    # Said to the consultation page, which has a catalogue of its own.
+    *("link_invalid", "link_expired", "consultation_full"),
     # Answered to what no page asks yet.
     *("not_recorded", "forbidden", "not_opus", "recording_damaged", "recording_erased", "recording_running", "recording_too_long"),
     # Answered by HTTP to what is no page of ours.
@@ -189,6 +193,40 @@ def test_the_codes_are_found() -> None:
 
 def test_every_refusal_that_reaches_a_page_is_worded() -> None:
     assert {code for code in refusal_codes() - NOT_FOR_PAGES if f"error.{code}" not in CATALOGUES["en"]} == set()
+
+
+# --- the consultation page, which loads nothing of the softphone's ------------------------------------------------------------------
+
+CONSULTATION = PAGES / "consultation"
+CONSULTATION_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((CONSULTATION / "text").glob("*.json"))}
+
+
+def test_the_consultation_speaks_both_languages() -> None:
+    assert set(CONSULTATION_TEXTS) == {"en", "es"}
+    english, spanish = CONSULTATION_TEXTS["en"], CONSULTATION_TEXTS["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert all(text.strip() for texts in CONSULTATION_TEXTS.values() for text in texts.values())
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+
+
+def test_the_consultation_asks_for_every_text_and_for_no_other() -> None:
+    page = (CONSULTATION / "index.html").read_text()
+    source = page + "".join(path.read_text() for path in CONSULTATION.glob("*.js"))
+    asked = set(re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source))
+    whole = {one or other for one, other in asked} | set(re.findall(r"'(devices\.\w+)'", source))
+    texts = CONSULTATION_TEXTS["en"]
+    assert whole <= set(texts)
+    assert {key for key in texts if key not in whole and not key.startswith("error.")} == set()
+    assert {f"error.{code}" for code in ("link_invalid", "link_expired", "consultation_full", "consultation_lost", "stopping")} <= set(
+        texts
+    )
+
+
+def test_the_consultation_says_nothing_by_itself_and_needs_no_looser_policy() -> None:
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (CONSULTATION / "index.html").read_text(), flags=re.DOTALL)
+    assert spoken_by(page) == ["Centralita", "Centralita"]
+    for path in [CONSULTATION / "index.html", *CONSULTATION.glob("*.js")]:
+        assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
 
 
 @pytest.mark.parametrize("direction", ["in", "out"])
