@@ -1,0 +1,155 @@
+"""One server under load: rooms are added, then a window is measured; and the rows that tell of it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Self
+
+from benchmarks.load import process
+from benchmarks.load.loop import Counts, Endpoint, Loop, Payloads, percentile_s
+from benchmarks.load.servers import LOAD_CORE, Server, Side
+from benchmarks.load.voices import Quality, quality
+from benchmarks.report import Row
+from media.codec import Samples
+from rooms.audio import AudioCodec
+
+FULL = 0.9
+_AT_ONCE = 16
+PACKETS_PER_S = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """A stream that is kept and scored: its index, what it speaks, and the loops of those it is to hear."""
+
+    index: int
+    codec: AudioCodec
+    loops: tuple[Samples, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One window. ``cpu_s``, ``load_cpu_s``: processor time of the server and of the generator's loop. Bytes are the server's."""
+
+    legs: int
+    seconds: float
+    cpu_s: float
+    load_cpu_s: float
+    bytes_before: int
+    bytes_empty: int
+    bytes_after: int
+    counts: Counts
+
+    @property
+    def utilisation(self) -> float:
+        """Cores that the server kept busy."""
+        return self.cpu_s / self.seconds
+
+    @property
+    def packet_us(self) -> float:
+        """Processor time per packet that came in, its way out included."""
+        return 1e6 * self.cpu_s / max(1, self.counts.sent)
+
+    @property
+    def legs_per_core(self) -> float:
+        """At ``FULL`` load, each leg speaking as these did."""
+        return FULL * self.legs / self.utilisation
+
+    @property
+    def bytes_per_leg(self) -> float:
+        return (self.bytes_before - self.bytes_empty) / self.legs
+
+    def delay_ms(self, percent: float) -> float:
+        return 1000 * percentile_s(self.counts.delays, percent)
+
+
+class Bench:
+    """``async with Bench(server, most)``: the server and the loop run until the end. ``add`` and ``measure`` as often as wanted."""
+
+    def __init__(self, server: Server, most_legs: int) -> None:
+        self.server = server
+        self.loop = Loop(most_legs)
+        self.listened: list[Listened] = []
+        self._stack = AsyncExitStack()
+        self._bytes_empty = 0
+
+    async def __aenter__(self) -> Self:
+        process.pin(os.getpid(), LOAD_CORE)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.server)  # type: ignore[arg-type]
+            self._bytes_empty = process.sums(self.server.pids)[1]
+            stack.push_async_callback(self._part)
+            stack.enter_context(self.loop)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+    async def _part(self) -> None:
+        """The loop has stopped: say goodbye for everybody."""
+        await asyncio.gather(*(endpoint.close() for endpoint in self.loop.endpoints if endpoint.close is not None))
+        for endpoint in self.loop.endpoints:
+            endpoint.sock.close()
+
+    async def add(
+        self,
+        rooms: int,
+        sides: Sequence[Side],
+        voices: Sequence[Sequence[tuple[Payloads, Samples]]],
+        *,
+        forwarded: bool,
+        listen_to: Sequence[int] = (),
+        listen_s: float = 0.0,
+        silent: Sequence[int] = (),
+    ) -> None:
+        """So many rooms more, each of these sides. ``voices``: for each side the speakers to choose from, room by room.
+
+        ``forwarded``: in rooms of two each must hear the other's packets as they were sent. In the rooms of numbers ``listen_to`` every
+        side is kept for its score; ``silent``: sides that say nothing worth hearing.
+        """
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def opened() -> list[Endpoint]:
+            async with gate:
+                return await self.server.room(sides)
+
+        for number, endpoints in enumerate(await asyncio.gather(*(opened() for _ in range(rooms)))):
+            chosen = [choice[(number + 2 * side) % len(choice)] for side, choice in enumerate(voices)]
+            first, listening = len(self.loop), number in listen_to
+            pairs = [1, 0] if len(sides) == 2 else [0]
+            speakers = pairs if forwarded else [None] * len(sides)
+            self.loop.add(endpoints, [voice for voice, _ in chosen], speakers=speakers, listen_s=listen_s if listening else 0.0)
+            for side in range(len(sides)) if listening else ():
+                others = range(len(sides)) if len(sides) == 1 else [other for other in range(len(sides)) if other != side]
+                loops = tuple(chosen[other][1] for other in others if other not in silent)
+                if loops:
+                    self.listened.append(Listened(first + side, sides[side].codec, loops))
+
+    async def measure(self, seconds: float, *, warm_s: float) -> Measured:
+        await asyncio.sleep(warm_s)
+        await self.loop.open_window()
+        begun_s, (cpu_s, memory) = time.monotonic(), process.sums(self.server.pids)
+        load_cpu_s = process.thread_cpu_s(self.loop.thread_id)
+        await asyncio.sleep(seconds)
+        ended_s, (cpu_after_s, memory_after) = time.monotonic(), process.sums(self.server.pids)
+        load_after_s = process.thread_cpu_s(self.loop.thread_id)
+        await self.loop.close_window()
+        return Measured(
+            legs=len(self.loop),
+            seconds=ended_s - begun_s,
+            cpu_s=cpu_after_s - cpu_s,
+            load_cpu_s=load_after_s - load_cpu_s,
+            bytes_before=memory,
+            bytes_empty=self._bytes_empty,
+            bytes_after=memory_after,
+            counts=self.loop.counts(),
+        )
+
+    def quality(self, measured: Measured, codec: AudioCodec, band: str) -> Quality:
+        """Of what the listeners of this codec heard."""
+        tapes = measured.counts.tapes
+        return quality([(tapes[one.index], one.loops) for one in self.listened if one.codec == codec], codec, band)

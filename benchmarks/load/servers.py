@@ -1,0 +1,132 @@
+"""What carries the load: ``Ours`` is a pool of media workers as the server runs it; a peer has the same three members."""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from benchmarks.load import process
+from benchmarks.load.browser import Browser
+from benchmarks.load.loop import Endpoint
+from benchmarks.report import CannotRun
+from media import messages as msg
+from media.dtls import Certificate
+from media.pool import WorkerPool
+from media.settings import MediaSettings
+from media.voice_care import VoiceSettings
+from rooms.audio import AudioCodec, RtpEndpoint
+
+HOST = "127.0.0.1"
+SERVER_CORE, LOAD_CORE = 0, 1
+_COMMAND = (sys.executable, "-m", "api.media_process", "error", "json", "classical")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One far end: ``browser`` (ICE, DTLS-SRTP) or ``phone`` (plain RTP), and what it speaks."""
+
+    kind: str
+    codec: AudioCodec
+
+
+class Server(Protocol):
+    """Used as ``async with``; its processes are pinned to ``SERVER_CORE``."""
+
+    name: str
+
+    @property
+    def pids(self) -> Sequence[int]: ...
+
+    async def room(self, sides: Sequence[Side]) -> list[Endpoint]:
+        """Open a room in which these hear one another, and connect all of them. Raises CannotRun for sides it does not serve."""
+        ...
+
+
+def bound_socket(host: str = HOST) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((host, 0))
+    sock.setblocking(False)
+    return sock
+
+
+def wired(settings: MediaSettings, wire: str) -> MediaSettings:
+    """With the packet path that was asked for. Raises CannotRun where there is only one."""
+    if "wire" in MediaSettings.__dataclass_fields__:
+        return replace(settings, **{"wire": wire})  # type: ignore[arg-type]
+    if wire != "python":
+        raise CannotRun(f"--wire {wire}: this version has the Python packet path only")
+    return settings
+
+
+class Ours:
+    """``voice``: untouched unless the cost of cleaning voices is what is to be measured."""
+
+    name = "ours"
+
+    def __init__(self, *, wire: str = "python", workers: int = 1, voice: VoiceSettings | None = None, legs_per_room: int = 50) -> None:
+        settings = MediaSettings(
+            voice=voice or VoiceSettings.untouched(), most_legs=4_096, most_peers=4_096, most_rooms=4_096, most_legs_per_room=legs_per_room
+        )
+        self._pool = WorkerPool(wired(settings, wire), self._told, workers=workers, command=_COMMAND)
+        self._certificate = Certificate.create()
+        self._rooms = 0
+        self.samples: list[msg.LegSample] = []
+        """What the workers told of their legs, once a second each."""
+
+    async def __aenter__(self) -> Self:
+        await self._pool.__aenter__()
+        for number, pid in enumerate(self.pids):
+            process.pin(pid, (SERVER_CORE + number) % (os.cpu_count() or 1))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._pool.__aexit__()
+
+    def _told(self, event: msg.AnyMediaEvent) -> None:
+        if isinstance(event, msg.QualitySampled):
+            self.samples += event.legs
+
+    @property
+    def pids(self) -> Sequence[int]:
+        return [pid for pid, _ in self._pool.processes]
+
+    @property
+    def tick_late_ms_p99(self) -> float:
+        return self._pool.gauges.get("tick_late_ms_p99", 0.0)
+
+    async def room(self, sides: Sequence[Side]) -> list[Endpoint]:
+        room_id = f"room{self._rooms}"
+        self._rooms += 1
+        await self._pool.perform(msg.OpenRoom(room_id=room_id))
+        return [await self._leg(room_id, f"{room_id}-{number}", side) for number, side in enumerate(sides)]
+
+    async def _leg(self, room_id: str, leg_id: str, side: Side) -> Endpoint:
+        if side.kind == "phone":
+            return await self._phone(room_id, leg_id, side.codec)
+        await self._pool.perform(msg.OpenPeerLeg(leg_id=leg_id, room_id=room_id))
+        await self._pool.perform(msg.JoinBridge(room_id=room_id, leg_id=leg_id))
+
+        async def negotiate(offer: str) -> str:
+            command = msg.OfferPeer(leg_id=leg_id, peer_id="load", sdp=offer, codecs=(side.codec.name,))
+            answered = await self._pool.perform(command)
+            assert isinstance(answered, msg.PeerAnswered)
+            return answered.sdp
+
+        return await Browser(side.codec, self._certificate, HOST).connect(negotiate)
+
+    async def _phone(self, room_id: str, leg_id: str, codec: AudioCodec) -> Endpoint:
+        phone, theirs = bound_socket(), bound_socket()
+        opened = await self._pool.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=room_id), theirs)
+        assert isinstance(opened, msg.RtpOpened)
+        remote = RtpEndpoint(HOST, phone.getsockname()[1], (codec,))
+        await self._pool.perform(msg.ConnectRtpLeg(leg_id=leg_id, remote=remote))
+        await self._pool.perform(msg.JoinBridge(room_id=room_id, leg_id=leg_id))
+        phone.connect((opened.host, opened.port))
+        return Endpoint(phone, codec.payload_type, ssrc=secrets.randbits(31) + 1)
