@@ -1,5 +1,5 @@
 """``python -m benchmarks NAME [--json] [--data DIR] [--peer NAME ...] [--quick] [--only PART,...]
-[--plots DIR] [--samples DIR]``: run one benchmark of this folder.
+[--plots DIR] [--samples DIR] [--wire python|c] [--minutes N]``: run one benchmark of this folder.
 
 A benchmark is a module with ``run(options) -> list[Row]``. Its exit status is 1 when a goal was missed.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import benchmarks
 from benchmarks.report import CannotRun, Options, Row, as_json, as_table
 
-_PARTS = {"__main__", "report", "speech", "relay", "phones", "metrics", "scenes", "ours", "pictures", "peers", "quality"}
+_PARTS = {"__main__", "report", "speech", "relay", "phones", "metrics", "scenes", "ours", "pictures", "peers", "quality", "load"}
 
 
 def names() -> list[str]:
@@ -30,13 +30,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default="", help="these parts of the benchmark, separated by commas")
     parser.add_argument("--plots", type=Path, help="folder to draw pictures into")
     parser.add_argument("--samples", type=Path, help="folder to write listening samples into")
+    parser.add_argument("--wire", choices=("python", "c"), default="", help="the packet path of our media workers")
+    parser.add_argument("--minutes", type=float, default=0.0, help="measure for so long, where a benchmark can")
     chosen = parser.parse_args(arguments)
     if chosen.data is not None and not chosen.data.is_dir():
         parser.error(f"--data: {chosen.data} is no folder")
     run = importlib.import_module(f"benchmarks.{chosen.name}").run
     only = tuple(filter(None, chosen.only.split(",")))
+    options = Options(
+        chosen.data, chosen.quick, tuple(chosen.peer), only, chosen.plots, chosen.samples, wire=chosen.wire, minutes=chosen.minutes
+    )
     try:
-        rows: list[Row] = run(Options(chosen.data, chosen.quick, tuple(chosen.peer), only, chosen.plots, chosen.samples))
+        rows: list[Row] = run(options)
     except CannotRun as error:
         parser.error(str(error))
     print(as_table(chosen.name, rows))

@@ -18,7 +18,8 @@ class CannotRun(Exception):
 @dataclass(frozen=True, slots=True)
 class Options:
     """The command line's wishes: ``data`` a folder of recordings in place of the shipped speech, ``quick`` only proves that it runs,
-    ``only`` these parts of the benchmark, ``plots`` and ``samples`` folders for pictures and listening samples."""
+    ``only`` these parts of the benchmark, ``plots`` and ``samples`` folders for pictures and listening samples. ``wire``: the packet path
+    of our workers, "" the one they would take; ``minutes``: that long in place of seconds."""
 
     data: Path | None = None
     quick: bool = False
@@ -26,6 +27,8 @@ class Options:
     only: tuple[str, ...] = ()
     plots: Path | None = None
     samples: Path | None = None
+    wire: str = ""
+    minutes: float = 0.0
 
 
 def as_json(benchmark: str, rows: list[Row]) -> str:

@@ -1,9 +1,9 @@
-"""One server under load: rooms are added, then a window is measured; and the rows that tell of it."""
+"""One server under load: rooms are added, then a window is measured."""
 
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
@@ -12,11 +12,13 @@ from benchmarks.load import process
 from benchmarks.load.loop import Counts, Endpoint, Loop, Payloads, percentile_s
 from benchmarks.load.servers import LOAD_CORE, Server, Side
 from benchmarks.load.voices import Quality, quality
-from benchmarks.report import Row
 from media.codec import Samples
 from rooms.audio import AudioCodec
 
 FULL = 0.9
+_SATURATED, _AIMED_AT = 0.97, 0.8
+_LOST_MOST = 0.001
+_CLIMBS = 4
 _AT_ONCE = 16
 PACKETS_PER_S = 50
 
@@ -49,9 +51,9 @@ class Measured:
         return self.cpu_s / self.seconds
 
     @property
-    def packet_us(self) -> float:
-        """Processor time per packet that came in, its way out included."""
-        return 1e6 * self.cpu_s / max(1, self.counts.sent)
+    def frame_us(self) -> float:
+        """Processor time per leg and 20 ms: one packet in and one out, unless somebody pauses."""
+        return 1e6 * self.utilisation / (PACKETS_PER_S * self.legs)
 
     @property
     def legs_per_core(self) -> float:
@@ -64,6 +66,11 @@ class Measured:
 
     def delay_ms(self, percent: float) -> float:
         return 1000 * percentile_s(self.counts.delays, percent)
+
+    @property
+    def whole(self) -> bool:
+        """The server kept up with what was asked of it."""
+        return self.utilisation < _SATURATED and self.counts.lost <= self.counts.sent * _LOST_MOST
 
 
 class Bench:
@@ -153,3 +160,24 @@ class Bench:
         """Of what the listeners of this codec heard."""
         tapes = measured.counts.tapes
         return quality([(tapes[one.index], one.loops) for one in self.listened if one.codec == codec], codec, band)
+
+
+async def climb(
+    bench: Bench, grow: Callable[[int], Awaitable[None]], *, first: int, most: int, seconds: float, warm_s: float
+) -> tuple[int, Measured]:
+    """Rooms are added, from ``first``, until the server is about as busy as it should ever be, or ``most`` are there.
+
+    ``grow(rooms)`` adds so many. Returns the last step at which nothing was lost, and what was measured there.
+    """
+    await grow(first)
+    rooms, measured = first, await bench.measure(seconds, warm_s=warm_s)
+    for _ in range(_CLIMBS):
+        wanted = min(most, int(rooms * _AIMED_AT / max(0.01, measured.utilisation)))
+        if not measured.whole or wanted < rooms * 1.15:
+            break
+        await grow(wanted - rooms)
+        higher = await bench.measure(seconds, warm_s=warm_s)
+        if not higher.whole:
+            break
+        rooms, measured = wanted, higher
+    return rooms, measured

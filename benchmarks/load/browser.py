@@ -84,9 +84,9 @@ class Browser:
             await self._dtls.shake_hands(_HANDSHAKE_WITHIN_S)
         finally:
             loop.remove_reader(self._sock.fileno())
-        unprotect, _, protect, _ = self._dtls.sessions()
-        sessions = (getattr(protect, "__self__"), getattr(unprotect, "__self__"))  # noqa: B009
-        return Endpoint(self._sock, self._codec.payload_type, *sessions, answer=self.answer, ssrc=self._ssrc, close=self._dtls.close)
+        sessions = self._dtls.sessions()
+        sent, received = sessions.sent, sessions.received
+        return Endpoint(self._sock, self._codec.payload_type, sent, received, self.answer, self._ssrc, self._dtls.close)
 
     async def _check(self) -> None:
         """Until the server answers."""

@@ -93,7 +93,7 @@ class Janus:
             raise CannotRun("Janus is given browsers")
 
         async def negotiate(offer: str) -> str:
-            told = await self._session.ask(handle, body, {"type": "offer", "sdp": offer}, wants_answer=True)
+            told = await self._session.ask(handle, body, offer)
             return str(told["jsep"]["sdp"])
 
         return await Browser(side.codec, self._certificate, outer_address()).connect(negotiate)
@@ -127,14 +127,14 @@ class _Session:
     async def attach(self, plugin: str) -> int:
         return int((await self._post("", {"janus": "attach", "plugin": f"janus.plugin.{plugin}"}))["data"]["id"])
 
-    async def ask(self, handle: int, body: dict[str, Any], jsep: dict[str, str] | None = None, *, wants_answer: bool = False) -> dict[str, Any]:
-        """Its answer, or with ``wants_answer`` the event that brings the answering SDP. Raises CannotRun with its own words."""
+    async def ask(self, handle: int, body: dict[str, Any], offer: str = "") -> dict[str, Any]:
+        """Its answer, or where something is offered the event that brings the answering SDP. Raises CannotRun with its own words."""
         message: dict[str, Any] = {"janus": "message", "body": body, "transaction": secrets.token_hex(8)}
-        if jsep is not None:
-            message["jsep"] = jsep
+        if offer:
+            message["jsep"] = {"type": "offer", "sdp": offer}
         event = self._waiting[message["transaction"]] = asyncio.get_running_loop().create_future()
         told = await self._post(f"/{handle}", message)
-        if wants_answer:
+        if offer:
             told = await asyncio.wait_for(event, _ANSWERS_WITHIN_S)
             if "jsep" not in told:
                 raise CannotRun(f"Janus answered without SDP: {told}")

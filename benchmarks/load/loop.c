@@ -264,7 +264,7 @@ int load_run(struct load *l) {
                 struct timespec pause = {0, (long)(1e9 * wait_s)};
                 nanosleep(&pause, 0);
             }
-            for (; turn < count && TICK_S * turn / count < part_s + PART_S / 2; turn++) {
+            for (; turn < count && TICK_S * turn / count < part_s + PART_S; turn++) {
                 count_in(l->lateness, clock_s() - begin_s - part_s);
                 say(l, &l->streams[turn]);
             }

@@ -81,7 +81,7 @@ class Payloads:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One far end of the server, connected: its socket, its SRTP sessions where it has any, and what ``others`` (STUN) are answered with."""
+    """One far end of the server, connected: its socket, its SRTP sessions where it has any, what STUN and the like is answered with."""
 
     sock: socket.socket
     payload_type: int
@@ -241,7 +241,7 @@ class Loop(AbstractContextManager["Loop"]):
     async def _wish(self, wish: int) -> None:
         self._load.wish = wish
         async with asyncio.timeout(10):
-            while self._load.state != wish:
+            while self._load.state != wish:  # noqa: ASYNC110 - it is a thread that waits for nobody
                 await asyncio.sleep(0.002)
 
     def counts(self) -> Counts:

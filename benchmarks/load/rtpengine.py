@@ -73,7 +73,8 @@ class Rtpengine:
         here, there = (side.codec for side in sides)
         codecs = {} if here == there else {"codec": {"mask": [here.name], "transcode": [there.name.upper()]}}
         offer = _sdp(browser.getsockname()[1], here, "RTP/SAVP", ours)
-        offered = await self._control.ask({"command": "offer", **call, "sdp": offer, "transport-protocol": "RTP/AVP", "ICE": "remove", **codecs})
+        wishes = {"transport-protocol": "RTP/AVP", "ICE": "remove", **codecs}
+        offered = await self._control.ask({"command": "offer", **call, "sdp": offer, **wishes})
         answer = _sdp(phone.getsockname()[1], there, "RTP/AVP", None)
         answered = await self._control.ask({"command": "answer", **call, "to-tag": "phone", "sdp": answer, "ICE": "remove"})
         phone.connect((HOST, _port(offered)))

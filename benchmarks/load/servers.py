@@ -1,6 +1,5 @@
 """What carries the load: ``Ours`` is a pool of media workers as the server runs it; a peer has the same three members."""
 
-import asyncio
 import os
 import secrets
 import socket
@@ -9,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
-
-import numpy as np
 
 from benchmarks.load import process
 from benchmarks.load.browser import Browser
@@ -57,10 +54,10 @@ def bound_socket(host: str = HOST) -> socket.socket:
 
 
 def wired(settings: MediaSettings, wire: str) -> MediaSettings:
-    """With the packet path that was asked for. Raises CannotRun where there is only one."""
-    if "wire" in MediaSettings.__dataclass_fields__:
+    """With the packet path that was asked for, "" the usual one. Raises CannotRun where there is only one."""
+    if wire and "wire" in MediaSettings.__dataclass_fields__:
         return replace(settings, **{"wire": wire})  # type: ignore[arg-type]
-    if wire != "python":
+    if wire == "c":
         raise CannotRun(f"--wire {wire}: this version has the Python packet path only")
     return settings
 
@@ -70,7 +67,7 @@ class Ours:
 
     name = "ours"
 
-    def __init__(self, *, wire: str = "python", workers: int = 1, voice: VoiceSettings | None = None, legs_per_room: int = 50) -> None:
+    def __init__(self, *, wire: str = "", workers: int = 1, voice: VoiceSettings | None = None, legs_per_room: int = 50) -> None:
         settings = MediaSettings(
             voice=voice or VoiceSettings.untouched(), most_legs=4_096, most_peers=4_096, most_rooms=4_096, most_legs_per_room=legs_per_room
         )

@@ -70,7 +70,7 @@ async def _serve() -> None:
         connection = RTCPeerConnection()
         connections.append(connection)
 
-        @connection.on("track")  # type: ignore[untyped-decorator]
+        @connection.on("track")
         def echo(track: MediaStreamTrack, connection: RTCPeerConnection = connection) -> None:
             connection.addTrack(relay.subscribe(track))
 

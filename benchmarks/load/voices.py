@@ -56,6 +56,14 @@ def canned(codec: AudioCodec, samples: Samples, *, dtx: bool = False) -> Payload
     return Payloads(codec.name, codec.payload_type, codec.clock_rate, tuple(twice[len(twice) // 2 :]))
 
 
+Spoken = list[tuple[Payloads, Samples]]
+"""For each speaker the packets of a loop, and the loop."""
+
+
+def spoken(codec: AudioCodec, folder: Path | None) -> Spoken:
+    return [(canned(codec, one.samples), one.samples) for one in speakers(folder)]
+
+
 def heard(tape: _Tape, codec: AudioCodec) -> Samples:
     """A stream decoded at 16 kHz: each packet at its timestamp's place, silence where there was none."""
     decoder, place = make_decoder(codec, rate_hz=RATE_HZ), rtp.Unwrapper(32)
@@ -90,7 +98,7 @@ def quality(tapes: Sequence[tuple[_Tape, Sequence[Samples]]], codec: AudioCodec,
             scores.append(1.0)
             continue
         sound = sound[:length]
-        wanted = np.sum([turned(loop, sound) for loop in loops], axis=0, dtype=np.float32)
+        wanted = np.stack([turned(loop, sound) for loop in loops]).sum(axis=0)
         scores.append(pesq(wanted, sound))
         try:
             natural.append(plcmos(sound))
