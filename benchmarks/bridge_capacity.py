@@ -31,8 +31,9 @@ async def _measure(options: Options) -> list[Row]:
     found: list[Row] = []
     dear = {"CPU per packet in and out": "<= 8" if options.wire == "c" else "<= 25"}
     whole = {"packets lost": "<= 0", "packets altered, forged, out of order": "<= 0"}
-    if not options.only or "browsers" in options.only:
-        opus = spoken(OPUS, options.data)
+    wanted = options.only or (("calls",) if options.quick else ("browsers", "calls"))
+    if "browsers" in wanted:
+        opus = spoken(OPUS, options)
         ours = await _carried(Ours(wire=options.wire), _BROWSERS, opus, "wb", options)
         others = await peers(
             options,
@@ -42,8 +43,8 @@ async def _measure(options: Options) -> list[Row]:
         share = {"server's share": "<= 0.5"} if options.wire == "c" else {}
         found += rows("browsers in rooms of two, Opus", "legs", ours, others, dear | whole | share)
         found += _memory("browsers in rooms of two, Opus", ours, options)
-    if not options.only or "calls" in options.only:
-        pcma = spoken(PCMA, options.data)
+    if "calls" in wanted:
+        pcma = spoken(PCMA, options)
         ours = await _carried(Ours(wire=options.wire), _CALL, pcma, "nb", options)
         others = await peers(options, rtpengine=lambda: _carried(Rtpengine(), _CALL, pcma, "nb", options))
         if options.wire == "c":
@@ -60,7 +61,7 @@ async def _carried(server: Server, sides: list[Side], voices: Spoken, band: str,
     async with Bench(server, most) as bench:
 
         async def grow(rooms: int) -> None:
-            listening = range(0 if len(bench.loop) else 4)
+            listening = range(0 if len(bench.loop.endpoints) else 4)
             await bench.add(rooms, sides, [voices] * len(sides), forwarded=forwarded, listen_to=listening, listen_s=seconds + 2)
 
         legs = len(sides)

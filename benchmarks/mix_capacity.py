@@ -28,7 +28,7 @@ def run(options: Options) -> list[Row]:
 
 
 async def _measure(options: Options) -> list[Row]:
-    voices = spoken(OPUS, options.data)
+    voices = spoken(OPUS, options)
     nothing = np.zeros(int(LOOP_S * RATE_HZ), np.float32)
     paused = [(canned(OPUS, nothing, dtx=True), nothing)]
     all_talk, one_talks = [voices] * 5, [voices, *[paused] * 4]
@@ -56,7 +56,7 @@ async def _mixed(server: Server, voices: list[Spoken], options: Options) -> Outc
     async with Bench(server, _MOST_PARTICIPANTS) as bench:
 
         async def grow(rooms: int) -> None:
-            listening = range(0 if len(bench.loop) else 2 if not silent else 4)
+            listening = range(0 if len(bench.loop.endpoints) else 2 if not silent else 4)
             await bench.add(rooms, _ROOM, voices, forwarded=False, listen_to=listening, listen_s=seconds + 2, silent=silent)
 
         first, most = (1, 1) if options.quick else (5, _MOST_PARTICIPANTS // 5)

@@ -26,7 +26,7 @@ def run(options: Options) -> list[Row]:
 
 
 async def _measure(options: Options) -> list[Row]:
-    voices = [spoken(OPUS, options.data), spoken(PCMA, options.data)]
+    voices = [spoken(OPUS, options), spoken(PCMA, options)]
     ours = await _carried(Ours(wire=options.wire), voices, options)
     others = await peers(options, rtpengine=lambda: _carried(Rtpengine(), voices, options))
     good = bool(ours.qualities) and min(quality.pesq for quality in ours.qualities.values()) >= _GOOD[0]
@@ -42,7 +42,7 @@ async def _carried(server: Server, voices: list[Spoken], options: Options) -> Ou
     async with Bench(server, 2 * _MOST_CALLS) as bench:
 
         async def grow(rooms: int) -> None:
-            listening = range(0 if len(bench.loop) else len(voices[0]))
+            listening = range(0 if len(bench.loop.endpoints) else len(voices[0]))
             await bench.add(rooms, _CALL, voices, forwarded=False, listen_to=listening, listen_s=seconds + 2)
 
         first, most = (2, 2) if options.quick else (16, _MOST_CALLS)

@@ -15,7 +15,7 @@ from array import array
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.relay import HOST, bound_socket
+from benchmarks.load.servers import HOST, bound_socket
 from benchmarks.report import Options, Row
 from media import messages as msg
 from media import rtp

@@ -120,13 +120,13 @@ class WorkerPool:
 
     @property
     def gauges(self) -> dict[str, float]:
-        """Sums over all workers; of lateness the worst."""
+        """Sums over all workers; of lateness and jitter buffers the worst."""
         found: dict[str, float] = {"workers": len(self._seats), "workers_up": len(self.processes)}
         found["workers_spare"] = self._spare is not None and not self._spare.lost
         for seat in self._seats:
             for name, value in seat.gauges.items():
                 before = found.get(name, 0.0)
-                found[name] = max(before, value) if name.startswith("tick_late") else before + value
+                found[name] = max(before, value) if "_ms_p" in name else before + value
         return found
 
     # -- commands

@@ -138,10 +138,12 @@ class MediaWorker:
 
     @property
     def gauges(self) -> dict[str, float]:
-        """How things are now, by name: rooms, legs, peers; lateness of the latest ticks in ms."""
+        """How things are now, by name: rooms, legs, peers; the jitter buffers' target and lateness of the latest ticks in ms."""
         found: dict[str, float] = {"rooms": len(self._rooms), "legs": len(self._legs), "peers": self._port.peer_count}
         found |= {"voices": len(self._voices), "recordings": self._recordings.running if self._recordings is not None else 0}
         found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
+        targets_ms = sorted(leg.playout.target_ms for leg, _ in self._legs.values() if leg.playout is not None)
+        found |= {"jitter_target_ms_p95": targets_ms[int(0.95 * (len(targets_ms) - 1))] if targets_ms else 0.0}
         found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         return found
 

@@ -3,10 +3,14 @@
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from api.load.streams import percentile_s
 from benchmarks.load.bench import FULL, Measured
 from benchmarks.load.voices import Quality
 from benchmarks.report import CannotRun, Options, Row
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ def _figures(unit: str, outcome: Outcome) -> dict[str, tuple[float, str]]:
         f"{unit} carried": (float(outcome.carried), ""),
         "server's share": (measured.utilisation, "cores"),
         "load generator's share": (measured.load_cpu_s / measured.seconds, "cores"),
+        "load generator late, p99": (1000 * percentile_s(counts.lateness, 99), "ms"),
         "CPU per packet in and out" if outcome.forwarded else "CPU per leg and 20 ms": (measured.frame_us, "us"),
         f"{unit} per core at {FULL:.0%}": (measured.legs_per_core / outcome.legs, ""),
     }
@@ -63,7 +68,7 @@ def _figures(unit: str, outcome: Outcome) -> dict[str, tuple[float, str]]:
     return found
 
 
-async def peers(options: Options, **found: Callable[[], Awaitable[Outcome]]) -> dict[str, Outcome]:
+async def peers(options: Options, **found: Callable[[], Awaitable[Found]]) -> dict[str, Found]:
     """Those that are wanted. A peer that is not installed is left out with a word about it, unless it was asked for by name."""
     outcomes = {}
     for name, measure in found.items():

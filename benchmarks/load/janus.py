@@ -19,9 +19,9 @@ import aiohttp
 from aioice.ice import get_host_addresses
 
 from api.demo_call.process import ChildProcess, free_port
+from api.load.browser import Browser
+from api.load.streams import Endpoint
 from benchmarks.load import process
-from benchmarks.load.browser import Browser
-from benchmarks.load.loop import Endpoint
 from benchmarks.load.servers import SERVER_CORE, Side
 from benchmarks.report import CannotRun
 from media.dtls import Certificate

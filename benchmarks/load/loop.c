@@ -34,7 +34,8 @@ struct stream {
     const uint8_t *payloads;
     const uint32_t *ends;
     uint8_t *tape; /* what it hears, when somebody wants to listen: double arrival, uint16 length, packet */
-    uint64_t tape_bytes, taped;
+    double *departures; /* when each packet left, of those that are listened to */
+    uint64_t tape_bytes, taped, most_departures;
     uint32_t ssrc, timestamp, step, clock_hz;
     int32_t payload_type, muted;
     /* counted since the window opened */
@@ -95,6 +96,7 @@ static void say(struct load *l, struct stream *s) {
     s->ring[s->number % RING].number = s->number;
     s->ring[s->number % RING].frame = frame;
     s->ring[s->number % RING].at_s = clock_s();
+    if (s->number < s->most_departures) s->departures[s->number] = s->ring[s->number % RING].at_s;
     s->number++;
     s->sent += l->state == 1;
     if (send(s->fd, packet, size, MSG_DONTWAIT) < 0) s->unsent++;

@@ -8,12 +8,10 @@ import ctypes
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -23,14 +21,9 @@ import pylibsrtp
 from numpy.typing import NDArray
 from pylibsrtp._binding import ffi, lib
 
-from benchmarks.report import CannotRun
+from api.load.streams import BINS, Counts, Endpoint, Payloads, first_frame, prepared
 
-BIN_S = 1e-5
-_BINS = 100_000
 _RING = 512
-_TIMESTAMPNS = 35
-"""SO_TIMESTAMPNS of Linux; the socket module has no name for it."""
-_ROOM_BYTES = 1 << 18
 _DRAIN_S = 0.3
 _COUNTED = ("sent", "unsent", "heard", "matched", "lost", "altered", "disordered", "forged", "reports", "others", "late")
 
@@ -42,8 +35,8 @@ class _Sent(ctypes.Structure):
 class _Stream(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int32) for name in ("fd", "speaker", "frames", "at_frame")),
-        *((name, ctypes.c_void_p) for name in ("tx", "rx", "payloads", "ends", "tape")),
-        *((name, ctypes.c_uint64) for name in ("tape_bytes", "taped")),
+        *((name, ctypes.c_void_p) for name in ("tx", "rx", "payloads", "ends", "tape", "departures")),
+        *((name, ctypes.c_uint64) for name in ("tape_bytes", "taped", "most_departures")),
         *((name, ctypes.c_uint32) for name in ("ssrc", "timestamp", "step", "clock_hz")),
         *((name, ctypes.c_int32) for name in ("payload_type", "muted")),
         *((name, ctypes.c_uint64) for name in _COUNTED),
@@ -69,72 +62,13 @@ class _Load(ctypes.Structure):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Payloads:
-    """A loop of speech as packets of 20 ms, in order; an empty one is not sent (DTX)."""
-
-    codec: str
-    payload_type: int
-    clock_hz: int
-    packets: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One far end of the server, connected: its socket, its SRTP sessions where it has any, what STUN and the like is answered with."""
-
-    sock: socket.socket
-    payload_type: int
-    tx: pylibsrtp.Session | None = None
-    rx: pylibsrtp.Session | None = None
-    answer: Callable[[bytes], bytes | None] | None = None
-    ssrc: int = 0
-    close: Callable[[], Awaitable[None]] | None = None
-    """Say goodbye to the server; the socket is closed after that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Sums over all streams of one window. ``delays_s``, ``lateness_s``: histograms in bins of ``BIN_S``.
-
-    ``lost``: what was to be forwarded and did not come whole, else the holes in what came. ``late``: more than 20 ms after it was sent,
-    or behind the fastest of its stream.
-    """
-
-    sent: int
-    heard: int
-    lost: int
-    altered: int
-    disordered: int
-    forged: int
-    unsent: int
-    others: int
-    late: int
-    silent: int
-    """Streams that heard nothing at all."""
-    longest_gap_s: float
-    delays: NDArray[np.uint32]
-    lateness: NDArray[np.uint32]
-    tapes: dict[int, list[tuple[float, bytes]]]
-    """(arrival in Unix seconds, packet) of the streams that are listened to, by their index."""
-
-
-def percentile_s(bins: NDArray[np.uint32], percent: float) -> float:
-    """Of a histogram; 0 where nothing was counted."""
-    sums = np.cumsum(bins, dtype=np.int64)
-    return float(np.searchsorted(sums, max(1, sums[-1] * percent / 100))) * BIN_S if sums[-1] else 0.0
-
-
-def can_compile() -> bool:
-    return shutil.which("cc") is not None
-
-
 @lru_cache
-def _library() -> Any:
+def library() -> Any:
+    """The loop, compiled on first use; None where no compiler is."""
     source = Path(__file__).with_suffix(".c")
     compiler = shutil.which("cc")
     if compiler is None:
-        raise CannotRun("the load generator is compiled on first use: apt install gcc libc6-dev")
+        return None
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "centralita"
     folder.mkdir(parents=True, exist_ok=True)
     built = folder / f"load-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}.so"
@@ -153,16 +87,16 @@ def _session(session: pylibsrtp.Session | None) -> int:
     return int(ffi.cast("uintptr_t", session._srtp[0])) if session is not None else 0
 
 
-class Loop(AbstractContextManager["Loop"]):
-    """``with``: runs in a thread of its own. ``add`` any time; ``open_window``, ``close_window`` and ``counts`` in turn."""
+class NativeLoop(AbstractContextManager["NativeLoop"]):
+    """See ``api.load.streams.Loop``."""
 
     def __init__(self, most: int) -> None:
-        self._library = _library()
+        self._library = library()
         self._streams = (_Stream * most)()
         self.endpoints: list[Endpoint] = []
         self._kept: dict[str, tuple[Any, Any]] = {}
-        self._tapes: dict[int, Any] = {}
-        self._delays, self._lateness = np.zeros(_BINS, np.uint32), np.zeros(_BINS, np.uint32)
+        self._tapes: dict[int, tuple[Any, NDArray[np.float64]]] = {}
+        self._delays, self._lateness = np.zeros(BINS, np.uint32), np.zeros(BINS, np.uint32)
         self._load = _Load(
             ctypes.addressof(self._streams),
             self._delays.ctypes.data,
@@ -186,33 +120,28 @@ class Loop(AbstractContextManager["Loop"]):
         self._load.wish = 3
         self._thread.join()
 
-    def __len__(self) -> int:
-        return len(self.endpoints)
-
-    def add(self, endpoints: Sequence[Endpoint], voices: Sequence[Payloads], *, speakers: Sequence[int | None], listen_s: float) -> None:
-        """A room. ``speakers``: which of these endpoints each one must hear untouched, None where what it hears is mixed or transcoded.
-
-        ``listen_s``: that much of what comes is kept for ``counts``.
-        """
+    def add(
+        self, endpoints: Sequence[Endpoint], voices: Sequence[Payloads], *, speakers: Sequence[int | None], listen_s: float = 0.0
+    ) -> None:
         first = len(self.endpoints)
         for number, (endpoint, voice, speaker) in enumerate(zip(endpoints, voices, speakers, strict=True)):
             index = first + number
             packets, ends = self._canned(voice)
-            endpoint.sock.setblocking(False)
-            endpoint.sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
-            endpoint.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM_BYTES)
+            prepared(endpoint.sock)
             stream = self._streams[index]
             stream.fd, stream.speaker = endpoint.sock.fileno(), first + speaker if speaker is not None else -1
-            stream.frames, stream.at_frame = len(voice.packets), index * 37 % len(voice.packets)
+            stream.frames, stream.at_frame = len(voice.packets), first_frame(index, voice)
             stream.payloads, stream.ends = packets.ctypes.data, ends.ctypes.data
             stream.tx, stream.rx = _session(endpoint.tx), _session(endpoint.rx)
             stream.ssrc, stream.timestamp = endpoint.ssrc or 0x10000 + index, 1_000 * index
             stream.step, stream.clock_hz = voice.clock_hz // 50, voice.clock_hz
             stream.payload_type = endpoint.payload_type
             if listen_s:
-                room = int(listen_s * 50 * 300)
-                self._tapes[index] = ctypes.create_string_buffer(room)
-                stream.tape, stream.tape_bytes = ctypes.addressof(self._tapes[index]), room
+                room, packets_said = int(listen_s * 50 * 300), int(listen_s * 50)
+                tape, departures = ctypes.create_string_buffer(room), np.zeros(packets_said)
+                self._tapes[index] = tape, departures
+                stream.tape, stream.tape_bytes = ctypes.addressof(tape), room
+                stream.departures, stream.most_departures = departures.ctypes.data, packets_said
         self.endpoints += endpoints
         self._load.count = len(self.endpoints)
 
@@ -234,7 +163,6 @@ class Loop(AbstractContextManager["Loop"]):
         await self._wish(1)
 
     async def close_window(self) -> None:
-        """And wait for what is on its way."""
         await self._wish(2)
         await asyncio.sleep(_DRAIN_S)
 
@@ -245,8 +173,7 @@ class Loop(AbstractContextManager["Loop"]):
                 await asyncio.sleep(0.002)
 
     def counts(self) -> Counts:
-        """Of the window that was closed."""
-        streams = [self._streams[index] for index in range(len(self))]
+        streams = [self._streams[index] for index in range(len(self.endpoints))]
         sums = {name: sum(getattr(stream, name) for stream in streams) for name in _COUNTED}
         lost = 0
         for stream in streams:
@@ -261,7 +188,8 @@ class Loop(AbstractContextManager["Loop"]):
             longest_gap_s=max(stream.longest_gap_s for stream in streams),
             delays=self._delays.copy(),
             lateness=self._lateness.copy(),
-            tapes={index: _played_back(tape.raw[: self._streams[index].taped]) for index, tape in self._tapes.items()},
+            tapes={index: _played_back(tape.raw[: self._streams[index].taped]) for index, (tape, _) in self._tapes.items()},
+            departures={index: times[: self._streams[index].number].tolist() for index, (_, times) in self._tapes.items()},
         )
 
 

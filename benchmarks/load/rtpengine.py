@@ -18,8 +18,8 @@ from typing import Any, Self
 from pylibsrtp import Policy, Session
 
 from api.demo_call.process import ChildProcess, free_port
+from api.load.streams import Endpoint
 from benchmarks.load import process
-from benchmarks.load.loop import Endpoint
 from benchmarks.load.servers import HOST, SERVER_CORE, Side, bound_socket
 from benchmarks.report import CannotRun
 from rooms.audio import AudioCodec

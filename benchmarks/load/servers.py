@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
 
+from api.load.browser import Browser
+from api.load.streams import Endpoint
 from benchmarks.load import process
-from benchmarks.load.browser import Browser
-from benchmarks.load.loop import Endpoint
 from benchmarks.report import CannotRun
 from media import messages as msg
 from media.dtls import Certificate
@@ -71,11 +71,9 @@ class Ours:
         settings = MediaSettings(
             voice=voice or VoiceSettings.untouched(), most_legs=4_096, most_peers=4_096, most_rooms=4_096, most_legs_per_room=legs_per_room
         )
-        self._pool = WorkerPool(wired(settings, wire), self._told, workers=workers, command=_COMMAND)
+        self._pool = WorkerPool(wired(settings, wire), lambda event: None, workers=workers, command=_COMMAND)
         self._certificate = Certificate.create()
         self._rooms = 0
-        self.samples: list[msg.LegSample] = []
-        """What the workers told of their legs, once a second each."""
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
@@ -86,17 +84,14 @@ class Ours:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._pool.__aexit__()
 
-    def _told(self, event: msg.AnyMediaEvent) -> None:
-        if isinstance(event, msg.QualitySampled):
-            self.samples += event.legs
-
     @property
     def pids(self) -> Sequence[int]:
         return [pid for pid, _ in self._pool.processes]
 
     @property
-    def tick_late_ms_p99(self) -> float:
-        return self._pool.gauges.get("tick_late_ms_p99", 0.0)
+    def jitter_target_ms(self) -> float:
+        """Of the jitter buffers, the 95th percentile."""
+        return self._pool.gauges.get("jitter_target_ms_p95", 0.0)
 
     async def room(self, sides: Sequence[Side]) -> list[Endpoint]:
         room_id = f"room{self._rooms}"

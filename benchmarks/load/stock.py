@@ -14,10 +14,10 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamTrack
 
+from api.load.browser import Browser
+from api.load.streams import Endpoint
 from benchmarks.load import process
-from benchmarks.load.browser import Browser
 from benchmarks.load.janus import outer_address
-from benchmarks.load.loop import Endpoint
 from benchmarks.load.servers import SERVER_CORE, Side
 from benchmarks.report import CannotRun
 from media.dtls import Certificate

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.load.loop import Payloads
+from api.load.streams import Payloads, Tape
 from benchmarks.metrics import MetricMissing, pesq_nb, pesq_wb, plcmos
+from benchmarks.report import Options
 from benchmarks.speech import RATE_HZ, Utterance, frames, utterances
 from media import rtp
 from media.codec import OpusSettings, Samples, make_decoder, make_encoder
@@ -24,7 +25,6 @@ from rooms.audio import AudioCodec
 LOOP_S = 8.0
 _SHORTEST_S = 3.0
 _AS_BROWSERS = OpusSettings(bitrate=32_000, complexity=9)
-_Tape = Sequence[tuple[float, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ Spoken = list[tuple[Payloads, Samples]]
 """For each speaker the packets of a loop, and the loop."""
 
 
-def spoken(codec: AudioCodec, folder: Path | None) -> Spoken:
-    return [(canned(codec, one.samples), one.samples) for one in speakers(folder)]
+def spoken(codec: AudioCodec, options: Options) -> Spoken:
+    return [(canned(codec, one.samples), one.samples) for one in speakers(options.data)[: 2 if options.quick else None]]
 
 
-def heard(tape: _Tape, codec: AudioCodec) -> Samples:
+def heard(tape: Tape, codec: AudioCodec) -> Samples:
     """A stream decoded at 16 kHz: each packet at its timestamp's place, silence where there was none."""
     decoder, place = make_decoder(codec, rate_hz=RATE_HZ), rtp.Unwrapper(32)
     step = codec.clock_rate // 50
@@ -88,7 +88,7 @@ def turned(loop: Samples, sound: Samples) -> Samples:
     return np.roll(loop, int(np.argmax(likeness)))
 
 
-def quality(tapes: Sequence[tuple[_Tape, Sequence[Samples]]], codec: AudioCodec, band: str) -> Quality:
+def quality(tapes: Sequence[tuple[Tape, Sequence[Samples]]], codec: AudioCodec, band: str) -> Quality:
     """Of streams in ``codec``, each with the loops of those who are to be heard in it. ``band``: ``nb`` or ``wb``."""
     pesq, scores, natural = pesq_wb if band == "wb" else pesq_nb, [], []
     for tape, loops in tapes:

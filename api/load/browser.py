@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from aioice import stun
 
-from benchmarks.load.loop import Endpoint
+from api.load.streams import Endpoint
 from media.dtls import Certificate, DtlsLink
 from rooms.audio import AudioCodec
 

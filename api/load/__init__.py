@@ -1,0 +1,1 @@
+"""``centralita load``: some calls at once through a running server, every packet of them checked."""
