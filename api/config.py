@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from media.prompt_settings import VOICES, find_sound
 from rooms.policy import RecordingMode, RecordingPolicy
 from signaling.guard import ClientLimits
 from signaling.hub import HubSettings
@@ -96,6 +97,8 @@ def _workers(value: object) -> object:
 
 _MOST_WORKERS = 256
 Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]
+Language = Annotated[str, Field(pattern=r"^(en|es)$")]
+SoundName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -157,7 +160,7 @@ class RecordingSection(_Section):
     outgoing: RecordingMode = RecordingMode.ON_DEMAND
     consent: Literal["announced", "given", "not needed"] = "announced"
     """How the other side agreed. ``announced``: nothing is kept before ``announcement`` was said to them whole."""
-    announcement: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] = "recording-notice"
+    announcement: SoundName = "recording-notice"
     """The text of ``media.prompts`` that is said."""
     beep: bool = True
     """A tone for both sides when recording begins and goes on."""
@@ -186,6 +189,31 @@ class RecordingSection(_Section):
         return self
 
 
+class PromptsSection(_Section):
+    """What the server says and plays by itself."""
+
+    language: Literal["en", "es"] = "es"
+    """In which callers are spoken to."""
+    folder: Path | None = None
+    """Recorded sentences (``LANGUAGE/NAME.wav``) and music (``music/NAME.ogg``): WAV or Ogg/Opus of any rate."""
+    hold_music: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,64}$")] = ""
+    """The piece of ``folder`` that callers hear on hold; empty: our own melody."""
+    speech: bool = True
+    """Let espeak-ng speak what nobody recorded."""
+    voices: dict[Language, Annotated[str, Field(pattern=r"^[A-Za-z0-9+_-]{1,64}$")]] = VOICES
+    """espeak-ng's name of the voice for each language: ``espeak-ng --voices``."""
+    texts: dict[SoundName, dict[Language, Annotated[str, Field(max_length=2_000)]]] = {}
+    """Further sentences, or other words for known ones: ``texts.recording-notice.es = "..."``."""
+
+    @model_validator(mode="after")
+    def _music_is_there(self) -> Self:
+        if self.folder is not None and not self.folder.is_dir():
+            raise ValueError(f"{self.folder} is no folder: give the path of the recorded sentences and music")
+        if self.hold_music and (self.folder is None or find_sound(self.folder / "music", self.hold_music) is None):
+            raise ValueError(f"there is no music/{self.hold_music}.ogg, .opus or .wav in media.prompts.folder")
+        return self
+
+
 class MediaSection(_Section):
     hosts: Annotated[Addresses, Field(min_length=1)] = ("127.0.0.1",)
     """Addresses that media is bound to."""
@@ -204,6 +232,7 @@ class MediaSection(_Section):
     concealment: bool = True
     voice: VoiceSection = VoiceSection()
     recording: RecordingSection = RecordingSection()
+    prompts: PromptsSection = PromptsSection()
     learn_phone_addresses: bool = False
     """Believe audio of a phone behind a NAT from an address that neither the agreement nor its signalling names. Only where needed."""
     rtp_port_min: Port = 0
@@ -413,6 +442,13 @@ class Settings(_Section):
     def recordings_folder(self) -> Path:
         return self.media.recording.folder or self.server.data_dir / "recordings"
 
+    @property
+    def announcement(self) -> str:
+        """The sound that tells callers that they are recorded; empty where none does."""
+        recording = self.media.recording
+        announced = recording.enabled and recording.consent == "announced"
+        return f"prompt/{self.media.prompts.language}/{recording.announcement}" if announced else ""
+
     def recording_policy(self) -> RecordingPolicy:
         """Which calls call control records, and how the other side is told."""
         recording = self.media.recording
@@ -421,7 +457,7 @@ class Settings(_Section):
         return RecordingPolicy(
             incoming=recording.incoming,
             outgoing=recording.outgoing,
-            announcement=recording.announcement if recording.consent == "announced" else "",
+            announcement=self.announcement,
             consent=recording.consent,
             beep=recording.beep,
             beep_every_s=recording.beep_every_s,

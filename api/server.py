@@ -34,6 +34,7 @@ from api.store import Store
 from api.turn import TurnAccess
 from media.messages import AnyMediaEvent
 from media.pool import WorkerPool
+from media.prompt_settings import PromptSettings
 from media.recording.recordings import RecordingSettings
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
@@ -289,6 +290,20 @@ def _media(settings: Settings) -> MediaSettings:
         learn_phone_addresses=media.learn_phone_addresses,
         capture=media.capture_dir,
         recording=_recording(settings),
+        prompts=_prompts(settings),
+    )
+
+
+def _prompts(settings: Settings) -> PromptSettings:
+    prompts = settings.media.prompts
+    return PromptSettings(
+        folder=prompts.folder,
+        speech=prompts.speech,
+        spoken=settings.server.data_dir / "speech",
+        voices=dict(prompts.voices),
+        hold_music=prompts.hold_music,
+        texts=prompts.texts,
+        ready=(settings.announcement,) if settings.announcement else (),
     )
 
 

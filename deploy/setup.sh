@@ -17,6 +17,7 @@ readonly test_packages=(
   baresip-core                 # the SIP phone
   coturn                       # the TURN server
   postgresql                   # the second database of the store
+  espeak-ng                    # speaks what nobody recorded
   gcc libc6-dev                # the speech score (pesq) is compiled on installation
 )
 

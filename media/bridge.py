@@ -118,8 +118,13 @@ class Bridge:
     def play(self, leg_id: str, sound: Sound | None) -> None:
         """What a leg hears beside the mix, for as long as this stands; behind a sound that is being played once."""
         leg = self.legs[leg_id]
-        if leg.sound is not None and leg.sound.on_end is not None:
-            leg.sound.then = sound
+        current = leg.sound
+        if current is not None and current.on_end is not None:
+            current.then = sound
+            if sound is not None:
+                sound.fade_out()
+        elif current is not None and current.soft and sound is None:
+            current.fade_out()
         else:
             leg.sound = sound
         self.replan()
@@ -128,17 +133,22 @@ class Bridge:
         """A sound with an end, beside the mix; what is played for as long as it stands goes on behind it."""
         leg = self.legs[leg_id]
         if leg.sound is not None:
-            sound.then = leg.sound if leg.sound.on_end is None else leg.sound.then
+            sound.then = leg.sound.then if leg.sound.has_end else leg.sound
+        if sound.then is not None:
+            sound.then.fade_out()
         leg.sound = sound
         self.replan()
 
     def _end_sounds(self) -> None:
         for leg in self.legs.values():
             sound = leg.sound
-            if sound is not None and sound.over and sound.on_end is not None:
+            if sound is not None and sound.over:
                 leg.sound = sound.then
+                if leg.sound is not None:
+                    leg.sound.go_on()
                 self.replan()
-                sound.on_end()
+                if sound.on_end is not None:
+                    sound.on_end()
 
     def replan(self) -> None:
         """Decide anew between forwarding and mixing, after any change of legs, codecs, connections, gains or sounds."""

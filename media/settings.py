@@ -5,6 +5,7 @@ from pathlib import Path
 
 from media.answer import OpusPreferences
 from media.codec import OpusSettings
+from media.prompt_settings import PromptSettings
 from media.recording.recordings import RecordingSettings
 from media.voice_care import VoiceSettings
 
@@ -38,6 +39,7 @@ class MediaSettings:
     most_legs: int = 1_024
     capture: Path | None = None
     recording: RecordingSettings | None = None
+    prompts: PromptSettings = field(default_factory=PromptSettings)
     rtcp_interval_s: float = 2.5
     quality_interval_s: float = 1.0
     silent_after_s: float = 3.0

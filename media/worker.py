@@ -32,7 +32,8 @@ from media.recorder import Recorder
 from media.rehearsal import rehearse
 from media.reports import Reports
 from media.settings import MediaSettings
-from media.sounds import make_once, make_sound
+from media.sound_library import SoundLibrary
+from media.sounds import Sound
 from media.ticker import Ticker
 from media.transport import Sockets
 from media.video.leg import COUNTERS as VIDEO_COUNTERS
@@ -92,7 +93,8 @@ class MediaWorker:
         self._voices = Voices(settings.voice, settings.most_legs, make_suppressor)
         self._rooms: dict[str, _Room] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}
-        self._sounds: OrderedDict[str, str] = OrderedDict()
+        self._library = SoundLibrary(settings.prompts)
+        self._sounds: OrderedDict[str, Sound] = OrderedDict()
         self._counts = dict.fromkeys((*COUNTERS, *VIDEO_COUNTERS, "room_faults", "voice_faults", "commands", "refusals"), 0)
         self._unix_offset_s = time.time() - time.monotonic()
         self._parting: set[asyncio.Task[None]] = set()
@@ -106,6 +108,7 @@ class MediaWorker:
             if self._recordings is not None:
                 await stack.enter_async_context(self._recordings)
             await stack.enter_async_context(self._wire)
+            await stack.enter_async_context(self._library)
             await stack.enter_async_context(self._port)
             rehearse(self._port, self._voices)
             stack.push_async_callback(self._close_all)
@@ -126,6 +129,7 @@ class MediaWorker:
         """Everything counted since the start, by name: packets in, out, forwarded, dropped by reason; ticks; refusals."""
         found: dict[str, float] = dict(self._counts)
         found |= {f"ice_{name}": getattr(self._port.counters, name) for name in self._port.counters.__slots__}
+        found["sounds_failed"] = self._library.failed
         found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
         for name, count in self._wire.counters.items():
             found[name] = found.get(name, 0) + count
@@ -182,9 +186,9 @@ class MediaWorker:
             case msg.SetGains(room_id=room_id, gains=gains):
                 self._room(room_id).bridge.set_gains(gains)
             case msg.Play(leg_id=leg_id, sound=sound):
-                self._play(leg_id, sound)
+                await self._play(leg_id, sound)
             case msg.PlayOnce(leg_id=leg_id, sound=sound):
-                self._play_once(leg_id, sound)
+                await self._play_once(leg_id, sound)
             case msg.SendDigits(leg_id=leg_id, digits=digits):
                 self._room_of(leg_id).bridge.send_digits(leg_id, digits)
             case msg.WatchVideo(leg_id=leg_id, tiles=tiles):
@@ -280,7 +284,7 @@ class MediaWorker:
         self._legs[leg_id] = (leg, bridge.room_id)
         room.qualities[leg_id] = LegQuality(leg, self._voices)
         if sound is not None:
-            bridge.play(leg_id, make_sound(sound))
+            bridge.play(leg_id, sound)
         return leg
 
     def _open_browser(self, leg_id: str, room: _Room) -> None:
@@ -348,26 +352,26 @@ class MediaWorker:
         if self._recordings is not None:
             self._recordings.leg_closed(leg_id)
 
-    def _play(self, leg_id: str, sound: str | None) -> None:
+    async def _play(self, leg_id: str, name: str | None) -> None:
+        """Prepared before it is played, however long that takes: nothing is read or spoken on the tick."""
+        sound = await self._library.lasting(name) if name is not None else None
         if leg_id in self._legs:
-            self._room_of(leg_id).bridge.play(leg_id, make_sound(sound) if sound is not None else None)
+            self._room_of(leg_id).bridge.play(leg_id, sound)
         elif sound is None:
             self._sounds.pop(leg_id, None)
         else:  # for a browser that has still to make its offer
-            make_sound(sound)
             self._sounds[leg_id] = sound
             if len(self._sounds) > _SOUNDS_WAITING:
                 self._sounds.popitem(last=False)
 
-    def _play_once(self, leg_id: str, sound: str) -> None:
-        bridge = self._room_of(leg_id).bridge
-
+    async def _play_once(self, leg_id: str, name: str) -> None:
         def ended() -> None:
-            self._on_event(msg.SoundEnded(leg_id=leg_id, sound=sound))
+            self._on_event(msg.SoundEnded(leg_id=leg_id, sound=name))
 
-        once = make_once(sound, ended)
+        sound = await self._library.once(name, ended)
+        bridge = self._room_of(leg_id).bridge
         if bridge.legs[leg_id].programme is None:
-            bridge.play_once(leg_id, once)
+            bridge.play_once(leg_id, sound)
         else:  # a programme has no ears
             asyncio.get_running_loop().call_soon(ended)
 

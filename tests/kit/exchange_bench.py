@@ -18,8 +18,11 @@ from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from pbx.loopback import LoopbackTimes, LoopbackTrunk
+from pbx.trunk import Trunk
 from rooms.switchboard import CallPolicy, Switchboard
 from signaling.messages import CallState, Notice
+from tests.kit.phone_trunk import PhoneTrunk
+from tests.kit.rtp_phone import RtpPhone
 
 WITHIN_S = 5.0
 TIMES = LoopbackTimes(ring_s=0.01, answer_s=0.02, refuse_s=0.01, patience_s=0.3, longest_s=0.4)
@@ -121,9 +124,14 @@ class ExchangeBench:
 
 @asynccontextmanager
 async def exchange_bench(
-    directory: Path, *, policy: CallPolicy = POLICY, times: LoopbackTimes = TIMES, media: MediaSettings | None = None
+    directory: Path,
+    *,
+    policy: CallPolicy = POLICY,
+    times: LoopbackTimes = TIMES,
+    media: MediaSettings | None = None,
+    phone: RtpPhone | None = None,
 ) -> AsyncIterator[ExchangeBench]:
-    """Open and closed with the block; leaving ends every call."""
+    """Open and closed with the block; leaving ends every call. ``phone``: who answers on the trunk ``pbx``."""
     bench = ExchangeBench()
     async with AsyncExitStack() as stack:
         bench.metrics = await stack.enter_async_context(Metrics())
@@ -133,7 +141,10 @@ async def exchange_bench(
         bench.worker = await stack.enter_async_context(worker)
         bench.demo = LoopbackTrunk(lambda event: bench.exchange.on_trunk_event(event), times=times)
         bench.switchboard = Switchboard(policy)
-        bench.phones = PhoneLegs(worker, {"demo": bench.demo}, RtpPorts("127.0.0.1", 0, 0), public_host="127.0.0.1")
+        trunks: dict[str, Trunk] = {"demo": bench.demo}
+        if phone is not None:
+            trunks["pbx"] = PhoneTrunk(phone, lambda event: bench.exchange.on_trunk_event(event))
+        bench.phones = PhoneLegs(worker, trunks, RtpPorts("127.0.0.1", 0, 0), public_host="127.0.0.1")
         bench.browsers = BrowserLegs(worker, bench.phones)
         bench.book = RecordingBook(bench.store)
         bench.exchange = Exchange(
@@ -144,7 +155,7 @@ async def exchange_bench(
             store=bench.store,
             book=bench.book,
             metrics=bench.metrics,
-            trunks={"demo": bench.demo},
+            trunks=trunks,
         )
         bench.exchange.meet(bench.told)  # type: ignore[arg-type]
         await stack.enter_async_context(bench.demo)

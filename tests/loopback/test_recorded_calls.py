@@ -1,5 +1,6 @@
 """Calls recorded from end to end: by policy or on demand, with the tone in them, really silent pauses, and everything on record."""
 
+import asyncio
 import io
 import json
 import os
@@ -21,7 +22,10 @@ from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
 from api.routes import PartHealth, make_app, make_runner
 from api.store import StoredRecording
+from media.codec import make_decoder
+from media.espeak import EspeakSpeech
 from media.messages import PeerAnswered
+from media.prompt_settings import PromptSettings
 from media.recording import manifest
 from media.recording.export import render
 from media.recording.file import ChunkWriter
@@ -32,6 +36,7 @@ from media.recording.records import Side, read_recording
 from media.settings import MediaSettings
 from pbx.routing import DialPlan, Routing
 from rooms import events as ev
+from rooms.audio import PCMA
 from rooms.policy import CallPolicy, RecordingMode, RecordingPolicy
 from rooms.recording import RecordingAction
 from signaling.frames import read_request
@@ -42,6 +47,7 @@ from tests.kit.exchange_bench import TIMES, WITHIN_S, ExchangeBench, exchange_be
 from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ToneTrack, listen
 from tests.kit.people import QUICK, People
+from tests.kit.rtp_phone import RtpPhone
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
 KEY = bytes(range(32))
@@ -50,22 +56,26 @@ TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
 ALWAYS = RecordingPolicy(RecordingMode.ALWAYS, RecordingMode.ALWAYS)
 ON_DEMAND = RecordingPolicy(RecordingMode.ON_DEMAND, RecordingMode.ON_DEMAND)
 LONG = replace(TIMES, patience_s=60.0, longest_s=60.0)
+NOTICE = "Esta llamada se graba. Muchas gracias."
 TONE_HZ, BEEP_HZ = 700.0, 1_400.0
 
 
 @asynccontextmanager
-async def bench_of(directory: Path, recording: RecordingPolicy) -> AsyncIterator[ExchangeBench]:
+async def bench_of(directory: Path, recording: RecordingPolicy, phone: RtpPhone | None = None) -> AsyncIterator[ExchangeBench]:
     policy = CallPolicy(recording=recording)
-    settings = MediaSettings(recording=RecordingSettings(directory / "recordings", (KEY,)))
-    async with exchange_bench(directory, policy=policy, times=LONG, media=settings) as bench:
+    prompts = PromptSettings(texts={"recording-notice": {"es": NOTICE}})
+    settings = MediaSettings(recording=RecordingSettings(directory / "recordings", (KEY,)), prompts=prompts)
+    async with exchange_bench(directory, policy=policy, times=LONG, media=settings, phone=phone) as bench:
         yield bench
 
 
 @asynccontextmanager
-async def talking(bench: ExchangeBench, number: str = "601") -> AsyncIterator[tuple[str, BrowserPeer]]:
+async def talking(
+    bench: ExchangeBench, number: str = "601", trunk: str = "demo", amplitude: float = 0.25
+) -> AsyncIterator[tuple[str, BrowserPeer]]:
     """Ana talks with the demo line, whose voice is recorded speech; her own is a whistle. The call's id, and her browser."""
-    async with BrowserPeer(ToneTrack(TONE_HZ)) as peer:
-        call_id = bench.dial("ana", number)
+    async with BrowserPeer(ToneTrack(TONE_HZ, amplitude)) as peer:
+        call_id = bench.dial("ana", number, trunk)
         (view,) = bench.switchboard.calls_of("ana")
         answered: PeerAnswered = await bench.exchange.answer_browser(view, "tab", await peer.offer())
         await peer.accept(answered.sdp)
@@ -149,6 +159,44 @@ async def test_on_demand_each_start_is_a_part_and_nothing_else_is_kept(tmp_path:
     assert [row.recording_id for row in rows] == [f"{call_id}-1", f"{call_id}-2"]
     assert [faults(tmp_path, row) for row in rows] == [[], []]
     assert len(list((tmp_path / "recordings").glob("*.rec"))) == 2
+
+
+async def test_a_phone_is_told_before_anything_is_kept(tmp_path: Path) -> None:
+    """The sentence sounds in its ear alone, and only what follows is in the file."""
+    announced = replace(ALWAYS, announcement="prompt/es/recording-notice", consent="announced")
+    speech = EspeakSpeech().speak("", NOTICE, "es")
+    async with (
+        RtpPhone(PCMA, frequency_hz=440) as phone,
+        bench_of(tmp_path, announced, phone) as bench,
+        talking(bench, "600111222", "pbx", 0.01) as (call_id, peer),
+    ):
+        await bench.told.picture("ana", lambda call: call.recording == "announcing")
+        heard, rate_hz = await listen(peer, 60)
+        assert level_at(heard[rate_hz // 2 :], 440.0, rate_hz) == pytest.approx(0.25, rel=0.2), "she hears the phone as before"
+        assert bench.switchboard.calls_of("ana")[0].recording == "announcing" and not list((tmp_path / "recordings").glob("*.rec"))
+        async with asyncio.timeout(15):
+            while bench.switchboard.calls_of("ana")[0].recording != "recording":
+                await listen(peer, 5)
+        decoder = make_decoder(PCMA, rate_hz=16_000)
+        told = np.concatenate([decoder.decode(payload) for payload in phone.payloads])
+        await listen(peer, 40)
+        (row,) = await over(bench, call_id)
+    assert speech is not None and spoken_in(told, speech) > 0.6
+    assert row.consent == "announced" and faults(tmp_path, row) == []
+    assert manifest.entries(file_of(tmp_path, row))[0].details == {"consent": "announced"}
+    recorded = read_recording(file_of(tmp_path, row), RING)
+    assert (recorded.events[0].details["said"], recorded.events[0].details["number"]) == ("other side", "600111222")
+    assert level_at(sound(file_of(tmp_path, row), Side.SAID)[4_000:], 440.0) == pytest.approx(0.25, rel=0.15)
+    assert spoken_in(sound(file_of(tmp_path, row), Side.HEARD), speech[:16_000]) < 0.4
+    assert beeps_at(sound(file_of(tmp_path, row), Side.HEARD))
+
+
+def spoken_in(heard: np.ndarray, speech: np.ndarray) -> float:
+    """How alike some stretch of what was heard is to this speech, at best: 1 is the same."""
+    found = np.abs(np.fft.irfft(np.fft.rfft(heard, 1 << 19) * np.conj(np.fft.rfft(speech, 1 << 19))))
+    best = int(found.argmax()) % (1 << 19)
+    piece = heard[best : best + len(speech)]
+    return float(found.max() / (np.linalg.norm(piece) * np.linalg.norm(speech)))
 
 
 async def test_a_full_disk_is_told_and_counted_and_the_call_goes_on(tmp_path: Path) -> None:

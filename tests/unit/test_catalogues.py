@@ -166,6 +166,7 @@ NOT_FOR_PAGES = {
     # What the exchange might ask wrongly of the media plane: its failure ends a call, and the page hears an end reason.
     *("bad_gain", "bad_socket", "digits_full", "leg_exists", "no_events", "no_socket", "room_exists", "room_full"),
     *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call", "forbidden_address"),
+    *("sound_unusable", "sounds_full"),
     *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
     # Said to the consultation page, which has a catalogue of its own.
     *("link_invalid", "link_expired", "consultation_full"),

@@ -1,0 +1,51 @@
+"""A PBX with one phone behind it: whoever is dialled answers at once, and speaks as the phone of ``tests.kit.rtp_phone`` does."""
+
+import asyncio
+
+from pbx.trunk import Answered, OnTrunkEvent, TrunkStatus
+from rooms.audio import RtpEndpoint
+from rooms.causes import Cause
+from tests.kit.rtp_phone import RtpPhone
+
+
+class PhoneTrunk:
+    """A ``pbx.trunk.Trunk``; the signalling of a real one is tested elsewhere."""
+
+    name = "pbx"
+    carries_rtp = True
+
+    def __init__(self, phone: RtpPhone, on_event: OnTrunkEvent) -> None:
+        self._phone = phone
+        self._on_event = on_event
+
+    @property
+    def status(self) -> TrunkStatus:
+        return TrunkStatus(True, "")
+
+    async def __aenter__(self) -> "PhoneTrunk":
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        pass
+
+    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint) -> None:
+        def answered() -> None:
+            self._phone.call(offer.host, offer.port)
+            self._on_event(Answered(leg_id, self._phone.endpoint()))
+
+        asyncio.get_running_loop().call_soon(answered)
+
+    def ring(self, leg_id: str) -> None:
+        pass
+
+    def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
+        raise NotImplementedError("this phone never calls")
+
+    def hang_up(self, leg_id: str, cause: Cause) -> None:
+        pass
+
+    def hold(self, leg_id: str, held: bool) -> None:
+        pass
+
+    def send_digit(self, leg_id: str, digit: str) -> None:
+        pass
