@@ -20,6 +20,7 @@ import structlog
 from api.store import Store, StoredRecording, StoreUnavailable
 from media.recording import manifest
 from media.recording.export import write_opus, write_wav
+from media.recording.file import Ending
 from media.recording.keys import KeyRing
 from media.recording.manifest import Checkpoint
 from media.recording.records import read_recording
@@ -239,7 +240,11 @@ class RecordingShelf:
         path = self._folder / row.file
         try:
             found = manifest.faults(path, self._ring.public_keys, checkpoint)
-            return found if not path.exists() else [*found, *filter(None, [read_recording(path, self._ring).detail if not found else ""])]
+            if found or not path.exists():
+                return found
+            recorded = read_recording(path, self._ring)
+            known = row.fault and recorded.ending is Ending.EARLY  # that it ended early was told when it did
+            return [] if known else [*filter(None, [recorded.detail])]
         except FileNotFoundError:
             return ["its manifest is gone"]
         except (OSError, ValueError) as error:

@@ -14,6 +14,8 @@ from api.phone_legs import PhoneLegs
 from api.recording_book import RecordingBook
 from api.rtp_ports import RtpPorts
 from api.store import Store
+from media.messages import AnyMediaEvent
+from media.pool import WorkerPool
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
@@ -21,6 +23,7 @@ from pbx.loopback import LoopbackTimes, LoopbackTrunk
 from pbx.trunk import Trunk
 from rooms.switchboard import CallPolicy, Switchboard
 from signaling.messages import CallState, Notice
+from tests.kit.media_desk import WORKER_COMMAND
 from tests.kit.phone_trunk import PhoneTrunk
 from tests.kit.rtp_phone import RtpPhone
 
@@ -83,6 +86,7 @@ class ExchangeBench:
     exchange: Exchange
     switchboard: Switchboard
     worker: MediaWorker
+    """Or the pool of some, which is commanded alike."""
     phones: PhoneLegs
     browsers: BrowserLegs
     demo: LoopbackTrunk
@@ -130,15 +134,24 @@ async def exchange_bench(
     times: LoopbackTimes = TIMES,
     media: MediaSettings | None = None,
     phone: RtpPhone | None = None,
+    workers: int = 0,
 ) -> AsyncIterator[ExchangeBench]:
-    """Open and closed with the block; leaving ends every call. ``phone``: who answers on the trunk ``pbx``."""
+    """Open and closed with the block; leaving ends every call. ``phone``: who answers on the trunk ``pbx``.
+
+    ``workers``: 0 is the one in this process.
+    """
     bench = ExchangeBench()
     async with AsyncExitStack() as stack:
         bench.metrics = await stack.enter_async_context(Metrics())
         bench.store = await stack.enter_async_context(Store.open(f"sqlite:///{directory / 'calls.sqlite3'}"))
         untouched = replace(media or MediaSettings(), voice=VoiceSettings.untouched())
-        worker = MediaWorker(untouched, lambda event: bench.exchange.on_media_event(event))
-        bench.worker = await stack.enter_async_context(worker)
+
+        def told(event: AnyMediaEvent) -> None:
+            bench.exchange.on_media_event(event)
+
+        pool = WorkerPool(untouched, told, workers=workers, command=WORKER_COMMAND, count_every_s=0.05) if workers else None
+        worker = await stack.enter_async_context(pool if pool is not None else MediaWorker(untouched, told))
+        bench.worker = worker  # type: ignore[assignment]
         bench.demo = LoopbackTrunk(lambda event: bench.exchange.on_trunk_event(event), times=times)
         bench.switchboard = Switchboard(policy)
         trunks: dict[str, Trunk] = {"demo": bench.demo}

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import resource
+import signal
 import wave
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,6 +26,7 @@ from api.store import StoredRecording
 from media.codec import make_decoder
 from media.espeak import EspeakSpeech
 from media.messages import PeerAnswered
+from media.pool import WorkerPool
 from media.prompt_settings import PromptSettings
 from media.recording import manifest
 from media.recording.export import render
@@ -61,11 +63,13 @@ TONE_HZ, BEEP_HZ = 700.0, 1_400.0
 
 
 @asynccontextmanager
-async def bench_of(directory: Path, recording: RecordingPolicy, phone: RtpPhone | None = None) -> AsyncIterator[ExchangeBench]:
+async def bench_of(
+    directory: Path, recording: RecordingPolicy, phone: RtpPhone | None = None, *, workers: int = 0
+) -> AsyncIterator[ExchangeBench]:
     policy = CallPolicy(recording=recording)
     prompts = PromptSettings(texts={"recording-notice": {"es": NOTICE}})
     settings = MediaSettings(recording=RecordingSettings(directory / "recordings", (KEY,)), prompts=prompts)
-    async with exchange_bench(directory, policy=policy, times=LONG, media=settings, phone=phone) as bench:
+    async with exchange_bench(directory, policy=policy, times=LONG, media=settings, phone=phone, workers=workers) as bench:
         yield bench
 
 
@@ -236,6 +240,31 @@ async def test_a_page_asks_for_its_own_call_and_a_supervisor_for_any(tmp_path: P
         assert [await ask(*who) for who in asked] == ["recording", "not_yours", "paused", "recording"]
         with pytest.raises(ValueError, match="action"):
             await ask("ana", "agent", "erase")
+
+
+async def test_the_successor_of_a_worker_goes_on_with_a_new_part(tmp_path: Path) -> None:
+    async with (
+        RtpPhone(PCMA, frequency_hz=440) as phone,
+        bench_of(tmp_path, ALWAYS, phone, workers=1) as bench,
+        talking(bench, "600111222", "pbx") as (call_id, _),
+    ):
+        pool: WorkerPool = bench.worker  # type: ignore[assignment]
+        await phone.hear(40)
+        os.kill(pool.pid_of(call_id), signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while not await bench.store.recording(f"{call_id}-2"):
+                await phone.hear(5)
+        await phone.hear(60)
+        cut, went_on = await over(bench, call_id)
+        async with library(tmp_path, bench) as shelf:
+            await shelf.shelf.look_after()
+            cut, went_on = await shelf.shelf.parts_of(call_id)
+            assert await shelf.shelf.faults() == []
+    assert "died" in cut.fault and went_on.fault == ""
+    assert [entry.what for entry in manifest.entries(file_of(tmp_path, cut))] == ["begun", "interrupted"]
+    for row in (cut, went_on):
+        assert faults(tmp_path, row) == [] and row.ended_at is not None
+    assert level_at(sound(file_of(tmp_path, went_on), Side.SAID)[4_000:], 440.0) == pytest.approx(0.25, rel=0.15)
 
 
 # --- the shelf -----------------------------------------------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from dsp.tones import sine
 from media import rtp
 from media.bridge import Bridge
 from media.codec import OpusDecoder
 from media.demo_leg import make_programme
 from media.messages import MediaRefusal
 from media.rtp import timestamp_difference
-from media.sounds import load_prompt, make_once, make_sound
+from media.sounds import Sound, load_prompt, make_once, make_sound
 from rooms.audio import G722, OPUS, PCMA, PCMU
 from tests.kit.leg_bench import BenchLeg, KeepingTransport, bench_bridge, level_at, tick
 
@@ -165,6 +166,29 @@ def test_music_goes_on_behind_a_tone_and_a_tone_does_not_end_with_the_music() ->
     assert a.leg.sound is not None and ended == ["second"]
     run(bridge, 6)
     assert a.leg.sound is None and ended == ["second", "third"] and not bridge.ticking
+
+
+def test_music_gives_way_softly_to_a_sentence_and_comes_back() -> None:
+    a = BenchLeg("a", "opus")
+    bridge = bench_bridge()
+    bridge.add(a.leg)
+    music, ended = Sound(sine(500.0, 2.0, 16_000, level_dbfs=-15.0), soft=True), list[str]()
+    bridge.play("a", music)
+    run(bridge, 50)
+    bridge.play_once("a", Sound(sine(900.0, 1.0, 16_000, level_dbfs=-15.0), lambda: ended.append("said")))
+    run(bridge, 49, start=50)
+    assert not ended
+    run(bridge, 51, start=99)
+    assert ended == ["said"] and a.leg.sound is music
+    bridge.play("a", None)
+    run(bridge, 5, start=150)
+    assert a.leg.sound is music
+    run(bridge, 6, start=155)
+    assert a.leg.sound is None and not bridge.ticking
+    heard = a.out.heard(OPUS)
+    at = lambda begin_s, end_s, hz: level_at(heard[round(begin_s * 16_000) : round(end_s * 16_000)], hz)  # noqa: E731
+    assert at(0.4, 0.9, 500.0) > 0.2 > 0.02 > at(1.4, 1.9, 500.0)
+    assert at(1.1, 1.9, 900.0) > 0.2 > 0.02 > at(2.4, 2.9, 900.0) and at(2.4, 2.9, 500.0) > 0.2
 
 
 def test_a_leg_that_waits_hears_its_sound_and_nothing_else_is_sent() -> None:
