@@ -5,7 +5,9 @@ last ten seconds is its queueing delay, and the clocks' offset falls out. Beyond
 of what got through; below 40 ms and 2 % it grows by 8 % a second; in between it rests. We send no probes: the estimate may grow beyond
 what is sent, and whether a higher layer fits is found out by sending it. Each such trial that fails makes the next one wait twice as
 long, up to a minute.
-REMB (draft-alvestrand-rmcat-remb-03) and, where nothing better is told, the loss of receiver reports bound it as well.
+
+A far end without arrival times tells its loss in receiver reports and perhaps an estimate of its own (REMB,
+draft-alvestrand-rmcat-remb-03). That knows nothing of what was not sent, so it counts only where it is below what is sent.
 """
 
 from collections import deque
@@ -23,7 +25,8 @@ _BASE_WINDOW_S = 10.0
 _BETWEEN_CUTS_S = 0.5
 _TRIAL_S = 5.0
 _FIRST_HOLD_S, _LONGEST_HOLD_S = 4.0, 60.0
-_REMB_LASTS_S = 10.0
+_BELOW = 0.8
+_SENT_WINDOW_S = 1.0
 
 
 class BandwidthEstimate:
@@ -38,15 +41,26 @@ class BandwidthEstimate:
         self._least: deque[tuple[float, float]] = deque()
         self._grown_s: float | None = None
         self._cut_s = -1.0
-        self._remb: tuple[float, float] | None = None
+        self._sent: deque[tuple[float, int]] = deque()
+        self._sent_bytes = 0
         self._trial_s: float | None = None
         self._hold_s, self._hold_until_s = _FIRST_HOLD_S, 0.0
 
-    def bits_per_s(self, now_s: float) -> float:
+    @property
+    def bits_per_s(self) -> float:
         """What may be sent to this receiver, all streams together."""
-        if self._remb is not None and now_s - self._remb[1] < _REMB_LASTS_S:
-            return min(self._estimate, self._remb[0])
         return self._estimate
+
+    def sent(self, size: int, now_s: float) -> None:
+        """So many bytes are sent now."""
+        self._sent.append((now_s, size))
+        self._sent_bytes += size
+        while self._sent[0][0] < now_s - _SENT_WINDOW_S:
+            self._sent_bytes -= self._sent.popleft()[1]
+
+    @property
+    def _sending(self) -> float:
+        return 8 * self._sent_bytes / _SENT_WINDOW_S
 
     def may_try(self, now_s: float) -> bool:
         """May more be sent than before, to see whether it fits?"""
@@ -58,13 +72,14 @@ class BandwidthEstimate:
 
     def told(self, bitrate: int, now_s: float) -> None:
         """REMB: the far end's own estimate."""
-        self._remb = (max(_LEAST_BITS_PER_S, float(bitrate)), now_s)
+        if bitrate < _BELOW * self._sending:
+            self._cut(bitrate, now_s)
 
     def lost(self, fraction: float, now_s: float) -> None:
         """The loss of a receiver report, for a far end that tells no arrival times."""
         self.loss = fraction
         if fraction > _LOSSY:
-            self._cut(self._estimate * (1.0 - fraction / 2), now_s)
+            self._cut(min(self._estimate, self._sending) * (1.0 - fraction), now_s)
         elif fraction < _CALM_LOSS:
             self._grow(now_s)
 

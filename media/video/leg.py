@@ -40,7 +40,8 @@ COUNTERS = (
 _MOST_PACKETS_PER_S = 5_000
 """Some 45 Mbit/s: a camera in three layers and a screen need a quarter."""
 _MOST_SOURCES = 32
-_MOST_REPEATS_PER_S = 500
+_REPEATED_PART, _LEAST_REPEATED_BYTES = 0.25, 20_000
+"""Of what a receiver's way carries, and at least, what may be repeated in a second: repeating ever more into a full queue helps nobody."""
 _TELL_ARRIVALS_S = 0.1
 _PLAN_S = 0.2
 _REPORT_S = 1.0
@@ -114,7 +115,7 @@ class VideoLeg:
         self._arrivals, self._sent = Arrivals(), SentPackets()
         self._tells_arrivals = self._hears_arrivals = False
         self._own_ssrc = secrets.randbits(32) or 1
-        self._second_s, self._this_second, self._repeats = 0.0, 0, 0
+        self._second_s, self._this_second, self._repeated_bytes = 0.0, 0, 0
         self._intra_numbers: dict[int, int] = {}
         self._arrivals_s = self._plan_s = self._report_s = 0.0
         self._allowed_bits_per_s = 1_000_000.0
@@ -224,15 +225,16 @@ class VideoLeg:
         if starts_key:
             self._counters["video_key_frames"] += 1
             layer.key_frames.arrived()
-            layer.missing.forget()
             if picture is not None:
                 layer.width_px, layer.height_px = picture.width, picture.height
         layer.codec = codec
-        self._forward(source, layer, VideoPacket(sequence, header.timestamp, header.marker, payload, codec, picture, starts_key), now_s)
+        packet = VideoPacket(sequence, header.timestamp, header.marker, payload, codec, picture, starts_key)
+        self._forward(source, layer, packet, now_s)
+        layer.latest.append(packet)
 
     def _floods(self, now_s: float) -> bool:
         if now_s - self._second_s > 1.0:
-            self._second_s, self._this_second, self._repeats = now_s, 0, 0
+            self._second_s, self._this_second, self._repeated_bytes = now_s, 0, 0
         self._this_second += 1
         if self._this_second <= _MOST_PACKETS_PER_S:
             return False
@@ -317,12 +319,13 @@ class VideoLeg:
 
     def _repeat(self, nack: feedback.Nack, now_s: float) -> None:
         slot = self._slot_of(nack.media_ssrc)
+        most_bytes = max(_LEAST_REPEATED_BYTES, _REPEATED_PART * self.estimate.bits_per_s / 8)
         for sequence in nack.sequences if slot is not None else ():
             assert slot is not None
             again = slot.history.again(sequence, now_s)
-            if again is None or self._repeats >= _MOST_REPEATS_PER_S:
+            if again is None or self._repeated_bytes > most_bytes:
                 continue
-            self._repeats += 1
+            self._repeated_bytes += len(again.payload)
             self._counters["video_repeated"] += 1
             repair = next((each.repair for each in slot.formats.values() if each.payload_type == again.payload_type), None)
             if repair is None:
@@ -348,9 +351,13 @@ class VideoLeg:
         sent = slot.stream.take(layer, packet, spoken.payload_type, now_s)
         if sent is None:
             return
-        self._counters["video_layer_changes"] += slot.stream.changes - changes
-        slot.history.put(sent, now_s)
+        slot.history.put(sent)
         self._send(slot.sources.ssrc, sent, now_s)
+        if slot.stream.changes != changes:
+            self._counters["video_layer_changes"] += 1
+            for later in layer.latest:
+                if rtp.sequence_difference(later.sequence, packet.sequence) > 0:
+                    self.show(slot, layer, later, now_s)
 
     def _send(self, ssrc: int, sent: Sent, now_s: float) -> None:
         if self._transport is None:
@@ -361,6 +368,7 @@ class VideoLeg:
             marked.append((self._extensions[extensions.TRANSPORT_SEQUENCE], _NUMBER.pack(number)))
         if extensions.SEND_TIME in self._extensions:
             marked.append((self._extensions[extensions.SEND_TIME], extensions.send_time(now_s)))
+        self.estimate.sent(len(sent.payload) + 24, now_s)
         second = sent.payload_type | 0x80 if sent.marker else sent.payload_type
         head = _HEADER.pack(_EXTENDED if marked else 0x80, second, sent.sequence, sent.timestamp, ssrc)
         self._transport.send_rtp(head + (extensions.build(tuple(marked)) if marked else b"") + sent.payload)
@@ -404,7 +412,7 @@ class VideoLeg:
             for slot, layers in zip(shown, coming, strict=True)
         ]
         estimate = self.estimate
-        chosen = choose(wishes, estimate.bits_per_s(now_s), may_rise=estimate.may_try(now_s))
+        chosen = choose(wishes, estimate.bits_per_s, may_rise=estimate.may_try(now_s))
         for slot, layers, wish, index in zip(shown, coming, wishes, chosen, strict=True):
             if index is None:
                 continue

@@ -45,10 +45,6 @@ class MissingPackets:
             self._give_up(len(self._missing))
         return True
 
-    def forget(self) -> None:
-        """A key frame began: what is missing from before it is not needed any more."""
-        self._missing.clear()
-
     def due(self, now_s: float, round_trip_s: float) -> tuple[int, ...]:
         """Numbers to ask for now; each is asked for again after a round trip, ten times and one second at most."""
         asked: list[int] = []
@@ -82,16 +78,16 @@ class PacketHistory:
     """The last packets of one of our streams, some second of them."""
 
     def __init__(self) -> None:
-        self._packets: OrderedDict[int, tuple[Sent, float]] = OrderedDict()
+        self._packets: OrderedDict[int, tuple[Sent, float]] = OrderedDict()  # and when it was repeated last
 
-    def put(self, sent: Sent, now_s: float) -> None:
-        self._packets[sent.sequence] = (sent, now_s)
+    def put(self, sent: Sent) -> None:
+        self._packets[sent.sequence] = (sent, -_REPEAT_S)
         self._packets.move_to_end(sent.sequence)
         if len(self._packets) > _KEPT_PACKETS:
             self._packets.popitem(last=False)
 
     def again(self, sequence: int, now_s: float) -> Sent | None:
-        """The packet to repeat; None when it is gone, or was sent or repeated a moment ago."""
+        """The packet to repeat; None when it is gone, or was repeated a moment ago."""
         found = self._packets.get(sequence)
         if found is None or now_s - found[1] < _REPEAT_S:
             return None

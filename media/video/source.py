@@ -6,9 +6,11 @@ from media.receive_stats import ReceiveStats
 from media.video.key_frames import KeyFrameRequests
 from media.video.lines import CLOCK_HZ
 from media.video.nack import MissingPackets
+from media.video.stream import VideoPacket
 
 _RATE_WINDOW_S = 1.0
 _GONE_S = 1.5
+_REMEMBERED_PACKETS = 128
 
 
 class VideoLayer:
@@ -22,6 +24,8 @@ class VideoLayer:
         self.received = ReceiveStats(ssrc, CLOCK_HZ)
         self.missing = MissingPackets()
         self.key_frames = KeyFrameRequests(key_frame_interval_s)
+        self.latest: deque[VideoPacket] = deque(maxlen=_REMEMBERED_PACKETS)
+        """What came last: of a key frame whose first packet comes late, the rest has come before."""
         self._recent: deque[tuple[float, int]] = deque()
         self._recent_bytes = 0
 

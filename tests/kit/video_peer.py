@@ -7,6 +7,7 @@ about it is read there.
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
 from struct import Struct
@@ -15,16 +16,17 @@ from typing import Any
 import av
 import numpy as np
 
-from media import rtcp
-from media.video import extensions, feedback
+from media import rtcp, rtp
+from media.video import extensions, feedback, vp8
 from tests.kit.browser_peer import BrowserPeer
 
 FRAMES_PER_S = 15
 _CLOCK_HZ = 90_000
 _CHUNK_BYTES = 1_000
 _HEADER = Struct("!BBHII")
+_QUEUE_S = 0.5
 _VP8, _MID_ID, _RID_ID = 97, 1, 13
-"""aiortc's payload type of VP8 and its id of the mid extension; that of the rid is ours."""
+"""aiortc's payload type of VP8, and its id of the mid extension; that of the rid is ours."""
 
 
 def recorded_vp8(width: int, height: int, bits_per_s: int, frames: int = 15) -> list[bytes]:
@@ -99,16 +101,29 @@ class SentLayer:
 
 
 class VideoPeer(BrowserPeer):
-    """``layers``: (rid, recorded frames), the lowest first; one with rid "" is no simulcast. ``seen``: how many pictures it can receive."""
+    """``layers``: (rid, recorded frames), the lowest first; one with rid "" is no simulcast. ``seen``: how many pictures it can receive.
 
-    def __init__(self, layers: list[tuple[str, list[bytes]]], seen: int) -> None:
+    ``link_bits_per_s``: what its way from the server carries, behind a queue of half a second. ``loses_every``: each so-manieth packet of
+    video from the server does not arrive.
+    """
+
+    def __init__(
+        self, layers: list[tuple[str, list[bytes]]], seen: int, *, link_bits_per_s: float | None = None, loses_every: int = 0
+    ) -> None:
         super().__init__()
+        self._link_bits_per_s, self._loses_every = link_bits_per_s, loses_every
+        self._free_s, self._arrivals = 0.0, 0
+        self.heights: list[int] = []
+        """Of the key frames that arrived, decoded or not: aiortc waits very long for what a full queue lost."""
+        self._height_came = asyncio.Event()
         self.layers = [SentLayer(rid, secrets.randbits(31), frames) for rid, frames in layers]
         self.sending = self.connection.addTransceiver("video", direction="sendonly") if layers else None
         self.seeing = [self.connection.addTransceiver("video", direction="recvonly") for _ in range(seen)]
         self.allowed: list[int] = []
         """Bit/s that REMB allowed us."""
         self._task: asyncio.Task[None] | None = None
+        self._carrier: asyncio.Task[None] | None = None
+        self._carrying: deque[tuple[float, bytes, int]] = deque()
 
     async def offer(self) -> str:
         sdp = await super().offer()
@@ -122,17 +137,74 @@ class VideoPeer(BrowserPeer):
             sections[index] += "".join(f"a=rid:{rid} send\r\n" for rid in rids) + f"a=simulcast:send {';'.join(rids)}\r\n"
         return "m=".join([head, *sections])
 
+    async def accept(self, answer: str) -> None:
+        await super().accept(answer)
+        transport: Any = self.connection.getTransceivers()[0].sender.transport
+        if not hasattr(transport, "seen_by_us"):
+            transport.seen_by_us = True
+            self._look_into(transport)
+
+    def _look_into(self, transport: Any) -> None:
+        handle_reports, handle_packet = transport._handle_rtcp_data, transport._handle_rtp_data
+
+        async def read(data: bytes) -> None:
+            await self._heard(data, transport)
+            await handle_reports(data)
+
+        async def carry(data: bytes, arrival_time_ms: int) -> None:
+            loop = asyncio.get_running_loop()
+            self._arrivals += data[1] & 0x7F == _VP8
+            if self._loses_every and data[1] & 0x7F == _VP8 and self._arrivals % self._loses_every == 0:
+                return
+            if self._link_bits_per_s is None:
+                self._arrived(data)
+                await handle_packet(data, arrival_time_ms=arrival_time_ms)
+                return
+            wait_s = max(0.0, self._free_s - loop.time())
+            if wait_s > _QUEUE_S:
+                return
+            self._free_s = loop.time() + wait_s + 8 * len(data) / self._link_bits_per_s
+            late_ms = round(1_000 * (self._free_s - loop.time()))
+            self._carrying.append((self._free_s, data, arrival_time_ms + late_ms))
+            if self._carrier is None:
+                self._carrier = loop.create_task(self._carry(handle_packet), name="video-peer-link")
+
+        transport._handle_rtcp_data, transport._handle_rtp_data = read, carry
+
+    def _arrived(self, data: bytes) -> None:
+        header = rtp.parse(data)
+        picture = vp8.read(data[header.payload_start : header.payload_end]) if header is not None and header.payload_type == _VP8 else None
+        if picture is not None and picture.starts_key:
+            self.heights.append(picture.height)
+            self._height_came.set()
+
+    async def key_frames_of(self, height: int, count: int) -> None:
+        """Wait until so many key frames in sequence, from now on, arrived in this height."""
+        async with asyncio.timeout(20):
+            self.heights.clear()
+            while len(self.heights) < count or set(self.heights[-count:]) != {height}:
+                self._height_came.clear()
+                await self._height_came.wait()
+
+    async def _carry(self, handle: Any) -> None:
+        loop = asyncio.get_running_loop()
+        while self._carrying:
+            at_s, data, arrival_time_ms = self._carrying.popleft()
+            await asyncio.sleep(max(0.0, at_s - loop.time()))
+            self._arrived(data)
+            await handle(data, arrival_time_ms=arrival_time_ms)
+        self._carrier = None
+
+    async def storm(self, slot: int, requests: int) -> None:
+        """So many key frame requests at once about what this place shows."""
+        transport: Any = self.seeing[slot].receiver.transport
+        (ssrc,) = {source.source for source in self.seeing[slot].receiver.getSynchronizationSources()} or {0}
+        await transport._send_rtp(b"".join(rtcp.PictureLoss(1, ssrc).to_bytes() for _ in range(requests)))
+
     def begin(self) -> None:
         """Send the picture from now on; to be called once the connection is up."""
         assert self.sending is not None
         transport: Any = self.sending.sender.transport
-        handle = transport._handle_rtcp_data
-
-        async def read(data: bytes) -> None:
-            await self._heard(data, transport)
-            await handle(data)
-
-        transport._handle_rtcp_data = read
         self._task = asyncio.get_running_loop().create_task(self._send(transport), name="video-peer")
 
     async def _send(self, transport: Any) -> None:
@@ -176,7 +248,8 @@ class VideoPeer(BrowserPeer):
                 frames -= height is None or frame.height == height
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in (self._task, self._carrier):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         await super().__aexit__(*exc_info)

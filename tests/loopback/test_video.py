@@ -1,6 +1,8 @@
 """Video through a whole media worker over real sockets: ICE, DTLS, SRTP; the far ends decode what they see."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from itertools import pairwise
 
 import pytest
 
@@ -34,3 +36,79 @@ async def test_two_see_each_other(low: list[bytes]) -> None:
         assert [(place.leg_id, place.track) for place in shown.places] == [("ana", "camera")]
         counted = await desk.numbers()
         assert counted["video_dropped_malformed"] == counted["video_dropped_unknown"] == counted["video_dropped_flood"] == 0
+
+
+async def test_what_gets_lost_is_asked_for_and_given_again(low: list[bytes]) -> None:
+    """On the way to us and on the way from us: no picture is lost, so nobody needs another key frame."""
+    async with media_desk() as desk, VideoPeer([("", low)], 0) as ana, VideoPeer([], 1, loses_every=9) as ben:
+        ana.layers[0].lose_every = 7
+        await desk.browser("ana", ana, "opus", video={})
+        await desk.browser("ben", ben, "opus", video={})
+        ana.begin()
+        await ben.see(0, frames=40)
+        counted = await desk.numbers()
+        assert ana.layers[0].missed and ana.layers[0].repeated == len(ana.layers[0].missed)
+        assert counted["video_missing_recovered"] >= 5 and counted["video_repeated"] >= 4
+        assert len(ana.layers[0].asked) == 1 and counted["video_key_frames_wanted"] == 0
+
+
+async def test_a_slow_receiver_gets_the_lower_layer_and_the_other_keeps_his(low: list[bytes], high: list[bytes]) -> None:
+    layers = [("q", low), ("f", high)]
+    async with media_desk() as desk, VideoPeer(layers, 0) as ana, VideoPeer([], 1) as ben, VideoPeer([], 1, link_bits_per_s=150_000) as eva:
+        for name, peer in (("ana", ana), ("ben", ben), ("eva", eva)):
+            await desk.browser(name, peer, "opus", video={})
+        ana.begin()
+        await asyncio.gather(ben.see(0, height=HIGH[1], frames=10), eva.key_frames_of(LOW[1], 3))
+        seen, got = ben.see(0, height=HIGH[1], frames=30), ben.key_frames_of(HIGH[1], 3)
+        await asyncio.gather(seen, got, eva.key_frames_of(LOW[1], 3))
+        counted = await desk.numbers()
+        assert counted["video_layer_changes"] <= 4 and counted["video_repeated"] < counted["video_packets_out"] / 3
+
+
+async def test_a_small_tile_gets_the_lower_layer_and_a_hidden_one_nothing(low: list[bytes], high: list[bytes]) -> None:
+    layers = [("q", low), ("f", high)]
+    async with media_desk() as desk, VideoPeer(layers, 0) as ana, VideoPeer([], 1) as ben:
+        await desk.browser("ana", ana, "opus", video={})
+        await desk.browser("ben", ben, "opus", video={})
+        ana.begin()
+        for height_px, height in ((240, HIGH[1]), (100, LOW[1]), (500, HIGH[1])):
+            await desk.worker.perform(msg.WatchVideo(leg_id="ben", tiles=(msg.VideoTile("ana", "camera", height_px),)))
+            await ben.see(0, height=height, frames=5)
+        await desk.worker.perform(msg.WatchVideo(leg_id="ben", tiles=(msg.VideoTile("ana", "camera", 0),)))
+        watched = await desk.hear_of(msg.VideoWatched, lambda event: not event.watched)
+        assert (watched.leg_id, watched.track) == ("ana", "camera")
+        assert (await desk.hear_of(msg.VideoShown, lambda event: not event.places)).leg_id == "ben"
+
+
+async def test_a_storm_of_key_frame_requests_stays_a_breeze(low: list[bytes]) -> None:
+    async with media_desk() as desk, VideoPeer([("", low)], 0) as ana, VideoPeer([], 1) as ben, VideoPeer([], 1) as eva:
+        for name, peer in (("ana", ana), ("ben", ben), ("eva", eva)):
+            await desk.browser(name, peer, "opus", video={})
+        ana.begin()
+        await asyncio.gather(ben.see(0), eva.see(0))
+        for _ in range(10):
+            await asyncio.gather(ben.storm(0, 20), eva.storm(0, 20))
+            await asyncio.gather(ben.see(0, frames=3), eva.see(0, frames=3))
+        counted = await desk.numbers()
+        assert counted["video_key_frames_wanted"] >= 300
+        times_s = ana.layers[0].asked
+        assert len(times_s) >= 2 and all(later - earlier > 0.4 for earlier, later in pairwise(times_s))
+
+
+async def test_more_pictures_than_lines_are_told_and_shown_after_another_offer(low: list[bytes]) -> None:
+    async with AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(media_desk())
+        ana, ben, eva = [await stack.enter_async_context(VideoPeer(layers, 1)) for layers in ([("", low)], [("", low)], [])]
+        for name, peer in (("ana", ana), ("ben", ben), ("eva", eva)):
+            await desk.browser(name, peer, "opus", video={})
+        ana.begin()
+        ben.begin()
+        wanted = await desk.hear_of(msg.VideoLinesWanted, lambda event: event.leg_id == "eva")
+        assert wanted.lines == 2
+        eva.seeing.append(eva.connection.addTransceiver("video", direction="recvonly"))
+        await desk.browser("eva", eva, "opus", opened=True, video={})
+        await asyncio.gather(eva.see(0, frames=3), eva.see(1, frames=3))
+        shown = await desk.hear_of(msg.VideoShown, lambda event: event.leg_id == "eva" and len(event.places) == 2)
+        assert {place.leg_id for place in shown.places} == {"ana", "ben"}
+        await desk.worker.perform(msg.CloseLeg(leg_id="ana"))
+        await desk.hear_of(msg.VideoShown, lambda event: event.leg_id == "eva" and [place.leg_id for place in event.places] == ["ben"])
