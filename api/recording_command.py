@@ -1,5 +1,6 @@
 """``centralita recording``: check recordings, make sound files of them, and put their keys under a new one."""
 
+import io
 import time
 from pathlib import Path
 from typing import Annotated
@@ -75,26 +76,32 @@ def export(
     to: Annotated[Path, typer.Argument(help="NAME.wav, or NAME.opus without encoding anew.")],
     by: Annotated[str, typer.Option(help="Who wants it: stands in the manifest for good.")],
     side: Annotated[str | None, typer.Option(help="said or heard: this side of an .opus alone.")] = None,
+    mix: Annotated[bool, typer.Option("--mix", help="Both sides in one channel; an .opus is encoded anew.")] = False,
     config: ConfigFile = None,
 ) -> None:
     """Make a sound file: left what the caller said, right what was heard."""
     from media.recording import manifest
-    from media.recording.export import write_opus, write_side_opus, write_wav
+    from media.recording.export import write_mixed_opus, write_mixed_wav, write_opus, write_side_opus, write_wav
     from media.recording.keys import KeyRing
     from media.recording.records import Side, read_recording
 
-    if to.suffix not in (".wav", ".opus") or side not in (None, "said", "heard") or (side and to.suffix == ".wav"):
-        raise _refused(ValueError("give NAME.wav or NAME.opus; --side said or --side heard goes with .opus alone"))
+    if to.suffix not in (".wav", ".opus") or side not in (None, "said", "heard") or (side and (to.suffix == ".wav" or mix)):
+        raise _refused(ValueError("give NAME.wav or NAME.opus; --side said or --side heard goes with .opus alone, and not with --mix"))
     try:
         ring = KeyRing(load(config).recording_keys())
         recorded = read_recording(file, ring)
-        manifest.append(file, ring, "exported", at_unix_s=time.time(), who=(by,), details={"as": to.suffix[1:]})
-        if to.suffix == ".wav":
-            write_wav(recorded, to)
+        sound, peaks = io.BytesIO(), dict[str, str | int | float]()
+        if mix:
+            peaks = write_mixed_wav(recorded, sound) if to.suffix == ".wav" else write_mixed_opus(recorded, sound)
+        elif to.suffix == ".wav":
+            peaks = write_wav(recorded, sound)
         elif side is None:
-            write_opus(recorded, to)
+            write_opus(recorded, sound)
         else:
-            write_side_opus(recorded, Side[side.upper()], to)
+            write_side_opus(recorded, Side[side.upper()], sound)
+        details: dict[str, str | int | float] = {"as": to.suffix[1:], "seconds": round(recorded.length_s, 1), **peaks}
+        manifest.append(file, ring, "exported", at_unix_s=time.time(), who=(by,), details=details)
+        to.write_bytes(sound.getvalue())
     except (OSError, ValueError) as error:
         raise _refused(error) from None
     if recorded.detail:

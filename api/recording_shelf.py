@@ -222,13 +222,14 @@ class RecordingShelf:
             raise Refusal("recording_too_long", "This recording is too long to be fetched: use `centralita recording export`.")
         body = io.BytesIO()
         try:
+            details: dict[str, str | int | float] = {"as": form, "seconds": round(recorded.length_s, 1)}
             if form == "opus":
                 write_opus(recorded, body)
             else:
-                write_wav(recorded, body)
+                details |= write_wav(recorded, body)
         except ValueError as error:
             raise Refusal("not_opus", f"This recording cannot be had without encoding it anew: {error}.") from None
-        checkpoint = manifest.append(path, self._ring, "listened", at_unix_s=self._clock(), who=_names(who), details={"as": form})
+        checkpoint = manifest.append(path, self._ring, "listened", at_unix_s=self._clock(), who=_names(who), details=details)
         kind, ending = ("audio/ogg", "opus") if form == "opus" else ("audio/wav", "wav")
         return checkpoint, Heard(body.getvalue(), kind, f"{path.stem}.{ending}")
 

@@ -1,10 +1,10 @@
-"""Sound files made of a recording on demand, both sides on one clock: Ogg/Opus without encoding anew, or WAV of what it sounds like.
+"""Sound files made of a recording on demand, both sides on one clock: Ogg/Opus without encoding anew, WAV of what it sounds like, or a mix.
 
 The left channel is what the caller said, the right one what he heard. In a pause nothing was recorded, and silence stands for it.
 """
 
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import zip_longest
 from pathlib import Path
@@ -14,31 +14,72 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.jitter import JitterSettings
-from media.codec import to_pcm16
+from media.codec import OpusSettings, make_encoder, to_pcm16
 from media.libopus import packet_samples
 from media.playout import Playout
 from media.recording import ogg
 from media.recording.records import Recorded, Side
 from media.recording.timeline import Stream, streams
+from rooms.audio import OPUS
 
 WAV_RATE_HZ = 16_000
 _FRAME_S = 0.02
+_FRAME_SAMPLES = WAV_RATE_HZ // 50
 _DELAY_S = 0.04
 _STEADY = JitterSettings(start_s=_DELAY_S, lowest_s=_DELAY_S, highest_s=_DELAY_S)
 """The timeline has no jitter any more: the delay that concealment wants to see behind a hole, and no other."""
 _MENDED_S = 1.0  # a longer hole is no loss but somebody who was away
 _DRIFTED_SAMPLES = 2_880
+_MIX = OpusSettings(bitrate=32_000, dtx=False)
 Pcm = NDArray[np.int16]
+Peaks = dict[str, str | int | float]
+"""The loudest sample of each side in dB below full scale, as a manifest takes it: ``said_peak_dbfs``, ``heard_peak_dbfs``."""
 
 
-def write_wav(recorded: Recorded, to: Path | BinaryIO) -> None:
+def write_wav(recorded: Recorded, to: Path | BinaryIO) -> Peaks:
     """Stereo, 16 bit, 16 kHz; losses are concealed as in a call. Raises OSError."""
-    samples = np.stack([render(recorded, side) for side in Side], axis=1)
+    sides = [render(recorded, side) for side in Side]
+    _write_pcm(np.stack(sides, axis=1), to)
+    return _peaks(sides)
+
+
+def write_mixed_wav(recorded: Recorded, to: Path | BinaryIO) -> Peaks:
+    """Both sides in one channel, as somebody beside the call would hear it, else as ``write_wav``."""
+    sides = [render(recorded, side) for side in Side]
+    _write_pcm(_mixed(sides)[:, None], to)
+    return _peaks(sides)
+
+
+def write_mixed_opus(recorded: Recorded, to: Path | BinaryIO) -> Peaks:
+    """The same, encoded anew: the two sides may speak whatever codec. Raises OSError."""
+    sides = [render(recorded, side) for side in Side]
+    frames = np.append(_mixed(sides), np.zeros(-len(sides[0]) % _FRAME_SAMPLES, np.int16)).reshape(-1, _FRAME_SAMPLES)
+    encoder = make_encoder(OPUS, rate_hz=WAV_RATE_HZ, settings=_MIX)
+    packets = ((encoder.encode((frame / 32_768).astype(np.float32)), _FRAME_SAMPLES * ogg.RATE_HZ // WAV_RATE_HZ) for frame in frames)
+    with _opened(to) as file:
+        ogg.write_ogg(file, packets, channels=1, serial=_serial(recorded, 3))
+    return _peaks(sides)
+
+
+def _write_pcm(samples: Pcm, to: Path | BinaryIO) -> None:
+    """``samples``: (time, channels)."""
     with _opened(to) as target, wave.open(target, "wb") as file:
-        file.setnchannels(2)
+        file.setnchannels(samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(WAV_RATE_HZ)
         file.writeframes(samples.astype("<i2").tobytes())
+
+
+def _mixed(sides: Sequence[Pcm]) -> Pcm:
+    """Their sum; where both shout at once it is cut at full scale, as in the call."""
+    total = np.sum(np.stack(sides), axis=0, dtype=np.int32)
+    return np.clip(total, -32_768, 32_767).astype(np.int16)
+
+
+def _peaks(sides: Sequence[Pcm]) -> Peaks:
+    highest = [int(np.abs(side.astype(np.int32)).max(initial=1)) for side in sides]
+    said, heard = (round(20 * float(np.log10(max(peak, 1) / 32_768)), 1) for peak in highest)
+    return {"said_peak_dbfs": said, "heard_peak_dbfs": heard}
 
 
 def _opened(to: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:

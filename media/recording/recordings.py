@@ -81,6 +81,9 @@ class Recording:
         self.on_start, self.on_end = on_start, on_end
         self.waiting: deque[tuple[bytes, int]] = deque()
         self._encoder = RecordEncoder(start_s)
+        self._start_s = start_s
+        self.length_s = 0.0
+        """How far it has come, pauses included."""
         self._queued = queued
         self._due_s = start_s
         self._full = False
@@ -110,6 +113,7 @@ class Recording:
             return
         self._tell_lost(now_s)
         self._encoder.tell(name, now_s, details or {})
+        self.length_s = now_s - self._start_s
         self.waiting.append(self._encoder.take())
         self._due_s = now_s + _CHUNK_S
         self.over = name == "end"  # behind the event: what the thread writes last has it
@@ -117,6 +121,7 @@ class Recording:
     def _hand_over(self, now_s: float) -> None:
         self._full = len(self.waiting) >= self._queued
         if not self._full:
+            self.length_s = now_s - self._start_s
             self._tell_lost(now_s)
             self.waiting.append(self._encoder.take())
             self._due_s = now_s + _CHUNK_S
@@ -259,6 +264,7 @@ class _File:
         details: dict[str, str | int | float] = {
             "chunks": writer.chunks,
             "digest": writer.digest.hex(),
+            "seconds": round(recording.length_s, 1),
             "packets": self._packets,
             "lost": recording.lost,
             "fault": fault,

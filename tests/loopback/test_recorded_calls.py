@@ -332,9 +332,10 @@ async def test_a_supervisor_listens_and_the_manifest_says_who_and_when(tmp_path:
             404,
         ]
         listened = [entry for entry in manifest.entries(file_of(tmp_path, row)) if entry.what == "listened"]
-        assert [(entry.who, entry.at_unix_s, entry.details) for entry in listened] == [
-            (("person 6001234",), 1_000.0, {"as": form}) for form in ("wav", "opus")
+        assert [(entry.who, entry.at_unix_s, entry.details["as"]) for entry in listened] == [
+            (("person 6001234",), 1_000.0, form) for form in ("wav", "opus")
         ]
+        assert listened[0].details["seconds"] > 0.5 and -20 < listened[0].details["said_peak_dbfs"] < -6
         now = await bench.store.recording(row.recording_id)
         assert now is not None and now.entries == row.entries + 2 and faults(tmp_path, now) == []
     assert "6001234" not in "".join(capfd.readouterr())

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from api.config import ConfigError, Settings
+from rooms.policy import RecordingMode, RecordingPolicy
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -107,6 +108,11 @@ def test_a_section_may_not_be_both_text_and_section(file: Path) -> None:
             "port 20000 of a worker's browsers lies between",
         ),
         ({"CENTRALITA_SERVER__TRUSTED_PROXIES": "10.0.0.0/33"}, "10.0.0.0/33"),
+        ({"CENTRALITA_MEDIA__RECORDING__BEEP_EVERY_S": "2"}, "or at least 5"),
+        ({"CENTRALITA_MEDIA__RECORDING__INCOMING": "sometimes"}, "media.recording.incoming"),
+        ({"CENTRALITA_MEDIA__PROMPTS__FOLDER": "/nowhere"}, "/nowhere is no folder"),
+        ({"CENTRALITA_MEDIA__PROMPTS__HOLD_MUSIC": "waltz"}, "there is no music/waltz"),
+        ({"CENTRALITA_MEDIA__PROMPTS__LANGUAGE": "fr"}, "media.prompts.language"),
         ({"CENTRALITA_SECRETS_DIR": "/nowhere"}, "SECRETS_DIR"),
     ],
 )
@@ -177,6 +183,17 @@ def test_the_key_of_recordings_is_drawn_once_and_older_ones_stay_known(tmp_path:
     assert Settings.load(env={}, overrides=changed).recording_keys() == (b"\xab" * 32, drawn)
     shown = str(Settings.load(env={}, overrides=changed).masked())
     assert "abab" not in shown and drawn.hex() not in shown
+
+
+def test_which_calls_are_recorded_and_how_they_are_told() -> None:
+    assert Settings.load(env={}).recording_policy() == RecordingPolicy()
+    told = Settings.load(env={}, overrides={"media": {"recording": {"enabled": True, "incoming": "always"}}})
+    policy = told.recording_policy()
+    assert (policy.mode("in"), policy.mode("out")) == (RecordingMode.ALWAYS, RecordingMode.ON_DEMAND)
+    assert (policy.announcement, policy.consent) == ("prompt/es/recording-notice", "announced")
+    silent = {"enabled": True, "consent": "given", "beep_every_s": 15.0}
+    policy = Settings.load(env={}, overrides={"media": {"recording": silent, "prompts": {"language": "en"}}}).recording_policy()
+    assert (policy.announcement, policy.consent, policy.beep_every_s) == ("", "given", 15.0)
 
 
 def test_a_short_key_of_recordings_is_refused() -> None:

@@ -46,7 +46,12 @@ def test_a_recording_is_checked_exported_and_the_export_is_on_record(file: Path)
     with wave.open("call.wav") as sound:
         assert (sound.getnchannels(), sound.getnframes()) == (2, 16_000)
     assert [(entry.what, entry.who) for entry in manifest.entries(file)][2:] == [("exported", ("carol",))]
+    assert (exported := manifest.entries(file)[2].details)["seconds"] == 1.0 and exported["said_peak_dbfs"] < -60
     assert done("check", str(file))[0] == 0
+    assert done("export", str(file), "mix.opus", "--by", "carol", "--mix")[0] == 0 and Path("mix.opus").read_bytes()[:4] == b"OggS"
+    assert done("export", str(file), "mix.wav", "--by", "carol", "--mix")[0] == 0
+    with wave.open("mix.wav") as sound:
+        assert sound.getnchannels() == 1
     status, told = done("export", str(file), "call.opus", "--by", "carol", "--side", "said")
     assert status == 2 and "spoken in pcma" in told
     status, told = done("export", str(file), "call.mp3", "--by", "carol")

@@ -13,7 +13,7 @@ from media import rtp
 from media.codec import make_encoder
 from media.libopus import packet_samples
 from media.recording import ogg
-from media.recording.export import render, side_packets, write_opus, write_side_opus, write_wav
+from media.recording.export import render, side_packets, write_mixed_opus, write_mixed_wav, write_opus, write_side_opus, write_wav
 from media.recording.file import Chunks, Ending
 from media.recording.records import Recorded, RecordingEvent, Side, decode
 from media.recording.timeline import streams
@@ -162,6 +162,30 @@ def test_a_pause_in_opus_is_silence(tmp_path: Path) -> None:
     assert sound.shape[1] == 192_000
     assert np.abs(sound[0, 49_500:143_000]).max() < 1e-4
     assert level_at(sound[0, 150_000:], 440, 48_000) == pytest.approx(0.25, rel=0.1)
+
+
+def test_a_mix_has_both_sides_whatever_they_spoke_and_tells_their_peaks(tmp_path: Path) -> None:
+    passed = [*spoken(Side.SAID, OPUS, 0.5 * tone(3.0, 440)), *spoken(Side.HEARD, PCMA, tone(3.0, 900))]
+    kept = [entry for entry in passed if not 101.0 <= at_s(entry) < 102.0]
+    both = recorded([*kept, RecordingEvent("pause", 101.0, {}), RecordingEvent("resume", 102.0, {})], 3.01)
+    told = write_mixed_wav(both, tmp_path / "mix.wav")
+    assert told == write_mixed_opus(both, tmp_path / "mix.opus") == write_wav(both, tmp_path / "both.wav")
+    assert told == {"said_peak_dbfs": pytest.approx(-17.5, abs=2.0), "heard_peak_dbfs": pytest.approx(-12, abs=1.0)}
+    with wave.open(str(tmp_path / "mix.wav")) as file:
+        assert (file.getnchannels(), file.getnframes()) == (1, 48_160)
+        plain = np.frombuffer(file.readframes(48_160), "<i2").astype(np.float32) / 32_768
+    encoded = heard_in(tmp_path / "mix.opus")[0]
+    assert len(encoded) == 3 * 151 * 320
+    for mixed, rate_hz in ((plain, 16_000), (encoded, 48_000)):
+        for begin, end in ((rate_hz // 5, rate_hz), (round(2.2 * rate_hz), 3 * rate_hz)):
+            assert level_at(mixed[begin:end], 440, rate_hz) == pytest.approx(0.125, rel=0.12)
+            assert level_at(mixed[begin:end], 900, rate_hz) == pytest.approx(0.25, rel=0.12)
+    assert not plain[16_000:32_000].any() and np.abs(encoded[50_000:94_000]).max() < 1e-3
+    loud = recorded([*spoken(Side.SAID, PCMA, 3.9 * tone(1.0, 440)), *spoken(Side.HEARD, PCMA, 3.9 * tone(1.0, 440))], 1.0)
+    write_mixed_wav(loud, tmp_path / "loud.wav")
+    with wave.open(str(tmp_path / "loud.wav")) as file:
+        steps = np.diff(np.frombuffer(file.readframes(16_000), "<i2").astype(np.int32))
+    assert np.abs(steps).max() < 20_000, "cut at full scale and not wrapped"
 
 
 def test_what_is_no_opus_is_not_called_so(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_both_sides_and_events_are_read_back_with_their_times(tmp_path: Path) ->
     assert listener.outcome is not None and listener.outcome.fault == ""
     read = read_recording(listener.outcome.path, RING)
     assert (read.ending, read.length_s, read.digest) == (Ending.COMPLETE, 1.5, measure(listener.outcome.path)[1])
+    assert manifest.entries(listener.outcome.path)[-1].details["seconds"] == 1.5
     said = [entry for entry in read.packets if entry.side is Side.SAID]
     heard = [entry for entry in read.packets if entry.side is Side.HEARD]
     assert [entry.at_s for entry in said[:50]] == pytest.approx([0.02 * n for n in range(50)], abs=1.01e-4)
