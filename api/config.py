@@ -220,11 +220,13 @@ class MediaSection(_Section):
     workers: Workers = "auto"
     """Processes that carry media, each with its rooms: ``auto`` is one per core, 0 means in the server's own process."""
     port: Port = 0
-    """The one UDP port of all browsers; 0 takes a free one. Of several workers the first has it, the second the next one, and so on."""
+    """The one port of all browsers, UDP and TCP; 0: a free one. Of several workers the first has it, the second the next, and so on."""
     public_hosts: Addresses = ()
     """What is told to browsers and phones in place of ``hosts`` of the same family (NAT 1:1)."""
     wire: Literal["auto", "c", "python"] = "auto"
     """The packet path: ``c`` is the compiled one, ``auto`` that one where it was built. ``centralita config`` says which runs and why."""
+    tcp: bool = True
+    """Take browsers whose network lets no UDP through by TCP, on the same addresses and port numbers."""
     capture_dir: Path | None = None
     """Folder in which every decrypted packet is logged. For measuring only: calls can be heard from it."""
     browser_codecs: CodecPolicy = "auto"

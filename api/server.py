@@ -284,6 +284,7 @@ def _media(settings: Settings) -> MediaSettings:
         port=media.port,
         wire=media.wire,
         public_hosts=media.public_hosts,
+        tcp=media.tcp,
         codec_policy=media.browser_codecs,
         concealment=media.concealment,
         voice=VoiceSettings(media.voice.echo, media.voice.noise, media.voice.gain),

@@ -89,7 +89,9 @@ class OpusPreferences:
 
 @dataclass(frozen=True, slots=True)
 class LocalSide:
-    """Our half of the answer. ``candidates``: (address, port), most wanted first. ``setup``: ``active`` or ``passive``.
+    """Our half of the answer. ``candidates``, and ``tcp_candidates`` for who cannot use UDP: (address, port), most wanted first.
+
+    ``setup``: ``active`` or ``passive``.
 
     ``version`` counts the answers of this session (RFC 3264, section 8). ``video``: our sources on each video line, by mid; lines
     that are not named are refused.
@@ -105,6 +107,7 @@ class LocalSide:
     session_id: int = 1
     version: int = 1
     opus: OpusPreferences = OpusPreferences()
+    tcp_candidates: tuple[tuple[str, int], ...] = ()
     video: Mapping[str, SlotSources] = field(default_factory=dict)
 
 
@@ -263,7 +266,7 @@ def write_answer(offer: Offer, codecs: tuple[AudioCodec, ...], local: LocalSide)
         elif index in video:
             out += [f"m=video {local.candidates[0][1]} {line.protocol} {payload_types(video[index].formats)}", f"c={address}"]
             out += answer_attributes(video[index], local.video[video[index].mid], local.cname)
-            out += [*_transport_attributes(local), *_candidates(local.candidates)]
+            out += [*_transport_attributes(local), *_candidates(local)]
         else:
             out += [f"m={line.kind} 0 {line.protocol} {line.formats}", f"c={address}", "a=inactive"]
             if line.mid is not None:
@@ -289,7 +292,7 @@ def _audio_section(offer: Offer, line: MediaLine, codecs: tuple[AudioCodec, ...]
     out.append("a=ptime:20")
     if direction.sends:
         out += [f"a=msid:{local.cname} audio", f"a=ssrc:{local.ssrc} cname:{local.cname}", f"a=ssrc:{local.ssrc} msid:{local.cname} audio"]
-    out += _candidates(local.candidates)
+    out += _candidates(local)
     return out
 
 
@@ -302,10 +305,16 @@ def _transport_attributes(local: LocalSide) -> list[str]:
     ]
 
 
-def _candidates(candidates: tuple[tuple[str, int], ...]) -> list[str]:
-    """Host candidates of component 1 (RFC 8445, section 5.1.2: type preference 126), and the end of them."""
+def _candidates(local: LocalSide) -> list[str]:
+    """Host candidates of component 1, and the end of them.
+
+    RFC 8445, section 5.1.2: type preference 126; RFC 6544, section 4.2: a lower one by TCP, where passive ones have direction preference 4.
+    """
     out = []
-    for index, (host, port) in enumerate(candidates):
+    for index, (host, port) in enumerate(local.candidates):
         priority = 126 << 24 | (65_535 - index) << 8 | 255
         out.append(f"a=candidate:{index + 1} 1 udp {priority} {host} {port} typ host")
+    for index, (host, port) in enumerate(local.tcp_candidates):
+        priority = 90 << 24 | (4 << 13 | 8_191 - index) << 8 | 255
+        out.append(f"a=candidate:{len(local.candidates) + index + 1} 1 tcp {priority} {host} {port} typ host tcptype passive")
     return [*out, "a=end-of-candidates"]

@@ -99,6 +99,14 @@ class IceLink:
         del self.addresses[(side, address)]
         side.forget(address)
 
+    def forget(self, side: Side, address: Address) -> None:
+        """Nothing can be sent there any more: the newest of the other addresses, if any, takes its place."""
+        self.addresses.pop((side, address), None)
+        if (self._side, self._address) != (side, address):
+            return
+        self._side, self._address = next(reversed(self.addresses), (None, None))
+        self.path.direct(self._side.socket if self._side is not None else None, self._address)
+
     def queue_dtls(self, datagram: bytes) -> None:
         """A DTLS record from a validated address; the oldest gives way when nobody reads."""
         if len(self._datagrams) >= MAX_QUEUED_DTLS:

@@ -3,7 +3,8 @@
 Demultiplexing (RFC 7983): STUN Binding requests are found by our fragment in their USERNAME and believed by their MESSAGE-INTEGRITY.
 Everything else is taken only from addresses that passed such a check. A stranger's ClientHello or fatal alert, which would end a
 handshake in progress, therefore never reaches DTLS (OWASP ASVS 5.0, 17.2.6), and nobody is answered who did not prove the password,
-so the port amplifies nothing. Media goes its own way (``media/wire``), from addresses that passed such a check.
+so the port amplifies nothing. Media goes its own way (``media/wire``), from addresses that passed such a check. Browsers that come by
+TCP are among them (``media/ice_tcp.py``).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from aioice.ice import get_host_addresses
 from media import stun
 from media.dtls import Certificate
 from media.ice_link import IceLink
+from media.ice_tcp import INNER_HOST, TcpPort
 from media.messages import MediaRefusal
 from media.peer import Peer, PeerTimes
 from media.reach import announced
@@ -46,6 +48,8 @@ class IceSettings:
     hosts: tuple[str, ...] = ("127.0.0.1",)
     port: int = 0
     public_hosts: tuple[str, ...] = ()
+    tcp: bool = False
+    """Also take browsers by TCP, on the same addresses and port number (RFC 6544)."""
     max_peers: int = 1_000
     times: PeerTimes = field(default_factory=PeerTimes)
 
@@ -65,6 +69,10 @@ class PortCounters:
     unsent: int = 0
     socket_errors: int = 0
     expired_peers: int = 0
+    tcp_accepted: int = 0
+    tcp_refused: int = 0
+    tcp_malformed: int = 0
+    tcp_unsent: int = 0
 
 
 def local_addresses() -> tuple[str, ...]:
@@ -86,6 +94,7 @@ class IcePort:
         self.port = 0
         self.counted = PortCounters()
         self._sides: list[_Side] = []
+        self._tcp: TcpPort | None = None
         self._links: dict[str, IceLink] = {}
         self._peers: dict[Peer, IceLink] = {}
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -93,14 +102,26 @@ class IcePort:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
-        sockets = _bind_all(self.settings.hosts, self.settings.port)
+        sockets, listeners = _bind_all(self.settings.hosts, self.settings.port, tcp=self.settings.tcp)
         self.port = sockets[0].getsockname()[1]
         for sock in sockets:
-            side = _Side(self)
-            side.socket = await self.wire.open(sock, side.received)
-            self._sides.append(side)
+            await self._add(_Side(self), sock)
+        if listeners:
+            await self._listen(listeners)
         self._sweep()
         return self
+
+    async def _add(self, side: "_Side", sock: socket.socket) -> None:
+        side.socket = await self.wire.open(sock, side.received)
+        self._sides.append(side)
+
+    async def _listen(self, listeners: list[socket.socket]) -> None:
+        inner = _bind(INNER_HOST, 0)
+        side = _TcpSide(self)
+        tcp = self._tcp = side.tcp = TcpPort(inner.getsockname(), side.gone, most=self.settings.max_peers)
+        await self._add(side, inner)
+        for listener in listeners:
+            await tcp.listen(listener)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sweeper is not None:
@@ -109,6 +130,8 @@ class IcePort:
             peer.close()
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._tcp is not None:
+            await self._tcp.close()
         for side in self._sides:
             side.socket.close()
         for side in self._sides:
@@ -119,12 +142,26 @@ class IcePort:
         counters = self.counted
         counters.unsent = sum(side.socket.unsent for side in self._sides)
         counters.socket_errors = sum(side.socket.errors for side in self._sides)
+        if self._tcp is not None:
+            tcp = self._tcp.counters
+            counters.tcp_accepted, counters.tcp_refused = tcp.accepted, tcp.refused
+            counters.tcp_malformed, counters.tcp_unsent = tcp.malformed, tcp.unsent
         return counters
 
     @property
     def candidates(self) -> tuple[tuple[str, int], ...]:
         """What answers announce: (address, port)."""
         return tuple((host, self.port) for host in announced(self.settings.hosts, self.settings.public_hosts))
+
+    @property
+    def tcp_candidates(self) -> tuple[tuple[str, int], ...]:
+        """The same for TCP."""
+        return self.candidates if self._tcp is not None else ()
+
+    @property
+    def tcp_count(self) -> int:
+        """Connections by TCP."""
+        return len(self._tcp) if self._tcp is not None else 0
 
     @property
     def peer_count(self) -> int:
@@ -173,7 +210,8 @@ class IcePort:
             self.counted.unknown_fragment += 1
             return
         now_s = time.monotonic()
-        if self._failures and self._is_limited(address[0], now_s):
+        origin = side.origin(address)
+        if self._failures and self._is_limited(origin[0], now_s):
             self.counted.limited += 1
             return
         credentials = link.credentials if fragment == link.credentials.fragment else link.previous
@@ -183,14 +221,14 @@ class IcePort:
         check = stun.read_check(datagram, password)
         if check is None:
             self.counted.bad_integrity += 1
-            self._failed(address[0], now_s)
+            self._failed(origin[0], now_s)
             return
         self.counted.checks += 1
         if check.role_conflict:
             self.counted.role_conflicts += 1
             side.socket.send(stun.refuse_role(check, password), address)
         elif self._may_use(side, address, link, now_s):
-            side.socket.send(stun.accept(check, _plain(address), password), address)
+            side.socket.send(stun.accept(check, origin, password), address)
             self._retire_previous(link, credentials is link.credentials)
             side.links[address] = link
             side.socket.assign(address, link.path)
@@ -257,41 +295,64 @@ class _Side:
         self.links.pop(address, None)
         self.socket.assign(address, None)
 
+    def origin(self, address: Address) -> tuple[str, int]:
+        """Who that is to the world: without an IPv6 scope."""
+        return address[0].partition("%")[0], address[1]
 
-def _plain(address: Address) -> tuple[str, int]:
-    """Without an IPv6 scope."""
-    return address[0].partition("%")[0], address[1]
+
+class _TcpSide(_Side):
+    """The inner address that all TCP connections end at."""
+
+    tcp: TcpPort
+
+    def forget(self, address: Address) -> None:
+        super().forget(address)
+        self.tcp.drop(address)
+
+    def origin(self, address: Address) -> tuple[str, int]:
+        return self.tcp.origin(address)
+
+    def gone(self, address: Address) -> None:
+        """A connection ended: its browser has to come another way."""
+        link = self.links.get(address)
+        if link is not None:
+            link.forget(self, address)
+        super().forget(address)
 
 
-def _bind_all(hosts: tuple[str, ...], port: int) -> list[socket.socket]:
-    """One socket per host under one port number. Raises MediaRefusal when that cannot be."""
+def _bind_all(hosts: tuple[str, ...], port: int, *, tcp: bool = False) -> tuple[list[socket.socket], list[socket.socket]]:
+    """One UDP socket per host under one port number, and with ``tcp`` one that listens. Raises MediaRefusal when that cannot be."""
     for attempt in range(_PORT_ATTEMPTS):
         with contextlib.ExitStack() as stack:
             wanted = port
             try:
-                sockets = []
+                sockets: list[socket.socket] = []
                 for host in hosts:
                     sockets.append(stack.enter_context(_bind(host, wanted)))
                     wanted = sockets[0].getsockname()[1]
+                listeners = [stack.enter_context(_bind(host, wanted, socket.SOCK_STREAM)) for host in hosts if tcp]
             except OSError as error:
                 if port or attempt == _PORT_ATTEMPTS - 1:
                     raise MediaRefusal(
                         "port_unavailable",
-                        f"UDP port {wanted or 'any'} cannot be opened on {', '.join(hosts)} ({error.strerror or error}): stop the program "
+                        f"Port {wanted or 'any'} cannot be opened on {', '.join(hosts)} ({error.strerror or error}): stop the program "
                         "that has it, or set another media port or other media addresses.",
                     ) from None
             else:
                 stack.pop_all()
-                return sockets
+                return sockets, listeners
     raise AssertionError("the last attempt returns or raises")
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, kind: socket.SocketKind = socket.SOCK_DGRAM) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock = socket.socket(family, kind)
     try:
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        if kind == socket.SOCK_DGRAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a successor listens while its predecessor's connections fade
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _EXPEDITED_FORWARDING)

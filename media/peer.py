@@ -52,6 +52,9 @@ class Port(Protocol):
     @property
     def candidates(self) -> tuple[tuple[str, int], ...]: ...
 
+    @property
+    def tcp_candidates(self) -> tuple[tuple[str, int], ...]: ...
+
     def renew(self, link: IceLink) -> None: ...
 
     def release(self, peer: "Peer") -> None: ...
@@ -121,6 +124,7 @@ class Peer:
             password=self.link.credentials.password,
             fingerprint=self._port.certificate.fingerprint,
             candidates=self._port.candidates,
+            tcp_candidates=self._port.tcp_candidates,
             ssrc=self.ssrc,
             cname=self.cname,
             setup="active" if self._dtls.role == "client" else "passive",
@@ -168,7 +172,7 @@ class Peer:
         heard_s, times = self.link.heard_s, self._times
         if heard_s is None:
             if self.state == "new" and now_s - self._opened_s > times.checks_s:
-                self._fail(f"No connectivity check came within {times.checks_s:.0f} s: a firewall blocks UDP to {self._announced()}.")
+                self._fail(f"No connectivity check came within {times.checks_s:.0f} s: a firewall blocks the way to {self._announced()}.")
                 return True
         elif self.state in ("connected", "silent", "lost"):
             self._look_at_traffic(now_s, now_s - max(heard_s, self.path.forwarded_s))

@@ -30,6 +30,8 @@ class MediaSettings:
     wire: str = "auto"
     """The packet path: ``auto``, ``c`` or ``python`` (``media.wire``)."""
     public_hosts: tuple[str, ...] = ()
+    tcp: bool = True
+    """Take browsers that cannot use UDP by TCP, on the same addresses and port number."""
     codec_policy: str | tuple[str, ...] = "auto"
     concealment: bool = True
     opus: OpusSettings = field(default_factory=lambda: OpusSettings(dtx=True))

@@ -85,7 +85,7 @@ class MediaWorker:
             self._wire = make_wire(settings.wire)
         except WireUnavailable as missing:
             raise MediaRefusal("no_wire", str(missing)) from None
-        ice = IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.most_peers, times)
+        ice = IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.tcp, settings.most_peers, times)
         self._port = IcePort(ice, wire=self._wire)
         self._ticker = Ticker(self._tick)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
@@ -144,6 +144,7 @@ class MediaWorker:
     def gauges(self) -> dict[str, float]:
         """How things are now, by name: rooms, legs, peers; the jitter buffers' target and lateness of the latest ticks in ms."""
         found: dict[str, float] = {"rooms": len(self._rooms), "legs": len(self._legs), "peers": self._port.peer_count}
+        found["ice_tcp"] = self._port.tcp_count
         found |= {"voices": len(self._voices), "recordings": self._recordings.running if self._recordings is not None else 0}
         found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
         targets_ms = sorted(leg.playout.target_ms for leg, _ in self._legs.values() if leg.playout is not None)

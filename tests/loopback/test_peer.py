@@ -478,7 +478,7 @@ async def test_dtls_queue_is_bounded(port: IcePort) -> None:
 
 
 async def test_a_port_that_is_taken_is_refused_with_advice(port: IcePort) -> None:
-    with pytest.raises(MediaRefusal, match=f"UDP port {port.port}"):
+    with pytest.raises(MediaRefusal, match=f"Port {port.port}"):
         async with IcePort(IceSettings(port=port.port)):
             pass
 

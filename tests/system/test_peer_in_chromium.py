@@ -1,23 +1,27 @@
 """The browser transport under a real Chromium: each kind of address, each codec, a new offer, an ICE restart, a closed page."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 
+from api.turn import TurnAccess
 from media import messages as msg
 from media import rtcp, rtp
 from media.icelite import IcePort, IceSettings, local_addresses
 from media.peer import Peer
 from media.settings import MediaSettings
 from tests.kit.browser import person, tone_file
+from tests.kit.coturn import Coturn
 from tests.kit.media_desk import ROOM, MediaDesk, media_desk
 
 PAGE = """<!doctype html><link rel="icon" href="data:,"><script>
-const pc = new RTCPeerConnection();
+const pc = new RTCPeerConnection(CONFIGURATION);
 pc.ontrack = ({ track }) => { const audio = new Audio(); audio.srcObject = new MediaStream([track]); audio.play(); window.audio = audio; };
 async function start() {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
@@ -98,10 +102,23 @@ class EchoLeg:
         return web.Response(text=self.peer.answer(await request.text(), (request.match_info["codec"], "opus")).sdp)
 
 
+class TcpOnlyLeg(EchoLeg):
+    """Of our addresses the page hears those by TCP only, as if a firewall let no UDP through."""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        told = await super().answer(request)
+        assert told.text is not None
+        lines = told.text.splitlines(keepends=True)
+        return web.Response(text="".join(line for line in lines if not (line.startswith("a=candidate:") and " udp " in line)))
+
+
 @asynccontextmanager
-async def serving(leg: EchoLeg | WorkerLeg) -> AsyncIterator[str]:
+async def serving(leg: EchoLeg | WorkerLeg, configuration: dict[str, object] | None = None) -> AsyncIterator[str]:
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text=PAGE.replace("CONFIGURATION", json.dumps(configuration or {})), content_type="text/html")
+
     app = web.Application()
-    app.router.add_get("/", _page)
+    app.router.add_get("/", page)
     app.router.add_post("/offer/{codec}", leg.answer)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -112,10 +129,6 @@ async def serving(leg: EchoLeg | WorkerLeg) -> AsyncIterator[str]:
         yield f"http://{host}:{port}/"
     finally:
         await runner.cleanup()
-
-
-async def _page(_: web.Request) -> web.Response:
-    return web.Response(text=PAGE, content_type="text/html")
 
 
 @pytest.fixture
@@ -148,6 +161,36 @@ async def test_each_address_carries_audio_through_a_new_offer_and_a_restart(host
                 await page.evaluate("pc.close()")
                 while leg.states[-1] != "lost":
                     await leg.until_changed()
+        leg.peer.close()
+
+
+async def test_a_browser_without_udp_talks_by_tcp(microphone: Path) -> None:
+    async with IcePort(IceSettings(hosts=local_addresses(), tcp=True)) as port:
+        leg = TcpOnlyLeg(port)
+        async with serving(leg) as url, person(microphone) as someone:
+            await someone.page.goto(url)
+            await someone.page.evaluate("start()")
+            await someone.page.evaluate("offer('opus', false)")
+            await leg.until_heard(111, 100)
+            received, lost = await someone.page.evaluate("received()")
+            assert received >= 50 and lost == 0
+            assert port.tcp_count >= 1 and port.counters.tcp_malformed == 0 and leg.states == ["connected"]
+            await someone.page.evaluate("offer('pcma', true)")
+            await leg.until_heard(8, 50)
+        leg.peer.close()
+
+
+async def test_a_browser_behind_a_relay_talks_with_time_limited_credentials(microphone: Path, tmp_path: Path) -> None:
+    async with Coturn(tmp_path, "shared secret") as coturn, IcePort(IceSettings()) as port:
+        leg = EchoLeg(port)
+        servers = msgspec.to_builtins(TurnAccess((coturn.url,), coturn.secret, 600.0).of("ana"))
+        async with serving(leg, {"iceServers": servers, "iceTransportPolicy": "relay"}) as url, person(microphone) as someone:
+            await someone.page.goto(url)
+            await someone.page.evaluate("start()")
+            await someone.page.evaluate("offer('opus', false)")
+            await leg.until_heard(111, 100)
+            received, lost = await someone.page.evaluate("received()")
+            assert received >= 50 and lost == 0 and leg.states == ["connected"]
         leg.peer.close()
 
 
