@@ -18,20 +18,24 @@ from numpy.typing import NDArray
 from media.forward import Forwarding, routes
 from media.leg import Leg
 from media.messages import MediaRefusal
-from media.settings import RATE_HZ
 from media.sounds import Sound
 from media.voices import Voices
 
 Gains = NDArray[np.float32]
+_SETTLED_AFTER_TICKS = 100
+_QUIET_POWER = 1e-5  # mean square: -50 dBFS
 
 
 class Bridge:
     """One room. ``most_legs`` bounds it. ``replan()`` is the one place where forwarding or mixing is decided.
 
-    ``voices`` are those of the worker, among which this room's legs have their place while they are mixed.
+    ``voices`` are those of the worker, among which this room's legs have their place while they are mixed; ``narrow`` those at 8 kHz, where
+    rooms have it in which nobody would hear more: all legs but one at most speak G.711.
     """
 
-    def __init__(self, room_id: str, voices: Voices, *, concealment: bool = True, most_legs: int = 50) -> None:
+    def __init__(
+        self, room_id: str, voices: Voices, *, narrow: Voices | None = None, concealment: bool = True, most_legs: int = 50
+    ) -> None:
         self.room_id = room_id
         self.legs: dict[str, Leg] = {}
         self.mixing = False
@@ -41,10 +45,13 @@ class Bridge:
         """How often forwarding and mixing took turns."""
         self._concealment = concealment
         self._most_legs = most_legs
+        self._wide, self._narrow = voices, narrow
         self.voices = voices
         self._gains: dict[tuple[str, str], float] = {}
         self._expected: set[str] = set()
         self._mixed: list[Leg] = []
+        self._unsettled_ticks = 0
+        """For so long the legs have been mixed at another rate than would do for them."""
         self._gains_mixed: Gains = np.zeros((0, 0), np.float32)
 
     def add(self, leg: Leg) -> None:
@@ -177,7 +184,7 @@ class Bridge:
         return self._gains.get((listener.leg_id, speaker.leg_id), 1.0)
 
     def _forward(self, joined: list[Leg], targets: dict[str, Leg]) -> None:
-        self._mixed = []
+        self._mixed, self._unsettled_ticks = [], 0
         self.voices.remove_room(self.room_id)
         for leg in joined:
             self._stop_mixing(leg)
@@ -189,18 +196,43 @@ class Bridge:
             leg.stop_encoding()
 
     def _mix(self, joined: list[Leg]) -> None:
+        moved = self._settle(joined)
         for leg in joined:
             leg.route = None
             voice = leg.voice = leg.voice or self.voices.open(leg.kind, time.monotonic())
             if leg.programme is None:
-                leg.start_playout(partial(self.voices.intake.open, voice.row, concealment=self._concealment))
+                leg.start_playout(partial(self.voices.intake.open, voice.row, concealment=self._concealment), voice.rate_hz)
                 voice.playout = leg.playout
         gains = np.array([[self._gain(listener, speaker) for speaker in joined] for listener in joined], np.float32)
-        if self._mixed != joined or not np.array_equal(gains, self._gains_mixed):
-            # What was forwarded until now is heard already: only what changes within the mix is ramped.
+        if moved or self._mixed != joined or not np.array_equal(gains, self._gains_mixed):
+            # What was forwarded, or mixed elsewhere, until now is heard already: only what changes within the mix is ramped.
             voices = [leg.voice for leg in joined if leg.voice is not None]
-            self.voices.set_room(self.room_id, voices, gains.reshape(len(joined), len(joined)), at_once=not self._mixed)
+            self.voices.set_room(self.room_id, voices, gains.reshape(len(joined), len(joined)), at_once=moved or not self._mixed)
         self._mixed, self._gains_mixed = joined, gains
+
+    def _settle(self, joined: list[Leg]) -> bool:
+        """The rate that does for these legs; True where they move for it. Who talks already moves when nobody does, or after two seconds:
+        filters begin anew and are late by some milliseconds more or less."""
+        programme = any(leg.programme is not None for leg in joined)
+        does = sum(not leg.is_narrowband for leg in joined) <= 1 < len(joined) and not programme
+        voices = self._narrow if self._narrow is not None and does else self._wide
+        if voices is self.voices:
+            self._unsettled_ticks = 0
+            return False
+        if self._mixed and self._unsettled_ticks < _SETTLED_AFTER_TICKS and not self._is_quiet():
+            self._unsettled_ticks += 1
+            return False
+        self._unsettled_ticks = 0
+        self.voices.remove_room(self.room_id)
+        for leg in self._mixed:
+            if leg.voice is not None:
+                self.voices.close(leg.voice)
+                leg.voice = None
+        self.voices = voices
+        return True
+
+    def _is_quiet(self) -> bool:
+        return all(leg.voice is None or leg.voice.power < _QUIET_POWER for leg in self._mixed)
 
     def _stop_mixing(self, leg: Leg) -> None:
         leg.playout = None
@@ -212,6 +244,8 @@ class Bridge:
 
     def collect(self) -> None:
         """20 ms of each mixed programme; playouts are pulled by their voices."""
+        if self._unsettled_ticks:
+            self.replan()
         for leg in self._mixed:
             voice, programme = leg.voice, leg.programme
             if programme is not None and voice is not None:
@@ -227,9 +261,9 @@ class Bridge:
             leg.power_ticks += 1
             if leg.programme is None:
                 if leg.sound is not None:
-                    voice.sent += leg.sound.frame()
+                    voice.hear_too(leg.sound.frame())
                 if leg.hears and not (leg.digits.busy and leg.send_digit(tick_s)):
-                    leg.open_ear(RATE_HZ)
+                    leg.open_ear(voice.rate_hz)
                     listeners.append(leg)
         for leg in self.legs.values():
             if self.mixing and leg.joined:

@@ -1,9 +1,10 @@
 """What mixed legs are sent: encoders, one for all who hear the same, and none for silence. All legs of a tick are encoded at once.
 
 Theory. An Opus stream depends on its past, so an encoder may serve several legs only as long as all of them hear the same. When one begins
-to hear something else it goes on with a copy of the encoder, state and all, and nothing is heard of that. Two streams with different
-pasts cannot be joined unheard while they run. But a leg that was silent for a while has no past left to speak of: when sound comes back, it
-takes the encoder of those who hear the same, or all who awake together share a new one.
+to hear something else it goes on with a copy of the encoder, state and all, and nothing is heard of that. Encoders that were given the same
+for half a second are so much alike that a listener may change from one to the other: what that disturbs lies 37 dB below the voice (median,
+-25 dB in one of twenty), while two such encoders differ by 25 dB anyway. Who was silent for a while takes the encoder of those who hear the
+same, or all who awake together share a new one.
 
 Silence is encoded for 200 ms, so that codecs ring out and the far end's comfort noise knows where it stands. From then on the last packet
 is repeated; where the far end asked for discontinuous transmission (usedtx, RFC 7587) a packet without content goes out every 400 ms.
@@ -37,20 +38,23 @@ if TYPE_CHECKING:
 
 _RING_OUT_TICKS = 10
 _SIGN_OF_LIFE_TICKS = 20
+_ALIKE_TICKS = 25
 _SILENT = 2.0**-16
 """Below half a step of 16 bits: nothing would be left of it."""
 _FEC_FROM_LOSS, _LOSS_STEPS = 0.01, (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
-_NARROWBAND_BITRATE = 32_000
+_NARROWBAND_BITRATE = 28_000  # with which complexity 0 still finds room for FEC
 
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """An encoder and how many ears it serves. ``round`` and ``sound``: what it encodes in the present tick."""
+    """An encoder and how many ears it serves. ``round`` and ``sound``: what it encodes in the present tick. ``alike_ticks``: for how long
+    another one has been encoding the same."""
 
     encoder: OpusEncoder
     users: int = 1
     round: int = -1
     sound: object = None
+    alike_ticks: int = 0
 
 
 class Ear:
@@ -175,6 +179,11 @@ class Ears:
                 new.append(leg)
             else:
                 found.setdefault(id(running), (running, []))[1].append(leg)
+        if len(found) > 1:
+            _join(found)
+        else:
+            for running, _ in found.values():
+                running.alike_ticks = 0
         jobs = [(self._claimed(running, sound, served), served) for running, served in found.values()]
         if new:
             ear = new[0].ear
@@ -228,6 +237,19 @@ class Ears:
         for (leg, out), code in zip(tick.g711, codes, strict=True):
             assert leg.ear is not None and leg.ear.table is not None
             out.append((leg, leg.ear.table.encode[code].tobytes()))
+
+
+def _join(found: dict[int, tuple[_Running, list["Leg"]]]) -> None:
+    """Encoders that encode the same become one after a while: the one that serves most."""
+    first, kept = max(found.values(), key=lambda each: len(each[1]))
+    for running, legs in list(found.values()):
+        running.alike_ticks += 1
+        if running is not first and running.alike_ticks >= _ALIKE_TICKS and running.users == len(legs):
+            for leg in legs:
+                assert leg.ear is not None
+                leg.ear.share(first)
+            kept += legs
+            del found[id(running)]
 
 
 def rehearse() -> None:

@@ -381,8 +381,14 @@ class Leg:
 
     # -- mixing
 
-    def start_playout(self, make: Callable[[AudioCodec], Playout]) -> None:
-        """From now on what comes in is decoded. A changed codec starts a new playout."""
+    @property
+    def is_narrowband(self) -> bool:
+        """Does nothing above 4 kHz pass, neither from the far end nor to it?"""
+        spoken = self.agreement.spoken if self.agreement is not None else None
+        return all(codec is None or codec.name in ("pcma", "pcmu") for codec in (self.codec_in, spoken))
+
+    def start_playout(self, make: Callable[[AudioCodec], Playout], rate_hz: int = RATE_HZ) -> None:
+        """From now on what comes in is decoded, at this rate. A changed codec starts a new playout, a changed rate goes on in one."""
         codec = self.codec_in
         if codec is None:
             self.playout = None
@@ -391,6 +397,9 @@ class Leg:
             self.offload()
             self._recall()
             self._prime(self.playout, codec)
+        elif self.playout.rate_hz != rate_hz:
+            former, self.playout = self.playout, make(codec)
+            self.playout.succeed(former)
         self._forwarded.clear()
 
     def _prime(self, playout: Playout, codec: AudioCodec) -> None:

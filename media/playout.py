@@ -5,6 +5,7 @@
 Decoding and concealment happen at the codec's own rate, the resampler behind them raises the frame to the bridge's rate.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,12 +33,21 @@ _HURRY_S, _RUSH_S = 0.05, 0.15  # from here on speech too is shortened, not only
 _PATIENT_TRIES, _PATIENCE_PER_TRY = 5, 0.1  # noise and music are never quite alike: after so many tries less likeness will do
 _STRETCH_EVERY_PACKETS, _HURRY_EVERY_PACKETS, _RUSH_EVERY_PACKETS = 3, 2, 1
 _RECALLED_PACKETS = 4  # decoder, concealment and resampler remember no more
+_HANDED_ON = (
+    "_jitter", "_counters", "_refused", "_ssrc", "_taken", "_recent", "_last", "_in_gap", "_since_stretch", "_tries", "_delay_s",
+    "_resting", "_woken", "_heard_before", "_heard_before_s", "_beginning",
+)  # fmt: skip
+"""What a playout is beside its decoder, concealment and resampler, and what they have in hand."""
 _FRESH_S = 0.1  # what was heard longer ago is no beginning of what comes now
+
+
+COUNTED_HZ = 16_000
+"""The rate at which samples are counted, whatever the playout's is."""
 
 
 @dataclass(slots=True)
 class PlayoutCounters:
-    """Names and meanings of W3C webrtc-stats, ``inbound-rtp``, in snake case; samples are counted at the playout's rate.
+    """Names and meanings of W3C webrtc-stats, ``inbound-rtp``, in snake case; samples are counted at ``COUNTED_HZ``.
 
     ``concealed_samples`` are those of lost, late or broken packets; pauses of the sender (DTX) are ``comfort_noise_samples``.
     ``fec_packets_received`` mended a loss; ``fec_packets_carried``, a name of ours, are all that held in-band FEC.
@@ -192,6 +202,7 @@ class Playout:
     def _restart(self) -> None:
         self._pending = np.zeros(0, np.float32)
         self._taken: Packet | Gap | None = None
+        self._recent: deque[bytes] = deque(maxlen=_RECALLED_PACKETS)
         self._resting = False  # so long a pause that nothing is made up any more
         self._woken = False  # by one quiet packet, which may be a mere sign of life
         self._last: Packet | None = None
@@ -205,6 +216,26 @@ class Playout:
         self._heard_before_s = 0.0
         self._ahead: _Ahead | None = None
         self._beginning = False  # behind what was heard before, no packet of our own yet: what is made up is delay, not loss
+
+    def succeed(self, former: "Playout") -> None:
+        """Go on where a playout of the same codec at another rate is; both may share their jitter buffer and counters only until then."""
+        ratio = self._native_hz / former._native_hz
+        for name in _HANDED_ON:
+            setattr(self, name, getattr(former, name))
+        self._undecided, self._gap_samples = round(former._undecided * ratio), round(former._gap_samples * ratio)
+        sound = np.zeros(0, np.float32)
+        for payload in former._recent:
+            try:
+                sound = self._decoder.decode(payload)
+            except CodecError:  # was counted when it was played
+                continue
+            if self._concealment:
+                sound = self._concealer.received(sound)
+            played = max(0, len(sound) - round(len(former._pending) * ratio)) // (self._native_hz // 500) * (self._native_hz // 500)
+            if played:
+                self._resampler.process(sound[:played])
+        left = round(len(former._pending) * ratio)
+        self._pending = sound[len(sound) - left :] if left <= len(sound) else np.zeros(left, np.float32)
 
     def plain(self, now_s: float) -> bytes | None:
         """The payload whose sound, as it is, makes the next 20 ms: the usual case, with nothing to mend or stretch.
@@ -223,9 +254,10 @@ class Playout:
         if not -_DEFICIT_S <= excess_s <= _SPARE_S and self._since_stretch + 1 >= self._stretch_every(excess_s):
             return None
         self._taken, self._last, self._beginning = None, taken, False
+        self._recent.append(taken.payload)
         self._since_stretch += 1
         self._delay_s = delay_s
-        counters, samples = self._counters, self.rate_hz // 50
+        counters, samples = self._counters, COUNTED_HZ // 50
         counters.total_samples_received += samples
         counters.jitter_buffer_emitted_count += samples
         counters.jitter_buffer_delay_s += samples * delay_s
@@ -247,7 +279,7 @@ class Playout:
         self._taken = None
         self._undecided += self._frame
         self._woken = False
-        self._counters.total_samples_received += self.rate_hz // 50
+        self._counters.total_samples_received += COUNTED_HZ // 50
         return True
 
     def pull(self, now_s: float) -> Samples:
@@ -258,7 +290,7 @@ class Playout:
         while len(pending) < self._frame:
             pending = self._more(now_s, pending)
         frame, self._pending = pending[: self._frame], pending[self._frame :]
-        self._counters.total_samples_received += self.rate_hz // 50
+        self._counters.total_samples_received += COUNTED_HZ // 50
         return self._resampler.process(frame)
 
     def _more(self, now_s: float, pending: Samples) -> Samples:
@@ -286,6 +318,7 @@ class Playout:
     def _play(self, packet: Packet) -> Samples:
         self._decide(packet)
         self._last = packet
+        self._recent.append(packet.payload)
         ahead, self._ahead = self._ahead, None
         try:
             sound = ahead.sound if ahead and ahead.sequence == packet.sequence else self._decoder.decode(packet.payload)
@@ -450,7 +483,7 @@ class Playout:
                 self._opus.conceal(samples // step * step)
 
     def _scaled(self, native_samples: int) -> int:
-        return native_samples * self.rate_hz // self._native_hz
+        return native_samples * COUNTED_HZ // self._native_hz
 
 
 def settling_s(codec: AudioCodec) -> float:

@@ -11,6 +11,8 @@ from media.voice_care import VoiceSettings
 
 RATE_HZ = 16_000
 """Rate of the bridge: every decoded leg is a row of float32 at this rate."""
+NARROW_HZ = 8_000
+"""Rate of a room where nobody would hear more."""
 TICK_S = 0.02
 """One frame; every codec we speak is used with 20 ms packets."""
 FRAME_SAMPLES = RATE_HZ // 50

@@ -17,6 +17,7 @@ from dsp.chain import Chain, Stages
 from dsp.lanes import LANES
 from dsp.levels import FLOOR_DBFS
 from dsp.mix import Mix
+from dsp.resample import Resampler
 from dsp.slots import Slots
 from dsp.suppress import Suppressor
 from media.codec import Samples
@@ -47,15 +48,20 @@ class Measures:
 
 
 class Voice:
-    """One leg's row, all float32 (FRAME_SAMPLES,) at RATE_HZ: its bridge writes ``said``, and ``sent`` when that is more than ``heard``."""
+    """One leg's row, all float32 of 20 ms at ``rate_hz``: its bridge writes ``said``, and adds to ``sent`` what is more than ``heard``."""
 
-    def __init__(self, row: int, said: Samples, heard: Samples, sent: Samples) -> None:
-        self.row = row
+    def __init__(self, row: int, rate_hz: int, said: Samples, heard: Samples, sent: Samples) -> None:
+        self.row, self.rate_hz = row, rate_hz
         self.said, self.heard, self.sent = said, heard, sent
         self.playout: Playout | None = None
         """Where what it says comes from, if not from its bridge."""
         self.power = 0.0
         """Mean square of what was said in this tick, cleaned."""
+        self._lowering = Resampler(RATE_HZ, rate_hz)
+
+    def hear_too(self, sound: Samples) -> None:
+        """A sound (FRAME_SAMPLES,) at RATE_HZ beside the mix."""
+        self.sent += self._lowering.process(sound)
 
 
 @dataclass(slots=True)
@@ -67,9 +73,20 @@ class _Cared:
 
 
 class Voices:
-    """At most ``most`` legs. ``make_suppressor(rows)`` makes what tells voices from noise; None: the classical one."""
+    """At most ``most`` legs. ``make_suppressor(rows)`` makes what tells voices from noise; None: the classical one.
 
-    def __init__(self, settings: VoiceSettings, most: int, make_suppressor: Callable[[int], Suppressor] | None = None) -> None:
+    ``rate_hz``: what they are mixed at; where that is less than RATE_HZ nobody cleans them (``settings`` untouched).
+    """
+
+    def __init__(
+        self,
+        settings: VoiceSettings,
+        most: int,
+        make_suppressor: Callable[[int], Suppressor] | None = None,
+        *,
+        rate_hz: int = RATE_HZ,
+    ) -> None:
+        self.rate_hz, self._frame = rate_hz, rate_hz // 50
         self._settings = settings
         self._slots = Slots(most)
         capacity = self._slots.capacity
@@ -77,8 +94,8 @@ class Voices:
         if settings != VoiceSettings.untouched():
             self._chain = Chain(capacity, make_suppressor(capacity) if make_suppressor is not None else None)
         self._mix = Mix(capacity)
-        self.intake, self.ears = Intake(capacity, RATE_HZ), Ears(capacity, RATE_HZ)
-        self._said, self._cleaned, self._heard, self._sent = np.zeros((4, capacity, FRAME_SAMPLES), np.float32)
+        self.intake, self.ears = Intake(capacity, rate_hz), Ears(capacity, rate_hz)
+        self._said, self._cleaned, self._heard, self._sent = np.zeros((4, capacity, self._frame), np.float32)
         self._voices: dict[int, Voice] = {}
         self._cared: dict[int, _Cared] = {}
 
@@ -100,7 +117,7 @@ class Voices:
         row = self._slots.take()
         if row is None:
             raise MediaRefusal("worker_full", "This worker mixes as many legs as it can: try again later.")
-        voice = Voice(row, self._said[row], self._heard[row], self._sent[row])
+        voice = Voice(row, self.rate_hz, self._said[row], self._heard[row], self._sent[row])
         self._voices[row] = voice
         self.ears.open(row)
         if self._chain is not None and kind != "demo":
@@ -160,7 +177,7 @@ class Voices:
         used = self._slots.used
         cleaned = self._cleaned[:used]
         self._heard[:used] = self._sent[:used] = self._mix.process(cleaned)
-        powers = (np.einsum("ij,ij->i", cleaned, cleaned) / FRAME_SAMPLES).tolist()
+        powers = (np.einsum("ij,ij->i", cleaned, cleaned) / self._frame).tolist()
         for row, voice in self._voices.items():
             voice.power = powers[row]
         self._said[:used] = 0.0

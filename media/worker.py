@@ -31,13 +31,14 @@ from media.quality import LegQuality
 from media.recorder import Recorder
 from media.rehearsal import rehearse
 from media.reports import Reports
-from media.settings import MediaSettings
+from media.settings import NARROW_HZ, MediaSettings
 from media.sound_library import SoundLibrary
 from media.sounds import Sound
 from media.ticker import Ticker
 from media.transport import Sockets
 from media.video.leg import COUNTERS as VIDEO_COUNTERS
 from media.video.room import VideoRoom
+from media.voice_care import VoiceSettings
 from media.voices import Voices
 from media.wire import WireUnavailable, make_wire
 from rooms.audio import DemoEndpoint
@@ -91,6 +92,9 @@ class MediaWorker:
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
         self._recordings = CallRecordings(settings.recording, on_event) if settings.recording is not None else None
         self._voices = Voices(settings.voice, settings.most_legs, make_suppressor)
+        untouched = settings.voice == VoiceSettings.untouched()  # what cleans voices works at one rate
+        self._narrow = Voices(settings.voice, settings.most_legs, rate_hz=NARROW_HZ) if untouched else None
+        self._all_voices = [voices for voices in (self._voices, self._narrow) if voices is not None]
         self._rooms: dict[str, _Room] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}
         self._library = SoundLibrary(settings.prompts)
@@ -133,7 +137,8 @@ class MediaWorker:
         found |= {"ticks": self._ticker.ticks, "ticks_skipped": self._ticker.skipped}
         for name, count in self._wire.counters.items():
             found[name] = found.get(name, 0) + count
-        found |= {"playout_faults": self._voices.intake.faults, "frames_encoded": self._voices.ears.encoded}
+        found |= {"playout_faults": sum(voices.intake.faults for voices in self._all_voices)}
+        found |= {"frames_encoded": sum(voices.ears.encoded for voices in self._all_voices)}
         if self._recorder is not None:
             found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
         if self._recordings is not None:
@@ -145,7 +150,7 @@ class MediaWorker:
         """How things are now, by name: rooms, legs, peers; the jitter buffers' target and lateness of the latest ticks in ms."""
         found: dict[str, float] = {"rooms": len(self._rooms), "legs": len(self._legs), "peers": self._port.peer_count}
         found["ice_tcp"] = self._port.tcp_count
-        found |= {"voices": len(self._voices), "recordings": self._recordings.running if self._recordings is not None else 0}
+        found |= {"voices": sum(map(len, self._all_voices)), "recordings": self._recordings.running if self._recordings is not None else 0}
         found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
         targets_ms = sorted(leg.playout.target_ms for leg, _ in self._legs.values() if leg.playout is not None)
         found |= {"jitter_target_ms_p95": targets_ms[int(0.95 * (len(targets_ms) - 1))] if targets_ms else 0.0}
@@ -207,7 +212,13 @@ class MediaWorker:
             raise MediaRefusal("room_exists", "A room of this name is open already.")
         if len(self._rooms) >= self.settings.most_rooms:
             raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_rooms} rooms already: try again later.")
-        bridge = Bridge(room_id, self._voices, concealment=self.settings.concealment, most_legs=self.settings.most_legs_per_room)
+        bridge = Bridge(
+            room_id,
+            self._voices,
+            narrow=self._narrow,
+            concealment=self.settings.concealment,
+            most_legs=self.settings.most_legs_per_room,
+        )
         videos = VideoRoom(
             self._counts,
             self._on_event,
@@ -394,15 +405,18 @@ class MediaWorker:
         ticking = [room for room in self._rooms.values() if room.bridge.ticking]
         for room in ticking:
             self._guarded(room, room.bridge.collect)
-        if len(self._voices):
-            self._guarded_voices(self._voices.pull, now_s)
-            self._guarded_voices(self._voices.clean)
-            self._voices.mix()
+        for voices in self._all_voices:
+            if len(voices):
+                self._guarded_voices(voices.pull, now_s)
+                self._guarded_voices(voices.clean)
+                voices.mix()
         self._wire.cork()
         listeners = [self._guarded(room, room.bridge.hand_out, tick_s) or [] for room in ticking]
-        for room, frames in zip(ticking, self._guarded_voices(self._voices.encode, listeners) or (), strict=False):
-            for leg, payload in frames:
-                self._guarded(room, leg.send_frame, payload, tick_s)
+        for voices in self._all_voices:
+            here = [(room, legs) for room, legs in zip(ticking, listeners, strict=True) if legs and room.bridge.voices is voices]
+            encoded = self._guarded_voices(voices.encode, [legs for _, legs in here]) if here else None
+            for (room, _), frames in zip(here, encoded or (), strict=False):
+                self._guarded(room, _send, frames, tick_s)
         for room in self._rooms.values():
             if room.videos.legs:
                 self._guarded(room, room.videos.tick, now_s)
@@ -448,3 +462,8 @@ class MediaWorker:
             room.bridge.replan()
         if samples:
             self._on_event(msg.QualitySampled(room_id=room.bridge.room_id, legs=samples, faults=faults(samples)))
+
+
+def _send(frames: list[tuple[Leg, bytes]], tick_s: float) -> None:
+    for leg, payload in frames:
+        leg.send_frame(payload, tick_s)

@@ -19,7 +19,8 @@ EVENT = EventFormat(101)
 
 def bench_bridge(*, most_legs: int = 50) -> Bridge:
     """A room whose voices nobody cleans."""
-    return Bridge("room", Voices(VoiceSettings.untouched(), 64), most_legs=most_legs)
+    untouched = VoiceSettings.untouched()
+    return Bridge("room", Voices(untouched, 64), narrow=Voices(untouched, 64, rate_hz=8_000), most_legs=most_legs)
 
 
 def tick(bridge: Bridge, at_s: float) -> None:

@@ -319,6 +319,43 @@ def test_a_gain_changes_by_a_ramp_and_not_by_a_click() -> None:
     assert steps.max() < 0.04, "a tone of 90 Hz at 0.25 moves by 0.009 from sample to sample; a click would by up to 0.25"
 
 
+def test_a_third_who_hears_more_moves_the_room_to_the_higher_rate_and_nobody_hears_that() -> None:
+    """A browser and a phone of G.711 are mixed at 8 kHz; a second browser comes and goes, and the rate follows when nobody talks."""
+    a, b, c = BenchLeg("a", "opus", kind="peer"), BenchLeg("b"), BenchLeg("c", "opus", kind="peer")
+    bridge = room(a, b)
+    run(bridge, 50, (a, 90.0), (b, 90.0))
+    assert a.leg.voice is not None and a.leg.voice.rate_hz == 8_000
+    bridge.add(c.leg)
+    bridge.join("c")
+    run(bridge, 20, (a, 90.0), (b, 90.0), start=50)
+    assert a.leg.voice is not None and a.leg.voice.rate_hz == 8_000
+    run(bridge, 10, (a, 90.0), (b, 90.0), start=70, amplitude=0.0)
+    assert a.leg.voice is not None and a.leg.voice.rate_hz == 16_000
+    run(bridge, 30, (a, 90.0), (b, 90.0), start=80)
+    assert level_at(c.out.heard(OPUS)[-8_000:], 90.0) > 0.2
+    bridge.remove("c")
+    run(bridge, 10, (a, 90.0), (b, 90.0), start=110, amplitude=0.0)
+    assert a.leg.voice is not None and a.leg.voice.rate_hz == 8_000
+    run(bridge, 50, (a, 90.0), (b, 90.0), start=120)
+    for bench in (a, b):
+        heard = bench.out.heard(bench.codec)
+        assert level_at(heard[-12_800:], 90.0) == pytest.approx(0.25, rel=0.1)
+        for at in (74 * 320, 76 * 320, 114 * 320, 116 * 320):
+            assert np.abs(heard[at : at + 640]).max() < 0.02, "no click in the pause in which the rate changes"
+        assert bench.leg.playout is not None and bench.leg.playout.counters.concealed_samples == 0
+        assert [header.sequence for header in bench.out.headers] == [1_000 + i for i in range(170)]
+
+
+def test_a_room_that_never_rests_moves_all_the_same() -> None:
+    a, b, c = BenchLeg("a", "opus", kind="peer"), BenchLeg("b"), BenchLeg("c", "opus", kind="peer")
+    bridge = room(a, b)
+    run(bridge, 50, (a, 90.0), (b, 90.0))
+    bridge.add(c.leg)
+    bridge.join("c")
+    run(bridge, 110, (a, 90.0), (b, 90.0), start=50)
+    assert a.leg.voice is not None and a.leg.voice.rate_hz == 16_000
+
+
 def test_a_sound_is_heard_beside_the_other_leg() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
     bridge = room(a, b)
@@ -375,11 +412,11 @@ def test_a_key_pressed_at_one_phone_reaches_the_other_through_the_mix() -> None:
     run(bridge, 20)
     events = [rtp.parse_event(p) for h, p in zip(b.out.headers, b.out.payloads, strict=True) if h.payload_type == 101]
     assert {event.digit for event in events if event} == {"8"} and len(events) == 10
-    browser = BenchLeg("c", "opus", kind="peer")
+    a, browser = BenchLeg("a"), BenchLeg("c", "opus", kind="peer")
     bridge = room(a, browser)
     bridge.relay_digit(a.leg, "8")
     assert not browser.leg.digits.busy, "a person's browser is spared the pause"
-    bridge = room(BenchLeg("d", event=None), b)
+    bridge = room(BenchLeg("d", event=None), b := BenchLeg("b", "pcmu"))
     bridge.relay_digit(bridge.legs["d"], "8")
     assert not b.leg.digits.busy, "it pressed a tone, which is in its voice"
 

@@ -86,6 +86,20 @@ def test_who_was_silent_takes_the_encoder_of_the_others_and_is_in_step_at_once()
     assert np.abs(heard).max() < 0.4
 
 
+def test_who_comes_to_hear_the_same_shares_after_half_a_second_and_nobody_hears_it() -> None:
+    """Two hear one another beside a third; then only the third speaks on, without any pause."""
+    legs = browsers("abc")
+    talk = Talk(room(*legs))
+    talk.go_on(60, (legs[0], 500.0), (legs[1], 900.0), (legs[2], 700.0))
+    talk.go_on(80, (legs[2], 700.0))
+    one, other = legs[0].leg.ear, legs[1].leg.ear
+    assert one is not None and other is not None and one.running is other.running
+    for bench in legs[:2]:
+        heard = bench.out.heard(OPUS)[320 * 90 :]
+        assert level_at(heard, 700.0) == pytest.approx(0.25, rel=0.1)
+        assert np.abs(np.diff(heard)).max() < 1.2 * 0.25 * 2 * np.pi * 700 / 16_000, "no click"
+
+
 @pytest.mark.parametrize(("fmtp", "packets"), [(OPUS.fmtp, 100), (DTX, 5)])
 def test_silence_is_not_encoded_and_not_sent_where_the_far_end_asked_for_that(fmtp: str, packets: int) -> None:
     a, b = browsers("ab", fmtp)
