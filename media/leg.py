@@ -199,7 +199,7 @@ class Leg:
             self._switch_codec(codec, received)
         if self.tap_said is not None:
             self.tap_said(packet, now_s, codec)
-        if self.kind == "phone" and self.agreement.event_out is None:
+        if self._keys_are_tones:
             self._hear_tones(codec, packet[header.payload_start : header.payload_end])
         sequence = (header.sequence - self._without_sound) & 0xFFFF
         if self.route is not None:
@@ -294,8 +294,6 @@ class Leg:
         route, received, codec, agreement = self.route, self.received, self.codec_in, self.agreement
         if route is None or received is None or codec is None or agreement is None or self._log_in is not None:
             return None
-        if self.kind == "phone" and agreement.event_out is None:  # its keys may be tones in the audio
-            return None
         target = route.target
         if not target.hears or target.digits.busy or target._log_out is not None:
             return None
@@ -306,9 +304,27 @@ class Leg:
             route.agreement.spoken.payload_type,
             received,
             target.sender,
-            said=_told(self.tap_said, codec),
+            said=self._said(codec),
             heard=_told(target.tap_heard, route.agreement.spoken),
         )
+
+    @property
+    def _keys_are_tones(self) -> bool:
+        return self.kind == "phone" and self.agreement is not None and self.agreement.event_out is None
+
+    def _said(self, codec: AudioCodec) -> Callable[[bytes, float], None] | None:
+        """Who wants copies of what the far end says: a recording, and we ourselves where a pressed key is a tone."""
+        if not self._keys_are_tones:
+            return _told(self.tap_said, codec)
+
+        def said(packet: bytes, now_s: float) -> None:
+            if self.tap_said is not None:
+                self.tap_said(packet, now_s, codec)
+            header = rtp.parse(packet)
+            if header is not None:
+                self._hear_tones(codec, packet[header.payload_start : header.payload_end])
+
+        return said
 
     def _recall(self) -> None:
         """What the path forwarded by itself is remembered like the rest."""

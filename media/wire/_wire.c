@@ -40,6 +40,8 @@
 #define PACKET_RING_BYTES (4 << 20)
 #define DATAGRAM_RING_BYTES (1 << 20)
 #define CONTROL_BYTES 64
+#define MOST_TAKEN 512          /* at once, so that an overload delays nobody but itself */
+#define STALE_S 0.5             /* audio that waited for so long is worth nothing any more */
 
 typedef int (*srtp_call)(void *session, void *packet, int *size);
 static srtp_call srtp_protect, srtp_unprotect, srtp_protect_rtcp, srtp_unprotect_rtcp;
@@ -118,7 +120,7 @@ typedef struct PathObject {
     SenderObject *stream;
     PyObject *said, *heard;
     int payload_type_in, payload_type_out;
-    int handed;                 /* packets that Python has not dealt with yet; while there are any, more of them follow */
+    int handed;                 /* packets that Python has not dealt with yet; while there are any, those that come follow them */
     double forwarded_s, second_s;
     int this_second;
     memory remembered[REMEMBERED];
@@ -224,7 +226,7 @@ static struct {
     int out_count;
     struct {
         uint64_t packets_in, packets_forwarded, packets_out, dropped_flood, dropped_implausible, dropped_late_at_switch;
-        uint64_t handed_over, truncated, wakeups;
+        uint64_t handed_over, truncated, wakeups, stale;
     } counted;
 } wire;
 
@@ -336,7 +338,7 @@ static void remember(PathObject *path, const uint8_t *packet, int size, double a
 static int forwarded(PathObject *path, uint8_t *packet, int size, double at_s) {
     PathObject *target = path->target;
     rtp_header header;
-    if (!target || path->handed || !rtp_parse(packet, size, &header)) return 0;
+    if (!target || !rtp_parse(packet, size, &header)) return 0;
     if (header.payload_type != path->payload_type_in || header.ssrc != path->received->own.ssrc || !can_send(target, size)) return 0;
     wire.counted.packets_in += 1;
     if (path->this_second > MOST_FORWARDED_PER_S) {
@@ -386,7 +388,7 @@ static void path_received(PathObject *path, uint8_t *packet, int size, double at
     }
     if (at_s - path->second_s > 1.0) path->second_s = at_s, path->this_second = 0;
     path->this_second += 1;
-    if (!is_rtcp && forwarded(path, packet, size, at_s)) return;
+    if (!is_rtcp && !path->handed && forwarded(path, packet, size, at_s)) return;
     if (path->this_second > MOST_HANDED_PER_S) {
         wire.counted.dropped_flood += 1;
         return;
@@ -903,21 +905,21 @@ typedef struct {
     const uint8_t *bytes;
 } waiting;
 
-/* What waits in a ring, of one owner's copies or everything, taken out: a block that holds the bytes too, to be freed. */
+/* What waits longest in a ring, of one owner's copies or of everybody, taken out: a block that holds the bytes too, to be freed. */
 static waiting *taken(ring *r, void *copies_of, size_t *count) {
-    size_t records = 0, bytes = 0;
+    size_t records = 0, bytes = 0, passed = 0;
     *count = 0;
     enter();
-    for (size_t offset = r->tail, left = r->used; left;) {
+    for (size_t offset = r->tail; passed < r->used && (copies_of || records < MOST_TAKEN);) {
         record *at = ring_at(r, offset);
         if (at->kind <= HEARD && (!copies_of || (at->owner == copies_of && at->kind >= SAID))) records += 1, bytes += at->size;
-        left -= at->bytes;
+        passed += at->bytes;
         offset = (offset + at->bytes) % r->room;
     }
     waiting *block = records ? malloc(records * sizeof(waiting) + bytes) : NULL;
     uint8_t *to = (uint8_t *)(block + records);
     if (block) {
-        for (size_t offset = r->tail, left = r->used; left;) {
+        for (size_t offset = r->tail, left = passed; left;) {
             record *at = ring_at(r, offset);
             if (at->kind <= HEARD && (!copies_of || (at->owner == copies_of && at->kind >= SAID))) {
                 memcpy(to, (uint8_t *)at + sizeof(record), at->size);
@@ -929,17 +931,36 @@ static waiting *taken(ring *r, void *copies_of, size_t *count) {
             offset = (offset + at->bytes) % r->room;
         }
     }
-    if (!copies_of && (block || !records)) r->head = r->tail = r->used = 0;
+    if (!copies_of && (block || !records)) {
+        r->tail = (r->tail + passed) % r->room;
+        r->used -= passed;
+        if (r->used) tell_python(); /* everybody else on the event loop comes first */
+    }
     leave();
     return block;
 }
 
 static void hand_over(ring *r, void *copies_of) {
     size_t count;
+    double now_s = seconds(CLOCK_MONOTONIC);
     waiting *block = taken(r, copies_of, &count);
     for (size_t i = 0; i < count; i++) {
         waiting *one = &block[i];
         PathObject *path = (PathObject *)one->owner;
+        if (one->kind == PACKET && !rtp_is_rtcp(one->bytes, one->size)) {
+            /* It was handed over behind another one; if that has settled what becomes of them, Python need not look at each of a
+               backlog, which would otherwise grow while it does. */
+            enter();
+            int done = now_s - one->at_s > STALE_S;
+            wire.counted.stale += (uint64_t)done;
+            done = done || forwarded(path, (uint8_t *)one->bytes, one->size, one->at_s);
+            path->handed -= done;
+            leave();
+            if (done) {
+                Py_DECREF(one->owner);
+                continue;
+            }
+        }
         PyObject *sink = one->kind == DATAGRAM ? ((SocketObject *)one->owner)->on_datagram
                          : one->kind == PACKET ? path->on_packet
                          : one->kind == SAID   ? path->said
@@ -963,6 +984,11 @@ static void hand_over(ring *r, void *copies_of) {
         Py_DECREF(one->owner);
     }
     free(block);
+    if (wire.out_count && !wire.corked) {
+        enter();
+        flush_out();
+        leave();
+    }
 }
 
 /* ---------------------------------------------------------------- Path */
@@ -1111,6 +1137,9 @@ static PyObject *path_counts(PathObject *self, void *unused) {
 
 static void path_dealloc(PathObject *self) {
     PyObject_GC_UnTrack(self);
+    enter();
+    ring_forget(&packets, self); /* copies for nobody: whoever wanted them closed the path in time */
+    leave();
     PyObject *none = path_close(self, NULL);
     Py_XDECREF(none);
     Py_TYPE(self)->tp_free((PyObject *)self);
@@ -1255,9 +1284,9 @@ static PyObject *counters(PyObject *module, PyObject *unused) {
     __typeof__(wire.counted) c = wire.counted;
     uint64_t packets_lost = packets.lost, datagrams_lost = datagrams.lost;
     leave();
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsK}", "packets_in", c.packets_in, "packets_forwarded", c.packets_forwarded, "packets_out", c.packets_out,
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsK}", "packets_in", c.packets_in, "packets_forwarded", c.packets_forwarded, "packets_out", c.packets_out,
                          "dropped_flood", c.dropped_flood, "dropped_implausible", c.dropped_implausible, "dropped_late_at_switch", c.dropped_late_at_switch,
-                         "wire_handed_over", c.handed_over, "wire_truncated", c.truncated, "wire_wakeups", c.wakeups, "wire_packets_lost", packets_lost,
+                         "wire_handed_over", c.handed_over, "wire_truncated", c.truncated, "wire_wakeups", c.wakeups, "wire_packets_lost", packets_lost, "wire_packets_stale", c.stale,
                          "wire_datagrams_lost", datagrams_lost);
 }
 
