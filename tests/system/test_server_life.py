@@ -7,7 +7,6 @@ import select
 import signal
 import sqlite3
 import ssl
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,51 +23,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from api.demo_call.baresip import Phone, PhoneSettings, phone
 from api.demo_call.kamailio import kamailio
-from api.demo_call.process import ChildProcess, free_port
+from api.demo_call.process import free_port
 from api.demo_call.server import Server, write_settings
 from api.demo_call.speech import sentence
 from tests.kit.browser import person, tone_file
 from tests.kit.hub import Client
+from tests.kit.page import STARTS_WITHIN_S, call_is, page, serving, started
 from tests.kit.server import running_server
 
 ENDS_WITHIN_S = 5.0
-STARTS_WITHIN_S = 20.0
 WORKERS_START_WITHIN_S = 120.0
-
-
-@asynccontextmanager
-async def serving(directory: Path, *options: str) -> AsyncIterator[ChildProcess]:
-    """``centralita serve`` over a data folder in ``directory``; ended however it is when the block ends."""
-    command = [sys.executable, "-m", "api", "serve", "--workers", "0", "--data-dir", str(directory / "data"), *options]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
-    async with ChildProcess("the server", command, log=directory / "server.log", directory=directory, environment=environment) as process:
-        yield process
-
-
-@asynccontextmanager
-async def page(url: str, user: str, password: str) -> AsyncIterator[Client]:
-    """A signed-in page without a browser."""
-    async with aiohttp.ClientSession() as http:
-        async with http.post(f"{url}/api/sign-in", json={"user": user, "password": password}) as response:
-            token = (await response.json())["token"]
-        client = Client(http)
-        await client.connect(url, {"token": token})
-        try:
-            await client.told("session.snapshot")
-            yield client
-        finally:
-            await client.socket.disconnect()
-
-
-async def call_is(client: Client, state: str) -> dict[str, Any]:
-    """Waits until a call is in this state; its notice."""
-    count = 1
-    while True:
-        notices = await client.told("call.state", count)
-        found = [notice for notice in notices if notice["state"] == state]
-        if found:
-            return found[-1]
-        count = len(notices) + 1
 
 
 def stored(data_dir: Path) -> list[dict[str, Any]]:
@@ -135,13 +99,6 @@ async def test_a_killed_server_says_after_its_restart_which_call_it_interrupted(
     assert (recent["number"], recent["reason"]) == ("601", "interrupted")
     (call,) = stored(tmp_path / "data")
     assert call["end_reason"] == "interrupted"
-
-
-async def started(process: ChildProcess) -> tuple[str, str, str]:
-    """Address, user and password, as the server prints them."""
-    url = (await process.said(r"Centralita serves (\S+)", STARTS_WITHIN_S)).group(1)
-    agent = await process.said(r"Sign in as (\S+) with the password (\S+),", STARTS_WITHIN_S)
-    return url, agent.group(1), agent.group(2)
 
 
 async def written(data_dir: Path, state: str) -> None:
