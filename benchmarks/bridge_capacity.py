@@ -40,7 +40,7 @@ async def _measure(options: Options) -> list[Row]:
             janus=lambda: _carried(Janus("echotest"), _BROWSERS[:1], opus, "wb", options),
             aiortc=lambda: _carried(Aiortc(), _BROWSERS[:1], opus, "wb", options, most=14),
         )
-        share = {"server's share": "<= 0.5"} if options.wire == "c" else {}
+        share = {"server's share": "<= 0.5", "legs carried": ">= 1000"} if options.wire == "c" else {}
         found += rows("browsers in rooms of two, Opus", "legs", ours, others, dear | whole | share)
         found += _memory("browsers in rooms of two, Opus", ours, options)
     if "calls" in wanted:
@@ -48,7 +48,7 @@ async def _measure(options: Options) -> list[Row]:
         ours = await _carried(Ours(wire=options.wire), _CALL, pcma, "nb", options)
         others = await peers(options, rtpengine=lambda: _carried(Rtpengine(), _CALL, pcma, "nb", options))
         if options.wire == "c":
-            dear["CPU per packet in and out, rtpengine"] = "<= 0.6 x peer"
+            dear |= {"CPU per packet in and out, rtpengine": "<= 0.6 x peer", "calls carried": ">= 500"}
         found += rows("calls of a browser and a phone, G.711", "calls", ours, others, dear | whole | {"added delay, p99": "<= 10"})
         found += _memory("calls of a browser and a phone, G.711", ours, options)
     return found

@@ -21,7 +21,7 @@ _REMEMBERED = 512
 _LOOKED_BACK = 100
 _SHORTEST_TELLING = 3
 _DRAIN_S = 0.3
-_SUMMED = ("sent", "heard", "altered", "disordered", "forged", "unsent", "others", "late")
+_SUMMED = ("frames_said", "sent", "heard", "altered", "disordered", "forged", "unsent", "others", "late")
 
 
 class _Stream:
@@ -30,7 +30,7 @@ class _Stream:
     def __init__(self, index: int, endpoint: Endpoint, voice: Payloads, speaker: "int | None", kept: int) -> None:
         self.endpoint, self.voice, self.speaker = endpoint, voice, speaker
         self.ssrc = endpoint.ssrc or 0x10000 + index
-        self.frame, self.frames_said, self.number = first_frame(index, voice), 0, 0
+        self.frame, self.timestamp, self.number = first_frame(index, voice), 0, 0
         self.said: dict[int, tuple[bytes, float]] = {}
         self.kept = kept
         self.departures: list[float] = []
@@ -42,7 +42,8 @@ class _Stream:
         self.clear()
 
     def clear(self) -> None:
-        self.sent = self.heard = self.altered = self.disordered = self.forged = self.unsent = self.others = self.late = self.matched = 0
+        self.frames_said = self.sent = self.heard = self.matched = self.late = 0
+        self.altered = self.disordered = self.forged = self.unsent = self.others = 0
         self.places_heard: set[int] = set()
         self.newest = -1
         self.lowest_s = float("inf")
@@ -148,8 +149,9 @@ class PythonLoop(AbstractContextManager["PythonLoop"]):
         endpoint, voice, number = stream.endpoint, stream.voice, stream.number
         payload = voice.packets[stream.frame]
         stream.frame = (stream.frame + 1) % len(voice.packets)
-        timestamp = stream.frames_said * voice.clock_hz // 50 & 0xFFFFFFFF
-        stream.frames_said += 1
+        timestamp = stream.timestamp
+        stream.timestamp += voice.clock_hz // 50
+        stream.frames_said += self._state == "open"
         if not payload:
             return
         packet = rtp.build(endpoint.payload_type, number & 0xFFFF, timestamp, stream.ssrc, payload, marker=number == 0)

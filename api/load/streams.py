@@ -53,6 +53,8 @@ class Counts:
     or behind the fastest of its stream, of which ``delays`` then tells.
     """
 
+    frames_said: int
+    """Of 20 ms, pauses included."""
     sent: int
     heard: int
     lost: int

@@ -21,6 +21,7 @@ from rooms.audio import AudioCodec
 
 FULL = 0.9
 _SATURATED, _AIMED_AT = 0.97, 0.8
+_SAID_LEAST = 0.97
 _LOST_MOST, _LATE_MOST = 0.001, 0.01
 _CLIMBS = 4
 _AT_ONCE = 16
@@ -59,12 +60,12 @@ class Measured:
     @property
     def frame_us(self) -> float:
         """Processor time per leg and 20 ms: one packet in and one out, unless somebody pauses."""
-        return 1e6 * self.utilisation / (PACKETS_PER_S * self.legs)
+        return 1e6 * self.cpu_s / max(1, self.counts.frames_said)
 
     @property
     def legs_per_core(self) -> float:
         """At ``FULL`` load, each leg speaking as these did."""
-        return FULL * self.legs / self.utilisation
+        return FULL * 1e6 / PACKETS_PER_S / self.frame_us
 
     @property
     def bytes_per_leg(self) -> float:
@@ -75,8 +76,10 @@ class Measured:
 
     @property
     def whole(self) -> bool:
-        """The server kept up with what was asked of it."""
+        """The server kept up with what was asked of it, and the generator with asking."""
         counts = self.counts
+        if counts.frames_said < _SAID_LEAST * PACKETS_PER_S * self.seconds * self.legs:
+            return False
         return self.utilisation < _SATURATED and counts.lost <= counts.sent * _LOST_MOST and counts.late <= counts.sent * _LATE_MOST
 
 

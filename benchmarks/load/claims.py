@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from api.load.streams import percentile_s
-from benchmarks.load.bench import FULL, Measured
+from benchmarks.load.bench import FULL, PACKETS_PER_S, Measured
 from benchmarks.load.voices import Quality
 from benchmarks.report import CannotRun, Options, Row
 
@@ -45,6 +45,7 @@ def _figures(unit: str, outcome: Outcome) -> dict[str, tuple[float, str]]:
         f"{unit} carried": (float(outcome.carried), ""),
         "server's share": (measured.utilisation, "cores"),
         "load generator's share": (measured.load_cpu_s / measured.seconds, "cores"),
+        "load generator's pace": (100 * counts.frames_said / (PACKETS_PER_S * measured.seconds * measured.legs), "%"),
         "load generator late, p99": (1000 * percentile_s(counts.lateness, 99), "ms"),
         "CPU per packet in and out" if outcome.forwarded else "CPU per leg and 20 ms": (measured.frame_us, "us"),
         f"{unit} per core at {FULL:.0%}": (measured.legs_per_core / outcome.legs, ""),

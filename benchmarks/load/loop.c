@@ -39,7 +39,7 @@ struct stream {
     uint32_t ssrc, timestamp, step, clock_hz;
     int32_t payload_type, muted;
     /* counted since the window opened */
-    uint64_t sent, unsent, heard, matched, lost, altered, disordered, forged, reports, others, late;
+    uint64_t frames_said, sent, unsent, heard, matched, lost, altered, disordered, forged, reports, others, late;
     double longest_gap_s;
     /* how it stands */
     uint64_t number, from_number, to_number;
@@ -84,6 +84,7 @@ static void say(struct load *l, struct stream *s) {
     uint32_t timestamp = s->timestamp;
     s->at_frame = (frame + 1) % s->frames;
     s->timestamp += s->step;
+    s->frames_said += l->state == 1;
     if (length == 0 || length > MOST || s->muted) return;
     packet[0] = 0x80;
     packet[1] = s->payload_type | (s->number == 0 ? 0x80 : 0);
@@ -233,7 +234,7 @@ static void open_window(struct load *l, int count) {
     memset(l->lateness, 0, BINS * sizeof *l->lateness);
     for (int i = 0; i < count; i++) {
         struct stream *s = &l->streams[i];
-        s->sent = s->unsent = s->heard = s->matched = s->lost = s->altered = s->disordered = 0;
+        s->frames_said = s->sent = s->unsent = s->heard = s->matched = s->lost = s->altered = s->disordered = 0;
         s->forged = s->reports = s->others = s->late = s->taped = 0;
         s->longest_gap_s = 0;
         s->lowest_us = INT64_MAX;

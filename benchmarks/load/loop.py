@@ -25,7 +25,7 @@ from api.load.streams import BINS, Counts, Endpoint, Payloads, first_frame, prep
 
 _RING = 512
 _DRAIN_S = 0.3
-_COUNTED = ("sent", "unsent", "heard", "matched", "lost", "altered", "disordered", "forged", "reports", "others", "late")
+_COUNTED = ("frames_said", "sent", "unsent", "heard", "matched", "lost", "altered", "disordered", "forged", "reports", "others", "late")
 
 
 class _Sent(ctypes.Structure):
@@ -182,7 +182,9 @@ class NativeLoop(AbstractContextManager["NativeLoop"]):
             else:
                 lost += stream.to_number - stream.from_number - stream.matched
         return Counts(
-            **{name: sums[name] for name in ("sent", "heard", "altered", "disordered", "forged", "unsent", "others", "late")},
+            **{
+                name: sums[name] for name in ("frames_said", "sent", "heard", "altered", "disordered", "forged", "unsent", "others", "late")
+            },
             lost=lost,
             silent=sum(stream.heard == 0 for stream in streams),
             longest_gap_s=max(stream.longest_gap_s for stream in streams),

@@ -59,6 +59,13 @@ def test_quick_run_prints_one_json_object_last(capsys: pytest.CaptureFixture[str
     assert status == (0 if all(row["holds"] is not False for row in result["rows"]) else 1)
 
 
+def test_under_jitter_and_loss_both_receivers_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["jitter_under_loss", "--quick", "--json"])
+    rows = {row["metric"]: row for row in json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]}
+    assert rows["PESQ-WB"]["goal"] == ">= peer + 1.0" and rows["PESQ-WB"]["value"] > rows["PESQ-WB"]["peer_value"]
+    assert rows["delay"]["value"] > 0 and rows["MOS, E-model"]["value"] > 1
+
+
 def test_a_wrong_folder_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["loss_concealment", "--data", "no/such/folder"])
