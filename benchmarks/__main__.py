@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default="", help="these parts of the benchmark, separated by commas")
     parser.add_argument("--plots", type=Path, help="folder to draw pictures into")
     parser.add_argument("--samples", type=Path, help="folder to write listening samples into")
-    parser.add_argument("--wire", choices=("python", "c"), default="", help="the packet path of our media workers")
+    parser.add_argument("--wire", choices=("auto", "python", "c"), default="auto", help="the packet path of our media workers")
     parser.add_argument("--minutes", type=float, default=0.0, help="measure for so long, where a benchmark can")
     chosen = parser.parse_args(arguments)
     if chosen.data is not None and not chosen.data.is_dir():

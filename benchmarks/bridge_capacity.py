@@ -29,7 +29,8 @@ def run(options: Options) -> list[Row]:
 
 async def _measure(options: Options) -> list[Row]:
     found: list[Row] = []
-    dear = {"CPU per packet in and out": "<= 8" if options.wire == "c" else "<= 25"}
+    compiled = Ours(wire=options.wire).wire == "c"
+    dear = {"CPU per packet in and out": "<= 8" if compiled else "<= 25"}
     whole = {"packets lost": "<= 0", "packets altered, forged, out of order": "<= 0"}
     wanted = options.only or (("calls",) if options.quick else ("browsers", "calls"))
     if "browsers" in wanted:
@@ -40,14 +41,14 @@ async def _measure(options: Options) -> list[Row]:
             janus=lambda: _carried(Janus("echotest"), _BROWSERS[:1], opus, "wb", options),
             aiortc=lambda: _carried(Aiortc(), _BROWSERS[:1], opus, "wb", options, most=14),
         )
-        share = {"server's share": "<= 0.5", "legs carried": ">= 1000"} if options.wire == "c" else {}
+        share = {"server's share": "<= 0.5", "legs carried": ">= 1000"} if compiled else {}
         found += rows("browsers in rooms of two, Opus", "legs", ours, others, dear | whole | share)
         found += _memory("browsers in rooms of two, Opus", ours, options)
     if "calls" in wanted:
         pcma = spoken(PCMA, options)
         ours = await _carried(Ours(wire=options.wire), _CALL, pcma, "nb", options)
         others = await peers(options, rtpengine=lambda: _carried(Rtpengine(), _CALL, pcma, "nb", options))
-        if options.wire == "c":
+        if compiled:
             dear |= {"CPU per packet in and out, rtpengine": "<= 0.6 x peer", "calls carried": ">= 500"}
         found += rows("calls of a browser and a phone, G.711", "calls", ours, others, dear | whole | {"added delay, p99": "<= 10"})
         found += _memory("calls of a browser and a phone, G.711", ours, options)

@@ -19,7 +19,7 @@ class CannotRun(Exception):
 class Options:
     """The command line's wishes: ``data`` a folder of recordings in place of the shipped speech, ``quick`` only proves that it runs,
     ``only`` these parts of the benchmark, ``plots`` and ``samples`` folders for pictures and listening samples. ``wire``: the packet path
-    of our workers, "" the one they would take; ``minutes``: that long in place of seconds."""
+    of our workers, ``auto`` the one they would take; ``minutes``: that long in place of seconds."""
 
     data: Path | None = None
     quick: bool = False
@@ -27,7 +27,7 @@ class Options:
     only: tuple[str, ...] = ()
     plots: Path | None = None
     samples: Path | None = None
-    wire: str = ""
+    wire: str = "auto"
     minutes: float = 0.0
 
 

@@ -5,7 +5,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -18,6 +18,7 @@ from media.dtls import Certificate
 from media.pool import WorkerPool
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
+from media.wire import WireUnavailable, choose
 from rooms.audio import AudioCodec, RtpEndpoint
 
 HOST = "127.0.0.1"
@@ -53,25 +54,25 @@ def bound_socket(host: str = HOST) -> socket.socket:
     return sock
 
 
-def wired(settings: MediaSettings, wire: str) -> MediaSettings:
-    """With the packet path that was asked for, "" the usual one. Raises CannotRun where there is only one."""
-    if wire and "wire" in MediaSettings.__dataclass_fields__:
-        return replace(settings, **{"wire": wire})  # type: ignore[arg-type]
-    if wire == "c":
-        raise CannotRun(f"--wire {wire}: this version has the Python packet path only")
-    return settings
-
-
 class Ours:
-    """``voice``: untouched unless the cost of cleaning voices is what is to be measured."""
+    """``voice``: untouched unless the cost of cleaning voices is what is measured. Raises CannotRun where there is no such ``wire``."""
 
     name = "ours"
 
-    def __init__(self, *, wire: str = "", workers: int = 1, voice: VoiceSettings | None = None, legs_per_room: int = 50) -> None:
+    def __init__(self, *, wire: str = "auto", workers: int = 1, voice: VoiceSettings | None = None, legs_per_room: int = 50) -> None:
+        try:
+            self.wire = choose(wire)[0]
+        except WireUnavailable as error:
+            raise CannotRun(str(error)) from None
         settings = MediaSettings(
-            voice=voice or VoiceSettings.untouched(), most_legs=4_096, most_peers=4_096, most_rooms=4_096, most_legs_per_room=legs_per_room
+            wire=wire,
+            voice=voice or VoiceSettings.untouched(),
+            most_legs=4_096,
+            most_peers=4_096,
+            most_rooms=4_096,
+            most_legs_per_room=legs_per_room,
         )
-        self._pool = WorkerPool(wired(settings, wire), lambda event: None, workers=workers, command=_COMMAND)
+        self._pool = WorkerPool(settings, lambda event: None, workers=workers, command=_COMMAND)
         self._certificate = Certificate.create()
         self._rooms = 0
 
