@@ -164,8 +164,8 @@ def _told(event: media.AnyMediaEvent) -> wire.AnyTold | None:
             return wire.Shown([wire.Place(place.mid, place.leg_id, place.track) for place in places])
         case media.VideoLinesWanted(lines=lines):
             return wire.OfferWanted(lines)
-        case media.VideoWatched(track=track, watched=watched):
-            return wire.Watched(track, watched)
+        case media.VideoWatched(track=track, height_px=height_px):
+            return wire.Watched(track, height_px)
         case media.ReofferWanted():
             return wire.OfferWanted(0)
     return None

@@ -219,11 +219,11 @@ class VideoLinesWanted(MediaEvent, frozen=True):
 
 
 class VideoWatched(MediaEvent, frozen=True):
-    """Does anybody look at this leg's picture? While nobody does it need not be sent."""
+    """How high this leg's picture is shown where it is largest: layers beyond that need not be sent. 0: nobody looks at it."""
 
     leg_id: str
     track: str
-    watched: bool
+    height_px: int
 
 
 class SpeakerChanged(MediaEvent, frozen=True):

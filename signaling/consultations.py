@@ -198,10 +198,10 @@ class OfferWanted(Told, frozen=True, tag="offer_wanted"):
 
 
 class Watched(Told, frozen=True, tag="watched"):
-    """Does anybody look at this picture of yours? While nobody does it need not be sent."""
+    """How high this picture of yours is shown where it is largest: layers beyond that need not be sent. 0: nobody looks at it."""
 
     track: str
-    watched: bool
+    height: int
 
 
 class Speaker(Told, frozen=True, tag="speaker"):

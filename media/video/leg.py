@@ -383,7 +383,7 @@ class VideoLeg:
             if asked:
                 self._counters["video_missing_asked"] += len(asked)
                 self._send_feedback(feedback.Nack(self._own_ssrc, layer.ssrc, asked))
-            if source.watched and layer.key_frames.due(now_s):
+            if source.height_px and layer.key_frames.due(now_s):
                 self._counters["video_key_frames_asked"] += 1
                 self._send_feedback(rtcp.PictureLoss(self._own_ssrc, layer.ssrc))
         if self._tells_arrivals and now_s >= self._arrivals_s:

@@ -1,7 +1,7 @@
 """The video of a room: who sees whom. Each picture goes from its sender to the slots of those who look at it.
 
 Which picture is in which slot of a page is decided here and told (``VideoShown``). A page that looks at more pictures than its last offer
-has receiving lines is asked for another offer (``VideoLinesWanted``); a sender at whose picture nobody looks is told so (``VideoWatched``).
+has receiving lines is asked for another offer (``VideoLinesWanted``); a sender is told how large its picture is shown (``VideoWatched``).
 """
 
 from collections.abc import Callable
@@ -14,6 +14,8 @@ from media.video.stream import VideoPacket
 _HEIGHT_PX = 360
 """How high a picture is thought to be shown where the page never said."""
 _MOST_TILES = 16
+_HEIGHT_STEP_PX = 60
+"""Senders are told of larger and smaller tiles in steps of this."""
 
 SourceKey = tuple[str, str]
 
@@ -66,10 +68,11 @@ class VideoRoom:
         for leg in self.legs.values():
             self._fill(leg, sources)
         for source in sources.values():
-            watched = source.key in self._watchers
-            if watched != source.watched:
-                source.watched = watched
-                self._on_event(msg.VideoWatched(leg_id=source.leg_id, track=source.track, watched=watched))
+            height_px = max((slot.height_px for _, slot in self._watchers.get(source.key, ())), default=0)
+            height_px = -(-height_px // _HEIGHT_STEP_PX) * _HEIGHT_STEP_PX
+            if height_px != source.height_px:
+                source.height_px = height_px
+                self._on_event(msg.VideoWatched(leg_id=source.leg_id, track=source.track, height_px=height_px))
 
     def _fill(self, leg: VideoLeg, sources: dict[SourceKey, VideoSource]) -> None:
         wanted = self._wanted(leg, sources)

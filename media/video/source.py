@@ -56,7 +56,8 @@ class VideoSource:
         self.leg_id, self.track = leg_id, track
         self.rids = rids or ("",)
         self.layers: dict[str, VideoLayer] = {}
-        self.watched = True
+        self.height_px: int | None = None
+        """How high it is shown where it is largest; 0: nobody looks; None: its sender was told nothing yet."""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -1,9 +1,11 @@
 """One picture's way to one receiver: whatever layer or source feeds it, one stream without a seam (RFC 7667, section 3.7). Pure.
 
 Numbers go on from one feed to the next: sequence and timestamp, and VP8's PictureID and TL0PICIDX. A feed changes at the first packet of
-a key frame only. While one feed lasts its own gaps and its own order are kept, so that loss stays visible to the receiver.
+a key frame only. While one feed lasts its own gaps and its own order are kept, so that loss stays visible to the receiver. Packets of
+padding alone, with which browsers probe their way to us, are left out without a gap.
 """
 
+from collections import deque
 from typing import NamedTuple
 
 from media.rtp import sequence_difference, timestamp_difference
@@ -12,6 +14,7 @@ from media.video.lines import CLOCK_HZ
 from media.video.nack import Sent
 
 _SHORTEST_STEP = CLOCK_HZ // 100
+_REMEMBERED_OMISSIONS = 64
 
 
 class VideoPacket(NamedTuple):
@@ -40,7 +43,9 @@ class VideoStream:
         self.octets = 0
         self._sequence, self._timestamp, self._picture, self._tl0 = sequence, timestamp, picture, 0
         self._offsets = (0, 0, 0, 0)
-        self._first = 0
+        self._first = self._newest = 0
+        self._omitted: deque[int] = deque(maxlen=_REMEMBERED_OMISSIONS)
+        """Sequence numbers of the feed that were left out, of which those behind a late packet do not count for it."""
         self._sent_s: float | None = None
 
     @property
@@ -55,6 +60,15 @@ class VideoStream:
         if feed is not self.feed or sequence_difference(packet.sequence, self._first) < 0:
             return None
         sequence_offset, timestamp_offset, picture_offset, tl0_offset = self._offsets
+        ahead = sequence_difference(packet.sequence, self._newest)
+        if ahead > 0:
+            self._newest = packet.sequence
+            if not packet.payload:
+                self._omitted.append(packet.sequence)
+                self._offsets = ((sequence_offset - 1) & 0xFFFF, timestamp_offset, picture_offset, tl0_offset)
+                return None
+        elif self._omitted:
+            sequence_offset += sum(sequence_difference(omitted, packet.sequence) > 0 for omitted in self._omitted)
         sequence = (packet.sequence + sequence_offset) & 0xFFFF
         timestamp = (packet.timestamp + timestamp_offset) & 0xFFFFFFFF
         payload, picture = packet.payload, packet.picture
@@ -94,5 +108,7 @@ class VideoStream:
             (self._tl0 + 1 - tl0) & 0xFF,
         )
         self._first = packet.sequence
+        self._newest = (packet.sequence - 1) & 0xFFFF
+        self._omitted.clear()
         self.feed = feed
         self.changes += 1

@@ -75,7 +75,7 @@ async def test_a_small_tile_gets_the_lower_layer_and_a_hidden_one_nothing(low: l
             await desk.worker.perform(msg.WatchVideo(leg_id="ben", tiles=(msg.VideoTile("ana", "camera", height_px),)))
             await ben.see(0, height=height, frames=5)
         await desk.worker.perform(msg.WatchVideo(leg_id="ben", tiles=(msg.VideoTile("ana", "camera", 0),)))
-        watched = await desk.hear_of(msg.VideoWatched, lambda event: not event.watched)
+        watched = await desk.hear_of(msg.VideoWatched, lambda event: not event.height_px)
         assert (watched.leg_id, watched.track) == ("ana", "camera")
         assert (await desk.hear_of(msg.VideoShown, lambda event: not event.places)).leg_id == "ben"
 

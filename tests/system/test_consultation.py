@@ -3,13 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
 
 from tests.kit.browser import Person, person, tone_file
+from tests.kit.browser_peer import loopback_ice  # noqa: F401
+from tests.kit.consultation_guest import guest
 from tests.kit.server import Server, running_server
+from tests.kit.video_peer import VideoPeer, recorded_vp8
+
+pytestmark = pytest.mark.usefixtures("loopback_ice")
+LOW, HIGH = (160, 120), (320, 240)
 
 # What the page decoded of others, by the height of the picture; and what is on a video element now.
 _SEEN = """async () => [...(await window.consultation.pc.getStats()).values()]
@@ -74,3 +81,35 @@ async def test_two_browsers_see_and_hear_each_other(tmp_path: Path, microphone: 
         for someone in (host, guest):
             ((frames, height_px),) = await someone.page.evaluate(_SEEN)
             assert frames > 0 and height_px in (180, 360, 720)
+
+
+async def test_five_take_part_and_the_slow_one_gets_the_lower_layer(tmp_path: Path, microphone: Path) -> None:
+    """Two browsers and three peers without one, who send recorded VP8 in two layers; one of them lives behind 150 kbit/s."""
+    layers = [("q", recorded_vp8(*LOW, 60_000)), ("f", recorded_vp8(*HIGH, 250_000))]
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running_server(tmp_path))
+        host = await stack.enter_async_context(person(microphone))
+        await host.context.grant_permissions(["microphone", "camera"])
+        link = await link_from(host.page, server)
+        await join(host.page, link, "Ana")
+        other = await stack.enter_async_context(participant(link, "Ben", microphone))
+        peers = [VideoPeer(layers, 4), VideoPeer(layers, 1), VideoPeer(layers, 1, link_bits_per_s=150_000)]
+        guests = []
+        for number, peer in enumerate(peers):
+            someone = await stack.enter_async_context(guest(server.url, peer))
+            await someone.join(link.partition("#")[2], f"Guest {number}")
+            if guests:
+                await someone.say("watch", tiles=[{"person": guests[0].person, "track": "camera", "height": 240}])
+            await someone.offer()
+            peer.begin()
+            guests.append(someone)
+        for page in (host.page, other.page):
+            await page.wait_for_function(f"async () => (await ({_SEEN})()).filter(([frames]) => frames > 20).length === 4")
+        places = (await guests[0].hear("shown", lambda told: len(told["places"]) == 4))["places"]
+        assert len({place["person"] for place in places}) == 4
+        for slot in range(4):
+            await peers[0].see(slot, frames=2)
+        await asyncio.gather(peers[1].key_frames_of(HIGH[1], 3), peers[2].key_frames_of(LOW[1], 3))
+        for peer in peers:
+            for layer in peer.layers:
+                assert all(later - earlier > 0.4 for earlier, later in pairwise(layer.asked))

@@ -234,6 +234,20 @@ def test_order_and_gaps_of_a_feed_stay_and_what_was_before_its_key_frame_does_no
     assert [each.sequence if each is not None else None for each in sent] == [1, 4, 2, None, 3]
 
 
+def test_padding_is_left_out_without_a_gap() -> None:
+    stream = VideoStream(0, 0, 0)
+    feed = object()
+    stream.wanted = feed
+    order = [(100, "key"), (101, "padding"), (103, "padding"), (104, "delta"), (102, "delta"), (105, "delta")]
+    sent = [
+        stream.take(
+            feed, packet(n, 0, 1, key=kind == "key")._replace(**({"payload": b"", "picture": None} if kind == "padding" else {})), 96, 0
+        )
+        for n, kind in order
+    ]
+    assert [each.sequence if each is not None else None for each in sent] == [1, None, None, 3, 2, 4]
+
+
 def test_a_stream_outlives_many_turns_of_its_numbers() -> None:
     stream = VideoStream(0, 0, 0)
     feed = object()

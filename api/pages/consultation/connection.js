@@ -10,6 +10,8 @@ const LAYERS = [
   { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
 ];
 const MOST_LINES = 12;
+/** The server gives a tile the lowest layer of at least this part of its height. */
+const LARGE_ENOUGH = 0.75;
 
 const drawId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
@@ -29,6 +31,7 @@ export class Connection extends EventTarget {
     this.person = '';
     this.places = [];
     this.sending = {};
+    this.heights = {};
     this.receiving = [];
     this.tiles = null;
     this.queue = Promise.resolve();
@@ -73,7 +76,8 @@ export class Connection extends EventTarget {
       while (this.receiving.length < Math.min(told.lines, MOST_LINES)) this.receive();
       this.offer();
     } else if (told.type === 'watched') {
-      this.rest(told.track, told.watched);
+      this.heights[told.track] = told.height;
+      this.rest(told.track);
     } else if (told.type === 'people') {
       this.emit('people', told.people);
     } else if (told.type === 'speaker') {
@@ -114,6 +118,7 @@ export class Connection extends EventTarget {
     }
     await this.pc.setRemoteDescription({ type: 'answer', sdp: answered.sdp });
     this.emit('shown');
+    for (const name of Object.keys(this.sending)) this.rest(name);
     if (this.tiles) this.say({ type: 'watch', tiles: this.tiles });
   }
 
@@ -136,12 +141,18 @@ export class Connection extends EventTarget {
     return this.offer();
   }
 
-  /** A picture that nobody looks at is not sent. */
-  rest(name, watched) {
+  /** Layers beyond what is shown anywhere are not sent, and nothing of a picture that nobody looks at. */
+  rest(name) {
     const sender = this.sending[name]?.sender;
     const parameters = sender?.getParameters();
-    if (!parameters?.encodings?.length) return;
-    for (const encoding of parameters.encodings) encoding.active = watched;
+    const shown = this.heights[name];
+    if (!parameters?.encodings?.length || shown === undefined || !sender.track) return;
+    const full = sender.track.getSettings().height ?? 720;
+    let enough = shown === 0;
+    for (const encoding of parameters.encodings) {
+      encoding.active = !enough;
+      enough ||= full / (encoding.scaleResolutionDownBy ?? 1) >= LARGE_ENOUGH * shown;
+    }
     sender.setParameters(parameters).catch(() => undefined);
   }
 
