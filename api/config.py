@@ -232,6 +232,8 @@ class MediaSection(_Section):
     browser_codecs: CodecPolicy = "auto"
     phone_codecs: CodecPolicy = "auto"
     concealment: bool = True
+    fullest_tick: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """From this share of the mixing clock's time on a worker takes no new call: those it has would be heard late."""
     voice: VoiceSection = VoiceSection()
     recording: RecordingSection = RecordingSection()
     prompts: PromptsSection = PromptsSection()

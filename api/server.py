@@ -287,6 +287,7 @@ def _media(settings: Settings) -> MediaSettings:
         tcp=media.tcp,
         codec_policy=media.browser_codecs,
         concealment=media.concealment,
+        fullest_tick=media.fullest_tick,
         voice=VoiceSettings(media.voice.echo, media.voice.noise, media.voice.gain),
         learn_phone_addresses=media.learn_phone_addresses,
         capture=media.capture_dir,

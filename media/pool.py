@@ -27,6 +27,8 @@ from media.worker_seat import WorkerSeat
 
 log = structlog.get_logger()
 
+_QUANTILES = ("_p50", "_p95", "_p99")
+
 
 @dataclass(slots=True)
 class _Place:
@@ -56,6 +58,7 @@ class WorkerPool:
         count_every_s: float = 1.0,
     ) -> None:
         self._on_event = on_event
+        self._fullest_tick = settings.fullest_tick
         self._command = command
         self._seats = [
             WorkerSeat(
@@ -120,13 +123,13 @@ class WorkerPool:
 
     @property
     def gauges(self) -> dict[str, float]:
-        """Sums over all workers; of lateness and jitter buffers the worst."""
+        """Sums over all workers; of lateness and fullness the worst."""
         found: dict[str, float] = {"workers": len(self._seats), "workers_up": len(self.processes)}
         found["workers_spare"] = self._spare is not None and not self._spare.lost
         for seat in self._seats:
             for name, value in seat.gauges.items():
                 before = found.get(name, 0.0)
-                found[name] = max(before, value) if "_ms_p" in name else before + value
+                found[name] = max(before, value) if name.endswith(_QUANTILES) else before + value
         return found
 
     # -- commands
@@ -155,16 +158,26 @@ class WorkerPool:
     async def _open_room(self, command: msg.OpenRoom) -> msg.AnyResult:
         if command.room_id in self._places:
             raise msg.MediaRefusal("room_exists", "A room of this name is open already.")
-        seat = min([seat for seat in self._seats if seat.process is not None] or self._seats, key=lambda each: each.load)
-        place = self._places[command.room_id] = _Place(seat, RoomJournal(command))
-        seat.load += 1
-        try:
-            result = await self._ask(command.room_id, place, command, None)
-        except BaseException:
-            self._forget(command.room_id)
-            raise
-        place.opened = True
-        return result
+        there = [seat for seat in self._seats if seat.process is not None] or self._seats
+        full: msg.MediaRefusal | None = None
+        for seat in sorted(there, key=lambda each: (each.gauges.get("tick_share_p95", 0.0) > self._fullest_tick, each.load)):
+            place = self._places[command.room_id] = _Place(seat, RoomJournal(command))
+            seat.load += 1
+            try:
+                result = await self._ask(command.room_id, place, command, None)
+            except msg.MediaRefusal as refusal:
+                self._forget(command.room_id)
+                if refusal.code != "worker_full":
+                    raise
+                full = refusal
+            except BaseException:
+                self._forget(command.room_id)
+                raise
+            else:
+                place.opened = True
+                return result
+        assert full is not None
+        raise full
 
     async def _ask(self, room_id: str, place: _Place, command: msg.AnyCommand, sock: Sockets | None) -> msg.AnyResult:
         """Of the worker that has the room; where that one dies over it, of its successor. Digits are not sent twice."""

@@ -56,6 +56,9 @@ class MediaSettings:
     """Between two key frame requests to one picture, however many receivers want one."""
     most_peers: int = 1_000
     most_rooms: int = 1_000
+    fullest_tick: float = 0.7
+    """From this share of a tick's time on (95 % of the ticks stay below it) no room is opened: those that are there would be heard late.
+    Legs of rooms that are open are taken up to halfway from there to the whole tick."""
     most_legs_per_room: int = 50
     digits_queued: int = 64
     learn_phone_addresses: bool = False

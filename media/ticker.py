@@ -1,4 +1,4 @@
-"""The clock of a media worker: one call every 20 ms for all rooms that need one, without drift, and its lateness."""
+"""The clock of a media worker: one call every 20 ms for all rooms that need one, without drift; its lateness, and how full it is."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ from media.settings import TICK_S
 
 _KEPT_TICKS = 3_000
 _CATCH_UP_TICKS = 5
+_LATELY_TICKS, _FEW_TICKS = 100, 25
 
 
 class Ticker:
@@ -23,6 +24,7 @@ class Ticker:
         self.skipped = 0
         self._tick = tick
         self._late_s: deque[float] = deque(maxlen=_KEPT_TICKS)
+        self._worked_s: deque[float] = deque(maxlen=_LATELY_TICKS)
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
 
@@ -44,6 +46,15 @@ class Ticker:
         ordered = sorted(self._late_s)
         return 1000.0 * ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
 
+    @property
+    def share(self) -> float:
+        """The fraction of a tick's time that its work took, in all but one of twenty of the last two seconds' ticks; 0 in the first half
+        second. Above 1 the ticks are late for good."""
+        if len(self._worked_s) < _FEW_TICKS:
+            return 0.0
+        ordered = sorted(self._worked_s)
+        return ordered[int(0.95 * len(ordered))] / TICK_S
+
     def _fire(self) -> None:
         now_s = time.monotonic()
         behind = int((now_s - self._due_s) / TICK_S)
@@ -56,3 +67,4 @@ class Ticker:
         self._due_s = due_s + TICK_S
         self._timer = self._loop.call_later(self._due_s - now_s, self._fire)
         self._tick(due_s, now_s)
+        self._worked_s.append(time.monotonic() - now_s)

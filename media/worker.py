@@ -154,6 +154,7 @@ class MediaWorker:
         found |= {"rooms_mixing": sum(room.bridge.mixing for room in self._rooms.values())}
         targets_ms = sorted(leg.playout.target_ms for leg, _ in self._legs.values() if leg.playout is not None)
         found |= {"jitter_target_ms_p95": targets_ms[int(0.95 * (len(targets_ms) - 1))] if targets_ms else 0.0}
+        found["tick_share_p95"] = self._ticker.share
         found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         return found
 
@@ -210,6 +211,7 @@ class MediaWorker:
     def _open_room(self, room_id: str) -> None:
         if room_id in self._rooms:
             raise MediaRefusal("room_exists", "A room of this name is open already.")
+        self._admit(self.settings.fullest_tick)
         if len(self._rooms) >= self.settings.most_rooms:
             raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_rooms} rooms already: try again later.")
         bridge = Bridge(
@@ -226,6 +228,14 @@ class MediaWorker:
             key_frame_interval_s=self.settings.key_frame_interval_s,
         )
         self._rooms[room_id] = _Room(bridge, videos, time.monotonic() + self.settings.quality_interval_s)
+
+    def _admit(self, most: float) -> None:
+        """Raises MediaRefusal where the work of the ticks leaves too little of their time."""
+        share = self._ticker.share
+        if self._legs and share > most:
+            raise MediaRefusal(
+                "worker_full", f"This worker's ticks take {share:.0%} of their time, {most:.0%} is the most: try again in 5 seconds."
+            )
 
     def _close_room(self, room_id: str) -> None:
         room = self._rooms.get(room_id)
@@ -267,6 +277,7 @@ class MediaWorker:
     def _open_leg(self, leg_id: str, room: _Room, kind: str) -> Leg:
         if leg_id in self._legs:
             raise MediaRefusal("leg_exists", "A leg of this name is open already.")
+        self._admit((1.0 + self.settings.fullest_tick) / 2)
         if len(self._legs) >= self.settings.most_legs:
             raise MediaRefusal("worker_full", f"This worker has its {self.settings.most_legs} legs already: try again later.")
         bridge, now_s = room.bridge, time.monotonic()

@@ -11,7 +11,7 @@ from media import messages as msg
 from media import rtcp, rtp
 from media.recorder import read_capture
 from media.settings import MediaSettings
-from rooms.audio import G722, OPUS, PCMA, PCMU, AudioCodec, Direction, RtpEndpoint
+from rooms.audio import G722, OPUS, PCMA, PCMU, AudioCodec, DemoEndpoint, Direction, RtpEndpoint
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ROOM, ToneTrack, listen, media_desk
@@ -370,3 +370,29 @@ async def test_what_fails_in_one_room_leaves_the_others_alone(monkeypatch: pytes
         await b.hear(60)
         assert desk.worker.counters["room_faults"] > 0
         assert level_at(b.heard(last=20), 440) == pytest.approx(0.25, rel=0.1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+async def test_a_full_worker_refuses_rooms_and_goes_on_with_those_it_has(workers: int) -> None:
+    """Full is, for this test, whoever works at all: a worker without legs takes the first room all the same."""
+    settings = MediaSettings(fullest_tick=1e-9)
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMU) as b, media_desk(settings, workers=workers) as desk:
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        rooms: list[str] = []
+        refusal: msg.MediaRefusal | None = None
+        while refusal is None:
+            room_id = f"room {len(rooms)}"
+            try:
+                await desk.worker.perform(msg.OpenRoom(room_id=room_id))
+            except msg.MediaRefusal as refused:
+                refusal = refused
+            else:
+                rooms.append(room_id)
+                await desk.worker.perform(msg.OpenDemoLeg(leg_id=room_id, room_id=room_id, programme=DemoEndpoint("echo")))
+                await a.hear(30)
+        assert refusal.code == "worker_full" and "try again" in str(refusal)
+        assert (await desk.numbers())["tick_share_p95"] > 0
+        assert len(rooms) < 10
+        await b.hear(50)
+        assert level_at(b.heard(last=30), 440) > 0.1

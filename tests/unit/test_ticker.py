@@ -48,3 +48,25 @@ async def test_a_long_stall_skips_whole_ticks_and_a_short_one_does_not(monkeypat
         ticker._fire()
         assert (seen[-1], ticker.skipped) == (1.1, 50)
         assert ticker.late_ms(1.0) == pytest.approx(65.0, abs=0.1)
+
+
+async def test_how_full_it_is_is_the_work_of_all_but_one_of_twenty_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, works_s = StalledClock(), [0.004] * 96 + [0.05] * 4
+    monkeypatch.setattr(ticker_module, "time", clock)
+    done: list[float] = []
+
+    def work(tick_s: float, now_s: float) -> None:
+        clock.now_s += works_s[len(done) % 100]
+        done.append(tick_s)
+
+    async with Ticker(work) as ticker:
+        for _ in range(24):
+            ticker._fire()
+        assert ticker.share == 0.0, "too little is known"
+        while len(done) < 100:
+            ticker._fire()
+        assert ticker.share == pytest.approx(0.2)
+        works_s[:] = [0.018] * 100
+        while len(done) < 200:
+            ticker._fire()
+        assert ticker.share == pytest.approx(0.9)
