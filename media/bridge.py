@@ -22,6 +22,7 @@ from media.sounds import Sound
 from media.voices import Voices
 
 Gains = NDArray[np.float32]
+_MOST_GAIN = 2.0  # more is what automatic gain is for
 _SETTLED_AFTER_TICKS = 100
 _QUIET_POWER = 1e-5  # mean square: -50 dBFS
 
@@ -83,10 +84,10 @@ class Bridge:
             self._expected.add(leg_id)
 
     def set_gains(self, gains: Iterable[tuple[str, str, float]]) -> None:
-        """(listener, speaker, gain 0-1) entries; others stay, and those of a leg yet to come wait for it. Raises MediaRefusal."""
+        """(listener, speaker, gain 0-2) entries; others stay, and those of a leg yet to come wait for it. Raises MediaRefusal."""
         entries = {(listener, speaker): gain for listener, speaker, gain in gains}
-        if not all(0.0 <= gain <= 1.0 for gain in entries.values()):
-            raise MediaRefusal("bad_gain", "A gain is a number between 0 (not heard) and 1 (heard as it is).")
+        if not all(0.0 <= gain <= _MOST_GAIN for gain in entries.values()):
+            raise MediaRefusal("bad_gain", "A gain is a number between 0 (not heard), 1 (heard as it is) and 2 (6 dB louder).")
         if len(self._gains | entries) > self._most_legs**2:
             raise MediaRefusal("room_full", f"A room of at most {self._most_legs} legs has no more gains than {self._most_legs**2}.")
         self._gains |= entries

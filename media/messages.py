@@ -80,7 +80,7 @@ class CloseLeg(Command, frozen=True):
 
 
 class SetGains(Command, frozen=True):
-    """Entries (listener, speaker, gain) of the room's matrix; absent ones are 1, a leg never hears itself."""
+    """Entries (listener, speaker, gain 0-2) of the room's matrix; absent ones are 1, a leg never hears itself."""
 
     room_id: str
     gains: tuple[tuple[str, str, float], ...]

@@ -60,6 +60,8 @@ class MediaSettings:
     """From this share of a tick's time on (95 % of the ticks stay below it) no room is opened: those that are there would be heard late.
     Legs of rooms that are open are taken up to halfway from there to the whole tick."""
     most_legs_per_room: int = 50
+    most_heard: int = 4
+    """So many are heard at once in rooms of more than twice as many legs: the loudest."""
     digits_queued: int = 64
     learn_phone_addresses: bool = False
     """A phone that announced a private address, and of which nobody knows where its signalling comes from, is believed to be whoever sends

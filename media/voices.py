@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dsp.chain import Chain, Stages
 from dsp.lanes import LANES
 from dsp.levels import FLOOR_DBFS
-from dsp.mix import Mix
+from dsp.mix import ActiveSpeakers, Mix
 from dsp.resample import Resampler
 from dsp.slots import Slots
 from dsp.suppress import Suppressor
@@ -25,12 +26,13 @@ from media.ears import Ears
 from media.intake import Intake
 from media.messages import MediaRefusal
 from media.playout import Playout
-from media.settings import FRAME_SAMPLES, RATE_HZ
+from media.settings import FRAME_SAMPLES, RATE_HZ, TICK_S
 from media.voice_care import Condition, VoiceCare, VoiceSettings
 
 if TYPE_CHECKING:
     from media.leg import Leg
 
+_SPEAKING_DBFS = -50.0
 _UNKNOWN = Condition(has_echo=False, noise_dbfs=None, speech_dbfs=None)
 
 
@@ -75,7 +77,8 @@ class _Cared:
 class Voices:
     """At most ``most`` legs. ``make_suppressor(rows)`` makes what tells voices from noise; None: the classical one.
 
-    ``rate_hz``: what they are mixed at; where that is less than RATE_HZ nobody cleans them (``settings`` untouched).
+    ``rate_hz``: what they are mixed at; where that is less than RATE_HZ nobody cleans them (``settings`` untouched). In rooms of more than
+    twice ``most_heard`` legs only the loudest ``most_heard`` are heard.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Voices:
         make_suppressor: Callable[[int], Suppressor] | None = None,
         *,
         rate_hz: int = RATE_HZ,
+        most_heard: int = 4,
     ) -> None:
         self.rate_hz, self._frame = rate_hz, rate_hz // 50
         self._settings = settings
@@ -94,8 +98,12 @@ class Voices:
         if settings != VoiceSettings.untouched():
             self._chain = Chain(capacity, make_suppressor(capacity) if make_suppressor is not None else None)
         self._mix = Mix(capacity)
+        self._speakers = ActiveSpeakers(capacity, most=most_heard)
+        self._large: dict[str, NDArray[np.intp]] = {}
+        """Rows of the rooms where not all are heard."""
         self.intake, self.ears = Intake(capacity, rate_hz), Ears(capacity, rate_hz)
         self._said, self._cleaned, self._heard, self._sent = np.zeros((4, capacity, self._frame), np.float32)
+        self._selecting = False
         self._voices: dict[int, Voice] = {}
         self._cared: dict[int, _Cared] = {}
 
@@ -133,15 +141,21 @@ class Voices:
         self._slots.free(voice.row)
         if self._chain is not None and self._cared.pop(voice.row, None) is not None:
             self._chain.switch(voice.row, Stages.none())
+        self._speakers.reset(np.array([voice.row]))
         for samples in (voice.said, voice.heard, voice.sent, self._cleaned[voice.row]):
             samples[:] = 0.0
 
     def set_room(self, room_id: str, voices: Sequence[Voice], gains: Samples, *, at_once: bool) -> None:
         """Who hears whom in a room: gains (n, n), [listener, speaker], reached by a ramp over one frame or ``at_once``."""
-        self._mix.set_room(room_id, [voice.row for voice in voices], gains, at_once=at_once)
+        rows = np.array([voice.row for voice in voices], np.intp)
+        self._large.pop(room_id, None)
+        if len(rows) > 2 * self._speakers.most:
+            self._large[room_id] = rows
+        self._mix.set_room(room_id, rows, gains, at_once=at_once)
 
     def remove_room(self, room_id: str) -> None:
         """The room is mixed no longer. Does nothing for one that was not."""
+        self._large.pop(room_id, None)
         self._mix.remove_room(room_id)
 
     # -- at each tick
@@ -176,11 +190,33 @@ class Voices:
         """What each leg hears, of all rooms; it counts as sent to it unless its bridge says otherwise."""
         used = self._slots.used
         cleaned = self._cleaned[:used]
+        powers = np.einsum("ij,ij->i", cleaned, cleaned) / self._frame
+        self._select(powers)
         self._heard[:used] = self._sent[:used] = self._mix.process(cleaned)
-        powers = (np.einsum("ij,ij->i", cleaned, cleaned) / self._frame).tolist()
-        for row, voice in self._voices.items():
-            voice.power = powers[row]
+        for (_, voice), power in zip(self._voices.items(), powers[list(self._voices)].tolist(), strict=True):
+            voice.power = power
         self._said[:used] = 0.0
+
+    def _select(self, powers: NDArray[np.float32]) -> None:
+        """Who is heard in large rooms."""
+        if not self._large:
+            if self._selecting:
+                self._mix.select(np.ones(self._slots.capacity, np.bool_))
+            self._selecting = False
+            return
+        self._selecting = True
+        level_dbfs = np.full(self._slots.capacity, self._speakers.floor_dbfs)
+        level_dbfs[: len(powers)] = 10 * np.log10(np.maximum(powers, 1e-10))
+        speaking = level_dbfs > _SPEAKING_DBFS
+        if self._chain is not None and self._cared:
+            cared = list(self._cared)
+            speaking[cared] &= self._chain.spoken[cared] > 0
+        self._speakers.observe(level_dbfs, speaking, TICK_S)
+        audible = np.ones(self._slots.capacity, np.bool_)
+        for rows in self._large.values():
+            self._speakers.choose(rows[None])
+            audible[rows] = self._speakers.selected[rows]
+        self._mix.select(audible)
 
     # -- from time to time
 

@@ -91,9 +91,11 @@ class MediaWorker:
         self._ticker = Ticker(self._tick)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
         self._recordings = CallRecordings(settings.recording, on_event) if settings.recording is not None else None
-        self._voices = Voices(settings.voice, settings.most_legs, make_suppressor)
+        self._voices = Voices(settings.voice, settings.most_legs, make_suppressor, most_heard=settings.most_heard)
         untouched = settings.voice == VoiceSettings.untouched()  # what cleans voices works at one rate
-        self._narrow = Voices(settings.voice, settings.most_legs, rate_hz=NARROW_HZ) if untouched else None
+        self._narrow = None
+        if untouched:
+            self._narrow = Voices(settings.voice, settings.most_legs, rate_hz=NARROW_HZ, most_heard=settings.most_heard)
         self._all_voices = [voices for voices in (self._voices, self._narrow) if voices is not None]
         self._rooms: dict[str, _Room] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}

@@ -489,7 +489,7 @@ def test_what_cannot_be_done_says_why() -> None:
     bridge.add(b.leg)
     cases: list[tuple[str, Callable[[], None]]] = [
         ("room_full", lambda: bridge.add(BenchLeg("c").leg)),
-        ("bad_gain", lambda: bridge.set_gains([("a", "b", 2.0)])),
+        ("bad_gain", lambda: bridge.set_gains([("a", "b", 2.1)])),
         ("unknown_sound", lambda: bridge.play("a", make_sound("polka"))),
         ("no_events", lambda: bridge.send_digits("a", "1")),
         ("bad_digits", lambda: bridge.send_digits("b", "1x")),
