@@ -24,7 +24,7 @@ from media.recording.file import Ending
 from media.recording.keys import KeyRing
 from media.recording.manifest import Checkpoint
 from media.recording.records import read_recording
-from media.recording.retention import StillRunning, erase, expire, is_being_written, is_erased, sign_interrupted
+from media.recording.retention import SUFFIX, StillRunning, erase, expire, is_being_written, is_erased, sign_interrupted
 from signaling.refusal import Refusal
 
 log = structlog.get_logger()
@@ -37,6 +37,7 @@ _LONGEST_S = 4 * 3_600.0
 """Longer ones take more memory than a request may: they are exported by command."""
 _LOOK_EVERY_S = 3_600.0
 _AT_A_TIME = 500
+_FLUSH_WITHIN_S = 0.5
 _DEAD_WITHIN_S = 1.0
 """So long after a worker's end its files are closed."""
 
@@ -141,12 +142,17 @@ class RecordingShelf:
         self._wanted.set()
 
     async def faults(self) -> list[str]:
-        """Everything that is wrong with any recording that was not erased, each with its id; slow. Raises ``StoreUnavailable``."""
+        """Everything that is wrong with any recording that was not erased, each with its id; slow. Raises ``StoreUnavailable``.
+
+        Of a file that no call is known of, nobody can say what was cut off it or who was told: that is a fault too.
+        """
         found: list[str] = []
+        unknown = await self._in_thread(lambda: {path.name for path in self._folder.glob(f"*{SUFFIX}")})
         async for row in self._kept():
+            unknown.discard(row.file)
             if row.file and row.ended_at is not None:
                 found += [f"{row.recording_id} ({row.file}): {fault}" for fault in await self._in_thread(self._faults, row)]
-        return found
+        return found + [f"{file}: no call is known that it belongs to" for file in sorted(unknown)]
 
     # ------------------------------------------------------------------
 
@@ -169,7 +175,8 @@ class RecordingShelf:
             self._wanted.clear()
 
     async def _find(self, recording_id: str, *, erased: bool = False) -> tuple[StoredRecording, Path]:
-        await self._store.flush()
+        with suppress(TimeoutError):  # it may have ended a moment ago
+            await asyncio.wait_for(self._store.flush(), _FLUSH_WITHIN_S)
         row = await self._store.recording(recording_id)
         if row is None or not _FILE.fullmatch(row.file):
             raise Refusal("unknown_recording", "There is no such recording.")

@@ -129,7 +129,9 @@ def measure(path: Path) -> tuple[int, bytes]:
 
 
 def rewrap(path: Path, ring: KeyRing) -> bool:
-    """Put the file's key under the newest key of the ring; False where it is already. The chunks stay. Raises as reading does."""
+    """Put the file's key under the newest key of the ring; False where it is already. The chunks stay, and so does the time of the last
+    one, from which its retention counts. Raises as reading does."""
+    written = path.stat()
     with path.open("r+b") as file:
         _, key_id, wrapped = _parse_head(file.read(_HEAD.size))
         if key_id == ring.newest:
@@ -139,6 +141,7 @@ def rewrap(path: Path, ring: KeyRing) -> bool:
         file.write(renewed)  # within one sector: after a power cut it is the old or the new one
         file.flush()
         os.fdatasync(file.fileno())
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
     return True
 
 

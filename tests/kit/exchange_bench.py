@@ -120,7 +120,8 @@ class ExchangeBench:
             for name, value in vars(part).items():
                 if isinstance(value, dict | set | list) and name not in ("_trunks", "_names") and value:
                     found[f"{type(part).__name__}.{name}"] = value
-        gauges = {name: count for name, count in self.worker.gauges.items() if name in ("rooms", "legs", "peers") and count}
+        now = self.worker.gauges if isinstance(self.worker, MediaWorker) else {}  # a pool's are those of a moment ago
+        gauges = {name: count for name, count in now.items() if name in ("rooms", "legs", "peers") and count}
         if self.book.running:
             found["book"] = self.book.running
         return found | gauges | ({"switchboard": len(self.switchboard)} if len(self.switchboard) else {})

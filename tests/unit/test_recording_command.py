@@ -1,6 +1,7 @@
 """``centralita recording``: what an administrator does with the files."""
 
 import asyncio
+import os
 import wave
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def test_a_new_key_takes_over(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
     status, told = done("check", str(file))
     assert status == 2 and "previous_keys" in told
     Path("centralita.toml").write_text(f'[media.recording]\nprevious_keys = ["{OLD}"]\n')
+    os.utime(file, (1_000.0, 1_000.0))
     assert done("rewrap") == (0, "1 of 1 recordings were put under the new key.\n")
+    assert file.stat().st_mtime == 1_000.0, "it is no younger for it"
     assert done("rewrap") == (0, "0 of 1 recordings were put under the new key.\n")
     assert len(read_chunks(file, KeyRing([bytes.fromhex(NEW)])).contents) == 1
     assert done("check", str(file))[0] == 0
@@ -93,6 +96,10 @@ def test_an_audit_compares_every_recording_with_what_the_database_knows(file: Pa
 
     asyncio.run(known())
     assert done("audit") == (0, "Every recording is there and whole.\n")
+    stranger = file.with_name("cd" * 16 + ".rec")
+    stranger.write_bytes(file.read_bytes())
+    assert done("audit") == (1, f"{stranger.name}: no call is known that it belongs to\n1 faults.\n")
+    stranger.unlink()
     lines = file.with_suffix(".manifest").read_bytes().splitlines(keepends=True)
     file.with_suffix(".manifest").write_bytes(lines[0])
     status, told = done("audit")
