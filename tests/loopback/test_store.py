@@ -1,6 +1,7 @@
 """The store on both of its databases: the same tests, a real file and a real server."""
 
 import asyncio
+import dataclasses
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -13,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
-from api.store import Store, StoreUnavailable
+from api.store import Store, StoredRecording, StoreUnavailable
 from api.store.database import database_url, make_engine
 from api.store.schema import metadata
 from media.messages import Fault, LegSample
@@ -319,6 +320,37 @@ async def test_one_row_that_the_database_refuses_costs_only_itself(postgres: Pos
             store.put_call(record(call_id), epoch)
         await store.flush()
         assert [call.call_id for call in await store.recent_calls("ana", 9)] == ["a", "c"] and store.writer.refused == 1
+
+
+async def test_a_recording_is_known_with_its_checkpoint_until_it_is_erased_and_after(store: Store) -> None:
+    begun = StoredRecording("c-1", "c", "ana", "announced", "a" * 32 + ".rec", 10.5)
+    store.put_recording(dataclasses.replace(begun, recording_id="c-2", started_at=20.5))
+    store.put_recording(begun)
+    await store.flush()
+    assert [part.recording_id for part in await store.recordings_of("c")] == ["c-1", "c-2"] and await store.recordings_of("d") == []
+    ended = dataclasses.replace(begun, ended_at=15.5, packets=500, lost=2, entries=2, digest="d" * 64, fault="")
+    store.put_recording(ended)
+    await store.flush()
+    store.put_recording(begun)  # told late
+    await store.flush()
+    assert await store.recording("c-1") == ended
+    for entries in (4, 3):
+        await store.keep_checkpoint("c-1", entries, str(entries) * 64)
+    await store.end_recording("c-1", 99.0, "lost")
+    await store.end_recording("c-2", 99.0, "lost")
+    assert await store.recording("c-1") == dataclasses.replace(ended, entries=4, digest="4" * 64)
+    other = dataclasses.replace(begun, recording_id="c-2", started_at=20.5, ended_at=99.0, fault="lost")
+    assert (await store.recordings_of("c"))[1] == other
+    assert [row.recording_id for row in await store.kept_recordings(limit=1)] == ["c-1"]
+    assert [row.recording_id for row in await store.kept_recordings("c-1")] == ["c-2"]
+    for by in ("eva", "bea"):
+        await store.mark_erased("c-1", 30.0, by)
+    store.put_recording(ended)
+    await store.flush()
+    found = await store.recording("c-1")
+    assert found is not None and (found.erased_at, found.erased_by) == (30.0, "eva")
+    assert [row.recording_id for row in await store.kept_recordings()] == ["c-2"]
+    assert await store.recording("none") is None
 
 
 async def test_errors_say_what_to_do_and_keep_secrets(tmp_path: Path, postgres: Postgres) -> None:
