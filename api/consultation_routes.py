@@ -167,10 +167,10 @@ class _Page:
         return True
 
     async def close(self) -> None:
-        self._writing.cancel()
-        await asyncio.wait([self._writing])
         if self._someone is not None:
             await self._consultations.leave(self._someone)
+        self._writing.cancel()
+        await asyncio.wait([self._writing])
 
 
 def _read(text: str) -> wire.AnySaid:

@@ -18,12 +18,12 @@ class ConsultationGuest:
         self.peer = peer
         self.told: dict[str, dict[str, Any]] = {}
         self.person = ""
-        self._socket = socket
+        self.socket = socket
         self._came = asyncio.Event()
         self._reading = asyncio.get_running_loop().create_task(self._read(), name="guest")
 
     async def say(self, type_: str, **fields: object) -> None:
-        await self._socket.send_str(json.dumps({"type": type_, **fields}))
+        await self.socket.send_str(json.dumps({"type": type_, **fields}))
 
     async def hear(self, type_: str, matches: Callable[[dict[str, Any]], bool] = lambda told: True) -> dict[str, Any]:
         """Wait until the newest word of this type is such a one."""
@@ -48,16 +48,16 @@ class ConsultationGuest:
         await asyncio.wait_for(self.peer.connected.wait(), 15)
 
     async def _read(self) -> None:
-        async for message in self._socket:
+        async for message in self.socket:
             if message.type is WSMsgType.TEXT:
                 told = json.loads(message.data)
                 self.told[told["type"]] = told
                 self._came.set()
-        self.told["gone"] = {"code": self._socket.close_code}
+        self.told["gone"] = {"code": self.socket.close_code}
         self._came.set()
 
     async def close(self) -> None:
-        await self._socket.close()
+        await self.socket.close()
         await asyncio.wait([self._reading])
 
 
