@@ -34,6 +34,7 @@ from media.reports import Reports
 from media.settings import NARROW_HZ, MediaSettings
 from media.sound_library import SoundLibrary
 from media.sounds import Sound
+from media.speaker import ActiveSpeaker
 from media.ticker import Ticker
 from media.transport import Sockets
 from media.video.leg import COUNTERS as VIDEO_COUNTERS
@@ -61,6 +62,7 @@ class _Room:
     videos: VideoRoom
     look_s: float
     faults: int = 0
+    speaker: ActiveSpeaker = field(default_factory=ActiveSpeaker)
     browsers: dict[str, BrowserLeg] = field(default_factory=dict)
     phones: dict[str, PhoneLeg] = field(default_factory=dict)
     qualities: dict[str, LegQuality] = field(default_factory=dict)
@@ -459,11 +461,18 @@ class MediaWorker:
                 log.error("room.fault", room_id=room.bridge.room_id, fault=repr(fault), exc_info=fault)
             return None
 
+    def _look_who_speaks(self, room: _Room, now_s: float) -> None:
+        powers = {leg.leg_id: leg.voice.power for leg in room.bridge.legs.values() if leg.voice is not None}
+        if room.speaker.heard(powers, now_s):
+            self._on_event(msg.SpeakerChanged(room_id=room.bridge.room_id, leg_id=room.speaker.leg_id))
+
     def _look(self, room: _Room, now_s: float) -> None:
-        """RTCP when due; the quality sample each second."""
+        """RTCP when due; who speaks in a consultation; the quality sample each second."""
         legs = room.bridge.legs
         for leg in legs.values():
             leg.send_reports(now_s)
+        if room.videos.legs:
+            self._look_who_speaks(room, now_s)
         if now_s < room.look_s:
             return
         room.look_s = max(room.look_s + self.settings.quality_interval_s, now_s)

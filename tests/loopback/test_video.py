@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from media import messages as msg
-from tests.kit.browser_peer import loopback_ice  # noqa: F401
-from tests.kit.media_desk import media_desk
+from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
+from tests.kit.media_desk import ToneTrack, media_desk
 from tests.kit.video_peer import VideoPeer, recorded_vp8
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
@@ -112,3 +112,12 @@ async def test_more_pictures_than_lines_are_told_and_shown_after_another_offer(l
         assert {place.leg_id for place in shown.places} == {"ana", "ben"}
         await desk.worker.perform(msg.CloseLeg(leg_id="ana"))
         await desk.hear_of(msg.VideoShown, lambda event: event.leg_id == "eva" and [place.leg_id for place in event.places] == ["ben"])
+
+
+async def test_who_speaks_in_a_consultation_is_told() -> None:
+    async with media_desk() as desk, BrowserPeer(ToneTrack(400.0)) as ana, BrowserPeer() as ben, BrowserPeer() as eva:
+        for name, peer in (("ben", ben), ("eva", eva), ("ana", ana)):
+            await desk.browser(name, peer, "opus", video={})
+        assert (await desk.hear_of(msg.SpeakerChanged)).leg_id == "ana"
+        await desk.worker.perform(msg.CloseLeg(leg_id="ana"))
+        await desk.hear_of(msg.SpeakerChanged, lambda event: not event.leg_id)
