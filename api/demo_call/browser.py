@@ -231,7 +231,7 @@ async def browser_context(speech: Path, **options: Any) -> AsyncIterator[Browser
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=flags)
         try:
-            context = await browser.new_context(permissions=["microphone"], locale="en-GB", **options)
+            context = await browser.new_context(**{"permissions": ["microphone"], "locale": "en-GB", **options})
             yield context
             await context.close()
         finally:

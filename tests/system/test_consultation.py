@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from tests.kit.browser import Person, person, tone_file
@@ -113,3 +115,77 @@ async def test_five_take_part_and_the_slow_one_gets_the_lower_layer(tmp_path: Pa
         for peer in peers:
             for layer in peer.layers:
                 assert all(later - earlier > 0.4 for earlier, later in pairwise(layer.asked))
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with running_server(tmp_path) as running:
+        yield running
+
+
+async def test_screens_are_shared_microphones_muted_and_people_leave(server: Server, microphone: Path) -> None:
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(person(microphone))
+        await host.context.grant_permissions(["microphone", "camera"])
+        link = await link_from(host.page, server)
+        await join(host.page, link, "Ana")
+        someone = await stack.enter_async_context(guest(server.url, VideoPeer([], 1)))
+        await someone.join(link.partition("#")[2], "Ben")
+        await someone.offer()
+        assert someone.peer is not None
+        await someone.hear("people", lambda told: told["people"][0]["tracks"] == ["camera"])
+        await host.page.click("[data-do=screen]")
+        people = (await someone.hear("people", lambda told: len(told["people"][0]["tracks"]) == 2))["people"]
+        assert people[0]["tracks"] == ["camera", "screen"]
+        ours = (await someone.hear("offer_wanted", lambda told: told["lines"] == 2))["lines"]
+        assert ours == 2
+        await someone.say("watch", tiles=[{"person": people[0]["id"], "track": "screen", "height": 720}])
+        await someone.hear("shown", lambda told: [place["track"] for place in told["places"]] == ["screen"])
+        await someone.peer.see(0, frames=3)
+        await host.page.click("[data-do=microphone]")
+        await someone.hear("people", lambda told: not told["people"][0]["microphone"])
+        await host.page.click("[data-do=screen]")
+        await host.page.click("[data-do=camera]")
+        await someone.hear("people", lambda told: told["people"][0]["tracks"] == [])
+        await host.page.wait_for_function("() => document.querySelector('[data-do=camera]').ariaPressed === 'false'")
+        await host.page.click("[data-do=leave]")
+        await someone.hear("people", lambda told: len(told["people"]) == 1)
+        await host.page.wait_for_selector("#over:not([hidden])")
+
+
+async def test_a_link_that_is_not_ours_is_said_to_be_so(server: Server, microphone: Path) -> None:
+    async with person(microphone, locale="es-ES") as someone:
+        await someone.context.grant_permissions(["microphone", "camera"])
+        await join(someone.page, f"{server.url}/consultation#not-a-link", "Eva")
+        await someone.page.wait_for_function("() => document.querySelector('#said').textContent.includes('no es de este servidor')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_view_is_accessible_and_fits_a_narrow_screen(
+    scheme: Literal["light", "dark"], server: Server, microphone: Path
+) -> None:
+    async with person(microphone, color_scheme=scheme, viewport={"width": 320, "height": 640}) as someone:
+        page = someone.page
+        await someone.context.grant_permissions(["microphone", "camera"])
+
+        async def fits(view: str) -> None:
+            await page.wait_for_selector(f"{view}:not([hidden])")
+            found = await Axe().run(page)
+            assert found.violations_count == 0, f"{view}: {found.generate_report()}"
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 320, view
+
+        await page.goto(f"{server.url}/consultation")
+        await fits("#invite")
+        link = await link_from(page, server)
+        await fits("#link")
+        await page.click("[data-do=open]")
+        await page.wait_for_function("() => document.querySelector('#preview').srcObject")
+        await fits("#enter")
+        await page.fill("#enter [name=name]", "Ana con un nombre bastante largo")
+        await page.click("[data-do=join]")
+        async with guest(server.url) as other:
+            await other.join(link.partition("#")[2], "Ben")
+            await page.wait_for_selector("#tiles li:nth-child(2)")
+            await fits("#room")
+        await page.click("[data-do=leave]")
+        await fits("#over")
