@@ -1,4 +1,4 @@
-"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording`` and ``demo-call``."""
+"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``load`` and ``demo-call``."""
 
 import asyncio
 import gc
@@ -14,6 +14,7 @@ import uvloop
 from api.command_settings import ConfigFile, load
 from api.config import Settings
 from api.demo_call.command import demo_call
+from api.load import load_server
 from api.recording_command import recording_app
 
 app = typer.Typer(
@@ -128,6 +129,7 @@ def add_user(
 
 
 app.command("demo-call")(demo_call)
+app.command("load")(load_server)
 app.add_typer(recording_app, name="recording")
 
 
