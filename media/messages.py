@@ -356,7 +356,8 @@ class RecordingStopped(MediaEvent, frozen=True):
 
 
 class RecordingFailed(MediaEvent, frozen=True):
-    """The disk refused, or the worker died (``worker_died``). The call goes on unrecorded; the file holds what was written before.
+    """The disk refused, or the worker died (``worker_died``). The call goes on unrecorded; the file holds what was written before, and is
+    empty where nothing was.
 
     ``entries`` and ``digest`` are the manifest's checkpoint where one could be written, else 0 and empty.
     """

@@ -39,7 +39,7 @@ class _Place:
     lost_peers: set[str] = field(default_factory=set)
     """Legs whose browsers are to be asked for a new offer."""
     recordings: dict[str, str] = field(default_factory=dict)
-    """Files of the recordings that run, by their id."""
+    """Files of the recordings that run, by their id; empty where none is there yet."""
 
 
 class WorkerPool:
@@ -149,6 +149,8 @@ class WorkerPool:
             raise msg.MediaRefusal("peer_closed", "This connection is over: the page must make a new RTCPeerConnection and offer again.")
         result = await self._ask(room_id, place, command, sock)
         place.journal.note(command, sock)
+        if isinstance(command, msg.StartRecording):
+            place.recordings.setdefault(command.recording_id, "")
         if self._places.get(room_id) is not place:  # it was closed meanwhile
             place.journal.close()
         elif leg_id:

@@ -89,11 +89,10 @@ class Recorder:
 
     def sound_ended(self, call: Call, leg_id: str, sound: str, now: float) -> list[Effect]:
         """Somebody has heard this sound to its end."""
-        announced = sound == self._policy.announcement and leg_id == call.phone.leg_id
-        if not announced or call.recording.state is not RecordingState.ANNOUNCING:
+        if sound != self._policy.announcement or leg_id != call.phone.leg_id:
             return []
         call.recording.announced = True
-        return self._begin(call, now)
+        return self._begin(call, now) if call.recording.state is RecordingState.ANNOUNCING else []
 
     def due(self, call: Call, now: float) -> list[Effect]:
         """The deadline has come: what it is for follows from the state."""

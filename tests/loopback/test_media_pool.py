@@ -106,7 +106,9 @@ async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_no
             assert pool.counters["packets_in"] >= counted
             assert (pool.counters["workers_lost"], pool.counters["rooms_taken_over"], pool.counters["rooms_lost"]) == (1, 1, 0)
 
-            os.kill(second[0][0], signal.SIGKILL)
+            await pool.perform(msg.StartRecording(ROOM, "late", "phone", "given"))
+            os.kill(second[0][0], signal.SIGKILL)  # before it can tell of a file
+            await desk.hear_of(msg.RecordingFailed, lambda event: event.recording_id == "late" and event.worker_died)
             gone = await desk.hear_of(msg.RoomLost)
             assert gone.room_id == ROOM
             assert await pool.perform(msg.CloseRoom(room_id=ROOM)) is None

@@ -151,7 +151,10 @@ def test_a_pause_during_the_announcement_is_kept() -> None:
     desk = live(TOLD)
     wants(desk, 6, "pause")
     assert desk.at(9, ev.SoundEnded("c-phone", "announcement")) == [] and desk.switchboard.next_deadline() is None
-    assert of_media(wants(desk, 10, "resume")) == [fx.PlayOnce("c-phone", "announcement")]
+    assert of_media(wants(desk, 10, "resume"))[0] == replace(START, consent="announced"), "it was said whole"
+    early = live(TOLD)
+    wants(early, 6, "pause")
+    assert of_media(wants(early, 7, "resume")) == [fx.PlayOnce("c-phone", "announcement")]
 
 
 def test_an_announcement_that_cannot_be_made_is_no_consent() -> None:
