@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import structlog
 
+from api.board import Board
 from api.browser_legs import BrowserLegs
 from api.call_line import CallLine, LineFull
 from api.media_plane import MediaPlane
@@ -72,17 +73,21 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.clock = EpochClock(self._loop.time(), time.time())
+        self.board = Board(now=self.now, clock=self._loop.time)
         self.draining = False
 
     def meet(self, hub: Hub) -> None:
         """The hub needs the exchange's functions to be made; so it is introduced after."""
         self._hub = hub
+        self.board.meet(hub)
 
     async def __aenter__(self) -> "Exchange":
+        await self.board.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.stop()
+        await self.board.__aexit__()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -287,6 +292,7 @@ class Exchange:
         at = self.clock.at(self._loop.time())
         sides = [("agent" if self._browsers.get(sample.leg_id) else "phone", sample) for sample in event.legs]
         self._publish(person(view.agent), call_quality(event.room_id, at, sides))
+        self.board.quality(event.room_id, sides, event.faults)
         for side, sample in sides:
             self._metrics.quality(side, sample)
         if event.faults:
@@ -429,6 +435,7 @@ class Exchange:
         notice = self.state_of(view)
         for identity in agents:
             self._publish(person(identity), notice)
+        self.board.call(notice)
 
     def state_of(self, view: CallView) -> wire.CallState:
         """A call as pages see it."""

@@ -73,6 +73,8 @@ class PageRequests:
                 self._exchange.tell_presence(identity, True)
             case wire.PeerOffer():
                 return await self._offer(identity, request)
+            case wire.WatchBoard():
+                return self._watch(grant)
             case wire.CallMe():
                 self._call_me(identity)
             case wire.PeerCandidate():
@@ -80,6 +82,11 @@ class PageRequests:
             case wire.RefreshSession():
                 raise Refusal("bad_message", "The hub renews sessions itself.")
         return None
+
+    def _watch(self, grant: Grant) -> wire.BoardNow:
+        if grant.role != SUPERVISOR:
+            raise Refusal("forbidden", "The live board is open to supervisors only.")
+        return self._exchange.board.watch(grant.identity)
 
     def _refuse_when_stopping(self) -> None:
         if self._exchange.draining:

@@ -81,6 +81,7 @@ class Routes:
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self._index)
         app.router.add_get("/consultation", self._consultation)
+        app.router.add_get("/board", self._board)
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
         app.router.add_post("/api/sign-in", self._sign_in)
         app.router.add_get("/api/health/live", self._live)
@@ -94,6 +95,9 @@ class Routes:
         response = self._page("consultation/index.html", request)
         response.headers["Permissions-Policy"] = _CONSULTATION_DEVICES
         return response
+
+    async def _board(self, request: web.Request) -> web.Response:
+        return self._page("board/index.html", request)
 
     def _page(self, path: str, request: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)

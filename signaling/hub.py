@@ -68,6 +68,8 @@ class _Hello(Struct, forbid_unknown_fields=True):
 
     token: Annotated[str, Meta(min_length=1, max_length=4096)]
     seen: Annotated[dict[Annotated[str, Meta(max_length=128)], int], Meta(max_length=256)] = {}
+    phone: bool = True
+    """False: a page that only shows things. Its person takes no calls by it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -77,6 +79,7 @@ class _Connection:
     conduit: Conduit
     token: str
     grant: Grant
+    phone: bool = True
     in_flight: int = 0
     live: bool = False
     gone: bool = False
@@ -87,8 +90,8 @@ class Hub:
 
     ``verify`` turns a token into what it grants or raises ``Refusal``; it is asked at connect and again at each request. ``renew`` gives
     the next token. ``perform`` does what a page asks and raises ``Refusal`` where it cannot. ``on_presence`` hears of a person's first and
-    last connection. ``snapshot`` says how things stand for a person. ``on_refused`` counts refusals by code. ``address_of`` tells where a
-    request comes from (behind a proxy that is not its peer).
+    last connection that is a telephone. ``snapshot`` says how things stand for a person. ``on_refused`` counts refusals by code.
+    ``address_of`` tells where a request comes from (behind a proxy that is not its peer).
     """
 
     def __init__(
@@ -279,7 +282,7 @@ class Hub:
         except Refusal as refusal:
             raise self._not_let_in(conduit, refusal) from None
         conduit.signed_in = True
-        connection = self._connections[sid] = _Connection(conduit, hello.token, grant)
+        connection = self._connections[sid] = _Connection(conduit, hello.token, grant, hello.phone)
         self._start(self._welcome(connection, hello.seen)).add_done_callback(lambda task: self._welcomed(connection, task))
 
     def _not_let_in(self, conduit: Conduit, refusal: Refusal) -> Exception:
@@ -299,7 +302,7 @@ class Hub:
         others.append(connection)
         if len(others) > self._settings.sockets_per_person:
             others[0].conduit.dismiss(Refusal("too_many_tabs", "You have opened this page elsewhere too often: this one was closed."))
-        if len(others) == 1:
+        if connection.phone and sum(other.phone for other in others) == 1:
             self._on_presence(identity, True)
         now = time.time()
         marks = {topic: self._logs.log(topic, now).last_seq for topic in self._audience.topics_of(identity)}
@@ -334,6 +337,7 @@ class Hub:
         left.remove(connection)
         if not left:
             del self._people[identity]
+        if connection.phone and not any(other.phone for other in left):
             # Called from the loop, so that a fault in it is its own and not this connection's.
             asyncio.get_running_loop().call_soon(self._on_presence, identity, False)
 

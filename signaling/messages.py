@@ -124,12 +124,29 @@ class PeerCandidate(Request, frozen=True, tag="peer.candidate"):
     candidate: Annotated[str, Meta(max_length=512)]
 
 
+class WatchBoard(Request, frozen=True, tag="board.watch"):
+    """Show me the live board. Supervisors only; result: ``BoardNow``, and ``board.changed`` notices while the page asks again in time."""
+
+
 class CallMe(Request, frozen=True, tag="demo.call_me"):
     """Let the demo line ring me. Refused outside the demo. Result: ``{}``."""
 
 
 AnyRequest = (
-    RefreshSession | SetPresence | Dial | Accept | Decline | HangUp | Mute | Hold | Digits | Record | PeerOffer | PeerCandidate | CallMe
+    RefreshSession
+    | SetPresence
+    | Dial
+    | Accept
+    | Decline
+    | HangUp
+    | Mute
+    | Hold
+    | Digits
+    | Record
+    | PeerOffer
+    | PeerCandidate
+    | CallMe
+    | WatchBoard
 )
 
 
@@ -139,6 +156,52 @@ class CallRef(Struct, frozen=True):
 
 class PeerAnswer(Struct, frozen=True):
     sdp: str
+
+
+class BoardLeg(Struct, frozen=True):
+    """One leg's last second, both ways: what came from it (``loss`` ... ``cause``) and what it hears of us, as it says itself.
+
+    ``side``: ``agent`` or ``phone``. ``far_loss`` is what gets lost on the way from us to it. Each MOS has its scale beside it.
+    """
+
+    side: str
+    codec: str
+    round_trip_ms: float | None
+    loss: float | None
+    jitter_ms: float | None
+    mos: float | None
+    scale: str
+    cause: str
+    far_loss: float | None
+    far_jitter_ms: float | None
+    far_mos: float | None
+    far_scale: str
+    far_cause: str
+
+
+class BoardCall(Struct, frozen=True):
+    """A running call, complete each time. ``hop``: where it is bad now (``browser_to_us``, ...), "" where it is not; ``cause``: why."""
+
+    call_id: str
+    direction: str
+    state: str
+    number: str
+    name: str
+    agent: str
+    held: bool
+    started_at: float
+    answered_at: float | None
+    legs: list[BoardLeg]
+    hop: str
+    cause: str
+
+
+class BoardNow(Struct, frozen=True):
+    """``total``: calls that run, also those for which the board has no room."""
+
+    at: float
+    total: int
+    calls: list[BoardCall]
 
 
 class Error(Struct, frozen=True, omit_defaults=True):
@@ -219,6 +282,16 @@ class CallDigit(Notice, frozen=True, tag="call.digit"):
     digit: str
 
 
+class BoardChanged(Notice, frozen=True, tag="board.changed"):
+    """What changed on the live board in the last second. Where ``seq`` shows that one was missed, ask for everything anew."""
+
+    at: float
+    total: int
+    calls: list[BoardCall]
+    gone: list[str]
+    """Calls that ended."""
+
+
 class PeerReoffer(Notice, frozen=True, tag="peer.reoffer"):
     """Please send a new offer: the server wants another codec or found the media path dead."""
 
@@ -270,4 +343,4 @@ class SessionClosing(Notice, frozen=True, tag="session.closing"):
     retry_after: float | None = None
 
 
-AnyNotice = CallState | CallQuality | CallDigit | PeerReoffer | PresenceState | LineState | Snapshot | SessionClosing
+AnyNotice = CallState | CallQuality | CallDigit | BoardChanged | PeerReoffer | PresenceState | LineState | Snapshot | SessionClosing

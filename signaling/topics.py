@@ -1,9 +1,11 @@
 """Names of topics, and which notices make others superfluous."""
 
-from signaling.messages import CallQuality, CallState, LineState, Notice, PresenceState
+from signaling.messages import BoardChanged, CallQuality, CallState, LineState, Notice, PresenceState
 
 PRESENCE = "presence"
 LINES = "lines"
+BOARD = "board"
+"""Every running call, for supervisors who look at the live board."""
 
 
 def person(identity: str) -> str:
@@ -17,12 +19,17 @@ def owner_of(topic: str) -> str | None:
 
 
 def superseding_key(notice: Notice) -> str | None:
-    """Of two notices with the same key only the later one counts, because each is complete. None where every one counts."""
+    """Of two notices with the same key only the later one counts, because each is complete or its reader asks anew for what it missed.
+
+    None where every one counts.
+    """
     match notice:
         case CallState(call_id=call_id):
             return f"call:{call_id}"
         case CallQuality(call_id=call_id):
             return f"quality:{call_id}"
+        case BoardChanged():
+            return "board"
         case PresenceState(identity=identity):
             return f"presence:{identity}"
         case LineState(trunk=trunk):
@@ -32,4 +39,4 @@ def superseding_key(notice: Notice) -> str | None:
 
 def is_volatile(notice: Notice) -> bool:
     """May it be left out for a slow reader, and is it worthless after a reconnect?"""
-    return isinstance(notice, CallQuality)
+    return isinstance(notice, CallQuality | BoardChanged)

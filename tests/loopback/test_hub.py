@@ -86,6 +86,22 @@ async def test_presence_is_the_first_and_the_last_connection() -> None:
         assert (await running.line.presences(4))[2:] == [("ana", False), ("ben", False)]
 
 
+async def test_a_page_that_only_shows_things_is_no_telephone() -> None:
+    async with running_hub() as running:
+        board = await running.unconnected()
+        await board.connect(running.url, {"token": running.token("ana"), "phone": False})
+        await board.told("session.snapshot")
+        assert running.line.presence == []
+        phone = await running.client("ana")
+        await phone.told("session.snapshot")
+        await phone.socket.disconnect()
+        assert await running.line.presences(2) == [("ana", True), ("ana", False)]
+        running.hub.publish(person("ana"), state("c1", "live"))
+        await board.told("call.state")
+        await board.socket.disconnect()
+        assert running.line.presence == [("ana", True), ("ana", False)]
+
+
 async def test_notices_go_to_the_topic_in_order_and_to_nobody_else() -> None:
     async with running_hub() as running:
         ana, ben = await running.client("ana"), await running.client("ben")

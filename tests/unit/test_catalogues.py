@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rooms.causes import EndReason
+from rooms.record import CallState
 
 PAGES = Path(__file__).parents[2] / "api" / "pages"
 CATALOGUES = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "text").glob("*.json"))}
@@ -227,6 +228,47 @@ def test_the_consultation_says_nothing_by_itself_and_needs_no_looser_policy() ->
     page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (CONSULTATION / "index.html").read_text(), flags=re.DOTALL)
     assert spoken_by(page) == ["Centralita", "Centralita"]
     for path in [CONSULTATION / "index.html", *CONSULTATION.glob("*.js")]:
+        assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
+
+
+# --- the live board, likewise ---------------------------------------------------------------------------------------------------------
+
+BOARD = PAGES / "board"
+BOARD_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((BOARD / "text").glob("*.json"))}
+
+
+def test_the_board_speaks_both_languages() -> None:
+    assert set(BOARD_TEXTS) == {"en", "es"}
+    english, spanish = BOARD_TEXTS["en"], BOARD_TEXTS["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert all(text.strip() for texts in BOARD_TEXTS.values() for text in texts.values())
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+
+
+def test_the_board_words_every_hop_and_cause_and_asks_for_no_text_that_is_not_there() -> None:
+    page = (BOARD / "index.html").read_text()
+    source = page + "".join(path.read_text() for path in BOARD.glob("*.js"))
+    asked = {one or other for one, other in re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
+    asked |= set(re.findall(r"'(state\.\w+)'", source))
+    texts = BOARD_TEXTS["en"]
+    assert asked <= set(texts)
+    families = {
+        "hop": {"browser_to_us", "us_to_browser", "phone_to_us", "us_to_phone"},
+        "cause": {"loss", "jitter", "delay", "silent", "echo"},
+        "state": {state.value for state in CallState if state is not CallState.ENDED},
+        "side": {"agent", "phone"},
+        "scale": {"nb", "wb", "fb"},
+        "direction": {"in", "out"},
+    }
+    named = {f"{family}.{word}" for family, words in families.items() for word in words}
+    assert named <= set(texts)
+    assert {key for key in texts if key not in asked | named and not key.startswith("error.")} == set()
+
+
+def test_the_board_says_nothing_by_itself_and_needs_no_looser_policy() -> None:
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (BOARD / "index.html").read_text(), flags=re.DOTALL)
+    assert spoken_by(page) == ["Centralita", "Centralita"]
+    for path in [BOARD / "index.html", *BOARD.glob("*.js")]:
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
 
 

@@ -23,7 +23,9 @@ def test_every_library_comes_with_a_free_licence_and_its_text() -> None:
 
 
 def test_a_first_visit_transfers_less_than_200_kb() -> None:
-    """Uncompressed; of the catalogues a visitor gets one."""
+    """Uncompressed; of the catalogues a visitor gets one. Other pages have folders of their own, which the softphone does not load."""
+    others = {path.parent for path in PAGES.rglob("index.html")} - {PAGES}
     catalogues = [path.stat().st_size for path in (PAGES / "text").iterdir()]
-    shipped = [path for path in PAGES.rglob("*") if path.suffix in {".html", ".css", ".js", ".mjs", ".svg"}]
+    loaded = [path for path in PAGES.rglob("*") if path.parent not in others]
+    shipped = [path for path in loaded if path.suffix in {".html", ".css", ".js", ".mjs", ".svg"}]
     assert sum(path.stat().st_size for path in shipped) + max(catalogues) < 200_000

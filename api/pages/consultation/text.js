@@ -16,11 +16,11 @@ function write() {
   document.title = `${t('title')} · Centralita`;
 }
 
-/** Load a catalogue and show it; `chosen` is kept for the next visit. */
-async function speak(chosen, onSpoken) {
+/** Load a catalogue of the page at `base` and show it; `chosen` is kept for the next visit. */
+async function speak(chosen, onSpoken, base) {
   const wanted = [chosen, localStorage.getItem(KEPT), ...navigator.languages.map((tag) => tag.slice(0, 2)), 'en'];
   const code = wanted.find((each) => each in LANGUAGES);
-  texts = await (await fetch(new URL(`text/${code}.json`, import.meta.url))).json();
+  texts = await (await fetch(new URL(`text/${code}.json`, base))).json();
   if (chosen) localStorage.setItem(KEPT, chosen);
   document.documentElement.lang = code;
   write();
@@ -28,11 +28,11 @@ async function speak(chosen, onSpoken) {
   return code;
 }
 
-/** Show the texts and let the person choose; `onSpoken()` after each change. */
-export async function mindLanguage(select, onSpoken) {
+/** Show the texts and let the person choose; `onSpoken()` after each change. `base`: the page whose catalogue it is. */
+export async function mindLanguage(select, onSpoken, base = import.meta.url) {
   for (const [code, name] of Object.entries(LANGUAGES)) select.append(new Option(name, code));
-  select.addEventListener('change', () => speak(select.value, onSpoken));
-  select.value = await speak(null, onSpoken);
+  select.addEventListener('change', () => speak(select.value, onSpoken, base));
+  select.value = await speak(null, onSpoken, base);
 }
 
 /** Light or dark: the softphone's choice, changed by the button. */

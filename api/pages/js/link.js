@@ -20,11 +20,11 @@ let closing = null;
 const seen = {};
 
 /** Connect with the session's token; `onNotice` gets every notice. */
-export function open(onNotice) {
+export function open(onNotice, phone) {
   close();
   link.value = 'connecting';
   socket = io({
-    auth: (give) => give({ token: session.peek()?.token ?? '', seen }),
+    auth: (give) => give({ token: session.peek()?.token ?? '', seen, phone }),
     transports: ['websocket'],
     timeout: CONNECT_WITHIN_MS,
     reconnectionDelay: 300,

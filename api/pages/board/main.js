@@ -1,0 +1,103 @@
+/**
+ * The live board: every running call, both ways of its legs, the hop that is bad and why. For supervisors.
+ *
+ * The server tells once a second what changed. Whoever sees by the sequence numbers that a notice was missed, and everybody once a
+ * minute, asks for everything anew.
+ */
+import { effect } from '@preact/signals';
+import { explain, mindLanguage, mindTheme, t } from '../consultation/text.js';
+import * as link from '../js/link.js';
+import { ended, forget, session, signIn } from '../js/session.js';
+import { Cards } from './cards.js';
+
+const ASK_EVERY_MS = 60_000;
+const CLOCK_MS = 1_000;
+
+const $ = (selector) => document.querySelector(selector);
+const say = (text) => ($('#said').textContent = text);
+const cards = new Cards($('#calls'));
+
+let calls = new Map();
+let total = 0;
+let last = null;
+let ahead = 0;
+let timer = 0;
+
+function draw() {
+  $('#door').hidden = Boolean(session.peek());
+  $('#board').hidden = !session.peek();
+  $('[data-do=sign-out]').hidden = !session.peek();
+  $('#none').hidden = calls.size > 0;
+  const bad = [...calls.values()].filter((call) => call.hop).length;
+  $('#count').textContent = t('count', { total, bad });
+  cards.draw([...calls.values()], Date.now() / 1000 + ahead);
+}
+
+function take(at, running) {
+  ahead = at - Date.now() / 1000;
+  total = running;
+}
+
+async function askForAll() {
+  clearTimeout(timer);
+  timer = setTimeout(askForAll, ASK_EVERY_MS);
+  last = null;
+  try {
+    const now = await link.ask('board.watch');
+    calls = new Map(now.calls.map((call) => [call.call_id, call]));
+    take(now.at, now.total);
+    say('');
+  } catch (refusal) {
+    calls.clear();
+    total = 0;
+    say(explain(refusal.code));
+  }
+  document.body.dataset.ready = 'true';
+  draw();
+}
+
+function onNotice(notice) {
+  if (notice.type === 'session.snapshot') askForAll();
+  if (notice.type !== 'board.changed') return;
+  if (last !== null && notice.seq !== last + 1) askForAll();
+  last = notice.seq;
+  for (const call of notice.calls) calls.set(call.call_id, call);
+  for (const id of notice.gone) calls.delete(id);
+  take(notice.at, notice.total);
+  draw();
+}
+
+async function enter(event) {
+  event.preventDefault();
+  const form = new FormData($('#door'));
+  try {
+    await signIn(form.get('user'), form.get('password'));
+    $('#door').reset();
+  } catch (refusal) {
+    say(explain(refusal.code));
+  }
+}
+
+async function begin() {
+  mindTheme($('#theme'));
+  await mindLanguage($('#language'), draw, import.meta.url);
+  $('#door').addEventListener('submit', enter);
+  $('[data-do=sign-out]').addEventListener('click', () => forget(null));
+  effect(() => {
+    const open = Boolean(session.value);
+    if (open && !link.isOpen()) link.open(onNotice, false);
+    if (!open) {
+      clearTimeout(timer);
+      link.close();
+      calls.clear();
+      say(ended.peek() && ended.peek() !== 'signed_out' ? explain(ended.peek()) : '');
+    }
+    draw();
+  });
+  effect(() => {
+    if (link.link.value === 'lost' && session.peek()) say(explain('signalling_lost'));
+  });
+  setInterval(() => cards.tick(Date.now() / 1000 + ahead), CLOCK_MS);
+}
+
+begin();

@@ -1,0 +1,97 @@
+"""The live board: what it tells, to whom, and how much of it."""
+
+from api.board import MOST_CALLS, WATCHED_S, Board
+from media.messages import Fault, LegSample
+from signaling.messages import BoardChanged, CallState, Notice
+from signaling.topics import BOARD
+
+
+class Teller:
+    """Remembers what a hub would have told."""
+
+    def __init__(self) -> None:
+        self.told: list[BoardChanged] = []
+        self.hearers: set[str] = set()
+
+    def publish(self, topic: str, notice: Notice) -> None:
+        assert topic == BOARD and isinstance(notice, BoardChanged)
+        self.told.append(notice)
+
+    def subscribe(self, identity: str, topic: str) -> None:
+        self.hearers.add(identity)
+
+    def unsubscribe(self, identity: str, topic: str) -> None:
+        self.hearers.discard(identity)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.teller = Teller()
+        self.board = Board(now=lambda: 1_000.0 + self.now_s, clock=lambda: self.now_s)
+        self.board.meet(self.teller)
+
+
+def state(call_id: str, *, ended: bool = False) -> CallState:
+    return CallState(
+        call_id=call_id, direction="in", state="ended" if ended else "live", number="+34600111222", name="", agent="ana", muted=False,
+        held=False, held_by_other=False, agent_connected=True, started_at=1.0, answered_at=2.0, ended_at=9.0 if ended else None,
+        reason=None, detail=None, codecs={},
+    )  # fmt: skip
+
+
+SAMPLE = LegSample(
+    leg_id="l", packets=50, loss=0.1, jitter_ms=2.0, round_trip_ms=40.0, discarded=0, concealed_ms=0.0, level_dbfs=None, r=60.0,
+    mos=3.1, scale="nb", cause="loss", codec="pcma", far_loss=0.3, hop_loss=0.2, far_mos=1.9, far_scale="nb", far_cause="loss",
+)  # fmt: skip
+
+
+def test_who_watches_gets_everything_and_then_what_changed() -> None:
+    bench = Bench()
+    bench.board.call(state("a"))
+    bench.board.tell()
+    assert bench.teller.told == [], "nobody watches"
+    now = bench.board.watch("eva")
+    assert (now.at, now.total, [call.call_id for call in now.calls]) == (1_100.0, 1, ["a"])
+    bench.board.call(state("b"))
+    bench.board.quality("b", [("phone", SAMPLE)], [Fault("l", "us_to_phone", "loss", 20.0), Fault("l", "phone_to_us", "loss", 9.0)])
+    bench.board.tell()
+    (changed,) = bench.teller.told
+    (call,) = changed.calls
+    (leg,) = call.legs
+    assert (changed.total, call.call_id, call.hop, call.cause) == (2, "b", "us_to_phone", "loss")
+    assert (leg.side, leg.mos, leg.far_mos, leg.loss, leg.far_loss, leg.round_trip_ms) == ("phone", 3.1, 1.9, 0.1, 0.2, 40.0)
+    bench.board.quality("b", [("phone", SAMPLE)], [])
+    bench.board.call(state("a", ended=True))
+    bench.board.tell()
+    assert ([call.hop for call in bench.teller.told[1].calls], bench.teller.told[1].gone) == ([""], ["a"])
+    bench.board.tell()
+    assert len(bench.teller.told) == 2, "nothing changed"
+
+
+def test_who_does_not_ask_again_is_told_no_more() -> None:
+    bench = Bench()
+    bench.board.watch("eva")
+    bench.board.watch("luz")
+    bench.now_s += WATCHED_S - 1
+    bench.board.watch("eva")
+    bench.now_s += 2
+    bench.board.tell()
+    assert bench.teller.hearers == {"eva"}
+
+
+def test_a_full_board_tells_how_many_more_there_are() -> None:
+    bench = Bench()
+    for number in range(MOST_CALLS + 7):
+        bench.board.call(state(f"c{number}"))
+        bench.board.call(state(f"c{number}"))
+    now = bench.board.watch("eva")
+    assert (now.total, len(now.calls)) == (MOST_CALLS + 7, MOST_CALLS)
+    bench.board.quality(f"c{MOST_CALLS + 1}", [("phone", SAMPLE)], [])
+    bench.board.call(state(f"c{MOST_CALLS + 1}", ended=True))
+    bench.board.call(state("c0", ended=True))
+    bench.board.call(state(f"c{MOST_CALLS + 2}"))
+    now = bench.board.watch("eva")
+    assert (now.total, len(now.calls)) == (MOST_CALLS + 5, MOST_CALLS)
+    bench.board.tell()
+    assert bench.teller.told[0].gone == ["c0"] and f"c{MOST_CALLS + 2}" in {call.call_id for call in now.calls}
