@@ -112,6 +112,13 @@ _LOSS_CEILING, _BPL = CODECS["pcma"].scale.loss_ceiling, CODECS["pcma"].bpl
 _RATING_PER_S = 24.0  # R lost per second of delay below the knee (Cole and Rosenbluth's line; G.107 itself is flat there)
 
 
+# What a buffer knows of its packets' times, in one array: settings and margin stay when the axis is laid anew, what is counted goes.
+_MEMORY, _LOWEST, _HIGHEST, _MARGIN, _COUNTED = range(5)
+_BASE, _WEIGHT, _UNTIL_MARGIN, _KNOWN_MINIMA, _KNOWN_LATELY, _MINIMA = range(_COUNTED, _COUNTED + 6)
+_LATELY = _MINIMA + 2 * _EPOCHS  # (arrival, transit), both rising; behind the minima (epoch, transit)
+_LATE = _LATELY + 2 * _LEVEL_MOST
+
+
 class JitterBuffer:
     def __init__(self, clock_hz: int, settings: JitterSettings | None = None, *, floor_s: float = 0.0) -> None:
         """``floor_s`` raises the lowest delay, for codecs that need the next packet to mend a lost one."""
@@ -134,7 +141,9 @@ class JitterBuffer:
         self._blind = 0  # ticks before the playhead that were passed with nothing there
         self._late_since: float | None = None
         self._suspect: tuple[int, float] | None = None
-        self._margin_s = self.target_s = max(self._lowest_s, self.settings.start_s)
+        self.target_s = max(self._lowest_s, self.settings.start_s)
+        self._statistics = np.zeros(_LATE + len(self._cost) + 1)
+        self._statistics[:_COUNTED] = self.settings.memory_packets, self._lowest_s, self.settings.highest_s, self.target_s
         self._lay_axis()
 
     def put(self, sequence: int, timestamp: int, duration: int, payload: bytes, arrival_s: float) -> None:
@@ -342,57 +351,83 @@ class JitterBuffer:
 
     def _lay_axis(self) -> None:
         self.base_s = math.inf
-        self._minima: deque[tuple[int, float]] = deque(maxlen=_EPOCHS)
-        self._lowest_lately: deque[tuple[float, float]] = deque(maxlen=_LEVEL_MOST)  # (arrival, transit), both rising
-        self._late = [0.0] * (len(self._cost) + 1)
-        self._weight = 1.0
-        self._until_margin = _MARGIN_EVERY
+        self._statistics[_COUNTED:] = 0.0
+        self._statistics[_WEIGHT] = 1.0
+        self._statistics[_UNTIL_MARGIN] = _MARGIN_EVERY
 
     def _observe(self, transit_s: float, arrival_s: float) -> None:
         """Count one arrival in base, level and histogram, and set the target."""
-        epoch = int(arrival_s / _EPOCH_S)
-        if not self._minima or self._minima[-1][0] != epoch:
-            self._minima.append((epoch, transit_s))
-            self.base_s = min(least for at, least in self._minima if at > epoch - _EPOCHS)
-        elif transit_s < self._minima[-1][1]:
-            self._minima[-1] = (epoch, transit_s)
-            self.base_s = min(self.base_s, transit_s)
-        lately = self._lowest_lately
-        behind_s = max(0.0, transit_s - self._level_s(arrival_s)) if lately else 0.0
-        while lately and lately[-1][1] >= transit_s:
-            lately.pop()
-        lately.append((arrival_s, transit_s))
-        while lately[0][0] < arrival_s - 2 * _LEVEL_S:
-            lately.popleft()
-        self._late[min(int(behind_s / _BIN_S), len(self._cost))] += self._weight
-        self._weight *= 1.0 + 1.0 / self.settings.memory_packets
-        self._until_margin -= 1
-        if not self._until_margin:
-            self._until_margin = _MARGIN_EVERY
-            self._choose_margin()
-        level_s = self._level_s(arrival_s)
-        rising_s = min(_RISING_MOST_S, level_s - lately[0][1])
-        self.target_s = min(self.settings.highest_s, self._margin_s + level_s - self.base_s + rising_s)
-
-    def _level_s(self, arrival_s: float) -> float:
-        """The least transit of the last 120 ms, or of the last packet where none came in that time."""
-        since_s, lately = arrival_s - _LEVEL_S, self._lowest_lately
-        for at_s, transit_s in lately:
-            if at_s >= since_s:
-                return transit_s
-        return lately[-1][1]
-
-    def _choose_margin(self) -> None:
-        """The delay over the level with the least loss of rating; bin k is on time when that is (k + 1) bins."""
-        late = np.array(self._late)
-        best_s = (_least_cost(late, self._weight, self._cost, _LOSS_CEILING, _BPL) + 1) * _BIN_S
-        self._late, self._weight = late.tolist(), 1.0
-        self._margin_s = min(self.settings.highest_s, max(self._lowest_s, best_s))
+        self.base_s, self.target_s = _observed(self._statistics, self._cost, transit_s, arrival_s)
 
 
 @exact_kernel
-def _least_cost(late: Numbers, weight: float, cost: Numbers, ceiling: float, bpl: float) -> int:
-    """The bin at which delay and loss together cost least; ``late`` is brought to a weight of 1 in place."""
+def _observed(statistics: Numbers, cost: Numbers, transit_s: float, arrival_s: float) -> tuple[float, float]:
+    """Count one arrival; the base and the target from now on."""
+    epoch = int(arrival_s / _EPOCH_S)
+    minima = statistics[_MINIMA : _MINIMA + 2 * _EPOCHS].reshape((_EPOCHS, 2))
+    known = int(statistics[_KNOWN_MINIMA])
+    if not known or minima[known - 1, 0] != epoch:
+        if known == _EPOCHS:
+            known -= 1
+            for k in range(known):
+                minima[k] = minima[k + 1]
+        minima[known, 0], minima[known, 1] = epoch, transit_s
+        statistics[_KNOWN_MINIMA] = known + 1
+        base_s = np.inf
+        for k in range(known + 1):
+            if minima[k, 0] > epoch - _EPOCHS:
+                base_s = min(base_s, minima[k, 1])
+        statistics[_BASE] = base_s
+    elif transit_s < minima[known - 1, 1]:
+        minima[known - 1, 1] = transit_s
+        statistics[_BASE] = min(statistics[_BASE], transit_s)
+    lately = statistics[_LATELY : _LATELY + 2 * _LEVEL_MOST].reshape((_LEVEL_MOST, 2))
+    count = int(statistics[_KNOWN_LATELY])
+    behind_s = max(0.0, transit_s - _level(lately, count, arrival_s)) if count else 0.0
+    while count and lately[count - 1, 1] >= transit_s:
+        count -= 1
+    first = 1 if count == _LEVEL_MOST else 0
+    while first < count and lately[first, 0] < arrival_s - 2 * _LEVEL_S:
+        first += 1
+    for k in range(count - first):
+        lately[k] = lately[k + first]
+    count -= first
+    lately[count, 0], lately[count, 1] = arrival_s, transit_s
+    count += 1
+    statistics[_KNOWN_LATELY] = count
+    late = statistics[_LATE:]
+    late[min(int(behind_s / _BIN_S), len(cost))] += statistics[_WEIGHT]
+    statistics[_WEIGHT] *= 1.0 + 1.0 / statistics[_MEMORY]
+    statistics[_UNTIL_MARGIN] -= 1.0
+    if statistics[_UNTIL_MARGIN] == 0.0:
+        statistics[_UNTIL_MARGIN] = _MARGIN_EVERY
+        best_s = (_least_cost(late, statistics[_WEIGHT], cost) + 1) * _BIN_S
+        statistics[_WEIGHT] = 1.0
+        statistics[_MARGIN] = min(statistics[_HIGHEST], max(statistics[_LOWEST], best_s))
+    level_s = _level(lately, count, arrival_s)
+    rising_s = min(_RISING_MOST_S, level_s - lately[0, 1])
+    target_s: float = min(statistics[_HIGHEST], statistics[_MARGIN] + level_s - statistics[_BASE] + rising_s)
+    base: float = statistics[_BASE]
+    return base, target_s
+
+
+@exact_kernel
+def _level(lately: Numbers, count: int, arrival_s: float) -> float:
+    """The least transit of the last 120 ms, or of the last packet where none came in that time."""
+    for k in range(count):
+        if lately[k, 0] >= arrival_s - _LEVEL_S:
+            count = k + 1
+            break
+    transit_s: float = lately[count - 1, 1]
+    return transit_s
+
+
+@exact_kernel
+def _least_cost(late: Numbers, weight: float, cost: Numbers) -> int:
+    """The bin with the least loss of rating by delay and loss over the level; bin k is on time when that is (k + 1) bins.
+
+    ``late`` is brought to a weight of 1 in place.
+    """
     arrived = 0.0
     for k in range(len(late)):
         late[k] /= weight
@@ -401,7 +436,7 @@ def _least_cost(late: Numbers, weight: float, cost: Numbers, ceiling: float, bpl
     for k in range(len(cost)):
         so_far += late[k]
         late_percent = 100.0 * (1.0 - so_far / arrived)
-        here = cost[k] + ceiling * late_percent / (late_percent + bpl)
+        here = cost[k] + _LOSS_CEILING * late_percent / (late_percent + _BPL)
         if here < least:
             best, least = k, here
     return best

@@ -264,7 +264,8 @@ class Bridge:
                 if leg.sound is not None:
                     voice.hear_too(leg.sound.frame())
                 if leg.hears and not (leg.digits.busy and leg.send_digit(tick_s)):
-                    leg.open_ear(voice.rate_hz)
+                    if leg.ear is None or leg.ear.rate_hz != voice.rate_hz:
+                        leg.open_ear(voice.rate_hz)
                     listeners.append(leg)
         for leg in self.legs.values():
             if self.mixing and leg.joined:

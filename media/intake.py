@@ -50,7 +50,7 @@ class Intake:
         plain: dict[tuple[str, bool], _Plain] = {}
         for row, playout in playouts.items():
             try:
-                if playout.rests(now_s):
+                if playout.resting and playout.rests(now_s):
                     continue
                 payload = playout.plain(now_s)
                 if payload is None:

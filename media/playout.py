@@ -35,7 +35,7 @@ _STRETCH_EVERY_PACKETS, _HURRY_EVERY_PACKETS, _RUSH_EVERY_PACKETS = 3, 2, 1
 _RECALLED_PACKETS = 4  # decoder, concealment and resampler remember no more
 _HANDED_ON = (
     "_jitter", "_counters", "_refused", "_ssrc", "_taken", "_recent", "_last", "_in_gap", "_since_stretch", "_tries", "_delay_s",
-    "_resting", "_woken", "_heard_before", "_heard_before_s", "_beginning",
+    "resting", "_woken", "_heard_before", "_heard_before_s", "_beginning",
 )  # fmt: skip
 """What a playout is beside its decoder, concealment and resampler, and what they have in hand."""
 _FRESH_S = 0.1  # what was heard longer ago is no beginning of what comes now
@@ -203,7 +203,8 @@ class Playout:
         self._pending = np.zeros(0, np.float32)
         self._taken: Packet | Gap | None = None
         self._recent: deque[bytes] = deque(maxlen=_RECALLED_PACKETS)
-        self._resting = False  # so long a pause that nothing is made up any more
+        self.resting = False
+        """In so long a pause that nothing is made up any more?"""
         self._woken = False  # by one quiet packet, which may be a mere sign of life
         self._last: Packet | None = None
         self._undecided = 0  # native samples made up while it is unknown whether anything was lost
@@ -243,7 +244,7 @@ class Playout:
         None: ``pull`` is to be called for this tick. Else it is not, and whoever decodes (with ``decoder``) tells the concealment what was
         heard, or calls ``broken``.
         """
-        if self._gap_samples or self._undecided or self._in_gap or self._resting or self._ahead or self._heard_before or len(self._pending):
+        if self._gap_samples or self._undecided or self._in_gap or self.resting or self._ahead or self._heard_before or len(self._pending):
             return None
         jitter = self._jitter
         taken = self._taken = jitter.take(now_s)
@@ -271,7 +272,7 @@ class Playout:
 
     def rests(self, now_s: float) -> bool:
         """Is the next 20 ms nothing but silence, in the middle of a long pause? Then ``pull`` is not to be called for this tick."""
-        if len(self._jitter) or not self._resting or len(self._pending) or self._taken is not None:
+        if len(self._jitter) or not self.resting or len(self._pending) or self._taken is not None:
             return False
         self._taken = self._jitter.take(now_s)
         if type(self._taken) is not Gap or self._taken.reason is not Missing.EMPTY or self._taken.duration != self._frame_ticks:
@@ -327,10 +328,10 @@ class Playout:
             return self._fill(Gap(Missing.LOST, packet.duration - packet.skip))
         if packet.skip:
             sound = sound[packet.skip * self._native_hz // self.codec.clock_rate :]
-        if len(sound) and not (self._resting and self._sleeps_on(sound)):
+        if len(sound) and not (self.resting and self._sleeps_on(sound)):
             self._in_gap = False
             self._gap_samples = 0
-            if self._resting:
+            if self.resting:
                 sound = self._wake(sound)
             if self._concealment:
                 sound = self._concealer.received(sound)
@@ -346,7 +347,7 @@ class Playout:
 
     def _wake(self, sound: Samples) -> Samples:
         """The voice after a long pause, faded in."""
-        self._resting = self._woken = False
+        self.resting = self._woken = False
         self._concealer.rest()
         rise = min(len(sound), int(_WAKE_S * self._native_hz))
         sound[:rise] *= np.linspace(0.0, 1.0, rise, endpoint=False, dtype=np.float32)
@@ -425,9 +426,9 @@ class Playout:
         self._in_gap = True
 
     def _made_up(self, gap: Gap, samples: int) -> Samples:
-        if self._resting:
+        if self.resting:
             self._woken = False
-        if not self._concealment or self._last is None or self._resting:
+        if not self._concealment or self._last is None or self.resting:
             return np.zeros(samples, np.float32)
         ahead = self._look_ahead(gap)
         if ahead is None:
@@ -444,9 +445,9 @@ class Playout:
     def _come_to_rest(self, sound: Samples) -> Samples:
         """Comfort noise of a long pause, on its way to silence."""
         done = (self._gap_samples / self._native_hz - _REST_S) / (_FADE_FRAMES * _FRAME_S)
-        if self._resting or done < 0.0:
+        if self.resting or done < 0.0:
             return sound
-        self._resting = done >= 1.0
+        self.resting = done >= 1.0
         begin, end = max(0.0, 1.0 - done), max(0.0, 1.0 - done - 1.0 / _FADE_FRAMES)
         faded: Samples = sound * np.linspace(begin, end, len(sound), endpoint=False, dtype=np.float32)
         return faded

@@ -159,6 +159,7 @@ def test_loss_told_by_one_far_end_changes_only_what_that_one_is_sent() -> None:
 
 def test_what_the_far_end_asks_for_is_obeyed() -> None:
     ours = OpusSettings(bitrate=40_000, fec=True, dtx=True)
+    assert opus_for(ours, "useinbandfec=1").bitrate == 50_000
     plain = opus_for(ours, "")
     assert (plain.bitrate, plain.fec, plain.dtx, plain.constant_rate) == (40_000, False, False, False)
     asked = opus_for(ours, "minptime=10; useinbandfec=1 ;usedtx=1;maxaveragebitrate=20000;stereo=0")
@@ -167,7 +168,7 @@ def test_what_the_far_end_asks_for_is_obeyed() -> None:
     assert constant.constant_rate and not constant.dtx and constant.fec
     assert opus_for(ours, "maxaveragebitrate=999999999999;useinbandfec=yes").bitrate == 40_000
     assert opus_for(OpusSettings(), "usedtx=1").dtx is False, "nor more than we want"
-    assert opus_for(ours, "cbr=1") is opus_for(OpusSettings(fec=True, dtx=True), "cbr=1")
+    assert opus_for(ours, "cbr=1") is opus_for(OpusSettings(bitrate=40_000, fec=True, dtx=True), "cbr=1")
     speech = load_prompt("en-vm-intro").reshape(-1)[: 320 * 100].reshape(-1, 320)
     ear = Ear(AudioCodec("opus", 111, 48_000, 2, "cbr=1;maxaveragebitrate=16000"), 16_000, ours)
     assert {len(ear.encode(frame)) for frame in speech} == {40}

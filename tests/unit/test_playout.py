@@ -17,7 +17,7 @@ from rooms.audio import G722, KNOWN_CODECS, OPUS, PCMA, AudioCodec
 from tests.kit.speech import frames, prompt, speech
 
 NAMES = sorted(KNOWN_CODECS)
-FEC = OpusSettings(fec=True, expected_loss=0.05)
+FEC = OpusSettings(bitrate=40_000, fec=True, expected_loss=0.05)
 
 
 class Listener:
