@@ -205,7 +205,7 @@ class OpusEncoder:
 def opus_for(settings: OpusSettings, fmtp: str) -> OpusSettings:
     """The settings for a far end with these parameters (RFC 7587, section 6.1): no more than it asks for. Equal settings are one object.
 
-    FEC and DTX are sent only where it says so, whatever is set; FEC gets a quarter of the rate beside it. Mono and 20 ms every receiver takes.
+    FEC and DTX are sent only where it says so, whatever is set; FEC gets a quarter of the rate beside it. Every receiver takes mono, 20 ms.
     """
     wanted = {name.strip().lower(): value.strip() for name, _, value in (part.partition("=") for part in fmtp.split(";"))}
     constant = wanted.get("cbr") == "1"
