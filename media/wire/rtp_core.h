@@ -27,7 +27,7 @@ static inline void rtp_put_u16(uint8_t *at, uint16_t value) { at[0] = (uint8_t)(
 static inline void rtp_put_u32(uint8_t *at, uint32_t value) { rtp_put_u16(at, (uint16_t)(value >> 16)), rtp_put_u16(at + 2, (uint16_t)value); }
 
 /* 1 and the header, or 0 for a malformed packet. */
-static int rtp_parse(const uint8_t *packet, int size, rtp_header *header) {
+static inline int rtp_parse(const uint8_t *packet, int size, rtp_header *header) {
     if (size < RTP_HEADER_BYTES || packet[0] >> 6 != 2) return 0;
     int start = RTP_HEADER_BYTES + 4 * (packet[0] & 0x0F), end = size;
     if (packet[0] & 0x10) {
@@ -51,7 +51,7 @@ static int rtp_parse(const uint8_t *packet, int size, rtp_header *header) {
 
 static inline int rtp_is_rtcp(const uint8_t *packet, int size) { return size > 1 && packet[1] >= 192 && packet[1] <= 223; }
 
-static void rtp_write_header(uint8_t *to, int payload_type, int marker, uint16_t sequence, uint32_t timestamp, uint32_t ssrc) {
+static inline void rtp_write_header(uint8_t *to, int payload_type, int marker, uint16_t sequence, uint32_t timestamp, uint32_t ssrc) {
     to[0] = 0x80;
     to[1] = (uint8_t)(payload_type | (marker ? 0x80 : 0));
     rtp_put_u16(to + 2, sequence);
@@ -77,7 +77,7 @@ typedef struct {
     int64_t burst_packets, burst_runs, burst_run_packets, burst_run;
 } reception;
 
-static void reception_init(reception *r, uint32_t ssrc, int clock_rate, int probation) {
+static inline void reception_init(reception *r, uint32_t ssrc, int clock_rate, int probation) {
     memset(r, 0, sizeof *r);
     r->ssrc = ssrc;
     r->clock_rate = clock_rate;
@@ -86,7 +86,7 @@ static void reception_init(reception *r, uint32_t ssrc, int clock_rate, int prob
     r->seen = ~UINT64_C(0);
 }
 
-static void reception_count_burst(reception *r, int lost, int64_t packets) {
+static inline void reception_count_burst(reception *r, int lost, int64_t packets) {
     r->burst_packets += packets;
     if (lost) {
         r->burst_run += packets;
@@ -97,13 +97,13 @@ static void reception_count_burst(reception *r, int lost, int64_t packets) {
     }
 }
 
-static double reception_burst_ratio(const reception *r) {
+static inline double reception_burst_ratio(const reception *r) {
     if (!r->burst_runs) return 1.0;
     double ratio = (double)r->burst_run_packets / (double)r->burst_runs * (1.0 - (double)r->burst_run_packets / (double)r->burst_packets);
     return ratio > 1.0 ? ratio : 1.0;
 }
 
-static void reception_start(reception *r, uint16_t sequence) {
+static inline void reception_start(reception *r, uint16_t sequence) {
     r->started = 1;
     r->base = r->highest = sequence;
     r->cycles = 0;
@@ -113,14 +113,14 @@ static void reception_start(reception *r, uint16_t sequence) {
     r->seen = ~UINT64_C(0) - 1;
 }
 
-static int reception_proven(reception *r, uint16_t sequence) {
+static inline int reception_proven(reception *r, uint16_t sequence) {
     int follows = sequence == ((r->highest + 1) & 0xFFFF);
     r->probation = (follows ? r->probation : r->wanted) - 1;
     r->highest = sequence;
     return r->probation == 0;
 }
 
-static void reception_advance(reception *r, int steps) {
+static inline void reception_advance(reception *r, int steps) {
     const uint64_t oldest = UINT64_C(1) << (RECEPTION_WINDOW - 1);
     int settled = steps < RECEPTION_WINDOW ? steps : RECEPTION_WINDOW;
     for (int i = 0; i < settled; i++) {
@@ -131,7 +131,7 @@ static void reception_advance(reception *r, int steps) {
     r->seen |= 1;
 }
 
-static void reception_mark(reception *r, int age) {
+static inline void reception_mark(reception *r, int age) {
     uint64_t bit = age < RECEPTION_WINDOW ? UINT64_C(1) << age : 0;
     if (age >= RECEPTION_WINDOW) {
         r->reordered += 1;
@@ -143,7 +143,7 @@ static void reception_mark(reception *r, int age) {
     }
 }
 
-static void reception_time(reception *r, uint32_t timestamp, double arrival_s) {
+static inline void reception_time(reception *r, uint32_t timestamp, double arrival_s) {
     if (r->has_timestamp) {
         int32_t sent = (int32_t)(timestamp - r->timestamp);
         double change_s = fabs(arrival_s - r->arrival_s - (double)sent / r->clock_rate);
@@ -155,7 +155,7 @@ static void reception_time(reception *r, uint32_t timestamp, double arrival_s) {
 }
 
 /* 0 when the sequence number is not believed. */
-static int reception_received(reception *r, uint16_t sequence, uint32_t timestamp, double arrival_s, int timed) {
+static inline int reception_received(reception *r, uint16_t sequence, uint32_t timestamp, double arrival_s, int timed) {
     if (r->probation) {
         if (!reception_proven(r, sequence)) {
             r->refused += 1;
@@ -189,8 +189,8 @@ static int reception_received(reception *r, uint16_t sequence, uint32_t timestam
     return 1;
 }
 
-static int64_t reception_highest(const reception *r) { return r->cycles + r->highest; }
-static int64_t reception_expected(const reception *r) { return r->started ? reception_highest(r) - r->base + 1 : 0; }
+static inline int64_t reception_highest(const reception *r) { return r->cycles + r->highest; }
+static inline int64_t reception_expected(const reception *r) { return r->started ? reception_highest(r) - r->base + 1 : 0; }
 
 /* -- our own stream towards one far end */
 
@@ -206,7 +206,7 @@ typedef struct {
     double sent_s, owed_s;
 } sender;
 
-static void sender_init(sender *s, uint32_t ssrc, uint16_t sequence, uint32_t timestamp, int clock_rate) {
+static inline void sender_init(sender *s, uint32_t ssrc, uint16_t sequence, uint32_t timestamp, int clock_rate) {
     memset(s, 0, sizeof *s);
     s->ssrc = ssrc;
     s->sequence = sequence;
@@ -215,7 +215,7 @@ static void sender_init(sender *s, uint32_t ssrc, uint16_t sequence, uint32_t ti
     s->frame = clock_rate / 50;
 }
 
-static void sender_advance(sender *s, double now_s) {
+static inline void sender_advance(sender *s, double now_s) {
     if (s->started) {
         double due_s = now_s - s->sent_s + s->owed_s;
         double whole = due_s / SENDER_FRAME_S + 0.02;
@@ -228,7 +228,7 @@ static void sender_advance(sender *s, double now_s) {
     s->sent_s = now_s;
 }
 
-static void sender_splice(sender *s, const rtp_header *header, double now_s) {
+static inline void sender_splice(sender *s, const rtp_header *header, double now_s) {
     sender_advance(s, now_s);
     s->has_source = 1;
     s->source = header->ssrc;
@@ -239,7 +239,7 @@ static void sender_splice(sender *s, const rtp_header *header, double now_s) {
 }
 
 /* Writes the packet under our header to ``to`` and returns its size; 0 for one from before the last change of source. */
-static int sender_forward(sender *s, const uint8_t *packet, const rtp_header *header, int payload_type, double now_s, uint8_t *to) {
+static inline int sender_forward(sender *s, const uint8_t *packet, const rtp_header *header, int payload_type, double now_s, uint8_t *to) {
     if (!s->has_source || header->ssrc != s->source) {
         sender_splice(s, header, now_s);
     } else {
@@ -266,7 +266,7 @@ static int sender_forward(sender *s, const uint8_t *packet, const rtp_header *he
 }
 
 /* Writes a packet of our own to ``to``; returns its size. */
-static int sender_build(sender *s, const uint8_t *payload, int octets, int payload_type, uint32_t timestamp, int marker, uint8_t *to) {
+static inline int sender_build(sender *s, const uint8_t *payload, int octets, int payload_type, uint32_t timestamp, int marker, uint8_t *to) {
     rtp_write_header(to, payload_type, marker, s->sequence, timestamp, s->ssrc);
     memcpy(to + RTP_HEADER_BYTES, payload, (size_t)octets);
     s->sequence += 1;
@@ -275,7 +275,7 @@ static int sender_build(sender *s, const uint8_t *payload, int octets, int paylo
     return RTP_HEADER_BYTES + octets;
 }
 
-static uint32_t sender_timestamp_at(const sender *s, double now_s) {
+static inline uint32_t sender_timestamp_at(const sender *s, double now_s) {
     if (!s->started) return s->timestamp;
     return s->timestamp + (uint32_t)(int64_t)rint((now_s - s->sent_s) * s->clock_rate);
 }
