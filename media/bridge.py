@@ -198,12 +198,15 @@ class Bridge:
 
     def _mix(self, joined: list[Leg]) -> None:
         moved = self._settle(joined)
+        passed = [(leg.route.target, leg.end_route()) for leg in joined if leg.route is not None]
         for leg in joined:
-            leg.route = None
             voice = leg.voice = leg.voice or self.voices.open(leg.kind, time.monotonic())
             if leg.programme is None:
                 leg.start_playout(partial(self.voices.intake.open, voice.row, concealment=self._concealment), voice.rate_hz)
                 voice.playout = leg.playout
+        for target, payloads in passed:
+            if target.voice is not None and target.agreement is not None:
+                target.open_ear(target.voice.rate_hz).take_over(payloads)
         gains = np.array([[self._gain(listener, speaker) for speaker in joined] for listener in joined], np.float32)
         if moved or self._mixed != joined or not np.array_equal(gains, self._gains_mixed):
             # What was forwarded, or mixed elsewhere, until now is heard already: only what changes within the mix is ramped.

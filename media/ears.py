@@ -10,6 +10,7 @@ Silence is encoded for 200 ms, so that codecs ring out and the far end's comfort
 is repeated; where the far end asked for discontinuous transmission (usedtx, RFC 7587) a packet without content goes out every 400 ms.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,10 +22,12 @@ from dsp.lanes import exact_kernel
 from dsp.resample import Resampling
 from media import libopus
 from media.codec import (
+    CodecError,
     G711Encoder,
     OpusEncoder,
     OpusSettings,
     Samples,
+    make_decoder,
     make_encoder,
     one_object,
     opus_for,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 _RING_OUT_TICKS = 10
 _SIGN_OF_LIFE_TICKS = 20
 _ALIKE_TICKS = 25
+_PAST_PACKETS, _WARM_UP_PACKETS = 5, 3
 _SILENT = 2.0**-16
 """Below half a step of 16 bits: nothing would be left of it."""
 _FEC_FROM_LOSS, _LOSS_STEPS = 0.01, (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
@@ -77,6 +81,22 @@ class Ear:
         """The far end loses this fraction (0-1): from 1 % on Opus carries in-band FEC, and more of it the more is lost."""
         step = max(known for known in _LOSS_STEPS if known <= round(loss, 2))
         self.settings = opus_for(one_object(replace(self._base, fec=step >= _FEC_FROM_LOSS, expected_loss=step)), self.codec.fmtp)
+
+    def take_over(self, payloads: Sequence[bytes]) -> None:
+        """The far end has just heard these packets of another encoder, and goes on with ours: it gets a past like that one's.
+
+        Without it the decoder's memory and what we send do not fit: a click, 9 dB louder than the voice in G.722, 5 dB below it in Opus.
+        """
+        if self.table is not None:
+            return
+        decoder, frame = make_decoder(self.codec, rate_hz=self.rate_hz), self.rate_hz // 50
+        heard: list[Samples] = []
+        for payload in payloads[-_WARM_UP_PACKETS - _PAST_PACKETS :]:
+            with contextlib.suppress(CodecError):
+                sound = decoder.decode(payload)
+                heard += list(sound[: len(sound) // frame * frame].reshape(-1, frame))
+        for samples in heard[-_PAST_PACKETS:]:
+            self.encode(samples)
 
     def encode(self, samples: Samples) -> bytes:
         """One frame by itself, (rate_hz // 50,); b"" when nothing need be sent."""

@@ -326,6 +326,16 @@ class Leg:
 
         return said
 
+    def end_route(self) -> list[bytes]:
+        """From now on nothing of it is forwarded. Returns the payloads that were, lately, of the last codec, oldest first."""
+        self.route = None
+        self.offload()
+        self._recall()
+        newest = self._forwarded[-1][0].payload_type if self._forwarded else -1
+        return [
+            packet[header.payload_start : header.payload_end] for header, _, packet, _ in self._forwarded if header.payload_type == newest
+        ]
+
     def _recall(self) -> None:
         """What the path forwarded by itself is remembered like the rest."""
         if self.transport is None:

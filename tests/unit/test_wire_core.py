@@ -66,7 +66,9 @@ def told_by_python(stream: list[tuple[bytes, float]]) -> list[str]:
         counts = (source.packets, source.duplicates, source.reordered, source.refused, source.restarts)
         highest = (source.highest_sequence, source.expected)
         figures = f"{source.jitter_s:.9f} {source.burst_ratio:.9f}"
-        lines.append(f"{' '.join(map(str, (*fields, int(believed))))}|{(sent or b'').hex()}|{' '.join(map(str, (*counts, *highest)))} {figures}")
+        lines.append(
+            f"{' '.join(map(str, (*fields, int(believed))))}|{(sent or b'').hex()}|{' '.join(map(str, (*counts, *highest)))} {figures}"
+        )
     return lines
 
 
