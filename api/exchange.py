@@ -352,7 +352,7 @@ class Exchange:
                 return room_id
             case fx.PlaceCall(call_id=call_id) | fx.AnswerCall(call_id=call_id):
                 return call_id
-            case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording():
+            case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording() | fx.EraseRecording():
                 return effect.call_id
             case fx.Notify(view=view):
                 return view.call_id
@@ -400,6 +400,8 @@ class Exchange:
                 await self._worker.perform(media.ResumeRecording(room_id=call_id, recording_id=recording_id))
             case fx.StopRecording(call_id=call_id, recording_id=recording_id):
                 await self._worker.perform(media.StopRecording(room_id=call_id, recording_id=recording_id, reason="as it was asked"))
+            case fx.EraseRecording(recording_id=recording_id, by=by):
+                self._book.unwanted(recording_id, by)
             case fx.SendDigits(leg_id=leg_id, digits=digits):
                 await self._send_digits(leg_id, digits)
             case fx.Notify(agents=agents, view=view):

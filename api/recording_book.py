@@ -20,11 +20,16 @@ _MOST_RUNNING = 4_096
 
 
 class RecordingBook:
-    """Times are seconds since the epoch. ``on_cut`` hears of each recording that its worker's death cut short."""
+    """Times are seconds since the epoch. ``on_cut`` hears of each recording that its worker's death cut short,
+    ``on_unwanted(recording_id, by)`` of each that is to be erased, once it is over."""
 
-    def __init__(self, store: Store, on_cut: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, store: Store, on_cut: Callable[[], None] = lambda: None, on_unwanted: Callable[[str, str], None] = lambda *told: None
+    ) -> None:
         self._store = store
-        self._on_cut = on_cut
+        self.on_cut = on_cut
+        self.on_unwanted = on_unwanted
+        self._unwanted: dict[str, str] = {}
         self._rows: dict[str, StoredRecording] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -60,7 +65,14 @@ class RecordingBook:
         log.error("recording.broke", call_id=event.room_id, file=event.file, detail=event.detail)
         self._ended(event, at, entries=event.entries, digest=event.digest, fault=event.detail)
         if event.worker_died:
-            self._on_cut()
+            self.on_cut()
+
+    def unwanted(self, recording_id: str, by: str) -> None:
+        """Whoever was recorded did not agree."""
+        if recording_id in self._rows:
+            self._unwanted[recording_id] = by
+        else:
+            self.on_unwanted(recording_id, by)
 
     async def settled(self, within_s: float) -> None:
         """Until nothing runs any more, or so long."""
@@ -71,11 +83,15 @@ class RecordingBook:
         row = self._rows.get(event.recording_id)
         if row is None:
             return
+        unwanted = self._unwanted.get(event.recording_id)
         self._drop(event.recording_id)
         if event.file:
             self._store.put_recording(replace(row, file=event.file, ended_at=at, **told))  # type: ignore[arg-type]
+            if unwanted is not None:
+                self.on_unwanted(event.recording_id, unwanted)
 
     def _drop(self, recording_id: str) -> None:
         del self._rows[recording_id]
+        self._unwanted.pop(recording_id, None)
         if not self._rows:
             self._idle.set()

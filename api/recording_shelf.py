@@ -38,8 +38,9 @@ _LONGEST_S = 4 * 3_600.0
 _LOOK_EVERY_S = 3_600.0
 _AT_A_TIME = 500
 _FLUSH_WITHIN_S = 0.5
-_DEAD_WITHIN_S = 1.0
-"""So long after a worker's end its files are closed."""
+_CLOSED_WITHIN_S = 0.5
+"""So long after a recording's or its worker's end its file is closed."""
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class RecordingShelf:
         self._busy = 0
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
+        self._cut = False
+        self._unwanted: dict[str, tuple[str, int]] = {}
         self._looking = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -139,6 +142,12 @@ class RecordingShelf:
 
     def look_soon(self) -> None:
         """A worker died: what it was writing wants to be signed."""
+        self._cut = True
+        self._wanted.set()
+
+    def erase_soon(self, recording_id: str, who: str) -> None:
+        """Nobody agreed to this recording, which has just ended."""
+        self._unwanted[recording_id] = (who, _TRIES)
         self._wanted.set()
 
     async def faults(self) -> list[str]:
@@ -164,15 +173,35 @@ class RecordingShelf:
             after = rows[-1].recording_id
 
     async def _keep_looking(self) -> None:
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
         while True:
-            try:
-                await self.look_after()
-            except (OSError, StoreUnavailable, Refusal) as error:
-                log.error("recordings.neglected", fault=str(error), hint="look after the disk of the recordings' folder, and the database")
+            if loop.time() >= due_s:
+                due_s = loop.time() + self._look_every_s
+                try:
+                    await self.look_after()
+                except (OSError, StoreUnavailable, Refusal) as error:
+                    hint = "look after the disk of the recordings' folder, and the database"
+                    log.error("recordings.neglected", fault=str(error), hint=hint)
+            await self._erase_unwanted()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), self._look_every_s)
-                await asyncio.sleep(_DEAD_WITHIN_S)
+                await asyncio.wait_for(self._wanted.wait(), due_s - loop.time())
+                await asyncio.sleep(_CLOSED_WITHIN_S)
+                due_s = loop.time() if self._cut else due_s
             self._wanted.clear()
+            self._cut = False
+
+    async def _erase_unwanted(self) -> None:
+        for recording_id, (who, tries) in list(self._unwanted.items()):
+            try:
+                await self.erase(recording_id, who, "there was no consent")
+            except (OSError, StoreUnavailable, Refusal) as error:
+                if tries > 1:
+                    self._unwanted[recording_id] = (who, tries - 1)
+                    self._wanted.set()
+                    continue
+                log.error("recording.not_erased", recording=recording_id, fault=str(error), hint="erase it by DELETE /api/recordings/ID")
+            del self._unwanted[recording_id]
 
     async def _find(self, recording_id: str, *, erased: bool = False) -> tuple[StoredRecording, Path]:
         with suppress(TimeoutError):  # it may have ended a moment ago

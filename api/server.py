@@ -137,7 +137,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             phones=phones,
             browsers=BrowserLegs(worker, phones),
             store=store,
-            book=RecordingBook(store, shelf.look_soon) if shelf is not None else RecordingBook(store),
+            book=RecordingBook(store, shelf.look_soon, shelf.erase_soon) if shelf is not None else RecordingBook(store),
             metrics=metrics,
             trunks=trunks,
         )

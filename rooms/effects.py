@@ -132,6 +132,15 @@ class StopRecording:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseRecording:
+    """Erase this part, as soon as it has ended: nobody agreed to it. ``by``: who says so."""
+
+    call_id: str
+    recording_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendDigits:
     """Send digits to a phone leg (RFC 4733, or SIP INFO where that was not agreed)."""
 
@@ -171,6 +180,7 @@ Effect = (
     | PauseRecording
     | ResumeRecording
     | StopRecording
+    | EraseRecording
     | SendDigits
     | Notify
     | WriteRecord

@@ -6,7 +6,7 @@ broke meanwhile is not replaced before somebody resumes.
 
 from rooms.call import Call, PhoneState
 from rooms.deadlines import DeadlineKind
-from rooms.effects import Effect, PauseRecording, PlayOnce, ResumeRecording, StartRecording, StopRecording
+from rooms.effects import Effect, EraseRecording, PauseRecording, PlayOnce, ResumeRecording, StartRecording, StopRecording
 from rooms.policy import RecordingMode, RecordingPolicy
 from rooms.record import CallState
 from rooms.recording import RecordingAction, RecordingState, RecordingStep
@@ -31,7 +31,7 @@ class Recorder:
             return self._begin(call, now)
         return []
 
-    def request(self, call: Call, action: RecordingAction, now: float, *, supervisor: bool) -> list[Effect]:
+    def request(self, call: Call, action: RecordingAction, by: str, now: float, *, supervisor: bool) -> list[Effect]:
         """What a person wants. Raises ``NotPossible``."""
         mode, state = self._policy.mode(call.direction), call.recording.state
         if mode is RecordingMode.NEVER:
@@ -41,6 +41,8 @@ class Recorder:
                 raise NotPossible("wrong_state", "Both sides have to be there before a recording can begin.")
             begins = state in (RecordingState.OFF, RecordingState.FAILED)
             return self._begin(call, now) if begins else []
+        if action is RecordingAction.REFUSE:
+            return self._refuse(call, by)
         if action is RecordingAction.STOP:
             if mode is RecordingMode.ALWAYS and not supervisor:
                 raise NotPossible("wrong_state", "Every call of this kind is recorded: pause it, or ask a supervisor to end it.")
@@ -159,6 +161,14 @@ class Recorder:
         self._register.clear(call, DeadlineKind.RECORDING)
         return self._close(call) if call.recording.open else []
 
+    def _refuse(self, call: Call, by: str) -> list[Effect]:
+        """Whoever may speak for the other side says no: that counts in every mode, and for what was kept already."""
+        recording = call.recording
+        effects = self._stop(call)
+        recording.stopped, recording.announced = True, False
+        erased, recording.erased = recording.erased, recording.part
+        return [*effects, *(EraseRecording(call.call_id, _named(call, part), by) for part in range(erased + 1, recording.part + 1))]
+
     def _close(self, call: Call) -> list[Effect]:
         call.recording.open = False
         return [StopRecording(call.call_id, _part_id(call))]
@@ -170,4 +180,8 @@ def _talk(call: Call) -> bool:
 
 
 def _part_id(call: Call) -> str:
-    return f"{call.call_id}-{call.recording.part}"
+    return _named(call, call.recording.part)
+
+
+def _named(call: Call, part: int) -> str:
+    return f"{call.call_id}-{part}"

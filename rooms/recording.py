@@ -33,6 +33,8 @@ class RecordingAction(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    REFUSE = "refuse"
+    """The other side does not agree: what was kept is erased."""
 
 
 class RecordingStep(Enum):
@@ -67,7 +69,8 @@ RECORDING_TABLE: dict[tuple[RecordingState, RecordingStep], RecordingState] = {
 class CallRecording:
     """``part``: how many parts were begun; ``open``: is the last one still open? ``announced``: the sentence was said whole.
 
-    ``stopped``: somebody who may do so ended it, so that it does not begin again by itself.
+    ``stopped``: somebody who may do so ended it, so that it does not begin again by itself. ``erased``: how many parts are erased, because
+    the other side did not agree.
     """
 
     state: RecordingState = RecordingState.OFF
@@ -75,6 +78,7 @@ class CallRecording:
     open: bool = False
     announced: bool = False
     stopped: bool = False
+    erased: int = 0
 
     def take(self, step: RecordingStep) -> bool:
         """Take a step; False where the table has none."""

@@ -47,7 +47,7 @@ from rooms.register import Register
 __all__ = ["CallPolicy", "NotPossible", "Switchboard"]
 
 _DIGITS = frozenset("0123456789*#ABCD")
-_BEARABLE = frozenset({"Play", "SendDigits", "HoldPhone", "RingBack", "Notify", "WriteRecord", "CloseLeg"})
+_BEARABLE = frozenset({"Play", "SendDigits", "HoldPhone", "RingBack", "Notify", "WriteRecord", "CloseLeg", "EraseRecording"})
 _OF_RECORDING = frozenset({"PlayOnce", "StartRecording", "PauseRecording", "ResumeRecording", "StopRecording"})
 """Effects whose failure does not end the call."""
 
@@ -328,7 +328,7 @@ class Switchboard:
 
     def _recording_requested(self, event: ev.RecordingRequested, now: float) -> list[Effect]:
         call = self._register.live_call(event.call_id) if event.supervisor else self._register.own_call(event.call_id, event.by)
-        return self._shown(call, lambda known: self._recorder.request(known, event.action, now, supervisor=event.supervisor))
+        return self._shown(call, lambda known: self._recorder.request(known, event.action, event.by, now, supervisor=event.supervisor))
 
     def _recording_began(self, event: ev.RecordingBegan, now: float) -> list[Effect]:
         call = self._register.calls.get(event.call_id)

@@ -98,10 +98,13 @@ class Digits(Request, frozen=True, tag="call.digits"):
 
 
 class Record(Request, frozen=True, tag="call.record"):
-    """Begin, pause (nothing is kept: card data), go on with or end the recording of a call of mine; of any call for a supervisor."""
+    """Begin, pause (nothing is kept: card data), go on with or end the recording of a call of mine; of any call for a supervisor.
+
+    ``refuse``: the other side does not agree; what was kept of this call is erased, and it does not begin again by itself.
+    """
 
     call_id: Id
-    action: Literal["start", "pause", "resume", "stop"]
+    action: Literal["start", "pause", "resume", "stop", "refuse"]
 
 
 class PeerOffer(Request, frozen=True, tag="peer.offer"):

@@ -383,6 +383,22 @@ async def test_erasure_on_request_and_by_age(tmp_path: Path) -> None:
         assert await shelf.shelf.faults() == []
 
 
+async def test_who_does_not_agree_is_erased_at_once(tmp_path: Path) -> None:
+    async with bench_of(tmp_path, ALWAYS) as bench, library(tmp_path, bench) as shelf:
+        bench.book.on_unwanted = shelf.shelf.erase_soon
+        async with talking(bench) as (call_id, peer):
+            await bench.told.picture("ana", lambda call: call.recording == "recording")
+            await listen(peer, 20)
+            wants(bench, call_id, "refuse")
+            await bench.told.picture("ana", lambda call: call.recording == "off")
+            async with asyncio.timeout(WITHIN_S):
+                while list((tmp_path / "recordings").glob("*.rec")):
+                    await listen(peer, 5)
+            (row,) = await over(bench, call_id)
+        assert manifest.entries(file_of(tmp_path, row))[-1].details == {"reason": "there was no consent"}
+        assert (await shelf.ask("GET", f"/api/recordings/{row.recording_id}"))[0] == 410
+
+
 async def test_a_running_recording_is_neither_heard_nor_erased(tmp_path: Path) -> None:
     async with bench_of(tmp_path, ALWAYS) as bench, library(tmp_path, bench) as shelf, talking(bench) as (call_id, peer):
         await bench.told.picture("ana", lambda call: call.recording == "recording")

@@ -110,6 +110,22 @@ def test_what_must_be_recorded_is_ended_by_a_supervisor_alone_and_does_not_begin
     assert not only(desk.at(11, ev.LegConnected("c-ana")), fx.StartRecording)
 
 
+def test_who_does_not_agree_is_not_recorded_and_what_was_kept_is_erased() -> None:
+    desk = live(TOLD)
+    assert of_media(wants(desk, 6, "refuse")) == [] and desk.shown("ana").recording is RecordingState.OFF
+    assert desk.at(7, ev.SoundEnded("c-phone", "announcement")) == [] and desk.switchboard.next_deadline() is None
+    desk = live(ALWAYS)
+    desk.at(6, ev.RecordingBroke("c", "c-1", again=True))
+    erased = [fx.EraseRecording("c", "c-1", "ana"), fx.EraseRecording("c", "c-2", "ana")]
+    assert of_media(wants(desk, 7, "refuse")) == [fx.StopRecording("c", "c-2"), *erased], "though she may not stop it"
+    assert wants(desk, 8, "refuse") == []
+    desk.at(9, ev.LegLost("c-ana", DONE))
+    assert not only(desk.at(10, ev.LegConnected("c-ana")), fx.StartRecording)
+    wants(desk, 11, "start")
+    assert of_media(wants(desk, 12, "refuse")) == [fx.StopRecording("c", "c-3"), fx.EraseRecording("c", "c-3", "ana")]
+    assert refused(desk, "refuse", "bea") == "not_yours"
+
+
 def test_a_pause_keeps_nothing_until_somebody_resumes() -> None:
     desk = live(replace(ALWAYS, beep_every_s=15))
     assert desk.switchboard.next_deadline() == 20

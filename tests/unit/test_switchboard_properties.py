@@ -172,6 +172,10 @@ class Witness:
             case fx.PauseRecording(recording_id=part) | fx.StopRecording(recording_id=part):
                 assert part == room.parts[-1]
                 room.kept = False
+            case fx.EraseRecording(recording_id=part):
+                assert part in room.parts and not room.kept
+                room.parts = [part for part in room.parts if part > effect.recording_id]
+                room.announced = False
             case fx.HangUp():
                 room.hang_ups += 1
             case fx.WriteRecord(record=record):
@@ -188,7 +192,7 @@ class Witness:
                 return self.rooms[record.call_id]
             case fx.CloseRoom(room_id=room_id) | fx.JoinBridge(room_id=room_id) | fx.SetGains(room_id=room_id):
                 return self.rooms[room_id]
-            case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording():
+            case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording() | fx.EraseRecording():
                 return self.rooms[effect.call_id]
             case _:
                 return self.rooms[effect.leg_id.split("-")[0]]  # type: ignore[union-attr]
