@@ -23,7 +23,7 @@ Redirect = Callable[[str, int], Awaitable[tuple[str, int]]]
 """The server's media address to the address the browser is to use instead."""
 _WAIT_MS = 10_000
 _FLAGS = (
-    "--use-fake-device-for-media-stream",
+    "--use-fake-device-for-media-stream=fps=10",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
     "--no-sandbox",

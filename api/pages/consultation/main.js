@@ -8,6 +8,8 @@ const KEPT = 'centralita.consultation.name';
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
 const RETRY_MS = 2_000;
 const RETRIES = 5;
+/** Ends after which another connection helps, a moment later. */
+const PASSING = new Set(['lost', 'worker_full', 'stopping', 'consultation_lost']);
 
 const $ = (selector) => document.querySelector(selector);
 const button = (name) => $(`[data-do="${name}"]`);
@@ -147,9 +149,9 @@ function over(made, code, name) {
   if (made !== connection) return;
   connection = null;
   tiles.people = [];
-  if (code === 'lost' && retries < RETRIES) {
+  if (PASSING.has(code) && retries < RETRIES) {
     retries += 1;
-    say(t('said.lost'));
+    say(code === 'lost' ? t('said.lost') : explain(code));
     setTimeout(() => connection ?? connect(name), RETRY_MS);
     return;
   }
