@@ -16,7 +16,8 @@ from media.messages import MediaRefusal
 from media.video.lines import SlotSources, VideoLine, answer_attributes, payload_types, read_lines
 from rooms.audio import KNOWN_CODECS, AudioCodec, Direction
 
-MAX_OFFER_BYTES = 32_768
+MAX_OFFER_BYTES = 61_440
+"""Room for 1,000 candidates, which nobody needs: we learn addresses from checks and never read them."""
 MAX_MEDIA_LINES = 16
 _MAX_KEPT_LINES = 400
 _TELEPHONE_EVENT = "telephone-event"
@@ -62,6 +63,8 @@ class Offer:
     setup: str
     video: dict[int, VideoLine] = field(default_factory=dict)
     """Video lines that can be answered, by index; all in the audio's BUNDLE."""
+    candidates: int = 0
+    """How many candidates it came with; mDNS names, private and loopback addresses among them are nobody's to try."""
 
     def event_payload_type(self, clock_rate: int) -> int | None:
         """The telephone-event payload type for a codec of this clock (RFC 4733 wants the same clock), else any, else None."""
@@ -144,6 +147,7 @@ def read_offer(sdp: str) -> Offer:
         password=password,
         fingerprints=fingerprints,
         setup=setup,
+        candidates=sdp.count("\na=candidate:"),
         video={number: line for number, line in read_lines(sdp).items() if bundled and line.mid in bundle and number < len(lines)},
     )
 

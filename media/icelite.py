@@ -24,7 +24,7 @@ from media.dtls import Certificate
 from media.ice_link import IceLink
 from media.ice_tcp import INNER_HOST, TcpPort
 from media.messages import MediaRefusal
-from media.peer import Peer, PeerTimes
+from media.peer import Peer, PeerTimes, PortCounters
 from media.reach import announced
 from media.transport import PacketSink, StateSink
 from media.wire import Address, PythonWire, Wire, WireSocket
@@ -52,27 +52,6 @@ class IceSettings:
     """Also take browsers by TCP, on the same addresses and port number (RFC 6544)."""
     max_peers: int = 1_000
     times: PeerTimes = field(default_factory=PeerTimes)
-
-
-@dataclass(slots=True)
-class PortCounters:
-    """What the port saw and dropped, in datagrams. ``strangers``: no check ever passed from their address."""
-
-    checks: int = 0
-    strangers: int = 0
-    unknown_fragment: int = 0
-    bad_integrity: int = 0
-    limited: int = 0
-    contested: int = 0
-    role_conflicts: int = 0
-    malformed: int = 0
-    unsent: int = 0
-    socket_errors: int = 0
-    expired_peers: int = 0
-    tcp_accepted: int = 0
-    tcp_refused: int = 0
-    tcp_malformed: int = 0
-    tcp_unsent: int = 0
 
 
 def local_addresses() -> tuple[str, ...]:

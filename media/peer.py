@@ -35,6 +35,28 @@ class PeerTimes:
     silent_s: float = 3.0
 
 
+@dataclass(slots=True)
+class PortCounters:
+    """What the port saw and dropped, in datagrams. ``strangers``: no check ever passed from their address."""
+
+    checks: int = 0
+    strangers: int = 0
+    unknown_fragment: int = 0
+    bad_integrity: int = 0
+    limited: int = 0
+    contested: int = 0
+    role_conflicts: int = 0
+    malformed: int = 0
+    unsent: int = 0
+    socket_errors: int = 0
+    expired_peers: int = 0
+    tcp_accepted: int = 0
+    tcp_refused: int = 0
+    tcp_malformed: int = 0
+    tcp_unsent: int = 0
+    candidates_ignored: int = 0
+
+
 class PeerAnswer(NamedTuple):
     """``codecs``: our order, the browser's payload types; the browser sends the first one."""
 
@@ -48,6 +70,7 @@ class Port(Protocol):
 
     certificate: Certificate
     wire: Wire
+    counted: PortCounters
 
     @property
     def candidates(self) -> tuple[tuple[str, int], ...]: ...
@@ -118,6 +141,7 @@ class Peer:
             role = "server" if offer.setup == "active" else "client"
             self._dtls = DtlsLink(self.link, self._port.certificate, role, offer.fingerprints, self._far_end_closed)
         self.offer = offer
+        self._port.counted.candidates_ignored += offer.candidates
         self._version += 1
         local = LocalSide(
             fragment=self.link.credentials.fragment,

@@ -500,6 +500,19 @@ async def test_public_addresses_replace_the_local_ones_in_the_answer() -> None:
         assert f"203.0.113.7 {port.port} typ host" in answer and "127.0.0.1" not in answer
 
 
+async def test_candidates_of_an_offer_are_never_tried(port: IcePort) -> None:
+    """Whoever offers cannot have us send anywhere: the address of a candidate hears nothing from us."""
+    ours = OurSide(port)
+    async with BrowserPeer() as browser, StunProbe(("127.0.0.1", port.port)) as victim:
+        host, victims_port = victim.address
+        named = "".join(f"a=candidate:{n} 1 udp {9_999 - n} {host} {victims_port} typ host\r\n" for n in range(200))
+        answer = ours.peer.answer(await browser.offer() + named, ("opus",)).sdp
+        assert port.counters.candidates_ignored >= 200
+        await browser.accept(answer)
+        await ours.until_packets(20)
+        assert victim.got.empty()
+
+
 async def test_a_browser_connects_by_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["::1"])
     async with IcePort(IceSettings(hosts=("::1", "127.0.0.1"))) as port, BrowserPeer() as browser:

@@ -183,7 +183,7 @@ def test_a_second_audio_line_is_refused_and_the_first_answered() -> None:
         (SESSION + AUDIO * 200, "sdp_too_large"),
         (SESSION + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" * 200, "too_many_media_lines"),
         (SESSION + AUDIO + "a=fmtp:111 x=1\r\n" * 500, "sdp_too_large"),
-        ("x" * 32_769, "sdp_too_large"),
+        ("x" * 61_441, "sdp_too_large"),
     ],
 )
 def test_bad_offers_are_refused_by_name_and_in_time(sdp: str, code: str) -> None:
@@ -193,6 +193,16 @@ def test_bad_offers_are_refused_by_name_and_in_time(sdp: str, code: str) -> None
     assert refusal.value.code == code
     assert len(str(refusal.value)) > 40 and ":" in str(refusal.value)
     assert time.process_time() - started < 0.02
+
+
+def test_a_thousand_candidates_are_counted_and_change_nothing() -> None:
+    hosts = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "9a7b.local")
+    lines = "".join(f"a=candidate:{n % 9} 1 udp 2113937151 {hosts[n % 4]} {50_000 + n} typ host\r\n" for n in range(1_000))
+    plain, laden = read_offer(SESSION + AUDIO), read_offer(SESSION + AUDIO + lines)
+    assert (plain.candidates, laden.candidates) == (0, 1_000) and replace(laden, candidates=0) == plain
+    with pytest.raises(MediaRefusal) as refusal:
+        read_offer(SESSION + AUDIO + 2 * lines)
+    assert refusal.value.code == "sdp_too_large"
 
 
 def test_a_costly_offer_within_the_limits_is_cheap() -> None:
