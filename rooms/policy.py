@@ -16,7 +16,8 @@ class RecordingPolicy:
     is what the manifest says: ``announced``, ``given`` or ``not needed``.
 
     ``beep``: a tone when it begins and goes on; ``beep_every_s``: and so often in between, 0: not. ``announce_s``: after so long an
-    announcement that did not end is tried again; ``retry_s``: the same for a recording that broke. ``most_parts`` of one call.
+    announcement that did not end is tried again; ``retry_s``: the same for a recording that broke, doubled each time up to
+    ``longest_retry_s``. ``most_parts`` of one call.
     """
 
     incoming: RecordingMode = RecordingMode.NEVER
@@ -26,7 +27,8 @@ class RecordingPolicy:
     beep: bool = True
     beep_every_s: float = 0.0
     announce_s: float = 30.0
-    retry_s: float = 15.0
+    retry_s: float = 5.0
+    longest_retry_s: float = 60.0
     most_parts: int = 100
 
     def mode(self, direction: str) -> RecordingMode:

@@ -54,7 +54,10 @@ class Recorder:
     def began(self, call: Call, recording_id: str, now: float) -> list[Effect]:
         """A part is there. Where it had been given up, because its worker took long, it counts all the same."""
         recording = call.recording
-        if recording_id != _part_id(call) or recording.open:
+        if recording_id != _part_id(call):
+            return []
+        recording.failures = 0
+        if recording.open:
             return []
         recording.open = True
         if recording.state is RecordingState.PAUSED:
@@ -74,7 +77,7 @@ class Recorder:
             return []
         if again:
             return self._begin(call, now)
-        self._register.set(call, DeadlineKind.RECORDING, now + self._policy.retry_s)
+        self._try_again(call, now)
         return []
 
     def refused(self, call: Call, effect: str, now: float) -> list[Effect]:
@@ -86,7 +89,7 @@ class Recorder:
         effects = self._close(call) if recording.open and effect != "StartRecording" else []
         recording.open = False
         if recording.take(RecordingStep.BREAK):
-            self._register.set(call, DeadlineKind.RECORDING, now + self._policy.retry_s)
+            self._try_again(call, now)
         return effects
 
     def sound_ended(self, call: Call, leg_id: str, sound: str, now: float) -> list[Effect]:
@@ -138,6 +141,11 @@ class Recorder:
         else:
             self._register.clear(call, DeadlineKind.RECORDING)
         return [PlayOnce(leg_id, BEEP) for leg_id in self._register.idle_ears(call)] if self._policy.beep else []
+
+    def _try_again(self, call: Call, now: float) -> None:
+        wait_s = min(self._policy.longest_retry_s, self._policy.retry_s * 2**call.recording.failures)
+        call.recording.failures = min(call.recording.failures + 1, 16)
+        self._register.set(call, DeadlineKind.RECORDING, now + wait_s)
 
     def _pause(self, call: Call) -> list[Effect]:
         if not call.recording.take(RecordingStep.PAUSE):

@@ -70,7 +70,7 @@ class CallRecording:
     """``part``: how many parts were begun; ``open``: is the last one still open? ``announced``: the sentence was said whole.
 
     ``stopped``: somebody who may do so ended it, so that it does not begin again by itself. ``erased``: how many parts are erased, because
-    the other side did not agree.
+    the other side did not agree. ``failures``: attempts in a row that came to nothing.
     """
 
     state: RecordingState = RecordingState.OFF
@@ -79,6 +79,7 @@ class CallRecording:
     announced: bool = False
     stopped: bool = False
     erased: int = 0
+    failures: int = 0
 
     def take(self, step: RecordingStep) -> bool:
         """Take a step; False where the table has none."""

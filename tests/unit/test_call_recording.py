@@ -177,7 +177,7 @@ def test_an_announcement_that_cannot_be_made_is_no_consent() -> None:
     desk = live(TOLD)
     desk.at(6, ev.EffectFailed("c", "", BROKEN, "PlayOnce"))
     assert desk.shown("ana").recording is RecordingState.FAILED and not desk.all(fx.StartRecording)
-    assert of_media(desk.wait_until(21)) == [fx.PlayOnce("c-phone", "announcement")]
+    assert of_media(desk.wait_until(11)) == [fx.PlayOnce("c-phone", "announcement")]
 
 
 def test_a_full_disk_leaves_the_call_and_is_tried_again() -> None:
@@ -185,9 +185,24 @@ def test_a_full_disk_leaves_the_call_and_is_tried_again() -> None:
     effects = desk.at(6, ev.RecordingBroke("c", "c-1", again=False))
     assert of_media(effects) == [] and desk.shown("ana").recording is RecordingState.FAILED
     assert desk.at(7, ev.RecordingBroke("c", "c-1", again=False)) == []
-    assert only(desk.wait_until(21), fx.StartRecording) == [replace(START, recording_id="c-2")]
+    assert only(desk.wait_until(11), fx.StartRecording) == [replace(START, recording_id="c-2")]
     assert desk.shown("ana").recording is RecordingState.RECORDING
-    assert desk.at(22, ev.RecordingBroke("c", "c-1", again=False)) == [], "an old part"
+    assert desk.at(12, ev.RecordingBroke("c", "c-1", again=False)) == [], "an old part"
+
+
+def test_a_disk_that_stays_full_is_tried_less_and_less_often() -> None:
+    desk = live(ALWAYS)
+    waits, now = [], 6.0
+    for part in range(1, 8):
+        desk.at(now, ev.RecordingBroke("c", f"c-{part}", again=False))
+        due = desk.switchboard.next_deadline()
+        assert due is not None and only(desk.wait_until(due), fx.StartRecording)
+        waits.append(due - now)
+        now = due
+    assert waits == [5, 10, 20, 40, 60, 60, 60]
+    desk.at(now, ev.RecordingBegan("c", "c-8"))
+    desk.at(now, ev.RecordingBroke("c", "c-8", again=False))
+    assert desk.switchboard.next_deadline() == now + 5
 
 
 def test_the_next_worker_goes_on_with_a_new_part_unless_it_is_paused() -> None:
