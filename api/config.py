@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from media.prompt_settings import VOICES, find_sound
+from media.reach import announced
 from rooms.policy import RecordingMode, RecordingPolicy
 from signaling.guard import ClientLimits
 from signaling.hub import HubSettings
@@ -488,6 +489,10 @@ class Settings(_Section):
         shown: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
         shown["media"]["workers"] = self.media.worker_count
         shown["media"]["browser_ports"] = self.media.browser_ports or "any free ones"
+        shown["media"]["browsers_are_told"] = [
+            f"{host} by UDP" + (" and TCP" if self.media.tcp else "") for host in announced(self.media.hosts, self.media.public_hosts)
+        ]
+        shown["media"]["phones_are_told"] = self.media.phone_host
         shown["store"]["url"] = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:********@", self.store_url)
         return shown
 

@@ -217,6 +217,13 @@ def test_media_addresses_are_those_of_one_machine_that_others_can_be_told(media:
         Settings.load(env={}, overrides={"media": media})
 
 
+def test_the_command_shows_what_others_are_told() -> None:
+    changed = {"hosts": "10.0.0.5,2a02:1234::5", "public_hosts": "203.0.113.7", "tcp": False}
+    shown = Settings.load(env={}, overrides={"media": changed}).masked()["media"]
+    assert shown["browsers_are_told"] == ["203.0.113.7 by UDP", "2a02:1234::5 by UDP"] and shown["phones_are_told"] == "203.0.113.7"
+    assert Settings.load(env={}).masked()["media"]["browsers_are_told"] == ["127.0.0.1 by UDP and TCP"]
+
+
 def test_phones_are_told_the_public_address_of_the_family_that_they_reach() -> None:
     def told(hosts: str, public: str) -> str:
         return Settings.load(env={}, overrides={"media": {"hosts": hosts, "public_hosts": public}}).media.phone_host
