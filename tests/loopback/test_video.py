@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from itertools import pairwise
 
 import pytest
 
@@ -90,9 +89,8 @@ async def test_a_storm_of_key_frame_requests_stays_a_breeze(low: list[bytes]) ->
             await asyncio.gather(ben.storm(0, 20), eva.storm(0, 20))
             await asyncio.gather(ben.see(0, frames=3), eva.see(0, frames=3))
         counted = await desk.numbers()
-        assert counted["video_key_frames_wanted"] >= 300
-        times_s = ana.layers[0].asked
-        assert len(times_s) >= 2 and all(later - earlier > 0.4 for earlier, later in pairwise(times_s))
+        assert counted["video_key_frames_wanted"] == 400
+        assert 2 <= len(ana.layers[0].asked) <= 20  # of each storm one at once and one half a second later, at most
 
 
 async def test_more_pictures_than_lines_are_told_and_shown_after_another_offer(low: list[bytes]) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -95,18 +94,18 @@ async def test_five_take_part_and_the_slow_one_gets_the_lower_layer(tmp_path: Pa
         host = await stack.enter_async_context(person(microphone))
         await host.context.grant_permissions(["microphone", "camera"])
         link = await link_from(host.page, server)
+        peers = [VideoPeer(layers, 4), VideoPeer(layers, 1), VideoPeer(layers, 1, link_bits_per_s=150_000)]
+        guests = [await stack.enter_async_context(guest(server.url, peer)) for peer in peers]
+        for number, someone in enumerate(guests):  # while there is room: browsers come back by themselves when the worker is full
+            await someone.join(link.partition("#")[2], f"Guest {number}")
+            if number:
+                await someone.say("watch", tiles=[{"person": guests[0].person, "track": "camera", "height": 240}])
         await join(host.page, link, "Ana")
         other = await stack.enter_async_context(participant(link, "Ben", microphone))
-        peers = [VideoPeer(layers, 4), VideoPeer(layers, 1), VideoPeer(layers, 1, link_bits_per_s=150_000)]
-        guests = []
-        for number, peer in enumerate(peers):
-            someone = await stack.enter_async_context(guest(server.url, peer))
-            await someone.join(link.partition("#")[2], f"Guest {number}")
-            if guests:
-                await someone.say("watch", tiles=[{"person": guests[0].person, "track": "camera", "height": 240}])
+        begun_s = asyncio.get_running_loop().time()
+        for someone, peer in zip(guests, peers, strict=True):
             await someone.offer()
             peer.begin()
-            guests.append(someone)
         for page in (host.page, other.page):
             await page.wait_for_function(f"async () => (await ({_SEEN})()).filter(([frames]) => frames > 20).length === 4")
         places = (await guests[0].hear("shown", lambda told: len(told["places"]) == 4))["places"]
@@ -114,9 +113,10 @@ async def test_five_take_part_and_the_slow_one_gets_the_lower_layer(tmp_path: Pa
         for slot in range(4):
             await peers[0].see(slot, frames=2)
         await asyncio.gather(peers[1].key_frames_of(HIGH[1], 3), peers[2].key_frames_of(LOW[1], 3))
+        passed_s = asyncio.get_running_loop().time() - begun_s
         for peer in peers:
-            for layer in peer.layers:
-                assert all(later - earlier > 0.4 for earlier, later in pairwise(layer.asked))
+            assert all(len(layer.asked) <= passed_s / 0.5 + 1 for layer in peer.layers)
+        assert peers[0].layers[0].asked and peers[0].layers[1].asked
 
 
 @pytest.fixture
