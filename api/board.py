@@ -138,6 +138,7 @@ def _board_call(call: _Call) -> BoardCall:
         legs=call.legs,
         hop=call.hop,
         cause=call.cause,
+        recording=state.recording,
     )
 
 

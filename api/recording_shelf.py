@@ -108,6 +108,8 @@ class RecordingShelf:
     async def erase(self, recording_id: str, who: str, reason: str) -> None:
         """For good. Erasing twice is no fault. Raises ``Refusal``."""
         row, path = await self._find(recording_id, erased=True)
+        if row.erased_at is not None and not path.exists():
+            return
         now = self._clock()
         try:
             checkpoint = await self._in_thread(lambda: erase(path, self._ring, at_unix_s=now, who=_names(who), reason=reason))
@@ -131,14 +133,12 @@ class RecordingShelf:
         expired = await self._in_thread(self._expire, now)
         if interrupted or expired:
             log.info("recordings.looked_after", interrupted=len(interrupted), expired=len(expired))
-        async for row in self._kept():
-            checkpoint, erased = await self._in_thread(self._unknown, row)
-            if checkpoint is None:
-                continue
-            await self._store.keep_checkpoint(row.recording_id, checkpoint.entries, checkpoint.digest)
-            await self._store.end_recording(row.recording_id, now, "The server stopped without a word.")
-            if erased:
-                await self._store.mark_erased(row.recording_id, now, "retention")
+        async for rows in self._kept():
+            for recording_id, checkpoint, erased in await self._in_thread(self._unknown, rows):
+                await self._store.keep_checkpoint(recording_id, checkpoint.entries, checkpoint.digest)
+                await self._store.end_recording(recording_id, now, "The server stopped without a word.")
+                if erased:
+                    await self._store.mark_erased(recording_id, now, "retention")
 
     def look_soon(self) -> None:
         """A worker died: what it was writing wants to be signed."""
@@ -157,19 +157,20 @@ class RecordingShelf:
         """
         found: list[str] = []
         unknown = await self._in_thread(lambda: {path.name for path in self._folder.glob(f"*{SUFFIX}")})
-        async for row in self._kept():
-            unknown.discard(row.file)
-            if row.file and row.ended_at is not None:
-                found += [f"{row.recording_id} ({row.file}): {fault}" for fault in await self._in_thread(self._faults, row)]
+        async for rows in self._kept():
+            unknown -= {row.file for row in rows}
+            for row in rows:
+                if row.file and row.ended_at is not None:
+                    found += [f"{row.recording_id} ({row.file}): {fault}" for fault in await self._in_thread(self._faults, row)]
         return found + [f"{file}: no call is known that it belongs to" for file in sorted(unknown)]
 
     # ------------------------------------------------------------------
 
-    async def _kept(self) -> AsyncIterator[StoredRecording]:
+    async def _kept(self) -> AsyncIterator[list[StoredRecording]]:
+        """Some at a time, so that neither the database nor the threads are asked for each."""
         after = ""
         while rows := await self._store.kept_recordings(after, _AT_A_TIME):
-            for row in rows:
-                yield row
+            yield rows
             after = rows[-1].recording_id
 
     async def _keep_looking(self) -> None:
@@ -231,19 +232,17 @@ class RecordingShelf:
 
     # -- in the threads
 
-    def _unknown(self, row: StoredRecording) -> tuple[Checkpoint | None, bool]:
-        """What the store does not know yet of a recording's end or erasure: how its manifest stands, and was it erased? None where it
-        knows, or where there is nothing to know.
-        """
-        path = self._folder / row.file
-        try:
-            there = bool(_FILE.fullmatch(row.file)) and path.exists()
-            if there and (row.entries or is_being_written(path)):
-                return None, False
-            erased = not there and is_erased(path)
-            return (manifest.checkpoint(path), erased) if there or erased else (None, False)
-        except (OSError, ValueError):
-            return None, False
+    def _unknown(self, rows: list[StoredRecording]) -> list[tuple[str, Checkpoint, bool]]:
+        """What the store does not know yet of recordings' ends or erasure: id, how its manifest stands, and was it erased?"""
+        found = []
+        for row in rows:
+            path = self._folder / row.file
+            with suppress(OSError, ValueError):
+                there = bool(_FILE.fullmatch(row.file)) and path.exists()
+                erased = not there and is_erased(path)
+                if erased or (there and not row.entries and not is_being_written(path)):
+                    found.append((row.recording_id, manifest.checkpoint(path), erased))
+        return found
 
     def _render(self, path: Path, form: str, who: str) -> tuple[Checkpoint, Heard]:
         try:

@@ -197,6 +197,8 @@ class BoardCall(Struct, frozen=True):
     legs: list[BoardLeg]
     hop: str
     cause: str
+    recording: str = "off"
+    """As in ``CallState``."""
 
 
 class BoardNow(Struct, frozen=True):

@@ -43,6 +43,11 @@ class Told:
         self.notices.append((topic, notice))
         self._came.set()
 
+    def subscribe(self, identity: str, topic: str) -> None:
+        """Who hears what is the hub's affair: here everything is kept."""
+
+    def unsubscribe(self, identity: str, topic: str) -> None: ...
+
     def states(self, call_id: str, identity: str) -> list[str]:
         """How this person was told that the call stands, one after another."""
         return [

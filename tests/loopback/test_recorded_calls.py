@@ -238,6 +238,8 @@ async def test_a_page_asks_for_its_own_call_and_a_supervisor_for_any(tmp_path: P
 
         asked = [("ana", "agent", "start"), ("bea", "agent", "pause"), ("eva", "supervisor", "pause"), ("ana", "agent", "resume")]
         assert [await ask(*who) for who in asked] == ["recording", "not_yours", "paused", "recording"]
+        await bench.told.picture("ana", lambda call: call.recording == "recording")
+        assert [call.recording for call in bench.exchange.board.watch("eva").calls] == ["recording"]
         with pytest.raises(ValueError, match="action"):
             await ask("ana", "agent", "erase")
 
