@@ -57,7 +57,7 @@ async def _measure(options: Options) -> list[Row]:
 
 async def _carried(server: Server, sides: list[Side], voices: Spoken, band: str, options: Options, *, most: int = _MOST_LEGS) -> Outcome:
     """``sides`` of one: who hears himself. aiortc hears and speaks anew, so its packets are not compared."""
-    seconds, warm_s = (1.0, 0.5) if options.quick else (10.0, 2.0)
+    seconds, warm_s = (1.0, 0.5) if options.quick else (8.0, 2.0)
     forwarded = server.name != "aiortc"
     async with Bench(server, most) as bench:
 

@@ -51,7 +51,7 @@ async def _measure(options: Options) -> list[Row]:
 
 
 async def _mixed(server: Server, voices: list[Spoken], options: Options) -> Outcome:
-    seconds, warm_s = (1.0, 0.5) if options.quick else (10.0, 4.0)
+    seconds, warm_s = (1.0, 0.5) if options.quick else (8.0, 4.0)
     silent = [side for side, choice in enumerate(voices) if not choice[0][1].any()]
     async with Bench(server, _MOST_PARTICIPANTS) as bench:
 

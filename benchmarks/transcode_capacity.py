@@ -38,7 +38,7 @@ async def _measure(options: Options) -> list[Row]:
 
 
 async def _carried(server: Server, voices: list[Spoken], options: Options) -> Outcome:
-    seconds, warm_s = (1.0, 0.5) if options.quick else (10.0, 3.0)
+    seconds, warm_s = (1.0, 0.5) if options.quick else (8.0, 3.0)
     async with Bench(server, 2 * _MOST_CALLS) as bench:
 
         async def grow(rooms: int) -> None:

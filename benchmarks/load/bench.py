@@ -17,13 +17,14 @@ from benchmarks.load.servers import LOAD_CORE, Ours, Server, Side
 from benchmarks.load.voices import Quality, quality
 from media.codec import Samples
 from media.dtls import DtlsFailure
+from media.messages import MediaRefusal
 from rooms.audio import AudioCodec
 
 FULL = 0.9
 _SATURATED, _AIMED_AT = 0.97, 0.8
 _SAID_LEAST = 0.97
 _LOST_MOST, _LATE_MOST = 0.001, 0.01
-_CLIMBS = 4
+_CLIMBS = 3
 _AT_ONCE = 16
 PACKETS_PER_S = 50
 
@@ -135,7 +136,10 @@ class Bench:
             async with gate:
                 return await self.server.room(sides)
 
-        for number, endpoints in enumerate(await asyncio.gather(*(opened() for _ in range(rooms)))):
+        async with asyncio.TaskGroup() as group:
+            opening = [group.create_task(opened()) for _ in range(rooms)]
+        for number, task in enumerate(opening):
+            endpoints = task.result()
             chosen = [choice[(number + 2 * side) % len(choice)] for side, choice in enumerate(voices)]
             first, listening = len(self.loop.endpoints), number in listen_to
             pairs = [1, 0] if len(sides) == 2 else [0]
@@ -187,12 +191,20 @@ async def climb(
         wanted = min(most, int(rooms * _AIMED_AT / max(0.01, measured.utilisation)))
         if not measured.whole or wanted < rooms * 1.15:
             break
-        try:
-            await grow(wanted - rooms)
-        except (NotConnected, DtlsFailure):  # too busy to let them in
+        if not await _grown(grow, wanted - rooms):
             break
         higher = await bench.measure(seconds, warm_s=warm_s)
         if not higher.whole:
             break
         rooms, measured = wanted, higher
     return rooms, measured
+
+
+async def _grown(grow: Callable[[int], Awaitable[None]], rooms: int) -> bool:
+    """False where the server was too busy to let them in, or said so."""
+    let_in = True
+    try:
+        await grow(rooms)
+    except* (NotConnected, DtlsFailure, MediaRefusal):
+        let_in = False
+    return let_in

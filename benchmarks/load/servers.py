@@ -66,6 +66,7 @@ class Ours:
             raise CannotRun(str(error)) from None
         settings = MediaSettings(
             wire=wire,
+            fullest_tick=100.0,  # how much it can carry is to be found out
             voice=voice or VoiceSettings.untouched(),
             most_legs=4_096,
             most_peers=4_096,

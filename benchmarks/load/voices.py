@@ -22,7 +22,7 @@ from media import rtp
 from media.codec import OpusSettings, Samples, make_decoder, make_encoder
 from rooms.audio import AudioCodec
 
-LOOP_S = 8.0
+LOOP_S = 6.0
 _SHORTEST_S = 3.0
 _AS_BROWSERS = OpusSettings(bitrate=32_000, complexity=9)
 
