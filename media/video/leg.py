@@ -185,7 +185,7 @@ class VideoLeg:
         if self._floods(now_s):
             return
         header = rtp.parse(packet)
-        kind = self._types.get(packet[1] & 0x7F)
+        kind = self._types.get(header.payload_type) if header is not None else None
         if header is None or kind is None:
             self._counters["video_dropped_malformed"] += 1
             return
@@ -378,6 +378,9 @@ class VideoLeg:
 
     def tick(self, now_s: float) -> None:
         """Every 20 ms: ask for what is missing, tell what arrived, choose layers, report; each when due."""
+        if now_s >= self._plan_s:
+            self._plan_s = now_s + _PLAN_S
+            self._choose_layers(now_s)
         for source, layer in self._layers.values():
             asked = layer.missing.due(now_s, self.round_trip_s)
             if asked:
@@ -391,9 +394,6 @@ class VideoLeg:
             told = self._arrivals.feedback(self._own_ssrc, next(iter(self._layers), 0))
             if told is not None:
                 self._send_feedback(told)
-        if now_s >= self._plan_s:
-            self._plan_s = now_s + _PLAN_S
-            self._choose_layers(now_s)
         if now_s >= self._report_s:
             self._report_s = now_s + _REPORT_S
             self._report(now_s)
