@@ -8,13 +8,12 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import hdrs, web
 
-from api.recording_shelf import RecordingShelf
+from api.recording_shelf import FORMS, RecordingShelf
 from api.store import StoreUnavailable
 from signaling.refusal import Refusal
 from signaling.tokens import SUPERVISOR, Grant
 
 _PIECE = 65_536
-_FORMS = ("opus", "wav")
 
 
 class RecordingRoutes:
@@ -41,8 +40,8 @@ class RecordingRoutes:
     async def _listen(self, request: web.Request) -> web.StreamResponse:
         who = self._supervisor(request)
         form = request.query.get("as", "wav")
-        if form not in _FORMS:
-            raise Refusal("bad_message", f"A recording can be had as {' or '.join(_FORMS)}.")
+        if form not in FORMS:
+            raise Refusal("bad_message", f"A recording can be had as {' or '.join(FORMS)}.")
         try:
             heard = await self._shelf.listen(request.match_info["recording_id"], form, who)
         except StoreUnavailable:

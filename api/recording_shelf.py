@@ -13,17 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import BinaryIO, NamedTuple, Self, TypeVar
 
 import structlog
 
 from api.store import Store, StoredRecording, StoreUnavailable
 from media.recording import manifest
-from media.recording.export import write_opus, write_wav
+from media.recording.export import Peaks, write_mixed_opus, write_opus, write_wav
 from media.recording.file import Ending
 from media.recording.keys import KeyRing
 from media.recording.manifest import Checkpoint
-from media.recording.records import read_recording
+from media.recording.records import Recorded, read_recording
 from media.recording.retention import SUFFIX, StillRunning, erase, expire, is_being_written, is_erased, sign_interrupted
 from signaling.refusal import Refusal
 
@@ -41,6 +41,20 @@ _FLUSH_WITHIN_S = 0.5
 _CLOSED_WITHIN_S = 0.5
 """So long after a recording's or its worker's end its file is closed."""
 _TRIES = 20
+
+
+class Form(NamedTuple):
+    write: Callable[[Recorded, BinaryIO], Peaks | None]
+    content_type: str
+    ending: str
+
+
+FORMS = {
+    "wav": Form(write_wav, "audio/wav", "wav"),
+    "opus": Form(write_opus, "audio/ogg", "opus"),
+    "mix": Form(write_mixed_opus, "audio/ogg", "opus"),
+}
+"""How a recording can be had: both sides side by side as they sounded, the same as they were sent, or both in one small file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +112,7 @@ class RecordingShelf:
         return await self._store.recordings_of(call_id)
 
     async def listen(self, recording_id: str, form: str, who: str) -> Heard:
-        """A recording as ``opus`` or ``wav``; its manifest says who fetched it, before anything is given. Raises ``Refusal``."""
+        """A recording in one of ``FORMS``; its manifest says who fetched it, before anything is given. Raises ``Refusal``."""
         row, path = await self._find(recording_id)
         checkpoint, heard = await self._in_thread(self._render, path, form, who)
         await self._note(recording_id, checkpoint)
@@ -257,16 +271,11 @@ class RecordingShelf:
             raise Refusal("recording_too_long", "This recording is too long to be fetched: use `centralita recording export`.")
         body = io.BytesIO()
         try:
-            details: dict[str, str | int | float] = {"as": form, "seconds": round(recorded.length_s, 1)}
-            if form == "opus":
-                write_opus(recorded, body)
-            else:
-                details |= write_wav(recorded, body)
+            details = {"as": form, "seconds": round(recorded.length_s, 1), **(FORMS[form].write(recorded, body) or {})}
         except ValueError as error:
             raise Refusal("not_opus", f"This recording cannot be had without encoding it anew: {error}.") from None
         checkpoint = manifest.append(path, self._ring, "listened", at_unix_s=self._clock(), who=_names(who), details=details)
-        kind, ending = ("audio/ogg", "opus") if form == "opus" else ("audio/wav", "wav")
-        return checkpoint, Heard(body.getvalue(), kind, f"{path.stem}.{ending}")
+        return checkpoint, Heard(body.getvalue(), FORMS[form].content_type, f"{path.stem}.{FORMS[form].ending}")
 
     def _expire(self, now: float) -> list[tuple[Path, Checkpoint]]:
         return list(expire(self._folder, self._ring, self._keep_s, now)) if self._keep_s is not None else []

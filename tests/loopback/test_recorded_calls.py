@@ -23,6 +23,7 @@ from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
 from api.routes import PartHealth, make_app, make_runner
 from api.store import StoredRecording
+from media.audio_files import read_samples
 from media.codec import make_decoder
 from media.espeak import EspeakSpeech
 from media.messages import PeerAnswered
@@ -328,6 +329,9 @@ async def test_a_supervisor_listens_and_the_manifest_says_who_and_when(tmp_path:
             assert (file.getnchannels(), file.getframerate()) == (2, 16_000) and file.getnframes() > 8_000
         status, kind, body = await shelf.ask("GET", f"{address}?as=opus")
         assert (status, kind, body[:4]) == (200, "audio/ogg", b"OggS")
+        status, kind, body = await shelf.ask("GET", f"{address}?as=mix")
+        assert (status, kind) == (200, "audio/ogg")
+        assert level_at(read_samples(io.BytesIO(body), longest_s=10.0)[8_000:], TONE_HZ) > 0.2
         assert [(await shelf.ask("GET", path))[0] for path in (f"{address}?as=mp3", "/api/recordings/x", "/api/recordings/..%2Fkey")] == [
             400,
             404,
@@ -335,11 +339,11 @@ async def test_a_supervisor_listens_and_the_manifest_says_who_and_when(tmp_path:
         ]
         listened = [entry for entry in manifest.entries(file_of(tmp_path, row)) if entry.what == "listened"]
         assert [(entry.who, entry.at_unix_s, entry.details["as"]) for entry in listened] == [
-            (("person 6001234",), 1_000.0, form) for form in ("wav", "opus")
+            (("person 6001234",), 1_000.0, form) for form in ("wav", "opus", "mix")
         ]
         assert listened[0].details["seconds"] > 0.5 and -20 < listened[0].details["said_peak_dbfs"] < -6
         now = await bench.store.recording(row.recording_id)
-        assert now is not None and now.entries == row.entries + 2 and faults(tmp_path, now) == []
+        assert now is not None and now.entries == row.entries + 3 and faults(tmp_path, now) == []
     assert "6001234" not in "".join(capfd.readouterr())
 
 
