@@ -20,7 +20,7 @@ from media.prompt_settings import VOICES
 PROGRAM = "espeak-ng"
 _WITHIN_S = 10.0
 _LONGEST_TEXT = 2_000
-_LONGEST_S = 300.0
+_LONGEST_S = 100.0
 _WORDS_PER_MINUTE = "150"
 _MOST_KEPT = 1_000
 

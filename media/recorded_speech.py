@@ -6,7 +6,7 @@ from media.audio_files import read_samples
 from media.codec import Samples
 from media.prompt_settings import find_sound
 
-_LONGEST_S = 120.0
+_LONGEST_S = 100.0
 
 
 class RecordedSpeech:

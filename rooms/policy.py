@@ -15,9 +15,9 @@ class RecordingPolicy:
     """``announcement``: the sound that tells the other side, said whole before anything is kept; empty where none is needed. ``consent``
     is what the manifest says: ``announced``, ``given`` or ``not needed``.
 
-    ``beep``: a tone when it begins and goes on; ``beep_every_s``: and so often in between, 0: not. ``announce_s``: after so long an
-    announcement that did not end is tried again; ``retry_s``: the same for a recording that broke, doubled each time up to
-    ``longest_retry_s``. ``most_parts`` of one call.
+    ``beep``: a tone when it begins and goes on; ``beep_every_s``: and so often in between, 0: not. ``announce_s``: longer than any
+    announcement takes; one that did not end by then is made again. ``retry_s``: so long after it broke a recording is tried again,
+    doubled each time up to ``longest_retry_s``. ``most_parts`` of one call.
     """
 
     incoming: RecordingMode = RecordingMode.NEVER
@@ -26,7 +26,7 @@ class RecordingPolicy:
     consent: str = "not needed"
     beep: bool = True
     beep_every_s: float = 0.0
-    announce_s: float = 30.0
+    announce_s: float = 120.0
     retry_s: float = 5.0
     longest_retry_s: float = 60.0
     most_parts: int = 100

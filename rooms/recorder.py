@@ -129,9 +129,8 @@ class Recorder:
         return [start, *self._on_air(call, now)]
 
     def _announce(self, call: Call, now: float) -> list[Effect]:
+        """Also into waiting music, which gives way to it."""
         self._register.set(call, DeadlineKind.RECORDING, now + self._policy.announce_s)
-        if self._register.sound_of(call, call.phone.leg_id) is not None:  # waiting tones come first: said when they are over
-            return []
         return [PlayOnce(call.phone.leg_id, self._policy.announcement)]
 
     def _on_air(self, call: Call, now: float) -> list[Effect]:

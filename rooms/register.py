@@ -118,12 +118,8 @@ class Register:
         after = self._heard[call.call_id] = sounding(call, before)
         return changes(call.call_id, before, after)
 
-    def sound_of(self, call: Call, leg_id: str) -> str | None:
-        """The waiting sound or tone that this leg hears for as long as things stand so."""
-        return self._heard[call.call_id].sounds.get(leg_id)
-
     def idle_ears(self, call: Call) -> list[str]:
-        """Legs that take part and hear no such sound."""
+        """Legs that take part and hear no waiting sound or tone."""
         heard = self._heard[call.call_id]
         return [leg_id for leg_id in heard.joined if leg_id not in heard.sounds]
 

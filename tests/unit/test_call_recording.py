@@ -155,12 +155,13 @@ def test_nothing_is_kept_before_the_announcement_was_said_whole() -> None:
     assert of_media(wants(desk, 11, "start"))[0] == replace(START, recording_id="c-2", consent="announced"), "once is enough"
 
 
-def test_an_announcement_that_music_cut_short_is_made_again() -> None:
+def test_an_announcement_of_whose_end_nobody_tells_is_made_again() -> None:
+    """Its worker died over it, say."""
     desk = live(TOLD)
+    assert desk.switchboard.next_deadline() == 125
     desk.at(6, ev.HoldRequested("c", "ana", True))
-    assert desk.wait_until(35) == [], "not into the music"
-    desk.at(40, ev.HoldRequested("c", "ana", False))
-    assert desk.wait_until(65) == [fx.PlayOnce("c-phone", "announcement")]
+    assert desk.wait_until(125) == [fx.PlayOnce("c-phone", "announcement")], "music gives way to it"
+    assert only(desk.at(130, ev.SoundEnded("c-phone", "announcement")), fx.StartRecording)
 
 
 def test_a_pause_during_the_announcement_is_kept() -> None:

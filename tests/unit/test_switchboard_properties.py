@@ -159,8 +159,8 @@ class Witness:
             case fx.Play(leg_id=leg_id, sound=sound):
                 assert room.sounds.get(leg_id) != sound
                 room.sounds[leg_id] = sound
-            case fx.PlayOnce(leg_id=leg_id):
-                assert leg_id in room.joined and room.sounds.get(leg_id) is None
+            case fx.PlayOnce(leg_id=leg_id, sound=sound):
+                assert leg_id in room.joined and (sound == "announcement" or room.sounds.get(leg_id) is None)
             case fx.StartRecording(recording_id=part, phone_leg=phone, agent_leg=agent):
                 assert {phone, agent} <= set(room.joined) and part not in room.parts
                 assert room.announced, "nothing is kept before it was announced"
