@@ -225,9 +225,9 @@ class DtmfDetector:
     def process(self, block: Samples) -> list[tuple[int, str]]:
         """Presses that begin to count in ``block`` (rows, 10 ms * k), rows <= capacity: (row, digit), in the order of time per row."""
         block = np.ascontiguousarray(block, np.float32)
-        hops = block.shape[1] // self._hop
-        found = np.full((block.shape[0], hops), -1, np.int8)
-        _detect(block, self._basis, self._weights, self._tail, self._sums, self._powers, self._pressed, self._gone, found)
+        found = np.empty((block.shape[0], block.shape[1] // self._hop), np.int8)
+        if not _detect(block, self._basis, self._weights, self._tail, self._sums, self._powers, self._pressed, self._gone, found):
+            return []
         return [(int(row), DTMF_DIGITS[found[row, hop]]) for row, hop in zip(*np.nonzero(found >= 0), strict=True)]
 
     def reset(self, rows: NDArray[np.generic]) -> None:
@@ -278,9 +278,9 @@ def _detect(
     pressed: NDArray[np.int8],
     gone: NDArray[np.int8],
     found: NDArray[np.int8],
-) -> None:
-    """Rows one after another; the sixteen sums of a window side by side."""
-    hop = tail.shape[1]
+) -> int:
+    """Rows one after another; the sixteen sums of a window side by side. Returns how many digits were ``found``, -1 where there is none."""
+    hop, digits = tail.shape[1], 0
     for row in range(block.shape[0]):
         for k in range(found.shape[1]):
             for window in range(2):
@@ -301,13 +301,16 @@ def _detect(
             store(sums, (row, 2), total)
             powers[row, 2] = power
             digit = _digit(sums[row], powers[row])
+            found[row, k] = -1
             if digit >= 0 and digit != pressed[row]:
                 found[row, k] = pressed[row] = digit
+                digits += 1
                 gone[row] = 0
             elif pressed[row] >= 0:
                 gone[row] = 0 if _strongest(sums[row, 2], powers[row, 2], _STILL_PURE) == pressed[row] else gone[row] + 1
                 if gone[row] == _GONE_HOPS:
                     pressed[row] = -1
+    return digits
 
 
 @kernel

@@ -116,9 +116,11 @@ class ToneHearing:
     def packet(self, payload: bytes) -> str:
         """The digits whose presses begin to count with this payload; none for one that cannot be decoded."""
         try:
-            samples = np.concatenate((self._rest, self._decoder.decode(payload)))
+            samples = self._decoder.decode(payload)
         except CodecError:
             return ""
+        if len(self._rest):
+            samples = np.concatenate((self._rest, samples))
         whole = len(samples) // self._hop * self._hop
         self._rest = samples[whole:]
         return "".join(digit for _, digit in self._detector.process(samples[None, :whole]))
