@@ -69,16 +69,21 @@ class Intake:
             self._decode(kind, said)
 
     def _decode(self, kind: _Plain, said: Samples) -> None:
-        playout = kind.playouts[0]
-        decoder = playout.decoder
-        sound, well = decode_together([each.decoder for each in kind.playouts], kind.payloads)
-        rows = np.array(kind.rows)
-        for k in np.flatnonzero(~well):
-            said[rows[k]] = kind.playouts[k].broken()
+        playouts, rows = kind.playouts, np.array(kind.rows)
+        codec, decoder = playouts[0].codec, playouts[0].decoder
+        sound, well = decode_together([each.decoder for each in playouts], kind.payloads)
         if not well.all():
+            for k in np.flatnonzero(~well):
+                said[rows[k]] = playouts[k].broken()
+            playouts = [playouts[k] for k in np.flatnonzero(well)]
             rows, sound = rows[well], sound[well]
-        if playout.conceals:
-            sound = self._concealment(decoder.rate_hz, settling_s(playout.codec)).received(rows, sound)
+        if not playouts:
+            return
+        if playouts[0].conceals:
+            sound = self._concealment(decoder.rate_hz, settling_s(codec)).received(rows, sound)
+        for place, playout in enumerate(playouts):
+            if playout.in_hand:
+                sound[place] = playout.follow(sound[place])
         said[rows] = self._resampling(decoder.rate_hz).process(rows, sound)
 
     def _concealment(self, native_hz: int, settling: float) -> Concealment:

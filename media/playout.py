@@ -239,12 +239,21 @@ class Playout:
         self._pending = sound[len(sound) - left :] if left <= len(sound) else np.zeros(left, np.float32)
 
     def plain(self, now_s: float) -> bytes | None:
-        """The payload whose sound, as it is, makes the next 20 ms: the usual case, with nothing to mend or stretch.
+        """The payload whose sound, as it is, is the next to be heard: the usual case, with nothing to mend or stretch.
 
         None: ``pull`` is to be called for this tick. Else it is not, and whoever decodes (with ``decoder``) tells the concealment what was
-        heard, or calls ``broken``.
+        heard and calls ``follow`` where some sound is left from before (``in_hand``), or calls ``broken``.
         """
-        if self._gap_samples or self._undecided or self._in_gap or self.resting or self._ahead or self._heard_before or len(self._pending):
+        pending = len(self._pending)
+        if (
+            self._gap_samples
+            or self._undecided
+            or self._in_gap
+            or self.resting
+            or self._ahead
+            or self._heard_before
+            or pending >= self._frame
+        ):
             return None
         jitter = self._jitter
         taken = self._taken = jitter.take(now_s)
@@ -252,8 +261,10 @@ class Playout:
             return None
         delay_s = jitter.delay_s(now_s, taken.duration)
         excess_s = delay_s - jitter.target_s
-        if not -_DEFICIT_S <= excess_s <= _SPARE_S and self._since_stretch + 1 >= self._stretch_every(excess_s):
+        if not -_DEFICIT_S <= excess_s <= (0.0 if pending else _SPARE_S) and self._since_stretch + 1 >= self._stretch_every(excess_s):
             return None
+        if pending:
+            delay_s = jitter.delay_s(now_s, taken.duration + pending * self.codec.clock_rate // self._native_hz)
         self._taken, self._last, self._beginning = None, taken, False
         self._recent.append(taken.payload)
         self._since_stretch += 1
@@ -265,10 +276,21 @@ class Playout:
         counters.jitter_buffer_target_delay_s += samples * jitter.target_s
         return taken.payload
 
+    @property
+    def in_hand(self) -> bool:
+        """Is there sound left from before?"""
+        return len(self._pending) > 0
+
+    def follow(self, sound: Samples) -> Samples:
+        """20 ms at the native rate, begun by what is left from before and ended by the beginning of ``sound``."""
+        together = np.concatenate((self._pending, sound))
+        self._pending = together[self._frame :]
+        return together[: self._frame]
+
     def broken(self) -> Samples:
         """The 20 ms in place of a plain packet that could not be decoded."""
         self._counters.packets_malformed += 1
-        return self._resampler.process(self._fill(Gap(Missing.LOST, self._frame_ticks)))
+        return self._resampler.process(self.follow(self._fill(Gap(Missing.LOST, self._frame_ticks))))
 
     def rests(self, now_s: float) -> bool:
         """Is the next 20 ms nothing but silence, in the middle of a long pause? Then ``pull`` is not to be called for this tick."""
