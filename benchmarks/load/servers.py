@@ -72,7 +72,6 @@ class Ours:
             most_peers=4_096,
             most_rooms=4_096,
             most_legs_per_room=legs_per_room,
-            fullest_tick=1.0,
         )
         self._pool = WorkerPool(settings, lambda event: None, workers=workers, command=_COMMAND)
         self._certificate = Certificate.create()
