@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from struct import Struct
@@ -15,6 +16,7 @@ from typing import Any
 
 import av
 import numpy as np
+from aiortc.codecs.h264 import H264Encoder
 
 from media import rtcp, rtp
 from media.video import extensions, feedback, vp8
@@ -25,16 +27,28 @@ _CLOCK_HZ = 90_000
 _CHUNK_BYTES = 1_000
 _HEADER = Struct("!BBHII")
 _QUEUE_S = 0.5
-_VP8, _MID_ID, _RID_ID = 97, 1, 13
-"""aiortc's payload type of VP8, and its id of the mid extension; that of the rid is ours."""
+_VP8, _H264, _MID_ID, _RID_ID = 97, 99, 1, 13
+"""aiortc's payload types, and its id of the mid extension; that of the rid is ours."""
 
 
 def recorded_vp8(width: int, height: int, bits_per_s: int, frames: int = 15) -> list[bytes]:
     """A bar that moves over noise; the first frame is a key frame, the others are not."""
-    encoder: Any = av.CodecContext.create("libvpx", "w")
+    options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+    return _encoded("libvpx", options, width, height, bits_per_s, frames)
+
+
+def recorded_h264(width: int, height: int, bits_per_s: int, frames: int = 15) -> list[list[bytes]]:
+    """The same in H.264, each frame as the payloads into which aiortc divides it."""
+    options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline"}
+    found = _encoded("libx264", options, width, height, bits_per_s, frames)
+    return [H264Encoder._packetize(H264Encoder._split_bitstream(frame)) for frame in found]
+
+
+def _encoded(codec: str, options: dict[str, str], width: int, height: int, bits_per_s: int, frames: int) -> list[bytes]:
+    encoder: Any = av.CodecContext.create(codec, "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.bit_rate, encoder.gop_size = Fraction(1, FRAMES_PER_S), bits_per_s, 10 * frames
-    encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+    encoder.options = options
     noise = np.random.default_rng(7)
     found: list[bytes] = []
     for index in range(frames):
@@ -57,7 +71,8 @@ class SentLayer:
 
     rid: str
     ssrc: int
-    frames: list[bytes]
+    frames: list[bytes] | list[list[bytes]]
+    """VP8 frames, or payloads of H.264 frames."""
     lose_every: int = 0
     asked: list[float] = field(default_factory=list)
     missed: set[int] = field(default_factory=set)
@@ -79,19 +94,28 @@ class SentLayer:
         self.repeated += packet is not None
         return packet
 
-    def frame(self, payload_type: int, marks: bytes) -> list[bytes]:
+    def _payloads(self, frame: bytes | list[bytes]) -> list[bytes]:
+        if isinstance(frame, list):
+            return frame
+        self._picture = (self._picture + 1) & 0x7FFF
+        number = bytes((0x80, 0x80 | self._picture >> 8, self._picture & 0xFF))
+        return [
+            (b"\x90" if start == 0 else b"\x80") + number + frame[start : start + _CHUNK_BYTES]
+            for start in range(0, len(frame), _CHUNK_BYTES)
+        ]
+
+    def frame(self, marks: bytes) -> list[bytes]:
         """The packets of the next frame; ``marks``: the extension block."""
-        data = self.frames[self._next]
+        frame = self.frames[self._next]
+        payloads, payload_type = self._payloads(frame), _H264 if isinstance(frame, list) else _VP8
         self._next = (self._next + 1) % len(self.frames)
         self._timestamp += _CLOCK_HZ // FRAMES_PER_S
-        self._picture = (self._picture + 1) & 0x7FFF
         out = []
-        for start in range(0, len(data), _CHUNK_BYTES):
-            last = start + _CHUNK_BYTES >= len(data)
-            descriptor = bytes((0x90 if start == 0 else 0x80, 0x80, 0x80 | self._picture >> 8, self._picture & 0xFF))
+        for index, payload in enumerate(payloads):
+            last = index + 1 == len(payloads)
             self._sequence = (self._sequence + 1) & 0xFFFF
             head = _HEADER.pack(0x90, payload_type | 0x80 * last, self._sequence, self._timestamp & 0xFFFFFFFF, self.ssrc)
-            packet = head + marks + descriptor + data[start : start + _CHUNK_BYTES]
+            packet = head + marks + payload
             self._kept[self._sequence] = packet
             self._kept.pop((self._sequence - 200) & 0xFFFF, None)
             self.packets += 1
@@ -108,7 +132,12 @@ class VideoPeer(BrowserPeer):
     """
 
     def __init__(
-        self, layers: list[tuple[str, list[bytes]]], seen: int, *, link_bits_per_s: float | None = None, loses_every: int = 0
+        self,
+        layers: Sequence[tuple[str, list[bytes] | list[list[bytes]]]],
+        seen: int,
+        *,
+        link_bits_per_s: float | None = None,
+        loses_every: int = 0,
     ) -> None:
         super().__init__()
         self._link_bits_per_s, self._loses_every = link_bits_per_s, loses_every
@@ -213,7 +242,7 @@ class VideoPeer(BrowserPeer):
         with contextlib.suppress(ConnectionError):
             while True:
                 for layer in self.layers:
-                    for packet in layer.frame(_VP8, self._marks(layer)):
+                    for packet in layer.frame(self._marks(layer)):
                         await transport._send_rtp(packet)
                 frames += 1
                 await asyncio.sleep(max(0.0, begun_s + frames / FRAMES_PER_S - loop.time()))

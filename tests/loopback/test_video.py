@@ -8,7 +8,7 @@ import pytest
 from media import messages as msg
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.media_desk import ToneTrack, media_desk
-from tests.kit.video_peer import VideoPeer, recorded_vp8
+from tests.kit.video_peer import VideoPeer, recorded_h264, recorded_vp8
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
 LOW, HIGH = (160, 120), (320, 240)
@@ -24,8 +24,9 @@ def high() -> list[bytes]:
     return recorded_vp8(*HIGH, 250_000)
 
 
-async def test_two_see_each_other(low: list[bytes]) -> None:
-    async with media_desk() as desk, VideoPeer([("", low)], 1) as ana, VideoPeer([("", low)], 1) as ben:
+@pytest.mark.parametrize("workers", [0, 1], ids=["embedded", "process"])
+async def test_two_see_each_other(workers: int, low: list[bytes]) -> None:
+    async with media_desk(workers=workers) as desk, VideoPeer([("", low)], 1) as ana, VideoPeer([("", low)], 1) as ben:
         await desk.browser("ana", ana, "opus", video={})
         await desk.browser("ben", ben, "opus", video={})
         ana.begin()
@@ -35,6 +36,18 @@ async def test_two_see_each_other(low: list[bytes]) -> None:
         assert [(place.leg_id, place.track) for place in shown.places] == [("ana", "camera")]
         counted = await desk.numbers()
         assert counted["video_dropped_malformed"] == counted["video_dropped_unknown"] == counted["video_dropped_flood"] == 0
+
+
+async def test_h264_is_forwarded_too() -> None:
+    frames = recorded_h264(*LOW, 60_000)
+    async with media_desk() as desk, VideoPeer([("", frames)], 0) as ana, VideoPeer([], 1) as ben:
+        ana.layers[0].lose_every = 11
+        await desk.browser("ana", ana, "opus", video={})
+        await desk.browser("ben", ben, "opus", video={})
+        ana.begin()
+        await ben.see(0, height=120, frames=20)
+        counted = await desk.numbers()
+        assert counted["video_key_frames"] >= 1 and counted["video_dropped_malformed"] == counted["video_dropped_unspoken"] == 0
 
 
 async def test_what_gets_lost_is_asked_for_and_given_again(low: list[bytes]) -> None:

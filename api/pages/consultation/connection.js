@@ -10,6 +10,8 @@ const LAYERS = [
   { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
 ];
 const MOST_LINES = 12;
+/** Refusals of an offer that say this connection is no more at the server. */
+const GONE = new Set(['peer_closed', 'certificate_changed', 'unknown_leg', 'unknown_room']);
 /** The server gives a tile the lowest layer of at least this part of its height. */
 const LARGE_ENOUGH = 0.75;
 
@@ -68,10 +70,13 @@ export class Connection extends EventTarget {
       this.offer();
     } else if (told.type === 'answer' || told.type === 'refused') {
       this.waiting?.(told);
-      if (told.type === 'refused') this.emit('refused', told.code);
+      if (GONE.has(told.code)) this.close('lost');
+      else if (told.type === 'refused') this.emit('refused', told.code);
     } else if (told.type === 'shown') {
       this.places = told.places;
       this.emit('shown');
+    } else if (told.type === 'offer_wanted' && !told.lines) {
+      this.close('lost');
     } else if (told.type === 'offer_wanted') {
       while (this.receiving.length < Math.min(told.lines, MOST_LINES)) this.receive();
       this.offer();
