@@ -113,3 +113,14 @@ def ended(data_dir: Path, recording_id: str) -> bool:
         ((count,),) = connection.execute(query, (recording_id,))
     connection.close()
     return bool(count)
+
+
+async def test_a_server_that_is_stopped_in_mid_call_ends_its_recordings_well(tmp_path: Path) -> None:
+    config = settings(tmp_path, outgoing="always")
+    async with serving(tmp_path, "--demo", "--port", "0", "--config", str(config), "--workers", "1") as process:
+        url, user, password = await started(process)
+        async with page(url, user, password) as client, talking(client) as (call_id, peer):
+            await listen(peer, 40)
+            assert await process.stop() == 0
+    assert ended(tmp_path / "data", f"{call_id}-1")
+    assert command(tmp_path, "recording", "audit", "--config", str(config)) == (0, "Every recording is there and whole.\n")
