@@ -940,6 +940,22 @@ static waiting *taken(ring *r, void *copies_of, size_t *count) {
     return block;
 }
 
+static PyObject *on_fault;
+
+/* A callback failed: that is its owner's matter, the next packet is another's. */
+static void tell_fault(PyObject *sink) {
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (value && trace) PyException_SetTraceback(value, trace);
+    PyObject *told = on_fault && value ? PyObject_CallFunctionObjArgs(on_fault, value, NULL) : NULL;
+    if (!told && PyErr_Occurred()) PyErr_WriteUnraisable(sink);
+    Py_XDECREF(told);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+}
+
 static void hand_over(ring *r, void *copies_of) {
     size_t count;
     double now_s = seconds(CLOCK_MONOTONIC);
@@ -970,7 +986,7 @@ static void hand_over(ring *r, void *copies_of) {
             PyObject *bytes = PyBytes_FromStringAndSize((const char *)one->bytes, one->size);
             PyObject *second = one->kind == DATAGRAM ? address_tuple(&one->from) : PyFloat_FromDouble(one->at_s);
             PyObject *result = bytes && second ? PyObject_CallFunctionObjArgs(sink, bytes, second, NULL) : NULL;
-            if (!result) PyErr_WriteUnraisable(sink);
+            if (!result) tell_fault(sink);
             Py_XDECREF(result);
             Py_XDECREF(second);
             Py_XDECREF(bytes);
@@ -1198,7 +1214,8 @@ static PyObject *start(PyObject *module, PyObject *args) {
     (void)module;
     unsigned long long calls[4];
     double interval_s;
-    if (!PyArg_ParseTuple(args, "d(KKKK)", &interval_s, &calls[0], &calls[1], &calls[2], &calls[3])) return NULL;
+    PyObject *fault;
+    if (!PyArg_ParseTuple(args, "d(KKKK)O", &interval_s, &calls[0], &calls[1], &calls[2], &calls[3], &fault)) return NULL;
     if (wire.running) {
         PyErr_SetString(PyExc_RuntimeError, "a process has one compiled wire, and it runs");
         return NULL;
@@ -1224,6 +1241,7 @@ static PyObject *start(PyObject *module, PyObject *args) {
     }
     pthread_setname_np(wire.thread, "packet-path");
     wire.running = 1;
+    on_fault = Py_NewRef(fault);
     return PyLong_FromLong(wire.wake);
 }
 
@@ -1243,6 +1261,7 @@ static PyObject *stop(PyObject *module, PyObject *unused) {
     free(packets.bytes), free(datagrams.bytes);
     packets = datagrams = (ring){0};
     leave();
+    Py_CLEAR(on_fault);
     Py_RETURN_NONE;
 }
 
@@ -1291,7 +1310,7 @@ static PyObject *counters(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef functions[] = {
-    {"start", start, METH_VARARGS, "start(interval_s, (protect, unprotect, protect_rtcp, unprotect_rtcp)): the descriptor to watch; then take()."},
+    {"start", start, METH_VARARGS, "start(interval_s, (protect, unprotect, protect_rtcp, unprotect_rtcp), on_fault): the descriptor to watch; then take()."},
     {"stop", stop, METH_NOARGS, "Ends the thread. All sockets must be closed."},
     {"take", take, METH_NOARGS, "Hands over all that waits."},
     {"cork", cork, METH_NOARGS, "What paths send may wait."},

@@ -70,9 +70,14 @@ class CompiledWire:
         self._descriptor = -1
 
     async def __aenter__(self) -> Self:
-        self._descriptor = _wire.start(_INTERVAL_S, srtp_functions())
+        loop = asyncio.get_running_loop()
+
+        def on_fault(fault: BaseException) -> None:
+            loop.call_exception_handler({"message": "What was done with a packet failed", "exception": fault})
+
+        self._descriptor = _wire.start(_INTERVAL_S, srtp_functions(), on_fault)
         CompiledWire.running = True
-        asyncio.get_running_loop().add_reader(self._descriptor, _wire.take)
+        loop.add_reader(self._descriptor, _wire.take)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -189,3 +189,28 @@ def test_datagrams_of_a_closed_socket_go_nowhere() -> None:
                 assert not opened.send(b"x", address)
 
     asyncio.run(open_and_close())
+
+
+@pytest.mark.parametrize("name", ["python", "c"])
+async def test_a_fault_with_one_packet_is_told_and_the_next_packet_comes(name: str) -> None:
+    from media.wire import make_wire
+
+    told: list[BaseException | None] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context.get("exception")))
+    came: list[bytes] = []
+
+    def on_datagram(datagram: bytes, source: object) -> None:
+        came.append(datagram)
+        if datagram == b"bad":
+            raise LookupError("nobody knows what to do with it")
+
+    async with make_wire(name) as wire:
+        sock = bound_socket()
+        opened = await wire.open(sock, on_datagram)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for datagram in (b"bad", b"good"):
+                sender.sendto(datagram, sock.getsockname())
+        await until(lambda: came == [b"bad", b"good"])
+        opened.close()
+        await opened.wait_closed()
+    assert [type(fault) for fault in told] == [LookupError]
