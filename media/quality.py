@@ -224,7 +224,7 @@ class LegQuality:
     def _judge_out(self, sent: int) -> tuple[Verdict, Verdict]:
         """What the far end hears of us, and what of that is the hop's."""
         leg, reports = self._leg, self._leg.reports
-        if leg.agreement is None or reports.far_loss is None or reports.hop_loss is None:
+        if leg.agreement is None or reports.far_loss is None:
             return _UNMEASURED, _UNMEASURED
         codec = leg.agreement.spoken.name
         if reports.far_loss >= 1.0:
@@ -234,6 +234,8 @@ class LegQuality:
         buffer_ms = voip.buffer_ms if voip is not None and voip.buffer_ms else 2000 * (reports.far_jitter_s or 0.0)
         late = voip.discard if voip is not None else 0.0
         heard = judge(Impairments(codec, round(reports.far_loss, 3), late, self._delay_ms(codec, buffer_ms), 1.0))
+        if reports.hop_loss is None:
+            return heard, _UNMEASURED
         if reports.hop_loss == reports.far_loss:
             return heard, heard
         of_hop = judge(Impairments(codec, round(reports.hop_loss, 3), late, self._delay_ms(codec, buffer_ms), 1.0))

@@ -29,7 +29,7 @@ class Reports:
         self.far_loss: float | None = None
         """Fraction of our packets that the far end lost in its last interval, 0-1."""
         self.hop_loss: float | None = None
-        """The same without what was missing already when we forwarded it: what was lost between us and the far end."""
+        """The same without what was missing already when we forwarded it: lost between us and the far end. From its second report on."""
         self.far_jitter_s: float | None = None
         self.far_voip: rtcp.VoipMetrics | None = None
         """How we sound at the far end, where it says so."""
@@ -108,7 +108,7 @@ class Reports:
         self._mark = _Mark(block.highest_sequence, block.cumulative_lost, sender.packets, sender.next_sequence)
         self.told, self._told_at_packets = self.told + 1, sender.packets
         self.far_jitter_s = block.jitter / sender.clock_rate_hz
-        self.far_loss = self.hop_loss = block.fraction_lost
+        self.far_loss, self.hop_loss = block.fraction_lost, None
         expected = block.highest_sequence - before.highest if before is not None else 0
         if before is not None and 0 < expected < MAX_DROPOUT:
             lost = max(0, block.cumulative_lost - before.lost)

@@ -177,6 +177,27 @@ async def test_both_sides_get_reports_and_the_round_trip_is_learnt() -> None:
         await far.hear_bye()
 
 
+async def test_loss_of_a_phone_that_is_forwarded_to_a_browser_is_laid_to_the_phones_hop() -> None:
+    """The browser reports the loss too, but it did not happen on the way to it."""
+    settings = MediaSettings(rtcp_interval_s=0.5)
+    async with RtpPhone(PCMA) as phone, BrowserPeer(ToneTrack(1_000)) as peer, media_desk(settings) as desk:
+        phone.lose = set(range(3, 10_000, 5))
+        await desk.browser("agent", peer, "pcma")
+        await desk.phone("phone", phone)
+
+        def judged(event: msg.QualitySampled) -> bool:
+            agent = next((leg for leg in event.legs if leg.leg_id == "agent"), None)
+            return agent is not None and agent.hop_loss is not None and agent.far_loss is not None and agent.far_loss > 0.1
+
+        told = await desk.hear_of(msg.QualitySampled, judged, within_s=20.0)
+        agent, far = sorted(told.legs, key=lambda leg: leg.leg_id)
+        assert desk.worker.gauges["rooms_mixing"] == 0
+        assert agent.hop_loss is not None and agent.hop_loss < 0.05 and agent.far_cause == "upstream"
+        assert far.loss is not None and far.loss > 0.05 and far.cause == "loss"
+        blamed = [(fault.leg_id, fault.hop, fault.cause) for fault in told.faults]
+        assert ("phone", "phone_to_us", "loss") in blamed and ("agent", "us_to_browser", "loss") not in blamed
+
+
 async def test_a_phone_that_asks_is_told_how_it_sounds() -> None:
     async with RtpPhone(PCMA) as asking, RtpPhone(PCMA) as silent, media_desk(MediaSettings(rtcp_interval_s=0.5)) as desk:
         await desk.phone("a", asking)
