@@ -10,6 +10,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol, Self
 
 import numpy as np
@@ -48,7 +49,7 @@ class SoundLibrary:
     def __init__(self, settings: PromptSettings, sources: Sequence[SpeechSource] | None = None) -> None:
         self._settings = settings
         self._sources = tuple(_sources(settings) if sources is None else sources)
-        self._texts = {**TEXTS, **settings.texts}
+        self._texts = {name: {**TEXTS.get(name, {}), **settings.texts.get(name, {})} for name in {*TEXTS, *settings.texts}}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sounds")
         self._ready: OrderedDict[str, Samples] = OrderedDict()
         self._making: dict[str, asyncio.Future[Samples]] = {}
@@ -69,7 +70,8 @@ class SoundLibrary:
     async def lasting(self, name: str) -> Sound:
         """A sound that goes round and round for as long as it is wanted; music comes and goes softly. Raises MediaRefusal."""
         if name == "hold" and self._settings.hold_music:
-            name = f"music/{self._settings.hold_music}"
+            with suppress(MediaRefusal):  # told at the start: nobody waits in silence for it
+                return await self.lasting(f"music/{self._settings.hold_music}")
         if name in TONES:
             return make_sound(name)
         return Sound(await self._prepared(name), soft=name.startswith("music/"))

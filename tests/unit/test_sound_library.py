@@ -153,7 +153,15 @@ async def test_what_is_missing_is_told_at_the_start_and_when_it_is_asked_for(tmp
                 assert "unknown_sound" in await refused(found, name)
             assert "sound_unusable" in await refused(found, "prompt/es/broken") and "broken.wav" in await refused(found, "prompt/es/broken")
             assert found.failed >= 5
+            assert (await found.lasting("hold")).frame() is not None, "our own melody, where the piece is gone"
     assert {line["sound"] for line in logs if line["event"] == "sound.missing"} == {"music/gone", "prompt/es/none"}
+
+
+async def test_other_words_for_one_language_leave_the_others(tmp_path: Path) -> None:
+    async with library(texts={"please-wait": {"es": "Un momento."}, "open": {"en": "We are open."}}) as found:
+        sounds = {name: await heard(found, f"prompt/{name}") for name in ("es/please-wait", "en/please-wait", "en/open")}
+        assert "unknown_sound" in await refused(found, "prompt/es/open")
+    assert len(sounds["es/please-wait"]) < 2 * RATE_HZ < 4 * RATE_HZ < len(sounds["en/please-wait"])
 
 
 class Slow:
