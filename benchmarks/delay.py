@@ -122,6 +122,7 @@ def _load(case: str, ours: Measured) -> list[Row]:
     return [
         Row(case, "legs carried", float(ours.legs), ""),
         Row(case, "server's share", ours.utilisation, "cores"),
+        Row(case, "server kept waiting for its core", 100 * ours.waited_s / ours.seconds, "%"),
         Row(case, "packets lost", float(counts.lost), "", goal="<= 0"),
         Row(case, "packets altered, forged, out of order", float(counts.altered + counts.forged + counts.disordered), "", goal="<= 0"),
         Row(case, "load generator late, p99", 1000 * percentile_s(counts.lateness, 99), "ms"),

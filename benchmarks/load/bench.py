@@ -10,7 +10,7 @@ from typing import Self
 
 from api.load.browser import NotConnected
 from api.load.python_loop import PythonLoop
-from api.load.streams import Counts, Endpoint, Loop, Payloads, percentile_s
+from api.load.streams import Counts, Loop, Payloads, percentile_s
 from benchmarks.load import process
 from benchmarks.load.loop import NativeLoop, library
 from benchmarks.load.servers import LOAD_CORE, Ours, Server, Side
@@ -40,11 +40,15 @@ class Listened:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One window. ``cpu_s``, ``load_cpu_s``: processor time of the server and of the generator's loop. Bytes are the server's."""
+    """One window. ``cpu_s``, ``load_cpu_s``: processor time of the server and of the generator's loop; ``waited_s``: what the server's
+
+    threads waited for their core. Bytes are the server's.
+    """
 
     legs: int
     seconds: float
     cpu_s: float
+    waited_s: float
     load_cpu_s: float
     bytes_before: int
     bytes_empty: int
@@ -99,7 +103,7 @@ class Bench:
             stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
             process.pin(os.getpid(), LOAD_CORE)
             await stack.enter_async_context(self.server)  # type: ignore[arg-type]
-            self._bytes_empty = process.sums(self.server.pids)[1]
+            self._bytes_empty = process.usage(self.server.pids).bytes
             stack.push_async_callback(self._part)
             stack.enter_context(self.loop)  # type: ignore[arg-type]
             self._stack = stack.pop_all()
@@ -132,14 +136,9 @@ class Bench:
         """
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def opened() -> list[Endpoint]:
+        async def opened(number: int) -> None:
             async with gate:
-                return await self.server.room(sides)
-
-        async with asyncio.TaskGroup() as group:
-            opening = [group.create_task(opened()) for _ in range(rooms)]
-        for number, task in enumerate(opening):
-            endpoints = task.result()
+                endpoints = await self.server.room(sides)
             chosen = [choice[(number + 2 * side) % len(choice)] for side, choice in enumerate(voices)]
             first, listening = len(self.loop.endpoints), number in listen_to
             pairs = [1, 0] if len(sides) == 2 else [0]
@@ -151,23 +150,28 @@ class Bench:
                 if loops:
                     self.listened.append(Listened(first + side, sides[side].codec, loops))
 
+        async with asyncio.TaskGroup() as group:
+            for number in range(rooms):
+                group.create_task(opened(number))
+
     async def measure(self, seconds: float, *, warm_s: float) -> Measured:
         await asyncio.sleep(warm_s)
         await self.loop.open_window()
-        begun_s, (cpu_s, memory) = time.monotonic(), process.sums(self.server.pids)
+        begun_s, before = time.monotonic(), process.usage(self.server.pids)
         load_cpu_s = process.thread_cpu_s(self.loop.thread_id)
         await asyncio.sleep(seconds)
-        ended_s, (cpu_after_s, memory_after) = time.monotonic(), process.sums(self.server.pids)
+        ended_s, after = time.monotonic(), process.usage(self.server.pids)
         load_after_s = process.thread_cpu_s(self.loop.thread_id)
         await self.loop.close_window()
         return Measured(
             legs=len(self.loop.endpoints),
             seconds=ended_s - begun_s,
-            cpu_s=cpu_after_s - cpu_s,
+            cpu_s=after.cpu_s - before.cpu_s,
+            waited_s=after.waited_s - before.waited_s,
             load_cpu_s=load_after_s - load_cpu_s,
-            bytes_before=memory,
+            bytes_before=before.bytes,
             bytes_empty=self._bytes_empty,
-            bytes_after=memory_after,
+            bytes_after=after.bytes,
             counts=self.loop.counts(),
             jitter_target_ms=self.server.jitter_target_ms if isinstance(self.server, Ours) else 0.0,
         )

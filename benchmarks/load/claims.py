@@ -44,6 +44,7 @@ def _figures(unit: str, outcome: Outcome) -> dict[str, tuple[float, str]]:
     found = {
         f"{unit} carried": (float(outcome.carried), ""),
         "server's share": (measured.utilisation, "cores"),
+        "server kept waiting for its core": (100 * measured.waited_s / measured.seconds, "%"),
         "load generator's share": (measured.load_cpu_s / measured.seconds, "cores"),
         "load generator's pace": (100 * counts.frames_said / (PACKETS_PER_S * measured.seconds * measured.legs), "%"),
         "load generator late, p99": (1000 * percentile_s(counts.lateness, 99), "ms"),

@@ -3,26 +3,36 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 
-def cpu_s(pid: int) -> float:
-    """Processor time of all threads that are there, the kernel's work for them included."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-        except FileNotFoundError:  # it ended just now
-            continue
-    return total / 1e9
+class Usage(NamedTuple):
+    """Since the start of some processes: processor time of all threads that are there, the kernel's work for them included; and the time
+
+    that they wanted a core and another thread had it. Resident bytes are those of now.
+    """
+
+    cpu_s: float
+    waited_s: float
+    bytes: int
+
+
+def usage(pids: Iterable[int]) -> Usage:
+    ran = waited = resident = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            try:
+                times = (task / "schedstat").read_text().split()
+            except FileNotFoundError:  # it ended just now
+                continue
+            ran, waited = ran + int(times[0]), waited + int(times[1])
+        resident += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    return Usage(ran / 1e9, waited / 1e9, resident)
 
 
 def thread_cpu_s(thread_id: int) -> float:
     """Of one thread of ours."""
     return int(Path(f"/proc/self/task/{thread_id}/schedstat").read_text().split()[0]) / 1e9
-
-
-def resident_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def pin(pid: int, core: int) -> None:
@@ -34,9 +44,3 @@ def pin(pid: int, core: int) -> None:
             os.sched_setaffinity(int(task.name), {core})
         except ProcessLookupError:
             continue
-
-
-def sums(pids: Iterable[int]) -> tuple[float, int]:
-    """(processor time in s, resident bytes) of several."""
-    pids = list(pids)
-    return sum(cpu_s(pid) for pid in pids), sum(resident_bytes(pid) for pid in pids)

@@ -47,6 +47,15 @@ def test_a_quick_capacity_run_loses_and_alters_nothing(name: str, case: str, cap
     assert any(metric.endswith("per core at 90%") for metric in rows)
 
 
+def test_calls_beside_those_who_misbehave_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = quick("bad_input", capsys)["2"]
+    assert (
+        rows["packets lost"]["value"] == rows["packets altered, forged, out of order"]["value"] == rows["calls of ours ended"]["value"] == 0
+    )
+    sent = rows["datagrams of theirs"]["value"]
+    assert isinstance(sent, float) and sent > 1_000
+
+
 def test_a_killed_worker_ends_no_call_and_leaves_others_whole(capsys: pytest.CaptureFixture[str]) -> None:
     main(["worker_death", "--quick", "--json"])
     rows = {row["metric"]: row for row in json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]}
