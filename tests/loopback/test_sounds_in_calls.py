@@ -13,7 +13,7 @@ from rooms.audio import PCMA
 from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import MediaDesk, media_desk
 from tests.kit.rtp_phone import RtpPhone
-from tests.unit.test_sound_library import write_wave
+from tests.kit.sound_files import write_wave
 
 
 def heard(phone: RtpPhone, first: int, last: int | None = None) -> np.ndarray:

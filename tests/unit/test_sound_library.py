@@ -4,7 +4,6 @@ import asyncio
 import io
 import stat
 import threading
-import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -28,16 +27,7 @@ from media.sound_library import SoundLibrary, SpeechSource
 from media.sounds import FADE_FRAMES, Sound
 from rooms.audio import OPUS
 from tests.kit.leg_bench import level_at
-
-
-def write_wave(path: Path, rate_hz: int, *, channels: int = 1, frequency_hz: float = 500.0, seconds: float = 1.0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = np.rint(32_767 * sine(frequency_hz, seconds, rate_hz, level_dbfs=-15.0)).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(2)
-        file.setframerate(rate_hz)
-        file.writeframes(np.repeat(samples, channels).tobytes())
+from tests.kit.sound_files import write_wave
 
 
 def write_opus(path: Path, frequency_hz: float = 500.0) -> None:
