@@ -1,6 +1,8 @@
 """A video consultation as people have it: a link, two browsers with cameras, and what each sees of the other."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -191,3 +193,19 @@ async def test_every_view_is_accessible_and_fits_a_narrow_screen(
             await fits("#room")
         await page.click("[data-do=leave]")
         await fits("#over")
+
+
+async def test_people_are_back_after_their_worker_died(tmp_path: Path, microphone: Path) -> None:
+    async with running_server(tmp_path, {**PLAIN, "media": {"workers": 1}}) as server, person(microphone) as host:
+        up = await server.process.said(r'"pid": (\d+).*"worker.up"', 60)
+        await host.context.grant_permissions(["microphone", "camera"])
+        link = await link_from(host.page, server)
+        await join(host.page, link, "Ana")
+        async with participant(link, "Ben", microphone) as other:
+            await asyncio.gather(sees_motion(host.page), sees_motion(other.page))
+            before = [await page.evaluate("window.consultation.person") for page in (host.page, other.page)]
+            os.kill(int(up.group(1)), signal.SIGKILL)
+            for page, former in zip((host.page, other.page), before, strict=True):
+                await page.wait_for_function("(former) => ![former, ''].includes(window.consultation.person)", arg=former)
+            await asyncio.gather(sees_motion(host.page), sees_motion(other.page))
+            assert await host.page.evaluate("document.querySelectorAll('#tiles li').length") == 2
