@@ -12,6 +12,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from itertools import chain
 
 import uvloop
 
@@ -109,14 +110,15 @@ async def _measure(options: Options) -> list[Row]:
     async with Bench(server, 2 * calls) as bench:
         await bench.add(calls, _CALL, [voices, voices], forwarded=True)
         before = await bench.measure(seconds, warm_s=2.0)
-        bad = [(await server.room(_CALL))[0] for _ in _MISDEEDS]
+        rooms = [await server.room(_CALL) for _ in _MISDEEDS]
+        bad = [browser for browser, _ in rooms]
         stranger = bound_socket()
         enough = asyncio.Event()
         misbehaving = asyncio.create_task(_misbehave(bad, stranger, bench.loop.endpoints[1].sock.getpeername(), enough))
         during = await bench.measure(seconds, warm_s=1.0)
         enough.set()
         sent = await misbehaving
-        bench.loop.endpoints.extend(bad)
+        bench.loop.endpoints += chain.from_iterable(rooms)
         stranger.close()
     return _rows(calls, before, during, sent)
 
