@@ -1,5 +1,7 @@
 """Codecs: sound survives, rates and lengths are right, and nothing a stranger sends does harm."""
 
+import random
+
 import numpy as np
 import pytest
 import soxr
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pesq import pesq
 
+from media import libopus
 from media.codec import (
     CodecError,
     OpusDecoder,
@@ -188,3 +191,40 @@ def test_transcoding_g711_to_opus_costs_little() -> None:
     ours = np.concatenate([browser.decode(out.encode(inner.decode(payload))) for payload in payloads])
     reference = soxr.resample(x, 16_000, 8_000, quality="VHQ")
     assert pesq(8_000, reference, ours, "nb") > pesq(8_000, reference, straight, "nb") - 0.15
+
+
+def test_the_first_bytes_of_a_packet_tell_what_libopus_would() -> None:
+    """Length and in-band FEC are read here where one frame makes it plain, else asked of libopus: the same for any bytes."""
+    chance = random.Random(5)
+    for toc in range(256):
+        for size in (1, 2, 3, 40):
+            packet = bytes([toc]) + chance.randbytes(size - 1)
+            assert libopus.packet_has_fec(packet) == (libopus._has_lbrr(packet, size) == 1)
+            for rate_hz in libopus.RATES_HZ:
+                told = libopus._library.opus_packet_get_nb_samples(packet, size, rate_hz)
+                assert libopus.packet_samples(packet, rate_hz) == told
+
+
+def test_many_at_once_are_as_each_alone() -> None:
+    tone = sine(16_000, 300.0).reshape(-1, 320)
+    alone, together = [[OpusEncoder(16_000, OpusSettings(bitrate=rate)) for rate in (12_000, 32_000, 64_000)] for _ in range(2)]
+    hears_alone, hears_together = [[OpusDecoder(16_000) for _ in range(3)] for _ in range(2)]
+    for frame in tone:
+        block = np.stack((frame, 0.3 * frame, np.zeros_like(frame)))
+        payloads = libopus.encode_all([encoder.state for encoder in together], [0, 1, 2], block)
+        assert payloads == [encoder.encode(row) for encoder, row in zip(alone, block, strict=True)]
+        sound, results = libopus.decode_all([decoder.state for decoder in hears_together], payloads, 320)
+        assert list(results) == [320] * 3
+        assert np.array_equal(sound, np.stack([decoder.decode(payload) for decoder, payload in zip(hears_alone, payloads, strict=True)]))
+    sound, results = libopus.decode_all([decoder.state for decoder in hears_together], [b"", b"\xff" * 9, payloads[2]], 160)
+    assert (results < 0).all(), "an empty one, a broken one, and one that is longer than there is room"
+    assert libopus.encode_all([together[0].state], [0], np.zeros((1, 100), np.float32)) == [b""], "no frame of Opus"
+
+
+def test_a_forked_encoder_goes_on_where_the_first_one_is() -> None:
+    voice = np.stack(frames(prompt("en-vm-intro"))[:120])
+    encoder = OpusEncoder(16_000, OpusSettings())
+    for frame in voice[:60]:
+        encoder.encode(frame)
+    fork = encoder.fork()
+    assert [fork.encode(frame) for frame in voice[60:]] == [encoder.encode(frame) for frame in voice[60:]]
