@@ -45,6 +45,8 @@ class OpusSettings:
     dtx: bool = False
     application: str = "voip"
     constant_rate: bool = False
+    playback_hz: int = 48_000
+    """The far end plays no higher rate: what lies above half of it is not sent."""
 
 
 class Encoder(Protocol):
@@ -188,6 +190,7 @@ class OpusEncoder:
         """Change everything but the application of the running encoder."""
         self.settings = settings
         self._state.control(libopus.SET_VBR, int(not settings.constant_rate))
+        self._state.control(libopus.SET_MAX_BANDWIDTH, libopus.bandwidth(settings.playback_hz))
         self._dtx = settings.dtx
         self._state.control(libopus.SET_BITRATE, settings.bitrate)
         self._state.control(libopus.SET_COMPLEXITY, settings.complexity)
@@ -211,10 +214,13 @@ def opus_for(settings: OpusSettings, fmtp: str) -> OpusSettings:
     constant = wanted.get("cbr") == "1"
     fec, dtx = settings.fec and wanted.get("useinbandfec") == "1", settings.dtx and not constant and wanted.get("usedtx") == "1"
     bitrate = round(settings.bitrate * _WITH_FEC) if fec else settings.bitrate
-    most = wanted.get("maxaveragebitrate", "")
-    if most.isascii() and most.isdigit() and len(most) < 8:
-        bitrate = min(bitrate, max(_LEAST_BITRATE, int(most)))
-    return one_object(replace(settings, bitrate=bitrate, fec=fec, dtx=dtx, constant_rate=constant))
+    bitrate = min(bitrate, max(_LEAST_BITRATE, _number(wanted.get("maxaveragebitrate", ""), bitrate)))
+    playback_hz = _number(wanted.get("maxplaybackrate", ""), settings.playback_hz)
+    return one_object(replace(settings, bitrate=bitrate, fec=fec, dtx=dtx, constant_rate=constant, playback_hz=playback_hz))
+
+
+def _number(text: str, otherwise: int) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else otherwise
 
 
 @lru_cache(maxsize=1_024)

@@ -380,7 +380,9 @@ class Leg:
             self._pausing = True
             return
         self.counters["packets_mixed"] += 1
-        self.send(self.sender.frame(payload, self._spoken().payload_type, tick_s, marker=self._pausing))
+        agreement = self.agreement
+        assert agreement is not None
+        self.send(self.sender.frame(payload, agreement.spoken.payload_type, tick_s, marker=self._pausing))
         self._pausing = False
 
     def send_digit(self, tick_s: float) -> bool:

@@ -29,6 +29,7 @@ LONGEST_FRAME_BYTES = 1276
 SET_BITRATE, SET_MAX_BANDWIDTH, SET_VBR, SET_COMPLEXITY = 4002, 4004, 4006, 4010
 SET_INBAND_FEC, SET_PACKET_LOSS_PERC, SET_DTX = 4012, 4014, 4016
 _RESET_STATE = 4028
+_NARROWBAND = 1101
 _APPLICATIONS = {"voip": 2048, "audio": 2049, "lowdelay": 2051}
 _BAD_ARG = -1
 
@@ -105,6 +106,11 @@ def packet_samples(payload: bytes, rate_hz: int) -> int:
         return rate_hz // per_s
     result: int = _library.opus_packet_get_nb_samples(payload, len(payload), rate_hz)
     return result
+
+
+def bandwidth(playback_hz: int) -> int:
+    """The value of SET_MAX_BANDWIDTH for a far end that plays this rate: the next of Opus's own (RFC 6716, table 1)."""
+    return _NARROWBAND + sum(playback_hz > rate for rate in RATES_HZ[:-1])
 
 
 def packet_has_fec(payload: bytes) -> bool:

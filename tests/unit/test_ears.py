@@ -172,6 +172,8 @@ def test_what_the_far_end_asks_for_is_obeyed() -> None:
     speech = load_prompt("en-vm-intro").reshape(-1)[: 320 * 100].reshape(-1, 320)
     ear = Ear(AudioCodec("opus", 111, 48_000, 2, "cbr=1;maxaveragebitrate=16000"), 16_000, ours)
     assert {len(ear.encode(frame)) for frame in speech} == {40}
+    narrow = Ear(AudioCodec("opus", 111, 48_000, 2, "maxplaybackrate=8000"), 16_000, ours)
+    assert {narrow.encode(frame)[0] >> 3 for frame in speech} <= {0, 1, 2, 3}, "narrowband SILK (RFC 6716, table 2)"
 
 
 def test_rows_that_are_equal_have_equal_prints_and_others_have_not() -> None:
