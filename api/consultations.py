@@ -14,6 +14,7 @@ import structlog
 from api.media_plane import MediaPlane
 from media import messages as media
 from signaling import consultations as wire
+from signaling.messages import IceServer
 from signaling.refusal import Refusal
 
 log = structlog.get_logger()
@@ -45,10 +46,18 @@ class _Room:
 
 
 class Consultations:
-    """``most_people``: of one consultation; ``most_rooms``: consultations at once."""
+    """``relays``: TURN servers for a participant; ``most_people``: of one consultation; ``most_rooms``: consultations at once."""
 
-    def __init__(self, worker: MediaPlane, *, most_people: int = 8, most_rooms: int = 100) -> None:
+    def __init__(
+        self,
+        worker: MediaPlane,
+        *,
+        relays: Callable[[str], list[IceServer]] = lambda person_id: [],
+        most_people: int = 8,
+        most_rooms: int = 100,
+    ) -> None:
         self._worker = worker
+        self._relays = relays
         self._most_people, self._most_rooms = most_people, most_rooms
         self._rooms: dict[str, _Room] = {}
         self._of: dict[str, _Room] = {}
@@ -81,7 +90,7 @@ class Consultations:
         except BaseException:
             await self.leave(someone)
             raise
-        someone.tell(wire.Welcome(someone.person_id))
+        someone.tell(wire.Welcome(someone.person_id, self._relays(someone.person_id)))
         self._tell_people(room)
         return someone
 

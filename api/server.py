@@ -85,13 +85,14 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             lifetime_s=settings.security.token_lifetime_s,
             session_s=settings.security.session_s,
         )
+        relays = TurnAccess(settings.turn.urls, settings.turn.secret.get_secret_value(), settings.turn.ttl_s)
         accounts = await stack.enter_async_context(
             Accounts(
                 store,
                 tokens,
                 at_once=settings.security.sign_ins_at_once,
                 on_sign_in=metrics.signed_in,
-                relays=TurnAccess(settings.turn.urls, settings.turn.secret.get_secret_value(), settings.turn.ttl_s).of,
+                relays=relays.of,
             )
         )
         await _tell_interrupted(store)
@@ -106,7 +107,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
                 exchange.on_media_event(event)
 
         worker = await _media_plane(stack, settings, metrics, on_media_event)
-        consultations = Consultations(worker, most_people=settings.consultations.most_people)
+        consultations = Consultations(worker, relays=relays.of, most_people=settings.consultations.most_people)
 
         def on_trunk_event(event: TrunkEvent) -> None:
             exchange.on_trunk_event(event)

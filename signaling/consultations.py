@@ -15,7 +15,7 @@ import jwt
 import msgspec
 from msgspec import Meta, Struct
 
-from signaling.messages import Id, Sdp
+from signaling.messages import IceServer, Id, Sdp
 from signaling.refusal import Refusal
 from signaling.tokens import ALGORITHM, ISSUER, key_id
 
@@ -156,9 +156,10 @@ class Person(Struct, frozen=True):
 
 
 class Welcome(Told, frozen=True, tag="welcome"):
-    """You are in, as ``person``."""
+    """You are in, as ``person``. ``ice_servers``: relays for pages whose network lets no UDP through."""
 
     person: str
+    ice_servers: list[IceServer] = []
 
 
 class People(Told, frozen=True, tag="people"):

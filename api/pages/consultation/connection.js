@@ -66,6 +66,7 @@ export class Connection extends EventTarget {
   hear(told) {
     if (told.type === 'welcome') {
       this.person = told.person;
+      this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers: told.ice_servers });
       this.emit('welcome');
       this.offer();
     } else if (told.type === 'answer' || told.type === 'refused') {
