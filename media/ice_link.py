@@ -64,6 +64,7 @@ class IceLink:
         self.unsent = 0
         self._side: Side | None = None
         self._address: Address | None = None
+        self._elsewhere: tuple[Side, Address] | None = None
         self._datagrams: deque[bytes] = deque()
         self._waiting: asyncio.Future[None] | None = None
         self.closed = False
@@ -79,16 +80,22 @@ class IceLink:
         self.credentials = Credentials.fresh()
 
     def validated(self, side: Side, address: Address, nominated: bool, now_s: float) -> None:
-        """A check from ``address`` was right: packets from there are ours from now on, and go there when it is nominated or the first."""
+        """A check from ``address`` was right: packets from there are ours from now on, and go there when it is nominated or the first.
+
+        Also when it comes a second time and the selected address said nothing in between: an address translator has drawn another port,
+        and the consent checks of a browser that nominates only once (RFC 8445) go on from there.
+        """
         self.heard_s = now_s
         way = (side, address)
         self.addresses[way] = None
         self.addresses.move_to_end(way)
         if len(self.addresses) > MAX_ADDRESSES:
             self._forget_oldest()
-        first = self._address is None
-        if first or nominated:
-            self.moves += not first and way != (self._side, self._address)
+        first, is_selected = self._address is None, way == (self._side, self._address)
+        moved = not is_selected and way == self._elsewhere
+        self._elsewhere = None if is_selected or moved else way
+        if first or nominated or moved:
+            self.moves += not first and not is_selected
             self._side, self._address = way
             self.path.direct(side.socket, address)
         if first:

@@ -433,6 +433,21 @@ async def test_a_moved_browser_keeps_its_keys(port: IcePort) -> None:
         await asyncio.sleep(0)
 
 
+async def test_consent_from_another_port_moves_the_call_though_nobody_nominates_it(port: IcePort, probe: StunProbe) -> None:
+    ours = OurSide(port)
+    credentials = ours.peer.link.credentials
+    await probe.ask(check(credentials.fragment, credentials.password, nominate=True))
+    async with StunProbe(("127.0.0.1", port.port)) as other:
+        for asking in (other, probe, other, probe):
+            await asking.ask(check(credentials.fragment, credentials.password))
+            assert ours.peer.link.selected == probe.address, "both are alive"
+        for where in (probe, other):
+            await other.ask(check(credentials.fragment, credentials.password))
+            assert ours.peer.link.selected == where.address
+        assert ours.peer.link.moves == 1
+    ours.peer.close()
+
+
 # --- bounds and times ------------------------------------------------------------------------------------------------------------------
 
 
