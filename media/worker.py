@@ -438,9 +438,9 @@ class MediaWorker:
         self._wire.uncork()
         if self._ticker.ticks % _CARE_EVERY_TICKS == 0:
             self._voices.adapt(now_s)
-        if self._ticker.ticks % _LOOK_EVERY_TICKS == 0:
-            for room in list(self._rooms.values()):
-                self._guarded(room, self._look, room, now_s)
+        turn = self._ticker.ticks % _LOOK_EVERY_TICKS  # a part of the rooms at each tick, so that none is longer than the others
+        for room in list(self._rooms.values())[turn::_LOOK_EVERY_TICKS]:
+            self._guarded(room, self._look, room, now_s)
 
     def _guarded_voices(self, act: Callable[..., _Result], *arguments: object) -> _Result | None:
         try:
