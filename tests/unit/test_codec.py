@@ -44,10 +44,10 @@ def through(codec: AudioCodec, x: Samples, rate_hz: int, settings: OpusSettings 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
 def test_a_tone_keeps_its_level_and_pitch(codec: AudioCodec, rate_hz: int) -> None:
     x = sine(rate_hz)
-    y = through(codec, x, rate_hz)
+    y = through(codec, x, rate_hz, OpusSettings(complexity=5))  # at 0 Opus itself is 0.25 dB off at 48 kHz
     assert len(y) == len(x) and y.dtype == np.float32
     half = len(x) // 2
-    assert abs(20 * np.log10(y[half:].std() / x[half:].std())) < 0.3
+    assert abs(20 * np.log10(y[half:].std() / x[half:].std())) < 0.2
     spectrum = np.abs(np.fft.rfft(y[half:] * np.hanning(half)))
     assert abs(int(np.argmax(spectrum)) * rate_hz / half - 440) <= 2
     around = spectrum.copy()
