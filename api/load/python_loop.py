@@ -106,6 +106,7 @@ class PythonLoop(AbstractContextManager["PythonLoop"]):
             **sums,
             lost=sum(_lost(stream) for stream in self._streams),
             silent=sum(stream.heard == 0 for stream in self._streams),
+            unlike=sum(stream.heard > 0 and stream.speaker is not None and not stream.matched for stream in self._streams),
             longest_gap_s=max(stream.longest_gap_s for stream in self._streams),
             delays=self._delays.copy(),
             lateness=self._lateness.copy(),

@@ -66,6 +66,8 @@ class Counts:
     late: int
     silent: int
     """Streams that heard nothing at all."""
+    unlike: int
+    """Streams that heard something, but nothing of what they were to hear untouched: it was mixed or transcoded."""
     longest_gap_s: float
     delays: NDArray[np.uint32]
     lateness: NDArray[np.uint32]

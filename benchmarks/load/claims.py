@@ -53,6 +53,7 @@ def _figures(unit: str, outcome: Outcome) -> dict[str, tuple[float, str]]:
     }
     if outcome.forwarded:
         found |= {f"added delay, p{percent}": (measured.delay_ms(percent), "ms") for percent in (50, 95, 99)}
+        found["far ends that heard it recoded"] = (float(counts.unlike), "")
     else:
         found["behind the fastest packet, p99"] = (measured.delay_ms(99), "ms")
         found["far ends that heard nothing"] = (float(counts.silent), "")

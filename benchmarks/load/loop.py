@@ -64,7 +64,7 @@ class _Load(ctypes.Structure):
 
 @lru_cache
 def library() -> Any:
-    """The loop, compiled on first use; None where no compiler is."""
+    """The loop, compiled on first use; None where no compiler is, or none that can."""
     source = Path(__file__).with_suffix(".c")
     compiler = shutil.which("cc")
     if compiler is None:
@@ -74,7 +74,8 @@ def library() -> Any:
     built = folder / f"load-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}.so"
     if not built.exists():
         fresh = built.with_suffix(f".{os.getpid()}")
-        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", fresh, source], check=True)
+        if subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", fresh, source]).returncode:
+            return None
         fresh.replace(built)
     return ctypes.CDLL(str(built))
 
@@ -187,6 +188,7 @@ class NativeLoop(AbstractContextManager["NativeLoop"]):
             },
             lost=lost,
             silent=sum(stream.heard == 0 for stream in streams),
+            unlike=sum(stream.heard > 0 and stream.speaker >= 0 and not stream.matched for stream in streams),
             longest_gap_s=max(stream.longest_gap_s for stream in streams),
             delays=self._delays.copy(),
             lateness=self._lateness.copy(),

@@ -28,8 +28,8 @@ def whole(number: int, packet: bytes) -> list[bytes]:
 class Far(asyncio.DatagramProtocol):
     """A server that gives back what came 30 ms later, under another sequence number, ``harm`` done to the n-th packet after ``begin``."""
 
-    def __init__(self, harm: Harm, keys: tuple[bytes, bytes] | None) -> None:
-        self._harm, self._count = whole, 0
+    def __init__(self, harm: Harm, keys: tuple[bytes, bytes] | None, *, always: bool) -> None:
+        self._harm, self._count = harm if always else whole, 0
         self._waiting_harm = harm
         self._came = asyncio.Event()
         self._sessions = None
@@ -67,10 +67,13 @@ async def counted(
     wrong_key: bool = False,
     voice: Payloads = VOICE,
     speaker: int | None = 0,
+    always: bool = False,
 ) -> Counts:
-    """About a second of one far end that is to hear itself."""
+    """About a second of one far end that is to hear itself. ``always``: the harm is done before the window, too."""
     keys = (secrets.token_bytes(30), secrets.token_bytes(30)) if srtp else None
-    transport, far = await asyncio.get_running_loop().create_datagram_endpoint(lambda: Far(harm, keys), local_addr=("127.0.0.1", 0))
+    transport, far = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Far(harm, keys, always=always), local_addr=("127.0.0.1", 0)
+    )
     sock = bound_socket()
     sock.connect(transport.get_extra_info("sockname"))
     tx = rx = None
@@ -120,6 +123,12 @@ async def test_a_lost_packet_is_missed_whether_its_sound_is_known_or_not(make_lo
 async def test_an_altered_packet_is_seen(make_loop: Callable[[], PythonLoop]) -> None:
     counts = await counted(make_loop, lambda number, packet: [packet[:-1] + bytes([packet[-1] ^ 1]) if number == 20 else packet])
     assert counts.altered == 1 and counts.lost == 1
+
+
+@MADE
+async def test_who_hears_another_sound_than_was_said_is_told(make_loop: Callable[[], PythonLoop]) -> None:
+    counts = await counted(make_loop, lambda number, packet: [packet[:12] + bytes(160)], always=True)
+    assert counts.unlike == 1 and counts.silent == 0 and counts.lost == counts.sent
 
 
 @MADE
