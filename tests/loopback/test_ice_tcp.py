@@ -22,6 +22,7 @@ from tests.kit.stun_probe import check
 from tests.kit.tcp_tunnel import TcpTunnel
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
+WITHIN_S = 60.0
 
 
 @pytest.fixture
@@ -80,9 +81,9 @@ async def test_a_browser_without_udp_talks_and_comes_back_after_its_connection_b
         answered = await desk.worker.perform(offer)
         assert isinstance(answered, msg.PeerAnswered)
         await peer.accept(tunnel.through(answered.sdp))
-        await desk.hear_of(msg.PeerConnected)
+        await desk.hear_of(msg.PeerConnected, within_s=WITHIN_S)
         await desk.phone("phone", far)
-        await far.hear(40)
+        await far.hear(40, within_s=WITHIN_S)
         assert level_at(far.heard(last=20), 1_000) == pytest.approx(0.25, rel=0.1)
         heard, rate_hz = await listen(peer, 40)
         assert level_at(heard[len(heard) // 2 :], 600, rate_hz) == pytest.approx(0.25, rel=0.12)
@@ -90,10 +91,10 @@ async def test_a_browser_without_udp_talks_and_comes_back_after_its_connection_b
         assert (numbers["ice_tcp"], numbers["ice_tcp_accepted"], numbers["ice_tcp_unsent"]) == (1, 1, 0)
 
         await tunnel.cut()
-        await desk.hear_of(msg.LegSilent)
-        async with asyncio.timeout(10):  # the browser's next check opens another connection, and the call goes on there
+        await desk.hear_of(msg.LegSilent, within_s=WITHIN_S)
+        async with asyncio.timeout(WITHIN_S):  # the browser's next check opens another connection, and the call goes on there
             while level_at(far.heard(last=10), 1_000) < 0.2:
-                await far.hear(10)
+                await far.hear(10, within_s=WITHIN_S)
         assert (await desk.numbers())["ice_tcp_accepted"] == 2
 
 
