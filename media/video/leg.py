@@ -351,7 +351,7 @@ class VideoLeg:
         sent = slot.stream.take(layer, packet, spoken.payload_type, now_s)
         if sent is None:
             return
-        slot.history.put(sent)
+        slot.history.put(sent, now_s)
         self._send(slot.sources.ssrc, sent, now_s)
         if slot.stream.changes != changes:
             self._counters["video_layer_changes"] += 1

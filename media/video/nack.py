@@ -11,7 +11,7 @@ _TRIES = 10
 _USEFUL_S = 1.0
 _REORDER_S = 0.01
 _SHORTEST_WAIT_S = 0.02
-_KEPT_PACKETS = 512
+_KEPT_PACKETS, _KEPT_S = 512, 1.5
 _REPEAT_S = 0.02
 
 
@@ -75,21 +75,27 @@ class Sent(NamedTuple):
 
 
 class PacketHistory:
-    """The last packets of one of our streams, some second of them."""
+    """The last packets of one of our streams: of a second and a half, and 512 at most."""
 
     def __init__(self) -> None:
-        self._packets: OrderedDict[int, tuple[Sent, float]] = OrderedDict()  # and when it was repeated last
+        self._packets: OrderedDict[int, tuple[Sent, float]] = OrderedDict()  # and when it was sent
+        self._repeated: dict[int, float] = {}
 
-    def put(self, sent: Sent) -> None:
-        self._packets[sent.sequence] = (sent, -_REPEAT_S)
-        self._packets.move_to_end(sent.sequence)
-        if len(self._packets) > _KEPT_PACKETS:
-            self._packets.popitem(last=False)
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def put(self, sent: Sent, now_s: float) -> None:
+        packets = self._packets
+        packets[sent.sequence] = (sent, now_s)
+        packets.move_to_end(sent.sequence)
+        while len(packets) > _KEPT_PACKETS or next(iter(packets.values()))[1] < now_s - _KEPT_S:
+            gone, _ = packets.popitem(last=False)
+            self._repeated.pop(gone, None)
 
     def again(self, sequence: int, now_s: float) -> Sent | None:
         """The packet to repeat; None when it is gone, or was repeated a moment ago."""
         found = self._packets.get(sequence)
-        if found is None or now_s - found[1] < _REPEAT_S:
+        if found is None or now_s - self._repeated.get(sequence, -_REPEAT_S) < _REPEAT_S:
             return None
-        self._packets[sequence] = (found[0], now_s)
+        self._repeated[sequence] = now_s
         return found[0]

@@ -46,10 +46,12 @@ def test_what_is_missing_stays_bounded(sequences: list[int]) -> None:
 def test_history_repeats_each_packet_once_in_a_while_and_forgets() -> None:
     history = PacketHistory()
     for sequence in range(600):
-        history.put(Sent(sequence, 0, False, 96, b"x"))
+        history.put(Sent(sequence, 0, False, 96, b"x"), 0.0)
     again = history.again(599, 0.01)
     assert again is not None and again.sequence == 599 and history.again(599, 0.02) is None
-    assert history.again(599, 0.04) is not None
+    assert history.again(599, 0.04) is not None and len(history) == 512
+    history.put(Sent(600, 0, False, 96, b"x"), 2.0)
+    assert len(history) == 1 and history.again(599, 2.0) is None
     assert history.again(10, 1.0) is None
 
 
