@@ -411,6 +411,19 @@ class Settings(_Section):
     consultations: ConsultationsSection = ConsultationsSection()
     log: LogSection = LogSection()
 
+    @model_validator(mode="after")
+    def _ports_apart(self) -> Self:
+        """By TCP a port has one owner: pages, or a worker's browsers, or the line to the PBX."""
+        taken = {"server.port": self.server.port}
+        if self.sip.enabled and self.sip.transport == "tcp":
+            taken["sip.listen_port"] = self.sip.listen_port
+        shared = [name for name, port in taken.items() if self.media.tcp and port in self.media.browser_ports]
+        if shared:
+            raise ValueError(
+                f"{shared[0]} is also a port of media.port, where browsers come by TCP: move one of them, or set media.tcp to false"
+            )
+        return self
+
     @classmethod
     def load(cls, path: Path | None = None, env: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> "Settings":
         """Read all sources. ``path`` None: ``centralita.toml`` where it exists. ``overrides`` (``{"server": {"port": 1}}`` or

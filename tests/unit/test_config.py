@@ -217,6 +217,16 @@ def test_media_addresses_are_those_of_one_machine_that_others_can_be_told(media:
         Settings.load(env={}, overrides={"media": media})
 
 
+def test_pages_and_browsers_by_tcp_cannot_share_a_port() -> None:
+    changed = {"server": {"port": 40_001}, "media": {"port": 40_000, "workers": 2}}
+    with pytest.raises(ConfigError, match=r"server.port is also a port of media.port"):
+        Settings.load(env={}, overrides=changed)
+    assert not Settings.load(env={"CENTRALITA_MEDIA__TCP": "false"}, overrides=changed).media.tcp
+    line = {"enabled": True, "server": "192.0.2.5", "extension": "200", "transport": "tcp", "listen_port": 40_000}
+    with pytest.raises(ConfigError, match=r"sip.listen_port is also"):
+        Settings.load(env={}, overrides={"media": {"port": 40_000, "workers": 1}, "sip": line})
+
+
 def test_the_command_shows_what_others_are_told() -> None:
     changed = {"hosts": "10.0.0.5,2a02:1234::5", "public_hosts": "203.0.113.7", "tcp": False}
     shown = Settings.load(env={}, overrides={"media": changed}).masked()["media"]
