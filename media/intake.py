@@ -66,15 +66,15 @@ class Intake:
             kind.playouts.append(playout)
             kind.payloads.append(payload)
         for kind in plain.values():
-            self._decode(kind, said)
+            self._decode(kind, said, now_s)
 
-    def _decode(self, kind: _Plain, said: Samples) -> None:
+    def _decode(self, kind: _Plain, said: Samples, now_s: float) -> None:
         playouts, rows = kind.playouts, np.array(kind.rows)
         codec, decoder = playouts[0].codec, playouts[0].decoder
         sound, well = decode_together([each.decoder for each in playouts], kind.payloads)
         if not well.all():
             for k in np.flatnonzero(~well):
-                said[rows[k]] = playouts[k].broken()
+                said[rows[k]] = playouts[k].broken(now_s)
             playouts = [playouts[k] for k in np.flatnonzero(well)]
             rows, sound = rows[well], sound[well]
         if not playouts:
@@ -82,8 +82,11 @@ class Intake:
         if playouts[0].conceals:
             sound = self._concealment(decoder.rate_hz, settling_s(codec)).received(rows, sound)
         for place, playout in enumerate(playouts):
-            if playout.in_hand:
-                sound[place] = playout.follow(sound[place])
+            if playout.is_more:
+                try:
+                    sound[place] = playout.follow(sound[place], now_s)
+                except _FAULTS:
+                    self.faults += 1
         said[rows] = self._resampling(decoder.rate_hz).process(rows, sound)
 
     def _concealment(self, native_hz: int, settling: float) -> Concealment:

@@ -211,6 +211,7 @@ class Playout:
         self._in_gap = False
         self._gap_samples = 0
         self._since_stretch = 0
+        self._due: float | None = None  # so much excess of delay, for which the plain packet that is being decoded may be stretched
         self._tries = 0  # that found no place to shorten or lengthen at
         self._delay_s = 0.0
         self._heard_before: list[Packet] = []
@@ -239,10 +240,10 @@ class Playout:
         self._pending = sound[len(sound) - left :] if left <= len(sound) else np.zeros(left, np.float32)
 
     def plain(self, now_s: float) -> bytes | None:
-        """The payload whose sound, as it is, is the next to be heard: the usual case, with nothing to mend or stretch.
+        """The payload whose sound is the next to be heard: the usual case, with nothing to mend.
 
         None: ``pull`` is to be called for this tick. Else it is not, and whoever decodes (with ``decoder``) tells the concealment what was
-        heard and calls ``follow`` where some sound is left from before (``in_hand``), or calls ``broken``.
+        heard and calls ``follow`` where that is not quite all (``is_more``), or calls ``broken``.
         """
         pending = len(self._pending)
         if (
@@ -261,36 +262,42 @@ class Playout:
             return None
         delay_s = jitter.delay_s(now_s, taken.duration)
         excess_s = delay_s - jitter.target_s
-        if not -_DEFICIT_S <= excess_s <= (0.0 if pending else _SPARE_S) and self._since_stretch + 1 >= self._stretch_every(excess_s):
-            return None
         if pending:
             delay_s = jitter.delay_s(now_s, taken.duration + pending * self.codec.clock_rate // self._native_hz)
         self._taken, self._last, self._beginning = None, taken, False
         self._recent.append(taken.payload)
-        self._since_stretch += 1
         self._delay_s = delay_s
-        counters, samples = self._counters, COUNTED_HZ // 50
-        counters.total_samples_received += samples
-        counters.jitter_buffer_emitted_count += samples
-        counters.jitter_buffer_delay_s += samples * delay_s
-        counters.jitter_buffer_target_delay_s += samples * jitter.target_s
+        self._counters.total_samples_received += COUNTED_HZ // 50
+        if not -_DEFICIT_S <= excess_s <= (0.0 if pending else _SPARE_S) and self._since_stretch + 1 >= self._stretch_every(excess_s):
+            self._due = excess_s
+        else:
+            self._since_stretch += 1
+            self._emit(COUNTED_HZ // 50)
         return taken.payload
 
     @property
-    def in_hand(self) -> bool:
-        """Is there sound left from before?"""
-        return len(self._pending) > 0
+    def is_more(self) -> bool:
+        """Is there sound left from before, or may it be time to stretch?"""
+        return self._due is not None or len(self._pending) > 0
 
-    def follow(self, sound: Samples) -> Samples:
-        """20 ms at the native rate, begun by what is left from before and ended by the beginning of ``sound``."""
+    def follow(self, sound: Samples, now_s: float) -> Samples:
+        """20 ms at the native rate, of what is left from before and of the plain packet's ``sound``, made longer or shorter where due."""
         together = np.concatenate((self._pending, sound))
-        self._pending = together[self._frame :]
-        return together[: self._frame]
+        due, self._due = self._due, None
+        if due is not None:
+            together = self._stretched(together, len(sound), due)
+        return self._cut(together, now_s)
 
-    def broken(self) -> Samples:
+    def broken(self, now_s: float) -> Samples:
         """The 20 ms in place of a plain packet that could not be decoded."""
         self._counters.packets_malformed += 1
-        return self._resampler.process(self.follow(self._fill(Gap(Missing.LOST, self._frame_ticks))))
+        return self._resampler.process(self.follow(self._fill(Gap(Missing.LOST, self._frame_ticks)), now_s))
+
+    def _cut(self, pending: Samples, now_s: float) -> Samples:
+        while len(pending) < self._frame:
+            pending = self._more(now_s, pending)
+        self._pending = pending[self._frame :]
+        return pending[: self._frame]
 
     def rests(self, now_s: float) -> bool:
         """Is the next 20 ms nothing but silence, in the middle of a long pause? Then ``pull`` is not to be called for this tick."""
@@ -309,10 +316,7 @@ class Playout:
         """The next 20 ms, float32 (rate_hz // 50,). Call once per tick, with the tick's time on the clock of ``arrival_s``."""
         if self._heard_before:
             self._recall(now_s)
-        pending = self._pending
-        while len(pending) < self._frame:
-            pending = self._more(now_s, pending)
-        frame, self._pending = pending[: self._frame], pending[self._frame :]
+        frame = self._cut(self._pending, now_s)
         self._counters.total_samples_received += COUNTED_HZ // 50
         return self._resampler.process(frame)
 
@@ -328,13 +332,18 @@ class Playout:
             return pending
         ticks = taken.duration - taken.skip
         self._delay_s = self._jitter.delay_s(now_s, ticks + len(pending) * self.codec.clock_rate // self._native_hz)
-        together = np.concatenate((pending, sound))
-        changed = self._stretch(together, len(sound), self._jitter.excess_s(now_s, ticks))
-        emitted = self._scaled(len(sound) + len(changed) - len(together))
-        self._counters.jitter_buffer_emitted_count += emitted
-        self._counters.jitter_buffer_delay_s += emitted * self._delay_s
-        self._counters.jitter_buffer_target_delay_s += emitted * self._jitter.target_s
+        return self._stretched(np.concatenate((pending, sound)), len(sound), self._jitter.excess_s(now_s, ticks))
+
+    def _stretched(self, together: Samples, fresh: int, excess_s: float) -> Samples:
+        changed = self._stretch(together, fresh, excess_s)
+        self._emit(self._scaled(fresh + len(changed) - len(together)))
         return changed
+
+    def _emit(self, samples: int) -> None:
+        counters = self._counters
+        counters.jitter_buffer_emitted_count += samples
+        counters.jitter_buffer_delay_s += samples * self._delay_s
+        counters.jitter_buffer_target_delay_s += samples * self._jitter.target_s
 
     # -- packets
 
