@@ -26,7 +26,8 @@ _MAY_INVITE = ("agent", "supervisor")
 
 
 class ConsultationRoutes:
-    """``verify`` turns a session's token into its grant. ``address_of`` tells where a request comes from."""
+    """``verify`` turns a session's token into its grant. ``address_of`` tells where a request comes from; ``limits``: of
+    one address; ``most_pages``: of all together."""
 
     def __init__(
         self,
@@ -36,12 +37,14 @@ class ConsultationRoutes:
         verify: Callable[[str], Grant],
         address_of: Callable[[web.Request], str],
         limits: AddressLimits,
+        most_pages: int = 1_000,
     ) -> None:
         self._consultations = consultations
         self._invitations = invitations
         self._verify, self._address_of = verify, address_of
         self._addresses = AddressGate(limits)
         self._pages: set[_Page] = set()
+        self._most_pages = most_pages
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/api/consultations", self._invite)
@@ -59,6 +62,9 @@ class ConsultationRoutes:
         loop = asyncio.get_running_loop()
         address = self._address_of(request)
         wait_s = self._addresses.admit(address, loop.time())
+        if not wait_s and len(self._pages) >= self._most_pages:
+            self._addresses.release(address)
+            raise Refusal("busy", "This server has as many participants as it can hold: try again later.", 60.0)
         if wait_s:
             raise Refusal("too_many_requests", "Too many connections come from your network: wait a moment.", wait_s)
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, WSServerHandshakeError, web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +64,12 @@ async def door() -> AsyncIterator[Door]:
         found.consultations = Consultations(found.worker, most_people=2)
         app = make_app(accounts, metrics, no_parts)
         ConsultationRoutes(
-            found.consultations, found.invitations, verify=TOKENS.verify, address_of=lambda request: "192.0.2.1", limits=AddressLimits()
+            found.consultations,
+            found.invitations,
+            verify=TOKENS.verify,
+            address_of=lambda request: "192.0.2.1",
+            limits=AddressLimits(),
+            most_pages=4,
         ).add_to(app)
         runner = make_runner(app)
         await runner.setup()
@@ -171,6 +176,17 @@ async def test_who_asks_too_much_is_let_go(door: Door) -> None:
             await someone.say("microphone", on=True)
         assert (await someone.hear("closing"))["code"] == "too_many_requests"
         await someone.hear("gone")
+
+
+async def test_more_pages_than_the_server_holds_are_not_let_in(door: Door) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(guest(door.url))
+        with pytest.raises(WSServerHandshakeError) as refusal:
+            await stack.enter_async_context(guest(door.url))
+        assert refusal.value.status == 503
+    async with guest(door.url) as someone:
+        await someone.join(door.invitations.issue().token, "Ana")
 
 
 async def test_rooms_hear_nothing_of_one_another(door: Door) -> None:
