@@ -1,5 +1,5 @@
 """``python -m benchmarks NAME [--json] [--data DIR] [--peer NAME ...] [--quick] [--only PART,...]
-[--plots DIR] [--samples DIR] [--wire python|c] [--minutes N]``: run one benchmark of this folder.
+[--plots DIR] [--samples DIR] [--wire auto|python|c] [--minutes N]``: run one benchmark of this folder.
 
 A benchmark is a module with ``run(options) -> list[Row]``. Its exit status is 1 when a goal was missed.
 """

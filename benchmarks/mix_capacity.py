@@ -59,7 +59,7 @@ async def _mixed(server: Server, voices: list[Spoken], options: Options) -> Outc
             listening = range(0 if len(bench.loop.endpoints) else 2 if not silent else 4)
             await bench.add(rooms, _ROOM, voices, forwarded=False, listen_to=listening, listen_s=seconds + 2, silent=silent)
 
-        first, most = (1, 1) if options.quick else (5, _MOST_PARTICIPANTS // 5)
+        first, most = (1, 1) if options.quick else (8, _MOST_PARTICIPANTS // 5)
         rooms, measured = await climb(bench, grow, first=first, most=most, seconds=seconds, warm_s=warm_s)
         quality = {} if options.quick else {"": bench.quality(measured, OPUS, "wb")}
     return Outcome(5 * rooms, 1, measured, quality, forwarded=False)

@@ -45,7 +45,7 @@ async def _carried(server: Server, voices: list[Spoken], options: Options) -> Ou
             listening = range(0 if len(bench.loop.endpoints) else len(voices[0]))
             await bench.add(rooms, _CALL, voices, forwarded=False, listen_to=listening, listen_s=seconds + 2)
 
-        first, most = (2, 2) if options.quick else (16, _MOST_CALLS)
+        first, most = (2, 2) if options.quick else (25, _MOST_CALLS)
         rooms, measured = await climb(bench, grow, first=first, most=most, seconds=seconds, warm_s=warm_s)
         ears = {} if options.quick else {"at the browser": OPUS, "at the phone": PCMA}
         quality = {where: bench.quality(measured, codec, "nb") for where, codec in ears.items()}

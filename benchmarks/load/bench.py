@@ -24,7 +24,7 @@ FULL = 0.9
 _SATURATED, _AIMED_AT = 0.97, 0.8
 _SAID_LEAST = 0.97
 _LOST_MOST, _LATE_MOST = 0.001, 0.01
-_CLIMBS = 3
+_CLIMBS, _STEEPEST = 4, 4
 _AT_ONCE = 16
 PACKETS_PER_S = 50
 
@@ -185,14 +185,15 @@ class Bench:
 async def climb(
     bench: Bench, grow: Callable[[int], Awaitable[None]], *, first: int, most: int, seconds: float, warm_s: float
 ) -> tuple[int, Measured]:
-    """Rooms are added, from ``first``, until the server is about as busy as it should ever be, or ``most`` are there.
+    """Rooms are added, from ``first``, until the server is about as busy as it should ever be, or ``most`` are there; never so many at once
+    that one step too far would leave nothing but a small one.
 
     ``grow(rooms)`` adds so many. Returns the last step at which nothing was lost, and what was measured there.
     """
     await grow(first)
     rooms, measured = first, await bench.measure(seconds, warm_s=warm_s)
     for _ in range(_CLIMBS):
-        wanted = min(most, int(rooms * _AIMED_AT / max(0.01, measured.utilisation)))
+        wanted = min(most, int(rooms * min(_STEEPEST, _AIMED_AT / max(0.01, measured.utilisation))))
         if not measured.whole or wanted < rooms * 1.15:
             break
         if not await _grown(grow, wanted - rooms):
