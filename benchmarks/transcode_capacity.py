@@ -18,7 +18,7 @@ from rooms.audio import OPUS, PCMA
 _CALL = [Side("browser", OPUS), Side("phone", PCMA)]
 _MOST_CALLS = 400
 _ENOUGH, _GOOD = (3.6, 200), (4.0, 120)
-"""(PESQ-NB, calls per core): the first is promised, the second where the sound is as good as that."""
+"""(PESQ-NB, calls per core): both are promised, and may be kept by one."""
 
 
 def run(options: Options) -> list[Row]:
@@ -29,12 +29,14 @@ async def _measure(options: Options) -> list[Row]:
     voices = [spoken(OPUS, options), spoken(PCMA, options)]
     ours = await _carried(Ours(wire=options.wire), voices, options)
     others = await peers(options, rtpengine=lambda: _carried(Rtpengine(), voices, options))
-    good = bool(ours.qualities) and min(quality.pesq for quality in ours.qualities.values()) >= _GOOD[0]
-    goals = {"packets lost": "<= 0", "far ends that heard nothing": "<= 0"}
-    goals["calls per core at 90%"] = f">= {(_GOOD if good else _ENOUGH)[1]}"
+    case = "calls of Opus and G.711, DSP off"
+    goals = {"packets lost": "<= 0", "far ends that heard nothing": "<= 0", "calls per core at 90%": f">= {_ENOUGH[1]}"}
     for where in ours.qualities:
-        goals |= {f"PESQ-NB, {where}": f">= {_GOOD[0] if good else _ENOUGH[0]}", f"PESQ-NB, {where}, worst speaker": ">= 3.2"}
-    return rows("calls of Opus and G.711, DSP off", "calls", ours, others, goals)
+        goals |= {f"PESQ-NB, {where}": f">= {_ENOUGH[0]}", f"PESQ-NB, {where}, worst speaker": ">= 3.2"}
+    found = rows(case, "calls", ours, others, goals)
+    good = all(quality.pesq >= _GOOD[0] for quality in ours.qualities.values())
+    per_core = ours.measured.legs_per_core / 2 if good else 0.0
+    return [*found, Row(case, f"calls per core at PESQ-NB {_GOOD[0]} or better", per_core, "", goal=f">= {_GOOD[1]}")]
 
 
 async def _carried(server: Server, voices: list[Spoken], options: Options) -> Outcome:
