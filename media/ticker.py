@@ -48,8 +48,9 @@ class Ticker:
 
     @property
     def share(self) -> float:
-        """The fraction of a tick's time that its work took, in all but one of twenty of the last two seconds' ticks; 0 in the first half
-        second. Above 1 the ticks are late for good."""
+        """The fraction of a tick's time that the processor worked at it, in all but one of twenty of the last two seconds' ticks; 0 in the
+        first half second. Above 1 the ticks are late for good. What other programs of the machine take is not counted: refusing calls would
+        not give it back."""
         if len(self._worked_s) < _FEW_TICKS:
             return 0.0
         ordered = sorted(self._worked_s)
@@ -66,5 +67,6 @@ class Ticker:
         self.ticks += 1
         self._due_s = due_s + TICK_S
         self._timer = self._loop.call_later(self._due_s - now_s, self._fire)
+        begun_s = time.thread_time()
         self._tick(due_s, now_s)
-        self._worked_s.append(time.monotonic() - now_s)
+        self._worked_s.append(time.thread_time() - begun_s)

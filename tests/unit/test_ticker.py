@@ -17,6 +17,8 @@ class StalledClock:
     def monotonic(self) -> float:
         return self.now_s
 
+    thread_time = monotonic
+
 
 async def test_ticks_come_every_twenty_milliseconds_by_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[float, float]] = []
