@@ -19,7 +19,8 @@ log = structlog.get_logger()
 
 _LARGEST_MESSAGE = 49_152
 _JOIN_WITHIN_S = 10.0
-_HEARTBEAT_S = 15.0
+_HEARTBEAT_S = 30.0
+"""A page that does not answer for half of this is gone, which is how long its media may be away too."""
 _OUTBOX = 128
 _SAID_PER_S, _SAID_AT_ONCE = 10.0, 60.0
 _MAY_INVITE = ("agent", "supervisor")

@@ -27,10 +27,14 @@ class ConsultationGuest:
 
     async def hear(self, type_: str, matches: Callable[[dict[str, Any]], bool] = lambda told: True) -> dict[str, Any]:
         """Wait until the newest word of this type is such a one."""
-        async with asyncio.timeout(15):
-            while type_ not in self.told or not matches(self.told[type_]):
-                self._came.clear()
-                await self._came.wait()
+        try:
+            async with asyncio.timeout(40):
+                while type_ not in self.told or not matches(self.told[type_]):
+                    self._came.clear()
+                    await self._came.wait()
+        except TimeoutError:
+            told = {name: self.told.get(name) for name in (type_, "closing", "refused", "gone")}
+            raise AssertionError(f"the server did not say such a {type_!r} in 40 s, but {told}") from None
         return self.told[type_]
 
     async def join(self, token: str, name: str) -> None:
@@ -45,7 +49,7 @@ class ConsultationGuest:
         tracks = {self.peer.sending.mid: "camera"} if self.peer.sending is not None else {}
         await self.say("offer", peer_id="peer", sdp=sdp, tracks=tracks)
         await self.peer.accept((await self.hear("answer"))["sdp"])
-        await asyncio.wait_for(self.peer.connected.wait(), 15)
+        await asyncio.wait_for(self.peer.connected.wait(), 40)
 
     async def _read(self) -> None:
         async for message in self.socket:

@@ -209,7 +209,7 @@ class VideoPeer(BrowserPeer):
 
     async def key_frames_of(self, height: int, count: int) -> None:
         """Wait until so many key frames in sequence, from now on, arrived in this height."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             self.heights.clear()
             while len(self.heights) < count or set(self.heights[-count:]) != {height}:
                 self._height_came.clear()
@@ -270,7 +270,7 @@ class VideoPeer(BrowserPeer):
     async def see(self, slot: int, *, height: int | None = None, frames: int = 1) -> None:
         """Wait until the picture in this place was decoded so many times, in this height if one is given."""
         track = self.seeing[slot].receiver.track
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while frames:
                 frame = await track.recv()
                 assert isinstance(frame, av.VideoFrame)

@@ -61,6 +61,7 @@ async def participant(link: str, name: str, microphone: Path) -> AsyncIterator[P
 
 
 async def join(page: Page, link: str, name: str) -> None:
+    page.set_default_timeout(40_000)  # browsers that encode pictures leave a small machine little for one another
     await page.goto(link)
     await page.wait_for_function("() => document.querySelector('#preview').srcObject")
     await page.fill("#enter [name=name]", name)
