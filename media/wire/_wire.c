@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -49,10 +50,18 @@ static srtp_call srtp_protect, srtp_unprotect, srtp_protect_rtcp, srtp_unprotect
 static pthread_mutex_t state = PTHREAD_MUTEX_INITIALIZER;
 
 /* The lock, from Python: never wait for it with the interpreter's. */
+static int python_waits;
+
+static void lock_for_python(void) {
+    __atomic_add_fetch(&python_waits, 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&state);
+    __atomic_sub_fetch(&python_waits, 1, __ATOMIC_RELAXED);
+}
+
 static void enter(void) {
     if (!pthread_mutex_trylock(&state)) return;
     Py_BEGIN_ALLOW_THREADS
-    pthread_mutex_lock(&state);
+    lock_for_python();
     Py_END_ALLOW_THREADS
 }
 static void leave(void) { pthread_mutex_unlock(&state); }
@@ -457,6 +466,7 @@ static void *work(void *unused) {
                 if (sock) socket_readable(sock, &more);
                 if (wire.out_count && (i == count - 1 || wire.out_count > BATCH / 2)) flush_out();
                 pthread_mutex_unlock(&state);
+                if (__atomic_load_n(&python_waits, __ATOMIC_RELAXED)) sched_yield(); /* the lock is not fair: we would take it again at once */
             }
         }
         pthread_mutex_lock(&state);
@@ -1289,7 +1299,7 @@ static PyObject *cork(PyObject *module, PyObject *unused) {
 static PyObject *uncork(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
     Py_BEGIN_ALLOW_THREADS
-    pthread_mutex_lock(&state);
+    lock_for_python();
     wire.corked = 0;
     flush_out();
     pthread_mutex_unlock(&state);
