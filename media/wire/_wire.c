@@ -109,7 +109,7 @@ typedef struct node {
 typedef struct SocketObject {
     PyObject_HEAD
     PyObject *on_datagram;
-    int fd, family, slot;
+    int fd, family, slot, expects;
     uint64_t unsent, errors;
 } SocketObject;
 
@@ -148,6 +148,7 @@ typedef struct {
     uint16_t kind, size;
     void *owner;
     double at_s;
+    uint64_t order;             /* of arrival, over both rings */
     address from;
 } record;
 
@@ -158,6 +159,7 @@ typedef struct {
 } ring;
 
 static ring packets = {0}, datagrams = {0};
+static uint64_t put_so_far;
 
 static record *ring_at(ring *r, size_t offset) { return (record *)(r->bytes + offset); }
 
@@ -194,6 +196,7 @@ static void ring_put(ring *r, int kind, void *owner, double at_s, const address 
     }
     record *new = ring_at(r, r->head);
     new->bytes = (uint32_t)needs, new->kind = (uint16_t)kind, new->size = (uint16_t)size, new->owner = owner, new->at_s = at_s;
+    new->order = put_so_far++;
     if (from) new->from = *from;
     memcpy((uint8_t *)new + sizeof(record), bytes, (size_t)size);
     r->used += needs;
@@ -414,12 +417,15 @@ static void socket_readable(SocketObject *sock, int *more) {
     static address from[BATCH];
     static struct mmsghdr messages[BATCH];
     static struct iovec parts[BATCH];
-    for (int i = 0; i < BATCH; i++) {
-        parts[i] = (struct iovec){bytes[i], PACKET_BYTES};
-        messages[i].msg_hdr = (struct msghdr){&from[i], sizeof from[i], &parts[i], 1, controls[i], CONTROL_BYTES, 0};
+    static int ready;
+    for (; ready < BATCH; ready++) {
+        parts[ready] = (struct iovec){bytes[ready], PACKET_BYTES};
+        messages[ready].msg_hdr = (struct msghdr){&from[ready], sizeof from[ready], &parts[ready], 1, controls[ready], CONTROL_BYTES, 0};
     }
-    int count = recvmmsg(sock->fd, messages, BATCH, MSG_DONTWAIT, NULL);
+    /* Asking for one more than there are costs as much as half a packet, and a phone has one each time; a full batch is asked again. */
+    int wanted = sock->expects, count = recvmmsg(sock->fd, messages, (unsigned)wanted, MSG_DONTWAIT, NULL);
     *more = count == BATCH;
+    sock->expects = count < wanted ? (count > 1 ? count : 1) : (2 * wanted < BATCH ? 2 * wanted : BATCH);
     if (count < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) sock->errors += 1;
         return;
@@ -447,6 +453,8 @@ static void socket_readable(SocketObject *sock, int *more) {
             tell_python();
         }
     }
+    for (int i = 0; i < count; i++) /* what the kernel wrote over */
+        messages[i].msg_hdr.msg_namelen = sizeof from[i], messages[i].msg_hdr.msg_controllen = CONTROL_BYTES, messages[i].msg_hdr.msg_flags = 0;
 }
 
 static void *work(void *unused) {
@@ -763,6 +771,7 @@ static int socket_init(SocketObject *self, PyObject *args, PyObject *named) {
     self->fd = fd;
     self->family = family_of(fd);
     self->slot = slot;
+    self->expects = 1;
     self->on_datagram = Py_NewRef(on_datagram);
     leave();
     return 0;
@@ -911,6 +920,7 @@ typedef struct {
     uint16_t kind, size;
     PyObject *owner;
     double at_s;
+    uint64_t order;
     address from;
     const uint8_t *bytes;
 } waiting;
@@ -933,7 +943,7 @@ static waiting *taken(ring *r, void *copies_of, size_t *count) {
             record *at = ring_at(r, offset);
             if (at->kind <= HEARD && (!copies_of || (at->owner == copies_of && at->kind >= SAID))) {
                 memcpy(to, (uint8_t *)at + sizeof(record), at->size);
-                block[(*count)++] = (waiting){at->kind, at->size, Py_NewRef((PyObject *)at->owner), at->at_s, at->from, to};
+                block[(*count)++] = (waiting){at->kind, at->size, Py_NewRef((PyObject *)at->owner), at->at_s, at->order, at->from, to};
                 to += at->size;
                 at->kind = GONE;
             }
@@ -966,50 +976,56 @@ static void tell_fault(PyObject *sink) {
     Py_XDECREF(trace);
 }
 
-static void hand_over(ring *r, void *copies_of) {
-    size_t count;
+/* 1 when a packet that was handed over behind another one can be forwarded by now: Python need not look at each of a backlog, which would
+   otherwise grow while it does. */
+static int settled(const waiting *one, double now_s) {
+    PathObject *path = (PathObject *)one->owner;
+    if (one->kind != PACKET || rtp_is_rtcp(one->bytes, one->size)) return 0;
+    enter();
+    int done = now_s - one->at_s > STALE_S;
+    wire.counted.stale += (uint64_t)done;
+    done = done || forwarded(path, (uint8_t *)one->bytes, one->size, one->at_s);
+    path->handed -= done;
+    leave();
+    return done;
+}
+
+static void hand_one_over(const waiting *one) {
+    PathObject *path = (PathObject *)one->owner;
+    PyObject *sink = one->kind == DATAGRAM ? ((SocketObject *)one->owner)->on_datagram
+                     : one->kind == PACKET ? path->on_packet
+                     : one->kind == SAID   ? path->said
+                                           : path->heard;
+    if (sink) {
+        Py_INCREF(sink);
+        PyObject *bytes = PyBytes_FromStringAndSize((const char *)one->bytes, one->size);
+        PyObject *second = one->kind == DATAGRAM ? address_tuple(&one->from) : PyFloat_FromDouble(one->at_s);
+        PyObject *result = bytes && second ? PyObject_CallFunctionObjArgs(sink, bytes, second, NULL) : NULL;
+        if (!result) tell_fault(sink);
+        Py_XDECREF(result);
+        Py_XDECREF(second);
+        Py_XDECREF(bytes);
+        Py_DECREF(sink);
+    }
+    if (one->kind == PACKET) {
+        enter();
+        path->handed -= 1;
+        leave();
+    }
+}
+
+/* All that waits, or the copies of one path, in the order of arrival: who is believed may change with any datagram. */
+static void hand_over(PathObject *copies_of) {
+    size_t count, others = 0;
     double now_s = seconds(CLOCK_MONOTONIC);
-    waiting *block = taken(r, copies_of, &count);
-    for (size_t i = 0; i < count; i++) {
-        waiting *one = &block[i];
-        PathObject *path = (PathObject *)one->owner;
-        if (one->kind == PACKET && !rtp_is_rtcp(one->bytes, one->size)) {
-            /* It was handed over behind another one; if that has settled what becomes of them, Python need not look at each of a
-               backlog, which would otherwise grow while it does. */
-            enter();
-            int done = now_s - one->at_s > STALE_S;
-            wire.counted.stale += (uint64_t)done;
-            done = done || forwarded(path, (uint8_t *)one->bytes, one->size, one->at_s);
-            path->handed -= done;
-            leave();
-            if (done) {
-                Py_DECREF(one->owner);
-                continue;
-            }
-        }
-        PyObject *sink = one->kind == DATAGRAM ? ((SocketObject *)one->owner)->on_datagram
-                         : one->kind == PACKET ? path->on_packet
-                         : one->kind == SAID   ? path->said
-                                               : path->heard;
-        if (sink) {
-            Py_INCREF(sink);
-            PyObject *bytes = PyBytes_FromStringAndSize((const char *)one->bytes, one->size);
-            PyObject *second = one->kind == DATAGRAM ? address_tuple(&one->from) : PyFloat_FromDouble(one->at_s);
-            PyObject *result = bytes && second ? PyObject_CallFunctionObjArgs(sink, bytes, second, NULL) : NULL;
-            if (!result) tell_fault(sink);
-            Py_XDECREF(result);
-            Py_XDECREF(second);
-            Py_XDECREF(bytes);
-            Py_DECREF(sink);
-        }
-        if (one->kind == PACKET) {
-            enter();
-            path->handed -= 1;
-            leave();
-        }
+    waiting *block = taken(&packets, copies_of, &count), *other_block = copies_of ? NULL : taken(&datagrams, NULL, &others);
+    for (size_t i = 0, k = 0; i < count || k < others;) {
+        waiting *one = k == others || (i < count && block[i].order < other_block[k].order) ? &block[i++] : &other_block[k++];
+        if (!settled(one, now_s)) hand_one_over(one);
         Py_DECREF(one->owner);
     }
     free(block);
+    free(other_block);
     if (wire.out_count && !wire.corked) {
         enter();
         flush_out();
@@ -1098,7 +1114,7 @@ static PyObject *path_forward(PathObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "|O!iiO!O!OO", &PathType, &target, &in, &out, &ReceptionType, &received, &SenderType, &stream, &said, &heard)) return NULL;
     if (said == Py_None) said = NULL;
     if (heard == Py_None) heard = NULL;
-    if (self->said || self->heard) hand_over(&packets, self); /* copies made under the former orders reach those who wanted them */
+    if (self->said || self->heard) hand_over(self); /* copies made under the former orders reach those who wanted them */
     Py_XINCREF(target), Py_XINCREF(received), Py_XINCREF(stream), Py_XINCREF(said), Py_XINCREF(heard);
     enter();
     drop_later(waste, &wasted, self->target), drop_later(waste, &wasted, self->received), drop_later(waste, &wasted, self->stream);
@@ -1140,7 +1156,7 @@ static PyObject *path_close(PathObject *self, PyObject *unused) {
     (void)unused;
     PyObject *waste[8];
     int wasted = 0;
-    if (self->said || self->heard) hand_over(&packets, self);
+    if (self->said || self->heard) hand_over(self);
     enter();
     self->open = 0;
     ring_forget(&packets, self);
@@ -1283,8 +1299,7 @@ static PyObject *take(PyObject *module, PyObject *unused) {
     enter();
     wire.told = 0; /* in this order: what is told from now on rings again, what was told before is taken below */
     leave();
-    hand_over(&datagrams, NULL);
-    hand_over(&packets, NULL);
+    hand_over(NULL);
     Py_RETURN_NONE;
 }
 
