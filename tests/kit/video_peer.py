@@ -208,10 +208,10 @@ class VideoPeer(BrowserPeer):
             self._height_came.set()
 
     async def key_frames_of(self, height: int, count: int) -> None:
-        """Wait until so many key frames in sequence, from now on, arrived in this height."""
+        """Wait until, from now on, so many of the newest key frames but one arrived in this height: a trial of another layer is allowed."""
         async with asyncio.timeout(40):
             self.heights.clear()
-            while len(self.heights) < count or set(self.heights[-count:]) != {height}:
+            while self.heights[-count - 1 :].count(height) < count:
                 self._height_came.clear()
                 await self._height_came.wait()
 

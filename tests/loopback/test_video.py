@@ -74,7 +74,8 @@ async def test_a_slow_receiver_gets_the_lower_layer_and_the_other_keeps_his(low:
         seen, got = ben.see(0, height=HIGH[1], frames=30), ben.key_frames_of(HIGH[1], 3)
         await asyncio.gather(seen, got, eva.key_frames_of(LOW[1], 3))
         counted = await desk.numbers()
-        assert counted["video_layer_changes"] <= 4 and counted["video_repeated"] < counted["video_packets_out"] / 3
+        assert counted["video_layer_changes"] <= 8, "the first choices, and few trials of the higher layer"
+        assert counted["video_repeated"] < counted["video_packets_out"] / 3
 
 
 async def test_a_small_tile_gets_the_lower_layer_and_a_hidden_one_nothing(low: list[bytes], high: list[bytes]) -> None:
