@@ -22,6 +22,8 @@ from media.wire import WireUnavailable, choose
 from rooms.audio import AudioCodec, RtpEndpoint
 
 HOST = "127.0.0.1"
+_EVENTS = 101
+"""Payload type of telephone events, which phones agree to; of one that does not every packet is listened to for tones."""
 SERVER_CORE, LOAD_CORE = 0, 1
 _COMMAND = (sys.executable, "-m", "api.media_process", "error", "json", "classical")
 
@@ -119,7 +121,7 @@ class Ours:
         phone, theirs = bound_socket(), bound_socket()
         opened = await self._pool.perform(msg.OpenRtpLeg(leg_id=leg_id, room_id=room_id), theirs)
         assert isinstance(opened, msg.RtpOpened)
-        remote = RtpEndpoint(HOST, phone.getsockname()[1], (codec,))
+        remote = RtpEndpoint(HOST, phone.getsockname()[1], (codec,), _EVENTS)
         await self._pool.perform(msg.ConnectRtpLeg(leg_id=leg_id, remote=remote))
         await self._pool.perform(msg.JoinBridge(room_id=room_id, leg_id=leg_id))
         phone.connect((opened.host, opened.port))
