@@ -144,7 +144,7 @@ def _correlate(
     re, im = np.empty((BINS, LANES), np.float32), np.empty((BINS, LANES), np.float32)
     work = np.empty(WORK, np.float32)
     ratio, held = np.empty((LAGS, LANES), np.float32), np.empty((LAGS, LANES), np.float32)
-    for tile in range(level.shape[0]):
+    for tile in range(tiles(near.shape[0])):
         for number in range(count):
             newest, step = (hop + number) % _RING, (hop + number) % GROUP
             for side in range(2):
