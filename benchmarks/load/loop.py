@@ -192,12 +192,14 @@ class NativeLoop(AbstractContextManager["NativeLoop"]):
             longest_gap_s=max(stream.longest_gap_s for stream in streams),
             delays=self._delays.copy(),
             lateness=self._lateness.copy(),
-            tapes={index: _played_back(tape.raw[: self._streams[index].taped]) for index, (tape, _) in self._tapes.items()},
+            tapes={index: _played_back(tape, self._streams[index].taped) for index, (tape, _) in self._tapes.items()},
             departures={index: times[: self._streams[index].number].tolist() for index, (_, times) in self._tapes.items()},
         )
 
 
-def _played_back(tape: bytes) -> list[tuple[float, bytes]]:
+def _played_back(running: Any, taped: int) -> list[tuple[float, bytes]]:
+    """``taped``: bytes that were on the tape before it is copied; the loop goes on recording meanwhile."""
+    tape = running.raw[:taped]
     found, at = [], 0
     while at < len(tape):
         length = int.from_bytes(tape[at + 8 : at + 10], "little")
