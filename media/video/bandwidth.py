@@ -12,6 +12,7 @@ draft-alvestrand-rmcat-remb-03). That knows nothing of what was not sent, so it 
 
 from collections import deque
 
+from media.video.rate import ByteRate
 from media.video.transport import Delivery
 
 _LEAST_BITS_PER_S = 50_000.0
@@ -26,7 +27,6 @@ _BETWEEN_CUTS_S = 0.5
 _TRIAL_S = 5.0
 _FIRST_HOLD_S, _LONGEST_HOLD_S = 4.0, 60.0
 _BELOW = 0.8
-_SENT_WINDOW_S = 1.0
 
 
 class BandwidthEstimate:
@@ -41,8 +41,7 @@ class BandwidthEstimate:
         self._least: deque[tuple[float, float]] = deque()
         self._grown_s: float | None = None
         self._cut_s = -1.0
-        self._sent: deque[tuple[float, int]] = deque()
-        self._sent_bytes = 0
+        self._sent = ByteRate()
         self._trial_s: float | None = None
         self._hold_s, self._hold_until_s = _FIRST_HOLD_S, 0.0
 
@@ -53,14 +52,11 @@ class BandwidthEstimate:
 
     def sent(self, size: int, now_s: float) -> None:
         """So many bytes are sent now."""
-        self._sent.append((now_s, size))
-        self._sent_bytes += size
-        while self._sent[0][0] < now_s - _SENT_WINDOW_S:
-            self._sent_bytes -= self._sent.popleft()[1]
+        self._sent.add(size, now_s)
 
     @property
     def _sending(self) -> float:
-        return 8 * self._sent_bytes / _SENT_WINDOW_S
+        return self._sent.latest_bits_per_s
 
     def may_try(self, now_s: float) -> bool:
         """May more be sent than before, to see whether it fits?"""

@@ -6,9 +6,9 @@ from media.receive_stats import ReceiveStats
 from media.video.key_frames import KeyFrameRequests
 from media.video.lines import CLOCK_HZ
 from media.video.nack import MissingPackets
+from media.video.rate import ByteRate
 from media.video.stream import VideoPacket
 
-_RATE_WINDOW_S = 1.0
 _GONE_S = 1.5
 _REMEMBERED_PACKETS = 128
 
@@ -26,27 +26,19 @@ class VideoLayer:
         self.key_frames = KeyFrameRequests(key_frame_interval_s)
         self.latest: deque[VideoPacket] = deque(maxlen=_REMEMBERED_PACKETS)
         """What came last: of a key frame whose first packet comes late, the rest has come before."""
-        self._recent: deque[tuple[float, int]] = deque()
-        self._recent_bytes = 0
+        self._recent = ByteRate()
 
     def count(self, size: int, now_s: float) -> None:
         """A packet of so many bytes came."""
         self.heard_s = now_s
-        self._recent.append((now_s, size))
-        self._recent_bytes += size
-        self._trim(now_s)
+        self._recent.add(size, now_s)
 
     def bits_per_s(self, now_s: float) -> float:
-        self._trim(now_s)
-        return 8 * self._recent_bytes / _RATE_WINDOW_S
+        return self._recent.bits_per_s(now_s)
 
     def comes(self, now_s: float) -> bool:
         """Did anything come of it lately? Browsers stop layers that they have no bandwidth for."""
         return self.heard_s is not None and now_s - self.heard_s < _GONE_S
-
-    def _trim(self, now_s: float) -> None:
-        while self._recent and self._recent[0][0] < now_s - _RATE_WINDOW_S:
-            self._recent_bytes -= self._recent.popleft()[1]
 
 
 class VideoSource:
