@@ -7,7 +7,6 @@ once there are several, and would bring a second, unguarded way in for oversize 
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,6 +21,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from signaling.audience import Audience
+from signaling.bus import MemoryBus, Said, notice_line
 from signaling.conduit import CONDUIT, Conduit
 from signaling.frames import read_request
 from signaling.guard import ClientLimits
@@ -29,9 +29,8 @@ from signaling.limits import AddressGate, AddressLimits
 from signaling.messages import AnyRequest, Error, Notice, RefreshSession, Session, SessionClosing, Snapshot
 from signaling.outbox import Line, Outbox
 from signaling.refusal import Refusal
-from signaling.replay import ReplayLogs
 from signaling.tokens import Grant
-from signaling.topics import LINES, PRESENCE, is_volatile, person, superseding_key
+from signaling.topics import LINES, PRESENCE, person
 
 __all__ = ["Hub", "HubSettings", "Refusal"]
 
@@ -74,7 +73,7 @@ class _Hello(Struct, forbid_unknown_fields=True):
 
 @dataclass(eq=False, slots=True)
 class _Connection:
-    """One signed-in socket. ``live``: its snapshot is sent and notices go straight to it."""
+    """One signed-in socket. ``live``: its snapshot is sent and notices go straight to it; until then they wait in ``held``."""
 
     conduit: Conduit
     token: str
@@ -82,6 +81,7 @@ class _Connection:
     phone: bool = True
     in_flight: int = 0
     live: bool = False
+    held: list[Said] = field(default_factory=list)
     gone: bool = False
 
 
@@ -115,7 +115,7 @@ class Hub:
         self._on_refused = on_refused
         self._address_of = address_of
         self._addresses = AddressGate(settings.address)
-        self._logs: ReplayLogs[Line] = ReplayLogs(topics=settings.topics, kept=settings.replay_kept)
+        self._bus = MemoryBus(self._tell, topics=settings.topics, kept=settings.replay_kept)
         self._conduits: set[Conduit] = set()
         self._connections: dict[str, _Connection] = {}
         self._people: dict[str, list[_Connection]] = {}
@@ -190,17 +190,23 @@ class Hub:
 
     def publish(self, topic: str, notice: Notice) -> None:
         """Tell everybody who hears this topic. Never blocks: a reader too slow for it is disconnected."""
-        entry = self._logs.log(topic, time.time())
-        seq = entry.next_seq()
-        key = superseding_key(notice)
-        volatile = is_volatile(notice)
-        line = _notice_line(notice, topic, seq)
-        if not volatile:
-            entry.keep(seq, line, key)
-        for identity in self._audience.hearers(topic, self._people):
+        self._bus.publish(topic, notice)
+
+    def _tell(self, said: Said) -> None:
+        for identity in self._audience.hearers(said.topic, self._people):
             for connection in self._people.get(identity, ()):
                 if connection.live:
-                    connection.conduit.outbox.offer(line, key if volatile else None)
+                    connection.conduit.outbox.offer(said.line, said.key if said.volatile else None)
+                elif not said.volatile:
+                    self._hold(connection, said)
+
+    def _hold(self, connection: _Connection, said: Said) -> None:
+        connection.held.append(said)
+        if len(connection.held) > self._settings.outbox_packets:
+            connection.held.clear()
+            connection.conduit.dismiss(
+                Refusal("slow_reader", "More happened than this connection could begin with: it connects again.", 1.0)
+            )
 
     def subscribe(self, identity: str, topic: str) -> None:
         """From now on this person hears the topic, on every connection, also one that comes later."""
@@ -304,21 +310,23 @@ class Hub:
             others[0].conduit.dismiss(Refusal("too_many_tabs", "You have opened this page elsewhere too often: this one was closed."))
         if connection.phone and sum(other.phone for other in others) == 1:
             self._on_presence(identity, True)
-        now = time.time()
-        marks = {topic: self._logs.log(topic, now).last_seq for topic in self._audience.topics_of(identity)}
+        marks = await self._bus.last_seqs(self._audience.topics_of(identity))
         try:
             snapshot = await self._supervised(self._snapshot(connection.grant))
         except Refusal as refusal:
             connection.conduit.dismiss(refusal)
             return
-        outbox = connection.conduit.outbox
         topic = person(identity)
-        outbox.offer(_notice_line(snapshot, topic, marks[topic], seen=marks))
-        for topic, mark in marks.items():
-            entry = self._logs.log(topic, now)
-            missed = entry.since(seen[topic]) if topic in seen else None
-            for line in missed if missed is not None else entry.since(mark) or ():
-                outbox.offer(line)
+        lines = [notice_line(topic, marks.get(topic, 0), msgspec.json.encode(snapshot), seen=marks)]
+        for topic in marks:
+            missed = await self._bus.since(topic, seen[topic]) if topic in seen else None
+            for said in missed or ():
+                lines.append(said.line)
+                marks[topic] = said.seq
+        lines += [said.line for said in connection.held if said.seq > marks.get(said.topic, -1)]
+        connection.held.clear()
+        for line in lines:
+            connection.conduit.outbox.offer(line)
         connection.live = not connection.gone
 
     def _welcomed(self, connection: _Connection, task: "asyncio.Task[None]") -> None:
@@ -432,17 +440,11 @@ def _fault(error: BaseException) -> Refusal:
     return Refusal("internal", f"The server failed at this; it is not your fault. Its log has the details under {incident}.")
 
 
-def _notice_line(notice: Notice, topic: str, seq: int, **more: object) -> Line:
-    """A notice as the packet that every reader of its topic gets."""
-    head = msgspec.json.encode({"topic": topic, "seq": seq, **more})[:-1]
-    return Line('2["notice",' + (head + b"," + msgspec.json.encode(notice)[1:]).decode() + "]")
-
-
 def _farewell(refusal: Refusal) -> list[Line]:
     """Why, then Socket.IO's disconnect, after which a client does not come back by itself; without it where it should."""
     error = refusal.as_error()
     closing = SessionClosing(code=error.code, message=error.message, retry_after=error.retry_after)
-    lines = [_notice_line(closing, "session", 0)]
+    lines = [notice_line("session", 0, msgspec.json.encode(closing))]
     return lines if error.code in ("stopping", "slow_reader") else [*lines, Line("1")]
 
 
