@@ -15,10 +15,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec.structs import replace
 
 from api.store.errors import StoreUnavailable
+from signaling.grants import Grant
 from signaling.limits import Backoff, network_of
 from signaling.messages import IceServer, Session, SignIn
 from signaling.refusal import Refusal
-from signaling.tokens import Grant, TokenIssuer
+from signaling.tokens import TokenIssuer
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -113,6 +114,10 @@ class Accounts:
         await self._store.signed_in(user.identity, time.time())
         self._on_sign_in(True)
         return self._session(user)
+
+    async def identify(self, token: str) -> Grant:
+        """Whose token this is. Raises ``Refusal``."""
+        return self._tokens.verify(token)
 
     async def renew(self, grant: Grant) -> Session:
         """The next token of a session; name and role as they are now. Raises ``Refusal`` for somebody who is no user any more."""

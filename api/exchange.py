@@ -28,8 +28,8 @@ from rooms.causes import Cause, EndReason
 from rooms.record import CallRecord, CallView
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
+from signaling.grants import Grant
 from signaling.hub import Hub
-from signaling.tokens import Grant
 from signaling.topics import LINES, PRESENCE, person
 
 log = structlog.get_logger()

@@ -16,8 +16,8 @@ from rooms.agent import AgentState
 from rooms.recording import RecordingAction
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
+from signaling.grants import Grant, Permission, allows
 from signaling.refusal import Refusal
-from signaling.tokens import SUPERVISOR, Grant
 
 DEMO_CALLER = "601"
 """Whom the demo line shows as caller: dialling it back gives the same voice."""
@@ -66,7 +66,7 @@ class PageRequests:
             case wire.Digits(call_id=call_id, digits=digits):
                 feed(ev.DigitsPressed(call_id, identity, digits))
             case wire.Record(call_id=call_id, action=action):
-                supervisor = grant.role == SUPERVISOR
+                supervisor = allows(grant, Permission.CALL_RECORD_ANY)
                 feed(ev.RecordingRequested(call_id, identity, RecordingAction(action), supervisor=supervisor))
             case wire.SetPresence(available=available):
                 feed(ev.AvailabilityChanged(identity, available))
@@ -74,7 +74,7 @@ class PageRequests:
             case wire.PeerOffer():
                 return await self._offer(identity, request)
             case wire.WatchBoard():
-                return self._watch(grant)
+                return self._exchange.board.watch(identity)
             case wire.CallMe():
                 self._call_me(identity)
             case wire.PeerCandidate():
@@ -82,11 +82,6 @@ class PageRequests:
             case wire.RefreshSession():
                 raise Refusal("bad_message", "The hub renews sessions itself.")
         return None
-
-    def _watch(self, grant: Grant) -> wire.BoardNow:
-        if grant.role != SUPERVISOR:
-            raise Refusal("forbidden", "The live board is open to supervisors only.")
-        return self._exchange.board.watch(grant.identity)
 
     def _refuse_when_stopping(self) -> None:
         if self._exchange.draining:

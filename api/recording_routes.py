@@ -1,27 +1,21 @@
-"""Recordings over HTTP, for supervisors alone: which a call has, what they sound like, and their erasure.
-
-The token travels in the ``Authorization`` header and nowhere else: an address that plays a recording by itself could be passed on.
-"""
-
-from collections.abc import Callable
+"""Recordings over HTTP: which a call has, what they sound like, and their erasure, for whom ``api/guarded_routes.py`` says."""
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
+from api.guarded_routes import grant_of
 from api.recording_shelf import FORMS, RecordingShelf
 from api.store import StoreUnavailable
 from signaling.refusal import Refusal
-from signaling.tokens import SUPERVISOR, Grant
 
 _PIECE = 65_536
 
 
 class RecordingRoutes:
-    """``verify`` turns a token into what it grants or raises ``Refusal``."""
+    """See above."""
 
-    def __init__(self, shelf: RecordingShelf, verify: Callable[[str], Grant]) -> None:
+    def __init__(self, shelf: RecordingShelf) -> None:
         self._shelf = shelf
-        self._verify = verify
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/api/calls/{call_id}/recordings", self._list, allow_head=False)
@@ -29,7 +23,6 @@ class RecordingRoutes:
         app.router.add_delete("/api/recordings/{recording_id}", self._erase)
 
     async def _list(self, request: web.Request) -> web.Response:
-        self._supervisor(request)
         try:
             parts = await self._shelf.parts_of(request.match_info["call_id"])
         except StoreUnavailable:
@@ -38,7 +31,7 @@ class RecordingRoutes:
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
-        who = self._supervisor(request)
+        who = grant_of(request).identity
         form = request.query.get("as", "wav")
         if form not in FORMS:
             raise Refusal("bad_message", f"A recording can be had as {' or '.join(FORMS)}.")
@@ -62,22 +55,12 @@ class RecordingRoutes:
         return response
 
     async def _erase(self, request: web.Request) -> web.Response:
-        who = self._supervisor(request)
+        who = grant_of(request).identity
         try:
             await self._shelf.erase(request.match_info["recording_id"], who, "it was asked for")
         except StoreUnavailable:
             raise _away() from None
         return web.Response(status=204)
-
-    def _supervisor(self, request: web.Request) -> str:
-        """Who asks, as the token says. Raises ``Refusal``."""
-        kind, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        if kind.lower() != "bearer" or not token:
-            raise Refusal("token_invalid", "Sign in, and send the token as Authorization: Bearer.")
-        grant = self._verify(token)
-        if grant.role != SUPERVISOR:
-            raise Refusal("forbidden", "Recordings are open to supervisors only.")
-        return grant.identity
 
 
 def _away() -> Refusal:

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.accounts import Accounts
+from api.guarded_routes import guarded, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
 from signaling.addresses import Network, is_within, origin_of
@@ -156,7 +157,8 @@ def make_app(
 ) -> web.Application:
     """The HTTP application; the hub is attached to it by the wiring, which serves it by ``make_runner``."""
     who = network or Neighbours()
-    app = web.Application(middlewares=[_problems(metrics)], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[_problems(metrics), guarded(accounts.identify)], client_max_size=LARGEST_BODY)
+    app.on_startup.append(refuse_unguarded)
     Routes(accounts, metrics, health, pages or PageFiles(), who).add_to(app)
 
     async def secure(request: web.Request, response: web.StreamResponse) -> None:

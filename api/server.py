@@ -177,8 +177,8 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         app = make_app(accounts, metrics, health, network=network)
         hub.attach(app)
         if shelf is not None:
-            RecordingRoutes(shelf, tokens.verify).add_to(app)
-        _consultation_routes(settings, consultations, tokens, network).add_to(app)
+            RecordingRoutes(shelf).add_to(app)
+        _consultation_routes(settings, consultations, network).add_to(app)
         url = await _serve(stack, app, settings)
         await stack.enter_async_context(hub)
         try:
@@ -189,15 +189,13 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             await exchange.stop()
 
 
-def _consultation_routes(settings: Settings, consultations: Consultations, tokens: TokenIssuer, network: Neighbours) -> ConsultationRoutes:
+def _consultation_routes(settings: Settings, consultations: Consultations, network: Neighbours) -> ConsultationRoutes:
     invitations = Invitations(
         settings.token_secret(),
         previous=[secret.get_secret_value() for secret in settings.security.previous_secrets],
         lifetime_s=settings.consultations.link_lifetime_s,
     )
-    return ConsultationRoutes(
-        consultations, invitations, verify=tokens.verify, address_of=network.address_of, limits=settings.hub().address
-    )
+    return ConsultationRoutes(consultations, invitations, address_of=network.address_of, limits=settings.hub().address)
 
 
 async def _demo_agent(store: Store, accounts: Accounts) -> str:

@@ -8,8 +8,8 @@ from api.exchange import Exchange
 from api.store import Store, StoreUnavailable
 from pbx.trunk import Trunk
 from rooms.switchboard import Switchboard
+from signaling.grants import Grant
 from signaling.messages import PROTOCOL_VERSION, CallState, LineState, Snapshot
-from signaling.tokens import Grant
 
 RECENT_CALLS = 20
 FLUSH_WITHIN_S = 0.3

@@ -24,12 +24,12 @@ from signaling.audience import Audience
 from signaling.bus import MemoryBus, Said, notice_line
 from signaling.conduit import CONDUIT, Conduit
 from signaling.frames import read_request
+from signaling.grants import Grant, authorise
 from signaling.guard import ClientLimits
 from signaling.limits import AddressGate, AddressLimits
 from signaling.messages import AnyRequest, Error, Notice, RefreshSession, Session, SessionClosing, Snapshot
 from signaling.outbox import Line, Outbox
 from signaling.refusal import Refusal
-from signaling.tokens import Grant
 from signaling.topics import LINES, PRESENCE, person
 
 __all__ = ["Hub", "HubSettings", "Refusal"]
@@ -371,6 +371,7 @@ class Hub:
             request = read_request(event, arguments)
         except ValueError as error:
             raise Refusal("bad_message", f"The server cannot read this request: {error}") from None
+        authorise(connection.grant, request)
         if connection.in_flight >= self._settings.requests_in_flight:
             raise Refusal("busy", "Earlier requests of this page are still being done: wait for them.", 1.0)
         connection.in_flight += 1

@@ -128,7 +128,7 @@ class PeerCandidate(Request, frozen=True, tag="peer.candidate"):
 
 
 class WatchBoard(Request, frozen=True, tag="board.watch"):
-    """Show me the live board. Supervisors only; result: ``BoardNow``, and ``board.changed`` notices while the page asks again in time."""
+    """Show me the live board. Result: ``BoardNow``, and ``board.changed`` notices while the page asks again in time."""
 
 
 class CallMe(Request, frozen=True, tag="demo.call_me"):

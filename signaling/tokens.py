@@ -1,4 +1,5 @@
-"""Session tokens: short-lived JWTs (RFC 7519) with the claims LiveKit's grants have where ours mean the same: ``sub``, ``name``, ``role``.
+"""Session tokens: short-lived JWTs (RFC 7519) with the claims LiveKit's grants have where ours mean the same: ``sub``, ``name``, ``role``,
+and for guests ``video`` and ``sip``, which narrow what their role gives.
 
 One algorithm (HS256) is accepted whatever a token's header says (RFC 8725, section 3.1). ``kid`` names the secret, so that a secret can
 be changed while tokens of the previous one still live.
@@ -7,38 +8,23 @@ be changed while tokens of the previous one still live.
 import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from uuid import uuid4
 
 import jwt
-from msgspec import Struct
+import msgspec
 
+from signaling.grants import Grant, SipGrant, VideoGrant
 from signaling.messages import Session
 from signaling.refusal import Refusal
 
 ALGORITHM = "HS256"
 ISSUER = "centralita"
 AUDIENCE = "centralita.signaling"
-SUPERVISOR = "supervisor"
-"""The role of who may do with every call what an agent may with their own."""
 LONGEST_LIFE_S = 600.0
 SHORTEST_SECRET_BYTES = 32
 _CLOCK_SKEW_S = 5.0
 _MOST_REVOKED = 10_000
-
-
-class Grant(Struct, frozen=True):
-    """What a valid token says about its bearer. Times are seconds since the epoch."""
-
-    identity: str
-    name: str
-    role: str
-    """``agent``, ``supervisor`` or ``customer``."""
-    token_id: str
-    issued_at: float
-    expires_at: float
-    signed_in_at: float
-    """When the password was last given; renewed tokens keep it."""
 
 
 class TokenIssuer:
@@ -70,8 +56,22 @@ class TokenIssuer:
         self._clock = clock
         self._revoked: dict[str, float] = {}
 
-    def issue(self, identity: str, name: str, role: str, *, signed_in_at: float | None = None) -> Session:
-        """A new token. ``signed_in_at`` is given when a session is renewed; raises ``Refusal`` when that is too long ago."""
+    def issue(
+        self,
+        identity: str,
+        name: str,
+        role: str,
+        *,
+        signed_in_at: float | None = None,
+        session_id: str = "",
+        teams: Iterable[str] = (),
+        video: VideoGrant | None = None,
+        sip: SipGrant | None = None,
+    ) -> Session:
+        """A new token. ``signed_in_at`` is given when a session is renewed; raises ``Refusal`` when that is too long ago.
+
+        With ``video`` or ``sip`` the token grants no more of its role than these say.
+        """
         now = self._clock()
         since = now if signed_in_at is None else signed_in_at
         expires_at = min(now + self._lifetime_s, since + self._session_s)
@@ -88,7 +88,10 @@ class TokenIssuer:
             "nbf": math.floor(now),
             "exp": expires_at,
             "auth_time": since,
+            "sid": session_id,
+            "teams": sorted(teams),
         }
+        claims |= {name: msgspec.to_builtins(claim) for name, claim in (("video", video), ("sip", sip)) if claim is not None}
         token = jwt.encode(claims, self._keys[self._kid], ALGORITHM, headers={"kid": self._kid})
         return Session(token=token, identity=identity, name=name, role=role, expires_at=expires_at, expires_in=expires_at - now)
 
@@ -132,6 +135,9 @@ class TokenIssuer:
                     "verify_iat": False,
                 },
             )
+            video = msgspec.convert(claims["video"], VideoGrant) if "video" in claims else None
+            sip = msgspec.convert(claims["sip"], SipGrant) if "sip" in claims else None
+            claimed = [claim.permissions() for claim in (video, sip) if claim is not None]
             return Grant(
                 identity=str(claims["sub"]),
                 name=str(claims["name"]),
@@ -140,6 +146,10 @@ class TokenIssuer:
                 issued_at=float(claims["iat"]),
                 expires_at=float(claims["exp"]),
                 signed_in_at=float(claims["auth_time"]),
+                session_id=str(claims["sid"]),
+                teams=frozenset(msgspec.convert(claims["teams"], list[str])),
+                narrowed_to=frozenset().union(*claimed) if claimed else None,
+                room=video.room if video is not None else "",
             )
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
             raise _forged() from None

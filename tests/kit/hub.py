@@ -10,8 +10,9 @@ from aiohttp import ClientSession, web
 from msgspec import Struct
 
 from signaling import messages as wire
+from signaling.grants import Grant
 from signaling.hub import Hub, HubSettings
-from signaling.tokens import Grant, TokenIssuer
+from signaling.tokens import TokenIssuer
 
 SECRET = "a secret for tests, long enough: 0123456789"
 WITHIN_S = 5.0

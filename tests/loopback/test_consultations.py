@@ -66,7 +66,6 @@ async def door() -> AsyncIterator[Door]:
         ConsultationRoutes(
             found.consultations,
             found.invitations,
-            verify=TOKENS.verify,
             address_of=lambda request: "192.0.2.1",
             limits=AddressLimits(),
             most_pages=4,
@@ -93,7 +92,7 @@ async def test_only_who_is_signed_in_gets_a_link(door: Door) -> None:
     async with ClientSession() as http:
         for token, status in (
             (TOKENS.issue("ana", "Ana", "agent").token, 200),
-            (TOKENS.issue("cli", "Cli", "customer").token, 401),
+            (TOKENS.issue("cli", "Cli", "customer").token, 403),
             (door.invitations.issue().token, 401),
             ("", 401),
         ):

@@ -295,7 +295,7 @@ async def library(directory: Path, bench: ExchangeBench, **more: Any) -> AsyncIt
             return {}
 
         app = make_app(accounts, bench.metrics, health)
-        RecordingRoutes(shelf, TOKENS.verify).add_to(app)
+        RecordingRoutes(shelf).add_to(app)
         runner = make_runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -195,3 +195,16 @@ async def test_a_body_that_never_ends_is_given_up(site: Site, monkeypatch: pytes
     await asyncio.wait_for(reader.read(), 5)
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_route_that_names_no_permission_keeps_the_server_from_starting() -> None:
+    async def nothing(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    async with Metrics() as metrics, Accounts(People(), TOKENS, hasher=QUICK) as accounts:
+        app = make_app(accounts, metrics, _health({}))
+        app.router.add_get("/api/forgotten", nothing)
+        runner = make_runner(app)
+        with pytest.raises(LookupError, match="/api/forgotten"):
+            await runner.setup()
+        await runner.cleanup()

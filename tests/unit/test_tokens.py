@@ -35,6 +35,7 @@ def forged(**changes: Any) -> str:
     claims = {
         "iss": ISSUER, "aud": AUDIENCE, "sub": "ana", "name": "Ana", "role": "agent",
         "jti": "1", "iat": now, "nbf": int(now), "exp": now + 60, "auth_time": now,
+        "sid": "", "teams": [],
     } | changes  # fmt: skip
     return jwt.encode({key: value for key, value in claims.items() if value is not None}, SECRET, "HS256", headers=header)
 
@@ -70,6 +71,9 @@ def test_the_test_forgery_itself_verifies() -> None:
         {"iat": None},
         {"jti": None},
         {"auth_time": None},
+        {"sid": None},
+        {"teams": None},
+        {"teams": "all"},
         {"exp": "soon"},
         {"iat": 1_800_000_100.0},
         {"header": {"kid": "unknown"}},

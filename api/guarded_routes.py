@@ -1,0 +1,79 @@
+"""What each REST route asks of its caller, in one table, and the middleware that sees to it before any handler runs.
+
+A route without a line is a mistake of ours that keeps the server from starting: nothing is open by being forgotten. The token travels in
+the ``Authorization`` header and nowhere else, so no form or address of another site can carry it along.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from signaling.grants import Grant, Permission, demand
+from signaling.refusal import Refusal
+
+_P = Permission
+ROUTES: Mapping[tuple[str, str], Permission | None] = {
+    ("GET", "/"): None,
+    ("GET", "/consultation"): None,
+    ("GET", "/board"): None,
+    ("GET", "/static/{hash}/{path}"): None,
+    ("GET", "/api/health/live"): None,
+    ("GET", "/api/health/ready"): None,
+    ("POST", "/api/sign-in"): None,
+    ("GET", "/metrics"): None,  # open by address: the handler looks
+    ("GET", "/socket.io/"): None,  # the hub signs in each connection by itself
+    ("GET", "/api/consultations/socket"): None,  # joined by a link's invitation
+    ("POST", "/api/consultations"): _P.ROOM_CREATE,
+    ("GET", "/api/calls/{call_id}/recordings"): _P.RECORDING_LISTEN,
+    ("GET", "/api/recordings/{recording_id}"): _P.RECORDING_LISTEN,
+    ("DELETE", "/api/recordings/{recording_id}"): _P.RECORDING_ERASE,
+}
+"""By method and path; None: open to everybody. HEAD is GET."""
+
+_GRANT = web.RequestKey("grant", Grant)
+
+
+def guarded(identify: Callable[[str], Awaitable[Grant]]) -> Middleware:
+    """Lets a request through to its handler, with its caller's grant, where its line in ``ROUTES`` is met.
+
+    ``identify`` turns a token or key into what it grants or raises ``Refusal``.
+    """
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        route = request.match_info.route
+        if route.resource is not None:  # else it is an answer of the router's: 404, 405
+            permission = ROUTES[line_of(route)]
+            if permission is not None:
+                grant = await identify(_bearer(request))
+                request[_GRANT] = grant
+                demand(grant, permission)
+        return await handler(request)
+
+    return guard
+
+
+def grant_of(request: web.Request) -> Grant:
+    """Whose request this is, on a route that asks for a permission."""
+    return request[_GRANT]
+
+
+def line_of(route: web.AbstractRoute) -> tuple[str, str]:
+    """The key of a route in ``ROUTES``."""
+    assert route.resource is not None
+    return (hdrs.METH_GET if route.method == hdrs.METH_HEAD else route.method, route.resource.canonical)
+
+
+async def refuse_unguarded(app: web.Application) -> None:
+    """Raises ``LookupError`` when a route has no line in ``ROUTES``. Run when the application starts."""
+    missing = sorted({line_of(route) for route in app.router.routes()} - set(ROUTES))
+    if missing:
+        raise LookupError(f"These routes name no permission in api/guarded_routes.py: {missing}")
+
+
+def _bearer(request: web.Request) -> str:
+    kind, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Refusal("token_invalid", "Sign in, and send the token as Authorization: Bearer.")
+    return token.strip()

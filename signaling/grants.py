@@ -1,0 +1,214 @@
+"""Who may do what: roles, the permissions they give, and the resources these reach. Pure.
+
+A role is a set of permissions; a key or a LiveKit-style claim narrows it and never widens it. What a permission reaches is said by the
+``Resource`` it is used on: one's own things, a supervisor's teams, the one room of a guest. Every request of a page and every REST route
+names its permission in one table (``REQUESTS`` here, ``api/guarded_routes.py`` for REST); what has no line there is refused.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from signaling import messages as wire
+from signaling.refusal import Refusal
+
+
+class Role(StrEnum):
+    AGENT = "agent"
+    PROFESSIONAL = "professional"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+    SERVICE = "service"
+    CUSTOMER = "customer"
+    """A guest by link: no account, one room."""
+
+
+class Permission(StrEnum):
+    SESSION_OWN = "session.own"
+    """Renew, see and end my sessions; change my password and second factor."""
+    SESSION_ANY = "session.any"
+    PRESENCE_OWN = "presence.own"
+    PRESENCE_WATCH = "presence.watch"
+    CALL_DIAL = "call.dial"
+    CALL_TAKE = "call.take"
+    """Accept, decline, hold, mute, end a call of mine."""
+    CALL_RECORD = "call.record"
+    """Recording of a call of mine."""
+    CALL_RECORD_ANY = "call.record.any"
+    BOARD_WATCH = "board.watch"
+    RECORDING_LISTEN = "recording.listen"
+    RECORDING_ERASE = "recording.erase"
+    ROOM_CREATE = "room.create"
+    ROOM_LIST = "room.list"
+    ROOM_JOIN = "room.join"
+    ROOM_PUBLISH = "room.publish"
+    """Be heard and seen."""
+    ROOM_MODERATE = "room.moderate"
+    """Admit, mute, move and put out others, lock; who made a room may do so in it without this."""
+    CHAT_READ = "chat.read"
+    CHAT_WRITE = "chat.write"
+    TOKEN_ISSUE = "token.issue"
+    """Make tokens for guests."""
+    USERS_MANAGE = "users.manage"
+    KEYS_MANAGE = "keys.manage"
+    LOG_READ = "log.read"
+    """The security log."""
+    WEBHOOKS_MANAGE = "webhooks.manage"
+
+
+_P = Permission
+_GUEST = frozenset({_P.ROOM_JOIN, _P.ROOM_PUBLISH, _P.CHAT_READ, _P.CHAT_WRITE})
+_AGENT = _GUEST | {
+    _P.SESSION_OWN, _P.PRESENCE_OWN, _P.PRESENCE_WATCH, _P.CALL_DIAL, _P.CALL_TAKE, _P.CALL_RECORD, _P.ROOM_CREATE, _P.ROOM_LIST,
+}  # fmt: skip
+_SUPERVISOR = _AGENT | {_P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE}
+_ADMIN = _SUPERVISOR | {_P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE}
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.CUSTOMER: _GUEST,
+    Role.AGENT: _AGENT,
+    Role.PROFESSIONAL: _AGENT | {_P.ROOM_MODERATE},
+    Role.SUPERVISOR: _SUPERVISOR,
+    Role.ADMIN: _ADMIN,
+    Role.SERVICE: frozenset(
+        {
+            *(_P.ROOM_CREATE, _P.ROOM_LIST, _P.ROOM_JOIN, _P.ROOM_MODERATE, _P.CHAT_READ, _P.CHAT_WRITE, _P.PRESENCE_WATCH),
+            *(_P.CALL_DIAL, _P.RECORDING_LISTEN, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE),
+        }
+    ),
+}
+"""What each role may do. A role that is not here may do nothing."""
+
+OF_OTHERS: Mapping[Permission, Permission | None] = {
+    _P.SESSION_OWN: _P.SESSION_ANY,
+    _P.CALL_RECORD: _P.CALL_RECORD_ANY,
+    _P.CALL_TAKE: None,
+    _P.PRESENCE_OWN: None,
+}
+"""Permissions about one's own things, and which one reaches other people's; None: none does."""
+
+BY_TEAM = frozenset({_P.CALL_RECORD_ANY, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE})
+"""Permissions that reach only the bearer's teams, where the bearer has any. Nobody is limited who has none."""
+
+REQUESTS: Mapping[type[wire.Request], Permission] = {
+    wire.RefreshSession: _P.SESSION_OWN,
+    wire.SetPresence: _P.PRESENCE_OWN,
+    wire.Dial: _P.CALL_DIAL,
+    wire.Accept: _P.CALL_TAKE,
+    wire.Decline: _P.CALL_TAKE,
+    wire.HangUp: _P.CALL_TAKE,
+    wire.Mute: _P.CALL_TAKE,
+    wire.Hold: _P.CALL_TAKE,
+    wire.Digits: _P.CALL_TAKE,
+    wire.Record: _P.CALL_RECORD,
+    wire.PeerOffer: _P.CALL_TAKE,
+    wire.PeerCandidate: _P.CALL_TAKE,
+    wire.CallMe: _P.CALL_TAKE,
+    wire.WatchBoard: _P.BOARD_WATCH,
+}
+"""What a page needs for each request. Whose call or room it is about is for who carries it out: see ``allows``."""
+
+
+class VideoGrant(Struct, frozen=True, rename="camel"):
+    """LiveKit's ``video`` claim, the part of it that means something here. Names are LiveKit's (livekit/protocol, auth/grants.go)."""
+
+    room: str = ""
+    room_join: bool = False
+    room_create: bool = False
+    room_list: bool = False
+    room_admin: bool = False
+    can_publish: bool = True
+    can_subscribe: bool = True
+    can_publish_data: bool = True
+
+    def permissions(self) -> frozenset[Permission]:
+        given = {
+            _P.ROOM_CREATE: self.room_create,
+            _P.ROOM_LIST: self.room_list,
+            _P.ROOM_MODERATE: self.room_admin,
+            _P.ROOM_JOIN: self.room_join,
+            _P.ROOM_PUBLISH: self.room_join and self.can_publish,
+            _P.CHAT_READ: self.room_join and self.can_subscribe,
+            _P.CHAT_WRITE: self.room_join and self.can_publish_data,
+        }
+        return frozenset(permission for permission, granted in given.items() if granted)
+
+
+class SipGrant(Struct, frozen=True):
+    """LiveKit's ``sip`` claim: ``call`` lets its bearer dial. ``admin`` (of trunks) has no counterpart: lines are settings here."""
+
+    admin: bool = False
+    call: bool = False
+
+    def permissions(self) -> frozenset[Permission]:
+        return frozenset({_P.CALL_DIAL} if self.call else ())
+
+
+class Grant(Struct, frozen=True):
+    """What a valid token or key says about its bearer. Times are seconds since the epoch."""
+
+    identity: str
+    name: str
+    role: str
+    """A ``Role``."""
+    token_id: str
+    issued_at: float
+    expires_at: float
+    signed_in_at: float
+    """When the password was last given; renewed tokens keep it."""
+    session_id: str = ""
+    """The sign-in that the token belongs to; empty for what is none: keys, guests."""
+    teams: frozenset[str] = frozenset()
+    narrowed_to: frozenset[Permission] | None = None
+    """Of the role's permissions only these: a key's scopes, a guest's claims. None: all."""
+    room: str = ""
+    """The only room this grant is good for; empty: any."""
+
+
+class Resource(Struct, frozen=True):
+    """What a permission is used on: ``owner``, that person's ``teams``, the ``room`` it is in; empty where it has none."""
+
+    owner: str = ""
+    teams: frozenset[str] = frozenset()
+    room: str = ""
+
+
+def permissions_of(grant: Grant) -> frozenset[Permission]:
+    try:
+        of_role = PERMISSIONS[Role(grant.role)]
+    except (ValueError, KeyError):
+        return frozenset()
+    return of_role if grant.narrowed_to is None else of_role & grant.narrowed_to
+
+
+def allows(grant: Grant, permission: Permission, resource: Resource | None = None) -> bool:
+    """May the bearer do this, to this? Without a resource: may they do it to anything at all?"""
+    if permission not in permissions_of(grant):
+        return False
+    if resource is None:
+        return True
+    if grant.room and resource.room != grant.room:
+        return False
+    if resource.owner == grant.identity:
+        return True
+    if resource.owner and permission in OF_OTHERS:
+        wider = OF_OTHERS[permission]
+        return wider is not None and allows(grant, wider, resource)
+    if permission in BY_TEAM and grant.teams:
+        return bool(resource.teams & grant.teams)
+    return True
+
+
+def demand(grant: Grant, permission: Permission, resource: Resource | None = None) -> None:
+    """Raises ``Refusal`` (``forbidden``) where ``allows`` says no."""
+    if not allows(grant, permission, resource):
+        raise Refusal("forbidden", f"Your role ({grant.role}) may not do this ({permission}): ask an administrator for it.")
+
+
+def authorise(grant: Grant, request: wire.AnyRequest) -> None:
+    """Raises ``Refusal`` where a page's request is not for this bearer, or has no line in ``REQUESTS``."""
+    permission = REQUESTS.get(type(request))
+    if permission is None:
+        raise Refusal("forbidden", "This request is open to nobody: the server's table of permissions has no line for it.")
+    demand(grant, permission)
