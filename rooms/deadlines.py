@@ -2,7 +2,9 @@
 
 import heapq
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
+
+K = TypeVar("K", bound=tuple[str, ...])
 
 
 class DeadlineKind(StrEnum):
@@ -25,35 +27,28 @@ class Key(NamedTuple):
     party: str = ""
 
 
-class Deadlines:
+class Deadlines(Generic[K]):
     """A set of named times. Setting a name again moves it, clearing one that is not set does nothing.
 
     The heap may hold entries that were moved or cleared; they are skipped, and swept when they outnumber the living ones.
     """
 
     def __init__(self) -> None:
-        self._at: dict[Key, float] = {}
-        self._heap: list[tuple[float, Key]] = []
+        self._at: dict[K, float] = {}
+        self._heap: list[tuple[float, K]] = []
 
     def __len__(self) -> int:
         return len(self._at)
 
-    def set(self, key: Key, at_s: float) -> None:
+    def set(self, key: K, at_s: float) -> None:
         self._at[key] = at_s
         heapq.heappush(self._heap, (at_s, key))
         if len(self._heap) > 2 * len(self._at) + 64:
             self._heap = [(at, name) for name, at in self._at.items()]
             heapq.heapify(self._heap)
 
-    def clear(self, key: Key) -> None:
+    def clear(self, key: K) -> None:
         self._at.pop(key, None)
-
-    def clear_call(self, call_id: str, parties: tuple[str, ...]) -> None:
-        """Clear every deadline of a call; ``parties`` are the agents that may have some of their own."""
-        for kind in DeadlineKind:
-            self.clear(Key(call_id, kind))
-            for party in parties:
-                self.clear(Key(call_id, kind, party))
 
     def next(self) -> float | None:
         """The soonest deadline, or None."""
@@ -62,7 +57,7 @@ class Deadlines:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def pop_due(self, now: float) -> Key | None:
+    def pop_due(self, now: float) -> K | None:
         """Take out the soonest deadline that has come (at or before ``now``); None when there is none."""
         at = self.next()
         if at is None or at > now:
@@ -70,3 +65,14 @@ class Deadlines:
         key = heapq.heappop(self._heap)[1]
         del self._at[key]
         return key
+
+
+class CallDeadlines(Deadlines[Key]):
+    """Those of calls."""
+
+    def clear_call(self, call_id: str, parties: tuple[str, ...]) -> None:
+        """Clear every deadline of a call; ``parties`` are the agents that may have some of their own."""
+        for kind in DeadlineKind:
+            self.clear(Key(call_id, kind))
+            for party in parties:
+                self.clear(Key(call_id, kind, party))

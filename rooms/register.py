@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from rooms.call import AgentLeg, AgentLegStep, Call, PhoneStep
 from rooms.causes import Cause
-from rooms.deadlines import DeadlineKind, Deadlines, Key
+from rooms.deadlines import CallDeadlines, DeadlineKind, Key
 from rooms.effects import Effect
 from rooms.people import People
 from rooms.refusals import NotPossible
@@ -17,7 +17,7 @@ class Register:
     def __init__(self, remembered_ends: int) -> None:
         self.calls: dict[str, Call] = {}
         self.people = People()
-        self.deadlines = Deadlines()
+        self.deadlines = CallDeadlines()
         self._call_of_leg: dict[str, Call] = {}
         self._heard: dict[str, Sounding] = {}
         self._ended: OrderedDict[str, tuple[frozenset[str], Cause]] = OrderedDict()

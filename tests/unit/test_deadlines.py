@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms.deadlines import DeadlineKind, Deadlines, Key
+from rooms.deadlines import CallDeadlines, DeadlineKind, Key
 
 keys = st.builds(Key, st.sampled_from("cde"), st.sampled_from(DeadlineKind), st.sampled_from(["", "ana"]))
 
 
 @given(st.lists(st.tuples(keys, st.one_of(st.none(), st.integers(0, 50))), max_size=300), st.integers(0, 50))
 def test_same_as_a_dictionary(changes: list[tuple[Key, int | None]], now: int) -> None:
-    deadlines, plain = Deadlines(), dict[Key, int]()
+    deadlines, plain = CallDeadlines(), dict[Key, int]()
     for key, at in changes:
         if at is None:
             deadlines.clear(key)
@@ -27,14 +27,14 @@ def test_same_as_a_dictionary(changes: list[tuple[Key, int | None]], now: int) -
 
 
 def test_moving_a_deadline_for_ever_keeps_the_heap_small() -> None:
-    deadlines = Deadlines()
+    deadlines = CallDeadlines()
     for at in range(10_000):
         deadlines.set(Key("c", DeadlineKind.RING), at)
     assert len(deadlines._heap) < 200 and deadlines.next() == 9_999
 
 
 def test_a_whole_call_is_cleared() -> None:
-    deadlines = Deadlines()
+    deadlines = CallDeadlines()
     deadlines.set(Key("c", DeadlineKind.RING), 1)
     deadlines.set(Key("c", DeadlineKind.RING_RELOAD, "ana"), 2)
     deadlines.set(Key("d", DeadlineKind.RING), 3)

@@ -1,0 +1,70 @@
+"""What is to be done about rooms that people come to, as data, in order."""
+
+from dataclasses import dataclass
+
+from rooms.membership import Exit, RoomEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The first person is about to be in: the room lives."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Tell everybody in the room how it now stands, and keep it."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """From now on this person hears the room."""
+
+    room_id: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unseat:
+    """This person hears the room no more, and is told why."""
+
+    room_id: str
+    identity: str
+    why: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class ShowWaiting:
+    """Tell the hosts who waits."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAway:
+    """This person waits no more, and is told why."""
+
+    room_id: str
+    identity: str
+    why: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class ShowReaction:
+    room_id: str
+    identity: str
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The room is over: its last effect. Everybody was unseated before."""
+
+    room_id: str
+    why: RoomEnd
+
+
+MembershipEffect = Begin | Show | Seat | Unseat | ShowWaiting | TurnAway | ShowReaction | Finish

@@ -1,0 +1,268 @@
+"""Rooms that people come to: the rules one by one, then what must hold whatever happens in whatever order."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rooms import membership_effects as fx
+from rooms import membership_events as ev
+from rooms.house import House, HousePolicy
+from rooms.membership import MEMBER_TABLE, ROOM_TABLE, Exit, MemberState, Role, Room, RoomEnd, RoomKind, RoomState, Schedule
+from rooms.refusals import NotPossible
+
+HOST, MEMBER, GUEST = Role.HOST, Role.MEMBER, Role.GUEST
+
+
+def opened(house: House, **wanted: Any) -> None:
+    """Eva's room ``r``, with her in it."""
+    house.handle(ev.RoomWanted("r", "eva", "Eva", **wanted), 0)
+    if wanted.get("kind", RoomKind.MEETING).value not in ("group", "direct"):
+        house.handle(ev.JoinWanted("r", "eva", "Eva"), 0)
+
+
+def refused(house: House, event: ev.MembershipEvent, now: float = 0) -> str:
+    with pytest.raises(NotPossible) as refusal:
+        house.handle(event, now)
+    return refusal.value.code
+
+
+def room_of(house: House) -> Room:
+    room = house.room("r")
+    assert room is not None
+    return room
+
+
+def test_the_tables_end() -> None:
+    assert all(to is not RoomState.PLANNED for to in ROOM_TABLE.values())
+    assert not [state for state, _ in ROOM_TABLE if state is RoomState.ENDED]
+    assert {state for state, _ in MEMBER_TABLE} == set(MemberState)
+
+
+def test_who_is_granted_a_room_comes_in_and_who_is_not_learns_nothing() -> None:
+    house = House()
+    opened(house)
+    assert refused(house, ev.JoinWanted("r", "tom", "Tom")) == refused(house, ev.JoinWanted("none", "tom", "Tom")) == "unknown_room"
+    assert refused(house, ev.RemovalWanted("r", "tom", "eva")) == "unknown_room"
+    assert house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1) == [fx.Seat("r", "tom"), fx.Show("r")]
+    assert house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1) == []
+    assert refused(house, ev.ChangeWanted("r", "tom", locked=True)) == "not_host"
+
+
+def test_a_guest_waits_until_a_host_decides() -> None:
+    house = House()
+    opened(house, waiting_room=True, invited=(("ana", "Ana", MEMBER),))
+    assert house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1) == [fx.ShowWaiting("r")]
+    assert house.handle(ev.JoinWanted("r", "ana", "Ana"), 2) == [fx.Seat("r", "ana"), fx.Show("r")]
+    assert refused(house, ev.AdmissionDecided("r", "ana", "tom", True)) == "not_host"
+    assert house.handle(ev.AdmissionDecided("r", "eva", "tom", True), 3) == [fx.Seat("r", "tom"), fx.Show("r"), fx.ShowWaiting("r")]
+    assert refused(house, ev.AdmissionDecided("r", "eva", "tom", False)) == "nobody_waits"
+    house.handle(ev.LeaveWanted("r", "tom"), 4)
+    assert fx.Seat("r", "tom") in house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 5), "admitted once is admitted"
+    house.handle(ev.JoinWanted("r", "lou", "Lou", GUEST), 6)
+    denied = house.handle(ev.AdmissionDecided("r", "eva", "lou", False), 7)
+    assert denied == [fx.TurnAway("r", "lou", Exit.DENIED), fx.ShowWaiting("r")]
+    house.handle(ev.JoinWanted("r", "kim", "Kim", GUEST), 8)
+    assert fx.Seat("r", "kim") in house.handle(ev.ChangeWanted("r", "eva", waiting_room=False), 9)
+
+
+def test_who_was_removed_stays_out_until_invited() -> None:
+    house = House()
+    opened(house)
+    house.handle(ev.JoinWanted("r", "tom", "Tom", MEMBER), 1)
+    assert house.handle(ev.RemovalWanted("r", "eva", "tom"), 2) == [fx.Unseat("r", "tom", Exit.REMOVED), fx.Show("r")]
+    assert refused(house, ev.JoinWanted("r", "tom", "Tom", MEMBER), 3) == "removed"
+    house.handle(ev.InvitationWanted("r", "eva", "tom", "Tom", MEMBER), 4)
+    assert fx.Seat("r", "tom") in house.handle(ev.JoinWanted("r", "tom", "Tom"), 5)
+
+
+def test_a_locked_room_lets_hosts_in_and_a_full_one_nobody() -> None:
+    house = House()
+    opened(house, capacity=2)
+    house.handle(ev.ChangeWanted("r", "eva", locked=True), 1)
+    assert refused(house, ev.JoinWanted("r", "tom", "Tom", MEMBER)) == "room_locked"
+    house.handle(ev.JoinWanted("r", "bea", "Bea", HOST), 1)
+    assert refused(house, ev.JoinWanted("r", "sue", "Sue", HOST)) == "room_full"
+
+
+@pytest.mark.parametrize(
+    ("now", "code"), [(399, "too_early"), (400, ""), (1_000, ""), (2_899, ""), (2_900, "too_late"), (5_000, "too_late")]
+)
+def test_guests_come_neither_too_early_nor_too_late(now: float, code: str) -> None:
+    house = House(HousePolicy(empty_s=1e9))
+    opened(house, kind=RoomKind.CONSULTATION, schedule=Schedule(1_000, 2_000, early_s=600, late_s=900))
+    if code:
+        with pytest.raises(NotPossible) as refusal:
+            house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), now)
+        assert refusal.value.code == code
+        assert refusal.value.retry_after_s == (1.0 if now < 400 else None)
+    else:
+        assert fx.Seat("r", "tom") in house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), now)
+
+
+def test_a_planned_room_is_cancelled_or_ends_by_itself_and_says_so() -> None:
+    house = House()
+    plan = Schedule(1_000, 2_000)
+    for room_id in ("a", "b"):
+        house.handle(ev.RoomWanted(room_id, "eva", "Eva", RoomKind.CONSULTATION, schedule=plan), 0)
+    assert house.handle(ev.EndWanted("a", "eva"), 1) == [fx.Finish("a", RoomEnd.CANCELLED)]
+    assert refused(house, ev.JoinWanted("a", "tom", "Tom", GUEST), 2) == "room_cancelled"
+    assert house.next_deadline() == 2_900
+    assert house.expire(2_900) == [fx.Finish("b", RoomEnd.EMPTY)]
+    assert refused(house, ev.JoinWanted("b", "tom", "Tom", GUEST), 3_000) == "room_over"
+
+
+def test_who_is_in_when_the_time_is_over_may_stay() -> None:
+    house = House()
+    opened(house, kind=RoomKind.CONSULTATION, schedule=Schedule(100, 200, late_s=0))
+    assert house.expire(200) == []
+    left = house.handle(ev.LeaveWanted("r", "eva"), 300)
+    assert left == [fx.Unseat("r", "eva", Exit.LEFT), fx.Show("r"), fx.Finish("r", RoomEnd.FINISHED)]
+
+
+def test_a_reload_keeps_the_seat_and_a_long_absence_does_not() -> None:
+    house = House(HousePolicy(away_s=30, empty_s=60))
+    opened(house)
+    house.handle(ev.HandMoved("r", "eva", "eva", True), 1)
+    assert house.handle(ev.PersonLost("eva"), 2) == [fx.Show("r")]
+    assert house.handle(ev.PersonBack("eva"), 3) == [fx.Show("r")]
+    assert room_of(house).members["eva"].hand_s == 1
+    house.handle(ev.PersonLost("eva"), 4)
+    assert house.expire(34) == [fx.Unseat("r", "eva", Exit.LOST), fx.Show("r")]
+    assert house.expire(94) == [fx.Finish("r", RoomEnd.FINISHED)] and house.next_deadline() is None
+
+
+def test_somebody_is_moved_by_a_host_of_both_rooms() -> None:
+    house = House()
+    opened(house)
+    house.handle(ev.RoomWanted("s", "eva", "Eva", waiting_room=True), 0)
+    house.handle(ev.RoomWanted("t", "bea", "Bea"), 0)
+    house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1)
+    assert refused(house, ev.MoveWanted("r", "eva", "tom", "t")) == "unknown_room"
+    moved = house.handle(ev.MoveWanted("r", "eva", "tom", "s"), 2)
+    assert moved == [fx.Unseat("r", "tom", Exit.MOVED), fx.Show("r"), fx.Begin("s"), fx.Seat("s", "tom"), fx.Show("s")]
+
+
+def test_a_group_lasts_and_keeps_a_host() -> None:
+    house = House()
+    opened(house, kind=RoomKind.GROUP, invited=(("ana", "Ana", MEMBER),))
+    assert [member.identity for member in room_of(house).present()] == ["eva", "ana"]
+    assert house.handle(ev.PersonLost("ana"), 1) == []
+    assert refused(house, ev.LeaveWanted("r", "eva")) == "last_host"
+    assert refused(house, ev.InvitationWanted("r", "eva", "eva", "Eva", GUEST)) == "last_host"
+    house.handle(ev.InvitationWanted("r", "eva", "ana", "Ana", HOST), 2)
+    house.handle(ev.LeaveWanted("r", "eva"), 3)
+    assert refused(house, ev.JoinWanted("r", "eva", "Eva")) == "unknown_room"
+    assert house.handle(ev.LeaveWanted("r", "ana"), 4)[-1] == fx.Finish("r", RoomEnd.FINISHED)
+
+
+def test_a_conversation_of_two_is_nobody_elses() -> None:
+    house = House()
+    opened(house, kind=RoomKind.DIRECT, invited=(("ana", "Ana", MEMBER),))
+    assert refused(house, ev.RemovalWanted("r", "sue", "eva", moderates=True)) == "unknown_room"
+    assert (
+        refused(house, ev.LeaveWanted("r", "ana")) == refused(house, ev.InvitationWanted("r", "eva", "tom", "Tom", MEMBER)) == "fixed_room"
+    )
+
+
+def test_rooms_are_bounded() -> None:
+    house = House(HousePolicy(most_rooms=2, most_rooms_of=1, most_members=3, most_waiting=1))
+    opened(house, waiting_room=True)
+    house.handle(ev.RoomWanted("s", "eva", "Eva"), 0)
+    assert refused(house, ev.RoomWanted("t", "eva", "Eva")) == "rooms_full"
+    assert refused(house, ev.JoinWanted("s", "eva", "Eva")) == "rooms_full"
+    house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1)
+    assert refused(house, ev.JoinWanted("r", "lou", "Lou", GUEST)) == "waiting_full"
+    house.handle(ev.JoinWanted("r", "kim", "Kim", MEMBER), 1)
+    assert refused(house, ev.JoinWanted("r", "lou", "Lou", MEMBER)) == "room_full"
+
+
+# --- whatever happens ----------------------------------------------------------------------------------------------------------------
+
+PEOPLE, ROOMS = ("eva", "ana", "tom", "lou"), ("r", "s", "g")
+people, rooms = st.sampled_from(PEOPLE), st.sampled_from(ROOMS)
+granted = st.sampled_from([None, HOST, MEMBER, GUEST, GUEST])
+yes = st.booleans()
+plans = st.sampled_from([None, None, Schedule(10, 20, 5, 5)])
+steps = st.one_of(
+    st.builds(ev.RoomWanted, st.sampled_from("rs"), people, people, capacity=st.integers(1, 3), waiting_room=yes, schedule=plans),
+    st.builds(ev.RoomWanted, st.just("g"), people, people, st.just(RoomKind.GROUP), invited=st.just((("tom", "Tom", MEMBER),))),
+    *[st.builds(ev.JoinWanted, rooms, people, people, granted)] * 4,
+    st.builds(ev.LeaveWanted, rooms, people),
+    *[st.builds(ev.AdmissionDecided, rooms, people, people, yes)] * 2,
+    st.builds(ev.InvitationWanted, rooms, people, people, people, st.sampled_from(Role)),
+    st.builds(ev.RemovalWanted, rooms, people, people, yes),
+    st.builds(ev.MoveWanted, rooms, people, people, rooms, yes),
+    st.builds(ev.ChangeWanted, rooms, people, locked=yes, waiting_room=yes),
+    st.builds(ev.EndWanted, rooms, people),
+    st.builds(ev.HandMoved, rooms, people, people, yes),
+    st.builds(ev.Reacted, rooms, people, st.just("👍")),
+    st.builds(ev.PersonLost, people),
+    st.builds(ev.PersonBack, people),
+)
+
+
+class Witness:
+    """Performs effects on paper and objects to what must not be."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.seats: dict[str, set[str]] = {}
+
+    def see(self, event: ev.MembershipEvent | None, effects: list[fx.MembershipEffect]) -> None:
+        for effect in effects:
+            seats = self.seats.setdefault(effect.room_id, set())
+            match effect:
+                case fx.Seat(room_id=room_id, identity=identity):
+                    assert identity not in seats
+                    seats.add(identity)
+                    self.entered(event, room_id, identity)
+                case fx.Unseat(identity=identity):
+                    seats.remove(identity)
+                case fx.Finish():
+                    assert not self.seats.pop(effect.room_id)
+        for room_id in ROOMS:
+            self.stands(room_id)
+
+    def entered(self, event: ev.MembershipEvent | None, room_id: str, identity: str) -> None:
+        room = self.house.room(room_id)
+        assert room is not None and room.state is RoomState.OPEN
+        assert len(self.seats[room_id]) <= room.capacity
+        member = room.members[identity]
+        assert not member.removed
+        if isinstance(event, ev.JoinWanted) and member.role is not HOST:
+            assert not room.locked
+            assert not room.waiting_room or member.role is MEMBER or member.admitted
+
+    def stands(self, room_id: str) -> None:
+        room = self.house.room(room_id)
+        if room is None:
+            assert not self.seats.get(room_id)
+            return
+        assert {member.identity for member in room.present()} == self.seats.get(room_id, set())
+        assert len(room.waiting()) <= 2 and len(room.members) <= 5
+        assert all(member.is_in for member in room.members.values() if member.hand_s is not None)
+        assert all(member.worth_keeping for member in room.members.values())
+        if room.lasting:
+            assert room.hosts() and not room.waiting() and all(member.state is not MemberState.AWAY for member in room.members.values())
+        for member in room.members.values():
+            known = room in self.house.rooms_of(member.identity)
+            assert known is (member.state is not MemberState.OUT)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 0, 0, 1, 3, 40]), steps), max_size=50))
+def test_seats_agree_with_rooms_whatever_happens(story: list[tuple[int, ev.MembershipEvent]]) -> None:
+    house = House(HousePolicy(most_rooms=3, most_members=5, most_waiting=2, empty_s=30, away_s=5, capacity=4))
+    witness, now = Witness(house), 0
+    for wait, event in story:
+        now += wait
+        witness.see(None, house.expire(now))
+        with suppress(NotPossible):
+            witness.see(event, house.handle(event, now))
+    for identity in PEOPLE:
+        witness.see(None, house.handle(ev.PersonLost(identity), now))
+    witness.see(None, house.expire(now + 10_000))
+    assert all(room.lasting for room in filter(None, map(house.room, ROOMS))), "nothing else outlives its people"
+    assert house.next_deadline() is None
