@@ -7,8 +7,10 @@ is on call before and after, but what is it after the call?), so the table is on
     a call is theirs                on_call       (also while the page reloads: the leg is anchored in the server)
     no signalling connection        offline
     a call rings                    ringing
-    does not take calls             unavailable
+    does not take calls             break         (with the reason that the person gives)
     else                            available
+
+With several nodes the connection may be to another one, and so may the call be (``elsewhere``).
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +22,18 @@ class AgentState(StrEnum):
     AVAILABLE = "available"
     RINGING = "ringing"
     ON_CALL = "on_call"
-    UNAVAILABLE = "unavailable"
+    BREAK = "break"
+
+
+def agent_state(*, on_call: bool, connected: bool, ringing: bool, willing: bool) -> AgentState:
+    """The table above."""
+    facts = (
+        (on_call, AgentState.ON_CALL),
+        (not connected, AgentState.OFFLINE),
+        (ringing, AgentState.RINGING),
+        (not willing, AgentState.BREAK),
+    )
+    return next((state for holds, state in facts if holds), AgentState.AVAILABLE)
 
 
 @dataclass(slots=True)
@@ -31,6 +44,8 @@ class Agent:
     connected: bool = False
     willing: bool = True
     calls: dict[str, bool] = field(default_factory=dict)
+    elsewhere: AgentState | None = None
+    """``ringing`` or ``on_call`` while a call of another node has this person."""
     free_since_s: float = 0.0
 
     @property
@@ -39,16 +54,15 @@ class Agent:
         return next((call_id for call_id, own in self.calls.items() if own), None)
 
     @property
+    def on_call(self) -> bool:
+        return self.own_call is not None or self.elsewhere is AgentState.ON_CALL
+
+    @property
     def state(self) -> AgentState:
-        facts = (
-            (self.own_call is not None, AgentState.ON_CALL),
-            (not self.connected, AgentState.OFFLINE),
-            (bool(self.calls), AgentState.RINGING),
-            (not self.willing, AgentState.UNAVAILABLE),
-        )
-        return next((state for holds, state in facts if holds), AgentState.AVAILABLE)
+        ringing = bool(self.calls) or self.elsewhere is AgentState.RINGING
+        return agent_state(on_call=self.on_call, connected=self.connected, ringing=ringing, willing=self.willing)
 
     @property
     def worth_keeping(self) -> bool:
         """Is there anything to remember about this person?"""
-        return self.connected or not self.willing or bool(self.calls)
+        return self.connected or not self.willing or bool(self.calls) or self.elsewhere is not None

@@ -6,6 +6,7 @@ Every event is frozen and carries identifiers, never objects. ``call_id`` names 
 
 from dataclasses import dataclass
 
+from rooms.agent import AgentState
 from rooms.causes import Cause
 from rooms.recording import RecordingAction
 
@@ -189,6 +190,14 @@ class AvailabilityChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentEngaged:
+    """A call of another node rings at this person, is theirs, or (None) neither any more."""
+
+    agent: str
+    state: AgentState | None
+
+
+@dataclass(frozen=True, slots=True)
 class EffectFailed:
     """An effect of this call could not be performed; ``cause`` says whose fault it is.
 
@@ -230,6 +239,7 @@ Event = (
     | AgentConnected
     | AgentDisconnected
     | AvailabilityChanged
+    | AgentEngaged
     | EffectFailed
     | DrainRequested
 )

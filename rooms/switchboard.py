@@ -119,7 +119,7 @@ class Switchboard:
             raise NotPossible("full", "The server has as many calls as it may have: try again when one has ended.")
         if event.call_id in self._register.calls or not self._register.are_new(event.agent_leg, event.phone_leg):
             raise NotPossible("duplicate_call", "This call exists already: each call needs identifiers of its own.")
-        if self._register.people.get(event.agent).own_call is not None:
+        if self._register.people.get(event.agent).on_call:
             raise NotPossible("on_call", "You are in a call already: hang up first.")
         call = Call(
             call_id=event.call_id,
@@ -262,7 +262,7 @@ class Switchboard:
         if call.owner:
             raise NotPossible("wrong_state", "You placed this call yourself: there is nothing to accept.")
         agent = self._register.people.enter(event.agent)
-        if agent.own_call is not None:
+        if agent.on_call:
             raise NotPossible("on_call", "You are in a call already: hang up first.")
         call.take(CallStep.ACCEPTED)
         call.phone.take(PhoneStep.ACCEPTED)
@@ -378,6 +378,14 @@ class Switchboard:
         self._register.people.tidy(event.agent)
         return []
 
+    def _engaged(self, event: ev.AgentEngaged, now: float) -> list[Effect]:
+        agent = self._register.people.enter(event.agent)
+        if agent.elsewhere is AgentState.ON_CALL and event.state is None:
+            agent.free_since_s = now
+        agent.elsewhere = event.state
+        self._register.people.tidy(event.agent)
+        return []
+
     def _effect_failed(self, event: ev.EffectFailed, now: float) -> list[Effect]:
         call = self._register.calls.get(event.call_id)
         if call is None:
@@ -474,6 +482,7 @@ class Switchboard:
         ev.AgentConnected: _agent_connected,
         ev.AgentDisconnected: _agent_disconnected,
         ev.AvailabilityChanged: _availability,
+        ev.AgentEngaged: _engaged,
         ev.EffectFailed: _effect_failed,
         ev.DrainRequested: _drain,
     }

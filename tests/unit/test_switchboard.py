@@ -469,10 +469,10 @@ def test_agent_states_follow_from_facts() -> None:
     desk.at(0, ev.AgentConnected("ana"))
     assert state("ana") is AgentState.AVAILABLE
     desk.at(1, ev.AvailabilityChanged("ana", False))
-    assert state("ana") is AgentState.UNAVAILABLE
+    assert state("ana") is AgentState.BREAK
     desk.at(2, ev.AgentDisconnected("ana"))
     desk.at(3, ev.AgentConnected("ana"))
-    assert state("ana") is AgentState.UNAVAILABLE, "a reload is no change of mind"
+    assert state("ana") is AgentState.BREAK, "a reload is no change of mind"
     assert not desk.switchboard.wants_calls("ana") and desk.switchboard.wants_calls("bea")
     desk.at(4, ev.AvailabilityChanged("ana", True))
     desk.at(5, arrived("c", "ana"))
@@ -511,3 +511,17 @@ def test_everything_of_an_ended_call_is_free_again() -> None:
     desk.at(9, ev.LegHungUp("c-phone", DONE))
     desk.at(10, arrived("c", "ana", "bea"))
     assert [view.agent_leg for agent in ("ana", "bea") for view in desk.switchboard.calls_of(agent)] == ["c-ana", "c-bea"]
+
+
+def test_who_is_engaged_by_another_node_is_not_rung_and_takes_no_second_call() -> None:
+    desk = Desk()
+    desk.at(0, ev.AgentConnected("bea"))
+    desk.at(1, arrived("c", "bea"))
+    desk.at(2, ev.AgentEngaged("bea", AgentState.ON_CALL))
+    assert desk.switchboard.agent_state("bea") is AgentState.ON_CALL
+    assert refused(desk, 3, ev.CallAccepted("c", "bea")) == "on_call"
+    assert refused(desk, 3, dialed("d", "bea")) == "on_call"
+    desk.at(4, ev.AgentEngaged("bea", None))
+    assert desk.switchboard.agent_state("bea") is AgentState.RINGING
+    desk.at(5, ev.CallAccepted("c", "bea"))
+    assert desk.shown("bea").state is CallState.ANSWERING

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rooms import effects as fx
 from rooms import events as ev
+from rooms.agent import AgentState
 from rooms.causes import Cause, EndReason
 from rooms.policy import RecordingMode, RecordingPolicy
 from rooms.record import CallRecord, CallState
@@ -55,6 +56,7 @@ within = st.one_of(
     st.builds(ev.AgentConnected, agents),
     st.builds(ev.AgentDisconnected, agents),
     st.builds(ev.AvailabilityChanged, agents, st.booleans()),
+    st.builds(ev.AgentEngaged, agents, st.sampled_from([None, AgentState.RINGING, AgentState.ON_CALL])),
     st.builds(ev.RecordingRequested, calls, agents, st.sampled_from(RecordingAction), st.booleans()),
     st.builds(ev.RecordingRequested, calls, agents, st.sampled_from([RecordingAction.PAUSE, RecordingAction.RESUME])),
     st.builds(ev.RecordingBegan, calls, parts),
