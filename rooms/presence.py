@@ -140,12 +140,12 @@ class Attendance:
     def hear(self, node: str, token: int, number: int, now: float) -> bool:
         """A node lives and has said ``number`` words so far. False where some of them are missing here: ask it for everything."""
         lease = self._renew(node, token, now)
-        return lease is None or lease.heard is not None and lease.heard >= number
+        return lease is None or (lease.heard is not None and lease.heard >= number)
 
     def change(self, node: str, token: int, number: int, people: Mapping[str, Facts], now: float) -> bool:
         """Word ``number`` of a node: what is otherwise now; empty facts where it knows nothing of a person any more. False as above."""
         lease = self._renew(node, token, now)
-        if lease is None or lease.heard is not None and number <= lease.heard:
+        if lease is None or (lease.heard is not None and number <= lease.heard):
             return True
         if lease.heard is None or number != lease.heard + 1:
             return False
@@ -157,7 +157,7 @@ class Attendance:
     def complete(self, node: str, token: int, number: int, people: Mapping[str, Facts], now: float) -> None:
         """Everything that a node knows, after its word ``number``."""
         lease = self._renew(node, token, now)
-        if lease is None or lease.heard is not None and number < lease.heard:
+        if lease is None or (lease.heard is not None and number < lease.heard):
             return
         lease.heard = number
         for identity in [identity for identity in lease.people if identity not in people]:
