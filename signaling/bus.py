@@ -32,7 +32,7 @@ class Said(Struct, frozen=True, gc=False):
 def notice_line(topic: str, seq: int, notice: bytes, **more: object) -> Line:
     """The packet that every reader gets; ``notice`` is its JSON."""
     head = msgspec.json.encode({"topic": topic, "seq": seq, **more})[:-1]
-    return Line('2["notice",' + (head + b"," + notice[1:]).decode() + "]")
+    return Line.message('2["notice",' + (head + b"," + notice[1:]).decode() + "]")
 
 
 class MemoryBus:

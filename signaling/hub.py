@@ -7,10 +7,10 @@ once there are several, and would bring a second, unguarded way in for oversize 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Annotated, Any, TypeVar
+from types import MappingProxyType, TracebackType
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -18,24 +18,30 @@ import msgspec
 import socketio
 import structlog
 from aiohttp import web
+from aiohttp.http import WebSocketReader
 from msgspec import Meta, Struct
 
 from signaling.audience import Audience
 from signaling.bus import MemoryBus, Said, notice_line
-from signaling.conduit import CONDUIT, Conduit
+from signaling.conduit import Conduit
 from signaling.frames import read_request
 from signaling.grants import Grant, authorise
 from signaling.guard import ClientLimits
+from signaling.heartbeats import Heartbeats
 from signaling.limits import AddressGate, AddressLimits
 from signaling.messages import AnyRequest, Error, Notice, RefreshSession, Session, SessionClosing, Snapshot
-from signaling.outbox import Line, Outbox
+from signaling.outbox import Line
 from signaling.refusal import Refusal
 from signaling.topics import LINES, PRESENCE, person
+from signaling.websocket import VERSION, accept
 
 __all__ = ["Hub", "HubSettings", "Refusal"]
 
 log = structlog.get_logger()
 T = TypeVar("T")
+CONDUIT = "centralita.conduit"
+"""Where a connection's environment holds its conduit."""
+_HEARTBEAT_STEP_S = 0.1
 SESSION_OVER = frozenset({"token_expired", "token_invalid", "token_revoked"})
 
 
@@ -46,14 +52,15 @@ class HubSettings:
     allowed_origins: tuple[str, ...] = ()
     client: ClientLimits = field(default_factory=ClientLimits)
     address: AddressLimits = field(default_factory=AddressLimits)
-    sockets: int = 2_000
+    sockets: int = 10_000
     sockets_per_person: int = 8
     requests_in_flight: int = 16
     request_s: float = 15.0
     handshake_s: float = 10.0
     sweep_s: float = 5.0
     outbox_packets: int = 512
-    outbox_size: int = 1_048_576
+    outbox_size: int = 655_360
+    """Bytes. With what the transport and the kernel hold, a client that does not read costs less than 1 MiB."""
     topics: int = 20_000
     replay_kept: int = 128
     common_topics: tuple[str, ...] = (PRESENCE, LINES)
@@ -117,6 +124,8 @@ class Hub:
         self._addresses = AddressGate(settings.address)
         self._bus = MemoryBus(self._tell, topics=settings.topics, kept=settings.replay_kept)
         self._conduits: set[Conduit] = set()
+        self._heartbeats: Heartbeats[Conduit] = Heartbeats(settings.ping_interval_s, settings.ping_timeout_s)
+        self._unsent: list[Conduit] = []
         self._connections: dict[str, _Connection] = {}
         self._people: dict[str, list[_Connection]] = {}
         self._audience = Audience(settings.common_topics)
@@ -127,32 +136,15 @@ class Hub:
         self._server = self._make_server()
 
     def _make_server(self) -> Any:
-        """python-socketio, with our queue, our WebSocket driver and our owner of tasks in the three places where it asks for them."""
+        """python-socketio on top of our conduits, which take the place of its Engine.IO sockets, with us as the owner of its tasks."""
         quiet = logging.getLogger("signaling.socketio")
         quiet.setLevel(logging.ERROR)
-        settings = self._settings
-        server = socketio.AsyncServer(
-            async_mode="aiohttp",
-            transports=["websocket"],
-            allow_upgrades=False,
-            cors_allowed_origins=[],  # origins are checked in _enter, before anything else
-            max_http_buffer_size=4 * settings.client.largest_message,
-            ping_interval=settings.ping_interval_s,
-            ping_timeout=settings.ping_timeout_s,
-            logger=quiet,
-            engineio_logger=quiet,
-        )
-        server.eio.create_queue = lambda: Outbox(packets=settings.outbox_packets, size=settings.outbox_size)
+        server = socketio.AsyncServer(async_mode="aiohttp", transports=["websocket"], logger=quiet, engineio_logger=quiet)
         server.eio.start_background_task = lambda target, *args, **kwargs: self._start(target(*args, **kwargs))
-        server.eio._async = {**server.eio._async, "websocket": self._make_conduit}
         server.on("connect", self._on_connect)
         server.on("disconnect", self._on_disconnect)
         server.on("*", self._on_request)
         return server
-
-    def _make_conduit(self, handler: Any, _server: Any) -> Conduit:
-        outbox: Outbox = handler.__self__.queue
-        return Conduit(handler, outbox, self._settings.client, self, farewell=_farewell, answer=_answer)
 
     # ------------------------------------------------------------------ life
 
@@ -162,6 +154,7 @@ class Hub:
 
     async def __aenter__(self) -> "Hub":
         self._start(self._sweep())
+        self._start(self._ask_heartbeats())
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -243,40 +236,98 @@ class Hub:
             return self._turn_away(503, Refusal("stopping", "The server is being stopped: try again in a moment.", 5.0))
         if len(self._conduits) >= self._settings.sockets:
             return self._turn_away(503, Refusal("full", "The server has as many connections as it is set to take.", 10.0))
+        handshake = accept(request.headers)
+        if handshake is None:
+            refusal = Refusal("bad_transport", f"This is no handshake of WebSocket version {VERSION}.")
+            return self._turn_away(400, refusal, {"Sec-WebSocket-Version": VERSION})
         address = self._address_of(request)
         wait = self._addresses.admit(address, asyncio.get_running_loop().time())
         if wait > 0.0:
             return self._turn_away(429, Refusal("too_many_connections", "Too many connections from this address: wait a moment.", wait))
-        try:
-            response: web.StreamResponse = await self._server.handle_request(request)
-        finally:
+        return await self._take_over(request, handshake, address)
+
+    async def _take_over(self, request: web.Request, handshake: bytes, address: str) -> web.StreamResponse:
+        """From now on the TCP connection is a conduit's, and aiohttp keeps nothing of it."""
+        settings, engine, http, transport = self._settings, self._server.eio, request.protocol, request.transport
+        sid = engine.generate_id()
+        conduit = Conduit(sid, address, self, settings.client, packets=settings.outbox_packets, size=settings.outbox_size)
+        if transport is None:
             self._addresses.release(address)
-        return response
+            return _HandedOver()
+        self._conduits.add(conduit)
+        self._all_gone.clear()
+        engine.sockets[sid] = conduit
+        await engine.handlers["connect"](sid, {CONDUIT: conduit})
+        transport.write(handshake)
+        http.transport = None
+        transport.set_protocol(conduit)
+        conduit.connection_made(transport)
+        conduit.outbox.offer(_opening(sid, settings))
+        http.set_parser(cast(WebSocketReader, _Rest(conduit)))
+        http.connection_lost(None)
+        self._heartbeats.begin(conduit, asyncio.get_running_loop().time())
+        return _HandedOver()
 
     def _is_allowed(self, origin: str, request: web.Request) -> bool:
         return origin in self._settings.allowed_origins or urlsplit(origin).netloc == request.host
 
-    def _turn_away(self, status: int, refusal: Refusal) -> web.Response:
+    def _turn_away(self, status: int, refusal: Refusal, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
         self._on_refused(refusal.code)
-        headers = {} if refusal.retry_after is None else {"Retry-After": str(int(refusal.retry_after) + 1)}
+        headers = dict(headers)
+        if refusal.retry_after is not None:
+            headers["Retry-After"] = str(int(refusal.retry_after) + 1)
         return web.Response(
             status=status, body=msgspec.json.encode({"error": refusal.as_error()}), content_type="application/json", headers=headers
         )
 
-    def opened(self, conduit: Conduit) -> None:
-        """A WebSocket is up; it has to sign in yet."""
-        self._conduits.add(conduit)
-        self._all_gone.clear()
-        if self._stopping:
-            conduit.dismiss(Refusal("stopping", "The server is being stopped.", 5.0))
+    # ------------------------------------------------------------------ what conduits tell
+
+    def said(self, conduit: Conduit, text: str) -> None:
+        self._start(self._server.eio.handlers["message"](conduit.sid, text))
+
+    def answered(self, conduit: Conduit) -> None:
+        self._heartbeats.answered(conduit, asyncio.get_running_loop().time())
+
+    def waiting(self, conduit: Conduit) -> None:
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(conduit)
+
+    def _flush(self) -> None:
+        """Once per turn of the loop, so that of two volatile notices at once only the later is sent."""
+        unsent, self._unsent = self._unsent, []
+        for conduit in unsent:
+            conduit.flush()
 
     def refused(self, refusal: Refusal) -> None:
         self._on_refused(refusal.code)
 
+    def farewell(self, refusal: Refusal) -> list[Line]:
+        """Why, then Socket.IO's disconnect, after which a client does not come back by itself; without it where it should."""
+        error = refusal.as_error()
+        closing = SessionClosing(code=error.code, message=error.message, retry_after=error.retry_after)
+        lines = [notice_line("session", 0, msgspec.json.encode(closing))]
+        return lines if error.code in ("stopping", "slow_reader") else [*lines, Line.message("1")]
+
+    def answer(self, ack: int, error: Error) -> Line:
+        return Line.message(f"3{ack}[" + msgspec.json.encode({"error": error}).decode() + "]")
+
     def closed(self, conduit: Conduit) -> None:
-        self._conduits.discard(conduit)
-        if not self._conduits:
-            self._all_gone.set()
+        self._heartbeats.end(conduit)
+        self._addresses.release(conduit.address)
+        self._start(self._forget(conduit))
+
+    async def _forget(self, conduit: Conduit) -> None:
+        engine = self._server.eio
+        try:
+            await engine.handlers["disconnect"](conduit.sid, engine.reason.TRANSPORT_CLOSE)
+        finally:
+            del engine.sockets[conduit.sid]
+            self._conduits.discard(conduit)
+            if not self._conduits:
+                self._all_gone.set()
+
+    # ------------------------------------------------------------------ signing in and out
 
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         conduit: Conduit = environ[CONDUIT]
@@ -294,8 +345,7 @@ class Hub:
     def _not_let_in(self, conduit: Conduit, refusal: Refusal) -> Exception:
         """The connect error for the page. The connection ends once it is sent."""
         self._on_refused(refusal.code)
-        asyncio.get_running_loop().call_soon(conduit.outbox.end)
-        conduit.cut_later()
+        asyncio.get_running_loop().call_soon(conduit.finish)
         refused: Exception = socketio.exceptions.ConnectionRefusedError(refusal.message, msgspec.to_builtins(refusal.as_error()))
         return refused
 
@@ -338,6 +388,7 @@ class Hub:
         if connection is None:
             return
         connection.live, connection.gone = False, True
+        connection.conduit.finish()
         identity = connection.grant.identity
         left = self._people.get(identity, [])
         if connection not in left:
@@ -423,6 +474,17 @@ class Hub:
                 if not conduit.signed_in and conduit.opened_at < latest:
                     conduit.dismiss(Refusal("handshake_timeout", "This connection did not sign in."))
 
+    async def _ask_heartbeats(self) -> None:
+        """One task asks every client whether it is still there."""
+        loop, settings, beats = asyncio.get_running_loop(), self._settings, self._heartbeats
+        step_s = min(_HEARTBEAT_STEP_S, settings.ping_interval_s / 4, settings.ping_timeout_s / 4)
+        while True:
+            await asyncio.sleep(step_s)
+            for conduit in beats.lost(loop.time()):
+                conduit.abort()
+            for conduit in beats.to_ask(loop.time()):
+                conduit.ping()
+
     def _start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
@@ -441,13 +503,32 @@ def _fault(error: BaseException) -> Refusal:
     return Refusal("internal", f"The server failed at this; it is not your fault. Its log has the details under {incident}.")
 
 
-def _farewell(refusal: Refusal) -> list[Line]:
-    """Why, then Socket.IO's disconnect, after which a client does not come back by itself; without it where it should."""
-    error = refusal.as_error()
-    closing = SessionClosing(code=error.code, message=error.message, retry_after=error.retry_after)
-    lines = [notice_line("session", 0, msgspec.json.encode(closing))]
-    return lines if error.code in ("stopping", "slow_reader") else [*lines, Line("1")]
+def _opening(sid: str, settings: HubSettings) -> Line:
+    """Engine.IO's first packet."""
+    ping_ms, patience_ms = int(settings.ping_interval_s * 1000), int(settings.ping_timeout_s * 1000)
+    most = 4 * settings.client.largest_message
+    return Line("0" + json.dumps({"sid": sid, "upgrades": [], "pingInterval": ping_ms, "pingTimeout": patience_ms, "maxPayload": most}))
 
 
-def _answer(ack: int, error: Error) -> Line:
-    return Line(f"3{ack}" + json.dumps([{"error": msgspec.to_builtins(error)}], separators=(",", ":")))
+class _HandedOver(web.StreamResponse):
+    """What aiohttp is told of a connection that is no longer its own."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        pass
+
+
+class _Rest:
+    """What a client sent right after its handshake; aiohttp hands it to the parser that it is given."""
+
+    def __init__(self, conduit: Conduit) -> None:
+        self._conduit = conduit
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self._conduit.data_received(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        pass

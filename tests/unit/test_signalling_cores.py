@@ -1,7 +1,5 @@
 """The pure parts under the hub: frames, guard, replay, outbox."""
 
-import asyncio
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,6 +9,7 @@ from signaling import messages as wire
 from signaling.audience import Audience
 from signaling.frames import Kind, read_frame, read_request
 from signaling.guard import ClientLimits, Guard
+from signaling.heartbeats import Heartbeats
 from signaling.outbox import Line, Outbox
 from signaling.replay import ReplayLog, ReplayLogs
 from signaling.topics import is_volatile, owner_of, person, superseding_key
@@ -132,43 +131,64 @@ def test_a_topic_begun_anew_counts_on_above_its_former_numbers() -> None:
     assert again.since(last) is None
 
 
-async def test_the_outbox_is_bounded_in_number_and_size() -> None:
-    for outbox, texts in ((Outbox(packets=3, size=10_000), ["x"] * 4), (Outbox(packets=100, size=50), ["x" * 40, "y" * 40])):
-        over: list[str] = []
-        outbox.on_overflow = lambda over=over: over.append("over")  # type: ignore[misc]
-        for text in texts:
-            outbox.offer(Line(text))
-        outbox.offer(Line("late"))
-        assert over == ["over"]
-        assert len(outbox) == 0
-        outbox.end(Line("bye"))
-        assert [await outbox.get(), await outbox.get()][1] is None
+class Reader:
+    """Has an outbox; writes down what that tells."""
+
+    def __init__(self, *, packets: int = 10, size: int = 1_000) -> None:
+        self.heard: list[str] = []
+        self.outbox = Outbox(
+            packets=packets, size=size, on_waiting=lambda: self.heard.append("waiting"), on_overflow=lambda: self.heard.append("over")
+        )
+
+    def all(self) -> list[bytes]:
+        return list(iter(self.outbox.take, None))
 
 
-async def test_the_outbox_keeps_order_and_supersedes_what_may_be() -> None:
-    outbox = Outbox(packets=10, size=1_000)
+@pytest.mark.parametrize(("packets", "size", "texts"), [(3, 10_000, ["x"] * 4), (100, 50, ["x" * 40, "y" * 40])])
+def test_the_outbox_is_bounded_in_number_and_size(packets: int, size: int, texts: list[str]) -> None:
+    reader = Reader(packets=packets, size=size)
+    for text in [*texts, "late"]:
+        reader.outbox.offer(Line(text))
+    assert reader.heard == ["waiting", "over"]
+    assert len(reader.outbox) == 0
+    reader.outbox.end(Line("bye"))
+    assert reader.all() == [b"\x81\x03bye"]
+
+
+def test_the_outbox_keeps_order_and_supersedes_what_may_be() -> None:
+    reader = Reader()
     for text, key in (("a", None), ("q1", "q"), ("b", None), ("q2", "q"), ("other", "r")):
-        outbox.offer(Line(text), key)
-    outbox.end()
-    outbox.end(Line("too late"))
-    got = []
-    while (packet := await outbox.get()) is not None:
-        got.append(packet.encode())
-    assert got == ["4a", "4b", "4q2", "4other"]
-    assert outbox.superseded == 1
+        reader.outbox.offer(Line(text), key)
+    reader.outbox.end()
+    reader.outbox.end(Line("too late"))
+    reader.outbox.offer(Line("too late"))
+    assert [frame[2:] for frame in reader.all()] == [b"a", b"b", b"q2", b"other"]
+    assert reader.outbox.superseded == 1
 
 
-async def test_the_outbox_wakes_its_writer() -> None:
-    outbox = Outbox(packets=10, size=1_000)
-    waiting = asyncio.ensure_future(outbox.get())
-    await asyncio.sleep(0)
-    await outbox.put(Line("a"))
-    packet = await asyncio.wait_for(waiting, 5)
-    assert packet is not None
-    assert packet.encode() == "4a"
-    with pytest.raises(asyncio.QueueEmpty):
-        outbox.get_nowait()
-    await asyncio.wait_for(outbox.join(), 5)
+def test_the_outbox_says_when_there_is_something_again() -> None:
+    reader = Reader(size=50)
+    for _ in range(3):
+        reader.outbox.offer(Line.message("x" * 20))
+        reader.outbox.offer(Line.message("x" * 10))
+        assert len(reader.all()) == 2
+    assert reader.heard == ["waiting"] * 3
+
+
+def test_who_is_asked_whether_it_is_there_and_who_is_lost() -> None:
+    beats: Heartbeats[str] = Heartbeats(interval_s=10, timeout_s=3)
+    for client, now in (("ana", 0.0), ("ben", 1.0), ("eve", 2.0)):
+        beats.begin(client, now)
+    assert beats.to_ask(9.9) == []
+    assert beats.to_ask(11.0) == ["ana", "ben"]
+    beats.answered("eve", 11.5)  # was not asked
+    beats.answered("ana", 12.0)
+    assert beats.to_ask(12.0) == ["eve"]
+    assert beats.lost(13.9) == []
+    assert beats.lost(14.0) == ["ben"]
+    beats.end("eve")
+    assert beats.lost(99.0) == []
+    assert beats.to_ask(22.0) == ["ana"]
 
 
 def test_topics() -> None:
