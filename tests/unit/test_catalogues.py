@@ -176,6 +176,8 @@ NOT_FOR_PAGES = {
     # Said about rooms and their chat, which no page has yet; what room_full and the like say in English is shown meanwhile.
     *("duplicate_room", "fixed_room", "last_host", "members_full", "nobody_waits", "not_host", "not_member", "removed", "room_cancelled"),
     *("room_locked", "room_over", "rooms_full", "too_early", "too_late", "waiting_full"),
+    *("deleted", "duplicate_message", "empty_message", "encrypted", "not_encrypted", "too_late_to_change", "too_long"),
+    *("too_many_attachments", "too_many_reactions", "unknown_message"),
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said when the server starts, and to who never signed in.

@@ -252,10 +252,16 @@ class Witness:
             assert known is (member.state is not MemberState.OUT)
 
 
-@given(st.lists(st.tuples(st.sampled_from([0, 0, 0, 1, 3, 40]), steps), max_size=50))
-def test_seats_agree_with_rooms_whatever_happens(story: list[tuple[int, ev.MembershipEvent]]) -> None:
+begun = st.builds(ev.RoomWanted, st.just("r"), st.just("eva"), st.just("Eva"), capacity=st.integers(2, 3), waiting_room=yes)
+
+
+@given(begun, st.lists(st.tuples(st.sampled_from([0, 0, 0, 0, 0, 1, 3, 40]), steps), max_size=50))
+def test_seats_agree_with_rooms_whatever_happens(begin: ev.RoomWanted, story: list[tuple[int, ev.MembershipEvent]]) -> None:
     house = House(HousePolicy(most_rooms=3, most_members=5, most_waiting=2, empty_s=30, away_s=5, capacity=4))
     witness, now = Witness(house), 0
+    for opening in (begin, ev.JoinWanted("r", "eva", "Eva"), ev.ChangeWanted("r", "eva", locked=True)):
+        witness.see(opening, house.handle(opening, now))
+    witness.see(None, house.handle(ev.ChangeWanted("r", "eva", locked=False), now))
     for wait, event in story:
         now += wait
         witness.see(None, house.expire(now))
@@ -263,6 +269,7 @@ def test_seats_agree_with_rooms_whatever_happens(story: list[tuple[int, ev.Membe
             witness.see(event, house.handle(event, now))
     for identity in PEOPLE:
         witness.see(None, house.handle(ev.PersonLost(identity), now))
-    witness.see(None, house.expire(now + 10_000))
+    while (deadline := house.next_deadline()) is not None:
+        witness.see(None, house.expire(deadline))
     assert all(room.lasting for room in filter(None, map(house.room, ROOMS))), "nothing else outlives its people"
     assert house.next_deadline() is None
