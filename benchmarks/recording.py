@@ -66,7 +66,7 @@ class _Call:
     def record(self, wanted: bool) -> None:
         leg = self._legs[0]
         self._recording.tell("resume" if wanted else "pause", time.monotonic())
-        leg.tap(*(self._recording.said, self._recording.heard) if wanted else (None, None))
+        leg.record(self._recording.records if wanted else None)
 
     def speak(self, frame: int, now_s: float) -> None:
         """Both sides' packets of 20 ms."""

@@ -1,8 +1,8 @@
-"""The recordings of a worker's legs, as commands and events: the taps at each leg are opened and closed here.
+"""The recordings of a worker's legs, as commands and events: which leg keeps its packets in which is said here.
 
 A recording belongs to one leg, the caller's: left is what it said, right what it was sent, be that forwarded, mixed, held or announced. So
 it stays with the caller through transfers and reloads of an agent's page, and nothing is recorded that the caller could not hear. While it
-is paused the taps are closed: no byte of the pause is kept anywhere.
+is paused nothing is put in: no byte of the pause is kept anywhere.
 """
 
 import asyncio
@@ -18,35 +18,41 @@ from media.leg import Leg
 from media.messages import MediaRefusal
 from media.recording.manifest import Checkpoint
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
+from media.recording.records import Records
 
 _LONGEST_REASON = 500
 _CONSENTS = ("given", "announced", "not needed")
 
 
 @dataclass(frozen=True, slots=True)
-class _Tapped:
+class _Recorded:
     leg: Leg
     room_id: str
     recording: Recording
 
     @property
-    def is_open(self) -> bool:
-        return self.leg.tap_said is not None
+    def is_paused(self) -> bool:
+        return self.leg.records is None
 
-    def open(self) -> None:
-        self.leg.tap(self.recording.said, self.recording.heard)
+    def go_on(self) -> None:
+        self.leg.record(self.recording.records)
 
-    def close(self) -> None:
-        self.leg.tap(None, None)
+    def pause(self) -> None:
+        self.leg.record(None)
 
 
 class CallRecordings:
     """Used as ``async with``; leaving ends and writes what still runs. ``on_event`` is called on the event loop."""
 
-    def __init__(self, settings: RecordingSettings, on_event: Callable[[msg.AnyMediaEvent], None]) -> None:
-        self._recordings = Recordings(settings)
+    def __init__(
+        self,
+        settings: RecordingSettings,
+        on_event: Callable[[msg.AnyMediaEvent], None],
+        make_records: Callable[[float, int], Records] = Records,
+    ) -> None:
+        self._recordings = Recordings(settings, make_records)
         self._on_event = on_event
-        self._running: dict[str, _Tapped] = {}
+        self._running: dict[str, _Recorded] = {}
         self._loop: asyncio.AbstractEventLoop
 
     async def __aenter__(self) -> Self:
@@ -75,7 +81,7 @@ class CallRecordings:
             raise MediaRefusal("no_consent", f"Nothing is recorded without consent: {', '.join(_CONSENTS)} are known.")
         if leg.programme is not None:
             raise MediaRefusal("wrong_leg", "This leg is a programme of our own: record the leg that speaks with it.")
-        if recording_id in self._running or any(tapped.leg is leg for tapped in self._running.values()):
+        if recording_id in self._running or any(recorded.leg is leg for recorded in self._running.values()):
             raise MediaRefusal("recording_exists", "This leg is being recorded, or a recording of this name runs: stop it first.")
         try:
             recording = self._recordings.start(
@@ -88,33 +94,32 @@ class CallRecordings:
             )
         except ValueError as error:
             raise MediaRefusal("bad_recording", f"Not recorded: {error}.") from None
-        self._running[recording_id] = tapped = _Tapped(leg, command.room_id, recording)
-        tapped.open()
+        self._running[recording_id] = recorded = _Recorded(leg, command.room_id, recording)
+        recorded.go_on()
 
     def change(self, command: msg.PauseRecording | msg.ResumeRecording | msg.StopRecording) -> None:
         """Pausing what is paused, and so on, is no fault. Raises MediaRefusal for a recording that does not run."""
-        tapped = self._running.get(command.recording_id)
-        if tapped is None or tapped.room_id != command.room_id:
+        recorded = self._running.get(command.recording_id)
+        if recorded is None or recorded.room_id != command.room_id:
             raise MediaRefusal("unknown_recording", "This recording does not run: it may just have ended.")
-        now_s = time.monotonic()
         match command:
-            case msg.PauseRecording() if tapped.is_open:
-                tapped.close()
-                tapped.recording.tell("pause", now_s)
-            case msg.ResumeRecording() if not tapped.is_open:
-                tapped.recording.tell("resume", now_s)
-                tapped.open()
+            case msg.PauseRecording() if not recorded.is_paused:
+                recorded.pause()
+                recorded.recording.tell("pause", time.monotonic())
+            case msg.ResumeRecording() if recorded.is_paused:
+                recorded.recording.tell("resume", time.monotonic())
+                recorded.go_on()
             case msg.StopRecording(reason=reason):
                 self._stop(command.recording_id, reason)
 
     def leg_closed(self, leg_id: str) -> None:
-        for recording_id in [known for known, tapped in self._running.items() if tapped.leg.leg_id == leg_id]:
+        for recording_id in [known for known, recorded in self._running.items() if recorded.leg.leg_id == leg_id]:
             self._stop(recording_id, "the leg was closed")
 
     def _stop(self, recording_id: str, reason: str) -> None:
-        tapped = self._running.pop(recording_id)
-        tapped.close()
-        tapped.recording.tell("end", time.monotonic(), {"reason": reason[:_LONGEST_REASON]})
+        recorded = self._running.pop(recording_id)
+        recorded.pause()
+        recorded.recording.tell("end", time.monotonic(), {"reason": reason[:_LONGEST_REASON]})
 
     # -- from the writing thread
 
@@ -126,9 +131,9 @@ class CallRecordings:
 
     def _over(self, command: msg.StartRecording, outcome: Outcome) -> None:
         room_id, recording_id = command.room_id, command.recording_id
-        tapped = self._running.get(recording_id)
-        if tapped is not None and tapped.recording.path == outcome.path:  # the disk ended it, or the server
-            tapped.close()
+        recorded = self._running.get(recording_id)
+        if recorded is not None and recorded.recording.path == outcome.path:  # the disk ended it, or the server
+            recorded.pause()
             del self._running[recording_id]
         if outcome.fault:
             known = outcome.checkpoint or Checkpoint(0, "")

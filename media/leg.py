@@ -18,6 +18,7 @@ from media.ears import Ear
 from media.playout import Playout, Received
 from media.receive_stats import ReceiveStats
 from media.recorder import PacketLog
+from media.recording.records import Records, Side
 from media.reports import Reports
 from media.rtp import RtpHeader
 from media.sender import RtpSender
@@ -48,8 +49,7 @@ COUNTERS = (
     "digits_heard",
     "digits_sent",
 )
-PacketTap = Callable[[bytes, float, AudioCodec], None]
-"""Called with (packet, monotonic time in s, the codec of its audio)."""
+_SAID, _HEARD = int(Side.SAID), int(Side.HEARD)  # plain numbers are faster
 _MOST_PACKETS_PER_S = 500
 """Ten times what one audio stream needs, room for a burst after a stall; what goes beyond is a fault or an attack."""
 _REMEMBERED_PACKETS = 50
@@ -136,10 +136,8 @@ class Leg:
         self._on_digit, self._on_change = on_digit, on_change
         self._make_received = make_received
         self._log_in, self._log_out = log_in, log_out
-        self.tap_said: PacketTap | None = None
-        """Told of each audio packet that the far end says, while it is recorded."""
-        self.tap_heard: PacketTap | None = None
-        """Told of each packet that the far end is sent; the codec is that of its audio, also beside a digit."""
+        self.records: Records | None = None
+        """Where each audio packet is kept that the far end says and is sent, while it is recorded."""
 
     # -- agreement
 
@@ -197,8 +195,8 @@ class Leg:
             return
         if codec is not self.codec_in:
             self._switch_codec(codec, received)
-        if self.tap_said is not None:
-            self.tap_said(packet, now_s, codec)
+        if self.records is not None:
+            self.records.put(_SAID, packet, now_s, codec)
         if self._keys_are_tones:
             self._hear_tones(codec, packet[header.payload_start : header.payload_end])
         sequence = (header.sequence - self._without_sound) & 0xFFFF
@@ -275,9 +273,9 @@ class Leg:
             self.counters["digits_heard"] += 1
             self._on_digit(digit)
 
-    def tap(self, said: PacketTap | None, heard: PacketTap | None) -> None:
-        """Tell these, from now on, of each audio packet that the far end says and is sent; None: nobody."""
-        self.tap_said, self.tap_heard = said, heard
+    def record(self, records: Records | None) -> None:
+        """Keep in these, from now on, each audio packet that the far end says and is sent; None: keep none."""
+        self.records = records
         self._on_change()
 
     # -- along the path alone
@@ -300,31 +298,30 @@ class Leg:
         assert target.transport is not None
         return Forward(
             target.transport.path,
-            codec.payload_type,
-            route.agreement.spoken.payload_type,
+            codec,
+            route.agreement.spoken,
             received,
             target.sender,
-            said=self._said(codec),
-            heard=_told(target.tap_heard, route.agreement.spoken),
+            said=self.records,
+            heard=target.records,
+            copies=self._listener(codec),
         )
 
     @property
     def _keys_are_tones(self) -> bool:
         return self.kind == "phone" and self.agreement is not None and self.agreement.event_out is None
 
-    def _said(self, codec: AudioCodec) -> Callable[[bytes, float], None] | None:
-        """Who wants copies of what the far end says: a recording, and we ourselves where a pressed key is a tone."""
+    def _listener(self, codec: AudioCodec) -> Callable[[bytes, float], None] | None:
+        """Who wants copies of what the far end says: we ourselves, where a pressed key is a tone."""
         if not self._keys_are_tones:
-            return _told(self.tap_said, codec)
+            return None
 
-        def said(packet: bytes, now_s: float) -> None:
-            if self.tap_said is not None:
-                self.tap_said(packet, now_s, codec)
+        def listen(packet: bytes, now_s: float) -> None:
             header = rtp.parse(packet)
             if header is not None:
                 self._hear_tones(codec, packet[header.payload_start : header.payload_end])
 
-        return said
+        return listen
 
     def end_route(self) -> list[bytes]:
         """From now on nothing of it is forwarded. Returns the payloads that were, lately, of the last codec, oldest first."""
@@ -355,8 +352,8 @@ class Leg:
         assert self.transport is not None and self.agreement is not None
         self.transport.send_rtp(packet)
         self.counters["packets_out"] += 1
-        if self.tap_heard is not None:
-            self.tap_heard(packet, time.monotonic(), self.agreement.spoken)
+        if self.records is not None:
+            self.records.put(_HEARD, packet, time.monotonic(), self.agreement.spoken)
         if self._log_out is not None:
             self._log_out(packet, time.monotonic())  # when it left, not when what it answers came: their difference is measured
 
@@ -472,7 +469,3 @@ class Leg:
         self.transport, self.connected = None, False
         self.route = self.playout = None
         self.stop_encoding()
-
-
-def _told(tap: PacketTap | None, codec: AudioCodec) -> Callable[[bytes, float], None] | None:
-    return None if tap is None else lambda packet, now_s: tap(packet, now_s, codec)

@@ -92,7 +92,9 @@ class MediaWorker:
         self._port = IcePort(ice, wire=self._wire)
         self._ticker = Ticker(self._tick)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
-        self._recordings = CallRecordings(settings.recording, on_event) if settings.recording is not None else None
+        self._recordings = None
+        if settings.recording is not None:
+            self._recordings = CallRecordings(settings.recording, on_event, self._wire.records)
         self._voices = Voices(settings.voice, settings.most_legs, make_suppressor, most_heard=settings.most_heard)
         untouched = settings.voice == VoiceSettings.untouched()  # what cleans voices works at one rate
         self._narrow = None

@@ -1,7 +1,7 @@
-"""All recordings of a worker: the packet path appends to a buffer, one thread encrypts and writes what is handed over to it.
+"""All recordings of a worker: the packet path adds to the records of each, one thread takes, encrypts and writes what is due.
 
-Nothing that the disk does reaches a call. Each recording's queue is bounded: when the disk does not follow for so long, packets are left
-out, counted, and the gap is an event in the file. When a write fails, on a full disk say, the recording is over and that is told; its
+Nothing that the disk does reaches a call. Each recording's records are bounded: when the disk does not follow for so long, packets are
+left out, counted, and the gap is an event in the file. When a write fails, on a full disk say, the recording is over and that is told; its
 file holds everything up to then. What came in 0.9 s becomes a chunk, so that a killed process loses no more sound than that, and what
 the thread was late. Files have random names; what a call is known by, numbers above all, stands only inside, encrypted.
 """
@@ -21,27 +21,25 @@ import structlog
 from media.recording import manifest
 from media.recording.file import FILE_ID_BYTES, ChunkWriter
 from media.recording.keys import KEY_BYTES, KeyRing
-from media.recording.records import RecordEncoder, Side
+from media.recording.records import Records
 from media.recording.retention import SUFFIX
-from rooms.audio import AudioCodec
 
 log = structlog.get_logger()
 
 _CHUNK_S = 0.9
-_LOOK_AT_QUEUES_S = 0.1
-_SAID, _HEARD = int(Side.SAID), int(Side.HEARD)  # plain numbers are faster
-_QUEUED = 16
-"""Chunks: 14 s of a call."""
+_LOOK_AT_RECORDS_S = 0.1
+_MOST_PACKETS = 1_500
+"""15 s of a call."""
 _MOST_DETAILS_BYTES = 8_192
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
-    """``keys``: 32 bytes each, the newest first. ``queued``: chunks of one recording that may wait for the disk."""
+    """``keys``: 32 bytes each, the newest first. ``most_packets`` of one recording may wait for the disk."""
 
     folder: Path
     keys: tuple[bytes, ...] = field(repr=False)
-    queued: int = _QUEUED
+    most_packets: int = _MOST_PACKETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Outcome:
 
 
 class Recording:
-    """One running recording; ``said`` and ``heard`` are its taps. What is put in while the queue is full is left out and counted.
+    """One running recording; ``records`` is what the packet path adds to.
 
     ``on_start(path)`` once its file is there, ``on_end(outcome)`` once it is over, both called from the writing thread.
     """
@@ -67,79 +65,34 @@ class Recording:
     def __init__(
         self,
         path: Path,
-        start_s: float,
-        queued: int,
+        records: Records,
         who: tuple[str, ...],
         consent: str,
         on_start: Callable[[Path], None],
         on_end: Callable[[Outcome], None],
     ) -> None:
-        self.path = path
+        self.path, self.records = path, records
         self.who, self.consent = who, consent
-        self.lost = 0
         self.over = False
         self.on_start, self.on_end = on_start, on_end
-        self.waiting: deque[tuple[bytes, int]] = deque()
-        self._encoder = RecordEncoder(start_s)
-        self._start_s = start_s
-        self.length_s = 0.0
-        """How far it has come, pauses included."""
-        self._queued = queued
-        self._due_s = start_s
-        self._full = False
-        self._lost_told = 0
-
-    def said(self, packet: bytes, now_s: float, codec: AudioCodec) -> None:
-        """One packet that came from the leg."""
-        if now_s >= self._due_s:
-            self._hand_over(now_s)
-        if self._full:
-            self.lost += 1
-        else:
-            self._encoder.put(_SAID, packet, now_s, codec)
-
-    def heard(self, packet: bytes, now_s: float, codec: AudioCodec) -> None:
-        """One packet that was sent to the leg."""
-        if now_s >= self._due_s:
-            self._hand_over(now_s)
-        if self._full:
-            self.lost += 1
-        else:
-            self._encoder.put(_HEARD, packet, now_s, codec)
 
     def tell(self, name: str, now_s: float, details: Mapping[str, str | int | float] | None = None) -> None:
         """An event; never left out. ``end`` is the last one."""
-        if self.over:
-            return
-        self._tell_lost(now_s)
-        self._encoder.tell(name, now_s, details or {})
-        self.length_s = now_s - self._start_s
-        self.waiting.append(self._encoder.take())
-        self._due_s = now_s + _CHUNK_S
-        self.over = name == "end"  # behind the event: what the thread writes last has it
-
-    def _hand_over(self, now_s: float) -> None:
-        self._full = len(self.waiting) >= self._queued
-        if not self._full:
-            self.length_s = now_s - self._start_s
-            self._tell_lost(now_s)
-            self.waiting.append(self._encoder.take())
-            self._due_s = now_s + _CHUNK_S
-
-    def _tell_lost(self, now_s: float) -> None:
-        if self.lost > self._lost_told:
-            self._encoder.tell("lost", now_s, {"packets": self.lost - self._lost_told})
-            self._lost_told = self.lost
+        if not self.over:
+            self.records.tell(name, now_s, details or {})
+            self.over = name == "end"  # behind the event: what the thread writes last has it
 
 
 class Recordings:
     """Used as ``with Recordings(...)``; leaving ends and writes what still runs.
 
     ``ended`` counts recordings that are over, ``failed`` those that a fault of the disk ended, ``lost`` packets that a slow disk cost.
+    ``make_records(start_s, most_packets)``: those of the packet path that adds to them.
     """
 
-    def __init__(self, settings: RecordingSettings) -> None:
+    def __init__(self, settings: RecordingSettings, make_records: Callable[[float, int], Records] = Records) -> None:
         self.settings = settings
+        self._make_records = make_records
         self.ring = KeyRing(settings.keys)
         self.ended = self.failed = self.lost = 0
         self._open: deque[Recording] = deque()
@@ -178,7 +131,8 @@ class Recordings:
         if sum(len(name) + len(str(value)) for name, value in details.items()) > _MOST_DETAILS_BYTES:
             raise ValueError(f"the details of a recording are at most {_MOST_DETAILS_BYTES} characters")
         path = self.settings.folder / f"{secrets.token_hex(FILE_ID_BYTES)}{SUFFIX}"
-        recording = Recording(path, now_s, self.settings.queued, who, consent, on_start, on_end)
+        records = self._make_records(now_s, self.settings.most_packets)
+        recording = Recording(path, records, who, consent, on_start, on_end)
         recording.tell("start", now_s, {"unix_s": time.time(), "consent": consent, **details})
         self._open.append(recording)
         self._wanted.set()
@@ -193,13 +147,13 @@ class Recordings:
             self._wanted.clear()
             for recording in list(self._open):
                 file = files.get(recording) or files.setdefault(recording, _File(recording, self.ring))
-                if (recording.waiting or recording.over) and (outcome := file.write()) is not None:
+                if (recording.over or file.due_s <= time.monotonic()) and (outcome := file.write()) is not None:
                     self._end(recording, outcome)
                     del files[recording]
             if stopping and not self._open:
                 return
             if files:
-                self._stopping.wait(0.0 if stopping else _LOOK_AT_QUEUES_S)
+                self._stopping.wait(0.0 if stopping else _LOOK_AT_RECORDS_S)
             else:
                 self._wanted.wait()
 
@@ -221,13 +175,17 @@ class _File:
         self._ring = ring
         self._writer: ChunkWriter | None = None
         self._packets = 0
+        self.due_s = 0.0
+        """Monotonic time of the next chunk."""
 
     def write(self) -> Outcome | None:
         """One chunk of what waits; the outcome when it was the last."""
         recording = self._recording
         over = recording.over
-        taken = [recording.waiting.popleft() for _ in range(len(recording.waiting))]
-        content = b"".join(records for records, _ in taken)
+        content, packets = recording.records.take()
+        self.due_s = time.monotonic() + _CHUNK_S
+        if not content and not over:
+            return None
         try:
             if self._writer is None:
                 self._writer = self._begun()
@@ -235,7 +193,7 @@ class _File:
                 recording.on_start(recording.path)
             else:
                 self._writer.write(content, last=over)
-            self._packets += sum(packets for _, packets in taken)
+            self._packets += packets
         except OSError as error:
             recording.over = True
             if self._writer is None:
@@ -260,13 +218,13 @@ class _File:
     def _outcome(self, fault: str) -> Outcome:
         recording, writer = self._recording, self._writer
         if writer is None:
-            return Outcome(recording.path, 0, recording.lost, None, fault)
+            return Outcome(recording.path, 0, recording.records.lost, None, fault)
         details: dict[str, str | int | float] = {
             "chunks": writer.chunks,
             "digest": writer.digest.hex(),
-            "seconds": round(recording.length_s, 1),
+            "seconds": round(recording.records.length_s, 1),
             "packets": self._packets,
-            "lost": recording.lost,
+            "lost": recording.records.lost,
             "fault": fault,
         }
         checkpoint = None
@@ -274,4 +232,4 @@ class _File:
             checkpoint = manifest.append(recording.path, self._ring, "ended", at_unix_s=time.time(), details=details)
         except OSError as error:
             fault = fault or f"{error.strerror}: the recording is whole but its manifest does not say so, look after the disk"
-        return Outcome(recording.path, self._packets, recording.lost, checkpoint, fault)
+        return Outcome(recording.path, self._packets, recording.records.lost, checkpoint, fault)

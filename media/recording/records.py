@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from struct import Struct
+from threading import Lock
 from typing import NamedTuple
 
 import msgspec
@@ -84,48 +85,116 @@ class Recorded:
         return found if begun_s is None else [*found, (begun_s, self.length_s)]
 
 
-class RecordEncoder:
-    """Turns what passes by into records, in the packet path: no object of it stays behind. ``start_s``: monotonic time of the start.
+class Telling:
+    """What is told in between the packets. Beside whatever keeps them, in Python or compiled."""
 
-    ``packets`` of both sides were taken since the last ``take``.
-    """
+    start_s: float
+    lost: int
 
-    def __init__(self, start_s: float) -> None:
-        self.packets = 0
-        self._start_s = start_s
-        self._records = bytearray()
-        self._codecs: list[AudioCodec | None] = [None, None]
-        self._skipping: set[int] = set()
+    def tell(self, name: str, at_s: float, details: Mapping[str, str | int | float]) -> None:
+        """One event; never left out."""
+        if name == "resume":
+            self.skip()
+        self.add_event(_event(name, details), at_s)
+
+    def take(self) -> tuple[bytes, int]:
+        """The records since the last time, and how many packets are among them. From any thread."""
+        content, packets, lost, lost_s = self.drain()
+        if lost:
+            told = _event("lost", {"packets": lost})
+            content += _RECORD.pack(_EVENT, _tenths(lost_s - self.start_s), len(told)) + told
+        return content, packets
+
+    def codec_event(self, side: int, codec: AudioCodec) -> bytes:
+        """What stands before the first packet of a codec."""
+        return _event("codec", {"side": side, **_told(codec)})
 
     def put(self, side: int, packet: bytes, at_s: float, codec: AudioCodec) -> None:
         """One packet, unless it is no audio. Behind a pause the first one of each side is left out: Opus may carry a copy of the end of
         the pause in it (in-band FEC)."""
+        raise NotImplementedError
+
+    def add_event(self, event: bytes, at_s: float) -> None:
+        """One event, encoded."""
+        raise NotImplementedError
+
+    def skip(self) -> None:
+        """The next packet of each side is left out."""
+        raise NotImplementedError
+
+    def drain(self) -> tuple[bytes, int, int, float]:
+        """As ``take``; then how many packets were left out since the last time, and when the last of them came."""
+        raise NotImplementedError
+
+    @property
+    def length_s(self) -> float:
+        """From the start to the newest record."""
+        raise NotImplementedError
+
+
+class Records(Telling):
+    """Turns what passes by into records, in the packet path: no object of it stays behind. ``start_s``: monotonic time of the start.
+
+    What comes while ``most_packets`` wait to be taken is left out and counted in ``lost``. ``media/wire/_wire.c`` has its compiled twin,
+    into which packets are put without Python.
+    """
+
+    def __init__(self, start_s: float, most_packets: int) -> None:
+        self.start_s = self._newest_s = self._lost_s = start_s
+        self.lost = self._lost_told = 0
+        self._most_packets = most_packets
+        self._records = bytearray()
+        self._packets = 0
+        self._codecs: list[AudioCodec | None] = [None, None]
+        self._skipping: set[int] = set()
+        self._lock = Lock()
+
+    def put(self, side: int, packet: bytes, at_s: float, codec: AudioCodec) -> None:
         if packet[1] & 0x7F != codec.payload_type:
             return
-        if codec is not self._codecs[side]:
-            self._codecs[side] = codec
-            self.tell("codec", at_s, {"side": side, **_told(codec)})
-        if self._skipping and side in self._skipping:
-            self._skipping.discard(side)
-            return
-        records = self._records
-        records += _RECORD.pack(side, int((at_s - self._start_s) * _PER_S) & _LAST, len(packet))
-        records += packet
-        self.packets += 1
+        with self._lock:
+            if self._packets >= self._most_packets:
+                self.lost += 1
+                self._lost_s = at_s
+                return
+            if codec is not self._codecs[side]:
+                self._switch(side, codec, at_s)
+            if self._skipping and side in self._skipping:
+                self._skipping.discard(side)
+                return
+            records = self._records
+            records += _RECORD.pack(side, int((at_s - self.start_s) * _PER_S) & _LAST, len(packet))
+            records += packet
+            self._packets += 1
+            self._newest_s = at_s
 
-    def tell(self, name: str, at_s: float, details: Mapping[str, str | int | float]) -> None:
-        """One event."""
-        if name == "resume":
+    def _switch(self, side: int, codec: AudioCodec, at_s: float) -> None:
+        former, self._codecs[side] = self._codecs[side], codec
+        if former is None or _told(former) != _told(codec):
+            self._add_event(self.codec_event(side, codec), at_s)
+
+    def add_event(self, event: bytes, at_s: float) -> None:
+        with self._lock:
+            self._add_event(event, at_s)
+
+    def _add_event(self, event: bytes, at_s: float) -> None:
+        self._records += _RECORD.pack(_EVENT, _tenths(at_s - self.start_s), len(event)) + event
+        self._newest_s = at_s
+
+    def skip(self) -> None:
+        with self._lock:
             self._skipping = {int(side) for side in Side}
-        told = msgspec.json.encode({"name": name, "details": details})
-        self._records += _RECORD.pack(_EVENT, int((at_s - self._start_s) * _PER_S) & _LAST, len(told)) + told
 
-    def take(self) -> tuple[bytes, int]:
-        """The records since the last time, and how many packets are among them."""
-        taken = bytes(self._records), self.packets
-        self._records.clear()
-        self.packets = 0
-        return taken
+    def drain(self) -> tuple[bytes, int, int, float]:
+        with self._lock:
+            records, self._records = self._records, bytearray()
+            packets, self._packets = self._packets, 0
+            lost, self._lost_told = self.lost - self._lost_told, self.lost
+        return bytes(records), packets, lost, self._lost_s
+
+    @property
+    def length_s(self) -> float:
+        return self._newest_s - self.start_s
 
 
 class _Event(msgspec.Struct):
@@ -159,6 +228,14 @@ def decode(chunks: Chunks) -> Recorded:
                 payload = data[header.payload_start : header.payload_end]
                 packets.append(RecordedPacket(Side(kind), tenths / _PER_S, codecs[kind], header, payload))
     return Recorded(chunks.file_id, tuple(packets), tuple(events), len(chunks.contents), chunks.digest, chunks.ending, chunks.detail)
+
+
+def _event(name: str, details: Mapping[str, str | int | float]) -> bytes:
+    return msgspec.json.encode({"name": name, "details": details})
+
+
+def _tenths(since_start_s: float) -> int:
+    return int(since_start_s * _PER_S) & _LAST
 
 
 def _told(codec: AudioCodec) -> dict[str, str | int | float]:

@@ -87,6 +87,26 @@ typedef struct {
     reception own;
 } ReceptionObject;
 
+#define CODEC_EVENT_BYTES 256
+
+/* What one side of a recording speaks, and what the file is told of it before its first packet. */
+typedef struct {
+    PyObject *codec;
+    int payload_type, told;
+    uint16_t size;
+    uint8_t event[CODEC_EVENT_BYTES];
+} channel;
+
+typedef struct {
+    PyObject_HEAD
+    double start_s, newest_s, lost_s;
+    uint8_t *bytes;
+    size_t used, room;
+    int packets, most_packets, skipping;
+    uint64_t lost, lost_told;
+    channel sides[2];
+} RecordsObject;
+
 typedef struct {
     uint8_t *bytes;
     int size, room;
@@ -130,7 +150,8 @@ typedef struct PathObject {
     struct PathObject *target;
     ReceptionObject *received;
     SenderObject *stream;
-    PyObject *said, *heard;
+    RecordsObject *said, *heard;
+    PyObject *copies;
     int payload_type_in, payload_type_out;
     int handed;                 /* packets that Python has not dealt with yet; while there are any, those that come follow them */
     double forwarded_s, second_s;
@@ -140,11 +161,16 @@ typedef struct PathObject {
     uint64_t early, refused, unsent;
 } PathObject;
 
-static PyTypeObject SenderType, ReceptionType, SocketType, PathType;
+static PyTypeObject SenderType, ReceptionType, RecordsType, SocketType, PathType;
+
+/* What is to be let go of behind the lock: it may be the last that holds it. */
+static void drop_later(PyObject **waste, int *count, void *object) {
+    if (object) waste[(*count)++] = object;
+}
 
 /* ---------------------------------------------------------------- what waits for Python */
 
-enum { DATAGRAM = 1, PACKET, SAID, HEARD, GONE, SKIP };
+enum { DATAGRAM = 1, PACKET, COPY, GONE, SKIP };
 
 typedef struct {
     uint32_t bytes;             /* of this record, header included, a multiple of 8 */
@@ -214,6 +240,53 @@ static void ring_forget(ring *r, void *owner) {
         left -= at->bytes;
         offset = (offset + at->bytes) % r->room;
     }
+}
+
+/* ---------------------------------------------------------------- what is recorded */
+
+enum { SAID, HEARD, EVENT };    /* as media/recording/records.py says, and how they are laid out */
+#define RECORD_BYTES 7
+#define TENTHS_PER_S 10000
+#define FIRST_ROOM 4096
+
+/* Room for so many bytes more; 0 when there is none to be had. */
+static int records_room(RecordsObject *r, size_t more) {
+    if (r->used + more <= r->room) return 1;
+    size_t room = r->room ? r->room : FIRST_ROOM;
+    while (room < r->used + more) room *= 2;
+    uint8_t *grown = realloc(r->bytes, room);
+    if (!grown) return 0;
+    r->bytes = grown, r->room = room;
+    return 1;
+}
+
+/* There is room for it. */
+static void records_write(RecordsObject *r, int kind, const uint8_t *bytes, int size, double at_s) {
+    uint8_t *to = r->bytes + r->used;
+    to[0] = (uint8_t)kind;
+    rtp_put_u32(to + 1, (uint32_t)(int64_t)((at_s - r->start_s) * TENTHS_PER_S));
+    rtp_put_u16(to + 5, (uint16_t)size);
+    memcpy(to + RECORD_BYTES, bytes, (size_t)size);
+    r->used += RECORD_BYTES + (size_t)size;
+    r->newest_s = at_s;
+}
+
+static int is_of(const uint8_t *packet, int size, int payload_type) { return size > 1 && (packet[1] & 0x7F) == payload_type; }
+
+/* One packet of what this side speaks. */
+static void records_put(RecordsObject *r, int side, const uint8_t *packet, int size, double at_s) {
+    channel *c = &r->sides[side];
+    if (r->packets >= r->most_packets || !records_room(r, 2 * RECORD_BYTES + (size_t)c->size + (size_t)size)) {
+        r->lost += 1, r->lost_s = at_s;
+        return;
+    }
+    if (!c->told) records_write(r, EVENT, c->event, c->size, at_s), c->told = 1;
+    if (r->skipping & 1 << side) {
+        r->skipping &= ~(1 << side);
+        return;
+    }
+    records_write(r, side, packet, size, at_s);
+    r->packets += 1;
 }
 
 /* ---------------------------------------------------------------- the wire */
@@ -365,7 +438,8 @@ static int forwarded(PathObject *path, uint8_t *packet, int size, double at_s) {
         return 1;
     }
     path->forwarded_s = at_s;
-    if (path->said) ring_put(&packets, SAID, path, at_s, NULL, packet, size);
+    if (path->said && is_of(packet, size, path->said->sides[SAID].payload_type)) records_put(path->said, SAID, packet, size, at_s);
+    if (path->copies) ring_put(&packets, COPY, path, at_s, NULL, packet, size);
     remember(path, packet, size, at_s);
     outgoing *one = next_out(target->sock, &target->to, target->to_size);
     one->size = sender_forward(&path->stream->own, packet, &header, path->payload_type_out, at_s, one->bytes);
@@ -374,7 +448,7 @@ static int forwarded(PathObject *path, uint8_t *packet, int size, double at_s) {
         return 1;
     }
     wire.counted.packets_forwarded += 1;
-    if (path->heard) ring_put(&packets, HEARD, path, seconds(CLOCK_MONOTONIC), NULL, one->bytes, one->size);
+    if (path->heard && is_of(one->bytes, one->size, path->heard->sides[HEARD].payload_type)) records_put(path->heard, HEARD, one->bytes, one->size, seconds(CLOCK_MONOTONIC));
     wire.counted.packets_out += (uint64_t)leave_by(target, one, srtp_protect);
     return 1;
 }
@@ -701,6 +775,151 @@ static PyTypeObject ReceptionType = {
     .tp_getset = reception_fields,
 };
 
+/* ---------------------------------------------------------------- Records */
+
+static int records_init(RecordsObject *self, PyObject *args, PyObject *named) {
+    static char *names[] = {"start_s", "most_packets", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, named, "di", names, &self->start_s, &self->most_packets)) return -1;
+    self->newest_s = self->lost_s = self->start_s;
+    return 0;
+}
+
+/* What a codec is called in the file, where it is recorded; its payload type in any case. 0 and an exception when that cannot be said. */
+static int channel_read(channel *to, RecordsObject *records, int side, PyObject *codec) {
+    PyObject *type = PyObject_GetAttrString(codec, "payload_type");
+    to->payload_type = type ? (int)PyLong_AsLong(type) : -1;
+    Py_XDECREF(type);
+    if (PyErr_Occurred()) return 0;
+    if (!records || records->sides[side].codec == codec) return 1;
+    PyObject *event = PyObject_CallMethod((PyObject *)records, "codec_event", "iO", side, codec);
+    char *bytes;
+    Py_ssize_t size;
+    int known = event && !PyBytes_AsStringAndSize(event, &bytes, &size);
+    if (known && size > CODEC_EVENT_BYTES) {
+        PyErr_SetString(PyExc_ValueError, "a codec's name is too long to be recorded");
+        known = 0;
+    }
+    if (known) {
+        memcpy(to->event, bytes, (size_t)size);
+        to->size = (uint16_t)size;
+        to->codec = Py_NewRef(codec);
+    }
+    Py_XDECREF(event);
+    return known;
+}
+
+/* Under the lock; returns the codec that is to be let go of. */
+static PyObject *channel_switch(channel *from, channel *to) {
+    if (!to->codec) return NULL; /* it is the same one */
+    PyObject *former = from->codec;
+    to->told = from->told && from->size == to->size && !memcmp(from->event, to->event, to->size);
+    *from = *to;
+    return former;
+}
+
+static PyObject *records_put_packet(RecordsObject *self, PyObject *args) {
+    int side;
+    const char *packet;
+    Py_ssize_t size;
+    double at_s;
+    PyObject *codec;
+    if (!PyArg_ParseTuple(args, "iy#dO", &side, &packet, &size, &at_s, &codec)) return NULL;
+    if ((side != SAID && side != HEARD) || size > UINT16_MAX) {
+        PyErr_SetString(PyExc_ValueError, "a recording has two sides, and packets that a datagram can hold");
+        return NULL;
+    }
+    channel changed = {.codec = NULL};
+    if (self->sides[side].codec != codec && !channel_read(&changed, self, side, codec)) return NULL;
+    PyObject *former = changed.codec;
+    enter();
+    if (is_of((const uint8_t *)packet, (int)size, former ? changed.payload_type : self->sides[side].payload_type)) {
+        if (self->packets < self->most_packets) former = channel_switch(&self->sides[side], &changed);
+        records_put(self, side, (const uint8_t *)packet, (int)size, at_s);
+    }
+    leave();
+    Py_XDECREF(former);
+    Py_RETURN_NONE;
+}
+
+static PyObject *records_add_event(RecordsObject *self, PyObject *args) {
+    const char *event;
+    Py_ssize_t size;
+    double at_s;
+    if (!PyArg_ParseTuple(args, "y#d", &event, &size, &at_s)) return NULL;
+    if (size > UINT16_MAX) {
+        PyErr_SetString(PyExc_ValueError, "an event is too long to be recorded");
+        return NULL;
+    }
+    enter();
+    int fits = records_room(self, RECORD_BYTES + (size_t)size);
+    if (fits) records_write(self, EVENT, (const uint8_t *)event, (int)size, at_s);
+    leave();
+    if (!fits) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyObject *records_skip(RecordsObject *self, PyObject *unused) {
+    (void)unused;
+    enter();
+    self->skipping = 1 << SAID | 1 << HEARD;
+    leave();
+    Py_RETURN_NONE;
+}
+
+/* The next ones get as much room as these took, so that the packets need not wait for more. */
+static PyObject *records_drain(RecordsObject *self, PyObject *unused) {
+    (void)unused;
+    size_t room = self->used ? self->used + self->used / 4 : 0, used;
+    uint8_t *spare = room ? malloc(room) : NULL;
+    enter();
+    uint8_t *bytes = self->bytes;
+    used = self->used;
+    self->bytes = spare, self->room = spare ? room : 0, self->used = 0;
+    int count = self->packets;
+    uint64_t lost = self->lost - self->lost_told;
+    double lost_s = self->lost_s;
+    self->packets = 0, self->lost_told = self->lost;
+    leave();
+    PyObject *found = Py_BuildValue("(y#iKd)", bytes ? (char *)bytes : "", (Py_ssize_t)used, count, (unsigned long long)lost, lost_s);
+    free(bytes);
+    return found;
+}
+
+static PyObject *records_length(RecordsObject *self, void *unused) {
+    (void)unused;
+    return PyFloat_FromDouble(self->newest_s - self->start_s);
+}
+
+static void records_dealloc(RecordsObject *self) {
+    free(self->bytes);
+    for (int side = SAID; side <= HEARD; side++) Py_XDECREF(self->sides[side].codec);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyMethodDef records_methods[] = {
+    {"put", (PyCFunction)records_put_packet, METH_VARARGS, NULL},
+    {"add_event", (PyCFunction)records_add_event, METH_VARARGS, NULL},
+    {"skip", (PyCFunction)records_skip, METH_NOARGS, NULL},
+    {"drain", (PyCFunction)records_drain, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL}};
+static PyMemberDef records_members[] = {
+    {"start_s", T_DOUBLE, offsetof(RecordsObject, start_s), READONLY, NULL},
+    {"lost", T_ULONGLONG, offsetof(RecordsObject, lost), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL}};
+static PyGetSetDef records_fields[] = {{"length_s", (getter)records_length, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
+static PyTypeObject RecordsType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "media.wire._wire.Records",
+    .tp_doc = "media.recording.records.Records, compiled.",
+    .tp_basicsize = sizeof(RecordsObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_init = (initproc)records_init,
+    .tp_dealloc = (destructor)records_dealloc,
+    .tp_methods = records_methods,
+    .tp_members = records_members,
+    .tp_getset = records_fields,
+};
+
 /* ---------------------------------------------------------------- addresses */
 
 static int read_address(PyObject *tuple, int family, address *a, socklen_t *size) {
@@ -779,10 +998,6 @@ static int socket_init(SocketObject *self, PyObject *args, PyObject *named) {
     self->on_datagram = Py_NewRef(on_datagram);
     leave();
     return 0;
-}
-
-static void drop_later(PyObject **waste, int *count, void *object) {
-    if (object) waste[(*count)++] = object;
 }
 
 static PyObject *socket_close(SocketObject *self, PyObject *unused) {
@@ -936,7 +1151,7 @@ static waiting *taken(ring *r, void *copies_of, size_t *count) {
     enter();
     for (size_t offset = r->tail; passed < r->used && (copies_of || records < MOST_TAKEN);) {
         record *at = ring_at(r, offset);
-        if (at->kind <= HEARD && (!copies_of || (at->owner == copies_of && at->kind >= SAID))) records += 1, bytes += at->size;
+        if (at->kind <= COPY && (!copies_of || (at->owner == copies_of && at->kind == COPY))) records += 1, bytes += at->size;
         passed += at->bytes;
         offset = (offset + at->bytes) % r->room;
     }
@@ -945,7 +1160,7 @@ static waiting *taken(ring *r, void *copies_of, size_t *count) {
     if (block) {
         for (size_t offset = r->tail, left = passed; left;) {
             record *at = ring_at(r, offset);
-            if (at->kind <= HEARD && (!copies_of || (at->owner == copies_of && at->kind >= SAID))) {
+            if (at->kind <= COPY && (!copies_of || (at->owner == copies_of && at->kind == COPY))) {
                 memcpy(to, (uint8_t *)at + sizeof(record), at->size);
                 block[(*count)++] = (waiting){at->kind, at->size, Py_NewRef((PyObject *)at->owner), at->at_s, at->order, at->from, to};
                 to += at->size;
@@ -998,8 +1213,7 @@ static void hand_one_over(const waiting *one) {
     PathObject *path = (PathObject *)one->owner;
     PyObject *sink = one->kind == DATAGRAM ? ((SocketObject *)one->owner)->on_datagram
                      : one->kind == PACKET ? path->on_packet
-                     : one->kind == SAID   ? path->said
-                                           : path->heard;
+                                           : path->copies;
     if (sink) {
         Py_INCREF(sink);
         PyObject *bytes = PyBytes_FromStringAndSize((const char *)one->bytes, one->size);
@@ -1112,21 +1326,37 @@ static PyObject *path_send(PathObject *self, PyObject *packet, srtp_call protect
 static PyObject *path_send_rtp(PathObject *self, PyObject *packet) { return path_send(self, packet, srtp_protect); }
 static PyObject *path_send_rtcp(PathObject *self, PyObject *packet) { return path_send(self, packet, srtp_protect_rtcp); }
 
+static RecordsObject *records_or_none(PyObject *object) {
+    if (object == Py_None) return NULL;
+    if (PyObject_TypeCheck(object, &RecordsType)) return (RecordsObject *)object;
+    PyErr_SetString(PyExc_TypeError, "a path puts what passes into records of the same wire");
+    return NULL;
+}
+
 static PyObject *path_forward(PathObject *self, PyObject *args) {
-    PyObject *target = NULL, *received = NULL, *stream = NULL, *said = NULL, *heard = NULL, *waste[5];
-    int in = 0, out = 0, wasted = 0;
-    if (!PyArg_ParseTuple(args, "|O!iiO!O!OO", &PathType, &target, &in, &out, &ReceptionType, &received, &SenderType, &stream, &said, &heard)) return NULL;
-    if (said == Py_None) said = NULL;
-    if (heard == Py_None) heard = NULL;
-    if (self->said || self->heard) hand_over(self); /* copies made under the former orders reach those who wanted them */
-    Py_XINCREF(target), Py_XINCREF(received), Py_XINCREF(stream), Py_XINCREF(said), Py_XINCREF(heard);
+    PyObject *target = NULL, *codec_in, *codec_out, *received = NULL, *stream = NULL, *said = Py_None, *heard = Py_None, *copies = NULL, *waste[9];
+    channel in = {.payload_type = 0}, out = {.payload_type = 0};
+    int wasted = 0;
+    if (!PyArg_ParseTuple(args, "|O!OOO!O!OOO", &PathType, &target, &codec_in, &codec_out, &ReceptionType, &received, &SenderType, &stream, &said, &heard, &copies))
+        return NULL;
+    RecordsObject *records_said = records_or_none(said), *records_heard = records_or_none(heard);
+    if (PyErr_Occurred()) return NULL;
+    if (target && (!channel_read(&in, records_said, SAID, codec_in) || !channel_read(&out, records_heard, HEARD, codec_out))) {
+        Py_XDECREF(in.codec);
+        return NULL;
+    }
+    if (copies == Py_None) copies = NULL;
+    if (self->copies) hand_over(self); /* copies made under the former orders reach those who wanted them */
+    Py_XINCREF(target), Py_XINCREF(received), Py_XINCREF(stream), Py_XINCREF(records_said), Py_XINCREF(records_heard), Py_XINCREF(copies);
     enter();
     drop_later(waste, &wasted, self->target), drop_later(waste, &wasted, self->received), drop_later(waste, &wasted, self->stream);
-    drop_later(waste, &wasted, self->said), drop_later(waste, &wasted, self->heard);
+    drop_later(waste, &wasted, self->said), drop_later(waste, &wasted, self->heard), drop_later(waste, &wasted, self->copies);
     self->target = self->open ? (PathObject *)target : NULL;
-    self->payload_type_in = in, self->payload_type_out = out;
+    self->payload_type_in = in.payload_type, self->payload_type_out = out.payload_type;
     self->received = (ReceptionObject *)received, self->stream = (SenderObject *)stream;
-    self->said = said, self->heard = heard;
+    self->said = records_said, self->heard = records_heard, self->copies = copies;
+    if (records_said) drop_later(waste, &wasted, channel_switch(&records_said->sides[SAID], &in));
+    if (records_heard) drop_later(waste, &wasted, channel_switch(&records_heard->sides[HEARD], &out));
     if (target && !self->target) drop_later(waste, &wasted, target);
     leave();
     while (wasted) Py_DECREF(waste[--wasted]);
@@ -1158,16 +1388,16 @@ static PyObject *path_remembered(PathObject *self, PyObject *unused) {
 
 static PyObject *path_close(PathObject *self, PyObject *unused) {
     (void)unused;
-    PyObject *waste[8];
+    PyObject *waste[9];
     int wasted = 0;
-    if (self->said || self->heard) hand_over(self);
+    if (self->copies) hand_over(self);
     enter();
     self->open = 0;
     ring_forget(&packets, self);
     drop_later(waste, &wasted, self->target), drop_later(waste, &wasted, self->received), drop_later(waste, &wasted, self->stream);
-    drop_later(waste, &wasted, self->said), drop_later(waste, &wasted, self->heard);
+    drop_later(waste, &wasted, self->said), drop_later(waste, &wasted, self->heard), drop_later(waste, &wasted, self->copies);
     drop_later(waste, &wasted, self->on_packet), drop_later(waste, &wasted, self->sessions), drop_later(waste, &wasted, self->sock);
-    self->target = NULL, self->received = NULL, self->stream = NULL, self->said = self->heard = self->on_packet = self->sessions = NULL;
+    self->target = NULL, self->received = NULL, self->stream = NULL, self->said = self->heard = NULL, self->copies = self->on_packet = self->sessions = NULL;
     self->sock = NULL, self->srtp_in = self->srtp_out = NULL;
     for (int i = 0; i < REMEMBERED; i++) free(self->remembered[i].bytes), self->remembered[i] = (memory){0};
     self->remembered_count = 0;
@@ -1200,6 +1430,7 @@ static int path_traverse(PathObject *self, visitproc visit, void *arg) {
     Py_VISIT(self->stream);
     Py_VISIT(self->said);
     Py_VISIT(self->heard);
+    Py_VISIT(self->copies);
     return 0;
 }
 
@@ -1352,7 +1583,7 @@ PyMODINIT_FUNC PyInit__wire(void) {
     static struct {
         const char *name;
         PyTypeObject *type;
-    } types[] = {{"RtpSender", &SenderType}, {"Reception", &ReceptionType}, {"Socket", &SocketType}, {"Path", &PathType}};
+    } types[] = {{"RtpSender", &SenderType}, {"Reception", &ReceptionType}, {"Records", &RecordsType}, {"Socket", &SocketType}, {"Path", &PathType}};
     PyObject *made = PyModule_Create(&module);
     for (size_t i = 0; made && i < sizeof types / sizeof *types; i++)
         if (PyType_Ready(types[i].type) || PyModule_AddObjectRef(made, types[i].name, (PyObject *)types[i].type)) Py_CLEAR(made);

@@ -7,6 +7,16 @@ class RtpSender:
 class Reception:
     def __init__(self, ssrc: int, clock_rate: int, *, probation: int = 1) -> None: ...
 
+class Records:
+    start_s: float
+    lost: int
+    length_s: float
+    def __init__(self, start_s: float, most_packets: int) -> None: ...
+    def put(self, side: int, packet: bytes, at_s: float, codec: Any, /) -> None: ...
+    def add_event(self, event: bytes, at_s: float, /) -> None: ...
+    def skip(self) -> None: ...
+    def drain(self) -> tuple[bytes, int, int, float]: ...
+
 class Socket:
     unsent: int
     errors: int
@@ -27,12 +37,13 @@ class Path:
     def forward_to(
         self,
         target: Path = ...,
-        payload_type_in: int = ...,
-        payload_type_out: int = ...,
+        codec_in: Any = ...,
+        codec_out: Any = ...,
         received: Any = ...,
         sender: Any = ...,
-        said: Callable[[bytes, float], None] | None = ...,
-        heard: Callable[[bytes, float], None] | None = ...,
+        said: Any = ...,
+        heard: Any = ...,
+        copies: Callable[[bytes, float], None] | None = ...,
         /,
     ) -> None: ...
     def remembered(self) -> list[tuple[bytes, float]]: ...

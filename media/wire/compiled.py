@@ -8,6 +8,7 @@ import socket
 from typing import Self, cast
 
 from media.receive_stats import Intervals, ReceiveStats
+from media.recording.records import Records, Telling
 from media.sender import RtpSender
 from media.srtp import SrtpSessions, srtp_functions, srtp_pointers
 from media.wire import _wire
@@ -24,6 +25,10 @@ class CompiledReceiveStats(_wire.Reception, Intervals):
         super().__init__(ssrc, clock_rate, probation=probation)
         self._reported = self._looked = (0, 0, 0)
         self._report = None
+
+
+class CompiledRecords(_wire.Records, Telling):
+    """See ``media.recording.records.Records``."""
 
 
 class CompiledSocket(_wire.Socket):
@@ -55,8 +60,8 @@ class CompiledPath(_wire.Path):
         if forward is None:
             self.forward_to()
             return
-        target, types = cast(CompiledPath, forward.target), (forward.payload_type_in, forward.payload_type_out)
-        self.forward_to(target, *types, forward.received, forward.sender, forward.said, forward.heard)
+        target, codecs = cast(CompiledPath, forward.target), (forward.codec_in, forward.codec_out)
+        self.forward_to(target, *codecs, forward.received, forward.sender, forward.said, forward.heard, forward.copies)
 
 
 class CompiledWire:
@@ -97,6 +102,9 @@ class CompiledWire:
 
     def receive_stats(self, ssrc: int, clock_rate: int) -> ReceiveStats:
         return cast(ReceiveStats, CompiledReceiveStats(ssrc, clock_rate))
+
+    def records(self, start_s: float, most_packets: int) -> Records:
+        return cast(Records, CompiledRecords(start_s, most_packets))
 
     def take(self) -> None:
         _wire.take()

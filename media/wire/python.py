@@ -6,6 +6,7 @@ import time
 from typing import Any, Self
 
 from media.receive_stats import ReceiveStats
+from media.recording.records import Records
 from media.sender import RtpSender
 from media.srtp import MAX_PLAIN_BYTES, SrtpError, SrtpSessions
 from media.wire.seam import MAX_SOURCES, Address, DatagramSink, Forward, PacketSink, Path, PathCounters, WireSocket
@@ -176,6 +177,9 @@ class PythonWire:
 
     def receive_stats(self, ssrc: int, clock_rate: int) -> ReceiveStats:
         return ReceiveStats(ssrc, clock_rate)
+
+    def records(self, start_s: float, most_packets: int) -> Records:
+        return Records(start_s, most_packets)
 
     def take(self) -> None:
         """Nothing waits."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from media.receive_stats import ReceiveStats
+from media.recording.records import Records
 from media.sender import RtpSender
 from media.srtp import SrtpSessions
+from rooms.audio import AudioCodec
 
 Address = tuple[Any, ...]
 """(host, port), for IPv6 with flow and scope behind them, as sockets tell it."""
@@ -32,18 +34,20 @@ class PathCounters:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """What a path shall do by itself: audio of ``payload_type_in`` that ``received`` believes goes through ``sender`` to ``target``.
+    """What a path shall do by itself: audio of ``codec_in`` that ``received`` believes goes through ``sender`` to ``target``, the same
 
-    Everything else, another SSRC included, is handed over. ``said`` and ``heard`` get copies of what came and of what left, at ``take``.
+    audio under the payload type of ``codec_out``. Everything else, another SSRC included, is handed over. What came is put into ``said``,
+    what left into ``heard``, each at once and as the side of that name; ``copies`` gets what came at ``take``.
     """
 
     target: "Path"
-    payload_type_in: int
-    payload_type_out: int
+    codec_in: AudioCodec
+    codec_out: AudioCodec
     received: ReceiveStats
     sender: RtpSender
-    said: PacketSink | None = None
-    heard: PacketSink | None = None
+    said: Records | None = None
+    heard: Records | None = None
+    copies: PacketSink | None = None
 
 
 class WireSocket(Protocol):
@@ -131,6 +135,10 @@ class Wire(Protocol):
 
     def receive_stats(self, ssrc: int, clock_rate: int) -> ReceiveStats:
         """Counters that ``Forward`` can name."""
+        ...
+
+    def records(self, start_s: float, most_packets: int) -> Records:
+        """Records that ``Forward`` can name."""
         ...
 
     def take(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from media.recording.records import RecordEncoder, RecordingEvent
+from media.recording.records import RecordingEvent, Records
 from rooms.audio import AudioCodec
 
 Taken = tuple[int, float, bytes, AudioCodec]
@@ -11,11 +11,11 @@ Taken = tuple[int, float, bytes, AudioCodec]
 
 def encoded(start_s: float, passed: Iterable[Taken | RecordingEvent]) -> bytes:
     """The contents of one chunk."""
-    encoder = RecordEncoder(start_s)
+    records = Records(start_s, 1_000_000)
     for entry in passed:
         if isinstance(entry, RecordingEvent):
-            encoder.tell(entry.name, entry.at_s, entry.details)
+            records.tell(entry.name, entry.at_s, entry.details)
         else:
             side, at_s, packet, codec = entry
-            encoder.put(side, packet, at_s, codec)
-    return encoder.take()[0]
+            records.put(side, packet, at_s, codec)
+    return records.take()[0]

@@ -35,7 +35,8 @@ class RtpPhone(asyncio.DatagramProtocol):
         self.lose: set[int] = set()
         """Indices of packets that get lost on the way."""
         self.speaking = True
-        self._tone = (frequency_hz, amplitude)
+        self._tones: tuple[float, ...] = (frequency_hz,)
+        self._amplitude = amplitude
         self._came = asyncio.Event()
         self._encoder = make_encoder(codec, rate_hz=16_000)
         self._sequence, self._timestamp = 30_000, 1_000
@@ -73,16 +74,20 @@ class RtpPhone(asyncio.DatagramProtocol):
         host, port = self._transport.get_extra_info("sockname")[:2]
         return RtpEndpoint(host, port, (self.codec,), EVENT_TYPE if events else None, direction)
 
+    def hum(self, *frequencies_hz: float) -> None:
+        """These from now on, each as loud."""
+        self._tones = frequencies_hz
+
     def call(self, host: str, port: int) -> None:
         self._far = (host, port)
         self._task = asyncio.get_running_loop().create_task(self._speak(), name="phone-speaks")
 
     async def _speak(self) -> None:
-        frequency_hz, amplitude = self._tone
         start_s, index = time.monotonic(), 0
         while True:
             t = (320 * index + np.arange(320)) / 16_000
-            payload = self._encoder.encode((amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.float32))
+            tones = sum(np.sin(2 * np.pi * frequency_hz * t) for frequency_hz in self._tones)
+            payload = self._encoder.encode((self._amplitude * tones).astype(np.float32))
             if self.speaking:
                 self._send(payload, self.codec.payload_type, lost=index in self.lose)
             self._timestamp += self.codec.clock_rate // 50

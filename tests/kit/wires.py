@@ -6,11 +6,13 @@ from typing import cast
 import pytest
 
 from media.receive_stats import ReceiveStats
+from media.recording.records import Records
 from media.sender import RtpSender
 from media.wire import Wire, _wire, make_wire
-from media.wire.compiled import CompiledReceiveStats
+from media.wire.compiled import CompiledReceiveStats, CompiledRecords
 
 SENDERS = [RtpSender, cast(type[RtpSender], _wire.RtpSender)]
+RECORDS = [Records, cast(type[Records], CompiledRecords)]
 RECEIVE_STATS = [ReceiveStats, cast(type[ReceiveStats], CompiledReceiveStats)]
 
 

@@ -1,12 +1,14 @@
 """Recording calls through a whole media worker over real sockets: forwarded and mixed ones, pauses, full disks, refusals."""
 
 import resource
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from media import messages as msg
+from media import rtp
 from media.recording import manifest
 from media.recording.export import render, write_opus
 from media.recording.file import Ending
@@ -18,15 +20,15 @@ from rooms.audio import G722, OPUS, PCMA
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ROOM, MediaDesk, ToneTrack, media_desk
-from tests.kit.rtp_phone import RtpPhone
+from tests.kit.rtp_phone import RtpPhone, bound_socket
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
 KEY = bytes(range(32))
 RING = KeyRing([KEY])
 
 
-def settings(folder: Path) -> MediaSettings:
-    return MediaSettings(recording=RecordingSettings(folder, (KEY,)))
+def settings(folder: Path, wire: str = "auto") -> MediaSettings:
+    return MediaSettings(recording=RecordingSettings(folder, (KEY,)), wire=wire)
 
 
 def start(leg_id: str = "caller", **changes: str) -> msg.StartRecording:
@@ -71,6 +73,68 @@ async def test_a_forwarded_call_is_recorded_packet_by_packet(tmp_path: Path) -> 
     write_opus(recorded, tmp_path / "both.opus")
     assert recorded.events[0].details["number"] == "+34600123456"
     assert contain(tmp_path, "rec") and not contain(tmp_path, "600123456")
+
+
+def sounds(packets: Iterable[bytes]) -> dict[int, bytes]:
+    """Payloads of audio by sequence number."""
+    headers = ((packet, rtp.parse(packet)) for packet in packets)
+    return {header.sequence: packet[header.payload_start :] for packet, header in headers if header is not None}
+
+
+@pytest.mark.parametrize("wire", ["python", "c"])
+async def test_a_call_that_is_forwarded_mixed_and_forwarded_again_is_kept_without_a_hole(tmp_path: Path, wire: str) -> None:
+    async with RtpPhone(PCMA, frequency_hz=440) as a, RtpPhone(PCMA, frequency_hz=900) as b, media_desk(settings(tmp_path, wire)) as desk:
+        await desk.phone("caller", a)
+        await desk.phone("agent", b)
+        await a.hear(10)
+        await desk.worker.perform(start())
+        mixing = []
+        for gain in (1.0, 0.0, 1.0, 0.0, 1.0):
+            await desk.gain(("agent", "caller", gain))
+            await a.hear(25)
+            mixing.append(desk.worker.gauges["rooms_mixing"])
+        recorded, over = await stopped(desk, tmp_path)
+        await a.hear(5)
+    assert mixing == [0, 1, 0, 1, 0] and (over.lost, recorded.ending) == (0, Ending.COMPLETE)
+    told = {side: {each.header.sequence: each.payload for each in recorded.packets if each.side is side} for side in Side}
+    for side in Side:
+        numbers = sorted(told[side])
+        assert len(numbers) > 100 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert set(told[Side.SAID].values()) <= set(a.sent)
+    came = sounds(packet for _, packet in a.arrivals)
+    assert told[Side.HEARD].items() <= came.items(), "what was kept is what the caller was sent, byte for byte"
+    assert level_at(sound(recorded, Side.SAID)[4_000:], 440) == pytest.approx(0.25, rel=0.1)
+    assert level_at(sound(recorded, Side.HEARD)[4_000:], 900) == pytest.approx(0.25, rel=0.1)
+
+
+@pytest.mark.parametrize("wire", ["python", "c"])
+async def test_a_pause_of_a_forwarded_call_is_silent_and_its_keys_are_still_heard(tmp_path: Path, wire: str) -> None:
+    """A phone without telephone events: its keys are tones, which we listen for beside the recording."""
+    async with RtpPhone(PCMA, frequency_hz=440) as a, RtpPhone(PCMA, frequency_hz=900) as b, media_desk(settings(tmp_path, wire)) as desk:
+        opened = await desk.worker.perform(msg.OpenRtpLeg(leg_id="caller", room_id=ROOM), bound_socket())
+        assert isinstance(opened, msg.RtpOpened)
+        await desk.worker.perform(msg.ConnectRtpLeg(leg_id="caller", remote=a.endpoint(events=False)))
+        await desk.worker.perform(msg.JoinBridge(room_id=ROOM, leg_id="caller"))
+        await desk.phone("agent", b)
+        a.call(opened.host, opened.port)
+        await a.hear(10)
+        await desk.worker.perform(start())
+        await a.hear(25)
+        await desk.worker.perform(msg.PauseRecording(ROOM, "rec"))
+        a.hum(770.0, 1_336.0)
+        await desk.hear_of(msg.DigitHeard, lambda event: (event.leg_id, event.digit) == ("caller", "5"))
+        a.hum(440.0)
+        await a.hear(10)
+        await desk.worker.perform(msg.ResumeRecording(ROOM, "rec"))
+        await a.hear(25)
+        assert desk.worker.gauges["rooms_mixing"] == 0
+        recorded, _ = await stopped(desk, tmp_path)
+    ((begin_s, end_s),) = recorded.pauses_s
+    assert not any(begin_s < packet.at_s < end_s for packet in recorded.packets)
+    assert {packet.side for packet in recorded.packets if packet.at_s > end_s} == set(Side)
+    channel = sound(recorded, Side.SAID)
+    assert not channel[round(begin_s * 16_000) : round(end_s * 16_000)].any()
+    assert level_at(channel, 770) < 0.02
 
 
 async def test_a_mixed_call_with_a_pause_keeps_nothing_of_the_pause(tmp_path: Path) -> None:

@@ -1,24 +1,27 @@
 """The recordings of a worker: what passes by is on disk within two seconds, whatever happens, and nobody waits for it."""
 
 import os
+import random
 import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from media import rtp
 from media.recording import manifest
-from media.recording.file import ChunkWriter, Ending, measure
+from media.recording.file import Chunks, ChunkWriter, Ending, measure
 from media.recording.keys import KeyRing
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
-from media.recording.records import RecordEncoder, Side, read_recording
+from media.recording.records import Records, Side, decode, read_recording
 from media.recording.retention import StillRunning, erase, expire, sign_interrupted
 from rooms.audio import OPUS, PCMA, PCMU
+from tests.kit.wires import RECORDS
 
 KEY = bytes(range(32))
 RING = KeyRing([KEY])
@@ -52,10 +55,10 @@ def test_both_sides_and_events_are_read_back_with_their_times(tmp_path: Path) ->
     with Recordings(RecordingSettings(tmp_path / "new", (KEY,))) as recordings:
         recording = begin(recordings, listener, caller="+34 600 123 456")
         for number in range(50):
-            recording.said(packet(number), 100.0 + 0.02 * number, PCMA)
-            recording.heard(packet(number, 111, b"opus"), 100.001 + 0.02 * number, OPUS)
-        recording.heard(rtp.build(101, 7, 0, 77, b"\x05\x00\x00\xa0"), 101.0, OPUS)
-        recording.said(packet(50, 0), 101.0, PCMU)
+            recording.records.put(Side.SAID, packet(number), 100.0 + 0.02 * number, PCMA)
+            recording.records.put(Side.HEARD, packet(number, 111, b"opus"), 100.001 + 0.02 * number, OPUS)
+        recording.records.put(Side.HEARD, rtp.build(101, 7, 0, 77, b"\x05\x00\x00\xa0"), 101.0, OPUS)
+        recording.records.put(Side.SAID, packet(50, 0), 101.0, PCMU)
         recording.tell("end", 101.5, {"reason": "hung up"})
         recording.tell("end", 102.0)
         assert listener.ended.wait(5)
@@ -86,24 +89,73 @@ def test_numbers_are_neither_in_names_nor_in_the_bytes_nor_in_the_log(tmp_path: 
     assert number[1:] not in "".join(capfd.readouterr())
 
 
-def test_the_first_packets_behind_a_pause_are_left_out() -> None:
+@pytest.mark.parametrize("make", RECORDS)
+def test_the_first_packets_behind_a_pause_are_left_out(make: type[Records]) -> None:
     """An Opus packet may carry a copy of the frame before it: the end of the pause."""
-    encoder = RecordEncoder(100.0)
-    encoder.put(Side.SAID, packet(0), 100.0, PCMA)
-    encoder.put(Side.HEARD, packet(0), 100.0, PCMA)
-    encoder.tell("pause", 100.1, {})
-    encoder.tell("resume", 100.5, {})
-    encoder.put(Side.SAID, packet(30), 100.6, PCMA)
-    encoder.put(Side.HEARD, packet(30), 100.6, PCMA)
-    encoder.put(Side.SAID, packet(31), 100.62, PCMA)
-    assert encoder.take()[1] == 3 and encoder.take() == (b"", 0)
+    records = make(100.0, 100)
+    records.put(Side.SAID, packet(0), 100.0, PCMA)
+    records.put(Side.HEARD, packet(0), 100.0, PCMA)
+    records.tell("pause", 100.1, {})
+    records.tell("resume", 100.5, {})
+    records.put(Side.SAID, packet(30), 100.6, PCMA)
+    records.put(Side.HEARD, packet(30), 100.6, PCMA)
+    records.put(Side.SAID, packet(31), 100.62, PCMA)
+    assert records.take()[1] == 3 and records.take() == (b"", 0)
+
+
+@pytest.mark.parametrize("make", RECORDS)
+def test_what_comes_while_too_much_waits_is_counted_and_the_gap_told(make: type[Records]) -> None:
+    records = make(100.0, 3)
+    for number in range(5):
+        records.put(Side.SAID, packet(number), 100.0 + 0.02 * number, PCMA)
+    records.put(Side.HEARD, packet(5), 100.1, PCMA)
+    records.put(Side.HEARD, rtp.build(101, 6, 0, 77, b"key"), 100.2, PCMA)  # no sound is missing
+    records.tell("pause", 100.3, {})
+    content, packets = records.take()
+    assert (packets, records.lost, records.length_s) == (3, 3, pytest.approx(0.3))
+    records.put(Side.HEARD, packet(6), 100.4, PCMA)
+    read = decode(Chunks(b"f" * 16, (content, records.take()[0]), b"", Ending.EARLY, ""))
+    assert [entry.header.sequence for entry in read.packets] == [65_500, 65_501, 65_502, 65_506]
+    assert [event.name for event in read.events] == ["codec", "pause", "lost", "codec"]
+    assert [event.at_s for event in read.events] == pytest.approx([0.0, 0.3, 0.1, 0.4], abs=1.01e-4)
+    assert read.events[2].details == {"packets": 3}
+
+
+def test_the_compiled_records_are_those_of_python_byte_for_byte() -> None:
+    chance = random.Random(5)
+    made = [make(100.0, 40) for make in RECORDS]
+    codecs = [PCMA, PCMU, OPUS, replace(PCMA), replace(OPUS, channels=1)]
+    for step in range(3_000):
+        at_s, side, codec = 100.0 + 5 * step * chance.random(), chance.randrange(2), chance.choice(codecs)
+        sound = rtp.build(chance.choice([codec.payload_type, 101]), step, 0, 1, chance.randbytes(chance.randrange(1_400)))
+        kind = chance.random()
+        for records in made:
+            if kind < 0.02:
+                records.tell(("pause", "resume", "start")[step % 3], at_s, {"step": step})
+            elif kind < 0.95:
+                records.put(side, sound, at_s, codec)
+        if kind >= 0.95:
+            taken, compiled = (records.take() for records in made)
+            assert taken == compiled
+        assert made[0].length_s == made[1].length_s
+    assert made[0].lost == made[1].lost > 0
+
+
+def test_the_compiled_records_refuse_what_cannot_be_recorded() -> None:
+    records = RECORDS[1](100.0, 40)
+    for wrong in (lambda: records.put(2, packet(1), 100.0, PCMA), lambda: records.put(0, packet(1), 100.0, replace(PCMA, name="x" * 300))):
+        with pytest.raises(ValueError, match=r"two sides|too long"):
+            wrong()
+    with pytest.raises(ValueError, match="too long"):
+        records.tell("start", 100.0, {"note": "x" * 70_000})
+    assert records.take() == (b"", 0)
 
 
 def test_a_stopped_server_ends_its_recordings(tmp_path: Path) -> None:
     listener = Listener()
     with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
         recording = begin(recordings, listener)
-        recording.said(packet(0), 100.0, PCMA)
+        recording.records.put(Side.SAID, packet(0), 100.0, PCMA)
     assert listener.outcome is not None
     read = read_recording(listener.outcome.path, RING)
     assert (read.ending, len(read.packets), read.events[-1].details["reason"]) == (Ending.COMPLETE, 1, "the server was stopped")
@@ -122,11 +174,11 @@ def test_an_end_that_was_written_before_it_was_known_as_such_still_closes_the_fi
 
 def test_a_slow_disk_costs_packets_and_the_file_says_how_many(tmp_path: Path) -> None:
     listener = Listener()
-    recordings = Recordings(RecordingSettings(tmp_path, (KEY,), queued=2))  # its thread does not run yet: the disk is slow
+    recordings = Recordings(RecordingSettings(tmp_path, (KEY,), most_packets=16))  # its thread does not run yet: the disk is slow
     recording = begin(recordings, listener)
     for number in range(40):
-        recording.said(packet(number), 100.0 + 0.12 * number, PCMA)
-    assert recording.lost == 24, "1.9 s were kept: one chunk beside that of the start, and one in the making"
+        recording.records.put(Side.SAID, packet(number), 100.0 + 0.12 * number, PCMA)
+    assert recording.records.lost == 24
     with recordings:
         assert listener.started.wait(5)
     assert listener.outcome is not None and recordings.lost == listener.outcome.lost == 24
@@ -144,10 +196,10 @@ def test_a_full_disk_ends_the_recording_is_told_and_leaves_what_was_written(tmp_
             assert listener.started.wait(5) and other.started.wait(5)
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
             for number in range(200):
-                recording.said(packet(number), 100.0 + 0.02 * number, PCMA)
+                recording.records.put(Side.SAID, packet(number), 100.0 + 0.02 * number, PCMA)
             assert listener.ended.wait(5)
-            recording.said(packet(201), 104.0, PCMA)
-            small.said(packet(1), 104.0, PCMA)
+            recording.records.put(Side.SAID, packet(201), 104.0, PCMA)
+            small.records.put(Side.SAID, packet(1), 104.0, PCMA)
             assert recordings.failed == 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -185,7 +237,7 @@ with Recordings(RecordingSettings(Path(sys.argv[1]), (bytes(range(32)),))) as re
     while True:
         now_s = time.monotonic()
         while number * 0.02 < now_s - start_s:
-            recording.said(rtp.build(8, number & 0xFFFF, 160 * number, 77, b"x" * 160), now_s, PCMA)
+            recording.records.put(0, rtp.build(8, number & 0xFFFF, 160 * number, 77, b"x" * 160), now_s, PCMA)
             number += 1
             print(number, flush=True)
         time.sleep(0.005)
@@ -214,7 +266,7 @@ def test_old_recordings_go_and_interrupted_ones_are_signed_as_they_are(tmp_path:
     listener, running = Listener(), Listener()
     with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
         recording = begin(recordings, listener)
-        recording.said(packet(0), 100.0, PCMA)
+        recording.records.put(Side.SAID, packet(0), 100.0, PCMA)
         recording.tell("end", 100.5)
         begin(recordings, running)
         assert listener.ended.wait(5) and running.started.wait(5)
@@ -245,7 +297,7 @@ def test_what_is_erased_cannot_be_opened_again_and_says_who_wanted_it(tmp_path: 
     listener = Listener()
     with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
         recording = begin(recordings, listener)
-        recording.said(packet(0), 100.0, PCMA)
+        recording.records.put(Side.SAID, packet(0), 100.0, PCMA)
         assert listener.started.wait(5)
         with pytest.raises(StillRunning):
             erase(recording.path, RING, at_unix_s=5.0, who=("eve",), reason="asked for")
