@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from api.store.database import database_url, in_words, make_engine
 from api.store.errors import StoreUnavailable
 from api.store.migrate import migrate
+from api.store.rooms import RoomStore
 from api.store.rows import (
     CallRows,
     HeardSecond,
@@ -54,6 +55,7 @@ class Store:
 
     def __init__(self, engine: AsyncEngine, *, node: str, boot_id: str) -> None:
         self._engine = engine
+        self.rooms = RoomStore(engine)
         self._node = node
         self.boot_id = boot_id
         self.writer = Writer(self._write_batch)

@@ -1,0 +1,88 @@
+"""Tables of rooms that people come to, and of what is written in them. Conventions as in ``api/store/schema.py``."""
+
+from sqlalchemy import Boolean, Column, Double, Index, Integer, String, Table, Text
+
+from api.store.schema import metadata
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("room_id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("created_by", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("locked", Boolean, nullable=False),
+    Column("waiting_room", Boolean, nullable=False),
+    Column("encrypted", Boolean, nullable=False),
+    Column("members", Text, nullable=False),
+    Column("starts_at", Double),
+    Column("ends_at", Double),
+    Column("early_s", Double),
+    Column("late_s", Double),
+    Column("expires_at", Double),
+    Column("state", String(16), nullable=False),
+    Column("end_reason", String(16)),
+    Column("ended_at", Double),
+    Index("ix_rooms_ended_at", "ended_at"),
+)
+"""Complete each time; the newest counts, but what has ended stays ended. ``members`` is JSON: a room is only ever read whole."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("room_id", String(64), primary_key=True),
+    Column("message_id", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("sender", String(64), nullable=False),
+    Column("sender_name", Text, nullable=False),
+    Column("sent_at", Double, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("cipher", Text, nullable=False),
+    Column("reply_to", String(64), nullable=False),
+    Column("attachments", Text, nullable=False),
+    Column("reactions", Text, nullable=False),
+    Column("edited_at", Double),
+    Column("deleted_at", Double),
+    Column("revision", Integer, nullable=False),
+    Index("ix_messages_room_id_position", "room_id", "position"),
+)
+"""``attachments`` and ``reactions`` are JSON. Of two writes of one message the higher ``revision`` counts."""
+
+read_marks = Table(
+    "read_marks",
+    metadata,
+    Column("room_id", String(64), primary_key=True),
+    Column("identity", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("attachment_id", String(64), primary_key=True),
+    Column("room_id", String(64), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("content_type", String(128), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("file", String(64), nullable=False),
+    Column("uploaded_at", Double, nullable=False),
+    Index("ix_attachments_room_id", "room_id"),
+)
+
+webhook_outbox = Table(
+    "webhook_outbox",
+    metadata,
+    Column("event_id", String(64), primary_key=True),
+    Column("url", Text, primary_key=True),
+    Column("event", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index("ix_webhook_outbox_due_at", "due_at"),
+)
+"""What receivers have not taken yet."""

@@ -1,0 +1,132 @@
+"""Rooms, their chat and its files, and webhooks that wait, in the database."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec.structs import asdict
+from sqlalchemy import ColumnElement, Executable, delete, func, or_, select, update
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
+
+from api.store.database import in_words
+from api.store.room_rows import Attachment, Entry, Row, message_of, room_of
+from api.store.room_tables import attachments, messages, read_marks, rooms, webhook_outbox
+from api.store.statements import Statements
+from rooms.chat import Message
+from rooms.membership import Room, RoomEnd
+
+_TABLES = {table.name: table for table in (rooms, messages, read_marks)}
+
+
+class RoomStore(Statements):
+    """Everything raises ``StoreUnavailable`` when the database is away."""
+
+    # ------------------------------------------------------------------ what is kept
+
+    async def keep(self, entries: Sequence[Entry]) -> None:
+        """Write these in one transaction, in order. Written twice they stand once."""
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                for entry in entries:
+                    await connection.execute(self._upsert(entry.table), entry.row)
+
+    def _upsert(self, name: str) -> Executable:
+        table = _TABLES[name]
+        statement = self._insert(table)
+        given = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+        return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=given, where=_newer(name, statement.excluded))
+
+    # ------------------------------------------------------------------ rooms
+
+    async def open_rooms(self) -> list[Room]:
+        """Those that have not ended, with their members, oldest first."""
+        found = await self._rows(select(rooms).where(rooms.c.ended_at.is_(None)).order_by(rooms.c.created_at))
+        return [room_of(row) for row in found]
+
+    async def ended_rooms(self, limit: int) -> dict[str, RoomEnd]:
+        """How the last rooms ended, the latest last."""
+        query = select(rooms.c.room_id, rooms.c.end_reason).where(rooms.c.ended_at.is_not(None))
+        found = await self._rows(query.order_by(rooms.c.ended_at.desc()).limit(limit))
+        return {row["room_id"]: RoomEnd(row["end_reason"]) for row in reversed(found)}
+
+    # ------------------------------------------------------------------ chat
+
+    async def last_position(self, room_id: str) -> int:
+        found = await self._rows(select(func.max(messages.c.position).label("last")).where(messages.c.room_id == room_id))
+        return found[0]["last"] or 0
+
+    async def marks(self, room_id: str) -> dict[str, int]:
+        """How far each has read."""
+        found = await self._rows(select(read_marks).where(read_marks.c.room_id == room_id))
+        return {row["identity"]: row["position"] for row in found}
+
+    async def message(self, room_id: str, message_id: str) -> Message | None:
+        found = await self._rows(select(messages).where(messages.c.room_id == room_id, messages.c.message_id == message_id))
+        return message_of(found[0]) if found else None
+
+    async def history(self, room_id: str, *, before: int | None = None, after: int | None = None, limit: int) -> list[Message]:
+        """``limit`` messages in order: those right before a position (None: the last ones), or those right after one."""
+        query = select(messages).where(messages.c.room_id == room_id)
+        if after is not None:
+            found = await self._rows(query.where(messages.c.position > after).order_by(messages.c.position).limit(limit))
+            return [message_of(row) for row in found]
+        if before is not None:
+            query = query.where(messages.c.position < before)
+        found = await self._rows(query.order_by(messages.c.position.desc()).limit(limit))
+        return [message_of(row) for row in reversed(found)]
+
+    # ------------------------------------------------------------------ files
+
+    async def add_attachment(self, attachment: Attachment) -> None:
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                await connection.execute(self._insert(attachments).values(asdict(attachment)))
+
+    async def attachment(self, attachment_id: str) -> Attachment | None:
+        found = await self._rows(select(attachments).where(attachments.c.attachment_id == attachment_id))
+        return Attachment(**found[0]) if found else None
+
+    async def attachments(self, attachment_ids: Iterable[str]) -> list[Attachment]:
+        found = await self._rows(select(attachments).where(attachments.c.attachment_id.in_(tuple(attachment_ids))))
+        return [Attachment(**row) for row in found]
+
+    # ------------------------------------------------------------------ webhooks
+
+    async def add_webhooks(self, rows: Sequence[Row]) -> None:
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                statement = self._insert(webhook_outbox).on_conflict_do_nothing(index_elements=["event_id", "url"])
+                await connection.execute(statement, list(rows))
+
+    async def due_webhooks(self, now: float, limit: int) -> list[Row]:
+        """Those that may be tried now, the longest due first."""
+        query = select(webhook_outbox).where(webhook_outbox.c.due_at <= now).order_by(webhook_outbox.c.due_at, webhook_outbox.c.created_at)
+        return [dict(row) for row in await self._rows(query.limit(limit))]
+
+    async def next_webhook(self) -> float | None:
+        """When the next one is due."""
+        found = await self._rows(select(func.min(webhook_outbox.c.due_at).label("due")))
+        due: float | None = found[0]["due"]
+        return due
+
+    async def waiting_webhooks(self) -> int:
+        found = await self._rows(select(func.count().label("waiting")).select_from(webhook_outbox))
+        return int(found[0]["waiting"])
+
+    async def put_off_webhook(self, event_id: str, url: str, due_at: float, attempts: int) -> None:
+        of_it = (webhook_outbox.c.event_id == event_id) & (webhook_outbox.c.url == url)
+        await self._update(update(webhook_outbox).where(of_it).values(due_at=due_at, attempts=attempts))
+
+    async def drop_webhook(self, event_id: str, url: str) -> None:
+        """It was taken, or is given up."""
+        await self._update(delete(webhook_outbox).where((webhook_outbox.c.event_id == event_id) & (webhook_outbox.c.url == url)))
+
+
+def _newer(name: str, excluded: ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]) -> ColumnElement[bool]:
+    """Which of two writes of one row counts: what has ended stays ended, revisions and marks only rise."""
+    match name:
+        case "rooms":
+            return or_(rooms.c.ended_at.is_(None), excluded.ended_at.is_not(None))
+        case "messages":
+            return excluded.revision >= messages.c.revision
+    return excluded.position > read_marks.c.position
