@@ -57,7 +57,8 @@ class HubSettings:
     requests_in_flight: int = 16
     request_s: float = 15.0
     handshake_s: float = 10.0
-    sweep_s: float = 5.0
+    sweep_s: float = 0.5
+    """How soon a session that is over is noticed."""
     outbox_packets: int = 512
     outbox_size: int = 655_360
     """Bytes. With what the transport and the kernel hold, a client that does not read costs less than 1 MiB."""
@@ -358,8 +359,8 @@ class Hub:
         others.append(connection)
         if len(others) > self._settings.sockets_per_person:
             others[0].conduit.dismiss(Refusal("too_many_tabs", "You have opened this page elsewhere too often: this one was closed."))
-        if connection.phone and sum(other.phone for other in others) == 1:
-            self._on_presence(identity, True)
+        if connection.phone and not self._is_phone_now(connection, others, returns=any(seen.values())):
+            return
         marks = await self._bus.last_seqs(self._audience.topics_of(identity))
         try:
             snapshot = await self._supervised(self._snapshot(connection.grant))
@@ -378,6 +379,21 @@ class Hub:
         for line in lines:
             connection.conduit.outbox.offer(line)
         connection.live = not connection.gone
+
+    def _is_phone_now(self, connection: _Connection, others: list[_Connection], returns: bool) -> bool:
+        """A person has one telephone: the page opened last. An older one offers to take it back, but does not by itself.
+
+        ``returns``: the page had only lost its connection. It makes way for one of another sign-in that came meanwhile.
+        """
+        former = [other for other in others if other.phone and other is not connection]
+        if returns and any(other.grant.signed_in_at > connection.grant.signed_in_at for other in former):
+            connection.conduit.dismiss(_taken_over())
+            return False
+        for other in former:
+            other.conduit.dismiss(_taken_over())
+        if not former:
+            self._on_presence(connection.grant.identity, True)
+        return True
 
     def _welcomed(self, connection: _Connection, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -494,6 +510,10 @@ class Hub:
 
 async def _as_coroutine(work: Awaitable[T]) -> T:
     return await work
+
+
+def _taken_over() -> Refusal:
+    return Refusal("taken_over", "Your telephone is open in another place: take it back here if you like.")
 
 
 def _fault(error: BaseException) -> Refusal:

@@ -76,3 +76,16 @@ def test_a_beep_is_heard_when_it_comes(codec: AudioCodec) -> None:
     ]
     found = beeps.delays_s(codec, departures, first, codec, tape)
     assert len(found) == 5 and np.allclose(found, 0.137, atol=0.001)
+
+
+def test_after_a_reconnect_storm_everybody_has_everything_once_and_bad_clients_harm_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["signaling_fanout", "--quick", "--json", "--only", "storm,frozen,flood"]) in (0, 1)
+    rows = {row["metric"]: row for row in json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]}
+    assert rows["heard"]["value"] == 200 * 1_000 / 10
+    for metric in ("missing", "twice", "out of order", "memory each, with the kernel's", "still connected", "flooder disconnected"):
+        assert rows[metric]["holds"], rows[metric]
+
+
+def test_idle_connections_are_cheap(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = quick("signaling_connections", capsys)["100"]
+    assert rows["memory each"]["holds"]

@@ -71,19 +71,55 @@ async def test_a_page_of_another_site_is_turned_away() -> None:
 
 async def test_presence_is_the_first_and_the_last_connection() -> None:
     async with running_hub() as running:
-        first, second = await running.client("ana"), await running.client("ana")
+        first, ben = await running.client("ana"), await running.client("ben")
         await first.told("session.snapshot")
-        await second.told("session.snapshot")
-        await first.socket.disconnect()
-        ben = await running.client("ben")
         await ben.told("session.snapshot")
         assert running.line.presence == [("ana", True), ("ben", True)]
-        assert running.hub.is_online("ana")
+        second = await running.client("ana")
+        await second.told("session.snapshot")
+        await first.ended()
         running.hub.publish(person("ana"), state("c1", "live"))
         await second.told("call.state")
+        assert running.hub.is_online("ana")
+        assert running.line.presence == [("ana", True), ("ben", True)]
         await second.socket.disconnect()
         await ben.socket.disconnect()
         assert (await running.line.presences(4))[2:] == [("ana", False), ("ben", False)]
+
+
+async def test_the_telephone_opened_last_takes_over_and_the_older_one_may_take_it_back() -> None:
+    async with running_hub() as running:
+        office = await running.client("ana")
+        wall = await running.client("ana", phone=False)
+        await office.told("session.snapshot")
+        home = await running.client("ana")
+        (closing,) = await office.told("session.closing")
+        assert (closing["code"], closing["retry_after"]) == ("taken_over", None)
+        await office.ended()
+        assert await home.ask("call.hang_up", {"call_id": "c1"}) == {"ok": {}}
+        back = await running.client("ana")
+        assert (await home.told("session.closing"))[0]["code"] == "taken_over"
+        await back.told("session.snapshot")
+        running.hub.publish(person("ana"), state("c1", "live"))
+        await back.told("call.state")
+        await wall.told("call.state")
+        assert running.line.presence == [("ana", True)]
+
+
+async def test_a_telephone_that_was_cut_off_makes_way_for_one_opened_meanwhile() -> None:
+    async with running_hub() as running:
+        early = running.token()
+        running.now += 60
+        home = await running.client("ana")
+        await home.told("session.snapshot")
+        office = await running.client("ana", token=early, seen={"person:ana": 1})
+        assert (await office.told("session.closing"))[0]["code"] == "taken_over"
+        await office.ended()
+        assert await home.ask("call.hang_up", {"call_id": "c1"}) == {"ok": {}}
+        returned = await running.client("ana", token=running.token(), seen={"person:ana": 1})
+        assert (await home.told("session.closing"))[0]["code"] == "taken_over"
+        await returned.told("session.snapshot")
+        assert running.line.presence == [("ana", True)]
 
 
 async def test_a_page_that_only_shows_things_is_no_telephone() -> None:

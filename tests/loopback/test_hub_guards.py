@@ -251,12 +251,11 @@ async def test_a_refused_sign_in_ends_the_connection() -> None:
 
 async def test_one_person_has_a_bounded_number_of_connections_the_oldest_goes() -> None:
     async with running_hub(HubSettings(sockets_per_person=2)) as running:
-        clients = [await running.client("ana") for _ in range(3)]
+        clients = [await running.client("ana", phone=False) for _ in range(3)]
         (closing,) = await clients[0].told("session.closing")
         assert closing["code"] == "too_many_tabs"
         await clients[0].ended()
         assert await clients[2].ask("call.hang_up", {"call_id": "c1"}) == {"ok": {}}
-        assert running.line.presence == [("ana", True)]
 
 
 @pytest.mark.parametrize("query", ["EIO=4&transport=polling", "EIO=4", "EIO=4&transport=websocket&sid=abc", "EIO=4&transport=websocket"])

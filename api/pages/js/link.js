@@ -42,10 +42,7 @@ export function open(onNotice, phone) {
   });
   socket.on('connect_error', refused);
   socket.on('notice', (notice) => {
-    if (notice.type === 'session.closing') {
-      take(notice);
-      return;
-    }
+    if (notice.type === 'session.closing') take(notice);
     if (notice.type === 'session.snapshot') Object.assign(seen, notice.seen);
     seen[notice.topic] = notice.seq;
     onNotice(notice);

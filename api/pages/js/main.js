@@ -21,10 +21,7 @@ import { Desk } from './views/desk.js';
 import { html } from './views/html.js';
 import { SignIn } from './views/sign_in.js';
 
-function useHere() {
-  phone.bringAll();
-  claim(phone.stop, { steal: true });
-}
+const useHere = () => claim(phone.stop, { steal: true });
 
 function Elsewhere() {
   return html`

@@ -6,6 +6,7 @@ import * as microphone from './microphone.js';
 import { Peer } from './peer.js';
 import { Refusal } from './session.js';
 import * as state from './state.js';
+import { tab } from './tab.js';
 
 /** Louder than this is sound and not the noise of a silent codec. */
 const AUDIBLE_DBFS = -60;
@@ -30,8 +31,6 @@ const left = new Set();
 /** Calls whose sound is on this page: dialled or accepted here, or brought here. Kept over a reload. */
 const CARRIED = 'centralita.carried';
 export const carried = signal(new Set(JSON.parse(sessionStorage.getItem(CARRIED) ?? '[]')));
-/** Does the next snapshot bring every call here? */
-let bringing = false;
 /** Calls accepted by the click and not yet confirmed. */
 export const accepting = signal(new Set());
 /** Peers of calls being accepted here, until they have the call's sound. */
@@ -166,12 +165,17 @@ window.addEventListener('online', () => Object.values(peers.peek()).forEach((pee
 // What the server tells.
 
 const ON_NOTICE = {
+  'session.closing': ({ code }) => {
+    if (code !== 'taken_over') return;
+    stop();
+    tab.value = 'elsewhere';
+  },
   'session.snapshot': (notice) => {
     const alive = new Set(notice.calls.map((call) => call.call_id));
     for (const callId of Object.keys(peers.peek())) if (!alive.has(callId)) detach(callId);
     for (const callId of carried.peek()) if (!alive.has(callId)) carry(callId, false);
     for (const call of notice.calls) {
-      if (!state.isOffered(call) && (bringing || !call.agent_connected)) carry(call.call_id, true);
+      if (!state.isOffered(call)) carry(call.call_id, true);
       follow(call);
       const peer = peers.peek()[call.call_id];
       if (peer?.problem.peek()) peer.offer();
@@ -180,7 +184,6 @@ const ON_NOTICE = {
       const wish = muteWish.peek()[call.call_id];
       if (wish !== undefined && wish !== call.muted) mute(call.call_id, wish);
     }
-    bringing = false;
   },
   'call.state': (notice, before) => {
     follow(notice, before);
@@ -256,11 +259,6 @@ export async function accept(callId) {
 export function bring(callId) {
   carry(callId, true);
   follow(state.callOf(callId));
-}
-
-/** Bring every call here as soon as the server tells of them. */
-export function bringAll() {
-  bringing = true;
 }
 
 export async function decline(callId) {

@@ -1,4 +1,4 @@
-/** One tab is the phone: two would take each other's calls over. The lock goes with the tab, so a reload gets it back at once. */
+/** One tab is the phone: two would take each other's calls over. The lock goes with the tab, so a reload has it at once. */
 import { signal } from '@preact/signals';
 
 const LOCK = 'centralita-phone';
@@ -6,10 +6,11 @@ const PATIENCE_MS = 700;
 
 /** `asking`, `here`, `elsewhere`. */
 export const tab = signal('asking');
+let held = false;
 
 /** Become the phone as soon as no other tab is; `steal` takes it now. `onLost` runs when another tab takes it from us. */
 export function claim(onLost, { steal = false } = {}) {
-  if (!navigator.locks) {
+  if (held || !navigator.locks) {
     tab.value = 'here';
     return;
   }
@@ -20,9 +21,11 @@ export function claim(onLost, { steal = false } = {}) {
     .request(LOCK, { steal }, () => {
       clearTimeout(patience);
       tab.value = 'here';
+      held = true;
       return new Promise(() => {});
     })
     .catch(() => {
+      held = false;
       tab.value = 'elsewhere';
       onLost();
       claim(onLost);
