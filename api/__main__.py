@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import sys
+import time
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from api.config import Settings
 from api.demo_call.command import demo_call
 from api.load import load_server
 from api.recording_command import recording_app
+from signaling.grants import Role
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Real-time communications and telephony server."
@@ -104,21 +106,30 @@ def prepare() -> None:
 def add_user(
     identity: Annotated[str, typer.Argument(help="Name to sign in with.")],
     name: Annotated[str, typer.Option(help="Name that colleagues see.")] = "",
-    role: Annotated[str, typer.Option(help="agent or supervisor")] = "agent",
+    role: Annotated[Role, typer.Option(help="What they may do.")] = Role.AGENT,
+    teams: Annotated[str, typer.Option(help="Teams they are in, with commas between; a supervisor of teams sees only these.")] = "",
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for where not given.")] = "",
     config: ConfigFile = None,
 ) -> None:
-    """Let somebody sign in, or change their name, role and password."""
+    """Let somebody sign in, or change their name, role, teams and password; the sessions they have end."""
     from argon2 import PasswordHasher
 
-    from api.store import Store, StoreUnavailable
+    from api.store import SecurityEvent, Store, StoreUnavailable
 
     settings = load(config)
 
     async def add() -> None:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)
         async with Store.open(settings.store_url) as store:
-            await store.save_user(identity, name=name or identity, role=role, password_hash=PasswordHasher().hash(password))
+            await store.people.save_user(
+                identity,
+                name=name or identity,
+                role=role,
+                password_hash=PasswordHasher().hash(password),
+                teams=[team.strip() for team in teams.split(",") if team.strip()],
+            )
+            await store.people.end_sessions(identity, time.time(), "")
+            await store.people.log_events([SecurityEvent(time.time(), "user_changed", identity, detail=f"{role}, by the command line")])
 
     try:
         asyncio.run(add())

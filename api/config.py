@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from api.identity.settings import IdentitySettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
 from rooms.policy import RecordingMode, RecordingPolicy
@@ -47,7 +48,7 @@ def _split(value: object) -> object:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 _LEAST_BEEP_S = 5.0
-_RECORDING_KEY = re.compile(r"[0-9a-fA-F]{64}")
+_KEY = re.compile(r"[0-9a-fA-F]{64}")
 _TURN_URL = re.compile(r"turns?:[^?\s]+(\?transport=(udp|tcp))?")
 _CODECS = ("opus", "g722", "pcma", "pcmu")
 
@@ -179,7 +180,7 @@ class RecordingSection(_Section):
     @model_validator(mode="after")
     def _whole_keys(self) -> Self:
         for key in (self.key, *self.previous_keys):
-            if key.get_secret_value() and not _RECORDING_KEY.fullmatch(key.get_secret_value()):
+            if key.get_secret_value() and not _KEY.fullmatch(key.get_secret_value()):
                 raise ValueError("a key of recordings is 64 hexadecimal digits: make one with `openssl rand -hex 32`")
         return self
 
@@ -363,6 +364,12 @@ class SecuritySection(_Section):
     token_lifetime_s: Annotated[float, Field(ge=30, le=LONGEST_LIFE_S)] = LONGEST_LIFE_S
     session_s: Annotated[float, Field(ge=60, le=30 * 86_400)] = 12 * 3600.0
     """After that the password is asked for again."""
+    idle_s: Annotated[float, Field(ge=60, le=30 * 86_400)] = 1_800.0
+    """So long without doing anything, and without a call, a session lasts."""
+    second_factor: Literal["new device", "always"] = "new device"
+    """When who has a second factor is asked for it: on a new device or from a new place, or at each sign-in."""
+    second_factor_key: SecretStr = SecretStr("")
+    """Seals the secrets of second factors: 64 hexadecimal digits. Empty: drawn at the first start and kept in the data folder."""
     allowed_origins: Names = ()
     """Other sites whose pages may connect: ``https://host[:port]``."""
     requests_per_s: Annotated[float, Field(gt=0, le=10_000)] = 20.0
@@ -381,6 +388,13 @@ class SecuritySection(_Section):
             text = secret.get_secret_value()
             if text and len(text.encode()) < SHORTEST_SECRET_BYTES:
                 raise ValueError(f"a secret needs at least {SHORTEST_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_key(self) -> Self:
+        key = self.second_factor_key.get_secret_value()
+        if key and not _KEY.fullmatch(key):
+            raise ValueError("second_factor_key is 64 hexadecimal digits: make one with `openssl rand -hex 32`")
         return self
 
 
@@ -449,6 +463,17 @@ class Settings(_Section):
         if given:
             return given
         return _kept_secret(self.server.data_dir / "token.secret")
+
+    def identity(self) -> IdentitySettings:
+        """What signing in needs to know. The key of second factors is kept in the data folder like the token secret where none is set."""
+        security = self.security
+        return IdentitySettings(
+            security.second_factor_key.get_secret_value() or _kept_secret(self.server.data_dir / "second_factor.key"),
+            idle_s=security.idle_s,
+            longest_s=security.session_s,
+            ask_code=security.second_factor,
+            sign_ins_at_once=security.sign_ins_at_once,
+        )
 
     def recording_keys(self) -> tuple[bytes, ...]:
         """The keys of recordings, the newest first; kept in the data folder like the token secret where none is set."""

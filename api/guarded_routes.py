@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from signaling.grants import Grant, Permission, demand
+from signaling.grants import Grant, Permission, allows, demand
 from signaling.refusal import Refusal
 
 _P = Permission
@@ -24,6 +24,25 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("GET", "/metrics"): None,  # open by address: the handler looks
     ("GET", "/socket.io/"): None,  # the hub signs in each connection by itself
     ("GET", "/api/consultations/socket"): None,  # joined by a link's invitation
+    ("POST", "/api/sign-out"): _P.SESSION_OWN,
+    ("GET", "/api/account"): _P.SESSION_OWN,
+    ("POST", "/api/account/password"): _P.SESSION_OWN,
+    ("GET", "/api/account/sessions"): _P.SESSION_OWN,
+    ("DELETE", "/api/account/sessions"): _P.SESSION_OWN,
+    ("DELETE", "/api/account/sessions/{session_id}"): _P.SESSION_OWN,
+    ("POST", "/api/account/second-factor"): _P.SESSION_OWN,
+    ("POST", "/api/account/second-factor/confirm"): _P.SESSION_OWN,
+    ("POST", "/api/account/second-factor/end"): _P.SESSION_OWN,
+    ("GET", "/api/users"): _P.USERS_MANAGE,
+    ("PUT", "/api/users/{identity}"): _P.USERS_MANAGE,
+    ("DELETE", "/api/users/{identity}/sessions"): _P.SESSION_ANY,
+    ("DELETE", "/api/users/{identity}/second-factor"): _P.USERS_MANAGE,
+    ("GET", "/api/keys"): _P.KEYS_MANAGE,
+    ("POST", "/api/keys"): _P.KEYS_MANAGE,
+    ("DELETE", "/api/keys/{key_id}"): _P.KEYS_MANAGE,
+    ("POST", "/api/tokens"): _P.TOKEN_ISSUE,
+    ("GET", "/api/security-log"): _P.LOG_READ,
+    ("GET", "/api/security-log/faults"): _P.LOG_READ,
     ("POST", "/api/consultations"): _P.ROOM_CREATE,
     ("GET", "/api/calls/{call_id}/recordings"): _P.RECORDING_LISTEN,
     ("GET", "/api/recordings/{recording_id}"): _P.RECORDING_LISTEN,
@@ -34,10 +53,10 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
 _GRANT = web.RequestKey("grant", Grant)
 
 
-def guarded(identify: Callable[[str], Awaitable[Grant]]) -> Middleware:
+def guarded(identify: Callable[[str], Awaitable[Grant]], on_forbidden: Callable[[Grant, web.Request], None]) -> Middleware:
     """Lets a request through to its handler, with its caller's grant, where its line in ``ROUTES`` is met.
 
-    ``identify`` turns a token or key into what it grants or raises ``Refusal``.
+    ``identify`` turns a token or key into what it grants or raises ``Refusal``. ``on_forbidden`` hears who asked for what is not for them.
     """
 
     @web.middleware
@@ -48,6 +67,8 @@ def guarded(identify: Callable[[str], Awaitable[Grant]]) -> Middleware:
             if permission is not None:
                 grant = await identify(_bearer(request))
                 request[_GRANT] = grant
+                if not allows(grant, permission):
+                    on_forbidden(grant, request)
                 demand(grant, permission)
         return await handler(request)
 

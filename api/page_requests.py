@@ -1,6 +1,7 @@
 """What pages may ask, each request in its own function: checked by call control, done by the exchange."""
 
 import asyncio
+from collections.abc import Callable
 from uuid import uuid4
 
 from msgspec import Struct
@@ -24,19 +25,28 @@ DEMO_CALLER = "601"
 
 
 class PageRequests:
-    """``demo``: the demo line, where there is one."""
+    """``demo``: the demo line, where there is one. ``touch`` hears who did something."""
 
     def __init__(
-        self, exchange: Exchange, switchboard: Switchboard, routing: Routing, metrics: Metrics, *, demo: LoopbackTrunk | None
+        self,
+        exchange: Exchange,
+        switchboard: Switchboard,
+        routing: Routing,
+        metrics: Metrics,
+        *,
+        demo: LoopbackTrunk | None,
+        touch: Callable[[Grant], None] = lambda grant: None,
     ) -> None:
         self._exchange = exchange
         self._switchboard = switchboard
         self._routing = routing
         self._metrics = metrics
         self._demo = demo
+        self._touch = touch
 
     async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
         """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
+        self._touch(grant)
         try:
             return await self._perform(grant, request)
         except NotPossible as error:

@@ -1,36 +1,37 @@
-"""HTTP: sign-in, health, metrics, the softphone page and its files. Socket.IO is the hub's."""
+"""HTTP: health, metrics, the softphone page and its files. Socket.IO is the hub's."""
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.accounts import Accounts
 from api.guarded_routes import guarded, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
+from api.store import StoreUnavailable
 from signaling.addresses import Network, is_within, origin_of
-from signaling.messages import SignIn
+from signaling.grants import Grant
 from signaling.refusal import Refusal
 
+log = structlog.get_logger()
 LARGEST_BODY = 16_384
-BODY_WITHIN_S = 10.0
-"""A client that takes longer to send a body of this size is not a browser."""
 KEEP_ALIVE_S = 30.0
 """How long a client may take to send a request's head, or stay silent between two."""
 
 _STATUS = {
-    **dict.fromkeys(("wrong_password", "token_invalid", "token_expired", "token_revoked"), 401),
-    **dict.fromkeys(("unknown_recording", "unknown_call"), 404),
+    **dict.fromkeys(("wrong_password", "token_invalid", "token_expired", "token_revoked", "key_invalid"), 401),
+    **dict.fromkeys(("second_factor_required", "wrong_code"), 401),
+    **dict.fromkeys(("unknown_recording", "unknown_call", "unknown_user", "unknown_session", "unknown_key"), 404),
+    **dict.fromkeys(("second_factor_on", "second_factor_off"), 409),
     **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long"), 409),
     **dict.fromkeys(("busy", "store_unavailable", "stopping"), 503),
     "recording_erased": 410,
     "too_many_requests": 429,
-    "bad_message": 400,
+    **dict.fromkeys(("bad_message", "weak_password"), 400),
 }
 _FIXED_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -72,8 +73,7 @@ class Neighbours:
 class Routes:
     """See ``make_app``."""
 
-    def __init__(self, accounts: Accounts, metrics: Metrics, health: Health, pages: PageFiles, network: Neighbours) -> None:
-        self._accounts = accounts
+    def __init__(self, metrics: Metrics, health: Health, pages: PageFiles, network: Neighbours) -> None:
         self._metrics = metrics
         self._health = health
         self._pages = pages
@@ -84,7 +84,6 @@ class Routes:
         app.router.add_get("/consultation", self._consultation)
         app.router.add_get("/board", self._board)
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
-        app.router.add_post("/api/sign-in", self._sign_in)
         app.router.add_get("/api/health/live", self._live)
         app.router.add_get("/api/health/ready", self._ready)
         app.router.add_get("/metrics", self._read_metrics)
@@ -119,22 +118,6 @@ class Routes:
         response.enable_compression()
         return response
 
-    async def _sign_in(self, request: web.Request) -> web.Response:
-        # A form of another site cannot send this type without asking first (CORS), so nobody is signed in by a link.
-        if request.content_type != "application/json":
-            raise Refusal("bad_message", "Send the name and the password as application/json.")
-        try:
-            async with asyncio.timeout(BODY_WITHIN_S):
-                wanted = msgspec.json.decode(await request.read(), type=SignIn)
-        except TimeoutError:
-            raise web.HTTPRequestTimeout from None
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise Refusal("bad_message", f"The sign-in cannot be read: {error}") from None
-        session = await self._accounts.sign_in(wanted, self._network.address_of(request))
-        return web.Response(
-            body=msgspec.json.encode(session), content_type="application/json", charset="utf-8", headers={"Cache-Control": "no-store"}
-        )
-
     async def _live(self, _request: web.Request) -> web.Response:
         """The process answers: nothing more is said."""
         return _json({"live": True}, 200)
@@ -153,13 +136,22 @@ class Routes:
 
 
 def make_app(
-    accounts: Accounts, metrics: Metrics, health: Health, *, network: Neighbours | None = None, pages: PageFiles | None = None
+    identify: Callable[[str], Awaitable[Grant]],
+    metrics: Metrics,
+    health: Health,
+    *,
+    network: Neighbours | None = None,
+    pages: PageFiles | None = None,
+    on_forbidden: Callable[[Grant, web.Request], None] = lambda grant, request: None,
 ) -> web.Application:
-    """The HTTP application; the hub is attached to it by the wiring, which serves it by ``make_runner``."""
+    """The HTTP application, to which the wiring adds further routes and the hub before it serves it by ``make_runner``.
+
+    ``identify`` turns a token or key into what it grants or raises ``Refusal``; ``on_forbidden`` hears who asked for what is not for them.
+    """
     who = network or Neighbours()
-    app = web.Application(middlewares=[_problems(metrics), guarded(accounts.identify)], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[_problems(metrics), guarded(identify, on_forbidden)], client_max_size=LARGEST_BODY)
     app.on_startup.append(refuse_unguarded)
-    Routes(accounts, metrics, health, pages or PageFiles(), who).add_to(app)
+    Routes(metrics, health, pages or PageFiles(), who).add_to(app)
 
     async def secure(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(_FIXED_HEADERS)
@@ -181,13 +173,19 @@ def make_runner(app: web.Application, *, patience_s: float = KEEP_ALIVE_S) -> we
 def _problems(metrics: Metrics) -> Middleware:
     """Every refusal as problem+json (RFC 9457), with our own ``error`` in it, the same as on the wire."""
 
+    def told(refusal: Refusal) -> web.Response:
+        metrics.refused(refusal.code)
+        return _problem(_STATUS.get(refusal.code, 403), refusal)
+
     @web.middleware
     async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except Refusal as refusal:
-            metrics.refused(refusal.code)
-            return _problem(_STATUS.get(refusal.code, 403), refusal)
+            return told(refusal)
+        except StoreUnavailable as error:
+            log.error("http.store_unavailable", detail=str(error))
+            return told(Refusal("store_unavailable", "The server's database does not answer: try again soon.", 5.0))
         except web.HTTPException as error:
             if error.status < 400:
                 raise

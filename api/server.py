@@ -14,12 +14,14 @@ from ipaddress import ip_network
 import structlog
 from aiohttp import web
 
-from api.accounts import Accounts
 from api.browser_legs import BrowserLegs
 from api.config import Settings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.exchange import Exchange
+from api.identity.passwords import Passwords
+from api.identity.routes import IdentityRoutes
+from api.identity.wiring import open_identity
 from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.page_requests import PageRequests
@@ -86,17 +88,11 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             session_s=settings.security.session_s,
         )
         relays = TurnAccess(settings.turn.urls, settings.turn.secret.get_secret_value(), settings.turn.ttl_s)
-        accounts = await stack.enter_async_context(
-            Accounts(
-                store,
-                tokens,
-                at_once=settings.security.sign_ins_at_once,
-                on_sign_in=metrics.signed_in,
-                relays=relays.of,
-            )
+        identity = await stack.enter_async_context(
+            open_identity(store.people, tokens, settings.identity(), on_sign_in=metrics.signed_in, relays=relays.of)
         )
         await _tell_interrupted(store)
-        demo_password = await _demo_agent(store, accounts) if settings.demo.enabled else None
+        demo_password = await _demo_agent(store, identity.passwords) if settings.demo.enabled else None
 
         switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s, recording=settings.recording_policy()))
         trunks: dict[str, Trunk] = {}
@@ -154,15 +150,17 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         )
         hub = Hub(
             settings.hub(),
-            verify=tokens.verify,
-            renew=accounts.renew,
-            perform=PageRequests(exchange, switchboard, routing, metrics, demo=demo).perform,
+            verify=identity.sessions.verify,
+            renew=identity.accounts.renew,
+            perform=PageRequests(exchange, switchboard, routing, metrics, demo=demo, touch=identity.sessions.touch).perform,
             on_presence=exchange.on_presence,
             snapshot=snapshots.of,
             on_refused=metrics.refused,
             address_of=network.address_of,
+            authorise=identity.accounts.authorise,
         )
         exchange.meet(hub)
+        identity.sessions.meet(in_call=lambda who: bool(switchboard.calls_of(who)), on_ended=hub.recheck)
         metrics.watch_sockets(lambda: hub.sockets)
 
         async def health() -> Mapping[str, PartHealth]:
@@ -174,7 +172,9 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
                 **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in trunks.values()},
             }
 
-        app = make_app(accounts, metrics, health, network=network)
+        account_routes = IdentityRoutes(identity.accounts, identity.users, tokens, address_of=network.address_of, https=network.https)
+        app = make_app(identity.accounts.identify, metrics, health, network=network, on_forbidden=account_routes.note_forbidden)
+        account_routes.add_to(app)
         hub.attach(app)
         if shelf is not None:
             RecordingRoutes(shelf).add_to(app)
@@ -198,10 +198,10 @@ def _consultation_routes(settings: Settings, consultations: Consultations, netwo
     return ConsultationRoutes(consultations, invitations, address_of=network.address_of, limits=settings.hub().address)
 
 
-async def _demo_agent(store: Store, accounts: Accounts) -> str:
+async def _demo_agent(store: Store, passwords: Passwords) -> str:
     """A person to try things with, whose password is drawn anew at each start and kept nowhere in clear."""
     password = secrets.token_urlsafe(6)
-    await store.save_user(DEMO_AGENT, name="Demo Agent", role="agent", password_hash=await accounts.hash(password))
+    await store.people.save_user(DEMO_AGENT, name="Demo Agent", role="agent", password_hash=await passwords.hash(password))
     return password
 
 

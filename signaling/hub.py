@@ -99,7 +99,8 @@ class Hub:
     ``verify`` turns a token into what it grants or raises ``Refusal``; it is asked at connect and again at each request. ``renew`` gives
     the next token. ``perform`` does what a page asks and raises ``Refusal`` where it cannot. ``on_presence`` hears of a person's first and
     last connection that is a telephone. ``snapshot`` says how things stand for a person. ``on_refused`` counts refusals by code.
-    ``address_of`` tells where a request comes from (behind a proxy that is not its peer).
+    ``address_of`` tells where a request comes from (behind a proxy that is not its peer). ``authorise`` raises ``Refusal`` for a request
+    that is not for its sender.
     """
 
     def __init__(
@@ -113,9 +114,11 @@ class Hub:
         snapshot: Callable[[Grant], Awaitable[Snapshot]],
         on_refused: Callable[[str], None] = lambda code: None,
         address_of: Callable[[web.Request], str] = lambda request: request.remote or "",
+        authorise: Callable[[Grant, AnyRequest], None] = authorise,
     ) -> None:
         self._settings = settings
         self._verify = verify
+        self._authorise = authorise
         self._renew = renew
         self._perform = perform
         self._on_presence = on_presence
@@ -216,6 +219,18 @@ class Hub:
     def disconnect(self, identity: str, refusal: Refusal) -> None:
         """End every connection of a person, telling why."""
         for connection in tuple(self._people.get(identity, ())):
+            connection.conduit.dismiss(refusal)
+
+    def recheck(self, identity: str) -> None:
+        """End this person's connections whose token is good no more, at once: a session was ended, a right was taken away."""
+        for connection in tuple(self._connections.values()):
+            if connection.grant.identity == identity:
+                self._check(connection)
+
+    def _check(self, connection: _Connection) -> None:
+        try:
+            self._verify(connection.token)
+        except Refusal as refusal:
             connection.conduit.dismiss(refusal)
 
     # ------------------------------------------------------------------ coming and going
@@ -438,7 +453,7 @@ class Hub:
             request = read_request(event, arguments)
         except ValueError as error:
             raise Refusal("bad_message", f"The server cannot read this request: {error}") from None
-        authorise(connection.grant, request)
+        self._authorise(connection.grant, request)
         if connection.in_flight >= self._settings.requests_in_flight:
             raise Refusal("busy", "Earlier requests of this page are still being done: wait for them.", 1.0)
         connection.in_flight += 1
@@ -481,10 +496,7 @@ class Hub:
         while True:
             await asyncio.sleep(self._settings.sweep_s)
             for connection in tuple(self._connections.values()):
-                try:
-                    self._verify(connection.token)
-                except Refusal as refusal:
-                    connection.conduit.dismiss(refusal)
+                self._check(connection)
             latest = loop.time() - self._settings.handshake_s
             for conduit in tuple(self._conduits):
                 if not conduit.signed_in and conduit.opened_at < latest:

@@ -27,6 +27,8 @@ class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
 
     user: Identity
     password: Annotated[str, Meta(min_length=1, max_length=256)]
+    code: Annotated[str, Meta(max_length=32)] = ""
+    """Of the second factor, or a recovery code; where it is missing and needed, ``second_factor_required`` says so."""
 
 
 class IceServer(Struct, frozen=True):

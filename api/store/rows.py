@@ -27,6 +27,72 @@ class User:
     disabled: bool
     created_at: float
     last_sign_in_at: float | None
+    teams: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A sign-in. ``device``: what it calls itself; ``place``: the network it came from; ``ended_by``: who ended it, "" by itself."""
+
+    session_id: str
+    identity: str
+    device: str
+    device_hash: str
+    place: str
+    second_factor: bool
+    created_at: float
+    seen_at: float
+    ended_at: float | None = None
+    ended_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """``secret``: sealed. ``recovery``: hashes of the codes left. ``last_step``: codes of this time step and before were used."""
+
+    identity: str
+    secret: str
+    confirmed_at: float | None
+    last_step: int
+    recovery: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """``key_hash`` stands for the key, which nobody keeps. ``scopes``: permissions, none: all of its account's role."""
+
+    key_id: str
+    identity: str
+    name: str
+    key_hash: str
+    scopes: tuple[str, ...]
+    created_at: float
+    created_by: str
+    expires_at: float | None = None
+    used_at: float | None = None
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityEvent:
+    """What happened to ``who``'s account, done ``by`` whom (the same, mostly), from where and with what."""
+
+    at: float
+    kind: str
+    who: str
+    by: str = ""
+    address: str = ""
+    device: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as it stands in the log: the ``digest`` covers it and the digest before it."""
+
+    seq: int
+    event: SecurityEvent
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

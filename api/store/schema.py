@@ -7,7 +7,7 @@ drawn by us and at most 64 characters long.
 ``quality`` has no foreign key: samples are bulk that may be dropped, and must never keep a call's record from being written.
 """
 
-from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData(
     naming_convention={
@@ -27,7 +27,69 @@ users = Table(
     Column("disabled", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("last_sign_in_at", Double),
+    Column("teams", Text, nullable=False, server_default=""),
 )
+"""``teams``: names, with blanks between."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", String(64), primary_key=True),
+    Column("identity", String(64), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("device_hash", String(64), nullable=False),
+    Column("place", String(64), nullable=False),
+    Column("second_factor", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("ended_by", String(64)),
+    Index("ix_sessions_identity", "identity"),
+    Index("ix_sessions_ended_at", "ended_at"),
+)
+"""One row per sign-in. ``second_factor``: was it given then; ``device_hash`` and ``place`` tell whether that device was there before."""
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("identity", String(64), primary_key=True),
+    Column("secret", Text, nullable=False),
+    Column("confirmed_at", Double),
+    Column("last_step", BigInteger, nullable=False),
+    Column("recovery", Text, nullable=False),
+)
+"""``secret`` is sealed, ``recovery`` are hashes of the codes left; a code of ``last_step`` or before was used."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("identity", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", String(64), nullable=False),
+    Column("expires_at", Double),
+    Column("used_at", Double),
+    Column("revoked_at", Double),
+    Index("ix_api_keys_identity", "identity"),
+)
+
+security_log = Table(
+    "security_log",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+"""``digest`` covers the row and the digest of the row before it."""
 
 node_runs = Table(
     "node_runs",

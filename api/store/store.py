@@ -1,19 +1,18 @@
-"""Users, calls, legs, recordings and quality in a database: SQLite or PostgreSQL, by the same statements."""
+"""Calls, legs, recordings and quality in a database: SQLite or PostgreSQL, by the same statements."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, fields
-from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Executable, RowMapping, Select, Table, Update, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, Table, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.store.database import database_url, in_words, make_engine
 from api.store.errors import StoreUnavailable
 from api.store.migrate import migrate
+from api.store.people import PeopleStore
 from api.store.rooms import RoomStore
 from api.store.rows import (
     CallRows,
@@ -25,13 +24,13 @@ from api.store.rows import (
     StoredLeg,
     StoredRecording,
     ToEpoch,
-    User,
     call_rows,
     sample_of,
     sample_row,
     sum_up,
 )
-from api.store.schema import calls, legs, node_runs, quality, recordings, users
+from api.store.schema import calls, legs, node_runs, quality, recordings
+from api.store.statements import Statements
 from api.store.writer import Writer
 from media.messages import Fault, LegSample
 from rooms.causes import EndReason
@@ -46,15 +45,16 @@ _LATER = frozenset({recordings.c.erased_at, recordings.c.erased_by})
 """Columns that are set once, when everything else is known."""
 
 
-class Store:
+class Store(Statements):
     """The database of this node. Made by ``Store.open``.
 
     Writes of the call path (``put_call``, ``put_recording``, ``put_quality``) return at once and never fail; everything else raises
-    ``StoreUnavailable`` when the database is away. ``boot_id`` names this run of this node.
+    ``StoreUnavailable`` when the database is away. ``boot_id`` names this run of this node; ``people`` is about who signs in.
     """
 
     def __init__(self, engine: AsyncEngine, *, node: str, boot_id: str) -> None:
-        self._engine = engine
+        super().__init__(engine)
+        self.people = PeopleStore(engine)
         self.rooms = RoomStore(engine)
         self._node = node
         self.boot_id = boot_id
@@ -85,38 +85,6 @@ class Store:
                     await connection.execute(ended)
         finally:
             await engine.dispose()
-
-    # ------------------------------------------------------------------ people
-
-    async def user(self, identity: str) -> User | None:
-        """Who may sign in under this identity; None for nobody, and for somebody disabled."""
-        rows = await self._rows(select(users).where(users.c.identity == identity, users.c.disabled.is_(False)))
-        return User(**rows[0]) if rows else None
-
-    async def users(self) -> list[User]:
-        """Everybody, disabled ones too, by identity."""
-        return [User(**row) for row in await self._rows(select(users).order_by(users.c.identity))]
-
-    async def save_user(
-        self, identity: str, *, name: str, role: str, password_hash: str, disabled: bool = False, created_at: float | None = None
-    ) -> None:
-        """Make this user, or change the one who has this identity. ``created_at`` counts when the user is made; now by default."""
-        row: Row = {"identity": identity, "name": name, "role": role, "password_hash": password_hash, "disabled": disabled}
-        made = {**row, "created_at": time.time() if created_at is None else created_at, "last_sign_in_at": None}
-        with in_words(self._engine.url):
-            async with self._writing() as connection:
-                statement = self._insert(users).values(made)
-                await connection.execute(statement.on_conflict_do_update(index_elements=["identity"], set_=row))
-
-    async def set_password_hash(self, identity: str, password_hash: str) -> None:
-        await self._update_user(identity, {"password_hash": password_hash})
-
-    async def signed_in(self, identity: str, at: float) -> None:
-        """Note when this user last signed in."""
-        await self._update_user(identity, {"last_sign_in_at": at})
-
-    async def _update_user(self, identity: str, values: Row) -> None:
-        await self._update(update(users).where(users.c.identity == identity).values(values))
 
     # ------------------------------------------------------------------ calls, from the call path
 
@@ -282,31 +250,6 @@ class Store:
         except StoreUnavailable:
             return False
         return True
-
-    # ------------------------------------------------------------------ statements
-
-    async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
-        with in_words(self._engine.url):
-            async with self._engine.connect() as connection:
-                rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
-                return rows
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction that is meant to write."""
-        async with self._engine.connect() as connection:
-            await connection.execution_options(writes=True)
-            async with connection.begin():
-                yield connection
-
-    async def _update(self, statement: Update) -> None:
-        with in_words(self._engine.url):
-            async with self._writing() as connection:
-                await connection.execute(statement)
-
-    def _insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
-        """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy has per database."""
-        return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def _as_it_was_for(agent: str, row: Row) -> StoredCall:

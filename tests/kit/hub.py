@@ -66,13 +66,13 @@ class TestLine:
 class RunningHub:
     """``url`` to connect to, ``hub`` to publish with, ``line`` to see what arrived, ``clock`` (epoch seconds, settable) of the tokens."""
 
-    def __init__(self, settings: HubSettings, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: HubSettings, stack: AsyncExitStack, verify: Callable[[str], Grant] | None) -> None:
         self.line = TestLine()
         self.now = 1_800_000_000.0
         self.tokens = TokenIssuer(SECRET, clock=lambda: self.now)
         self.hub = Hub(
             settings,
-            verify=self.tokens.verify,
+            verify=verify or self.tokens.verify,
             renew=self._renew,
             perform=lambda grant, request: self.line.perform(grant, request),
             on_presence=self.line.on_presence,
@@ -155,13 +155,13 @@ async def _client() -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def running_hub(settings: HubSettings | None = None) -> AsyncIterator[RunningHub]:
-    """Serves on a free port of the loopback interface."""
+async def running_hub(settings: HubSettings | None = None, *, verify: Callable[[str], Grant] | None = None) -> AsyncIterator[RunningHub]:
+    """Serves on a free port of the loopback interface. ``verify``: in place of its own tokens'."""
     async with AsyncExitStack() as stack:
         app = web.Application()
         runner = web.AppRunner(app, access_log=None)
         async with AsyncExitStack() as clients:
-            running = RunningHub(settings or HubSettings(), clients)
+            running = RunningHub(settings or HubSettings(), clients, verify)
             running.hub.attach(app)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

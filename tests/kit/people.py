@@ -1,10 +1,22 @@
-"""People who may sign in, without a database: what ``api.accounts`` asks of its store."""
+"""People who may sign in, on a real database."""
 
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from argon2 import PasswordHasher
 
+from api.identity.settings import IdentitySettings
+from api.identity.wiring import Identity, open_identity
+from api.store import Store
+from signaling.grants import Grant
+from signaling.tokens import TokenIssuer
+
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+KEY = "5e" * 32
 
 
 @dataclass(frozen=True)
@@ -15,22 +27,48 @@ class Person:
     password_hash: str
 
 
-class People:
-    """A dictionary of people."""
-
-    def __init__(self, *people: Person) -> None:
-        self.by_identity = {person.identity: person for person in people}
-        self.signed_in_at: dict[str, float] = {}
-
-    async def user(self, identity: str) -> Person | None:
-        return self.by_identity.get(identity)
-
-    async def set_password_hash(self, identity: str, password_hash: str) -> None:
-        self.by_identity[identity] = replace(self.by_identity[identity], password_hash=password_hash)
-
-    async def signed_in(self, identity: str, at: float) -> None:
-        self.signed_in_at[identity] = at
-
-
 def ana(hasher: PasswordHasher = QUICK) -> Person:
     return Person("ana", "Ana García", "agent", hasher.hash("correct horse"))
+
+
+@dataclass(frozen=True)
+class Signing:
+    """Signing in, and the database behind it."""
+
+    identity: Identity
+    store: Store
+
+
+_template: list[bytes] = []
+"""A database with every table, as a file: to copy it is quicker than to migrate a new one for each test."""
+
+
+async def _tables(path: Path) -> None:
+    if not _template:
+        async with Store.open(f"sqlite:///{path}"):
+            pass
+        _template.append(await asyncio.to_thread(path.read_bytes))
+    await asyncio.to_thread(path.write_bytes, _template[0])
+
+
+@asynccontextmanager
+async def signing(
+    directory: Path, tokens: TokenIssuer, *people: Person, hasher: PasswordHasher = QUICK, settings: Any = (), **more: Any
+) -> AsyncIterator[Signing]:
+    """In a database of its own. ``settings`` override ``IdentitySettings``; ``more`` goes to ``open_identity``."""
+    await _tables(directory / "people.sqlite3")
+    async with Store.open(f"sqlite:///{directory}/people.sqlite3") as store:
+        for person in people:
+            await store.people.save_user(person.identity, name=person.name, role=person.role, password_hash=person.password_hash)
+        wanted = IdentitySettings(**({"second_factor_key": KEY} | dict(settings)))
+        async with open_identity(store.people, tokens, wanted, hasher=hasher, **more) as identity:
+            yield Signing(identity, store)
+
+
+def known_by(tokens: TokenIssuer) -> Callable[[str], Awaitable[Grant]]:
+    """What ``make_app`` asks for, where nobody signs in."""
+
+    async def identify(token: str) -> Grant:
+        return tokens.verify(token)
+
+    return identify

@@ -12,7 +12,6 @@ from aiohttp import ClientSession, WSServerHandshakeError, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.accounts import Accounts
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.metrics import Metrics
@@ -27,7 +26,7 @@ from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.browser_peer import loopback_ice  # noqa: F401
 from tests.kit.consultation_guest import guest
-from tests.kit.people import QUICK, People, ana
+from tests.kit.people import known_by
 from tests.kit.video_peer import VideoPeer, recorded_vp8
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
@@ -59,10 +58,9 @@ async def door() -> AsyncIterator[Door]:
 
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(Metrics())
-        accounts = await stack.enter_async_context(Accounts(People(ana()), TOKENS, hasher=QUICK))
         found.worker = await stack.enter_async_context(MediaWorker(MediaSettings(), told))
         found.consultations = Consultations(found.worker, most_people=2)
-        app = make_app(accounts, metrics, no_parts)
+        app = make_app(known_by(TOKENS), metrics, no_parts)
         ConsultationRoutes(
             found.consultations,
             found.invitations,

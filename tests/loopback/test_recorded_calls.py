@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from aiohttp import ClientSession, web
 
-from api.accounts import Accounts
 from api.page_requests import PageRequests
 from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
@@ -49,7 +48,7 @@ from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.exchange_bench import TIMES, WITHIN_S, ExchangeBench, exchange_bench
 from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ToneTrack, listen
-from tests.kit.people import QUICK, People
+from tests.kit.people import known_by
 from tests.kit.rtp_phone import RtpPhone
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
@@ -289,12 +288,11 @@ class Library:
 async def library(directory: Path, bench: ExchangeBench, **more: Any) -> AsyncIterator[Library]:
     async with AsyncExitStack() as stack:
         shelf = await stack.enter_async_context(RecordingShelf(bench.store, directory / "recordings", (KEY,), **more))
-        accounts = await stack.enter_async_context(Accounts(People(), TOKENS, hasher=QUICK))
 
         async def health() -> dict[str, PartHealth]:
             return {}
 
-        app = make_app(accounts, bench.metrics, health)
+        app = make_app(known_by(TOKENS), bench.metrics, health)
         RecordingRoutes(shelf).add_to(app)
         runner = make_runner(app)
         await runner.setup()

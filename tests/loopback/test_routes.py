@@ -5,18 +5,19 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
 
-from api.accounts import Accounts
+from api.identity.routes import IdentityRoutes
 from api.metrics import Metrics
 from api.page_files import PageFiles
 from api.routes import Health, Neighbours, PartHealth, make_app, make_runner
 from signaling.addresses import networks
 from signaling.tokens import TokenIssuer
-from tests.kit.people import QUICK, People, ana
+from tests.kit.people import ana, known_by, signing
 
 TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
 
@@ -45,13 +46,15 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(Metrics())
-        accounts = await stack.enter_async_context(Accounts(People(ana()), TOKENS, hasher=QUICK, on_sign_in=metrics.signed_in))
+        people = await stack.enter_async_context(signing(tmp_path, TOKENS, ana(), on_sign_in=metrics.signed_in))
+        identity = people.identity
         parts = {"media": PartHealth(True)}
         neighbours = Neighbours(trusted_proxies=networks(["127.0.0.1/32"]), metrics_from=networks(["127.0.0.0/8"]))
-        app = make_app(accounts, metrics, _health(parts), network=neighbours)
+        app = make_app(identity.accounts.identify, metrics, _health(parts), network=neighbours)
+        IdentityRoutes(identity.accounts, identity.users, TOKENS, address_of=neighbours.address_of, https=False).add_to(app)
         runner = make_runner(app, patience_s=0.2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -187,7 +190,7 @@ async def test_a_client_that_dawdles_over_its_request_is_dropped(site: Site) -> 
 
 
 async def test_a_body_that_never_ends_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.routes.BODY_WITHIN_S", 0.1)
+    monkeypatch.setattr("api.bodies.BODY_WITHIN_S", 0.1)
     host, port = site.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /api/sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
@@ -201,8 +204,8 @@ async def test_a_route_that_names_no_permission_keeps_the_server_from_starting()
     async def nothing(_request: web.Request) -> web.Response:
         return web.Response()
 
-    async with Metrics() as metrics, Accounts(People(), TOKENS, hasher=QUICK) as accounts:
-        app = make_app(accounts, metrics, _health({}))
+    async with Metrics() as metrics:
+        app = make_app(known_by(TOKENS), metrics, _health({}))
         app.router.add_get("/api/forgotten", nothing)
         runner = make_runner(app)
         with pytest.raises(LookupError, match="/api/forgotten"):

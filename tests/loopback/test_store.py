@@ -142,18 +142,18 @@ async def test_a_newer_schema_is_refused(url: str) -> None:
 
 
 async def test_users_are_made_changed_and_disabled(store: Store) -> None:
-    assert await store.user("ana") is None
-    await store.save_user("ana", name="Ana", role="agent", password_hash="h1", created_at=5.0)
-    await store.save_user("ana", name="Ana Ruiz", role="supervisor", password_hash="h2", created_at=9.0)
-    await store.signed_in("ana", 7.0)
-    await store.set_password_hash("ana", "h3")
-    ana = await store.user("ana")
+    assert await store.people.user("ana") is None
+    await store.people.save_user("ana", name="Ana", role="agent", password_hash="h1", at=5.0)
+    await store.people.save_user("ana", name="Ana Ruiz", role="supervisor", password_hash="h2", at=9.0)
+    await store.people.signed_in("ana", 7.0)
+    await store.people.set_password_hash("ana", "h3")
+    ana = await store.people.user("ana")
     assert ana is not None
     assert (ana.name, ana.role, ana.password_hash) == ("Ana Ruiz", "supervisor", "h3")
     assert (ana.created_at, ana.last_sign_in_at, ana.disabled) == (5.0, 7.0, False)
-    await store.save_user("ana", name="Ana", role="agent", password_hash="h3", disabled=True)
-    assert await store.user("ana") is None
-    assert [(user.identity, user.disabled) for user in await store.users()] == [("ana", True)]
+    await store.people.save_user("ana", name="Ana", role="agent", password_hash="h3", disabled=True)
+    assert await store.people.user("ana") is None
+    assert [(user.identity, user.disabled) for user in await store.people.users()] == [("ana", True)]
 
 
 # --- calls
@@ -375,9 +375,9 @@ async def test_errors_say_what_to_do_and_keep_secrets(tmp_path: Path, postgres: 
 
 
 async def test_numbers_stay_out_of_error_messages(store: Store) -> None:
-    await store.save_user("ana", name="Ana", role="agent", password_hash="h")
+    await store.people.save_user("ana", name="Ana", role="agent", password_hash="h")
     with pytest.raises(StoreUnavailable) as refusal:
-        await store.save_user("ana", name=NUMBER, role="agent", password_hash=None)  # type: ignore[arg-type]
+        await store.people.save_user("ana", name=NUMBER, role="agent", password_hash=None)  # type: ignore[arg-type]
     assert NUMBER not in str(refusal.value)
     assert refusal.value.__cause__ is None or NUMBER not in str(refusal.value.__cause__)
 

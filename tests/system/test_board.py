@@ -21,7 +21,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     async with running_server(tmp_path) as running:
         async with Store.open(f"sqlite:///{running.data_dir / 'centralita.sqlite3'}", node="test") as store:
             hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-            await store.save_user("eva", name="Eva", role="supervisor", password_hash=hashed)
+            await store.people.save_user("eva", name="Eva", role="supervisor", password_hash=hashed)
         yield running
 
 

@@ -180,6 +180,9 @@ NOT_FOR_PAGES = {
     *("too_many_attachments", "too_many_reactions", "unknown_message"),
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
+    # Said to the page of accounts and to programs; the softphone shows the English message.
+    *("second_factor_required", "wrong_code", "second_factor_on", "second_factor_off", "weak_password", "key_invalid"),
+    *("unknown_user", "unknown_session", "unknown_key"),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
 }

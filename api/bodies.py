@@ -1,0 +1,39 @@
+"""JSON bodies of REST: read within limits into typed structs, written without being cached."""
+
+import asyncio
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from signaling.refusal import Refusal
+
+T = TypeVar("T")
+BODY_WITHIN_S = 10.0
+"""A client that takes longer to send a body of an allowed size is not a browser."""
+
+
+async def body_of(request: web.Request, kind: type[T]) -> T:
+    """The body as this struct. Raises ``Refusal`` (``bad_message``) saying where it is wrong.
+
+    Only ``application/json`` is read: a form of another site cannot send that type without asking first (CORS).
+    """
+    if request.content_type != "application/json":
+        raise Refusal("bad_message", "Send the body as application/json.")
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return msgspec.json.decode(await request.read(), type=kind)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refusal("bad_message", f"The request cannot be read: {error}") from None
+
+
+def json_answer(body: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        charset="utf-8",
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,37 @@
+"""With what and from where somebody signs in."""
+
+import hashlib
+import ipaddress
+from dataclasses import dataclass
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """``name``: what it calls itself (``User-Agent``); ``token``: the secret in its cookie by which it is known again; ``address``."""
+
+    address: str
+    name: str = ""
+    token: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Stands for the token, which is not kept."""
+        return hashlib.sha256(self.token.encode()).hexdigest() if self.token else ""
+
+    @property
+    def place(self) -> str:
+        """The network it is in: the IPv4 /24, the IPv6 /48. A line that is given another address now and then stays where it was."""
+        try:
+            address = ipaddress.ip_address(self.address.split("%")[0])
+        except ValueError:
+            return self.address[:64]
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+    @property
+    def shown_name(self) -> str:
+        """Printable, and not as long as strangers like."""
+        return "".join(character for character in self.name if character.isprintable())[:_LONGEST_NAME]

@@ -1,0 +1,15 @@
+"""What signing in needs to know."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettings:
+    """See ``api.config.SecuritySection``."""
+
+    second_factor_key: str
+    idle_s: float = 1_800.0
+    longest_s: float = 12 * 3_600.0
+    ask_code: Literal["new device", "always"] = "new device"
+    sign_ins_at_once: int = 2

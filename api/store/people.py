@@ -1,0 +1,234 @@
+"""Who signs in: users, their sessions, second factors and keys, and the security log."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import and_, delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.store.database import in_words
+from api.store.rows import ApiKey, LoggedEvent, Row, SecondFactor, SecurityEvent, StoredSession, User
+from api.store.schema import api_keys, second_factors, security_log, sessions, users
+from api.store.statements import Statements
+
+_LOG_LOCK = 0x63656E75
+"""Key of the PostgreSQL advisory lock under which the security log grows: each entry needs the one before it."""
+FIRST_DIGEST = "0" * 64
+
+
+class PeopleStore(Statements):
+    """Everything raises ``StoreUnavailable`` when the database is away."""
+
+    # ------------------------------------------------------------------ users
+
+    async def user(self, identity: str) -> User | None:
+        """Who may sign in under this identity; None for nobody, and for somebody disabled."""
+        rows = await self._rows(select(users).where(users.c.identity == identity, users.c.disabled.is_(False)))
+        return _user(rows[0]) if rows else None
+
+    async def users(self) -> list[User]:
+        """Everybody, disabled ones too, by identity."""
+        return [_user(row) for row in await self._rows(select(users).order_by(users.c.identity))]
+
+    async def save_user(
+        self,
+        identity: str,
+        *,
+        name: str,
+        role: str,
+        password_hash: str,
+        teams: Iterable[str] = (),
+        disabled: bool = False,
+        at: float | None = None,
+        by: str = "",
+    ) -> None:
+        """Make this user, or change the one who has this identity. ``at``: when; now by default.
+
+        Where role, teams or the right to sign in change, the sessions of before end: they say what is true no more.
+        """
+        row: Row = {
+            "identity": identity,
+            "name": name,
+            "role": role,
+            "password_hash": password_hash,
+            "disabled": disabled,
+            "teams": " ".join(sorted(teams)),
+        }
+        now = time.time() if at is None else at
+        made = {**row, "created_at": now, "last_sign_in_at": None}
+        ruling = [users.c[column] for column in ("role", "teams", "disabled")]
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                before = (await connection.execute(select(*ruling).where(users.c.identity == identity))).mappings().first()
+                statement = self._insert(users).values(made)
+                await connection.execute(statement.on_conflict_do_update(index_elements=["identity"], set_=row))
+                if before is not None and any(before[column.name] != row[column.name] for column in ruling):
+                    await connection.execute(_ending(sessions.c.identity == identity, now, by))
+
+    async def set_password_hash(self, identity: str, password_hash: str) -> None:
+        await self._update_user(identity, {"password_hash": password_hash})
+
+    async def signed_in(self, identity: str, at: float) -> None:
+        """Note when this user last signed in, in seconds since the epoch."""
+        await self._update_user(identity, {"last_sign_in_at": at})
+
+    async def _update_user(self, identity: str, values: Row) -> None:
+        await self._update(update(users).where(users.c.identity == identity).values(values))
+
+    # ------------------------------------------------------------------ sessions
+
+    async def open_session(self, session: StoredSession) -> None:
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                await connection.execute(sessions.insert().values(asdict(session)))
+
+    async def session(self, session_id: str) -> StoredSession | None:
+        rows = await self._rows(select(sessions).where(sessions.c.session_id == session_id))
+        return StoredSession(**rows[0]) if rows else None
+
+    async def open_sessions(self, identity: str) -> list[StoredSession]:
+        """Those that nobody ended, newest first; some may be over by their age."""
+        mine = and_(sessions.c.identity == identity, sessions.c.ended_at.is_(None))
+        query = select(sessions).where(mine).order_by(sessions.c.created_at.desc(), sessions.c.session_id)
+        return [StoredSession(**row) for row in await self._rows(query)]
+
+    async def ended_sessions(self, since: float) -> list[StoredSession]:
+        """Those that somebody ended at or after ``since``."""
+        return [StoredSession(**row) for row in await self._rows(select(sessions).where(sessions.c.ended_at >= since))]
+
+    async def saw_session(self, session_id: str, at: float) -> None:
+        await self._update(update(sessions).where(sessions.c.session_id == session_id).values(seen_at=at))
+
+    async def end_session(self, session_id: str, identity: str, at: float, by: str) -> bool:
+        """Was it this person's, and open until now?"""
+        return bool(await self._update(_ending(and_(sessions.c.session_id == session_id, sessions.c.identity == identity), at, by)))
+
+    async def end_sessions(self, identity: str, at: float, by: str, *, but: str = "") -> int:
+        """How many were open until now. ``but``: this one stays."""
+        return await self._update(_ending(and_(sessions.c.identity == identity, sessions.c.session_id != but), at, by))
+
+    async def forget_sessions(self, before: float) -> int:
+        """Drop those of before ``before``. How many they were."""
+        return await self._update(delete(sessions).where(sessions.c.created_at < before))
+
+    async def is_trusted(self, identity: str, device_hash: str, place: str, since: float) -> bool:
+        """Did this person give the second factor on this device, from this place, since then?"""
+        given = and_(sessions.c.identity == identity, sessions.c.second_factor.is_(True), sessions.c.created_at >= since)
+        here = and_(sessions.c.device_hash == device_hash, sessions.c.place == place)
+        return bool(await self._rows(select(sessions.c.session_id).where(given, here).limit(1)))
+
+    async def is_known(self, identity: str, device_hash: str, place: str) -> bool:
+        """Did this person sign in on this device, from this place, before?"""
+        here = and_(sessions.c.identity == identity, sessions.c.device_hash == device_hash, sessions.c.place == place)
+        return bool(await self._rows(select(sessions.c.session_id).where(here).limit(1)))
+
+    # ------------------------------------------------------------------ second factors
+
+    async def second_factor(self, identity: str) -> SecondFactor | None:
+        rows = await self._rows(select(second_factors).where(second_factors.c.identity == identity))
+        return SecondFactor(**{**rows[0], "recovery": tuple(rows[0]["recovery"].split())}) if rows else None
+
+    async def begin_second_factor(self, identity: str, secret: str) -> bool:
+        """Keep a sealed secret that waits to be confirmed. False where a confirmed one is there."""
+        row: Row = {"identity": identity, "secret": secret, "confirmed_at": None, "last_step": 0, "recovery": ""}
+        statement = self._insert(second_factors).values(row)
+        begun = statement.on_conflict_do_update(index_elements=["identity"], set_=row, where=second_factors.c.confirmed_at.is_(None))
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                return bool((await connection.execute(begun)).rowcount)
+
+    async def confirm_second_factor(self, identity: str, at: float, step: int, recovery: Sequence[str]) -> None:
+        values = {"confirmed_at": at, "last_step": step, "recovery": " ".join(recovery)}
+        await self._update(update(second_factors).where(second_factors.c.identity == identity).values(values))
+
+    async def use_step(self, identity: str, step: int) -> bool:
+        """Note that the code of this time step is used. False where it, or a later one, was."""
+        unused = and_(second_factors.c.identity == identity, second_factors.c.last_step < step)
+        return bool(await self._update(update(second_factors).where(unused).values(last_step=step)))
+
+    async def use_recovery(self, factor: SecondFactor, digest: str) -> bool:
+        """Strike a recovery code off. False where another sign-in was faster."""
+        left = " ".join(code for code in factor.recovery if code != digest)
+        as_read = and_(second_factors.c.identity == factor.identity, second_factors.c.recovery == " ".join(factor.recovery))
+        return bool(await self._update(update(second_factors).where(as_read).values(recovery=left)))
+
+    async def drop_second_factor(self, identity: str) -> bool:
+        return bool(await self._update(delete(second_factors).where(second_factors.c.identity == identity)))
+
+    # ------------------------------------------------------------------ keys
+
+    async def save_key(self, key: ApiKey) -> None:
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                await connection.execute(api_keys.insert().values({**asdict(key), "scopes": " ".join(key.scopes)}))
+
+    async def key(self, key_id: str) -> ApiKey | None:
+        rows = await self._rows(select(api_keys).where(api_keys.c.key_id == key_id))
+        return _key(rows[0]) if rows else None
+
+    async def keys(self) -> list[ApiKey]:
+        """All that were not revoked, newest first."""
+        query = select(api_keys).where(api_keys.c.revoked_at.is_(None)).order_by(api_keys.c.created_at.desc(), api_keys.c.key_id)
+        return [_key(row) for row in await self._rows(query)]
+
+    async def used_key(self, key_id: str, at: float) -> None:
+        await self._update(update(api_keys).where(api_keys.c.key_id == key_id).values(used_at=at))
+
+    async def revoke_key(self, key_id: str, at: float) -> bool:
+        """Was it good until now?"""
+        good = and_(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
+        return bool(await self._update(update(api_keys).where(good).values(revoked_at=at)))
+
+    # ------------------------------------------------------------------ the security log
+
+    async def log_events(self, events: Sequence[SecurityEvent]) -> LoggedEvent | None:
+        """Append them, each chained to the one before. Returns the last."""
+        logged = None
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                seq, digest = await self._head(connection)
+                for event in events:
+                    seq, digest = seq + 1, chained(digest, seq + 1, event)
+                    logged = LoggedEvent(seq, event, digest)
+                    await connection.execute(security_log.insert().values({**asdict(event), "seq": seq, "digest": digest}))
+        return logged
+
+    async def _head(self, connection: AsyncConnection) -> tuple[int, str]:
+        if self._engine.dialect.name == "postgresql":
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOG_LOCK})
+        newest = select(func.max(security_log.c.seq)).scalar_subquery()
+        row = (await connection.execute(select(security_log.c.seq, security_log.c.digest).where(security_log.c.seq == newest))).first()
+        return (row.seq, row.digest) if row is not None else (0, FIRST_DIGEST)
+
+    async def logged_events(self, after: int, limit: int) -> list[LoggedEvent]:
+        """Entries behind number ``after``, oldest first."""
+        query = select(security_log).where(security_log.c.seq > after).order_by(security_log.c.seq).limit(limit)
+        return [_logged(row) for row in await self._rows(query)]
+
+
+def chained(previous: str, seq: int, event: SecurityEvent) -> str:
+    """The digest of an entry: SHA-256 over the digest before it and everything it says."""
+    said = json.dumps([previous, seq, *asdict(event).values()], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _ending(which: Any, at: float, by: str) -> Any:
+    return update(sessions).where(which, sessions.c.ended_at.is_(None)).values(ended_at=at, ended_by=by)
+
+
+def _user(row: Any) -> User:
+    return User(**{**row, "teams": frozenset(row["teams"].split())})
+
+
+def _key(row: Any) -> ApiKey:
+    return ApiKey(**{**row, "scopes": tuple(row["scopes"].split())})
+
+
+def _logged(row: Any) -> LoggedEvent:
+    values = dict(row)
+    seq, digest = values.pop("seq"), values.pop("digest")
+    return LoggedEvent(seq, SecurityEvent(**values), digest)
