@@ -41,11 +41,15 @@ class ControlLink:
         self._out: deque[tuple[bytes, Sequence[int]]] = deque()
         self.waiting_bytes = 0
         """What was given to ``send`` and the kernel has not taken yet."""
+        self.stalled = False
+        """Does more wait than the other side may have had no time to read? Until ``on_drained``."""
         self._open = True
+        self._flushing: asyncio.Handle | None = None
         self._loop.add_reader(sock, self._readable)
 
     def send(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
-        """In order, now or as soon as the other side reads. The descriptors stay the caller's. Nothing happens once the link is lost."""
+        """In order, soon or as soon as the other side reads: what is said in one turn of the event loop leaves together, because waking the
+        other process costs more than a message. The descriptors stay the caller's. Nothing happens once the link is lost."""
         if not self._open:
             return
         waited = bool(self._out)
@@ -53,14 +57,19 @@ class ControlLink:
         self._out.append((framed, [os.dup(descriptor) for descriptor in descriptors]))
         self.waiting_bytes += len(framed)
         if not waited:
-            self._flush()
-        elif self.waiting_bytes > _MOST_WAITING_BYTES:
+            self._flushing = self._loop.call_soon(self._flush)
+        self.stalled = self.stalled or self.waiting_bytes > _READ_BYTES
+        if self.waiting_bytes > _MOST_WAITING_BYTES:
             self._lose(f"it has not read for {self.waiting_bytes >> 20} MiB")
 
     def close(self) -> None:
-        """Idempotent. What waits is not sent any more."""
+        """Idempotent. What the kernel does not take at once is not sent any more."""
         if not self._open:
             return
+        if self._flushing is not None:
+            self._flush()
+            if not self._open:
+                return
         self._open = False
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
@@ -75,13 +84,29 @@ class ControlLink:
             self.close()
             self._on_lost(why)
 
+    def _together(self) -> tuple[bytes, Sequence[int]]:
+        """What may leave at once: messages up to one with descriptors, which stands alone."""
+        size = count = 0
+        for data, descriptors in self._out:
+            if descriptors or size > _READ_BYTES:
+                break
+            size, count = size + len(data), count + 1
+        if count > 1:
+            first = b"".join(self._out.popleft()[0] for _ in range(count))
+            self._out.appendleft((first, ()))
+        return self._out[0]
+
     def _flush(self) -> None:
-        while self._out:
-            data, descriptors = self._out[0]
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        while self._open and self._out:
+            data, descriptors = self._together()
             try:
                 sent = socket.send_fds(self._sock, [data], descriptors) if descriptors else self._sock.send(data)
             except BlockingIOError:
-                self._loop.add_writer(self._sock, self._writable)
+                self.stalled = True
+                self._loop.add_writer(self._sock, self._flush)
                 return
             except OSError as error:
                 self._lose(f"writing to it failed ({error.strerror})")
@@ -93,10 +118,8 @@ class ControlLink:
                 self._out[0] = (data[sent:], ())
             else:
                 self._out.popleft()
-
-    def _writable(self) -> None:
-        self._flush()
-        if self._open and not self._out:
+        if self._open and self.stalled:
+            self.stalled = False
             self._loop.remove_writer(self._sock)
             self._on_drained()
 

@@ -49,7 +49,7 @@ __all__ = ["MediaSettings", "MediaWorker"]
 log = structlog.get_logger()
 
 _Result = TypeVar("_Result")
-_LOOK_EVERY_TICKS = 5
+_LOOK_EVERY_TICKS, _LISTEN_EVERY_TICKS = 25, 5
 _CARE_EVERY_TICKS = 50
 _SOUNDS_WAITING = 256
 # What a codec, an array or a closed socket may raise inside one room. Anything else is a fault of the worker itself.
@@ -434,9 +434,12 @@ class MediaWorker:
             encoded = self._guarded_voices(voices.encode, [legs for _, legs in here]) if here else None
             for (room, _), frames in zip(here, encoded or (), strict=False):
                 self._guarded(room, _send, frames, tick_s)
+        listening = self._ticker.ticks % _LISTEN_EVERY_TICKS == 0
         for room in self._rooms.values():
             if room.videos.legs:
                 self._guarded(room, room.videos.tick, now_s)
+                if listening:
+                    self._guarded(room, self._look_who_speaks, room, now_s)
         self._wire.uncork()
         if self._ticker.ticks % _CARE_EVERY_TICKS == 0:
             self._voices.adapt(now_s)
@@ -469,12 +472,10 @@ class MediaWorker:
             self._on_event(msg.SpeakerChanged(room_id=room.bridge.room_id, leg_id=room.speaker.leg_id))
 
     def _look(self, room: _Room, now_s: float) -> None:
-        """RTCP when due; who speaks in a consultation; the quality sample each second."""
+        """RTCP when due; the quality sample each second."""
         legs = room.bridge.legs
         for leg in legs.values():
             leg.send_reports(now_s)
-        if room.videos.legs:
-            self._look_who_speaks(room, now_s)
         if now_s < room.look_s:
             return
         room.look_s = max(room.look_s + self.settings.quality_interval_s, now_s)

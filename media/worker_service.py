@@ -110,12 +110,12 @@ class WorkerService:
         self._link.send(encode(word))
 
     def _told(self, event: msg.AnyMediaEvent) -> None:
-        if isinstance(event, msg.QualitySampled) and self._link.waiting_bytes:
+        if isinstance(event, msg.QualitySampled) and self._link.stalled:
             self.samples_dropped += self._late.pop(event.room_id, None) is not None
             self._late[event.room_id] = event
         else:
             self._send(Told(event=event))
 
     def _send_late(self) -> None:
-        while self._late and not self._link.waiting_bytes:
+        while self._late and not self._link.stalled:
             self._send(Told(event=self._late.popitem(last=False)[1]))
