@@ -499,10 +499,11 @@ static void socket_readable(SocketObject *sock, int *more) {
         parts[ready] = (struct iovec){bytes[ready], PACKET_BYTES};
         messages[ready].msg_hdr = (struct msghdr){&from[ready], sizeof from[ready], &parts[ready], 1, controls[ready], CONTROL_BYTES, 0};
     }
-    /* Asking for one more than there are costs as much as half a packet, and a phone has one each time; a full batch is asked again. */
+    /* Asking for one more than there are costs as much as half a packet, and a phone has one each time; whoever has several is asked for some
+       more than it had of late, and again where that was not enough: what stays behind waits for a whole interval. */
     int wanted = sock->expects, count = recvmmsg(sock->fd, messages, (unsigned)wanted, MSG_DONTWAIT, NULL);
-    *more = count == BATCH;
-    sock->expects = count < wanted ? (count > 1 ? count : 1) : (2 * wanted < BATCH ? 2 * wanted : BATCH);
+    *more = count == wanted && wanted > 1;
+    sock->expects = count == wanted ? (2 * wanted < BATCH ? 2 * wanted : BATCH) : count > 1 ? (wanted + count + 1) / 2 : 1;
     if (count < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) sock->errors += 1;
         return;
