@@ -31,17 +31,24 @@ class Bridge:
     """One room. ``most_legs`` bounds it. ``replan()`` is the one place where forwarding or mixing is decided.
 
     ``voices`` are those of the worker, among which this room's legs have their place while they are mixed; ``narrow`` those at 8 kHz, where
-    rooms have it in which nobody would hear more: all legs but one at most speak G.711.
+    rooms have it in which nobody would hear more: all legs but one at most speak G.711. ``all_ticking``: the worker's rooms that have
+    something to do at a tick, of which this one is or is not.
     """
 
     def __init__(
-        self, room_id: str, voices: Voices, *, narrow: Voices | None = None, concealment: bool = True, most_legs: int = 50
+        self,
+        room_id: str,
+        voices: Voices,
+        *,
+        narrow: Voices | None = None,
+        concealment: bool = True,
+        most_legs: int = 50,
+        all_ticking: dict["Bridge", None] | None = None,
     ) -> None:
         self.room_id = room_id
         self.legs: dict[str, Leg] = {}
         self.mixing = False
-        self.ticking = False
-        """Is there anything to do at a tick?"""
+        self._all_ticking = all_ticking if all_ticking is not None else {}
         self.switches = 0
         """How often forwarding and mixing took turns."""
         self._concealment = concealment
@@ -54,6 +61,18 @@ class Bridge:
         self._unsettled_ticks = 0
         """For so long the legs have been mixed at another rate than would do for them."""
         self._gains_mixed: Gains = np.zeros((0, 0), np.float32)
+
+    @property
+    def ticking(self) -> bool:
+        """Is there anything to do at a tick?"""
+        return self in self._all_ticking
+
+    @ticking.setter
+    def ticking(self, ticking: bool) -> None:
+        if ticking:
+            self._all_ticking[self] = None
+        else:
+            self._all_ticking.pop(self, None)
 
     def add(self, leg: Leg) -> None:
         """A leg of this room, not yet joined. Raises MediaRefusal when the room is full."""

@@ -60,6 +60,7 @@ class BrowserLeg:
         video.agree(peer.offer.video.values(), tracks, peer)
         peer.other_types, peer.on_other = video.payload_types, video.receive
         self.leg.with_video = True
+        self.leg.offload()
         self._videos.assign()
 
     def _receive_reports(self, packet: bytes, now_s: float) -> None:

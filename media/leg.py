@@ -284,7 +284,7 @@ class Leg:
         """What the path may do without asking us; to be called after any change of what that depends on."""
         if self.transport is not None:
             path = self.transport.path
-            path.urgent = self.playout is None or self.with_video
+            path.urgent, path.urgent_reports = self.playout is None or self.with_video, self.with_video
             path.forward(self._forward())
 
     def _forward(self) -> Forward | None:

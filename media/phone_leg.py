@@ -56,6 +56,10 @@ class PhoneLeg:
         """Where the socket listens."""
         return self._socket.local
 
+    def look(self, now_s: float) -> None:
+        """Is the phone heard? To be called now and then."""
+        self._socket.look(now_s)
+
     def connect(self, remote: RtpEndpoint) -> None:
         """Carry out what was agreed. Raises MediaRefusal when it names no codec that we speak, or an address where nothing
         may be sent; the former agreement then stands.

@@ -15,7 +15,6 @@ known, no other host is believed, unless ``learns`` was set: then whoever sends 
 types of the agreement, and comfort noise, count as RTP.
 """
 
-import asyncio
 import ipaddress
 import socket
 import time
@@ -29,7 +28,6 @@ from media.wire import Address, PythonWire, Wire, WireSocket
 from rooms.audio import RtpEndpoint
 
 _PROOF_PACKETS = 5
-_LOOK_S = 0.5
 
 
 @dataclass(slots=True)
@@ -89,14 +87,12 @@ class RtpSocket:
         self._heard_s = time.monotonic()
         self._rtp: WireSocket | None = None
         self._rtcp: WireSocket | None = None
-        self._looking: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         self._rtp = await self._wire.open(self._sock, self._received)
         if self._rtcp_sock is not None:
             self._rtcp = await self._wire.open(self._rtcp_sock, self._rtcp_received)
         self._lock(self._locked)
-        self._looking = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -228,14 +224,14 @@ class RtpSocket:
             self._locked_rtcp = source
             self._on_rtcp(data, time.monotonic())
 
-    def _look(self) -> None:
-        quiet_s = time.monotonic() - max(self._heard_s, self.path.forwarded_s)
+    def look(self, now_s: float) -> None:
+        """Is the phone heard? To be called now and then."""
+        quiet_s = now_s - max(self._heard_s, self.path.forwarded_s)
         if self._agreed is not None and self._receives:
             if quiet_s > self._silent_s and self.state != "silent":
                 self._enter("silent", f"The phone sent no audio for {quiet_s:.1f} s.")
             elif quiet_s <= self._silent_s and self.state == "silent" and self._locked is not None:
                 self._enter("connected", "")
-        self._looking = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
 
     def _enter(self, state: str, detail: str) -> None:
         self.state = state
@@ -264,8 +260,6 @@ class RtpSocket:
         """Close the sockets. Idempotent; no callback comes after it."""
         self.state = "closed"
         self.path.close()
-        if self._looking is not None:
-            self._looking.cancel()
         for end in (self._rtp, self._rtcp):
             if end is not None:
                 end.close()

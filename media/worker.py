@@ -102,6 +102,7 @@ class MediaWorker:
             self._narrow = Voices(settings.voice, settings.most_legs, rate_hz=NARROW_HZ, most_heard=settings.most_heard)
         self._all_voices = [voices for voices in (self._voices, self._narrow) if voices is not None]
         self._rooms: dict[str, _Room] = {}
+        self._ticking: dict[Bridge, None] = {}
         self._legs: dict[str, tuple[Leg, str]] = {}
         self._library = SoundLibrary(settings.prompts)
         self._sounds: OrderedDict[str, Sound] = OrderedDict()
@@ -226,6 +227,7 @@ class MediaWorker:
             narrow=self._narrow,
             concealment=self.settings.concealment,
             most_legs=self.settings.most_legs_per_room,
+            all_ticking=self._ticking,
         )
         videos = VideoRoom(
             self._counts,
@@ -248,6 +250,7 @@ class MediaWorker:
         if room is not None:  # closing twice is no fault: both sides may hang up at once
             for leg_id in list(room.bridge.legs):
                 self._close_leg(leg_id)
+            room.bridge.ticking = False
             del self._rooms[room_id]
 
     async def _close_all(self) -> None:
@@ -419,7 +422,7 @@ class MediaWorker:
 
     def _tick(self, tick_s: float, now_s: float) -> None:
         self._wire.take()
-        ticking = [room for room in self._rooms.values() if room.bridge.ticking]
+        ticking = [self._rooms[bridge.room_id] for bridge in self._ticking]
         for room in ticking:
             self._guarded(room, room.bridge.collect)
         for voices in self._all_voices:
@@ -472,7 +475,9 @@ class MediaWorker:
             self._on_event(msg.SpeakerChanged(room_id=room.bridge.room_id, leg_id=room.speaker.leg_id))
 
     def _look(self, room: _Room, now_s: float) -> None:
-        """RTCP when due; the quality sample each second."""
+        """Which phones are silent; RTCP when due; the quality sample each second."""
+        for phone in room.phones.values():
+            phone.look(now_s)
         legs = room.bridge.legs
         for leg in legs.values():
             leg.send_reports(now_s)

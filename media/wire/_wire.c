@@ -139,7 +139,7 @@ typedef struct SocketObject {
 typedef struct PathObject {
     PyObject_HEAD
     PyObject *on_packet;
-    int secure, open, urgent;
+    int secure, open, urgent, urgent_reports;
     PyObject *sessions;
     void *srtp_in, *srtp_out;
     uint8_t sources[MOST_SOURCES][4];
@@ -485,7 +485,7 @@ static void path_received(PathObject *path, uint8_t *packet, int size, double at
     ring_put(&packets, PACKET, path, at_s, NULL, packet, size);
     path->handed += 1;
     wire.counted.handed_over += 1;
-    if (path->urgent || is_rtcp) tell_python();
+    if (is_rtcp ? path->urgent_reports : path->urgent) tell_python();
 }
 
 static void socket_readable(SocketObject *sock, int *more) {
@@ -1261,7 +1261,7 @@ static int path_init(PathObject *self, PyObject *args, PyObject *named) {
     if (!PyArg_ParseTupleAndKeywords(args, named, "O$p", names, &on_packet, &secure)) return -1;
     self->on_packet = Py_NewRef(on_packet);
     self->secure = secure;
-    self->open = self->urgent = 1;
+    self->open = self->urgent = self->urgent_reports = 1;
     return 0;
 }
 
@@ -1452,6 +1452,7 @@ static PyMethodDef path_methods[] = {
     {NULL, NULL, 0, NULL}};
 static PyMemberDef path_members[] = {
     {"urgent", T_INT, offsetof(PathObject, urgent), 0, NULL},
+    {"urgent_reports", T_INT, offsetof(PathObject, urgent_reports), 0, NULL},
     {"forwarded_s", T_DOUBLE, offsetof(PathObject, forwarded_s), READONLY, NULL},
     {NULL, 0, 0, 0, NULL}};
 static PyGetSetDef path_fields[] = {{"counts", (getter)path_counts, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};

@@ -27,6 +27,7 @@ class Socket:
 
 class Path:
     urgent: bool
+    urgent_reports: bool
     forwarded_s: float
     counts: tuple[int, int, int]
     def __init__(self, on_packet: Callable[[bytes, float], None], *, secure: bool) -> None: ...

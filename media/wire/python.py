@@ -78,7 +78,7 @@ class PythonPath:
     forwarded_s = 0.0
 
     def __init__(self, on_packet: PacketSink, *, secure: bool) -> None:
-        self.urgent = True
+        self.urgent = self.urgent_reports = True
         self.counters = PathCounters()
         self._on_packet = on_packet
         self._secure = secure

@@ -75,9 +75,14 @@ class WireSocket(Protocol):
 
 
 class Path(Protocol):
-    """The packets of one far end, in and out. ``urgent``: hand them over as they come; else they may wait for ``Wire.take``."""
+    """The packets of one far end, in and out. ``urgent``: hand them over as they come; else they may wait for ``Wire.take``.
+
+    ``urgent_reports``: the same of RTCP. Round trips do not suffer when it waits, because it comes with the time of its arrival; pictures
+    that were asked for again do.
+    """
 
     urgent: bool
+    urgent_reports: bool
 
     @property
     def counters(self) -> PathCounters: ...
