@@ -2,7 +2,8 @@
 
 One notice a second on one topic, with what changed in it, however many calls there are. A page that missed one sees the gap in the
 sequence numbers and asks for everything anew; a page that is no longer there is forgotten when it does not ask again. Watching is
-a supervisor's right, looked at each time it is asked for.
+a supervisor's right, looked at each time it is asked for. Who has teams sees the calls of these teams alone: each set of teams is a topic
+of its own.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Protocol, Self
 
 from media.messages import Fault, LegSample
 from signaling.messages import BoardCall, BoardChanged, BoardLeg, BoardNow, CallState, Notice
-from signaling.topics import BOARD
+from signaling.topics import board_of
 
 MOST_CALLS = 500
 """Calls on the board; of more only the number is told."""
@@ -39,6 +40,14 @@ class _Call:
     cause: str = "good"
 
 
+@dataclass(slots=True)
+class _View:
+    """What supervisors of the same teams see. ``watchers``: until when each is told; ``shown``: calls that they have on their boards."""
+
+    watchers: dict[str, float] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
+
+
 class Board:
     """``async with``: tells once a second, while anybody watches. ``now()``: seconds since the epoch, ``clock()``: of the event loop."""
 
@@ -49,13 +58,17 @@ class Board:
         self._unseen: set[str] = set()
         """Calls beyond ``MOST_CALLS``."""
         self._changed: dict[str, None] = {}
-        self._gone: dict[str, None] = {}
-        self._watchers: dict[str, float] = {}
+        self._views: dict[frozenset[str], _View] = {}
+        self._teams_of: Callable[[str], frozenset[str]] = lambda identity: frozenset()
         self._task: asyncio.Task[None] | None = None
 
     def meet(self, teller: Teller) -> None:
         """By whom pages are told: the hub."""
         self._teller = teller
+
+    def know_teams(self, teams_of: Callable[[str], frozenset[str]]) -> None:
+        """Who says in which teams an agent is."""
+        self._teams_of = teams_of
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._tell_on(), name="live-board")
@@ -71,9 +84,8 @@ class Board:
         known = self._calls.get(state.call_id)
         if state.ended_at is not None:
             self._unseen.discard(state.call_id)
-            if self._calls.pop(state.call_id, None) is not None:
-                self._changed.pop(state.call_id, None)
-                self._gone[state.call_id] = None
+            self._calls.pop(state.call_id, None)
+            self._changed.pop(state.call_id, None)
         elif known is not None:
             known.state = state
             self._changed[state.call_id] = None
@@ -93,29 +105,56 @@ class Board:
         known.hop, known.cause = (faults[0].hop, faults[0].cause) if faults else ("", "good")
         self._changed[call_id] = None
 
-    def watch(self, identity: str) -> BoardNow:
-        """Everything, and from now on what changes, for who may see it."""
-        if self._teller is not None and identity not in self._watchers:
-            self._teller.subscribe(identity, BOARD)
-        self._watchers[identity] = self._clock() + WATCHED_S
-        return BoardNow(at=self._now(), total=self._total, calls=[_board_call(call) for call in self._calls.values()])
+    def watch(self, identity: str, teams: frozenset[str] = frozenset()) -> BoardNow:
+        """Everything that who has these teams may see, and from now on what changes."""
+        for others, view in self._views.items():
+            if others != teams and view.watchers.pop(identity, None) is not None and self._teller is not None:
+                self._teller.unsubscribe(identity, board_of(others))
+        view = self._views.setdefault(teams, _View())
+        if self._teller is not None and identity not in view.watchers:
+            self._teller.subscribe(identity, board_of(teams))
+        view.watchers[identity] = self._clock() + WATCHED_S
+        seen = self._seen_by(teams)
+        view.shown |= seen
+        calls = [_board_call(call) for call_id, call in self._calls.items() if call_id in seen]
+        return BoardNow(at=self._now(), total=self._total(teams, seen), calls=calls)
 
-    @property
-    def _total(self) -> int:
-        return len(self._calls) + len(self._unseen)
+    def _seen_by(self, teams: frozenset[str]) -> set[str]:
+        if not teams:
+            return set(self._calls)
+        return {call_id for call_id, call in self._calls.items() if teams & self._teams_of(call.state.agent)}
+
+    def _total(self, teams: frozenset[str], seen: set[str]) -> int:
+        """Calls beyond the board's room are counted for who sees all: whose they are is not kept."""
+        return len(seen) if teams else len(self._calls) + len(self._unseen)
 
     def tell(self) -> None:
         """What changed since the last time, to who watches."""
-        now, teller = self._clock(), self._teller
-        for identity in [identity for identity, until in self._watchers.items() if until <= now]:
-            del self._watchers[identity]
-            if teller is not None:
-                teller.unsubscribe(identity, BOARD)
-        if teller is not None and self._watchers and (self._changed or self._gone):
-            calls = [_board_call(self._calls[call_id]) for call_id in self._changed]
-            teller.publish(BOARD, BoardChanged(at=self._now(), total=self._total, calls=calls, gone=list(self._gone)))
+        now = self._clock()
+        for teams, view in tuple(self._views.items()):
+            for identity in [identity for identity, until in view.watchers.items() if until <= now]:
+                del view.watchers[identity]
+                if self._teller is not None:
+                    self._teller.unsubscribe(identity, board_of(teams))
+            if view.watchers:
+                self._tell_view(teams, view)
+            else:
+                del self._views[teams]
         self._changed.clear()
-        self._gone.clear()
+
+    def _tell_view(self, teams: frozenset[str], view: _View) -> None:
+        """A call may come into sight, and out of it, by who has it now."""
+        seen = self._seen_by(teams)
+        calls = [
+            _board_call(call)
+            for call_id, call in self._calls.items()
+            if call_id in seen and (call_id in self._changed or call_id not in view.shown)
+        ]
+        gone = sorted(view.shown - seen)
+        view.shown = seen
+        if self._teller is not None and (calls or gone):
+            changed = BoardChanged(at=self._now(), total=self._total(teams, seen), calls=calls, gone=gone)
+            self._teller.publish(board_of(teams), changed)
 
     async def _tell_on(self) -> None:
         while True:

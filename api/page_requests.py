@@ -17,7 +17,7 @@ from rooms.agent import AgentState
 from rooms.recording import RecordingAction
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
-from signaling.grants import Grant, Permission, allows
+from signaling.grants import Grant, Permission, Resource, allows
 from signaling.refusal import Refusal
 
 DEMO_CALLER = "601"
@@ -25,7 +25,8 @@ DEMO_CALLER = "601"
 
 
 class PageRequests:
-    """``demo``: the demo line, where there is one. ``touch`` hears who did something."""
+    """``demo``: the demo line, where there is one. ``touch`` hears who did something;
+    ``teams_of`` says in which teams an agent is."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class PageRequests:
         *,
         demo: LoopbackTrunk | None,
         touch: Callable[[Grant], None] = lambda grant: None,
+        teams_of: Callable[[str], frozenset[str]] = lambda identity: frozenset(),
     ) -> None:
         self._exchange = exchange
         self._switchboard = switchboard
@@ -43,6 +45,7 @@ class PageRequests:
         self._metrics = metrics
         self._demo = demo
         self._touch = touch
+        self._teams_of = teams_of
 
     async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
         """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
@@ -76,7 +79,7 @@ class PageRequests:
             case wire.Digits(call_id=call_id, digits=digits):
                 feed(ev.DigitsPressed(call_id, identity, digits))
             case wire.Record(call_id=call_id, action=action):
-                supervisor = allows(grant, Permission.CALL_RECORD_ANY)
+                supervisor = allows(grant, Permission.CALL_RECORD_ANY, self._of(call_id))
                 feed(ev.RecordingRequested(call_id, identity, RecordingAction(action), supervisor=supervisor))
             case wire.SetPresence(available=available):
                 feed(ev.AvailabilityChanged(identity, available))
@@ -84,7 +87,7 @@ class PageRequests:
             case wire.PeerOffer():
                 return await self._offer(identity, request)
             case wire.WatchBoard():
-                return self._exchange.board.watch(identity)
+                return self._exchange.board.watch(identity, grant.teams)
             case wire.CallMe():
                 self._call_me(identity)
             case wire.PeerCandidate():
@@ -92,6 +95,12 @@ class PageRequests:
             case wire.RefreshSession():
                 raise Refusal("bad_message", "The hub renews sessions itself.")
         return None
+
+    def _of(self, call_id: str) -> Resource:
+        """A call as a thing that rights are about."""
+        call = self._switchboard.call(call_id)
+        agent = call.agent if call is not None else ""
+        return Resource(owner=agent, teams=self._teams_of(agent))
 
     def _refuse_when_stopping(self) -> None:
         if self._exchange.draining:

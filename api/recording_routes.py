@@ -1,21 +1,24 @@
 """Recordings over HTTP: which a call has, what they sound like, and their erasure, for whom ``api/guarded_routes.py`` says."""
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 from aiohttp import web
 
 from api.guarded_routes import grant_of
 from api.recording_shelf import FORMS, RecordingShelf
-from api.store import StoreUnavailable
+from signaling.grants import Permission, Resource, allows, demand
 from signaling.refusal import Refusal
 
 _PIECE = 65_536
 
 
 class RecordingRoutes:
-    """See above."""
+    """``teams_of`` says in which teams an agent is: who supervises teams reaches the recordings of these alone."""
 
-    def __init__(self, shelf: RecordingShelf) -> None:
+    def __init__(self, shelf: RecordingShelf, teams_of: Callable[[str], Awaitable[frozenset[str]]]) -> None:
         self._shelf = shelf
+        self._teams_of = teams_of
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/api/calls/{call_id}/recordings", self._list, allow_head=False)
@@ -23,22 +26,21 @@ class RecordingRoutes:
         app.router.add_delete("/api/recordings/{recording_id}", self._erase)
 
     async def _list(self, request: web.Request) -> web.Response:
-        try:
-            parts = await self._shelf.parts_of(request.match_info["call_id"])
-        except StoreUnavailable:
-            raise _away() from None
+        grant = grant_of(request)
+        parts = [
+            part
+            for part in await self._shelf.parts_of(request.match_info["call_id"])
+            if allows(grant, Permission.RECORDING_LISTEN, await self._of(part.agent))
+        ]
         body = msgspec.json.encode({"recordings": parts})
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
-        who = grant_of(request).identity
+        recording_id = await self._reached(request, Permission.RECORDING_LISTEN)
         form = request.query.get("as", "wav")
         if form not in FORMS:
             raise Refusal("bad_message", f"A recording can be had as {' or '.join(FORMS)}.")
-        try:
-            heard = await self._shelf.listen(request.match_info["recording_id"], form, who)
-        except StoreUnavailable:
-            raise _away() from None
+        heard = await self._shelf.listen(recording_id, form, grant_of(request).identity)
         response = web.StreamResponse(
             headers={
                 "Cache-Control": "no-store",
@@ -55,13 +57,17 @@ class RecordingRoutes:
         return response
 
     async def _erase(self, request: web.Request) -> web.Response:
-        who = grant_of(request).identity
-        try:
-            await self._shelf.erase(request.match_info["recording_id"], who, "it was asked for")
-        except StoreUnavailable:
-            raise _away() from None
+        recording_id = await self._reached(request, Permission.RECORDING_ERASE)
+        await self._shelf.erase(recording_id, grant_of(request).identity, "it was asked for")
         return web.Response(status=204)
 
+    async def _reached(self, request: web.Request, permission: Permission) -> str:
+        """The id of a recording that its caller reaches. Raises ``Refusal``; of one that is not there, later on."""
+        recording_id = request.match_info["recording_id"]
+        agent = await self._shelf.agent_of(recording_id)
+        if agent is not None:
+            demand(grant_of(request), permission, await self._of(agent))
+        return recording_id
 
-def _away() -> Refusal:
-    return Refusal("store_unavailable", "The database does not answer: try again in a moment.", 2.0)
+    async def _of(self, agent: str) -> Resource:
+        return Resource(owner=agent, teams=await self._teams_of(agent))

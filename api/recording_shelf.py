@@ -111,6 +111,11 @@ class RecordingShelf:
         """The parts of a call's recording, oldest first."""
         return await self._store.recordings_of(call_id)
 
+    async def agent_of(self, recording_id: str) -> str | None:
+        """Whose call it was; None where there is no such recording."""
+        row = await self._store.recording(recording_id)
+        return row.agent if row is not None else None
+
     async def listen(self, recording_id: str, form: str, who: str) -> Heard:
         """A recording in one of ``FORMS``; its manifest says who fetched it, before anything is given. Raises ``Refusal``."""
         row, path = await self._find(recording_id)

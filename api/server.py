@@ -152,7 +152,9 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             settings.hub(),
             verify=identity.sessions.verify,
             renew=identity.accounts.renew,
-            perform=PageRequests(exchange, switchboard, routing, metrics, demo=demo, touch=identity.sessions.touch).perform,
+            perform=PageRequests(
+                exchange, switchboard, routing, metrics, demo=demo, touch=identity.sessions.touch, teams_of=identity.sessions.teams_of
+            ).perform,
             on_presence=exchange.on_presence,
             snapshot=snapshots.of,
             on_refused=metrics.refused,
@@ -160,6 +162,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             authorise=identity.accounts.authorise,
         )
         exchange.meet(hub)
+        exchange.board.know_teams(identity.sessions.teams_of)
         identity.sessions.meet(in_call=lambda who: bool(switchboard.calls_of(who)), on_ended=hub.recheck)
         metrics.watch_sockets(lambda: hub.sockets)
 
@@ -177,7 +180,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         account_routes.add_to(app)
         hub.attach(app)
         if shelf is not None:
-            RecordingRoutes(shelf).add_to(app)
+            RecordingRoutes(shelf, store.people.teams_of).add_to(app)
         _consultation_routes(settings, consultations, network).add_to(app)
         url = await _serve(stack, app, settings)
         await stack.enter_async_context(hub)

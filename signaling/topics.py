@@ -8,6 +8,11 @@ BOARD = "board"
 """Every running call, for supervisors who look at the live board."""
 
 
+def board_of(teams: frozenset[str]) -> str:
+    """The calls of these teams alone; of none: every one."""
+    return f"{BOARD}:{'+'.join(sorted(teams))}" if teams else BOARD
+
+
 def person(identity: str) -> str:
     """What concerns one person: their calls, their presence, their session."""
     return f"person:{identity}"

@@ -70,6 +70,7 @@ class Sessions:
         self._clock = clock
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._ended: dict[str, float] = {}
+        self._teams: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._looked_to = clock() - LONGEST_LIFE_S
         self._tidy_at = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -105,7 +106,15 @@ class Sessions:
             if grant.session_id in self._ended:
                 raise _was_ended()
             self._refuse_idle(grant, grant.issued_at)
+            if self._teams.get(grant.identity) != grant.teams:
+                self._teams[grant.identity] = grant.teams
+                while len(self._teams) > _MOST_SEEN:
+                    self._teams.popitem(last=False)
         return grant
+
+    def teams_of(self, identity: str) -> frozenset[str]:
+        """In which teams somebody is who was here: their token said so."""
+        return self._teams.get(identity, frozenset())
 
     def touch(self, grant: Grant) -> None:
         """Its person did something."""

@@ -34,6 +34,11 @@ class PeopleStore(Statements):
         """Everybody, disabled ones too, by identity."""
         return [_user(row) for row in await self._rows(select(users).order_by(users.c.identity))]
 
+    async def teams_of(self, identity: str) -> frozenset[str]:
+        """In which teams somebody is, or was when they were disabled; of nobody: none."""
+        rows = await self._rows(select(users.c.teams).where(users.c.identity == identity))
+        return frozenset(rows[0]["teams"].split()) if rows else frozenset()
+
     async def save_user(
         self,
         identity: str,

@@ -293,7 +293,7 @@ async def library(directory: Path, bench: ExchangeBench, **more: Any) -> AsyncIt
             return {}
 
         app = make_app(known_by(TOKENS), bench.metrics, health)
-        RecordingRoutes(shelf).add_to(app)
+        RecordingRoutes(shelf, bench.store.people.teams_of).add_to(app)
         runner = make_runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

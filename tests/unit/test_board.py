@@ -1,5 +1,7 @@
 """The live board: what it tells, to whom, and how much of it."""
 
+from msgspec.structs import replace
+
 from api.board import MOST_CALLS, WATCHED_S, Board
 from media.messages import Fault, LegSample
 from signaling.messages import BoardChanged, CallState, Notice
@@ -11,17 +13,22 @@ class Teller:
 
     def __init__(self) -> None:
         self.told: list[BoardChanged] = []
+        self.by_topic: list[tuple[str, BoardChanged]] = []
         self.hearers: set[str] = set()
+        self.topics: set[tuple[str, str]] = set()
 
     def publish(self, topic: str, notice: Notice) -> None:
-        assert topic == BOARD and isinstance(notice, BoardChanged)
+        assert topic.partition(":")[0] == BOARD and isinstance(notice, BoardChanged)
+        self.by_topic.append((topic, notice))
         self.told.append(notice)
 
     def subscribe(self, identity: str, topic: str) -> None:
         self.hearers.add(identity)
+        self.topics.add((identity, topic))
 
     def unsubscribe(self, identity: str, topic: str) -> None:
         self.hearers.discard(identity)
+        self.topics.discard((identity, topic))
 
 
 class Bench:
@@ -95,3 +102,40 @@ def test_a_full_board_tells_how_many_more_there_are() -> None:
     assert (now.total, len(now.calls)) == (MOST_CALLS + 5, MOST_CALLS)
     bench.board.tell()
     assert bench.teller.told[0].gone == ["c0"] and f"c{MOST_CALLS + 2}" in {call.call_id for call in now.calls}
+
+
+def test_who_has_teams_sees_the_calls_of_these_alone() -> None:
+    bench = Bench()
+    teams = {"ana": frozenset({"hotels"}), "ben": frozenset({"flights", "cars"})}
+    bench.board.know_teams(lambda identity: teams.get(identity, frozenset()))
+    anas, bens, nobodys = state("a"), replace(state("b"), agent="ben"), replace(state("c"), agent="")
+    for call in (anas, bens, nobodys):
+        bench.board.call(call)
+
+    def seen(identity: str, *of: str) -> tuple[int, list[str]]:
+        now = bench.board.watch(identity, frozenset(of))
+        return now.total, [call.call_id for call in now.calls]
+
+    assert seen("eva") == (3, ["a", "b", "c"])
+    assert seen("hal", "hotels") == (1, ["a"])
+    assert seen("cas", "cars", "hotels") == (2, ["a", "b"])
+    assert seen("nil", "trains") == (0, [])
+    bench.board.tell()
+    bench.teller.told.clear()
+    # A call comes into sight when an agent of the team has it, and out of it again.
+    bench.board.call(replace(nobodys, agent="ana"))
+    bench.board.tell()
+    told = {topic: ([call.call_id for call in notice.calls], notice.gone) for topic, notice in bench.teller.by_topic}
+    assert told == {"board": (["c"], []), "board:hotels": (["c"], []), "board:cars+hotels": (["c"], [])}
+    bench.teller.by_topic.clear()
+    bench.board.call(replace(nobodys, agent="ben"))
+    bench.board.tell()
+    told = {topic: ([call.call_id for call in notice.calls], notice.gone) for topic, notice in bench.teller.by_topic}
+    assert told == {"board": (["c"], []), "board:hotels": ([], ["c"]), "board:cars+hotels": (["c"], [])}
+
+
+def test_other_teams_are_another_board() -> None:
+    bench = Bench()
+    bench.board.watch("eva", frozenset({"hotels"}))
+    bench.board.watch("eva", frozenset({"cars"}))
+    assert bench.teller.topics == {("eva", "board:cars")}
