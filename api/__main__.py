@@ -1,4 +1,5 @@
-"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``load`` and ``demo-call``."""
+"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``load``, ``demo-call`` and
+``describe``."""
 
 import asyncio
 import gc
@@ -137,6 +138,16 @@ def add_user(
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
     print(f"{identity} may sign in.")
+
+
+@app.command()
+def describe(folder: Annotated[Path, typer.Argument(help="Folder to write into.")] = Path("docs")) -> None:
+    """Write signaling.md, asyncapi.json and openapi.json from the code."""
+    from api.documents import documents
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in documents().items():
+        (folder / name).write_text(text)
 
 
 app.command("demo-call")(demo_call)

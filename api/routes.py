@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from api.guarded_routes import guarded, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
+from api.problems import Problem
 from api.store import StoreUnavailable
 from signaling.addresses import Network, is_within, origin_of
 from signaling.grants import Grant
@@ -211,13 +212,8 @@ _HTTP_FAULTS = {
 
 def _problem(status: int, refusal: Refusal) -> web.Response:
     error = refusal.as_error()
-    body = {
-        "type": f"urn:centralita:problem:{error.code}",
-        "title": error.code.replace("_", " "),
-        "status": status,
-        "detail": error.message,
-        "error": error,
-    }
+    title = error.code.replace("_", " ")
+    body = Problem(f"urn:centralita:problem:{error.code}", title, status, error.message, error)
     response = _json(body, status, "application/problem+json")
     if refusal.retry_after is not None:
         response.headers[hdrs.RETRY_AFTER] = str(int(refusal.retry_after) + 1)

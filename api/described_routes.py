@@ -1,0 +1,106 @@
+"""Every REST route in words and types: the one registry from which ``docs/openapi.json`` is written (``centralita describe``).
+
+Who may call what stands in ``api/guarded_routes.py``; a test holds both tables and the application's own routes equal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from api.identity import wire
+from api.recording_shelf import FORMS
+from api.routes import PartHealth
+from api.store import StoredRecording
+from signaling.consultations import Link
+from signaling.messages import Session, SignIn
+
+Whole = Annotated[int, Meta(ge=0, lt=10**15)]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """``body``: the struct that is sent. ``answer``: the struct that comes back, or its fields by name; None where nothing does.
+
+    ``content``: media types of an answer that is no JSON. ``query``: parameters by name. ``statuses``: of success.
+    """
+
+    summary: str
+    body: type[Struct] | None = None
+    answer: Any = None
+    content: tuple[str, ...] = ()
+    query: Mapping[str, Any] = field(default_factory=dict)
+    statuses: tuple[int, ...] = (200,)
+    problems: tuple[int, ...] = ()
+
+
+_DONE: Any = {"statuses": (204,)}
+_PAGE: Any = {"content": ("text/html",)}
+_ENDED: Any = {"answer": {"ended": int}}
+
+DESCRIBED: Mapping[tuple[str, str], Described] = {
+    ("GET", "/"): Described("The softphone.", **_PAGE),
+    ("GET", "/consultation"): Described("The page of a video consultation; its link's fragment lets in.", **_PAGE),
+    ("GET", "/board"): Described("The live board, for supervisors.", **_PAGE),
+    ("GET", "/static/{hash}/{path}"): Described("A file of the pages, by the hash of all of them.", content=("*/*",)),
+    ("GET", "/api/health/live"): Described("The process answers.", answer={"live": bool}),
+    ("GET", "/api/health/ready"): Described(
+        "May calls come here? Part by part, with what to do where not.",
+        answer={"ready": bool, "parts": dict[str, PartHealth]},
+        statuses=(200, 503),
+    ),
+    ("GET", "/metrics"): Described(
+        "Figures for Prometheus, for the networks that may read them.", content=("text/plain",), problems=(403,)
+    ),
+    ("GET", "/socket.io/"): Described("Signalling: Socket.IO over WebSocket. See asyncapi.json.", statuses=(101,), problems=(403, 503)),
+    ("GET", "/api/consultations/socket"): Described(
+        "A consultation's messages, over WebSocket. See asyncapi.json.", statuses=(101,), problems=(503,)
+    ),
+    ("POST", "/api/sign-in"): Described("Exchange name and password for a session.", body=SignIn, answer=Session, problems=(401, 503)),
+    ("POST", "/api/sign-out"): Described("End this session.", **_DONE),
+    ("GET", "/api/account"): Described("Who I am and what I may do.", answer=wire.AccountNow),
+    ("POST", "/api/account/password"): Described("Change my password; my other sessions end.", body=wire.NewPassword, **_DONE),
+    ("GET", "/api/account/sessions"): Described("Where I am signed in.", answer={"sessions": list[wire.SessionRow]}),
+    ("DELETE", "/api/account/sessions"): Described("End my sessions but this one.", **_ENDED),
+    ("DELETE", "/api/account/sessions/{session_id}"): Described("End one of my sessions.", **_DONE),
+    ("POST", "/api/account/second-factor"): Described(
+        "Begin with a second factor.", body=wire.Confirmed, answer=wire.Enrolment, problems=(409,)
+    ),
+    ("POST", "/api/account/second-factor/confirm"): Described(
+        "From now on the second factor is asked for. The recovery codes are shown this once.",
+        body=wire.GivenCode,
+        answer={"recovery_codes": list[str]},
+        problems=(409,),
+    ),
+    ("POST", "/api/account/second-factor/end"): Described("No second factor any more.", body=wire.ConfirmedTwice, problems=(409,), **_DONE),
+    ("GET", "/api/users"): Described("Everybody who may sign in.", answer={"users": list[wire.UserRow]}),
+    ("PUT", "/api/users/{identity}"): Described("Make a user (201) or change one (204).", body=wire.SavedUser, statuses=(201, 204)),
+    ("DELETE", "/api/users/{identity}/sessions"): Described("End everything that a user is signed in to.", **_ENDED),
+    ("DELETE", "/api/users/{identity}/second-factor"): Described("Take a lost second factor away.", **_DONE),
+    ("GET", "/api/keys"): Described("Keys for programs.", answer={"keys": list[wire.KeyRow]}),
+    ("POST", "/api/keys"): Described(
+        "Make a key; it is shown this once.", body=wire.NewKey, answer=wire.MadeKey, statuses=(201,), problems=(404,)
+    ),
+    ("DELETE", "/api/keys/{key_id}"): Described("Revoke a key.", **_DONE),
+    ("POST", "/api/tokens"): Described(
+        "A guest's token for one room, with LiveKit's claims.", body=wire.NewToken, answer=Session, statuses=(201,)
+    ),
+    ("GET", "/api/security-log"): Described(
+        "Sign-ins, refusals and changes, oldest first.", answer=wire.LogPage, query={"after": Whole, "limit": Whole}
+    ),
+    ("GET", "/api/security-log/faults"): Described(
+        "Where the log's chain is broken; empty where it is whole.", answer={"faults": list[str]}
+    ),
+    ("POST", "/api/consultations"): Described("A new consultation: the fragment of its link.", answer=Link),
+    ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
+    ("GET", "/api/recordings/{recording_id}"): Described(
+        "A recording, to listen to. Who did is noted with it.",
+        query={"as": Annotated[str, Meta(pattern="^(" + "|".join(FORMS) + ")$")]},
+        content=tuple(sorted({form.content_type for form in FORMS.values()})),
+        problems=(409, 410),
+    ),
+    ("DELETE", "/api/recordings/{recording_id}"): Described(
+        "Erase a recording; that it was there stays on record.", problems=(409, 410), **_DONE
+    ),
+}

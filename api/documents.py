@@ -1,0 +1,113 @@
+"""What is generated of ``docs/``, from the code; ``centralita describe`` writes it."""
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from api.described_routes import DESCRIBED, Described
+from api.guarded_routes import ROUTES
+from api.problems import Problem
+from signaling.description import asyncapi, markdown
+
+Schema = dict[str, Any]
+_SCHEMAS = "#/components/schemas/{name}"
+_ALWAYS = (429,)
+
+
+def documents() -> Mapping[str, str]:
+    """The generated files, by name."""
+    return {
+        "signaling.md": markdown(),
+        "asyncapi.json": json.dumps(asyncapi(), indent=1) + "\n",
+        "openapi.json": json.dumps(openapi(), indent=1) + "\n",
+    }
+
+
+def openapi() -> Schema:
+    """OpenAPI 3.1 of every route."""
+    paths: Schema = {}
+    for (method, path), described in DESCRIBED.items():
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, described)
+    _, components = msgspec.json.schema_components(_types(), ref_template=_SCHEMAS)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Centralita: REST",
+            "version": "1",
+            "description": "Errors are RFC 9457 problems with our own `error` in them, as on the wire. Times: seconds since the epoch.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "responses": {"problem": _problem("Refused: `detail` says whose fault it is and what to do.")},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "A session's token, or an API key."}},
+        },
+    }
+
+
+def _types() -> list[Any]:
+    """All that is sent or answered, so that each has its schema once."""
+    found: list[Any] = [Problem]
+    for described in DESCRIBED.values():
+        answer = described.answer
+        found += [described.body] if described.body is not None else []
+        found += answer.values() if isinstance(answer, dict) else [answer] if answer is not None else []
+    return found
+
+
+def _operation(method: str, path: str, described: Described) -> Schema:
+    permission = ROUTES[method, path]
+    names = re.findall(r"\{(\w+)\}", path)
+    operation: Schema = {
+        "operationId": "_".join([method.lower(), *re.findall(r"\w+", path)]) if path != "/" else "get_softphone",
+        "summary": described.summary,
+        "tags": [path.split("/")[2] if path.startswith("/api/") else "pages"],
+        "parameters": [
+            *({"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names),
+            *({"name": name, "in": "query", "schema": _schema(kind)} for name, kind in described.query.items()),
+        ],
+        "responses": _responses(described, permission is not None, bool(names)),
+    }
+    if described.body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(described.body)}}}
+    if permission is not None:
+        operation |= {"security": [{"token": []}], "x-permission": str(permission)}
+    return operation
+
+
+def _responses(described: Described, asks_who: bool, named: bool) -> Schema:
+    responses = {str(status): _answer(status, described) for status in described.statuses}
+    problems = {*described.problems, *_ALWAYS}
+    problems |= {401, 403, 503} if asks_who else set()
+    problems |= {404} if named else set()
+    problems |= {400, 408, 413} if described.body is not None else {400} if described.query else set()
+    for status in sorted(problems - set(described.statuses)):
+        responses[str(status)] = {"$ref": "#/components/responses/problem"}
+    return responses
+
+
+def _answer(status: int, described: Described) -> Schema:
+    words = {"description": HTTPStatus(status).phrase}
+    if status in (101, 204) or (described.answer is None and not described.content):
+        return words
+    if described.content:
+        return words | {"content": {kind: {} for kind in described.content}}
+    return words | {"content": {"application/json": {"schema": _schema(described.answer)}}}
+
+
+def _problem(words: str) -> Schema:
+    headers = {"Retry-After": {"description": "Seconds to wait, where waiting helps.", "schema": {"type": "integer"}}}
+    return {"description": words, "headers": headers, "content": {"application/problem+json": {"schema": _schema(Problem)}}}
+
+
+def _schema(kind: type[Struct] | Mapping[str, Any] | Any) -> Schema:
+    if isinstance(kind, dict):
+        fields = {name: _schema(of) for name, of in kind.items()}
+        return {"type": "object", "properties": fields, "required": list(fields)}
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=_SCHEMAS)
+    return schema

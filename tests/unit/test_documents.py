@@ -1,0 +1,97 @@
+"""What stands in docs/ is what the code does, and the pages say and hear only what exists."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.described_routes import DESCRIBED
+from api.documents import documents, openapi
+from api.guarded_routes import ROUTES
+from signaling import messages as wire
+from signaling.bus import notice_line
+from signaling.description import NOTICE_TYPES, REQUEST_TYPES, SAID_TYPES, TOLD_TYPES, asyncapi, result_of, tag
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "api" / "pages"
+
+
+def scripts(folder: str) -> str:
+    return "\n".join(path.read_text() for path in sorted((PAGES / folder).rglob("*.js")))
+
+
+@pytest.mark.parametrize("name", documents())
+def test_the_documents_are_those_of_the_code(name: str) -> None:
+    written, wanted = (ROOT / "docs" / name).read_text(), documents()[name]
+    assert written == wanted, "run `centralita describe`"
+
+
+def references(document: Any) -> Iterator[str]:
+    if isinstance(document, dict):
+        if isinstance(document.get("$ref"), str):
+            yield document["$ref"]
+        for part in document.values():
+            yield from references(part)
+    elif isinstance(document, list):
+        for part in document:
+            yield from references(part)
+
+
+@pytest.mark.parametrize("document", [asyncapi(), openapi()], ids=["asyncapi", "openapi"])
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    found = set(references(document))
+    assert found
+    for reference in found:
+        at: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            at = at[step]
+
+
+def test_every_route_of_the_application_is_described_and_guarded() -> None:
+    routes = set()
+    for path in (*(ROOT / "api").rglob("*.py"), *(ROOT / "signaling").glob("*.py")):
+        for method, route in re.findall(r"\.add_(get|post|put|patch|delete)\(\s*\"(/[^\"]*)\"", path.read_text()):
+            routes.add((method.upper(), re.sub(r":[^}]+\}", "}", route)))
+    assert ("DELETE", "/api/recordings/{recording_id}") in routes
+    assert routes == set(DESCRIBED) == set(ROUTES)
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation["operationId"] for path in openapi()["paths"].values() for operation in path.values()]
+    assert len(names) == len(set(names)) == len(DESCRIBED)
+
+
+def test_a_notice_on_the_wire_has_the_fields_that_are_described() -> None:
+    notice = wire.LineState(trunk="pbx", ready=True, detail="")
+    sent = json.loads(notice_line("lines", 7, msgspec.json.encode(notice)).frame[2:].decode("utf-8", "ignore")[2:])
+    event, payload = sent
+    schema = asyncapi()["components"]["schemas"]["LineState"]
+    assert event == asyncapi()["components"]["messages"]["notice.line.state"]["name"]
+    assert set(payload) == set(schema["properties"]) == set(schema["required"])
+
+
+def test_every_answer_that_is_named_exists() -> None:
+    named = {tag(request): result_of(request) for request in REQUEST_TYPES}
+    assert (named["call.dial"], named["session.refresh"], named["call.mute"]) == (wire.CallRef, wire.Session, None)
+
+
+def test_pages_ask_only_what_exists_and_listen_only_to_what_is_told() -> None:
+    source = scripts("js") + scripts("board")
+    asked = set(re.findall(r"\bask\('([^']+)'", source))
+    assert {"call.dial", "board.watch"} <= asked <= {tag(struct) for struct in REQUEST_TYPES}
+    heard = set(re.findall(r"(?:notice|told)\.type [!=]== '([^']+)'", source)) | set(
+        re.findall(r"^  '([a-z_]+\.[a-z_]+)':", source, re.MULTILINE)
+    )
+    assert {"session.snapshot", "call.state", "board.changed"} <= heard <= {tag(struct) for struct in NOTICE_TYPES}
+
+
+def test_a_consultation_says_only_what_exists_and_listens_only_to_what_is_told() -> None:
+    source = scripts("consultation")
+    said = set(re.findall(r"\.say\(\{ type: '([^']+)'", source))
+    assert {"join", "offer"} <= said <= {tag(struct) for struct in SAID_TYPES}
+    told = set(re.findall(r"told\.type === '([^']+)'", source))
+    assert {"welcome", "people"} <= told <= {tag(struct) for struct in TOLD_TYPES}
