@@ -16,6 +16,7 @@ from benchmarks.report import CannotRun
 from media import messages as msg
 from media.dtls import Certificate
 from media.pool import WorkerPool
+from media.recording.recordings import RecordingSettings
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.wire import WireUnavailable, choose
@@ -61,7 +62,15 @@ class Ours:
 
     name = "ours"
 
-    def __init__(self, *, wire: str = "auto", workers: int = 1, voice: VoiceSettings | None = None, legs_per_room: int = 50) -> None:
+    def __init__(
+        self,
+        *,
+        wire: str = "auto",
+        workers: int = 1,
+        voice: VoiceSettings | None = None,
+        legs_per_room: int = 50,
+        recording: RecordingSettings | None = None,
+    ) -> None:
         try:
             self.wire = choose(wire)[0]
         except WireUnavailable as error:
@@ -74,10 +83,11 @@ class Ours:
             most_peers=4_096,
             most_rooms=4_096,
             most_legs_per_room=legs_per_room,
+            recording=recording,
         )
         self._pool = WorkerPool(settings, lambda event: None, workers=workers, command=_COMMAND)
         self._certificate = Certificate.create()
-        self._rooms = 0
+        self._rooms = self._recorded_rooms = 0
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
@@ -102,6 +112,16 @@ class Ours:
         self._rooms += 1
         await self._pool.perform(msg.OpenRoom(room_id=room_id))
         return [await self._leg(room_id, f"{room_id}-{number}", side) for number, side in enumerate(sides)]
+
+    async def record(self, wanted: bool) -> None:
+        """Record the first leg of each room from now on, or pause that."""
+        for number in range(self._recorded_rooms):
+            names = {"room_id": f"room{number}", "recording_id": f"room{number}"}
+            await self._pool.perform(msg.ResumeRecording(**names) if wanted else msg.PauseRecording(**names))
+        while wanted and self._recorded_rooms < self._rooms:
+            room_id = f"room{self._recorded_rooms}"
+            await self._pool.perform(msg.StartRecording(room_id, room_id, f"{room_id}-0", "not needed"))
+            self._recorded_rooms += 1
 
     async def _leg(self, room_id: str, leg_id: str, side: Side) -> Endpoint:
         if side.kind == "phone":
