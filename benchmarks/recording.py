@@ -63,6 +63,7 @@ async def _case(case: str, sides: list[Side], options: Options) -> list[Row]:
                 recorded = number % 4 in (0, 3)  # each comes first as often: what drifts meanwhile hits both
                 await server.record(recorded)
                 windows[recorded].append(await bench.measure(seconds, warm_s=_SETTLED_S))
+            await server.record(False)  # before the load ends
         kept = _kept(Path(folder), calls, rounds)
     added = [one.frame_us - other.frame_us for one, other in zip(windows[True], windows[False], strict=True)]
     every = [measured.counts for found in windows.values() for measured in found]

@@ -94,7 +94,7 @@ class Telling:
     def tell(self, name: str, at_s: float, details: Mapping[str, str | int | float]) -> None:
         """One event; never left out."""
         if name == "resume":
-            self.skip()
+            self.resume(at_s)
         self.add_event(_event(name, details), at_s)
 
     def take(self) -> tuple[bytes, int]:
@@ -110,16 +110,18 @@ class Telling:
         return _event("codec", {"side": side, **_told(codec)})
 
     def put(self, side: int, packet: bytes, at_s: float, codec: AudioCodec) -> None:
-        """One packet, unless it is no audio. Behind a pause the first one of each side is left out: Opus may carry a copy of the end of
-        the pause in it (in-band FEC)."""
+        """One packet, unless it is no audio, or from before the start. Behind a pause, what came in it is left out, and the first packet of
+
+        each side: Opus may carry a copy of the end of the pause in it (in-band FEC).
+        """
         raise NotImplementedError
 
     def add_event(self, event: bytes, at_s: float) -> None:
         """One event, encoded."""
         raise NotImplementedError
 
-    def skip(self) -> None:
-        """The next packet of each side is left out."""
+    def resume(self, at_s: float) -> None:
+        """A pause ends."""
         raise NotImplementedError
 
     def drain(self) -> tuple[bytes, int, int, float]:
@@ -140,7 +142,7 @@ class Records(Telling):
     """
 
     def __init__(self, start_s: float, most_packets: int) -> None:
-        self.start_s = self._newest_s = self._lost_s = start_s
+        self.start_s = self._from_s = self._newest_s = self._lost_s = start_s
         self.lost = self._lost_told = 0
         self._most_packets = most_packets
         self._records = bytearray()
@@ -150,7 +152,7 @@ class Records(Telling):
         self._lock = Lock()
 
     def put(self, side: int, packet: bytes, at_s: float, codec: AudioCodec) -> None:
-        if packet[1] & 0x7F != codec.payload_type:
+        if packet[1] & 0x7F != codec.payload_type or at_s < self._from_s:
             return
         with self._lock:
             if self._packets >= self._most_packets:
@@ -181,8 +183,9 @@ class Records(Telling):
         self._records += _RECORD.pack(_EVENT, _tenths(at_s - self.start_s), len(event)) + event
         self._newest_s = at_s
 
-    def skip(self) -> None:
+    def resume(self, at_s: float) -> None:
         with self._lock:
+            self._from_s = at_s
             self._skipping = {int(side) for side in Side}
 
     def drain(self) -> tuple[bytes, int, int, float]:

@@ -99,7 +99,7 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    double start_s, newest_s, lost_s;
+    double start_s, from_s, newest_s, lost_s;
     uint8_t *bytes;
     size_t used, room;
     int packets, most_packets, skipping;
@@ -273,9 +273,10 @@ static void records_write(RecordsObject *r, int kind, const uint8_t *bytes, int 
 
 static int is_of(const uint8_t *packet, int size, int payload_type) { return size > 1 && (packet[1] & 0x7F) == payload_type; }
 
-/* One packet of what this side speaks. */
+/* One packet of what this side speaks; it may have come before it was to be recorded, and waited in the kernel. */
 static void records_put(RecordsObject *r, int side, const uint8_t *packet, int size, double at_s) {
     channel *c = &r->sides[side];
+    if (at_s < r->from_s) return;
     if (r->packets >= r->most_packets || !records_room(r, 2 * RECORD_BYTES + (size_t)c->size + (size_t)size)) {
         r->lost += 1, r->lost_s = at_s;
         return;
@@ -781,7 +782,7 @@ static PyTypeObject ReceptionType = {
 static int records_init(RecordsObject *self, PyObject *args, PyObject *named) {
     static char *names[] = {"start_s", "most_packets", NULL};
     if (!PyArg_ParseTupleAndKeywords(args, named, "di", names, &self->start_s, &self->most_packets)) return -1;
-    self->newest_s = self->lost_s = self->start_s;
+    self->from_s = self->newest_s = self->lost_s = self->start_s;
     return 0;
 }
 
@@ -834,7 +835,7 @@ static PyObject *records_put_packet(RecordsObject *self, PyObject *args) {
     PyObject *former = changed.codec;
     enter();
     if (is_of((const uint8_t *)packet, (int)size, former ? changed.payload_type : self->sides[side].payload_type)) {
-        if (self->packets < self->most_packets) former = channel_switch(&self->sides[side], &changed);
+        if (self->packets < self->most_packets && at_s >= self->from_s) former = channel_switch(&self->sides[side], &changed);
         records_put(self, side, (const uint8_t *)packet, (int)size, at_s);
     }
     leave();
@@ -859,9 +860,11 @@ static PyObject *records_add_event(RecordsObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static PyObject *records_skip(RecordsObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *records_resume(RecordsObject *self, PyObject *at) {
+    double at_s = PyFloat_AsDouble(at);
+    if (at_s == -1.0 && PyErr_Occurred()) return NULL;
     enter();
+    self->from_s = at_s;
     self->skipping = 1 << SAID | 1 << HEARD;
     leave();
     Py_RETURN_NONE;
@@ -900,7 +903,7 @@ static void records_dealloc(RecordsObject *self) {
 static PyMethodDef records_methods[] = {
     {"put", (PyCFunction)records_put_packet, METH_VARARGS, NULL},
     {"add_event", (PyCFunction)records_add_event, METH_VARARGS, NULL},
-    {"skip", (PyCFunction)records_skip, METH_NOARGS, NULL},
+    {"resume", (PyCFunction)records_resume, METH_O, NULL},
     {"drain", (PyCFunction)records_drain, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL}};
 static PyMemberDef records_members[] = {
