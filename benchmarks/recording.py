@@ -30,8 +30,6 @@ from rooms.audio import OPUS, PCMA
 
 _KEY = bytes(32)
 _SETTLED_S = 1.2
-_EDGE_PACKETS = 4
-"""What a recording may lack of a stretch at its two ends: the packet that is left out on purpose, and what was on its way."""
 _CASES = {
     "browsers": ("browsers in rooms of two, Opus", [Side("browser", OPUS), Side("browser", OPUS)]),
     "calls": ("calls of a browser and a phone, G.711", [Side("browser", PCMA), Side("phone", PCMA)]),
@@ -92,18 +90,17 @@ def _kept(folder: Path, calls: int, rounds: int) -> _Kept:
 
 
 def _missing(recorded: Recorded) -> int:
-    """Holes in the numbers of each side between two pauses, and what a stretch is shorter than the time that it lasted."""
+    """Holes in the numbers of each side between two pauses; one that is silent throughout is missing too."""
     pauses_s = [(0.0, 0.0), *recorded.pauses_s, (recorded.length_s, recorded.length_s)]
     missing = sum(int(event.details["packets"]) for event in recorded.events if event.name == "lost")
     for (_, begin_s), (end_s, _) in pairwise(pauses_s):
         for channel in Channel:
             held = [packet for packet in recorded.packets if packet.side is channel and begin_s <= packet.at_s <= end_s]
-            span = _span(held)
-            missing += span - len(held) + max(0, int((end_s - begin_s) * PACKETS_PER_S) - _EDGE_PACKETS - span)
+            missing += _span(held) - len(held) if held else end_s - begin_s > _SETTLED_S
     return missing
 
 
 def _span(packets: Iterable[RecordedPacket]) -> int:
     order = rtp.Unwrapper()
     numbers = [order.unwrap(packet.header.sequence) for packet in packets]
-    return max(numbers) - min(numbers) + 1 if numbers else 0
+    return max(numbers) - min(numbers) + 1
