@@ -14,10 +14,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from api.identity.settings import IdentitySettings
+from api.identity.settings import IdentitySettings, OidcSettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
 from rooms.policy import RecordingMode, RecordingPolicy
@@ -398,6 +399,28 @@ class SecuritySection(_Section):
         return self
 
 
+class OidcSection(_Section):
+    """Signing in by another issuer (OpenID Connect). Who comes from it must be a user here: ``centralita user add``."""
+
+    issuer: str = ""
+    """Its address as it writes it in its tokens: ``https://login.example``; empty: nobody comes from elsewhere."""
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    identity_claim: Literal["preferred_username", "email", "sub"] = "preferred_username"
+    """The claim that is a user's name here. The issuer must never give one's value to another person."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.issuer:
+            return self
+        if not (self.client_id and self.client_secret.get_secret_value()):
+            raise ValueError("issuer needs client_id and client_secret, as the issuer gave them for this server")
+        address = urlsplit(self.issuer)
+        if not address.hostname or (address.scheme != "https" and address.hostname not in ("localhost", "127.0.0.1", "::1")):
+            raise ValueError("issuer is an https address: what it says is believed")
+        return self
+
+
 class ConsultationsSection(_Section):
     """Video consultations, joined by a link."""
 
@@ -422,6 +445,7 @@ class Settings(_Section):
     dialing: DialingSection = DialingSection()
     demo: DemoSection = DemoSection()
     security: SecuritySection = SecuritySection()
+    oidc: OidcSection = OidcSection()
     consultations: ConsultationsSection = ConsultationsSection()
     log: LogSection = LogSection()
 
@@ -436,6 +460,12 @@ class Settings(_Section):
             raise ValueError(
                 f"{shared[0]} is also a port of media.port, where browsers come by TCP: move one of them, or set media.tcp to false"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _way_back(self) -> Self:
+        if self.oidc.issuer and not self.server.public_url:
+            raise ValueError("oidc.issuer needs server.public_url: the issuer sends people back to its /api/oidc/callback")
         return self
 
     @classmethod
@@ -474,6 +504,13 @@ class Settings(_Section):
             ask_code=security.second_factor,
             sign_ins_at_once=security.sign_ins_at_once,
         )
+
+    def issuer(self) -> OidcSettings | None:
+        """Who else says who somebody is; None where nobody does."""
+        oidc = self.oidc
+        if not oidc.issuer:
+            return None
+        return OidcSettings(oidc.issuer, oidc.client_id, oidc.client_secret.get_secret_value(), oidc.identity_claim)
 
     def recording_keys(self) -> tuple[bytes, ...]:
         """The keys of recordings, the newest first; kept in the data folder like the token secret where none is set."""

@@ -21,6 +21,9 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("GET", "/api/health/live"): None,
     ("GET", "/api/health/ready"): None,
     ("POST", "/api/sign-in"): None,
+    ("GET", "/api/oidc/start"): None,
+    ("GET", "/api/oidc/callback"): None,
+    ("POST", "/api/oidc/session"): None,
     ("GET", "/metrics"): None,  # open by address: the handler looks
     ("GET", "/socket.io/"): None,  # the hub signs in each connection by itself
     ("GET", "/api/consultations/socket"): None,  # joined by a link's invitation

@@ -24,12 +24,12 @@ KEEP_ALIVE_S = 30.0
 """How long a client may take to send a request's head, or stay silent between two."""
 
 _STATUS = {
-    **dict.fromkeys(("wrong_password", "token_invalid", "token_expired", "token_revoked", "key_invalid"), 401),
+    **dict.fromkeys(("wrong_password", "token_invalid", "token_expired", "token_revoked", "key_invalid", "sign_in_failed"), 401),
     **dict.fromkeys(("second_factor_required", "wrong_code"), 401),
     **dict.fromkeys(("unknown_recording", "unknown_call", "unknown_user", "unknown_session", "unknown_key"), 404),
     **dict.fromkeys(("second_factor_on", "second_factor_off"), 409),
     **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long"), 409),
-    **dict.fromkeys(("busy", "store_unavailable", "stopping"), 503),
+    **dict.fromkeys(("busy", "store_unavailable", "stopping", "issuer_away"), 503),
     "recording_erased": 410,
     "too_many_requests": 429,
     **dict.fromkeys(("bad_message", "weak_password"), 400),

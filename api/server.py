@@ -19,6 +19,8 @@ from api.config import Settings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.exchange import Exchange
+from api.identity.oidc import OidcClient
+from api.identity.oidc_routes import OidcRoutes
 from api.identity.passwords import Passwords
 from api.identity.routes import IdentityRoutes
 from api.identity.wiring import open_identity
@@ -178,6 +180,10 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         account_routes = IdentityRoutes(identity.accounts, identity.users, tokens, address_of=network.address_of, https=network.https)
         app = make_app(identity.accounts.identify, metrics, health, network=network, on_forbidden=account_routes.note_forbidden)
         account_routes.add_to(app)
+        if (issuer := settings.issuer()) is not None:
+            way_back = f"{settings.server.public_url.rstrip('/')}/api/oidc/callback"
+            client = await stack.enter_async_context(OidcClient(issuer, way_back, settings.identity().second_factor_key))
+            OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
         hub.attach(app)
         if shelf is not None:
             RecordingRoutes(shelf, store.people.teams_of).add_to(app)

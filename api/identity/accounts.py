@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from api.identity.api_keys import PREFIX, ApiKeys
 from api.identity.devices import Device
+from api.identity.oidc import Arrived
 from api.identity.passwords import Passwords, check_new
 from api.identity.second_factor import SecondFactors
 from api.identity.security_log import SecurityLog
@@ -95,9 +96,18 @@ class Accounts:
             raise
         if self._passwords.is_outdated(user.password_hash):
             await self._renew_hash(user.identity, request.password)
-        return await self.let_in(user, device, second_factor=given, how="password and code" if given else "password")
+        return await self._let_in(user, device, second_factor=given, how="password and code" if given else "password")
 
-    async def let_in(self, user: User, device: Device, *, second_factor: bool, how: str) -> Session:
+    async def sign_in_by_issuer(self, arrived: Arrived, device: Device) -> Session:
+        """A session for whom another issuer knows; the second factor is that issuer's to ask for. Raises ``Refusal`` (``not_a_user``)."""
+        user = await self._store.user(arrived.identity)
+        if user is None:
+            self.log.note("sign_in_refused", "", device, detail="by issuer: nobody of ours")
+            self._on_sign_in(False)
+            raise Refusal("not_a_user", "You are known to the issuer but have no account here: ask an administrator for one.")
+        return await self._let_in(user, device, second_factor=arrived.second_factor, how="by issuer")
+
+    async def _let_in(self, user: User, device: Device, *, second_factor: bool, how: str) -> Session:
         """A new session for somebody who has shown who they are."""
         known = await self._store.is_known(user.identity, device.digest, device.place)
         session_id = await self.sessions.open(user.identity, device, second_factor=second_factor)

@@ -5,6 +5,7 @@ What each route asks of its caller stands in ``api/guarded_routes.py``.
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 from aiohttp import web
@@ -75,6 +76,11 @@ class IdentityRoutes:
     def device_of(self, request: web.Request) -> Device:
         return Device(self._address_of(request), request.headers.get("User-Agent", ""), request.cookies.get(DEVICE_COOKIE, "")[:128])
 
+    def named_device_of(self, request: web.Request) -> Device:
+        """The same with a token in any case, for ``remember``."""
+        device = self.device_of(request)
+        return device if device.token else replace(device, token=secrets.token_urlsafe(32))
+
     def remember(self, device: Device, response: web.Response) -> None:
         """Give the browser the cookie by which its device is known again."""
         response.set_cookie(
@@ -85,9 +91,7 @@ class IdentityRoutes:
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, SignIn)
-        device = self.device_of(request)
-        if not device.token:
-            device = Device(device.address, device.name, secrets.token_urlsafe(32))
+        device = self.named_device_of(request)
         response = json_answer(await self._accounts.sign_in(wanted, device))
         self.remember(device, response)
         return response

@@ -13,3 +13,14 @@ class IdentitySettings:
     longest_s: float = 12 * 3_600.0
     ask_code: Literal["new device", "always"] = "new device"
     sign_ins_at_once: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OidcSettings:
+    """See ``api.config.OidcSection``."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    identity_claim: str = "preferred_username"
+    scope: str = "openid profile email"

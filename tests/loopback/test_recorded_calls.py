@@ -224,11 +224,16 @@ async def test_a_full_disk_is_told_and_counted_and_the_call_goes_on(tmp_path: Pa
 async def test_a_page_asks_for_its_own_call_and_a_supervisor_for_any(tmp_path: Path) -> None:
     async with bench_of(tmp_path, ON_DEMAND) as bench, talking(bench) as (call_id, _):
         pages = PageRequests(
-            bench.exchange, bench.switchboard, Routing(DialPlan(), demo_trunk="demo", pbx_trunk=None), bench.metrics, demo=bench.demo
+            bench.exchange,
+            bench.switchboard,
+            Routing(DialPlan(), demo_trunk="demo", pbx_trunk=None),
+            bench.metrics,
+            demo=bench.demo,
+            teams_of=lambda agent: frozenset({"hotels"} if agent == "ana" else ()),
         )
 
-        async def ask(identity: str, role: str, action: str) -> str:
-            grant = TOKENS.verify(TOKENS.issue(identity, identity, role).token)
+        async def ask(identity: str, role: str, action: str, *teams: str) -> str:
+            grant = TOKENS.verify(TOKENS.issue(identity, identity, role, teams=teams).token)
             request = read_request("call.record", ({"call_id": call_id, "action": action},))
             try:
                 await pages.perform(grant, request)
@@ -238,6 +243,8 @@ async def test_a_page_asks_for_its_own_call_and_a_supervisor_for_any(tmp_path: P
 
         asked = [("ana", "agent", "start"), ("bea", "agent", "pause"), ("eva", "supervisor", "pause"), ("ana", "agent", "resume")]
         assert [await ask(*who) for who in asked] == ["recording", "not_yours", "paused", "recording"]
+        assert [await ask("eva", "supervisor", "pause", team) for team in ("flights", "hotels")] == ["not_yours", "paused"]
+        assert await ask("ana", "agent", "resume") == "recording"
         await bench.told.picture("ana", lambda call: call.recording == "recording")
         assert [call.recording for call in bench.exchange.board.watch("eva").calls] == ["recording"]
         with pytest.raises(ValueError, match="action"):
@@ -278,8 +285,8 @@ class Library:
     def __init__(self, shelf: RecordingShelf, http: ClientSession, url: str) -> None:
         self.shelf, self._http, self._url = shelf, http, url
 
-    async def ask(self, method: str, path: str, role: str = "supervisor", identity: str = "6001234") -> tuple[int, str, bytes]:
-        headers = {"Authorization": f"Bearer {TOKENS.issue(identity, 'Eva', role).token}"} if role else {}
+    async def ask(self, method: str, path: str, role: str = "supervisor", identity: str = "6001234", *teams: str) -> tuple[int, str, bytes]:
+        headers = {"Authorization": f"Bearer {TOKENS.issue(identity, 'Eva', role, teams=teams).token}"} if role else {}
         async with self._http.request(method, self._url + path, headers=headers) as answer:
             return answer.status, answer.content_type, await answer.read()
 
@@ -319,7 +326,12 @@ async def test_a_supervisor_listens_and_the_manifest_says_who_and_when(tmp_path:
             assert (await shelf.ask("GET", address, role))[0] == token_less
             assert (await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings", role))[0] == token_less
             assert (await shelf.ask("DELETE", address, role))[0] == token_less
-        status, kind, body = await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings")
+        await bench.store.people.save_user("ana", name="Ana", role="agent", password_hash="", teams=["hotels"])
+        assert (await shelf.ask("GET", address, "supervisor", "eva", "flights"))[0] == 403
+        assert (await shelf.ask("DELETE", address, "supervisor", "eva", "flights"))[0] == 403
+        _, _, body = await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings", "supervisor", "eva", "flights")
+        assert json.loads(body) == {"recordings": []}
+        status, kind, body = await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings", "supervisor", "6001234", "hotels")
         assert status == 200 and [part["recording_id"] for part in json.loads(body)["recordings"]] == [row.recording_id]
         status, kind, body = await shelf.ask("GET", address)
         assert (status, kind) == (200, "audio/wav")

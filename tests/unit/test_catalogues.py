@@ -182,6 +182,7 @@ NOT_FOR_PAGES = {
     *("bad_origin", "bad_transport"),
     # Said to the page of accounts and to programs; the softphone shows the English message.
     *("second_factor_required", "wrong_code", "second_factor_on", "second_factor_off", "weak_password", "key_invalid"),
+    *("issuer_away", "sign_in_failed", "not_a_user"),
     *("unknown_user", "unknown_session", "unknown_key"),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
