@@ -58,6 +58,11 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "A consultation's messages, over WebSocket. See asyncapi.json.", statuses=(101,), problems=(503,)
     ),
     ("POST", "/api/sign-in"): Described("Exchange name and password for a session.", body=SignIn, answer=Session, problems=(401, 503)),
+    ("GET", "/api/oidc/start"): Described("Away to the issuer that signs people in, where there is one.", statuses=(303,)),
+    ("GET", "/api/oidc/callback"): Described("Back from the issuer, and on to the page of accounts.", statuses=(303,)),
+    ("POST", "/api/oidc/session"): Described(
+        "The session of who came back from the issuer a moment ago; the body is {}.", answer=Session, problems=(401, 403)
+    ),
     ("POST", "/api/sign-out"): Described("End this session.", **_DONE),
     ("GET", "/api/account"): Described("Who I am and what I may do.", answer=wire.AccountNow),
     ("POST", "/api/account/password"): Described("Change my password; my other sessions end.", body=wire.NewPassword, **_DONE),
