@@ -28,18 +28,18 @@ log = structlog.get_logger()
 
 _CHUNK_S = 0.9
 _LOOK_AT_RECORDS_S = 0.1
-_MOST_PACKETS = 1_500
+_MOST_RECORDS = 1_500
 """15 s of a call."""
 _MOST_DETAILS_BYTES = 8_192
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
-    """``keys``: 32 bytes each, the newest first. ``most_packets`` of one recording may wait for the disk."""
+    """``keys``: 32 bytes each, the newest first. ``most_records`` of one recording may wait for the disk."""
 
     folder: Path
     keys: tuple[bytes, ...] = field(repr=False)
-    most_packets: int = _MOST_PACKETS
+    most_records: int = _MOST_RECORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Recordings:
     """Used as ``with Recordings(...)``; leaving ends and writes what still runs.
 
     ``ended`` counts recordings that are over, ``failed`` those that a fault of the disk ended, ``lost`` packets that a slow disk cost.
-    ``make_records(start_s, most_packets)``: those of the packet path that adds to them.
+    ``make_records(start_s, most_records)``: those of the packet path that adds to them.
     """
 
     def __init__(self, settings: RecordingSettings, make_records: Callable[[float, int], Records] = Records) -> None:
@@ -131,7 +131,7 @@ class Recordings:
         if sum(len(name) + len(str(value)) for name, value in details.items()) > _MOST_DETAILS_BYTES:
             raise ValueError(f"the details of a recording are at most {_MOST_DETAILS_BYTES} characters")
         path = self.settings.folder / f"{secrets.token_hex(FILE_ID_BYTES)}{SUFFIX}"
-        records = self._make_records(now_s, self.settings.most_packets)
+        records = self._make_records(now_s, self.settings.most_records)
         recording = Recording(path, records, who, consent, on_start, on_end)
         recording.tell("start", now_s, {"unix_s": time.time(), "consent": consent, **details})
         self._open.append(recording)

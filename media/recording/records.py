@@ -6,12 +6,12 @@ The packets are whole, so that sequence, timestamp, source and payload are found
 before its first packet, and whenever it changes. Digits are no audio and are not kept: a key pressed may be a card's number.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from struct import Struct
-from threading import Lock
 from typing import NamedTuple
 
 import msgspec
@@ -137,63 +137,51 @@ class Telling:
 class Records(Telling):
     """Turns what passes by into records, in the packet path: no object of it stays behind. ``start_s``: monotonic time of the start.
 
-    What comes while ``most_packets`` wait to be taken is left out and counted in ``lost``. ``media/wire/_wire.c`` has its compiled twin,
-    into which packets are put without Python.
+    What comes while ``most_records`` wait to be taken is left out and counted in ``lost``. One thread puts in, another one takes: a deque
+    needs no lock for that. ``media/wire/_wire.c`` has the compiled twin, into which packets are put without Python.
     """
 
-    def __init__(self, start_s: float, most_packets: int) -> None:
+    def __init__(self, start_s: float, most_records: int) -> None:
         self.start_s = self._from_s = self._newest_s = self._lost_s = start_s
         self.lost = self._lost_told = 0
-        self._most_packets = most_packets
-        self._records = bytearray()
-        self._packets = 0
+        self._most_records = most_records
+        self._waiting: deque[bytes] = deque()
         self._codecs: list[AudioCodec | None] = [None, None]
         self._skipping: set[int] = set()
-        self._lock = Lock()
 
     def put(self, side: int, packet: bytes, at_s: float, codec: AudioCodec) -> None:
         if packet[1] & 0x7F != codec.payload_type or at_s < self._from_s:
             return
-        with self._lock:
-            if self._packets >= self._most_packets:
-                self.lost += 1
-                self._lost_s = at_s
-                return
-            if codec is not self._codecs[side]:
-                self._switch(side, codec, at_s)
-            if self._skipping and side in self._skipping:
-                self._skipping.discard(side)
-                return
-            records = self._records
-            records += _RECORD.pack(side, int((at_s - self.start_s) * _PER_S) & _LAST, len(packet))
-            records += packet
-            self._packets += 1
-            self._newest_s = at_s
+        waiting = self._waiting
+        if len(waiting) >= self._most_records:
+            self._lost_s = at_s
+            self.lost += 1
+            return
+        if codec is not self._codecs[side]:
+            self._switch(side, codec, at_s)
+        if self._skipping and side in self._skipping:
+            self._skipping.discard(side)
+            return
+        waiting.append(_RECORD.pack(side, int((at_s - self.start_s) * _PER_S) & _LAST, len(packet)) + packet)
+        self._newest_s = at_s
 
     def _switch(self, side: int, codec: AudioCodec, at_s: float) -> None:
         former, self._codecs[side] = self._codecs[side], codec
         if former is None or _told(former) != _told(codec):
-            self._add_event(self.codec_event(side, codec), at_s)
+            self.add_event(self.codec_event(side, codec), at_s)
 
     def add_event(self, event: bytes, at_s: float) -> None:
-        with self._lock:
-            self._add_event(event, at_s)
-
-    def _add_event(self, event: bytes, at_s: float) -> None:
-        self._records += _RECORD.pack(_EVENT, _tenths(at_s - self.start_s), len(event)) + event
+        self._waiting.append(_RECORD.pack(_EVENT, _tenths(at_s - self.start_s), len(event)) + event)
         self._newest_s = at_s
 
     def resume(self, at_s: float) -> None:
-        with self._lock:
-            self._from_s = at_s
-            self._skipping = {int(side) for side in Side}
+        self._from_s = at_s
+        self._skipping = {int(side) for side in Side}
 
     def drain(self) -> tuple[bytes, int, int, float]:
-        with self._lock:
-            records, self._records = self._records, bytearray()
-            packets, self._packets = self._packets, 0
-            lost, self._lost_told = self.lost - self._lost_told, self.lost
-        return bytes(records), packets, lost, self._lost_s
+        taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        known, self._lost_told = self._lost_told, self.lost
+        return b"".join(taken), sum(record[0] != _EVENT for record in taken), self._lost_told - known, self._lost_s
 
     @property
     def length_s(self) -> float:

@@ -102,7 +102,7 @@ typedef struct {
     double start_s, from_s, newest_s, lost_s;
     uint8_t *bytes;
     size_t used, room;
-    int packets, most_packets, skipping;
+    int packets, records, most_records, skipping;
     uint64_t lost, lost_told;
     channel sides[2];
 } RecordsObject;
@@ -268,6 +268,7 @@ static void records_write(RecordsObject *r, int kind, const uint8_t *bytes, int 
     rtp_put_u16(to + 5, (uint16_t)size);
     memcpy(to + RECORD_BYTES, bytes, (size_t)size);
     r->used += RECORD_BYTES + (size_t)size;
+    r->records += 1;
     r->newest_s = at_s;
 }
 
@@ -277,7 +278,7 @@ static int is_of(const uint8_t *packet, int size, int payload_type) { return siz
 static void records_put(RecordsObject *r, int side, const uint8_t *packet, int size, double at_s) {
     channel *c = &r->sides[side];
     if (at_s < r->from_s) return;
-    if (r->packets >= r->most_packets || !records_room(r, 2 * RECORD_BYTES + (size_t)c->size + (size_t)size)) {
+    if (r->records >= r->most_records || !records_room(r, 2 * RECORD_BYTES + (size_t)c->size + (size_t)size)) {
         r->lost += 1, r->lost_s = at_s;
         return;
     }
@@ -780,8 +781,8 @@ static PyTypeObject ReceptionType = {
 /* ---------------------------------------------------------------- Records */
 
 static int records_init(RecordsObject *self, PyObject *args, PyObject *named) {
-    static char *names[] = {"start_s", "most_packets", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, named, "di", names, &self->start_s, &self->most_packets)) return -1;
+    static char *names[] = {"start_s", "most_records", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, named, "di", names, &self->start_s, &self->most_records)) return -1;
     self->from_s = self->newest_s = self->lost_s = self->start_s;
     return 0;
 }
@@ -835,7 +836,7 @@ static PyObject *records_put_packet(RecordsObject *self, PyObject *args) {
     PyObject *former = changed.codec;
     enter();
     if (is_of((const uint8_t *)packet, (int)size, former ? changed.payload_type : self->sides[side].payload_type)) {
-        if (self->packets < self->most_packets && at_s >= self->from_s) former = channel_switch(&self->sides[side], &changed);
+        if (self->records < self->most_records && at_s >= self->from_s) former = channel_switch(&self->sides[side], &changed);
         records_put(self, side, (const uint8_t *)packet, (int)size, at_s);
     }
     leave();
@@ -882,7 +883,7 @@ static PyObject *records_drain(RecordsObject *self, PyObject *unused) {
     int count = self->packets;
     uint64_t lost = self->lost - self->lost_told;
     double lost_s = self->lost_s;
-    self->packets = 0, self->lost_told = self->lost;
+    self->packets = self->records = 0, self->lost_told = self->lost;
     leave();
     PyObject *found = Py_BuildValue("(y#iKd)", bytes ? (char *)bytes : "", (Py_ssize_t)used, count, (unsigned long long)lost, lost_s);
     free(bytes);

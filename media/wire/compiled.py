@@ -103,8 +103,8 @@ class CompiledWire:
     def receive_stats(self, ssrc: int, clock_rate: int) -> ReceiveStats:
         return cast(ReceiveStats, CompiledReceiveStats(ssrc, clock_rate))
 
-    def records(self, start_s: float, most_packets: int) -> Records:
-        return cast(Records, CompiledRecords(start_s, most_packets))
+    def records(self, start_s: float, most_records: int) -> Records:
+        return cast(Records, CompiledRecords(start_s, most_records))
 
     def take(self) -> None:
         _wire.take()

@@ -178,8 +178,8 @@ class PythonWire:
     def receive_stats(self, ssrc: int, clock_rate: int) -> ReceiveStats:
         return ReceiveStats(ssrc, clock_rate)
 
-    def records(self, start_s: float, most_packets: int) -> Records:
-        return Records(start_s, most_packets)
+    def records(self, start_s: float, most_records: int) -> Records:
+        return Records(start_s, most_records)
 
     def take(self) -> None:
         """Nothing waits."""

@@ -142,7 +142,7 @@ class Wire(Protocol):
         """Counters that ``Forward`` can name."""
         ...
 
-    def records(self, start_s: float, most_packets: int) -> Records:
+    def records(self, start_s: float, most_records: int) -> Records:
         """Records that ``Forward`` can name."""
         ...
 

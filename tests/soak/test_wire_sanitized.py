@@ -12,6 +12,8 @@ TESTS = (
     "tests/loopback/test_wire_forwarding.py",
     "tests/loopback/test_rtp_socket.py",
     "tests/loopback/test_peer.py",
+    "tests/loopback/test_call_recording.py",
+    "tests/unit/test_recordings.py",
     "tests/unit/test_sender.py",
 )
 INSTEAD = """

@@ -108,7 +108,7 @@ def test_the_first_packets_behind_a_pause_are_left_out(make: type[Records]) -> N
 
 @pytest.mark.parametrize("make", RECORDS)
 def test_what_comes_while_too_much_waits_is_counted_and_the_gap_told(make: type[Records]) -> None:
-    records = make(100.0, 3)
+    records = make(100.0, 4)
     for number in range(5):
         records.put(Side.SAID, packet(number), 100.0 + 0.02 * number, PCMA)
     records.put(Side.HEARD, packet(5), 100.1, PCMA)
@@ -178,7 +178,7 @@ def test_an_end_that_was_written_before_it_was_known_as_such_still_closes_the_fi
 
 def test_a_slow_disk_costs_packets_and_the_file_says_how_many(tmp_path: Path) -> None:
     listener = Listener()
-    recordings = Recordings(RecordingSettings(tmp_path, (KEY,), most_packets=16))  # its thread does not run yet: the disk is slow
+    recordings = Recordings(RecordingSettings(tmp_path, (KEY,), most_records=18))  # its thread does not run yet: the disk is slow
     recording = begin(recordings, listener)
     for number in range(40):
         recording.records.put(Side.SAID, packet(number), 100.0 + 0.12 * number, PCMA)
