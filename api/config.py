@@ -19,9 +19,12 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from api.identity.settings import IdentitySettings, OidcSettings
+from api.rest_limits import PER_HOUR, Rates, RestLimitSettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
 from rooms.policy import RecordingMode, RecordingPolicy
+from signaling.addresses import networks
+from signaling.grants import Role
 from signaling.guard import ClientLimits
 from signaling.hub import HubSettings
 from signaling.limits import AddressLimits
@@ -85,6 +88,7 @@ def _addresses(value: object) -> object:
 
 
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
+Quota = Annotated[int, Field(ge=1, le=10_000_000)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 CodecPolicy = Annotated[str | tuple[str, ...], BeforeValidator(_codecs)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -375,7 +379,7 @@ class SecuritySection(_Section):
     """Other sites whose pages may connect: ``https://host[:port]``."""
     requests_per_s: Annotated[float, Field(gt=0, le=10_000)] = 20.0
     requests_at_once: Annotated[float, Field(ge=1, le=10_000)] = 60.0
-    sockets: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    sockets: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     sockets_per_person: Annotated[int, Field(ge=1, le=100)] = 8
     sockets_per_address: Annotated[int, Field(ge=1, le=100_000)] = 100
     connections_per_s: Annotated[float, Field(gt=0, le=10_000)] = 5.0
@@ -421,6 +425,28 @@ class OidcSection(_Section):
         return self
 
 
+class LimitsSection(_Section):
+    """How much REST one caller may use."""
+
+    deny_from: Networks = ()
+    """Networks from which nobody may come."""
+    allow_from: Networks = ("127.0.0.0/8", "::1/128")
+    """Networks that may come all the same, and whose requests are not counted by address."""
+    public_per_hour: Quota = 100
+    """Of one address, for what needs no sign-in."""
+    customer_per_hour: Quota = PER_HOUR[Role.CUSTOMER]
+    agent_per_hour: Quota = PER_HOUR[Role.AGENT]
+    professional_per_hour: Quota = PER_HOUR[Role.PROFESSIONAL]
+    supervisor_per_hour: Quota = PER_HOUR[Role.SUPERVISOR]
+    service_per_hour: Quota = PER_HOUR[Role.SERVICE]
+    admin_per_hour: Quota = PER_HOUR[Role.ADMIN]
+    person_per_minute: Quota = 60
+    person_at_once: Quota = 10
+    address_per_hour: Quota = 2_000
+    address_per_minute: Quota = 100
+    address_at_once: Quota = 20
+
+
 class ConsultationsSection(_Section):
     """Video consultations, joined by a link."""
 
@@ -446,6 +472,7 @@ class Settings(_Section):
     demo: DemoSection = DemoSection()
     security: SecuritySection = SecuritySection()
     oidc: OidcSection = OidcSection()
+    limits: LimitsSection = LimitsSection()
     consultations: ConsultationsSection = ConsultationsSection()
     log: LogSection = LogSection()
 
@@ -557,6 +584,18 @@ class Settings(_Section):
             ),
             sockets=security.sockets,
             sockets_per_person=security.sockets_per_person,
+        )
+
+    def rest_limits(self) -> RestLimitSettings:
+        """How much REST a caller may use."""
+        limits = self.limits
+        by_role = {role: getattr(limits, f"{role}_per_hour") for role in PER_HOUR}
+        return RestLimitSettings(
+            public=Rates(limits.public_per_hour),
+            address=Rates(limits.address_per_hour, limits.address_per_minute, limits.address_at_once),
+            person={role: Rates(most, limits.person_per_minute, limits.person_at_once) for role, most in by_role.items()},
+            allow=networks(limits.allow_from),
+            deny=networks(limits.deny_from),
         )
 
     def masked(self) -> dict[str, Any]:

@@ -16,7 +16,13 @@ from signaling.description import asyncapi, markdown
 
 Schema = dict[str, Any]
 _SCHEMAS = "#/components/schemas/{name}"
-_ALWAYS = (429,)
+_ALWAYS = (403, 429)
+"""Anybody may be refused by address, or for asking too much."""
+_ABOUT = (
+    "Errors are RFC 9457 problems with our own `error` in them, as on the wire. Times: seconds since the epoch. "
+    "Answers of `/api/` say in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (seconds) how much of an hour's quota "
+    "is left, and refusals in `Retry-After` how many seconds to wait."
+)
 
 
 def documents() -> Mapping[str, str]:
@@ -39,7 +45,7 @@ def openapi() -> Schema:
         "info": {
             "title": "Centralita: REST",
             "version": "1",
-            "description": "Errors are RFC 9457 problems with our own `error` in them, as on the wire. Times: seconds since the epoch.",
+            "description": _ABOUT,
         },
         "paths": paths,
         "components": {
@@ -83,7 +89,7 @@ def _operation(method: str, path: str, described: Described) -> Schema:
 def _responses(described: Described, asks_who: bool, named: bool) -> Schema:
     responses = {str(status): _answer(status, described) for status in described.statuses}
     problems = {*described.problems, *_ALWAYS}
-    problems |= {401, 403, 503} if asks_who else set()
+    problems |= {401, 503} if asks_who else set()
     problems |= {404} if named else set()
     problems |= {400, 408, 413} if described.body is not None else {400} if described.query else set()
     for status in sorted(problems - set(described.statuses)):

@@ -83,6 +83,11 @@ def grant_of(request: web.Request) -> Grant:
     return request[_GRANT]
 
 
+def caller_of(request: web.Request) -> Grant | None:
+    """Whose request this is; None where the route asks for nobody."""
+    return request.get(_GRANT)
+
+
 def line_of(route: web.AbstractRoute) -> tuple[str, str]:
     """The key of a route in ``ROUTES``."""
     assert route.resource is not None

@@ -1,6 +1,7 @@
 """HTTP: health, metrics, the softphone page and its files. Socket.IO is the hub's."""
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from api.guarded_routes import guarded, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
 from api.problems import Problem
+from api.rest_limits import RestLimits, RestLimitSettings, limited_by_address, limited_by_caller, standing_headers
 from api.store import StoreUnavailable
 from signaling.addresses import Network, is_within, origin_of
 from signaling.grants import Grant
@@ -143,6 +145,7 @@ def make_app(
     *,
     network: Neighbours | None = None,
     pages: PageFiles | None = None,
+    limits: RestLimits | None = None,
     on_forbidden: Callable[[Grant, web.Request], None] = lambda grant, request: None,
 ) -> web.Application:
     """The HTTP application, to which the wiring adds further routes and the hub before it serves it by ``make_runner``.
@@ -150,12 +153,20 @@ def make_app(
     ``identify`` turns a token or key into what it grants or raises ``Refusal``; ``on_forbidden`` hears who asked for what is not for them.
     """
     who = network or Neighbours()
-    app = web.Application(middlewares=[_problems(metrics), guarded(identify, on_forbidden)], client_max_size=LARGEST_BODY)
+    bounds = limits or RestLimits(RestLimitSettings(), time.monotonic)
+    middlewares = [
+        _problems(metrics),
+        limited_by_address(bounds, who.address_of),
+        guarded(identify, on_forbidden),
+        limited_by_caller(bounds, who.address_of),
+    ]
+    app = web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)
     app.on_startup.append(refuse_unguarded)
     Routes(metrics, health, pages or PageFiles(), who).add_to(app)
 
     async def secure(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(_FIXED_HEADERS)
+        response.headers.update(standing_headers(request))
         response.headers.setdefault("Content-Security-Policy", _NO_PAGE)
         response.headers.setdefault("Permissions-Policy", _DEVICES)
         response.headers.pop(hdrs.SERVER, None)

@@ -31,6 +31,7 @@ from api.phone_legs import PhoneLegs
 from api.recording_book import RecordingBook
 from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
+from api.rest_limits import RestLimits
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
@@ -178,7 +179,14 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             }
 
         account_routes = IdentityRoutes(identity.accounts, identity.users, tokens, address_of=network.address_of, https=network.https)
-        app = make_app(identity.accounts.identify, metrics, health, network=network, on_forbidden=account_routes.note_forbidden)
+        app = make_app(
+            identity.accounts.identify,
+            metrics,
+            health,
+            network=network,
+            limits=RestLimits(settings.rest_limits(), time.monotonic),
+            on_forbidden=account_routes.note_forbidden,
+        )
         account_routes.add_to(app)
         if (issuer := settings.issuer()) is not None:
             way_back = f"{settings.server.public_url.rstrip('/')}/api/oidc/callback"

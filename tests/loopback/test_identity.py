@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -19,6 +20,7 @@ from api.guarded_routes import ROUTES
 from api.identity.routes import IdentityRoutes
 from api.identity.sessions import Sessions
 from api.metrics import Metrics
+from api.rest_limits import Rates, RestLimits, RestLimitSettings
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.store.schema import security_log
 from signaling.addresses import networks
@@ -99,7 +101,14 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
         neighbours = Neighbours(trusted_proxies=networks(["127.0.0.1/32"]))
         routes = IdentityRoutes(identity.accounts, identity.users, tokens, address_of=neighbours.address_of, https=False)
-        app = make_app(identity.accounts.identify, metrics, health, network=neighbours, on_forbidden=routes.note_forbidden)
+        app = make_app(
+            identity.accounts.identify,
+            metrics,
+            health,
+            network=neighbours,
+            limits=RestLimits(RestLimitSettings(person={}, public=Rates(100_000), address=Rates(100_000)), time.monotonic),
+            on_forbidden=routes.note_forbidden,
+        )
         routes.add_to(app)
         runner = make_runner(app)
         await runner.setup()

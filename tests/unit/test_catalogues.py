@@ -173,6 +173,8 @@ NOT_FOR_PAGES = {
     *("link_invalid", "link_expired", "consultation_full"),
     # Answered to what no page asks yet.
     *("not_recorded", "forbidden", "not_opus", "recording_damaged", "recording_erased", "recording_running", "recording_too_long"),
+    # Said to who may not even have the page.
+    "address_denied",
     # Said about rooms and their chat, which no page has yet; what room_full and the like say in English is shown meanwhile.
     *("duplicate_room", "fixed_room", "last_host", "members_full", "nobody_waits", "not_host", "not_member", "removed", "room_cancelled"),
     *("room_locked", "room_over", "rooms_full", "too_early", "too_late", "waiting_full"),
