@@ -16,6 +16,7 @@ readonly test_packages=(
   sip-tester                   # SIPp
   baresip-core                 # the SIP phone
   coturn                       # the TURN server
+  redis-server                 # what several nodes share
   postgresql                   # the second database of the store
   espeak-ng                    # speaks what nobody recorded
   gcc libc6-dev                # the speech score (pesq) is compiled on installation

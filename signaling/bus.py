@@ -1,11 +1,13 @@
 """Where what is said on a topic gets its number, is kept for replay, and comes back to be told.
 
-A hub publishes to its bus and tells people what the bus delivers, never what it published itself: so several nodes can share one bus. This
-one is of a single node and in its memory; it delivers before ``publish`` returns.
+A hub publishes to its bus and tells people what the bus delivers, never what it published itself: so several nodes can share one bus, the
+one in Redis (``signaling/redis_bus.py``). The one here is of a single node and in its memory; it delivers before ``publish`` returns.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +31,57 @@ class Said(Struct, frozen=True, gc=False):
     volatile: bool = False
 
 
+class BusState(StrEnum):
+    TOGETHER = "together"
+    """With every other node that shares the bus."""
+    PARTED = "parted"
+    """For a moment: what is published waits."""
+    ALONE = "alone"
+    """Until the bus is back: what is published reaches this node's people only."""
+
+
+class Bus(Protocol):
+    """What the hub and the nodes ask of either twin. Everything here is for one event loop."""
+
+    @property
+    def node(self) -> str:
+        """The name of this node."""
+
+    @property
+    def token(self) -> int:
+        """The fencing token of this node's life on the bus: every later one is higher."""
+
+    @property
+    def state(self) -> BusState: ...
+
+    def listen(self, deliver: Callable[[Said], None], on_gap: Callable[[Mapping[str, int]], None]) -> None:
+        """``deliver`` is called with everything that is said, in the order of each topic's numbers.
+
+        ``on_gap``: something may have been missed, of some topics the last number that came is this; every reader is to be brought up to
+        date from there, or by a snapshot.
+        """
+
+    def join(self, on_word: Callable[[str, bytes], None], on_state: Callable[[], None]) -> None:
+        """``on_word(node, word)`` is called with what other nodes send, in the order of each; ``on_state`` when ``state`` changed."""
+
+    def publish(self, topic: str, notice: Notice) -> None:
+        """Say it on the topic. Never blocks."""
+
+    def send(self, word: bytes, to: str = "") -> None:
+        """To the node ``to``, or to every other one. Never blocks; a word may get lost, and never waits for the bus to come back."""
+
+    async def last_seqs(self, topics: Iterable[str]) -> dict[str, int]:
+        """The number of the last notice of each topic."""
+
+    async def since(self, topic: str, seen: int) -> list[Said] | None:
+        """What was said after ``seen``, in order, but for the superseded; None when some of it is forgotten or ``seen`` is none of ours."""
+
+
+def said(topic: str, seq: int, notice: bytes, key: str | None, volatile: bool) -> Said:
+    """``notice`` is its JSON."""
+    return Said(topic, seq, notice_line(topic, seq, notice), key, volatile)
+
+
 def notice_line(topic: str, seq: int, notice: bytes, **more: object) -> Line:
     """The packet that every reader gets; ``notice`` is its JSON."""
     head = msgspec.json.encode({"topic": topic, "seq": seq, **more})[:-1]
@@ -36,30 +89,41 @@ def notice_line(topic: str, seq: int, notice: bytes, **more: object) -> Line:
 
 
 class MemoryBus:
-    """``deliver`` is called with everything that is published, in the order of each topic's numbers.
+    """``topics``: that are remembered at once; ``kept``: notices of each."""
 
-    ``topics``: that are remembered at once; ``kept``: notices of each.
-    """
+    node = ""
+    token = 0
+    state = BusState.TOGETHER
 
-    def __init__(self, deliver: Callable[[Said], None], *, topics: int, kept: int) -> None:
-        self._deliver = deliver
+    def __init__(self, *, topics: int, kept: int) -> None:
+        self._deliver: Callable[[Said], None] = lambda said: None
         self._logs: ReplayLogs[Said] = ReplayLogs(topics=topics, kept=kept)
 
+    def __len__(self) -> int:
+        """Topics that are remembered."""
+        return len(self._logs)
+
+    def listen(self, deliver: Callable[[Said], None], on_gap: Callable[[Mapping[str, int]], None] = lambda seen: None) -> None:
+        """Nothing is ever missed here."""
+        self._deliver = deliver
+
+    def join(self, on_word: Callable[[str, bytes], None], on_state: Callable[[], None]) -> None:
+        """There is no other node, and the state stays."""
+
+    def send(self, word: bytes, to: str = "") -> None:
+        """There is nobody to hear it."""
+
     def publish(self, topic: str, notice: Notice) -> None:
-        """Say it on the topic. Never blocks."""
         log = self._logs.log(topic, time.time())
-        seq = log.next_seq()
         key, volatile = superseding_key(notice), is_volatile(notice)
-        said = Said(topic, seq, notice_line(topic, seq, msgspec.json.encode(notice)), key, volatile)
+        told = said(topic, log.next_seq(), msgspec.json.encode(notice), key, volatile)
         if not volatile:
-            log.keep(seq, said, key)
-        self._deliver(said)
+            log.keep(told.seq, told, key)
+        self._deliver(told)
 
     async def last_seqs(self, topics: Iterable[str]) -> dict[str, int]:
-        """The number of the last notice of each topic."""
         now = time.time()
         return {topic: self._logs.log(topic, now).last_seq for topic in topics}
 
     async def since(self, topic: str, seen: int) -> list[Said] | None:
-        """What was said after ``seen``, in order, but for the superseded; None when some of it is forgotten or ``seen`` is none of ours."""
         return self._logs.log(topic, time.time()).since(seen)

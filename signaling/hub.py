@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from aiohttp.http import WebSocketReader
 from msgspec import Meta, Struct
 
 from signaling.audience import Audience
-from signaling.bus import MemoryBus, Said, notice_line
+from signaling.bus import Bus, MemoryBus, Said, notice_line
 from signaling.conduit import Conduit
 from signaling.frames import read_request
 from signaling.grants import Grant, authorise
@@ -42,6 +43,7 @@ T = TypeVar("T")
 CONDUIT = "centralita.conduit"
 """Where a connection's environment holds its conduit."""
 _HEARTBEAT_STEP_S = 0.1
+_UP_TO_DATE_AT_ONCE = 64
 SESSION_OVER = frozenset({"token_expired", "token_invalid", "token_revoked"})
 
 
@@ -100,7 +102,7 @@ class Hub:
     the next token. ``perform`` does what a page asks and raises ``Refusal`` where it cannot. ``on_presence`` hears of a person's first and
     last connection that is a telephone. ``snapshot`` says how things stand for a person. ``on_refused`` counts refusals by code.
     ``address_of`` tells where a request comes from (behind a proxy that is not its peer). ``authorise`` raises ``Refusal`` for a request
-    that is not for its sender.
+    that is not for its sender. ``bus``: shared with other nodes, else its own.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Hub:
         on_refused: Callable[[str], None] = lambda code: None,
         address_of: Callable[[web.Request], str] = lambda request: request.remote or "",
         authorise: Callable[[Grant, AnyRequest], None] = authorise,
+        bus: Bus | None = None,
     ) -> None:
         self._settings = settings
         self._verify = verify
@@ -126,7 +129,9 @@ class Hub:
         self._on_refused = on_refused
         self._address_of = address_of
         self._addresses = AddressGate(settings.address)
-        self._bus = MemoryBus(self._tell, topics=settings.topics, kept=settings.replay_kept)
+        self._bus = bus if bus is not None else MemoryBus(topics=settings.topics, kept=settings.replay_kept)
+        self._bus.listen(self._tell, self.bring_up_to_date)
+        self._at_once = asyncio.Semaphore(_UP_TO_DATE_AT_ONCE)
         self._conduits: set[Conduit] = set()
         self._heartbeats: Heartbeats[Conduit] = Heartbeats(settings.ping_interval_s, settings.ping_timeout_s)
         self._unsent: list[Conduit] = []
@@ -356,7 +361,7 @@ class Hub:
             raise self._not_let_in(conduit, refusal) from None
         conduit.signed_in = True
         connection = self._connections[sid] = _Connection(conduit, hello.token, grant, hello.phone)
-        self._start(self._welcome(connection, hello.seen)).add_done_callback(lambda task: self._welcomed(connection, task))
+        self._start(self._welcome(connection, hello.seen)).add_done_callback(partial(self._welcomed, connection))
 
     def _not_let_in(self, conduit: Conduit, refusal: Refusal) -> Exception:
         """The connect error for the page. The connection ends once it is sent."""
@@ -376,6 +381,21 @@ class Hub:
             others[0].conduit.dismiss(Refusal("too_many_tabs", "You have opened this page elsewhere too often: this one was closed."))
         if connection.phone and not self._is_phone_now(connection, others, returns=any(seen.values())):
             return
+        await self._bring_up_to_date(connection, seen)
+
+    def bring_up_to_date(self, seen: Mapping[str, int], identity: str = "") -> None:
+        """Give everybody (or this person), on every connection, a snapshot and what was said after ``seen`` (numbers by topic)."""
+        people = self._people.values() if not identity else (self._people.get(identity, ()),)
+        for connection in [connection for connections in people for connection in connections if connection.live]:
+            connection.live = False
+            self._start(self._bring_up_to_date(connection, seen)).add_done_callback(partial(self._welcomed, connection))
+
+    async def _bring_up_to_date(self, connection: _Connection, seen: Mapping[str, int]) -> None:
+        async with self._at_once:
+            await self._catch_up(connection, seen)
+
+    async def _catch_up(self, connection: _Connection, seen: Mapping[str, int]) -> None:
+        identity = connection.grant.identity
         marks = await self._bus.last_seqs(self._audience.topics_of(identity))
         try:
             snapshot = await self._supervised(self._snapshot(connection.grant))

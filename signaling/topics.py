@@ -18,6 +18,16 @@ def person(identity: str) -> str:
     return f"person:{identity}"
 
 
+def team(name: str) -> str:
+    """Who of this team is there, for those who watch it; of everybody where ``name`` is empty."""
+    return f"team:{name}"
+
+
+def is_of_node(topic: str) -> bool:
+    """Is it about a node, and for its own people only? Its lines to telephones, and what it makes itself of all that it hears."""
+    return topic == LINES or topic.startswith("team:")
+
+
 def owner_of(topic: str) -> str | None:
     """Whose topic it is, where it is a person's."""
     return topic.removeprefix("person:") if topic.startswith("person:") else None
