@@ -456,6 +456,13 @@ class ConsultationsSection(_Section):
     """In one consultation."""
 
 
+class ChatSection(_Section):
+    """What people write to one another in rooms."""
+
+    largest_file: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 25_000_000
+    """Bytes of a file that is sent with a message."""
+
+
 class LogSection(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
@@ -474,6 +481,7 @@ class Settings(_Section):
     oidc: OidcSection = OidcSection()
     limits: LimitsSection = LimitsSection()
     consultations: ConsultationsSection = ConsultationsSection()
+    chat: ChatSection = ChatSection()
     log: LogSection = LogSection()
 
     @model_validator(mode="after")

@@ -97,6 +97,12 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/api/security-log/faults"): Described(
         "Where the log's chain is broken; empty where it is whole.", answer={"faults": list[str]}
     ),
+    ("POST", "/api/uploads/{ticket}"): Described(
+        "A file for a message, at the address that `chat.attach` gave, with the type and size that were agreed.",
+        statuses=(201,),
+        problems=(408, 503),
+    ),
+    ("GET", "/api/attachments/{attachment_id}"): Described("A message's file, for members of its room.", content=("*/*",)),
     ("POST", "/api/consultations"): Described("A new consultation: the fragment of its link.", answer=Link),
     ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
     ("GET", "/api/recordings/{recording_id}"): Described(

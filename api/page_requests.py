@@ -1,7 +1,7 @@
 """What pages may ask, each request in its own function: checked by call control, done by the exchange."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from msgspec import Struct
@@ -22,10 +22,11 @@ from signaling.refusal import Refusal
 
 DEMO_CALLER = "601"
 """Whom the demo line shows as caller: dialling it back gives the same voice."""
+InRooms = Callable[[Grant, wire.RoomRequest | wire.ChatRequest], Awaitable[Struct | None]]
 
 
 class PageRequests:
-    """``demo``: the demo line, where there is one. ``touch`` hears who did something;
+    """``in_rooms`` does what is asked about rooms and chat. ``demo``: the demo line, where there is one. ``touch`` hears who did something;
     ``teams_of`` says in which teams an agent is."""
 
     def __init__(
@@ -34,6 +35,7 @@ class PageRequests:
         switchboard: Switchboard,
         routing: Routing,
         metrics: Metrics,
+        in_rooms: InRooms,
         *,
         demo: LoopbackTrunk | None,
         touch: Callable[[Grant], None] = lambda grant: None,
@@ -43,6 +45,7 @@ class PageRequests:
         self._switchboard = switchboard
         self._routing = routing
         self._metrics = metrics
+        self._in_rooms = in_rooms
         self._demo = demo
         self._touch = touch
         self._teams_of = teams_of
@@ -53,7 +56,7 @@ class PageRequests:
         try:
             return await self._perform(grant, request)
         except NotPossible as error:
-            raise Refusal(error.code, str(error)) from None
+            raise Refusal(error.code, str(error), error.retry_after_s) from None
         except MediaRefusal as error:
             raise Refusal(error.code, str(error)) from None
         except TimeoutError:
@@ -90,6 +93,8 @@ class PageRequests:
                 return self._exchange.board.watch(identity, grant.teams)
             case wire.CallMe():
                 self._call_me(identity)
+            case wire.RoomRequest() | wire.ChatRequest():
+                return await self._in_rooms(grant, request)
             case wire.PeerCandidate():
                 pass  # an ICE-lite server learns a browser's addresses from its checks (RFC 8445, section 2.5)
             case wire.RefreshSession():

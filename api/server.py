@@ -14,7 +14,9 @@ from ipaddress import ip_network
 import structlog
 from aiohttp import web
 
+from api.attachments import Attachments
 from api.browser_legs import BrowserLegs
+from api.chat import Chat
 from api.config import Settings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
@@ -32,10 +34,14 @@ from api.recording_book import RecordingBook
 from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
 from api.rest_limits import RestLimits
+from api.room_requests import RoomRequests
+from api.rooms import Rooms
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.snapshots import Snapshots
 from api.store import Store
+from api.store.acknowledged import AcknowledgedWrites
+from api.store.spool import Spool
 from api.turn import TurnAccess
 from media.messages import AnyMediaEvent
 from media.pool import WorkerPool
@@ -145,20 +151,41 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
 
-        snapshots = Snapshots(switchboard, exchange, store, trunks, demo=settings.demo.enabled)
+        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(settings.server.data_dir / "chat.spool")))
+        rooms = Rooms(store.rooms, writes, now=exchange.now, on_over=lambda room_id: chat.forget(room_id))
+        chat = Chat(rooms, store.rooms, writes)
+        attachments = Attachments(
+            store.rooms,
+            rooms.house,
+            settings.server.data_dir / "attachments",
+            settings.token_secret(),
+            now=exchange.now,
+            largest=settings.chat.largest_file,
+        )
+
+        snapshots = Snapshots(switchboard, exchange, store, trunks, rooms, demo=settings.demo.enabled)
         network = Neighbours(
             trusted_proxies=tuple(ip_network(name) for name in settings.server.trusted_proxies),
             metrics_from=tuple(ip_network(name) for name in settings.server.metrics_from),
             https=settings.server.tls_certificate is not None or settings.server.public_url.startswith("https:"),
         )
+        in_rooms = RoomRequests(rooms, chat, attachments).perform
         hub = Hub(
             settings.hub(),
             verify=identity.sessions.verify,
             renew=identity.accounts.renew,
             perform=PageRequests(
-                exchange, switchboard, routing, metrics, demo=demo, touch=identity.sessions.touch, teams_of=identity.sessions.teams_of
+                exchange,
+                switchboard,
+                routing,
+                metrics,
+                in_rooms,
+                demo=demo,
+                touch=identity.sessions.touch,
+                teams_of=identity.sessions.teams_of,
             ).perform,
             on_presence=exchange.on_presence,
+            on_there=rooms.on_there,
             snapshot=snapshots.of,
             on_refused=metrics.refused,
             address_of=network.address_of,
@@ -167,6 +194,9 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         exchange.meet(hub)
         exchange.board.know_teams(identity.sessions.teams_of)
         identity.sessions.meet(in_call=lambda who: bool(switchboard.calls_of(who)), on_ended=hub.recheck)
+        rooms.meet(hub)
+        await stack.enter_async_context(rooms)
+        await stack.enter_async_context(chat)
         metrics.watch_sockets(lambda: hub.sockets)
 
         async def health() -> Mapping[str, PartHealth]:
@@ -193,6 +223,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             client = await stack.enter_async_context(OidcClient(issuer, way_back, settings.identity().second_factor_key))
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
         hub.attach(app)
+        attachments.add_to(app)
         if shelf is not None:
             RecordingRoutes(shelf, store.people.teams_of).add_to(app)
         _consultation_routes(settings, consultations, network).add_to(app)

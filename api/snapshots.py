@@ -5,10 +5,11 @@ from contextlib import suppress
 from importlib.metadata import version
 
 from api.exchange import Exchange
+from api.rooms import Rooms
 from api.store import Store, StoreUnavailable
 from pbx.trunk import Trunk
 from rooms.switchboard import Switchboard
-from signaling.grants import Grant
+from signaling.grants import Grant, Permission, allows
 from signaling.messages import PROTOCOL_VERSION, CallState, LineState, Snapshot
 
 RECENT_CALLS = 20
@@ -18,17 +19,22 @@ FLUSH_WITHIN_S = 0.3
 class Snapshots:
     """Makes ``Snapshot``s. ``demo``: is the demo line there?"""
 
-    def __init__(self, switchboard: Switchboard, exchange: Exchange, store: Store, trunks: dict[str, Trunk], *, demo: bool) -> None:
+    def __init__(
+        self, switchboard: Switchboard, exchange: Exchange, store: Store, trunks: dict[str, Trunk], rooms: Rooms, *, demo: bool
+    ) -> None:
         self._switchboard = switchboard
         self._exchange = exchange
         self._store = store
         self._trunks = trunks
+        self._rooms = rooms
         self._demo = demo
         self._version = version("centralita")
 
     async def of(self, grant: Grant) -> Snapshot:
         """Never fails for want of the database: then only the list of recent calls is empty."""
-        self._exchange.greet(grant)
+        staff = allows(grant, Permission.PRESENCE_WATCH)
+        if staff:
+            self._exchange.greet(grant)
         recent = await self._recent(grant.identity)
         # Nothing is awaited from here on: the snapshot is one moment.
         return Snapshot(
@@ -41,9 +47,13 @@ class Snapshots:
             available=self._switchboard.wants_calls(grant.identity),
             demo=self._demo,
             calls=[self._exchange.state_of(view) for view in self._switchboard.calls_of(grant.identity)],
-            lines=[LineState(trunk=trunk.name, ready=trunk.status.ready, detail=trunk.status.detail) for trunk in self._trunks.values()],
+            lines=self._lines() if staff else [],
             recent=recent,
+            rooms=self._rooms.states_for(grant.identity),
         )
+
+    def _lines(self) -> list[LineState]:
+        return [LineState(trunk=trunk.name, ready=trunk.status.ready, detail=trunk.status.detail) for trunk in self._trunks.values()]
 
     async def _recent(self, identity: str) -> list[CallState]:
         # A page that reloads just after a call shall find that call in its list.

@@ -2,7 +2,8 @@
 
 The tables and the rules of admission stand in ``rooms/membership.py``. What is decided here:
 
-- A room of which somebody may not know is answered for like one that does not exist.
+- A room of which somebody may not know is answered for like one that does not exist. Into a lasting one only its own hosts invite,
+  whatever else somebody may do.
 - Coming twice, leaving twice, locking a locked room is what two hands do: no error, and no effect.
 - A host is let in past lock and waiting room, never past the limit of a room.
 - Who loses their connection keeps their seat for ``away_s``. A room that is not lasting ends ``empty_s`` after the last one left, or after
@@ -14,7 +15,7 @@ Refusals: ``unknown_room``, ``room_over``, ``room_cancelled``, ``not_host``, ``n
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -99,12 +100,22 @@ class House:
         return self._deadlines.next()
 
     def adopt(self, room: Room, now: float) -> list[MembershipEffect]:
-        """A room that was kept over a restart, its members as they were."""
+        """A room that was kept over a restart. Who was in it is away until they come back; who waited has to knock again."""
         self._rooms[room.room_id] = room
+        for member in room.members.values():
+            if member.state is MemberState.WAITING:
+                member.take(MemberStep.EXIT, now)
+            elif not room.lasting and member.is_in:
+                member.take(MemberStep.LOSE, now)
+                self._deadlines.set(_Deadline(room.room_id, _Kind.AWAY, member.identity), now + self._policy.away_s)
         for member in room.present():
             self._rooms_of.setdefault(member.identity, {})[room.room_id] = None
         self._set_deadlines(room, now)
         return [Seat(room.room_id, member.identity) for member in room.present()]
+
+    def remember(self, ended: Mapping[str, RoomEnd]) -> None:
+        """How rooms of before a restart ended."""
+        self._ended.update(ended)
 
     def _came_due(self, room: Room, due: _Deadline, now: float) -> list[MembershipEffect]:
         if due.kind is _Kind.AWAY:
@@ -185,7 +196,7 @@ class House:
         self._ended[room.room_id] = why
         if len(self._ended) > self._policy.remembered_ends:
             self._ended.popitem(last=False)
-        return [*effects, Finish(room.room_id, why)]
+        return [*effects, Finish(room, why)]
 
     def _set_deadlines(self, room: Room, now: float) -> None:
         if room.expires_s is not None:
@@ -207,13 +218,13 @@ class House:
     def _on_join(self, event: ev.JoinWanted, now: float) -> list[MembershipEffect]:
         room = self._known(event.room_id)
         known = room.members.get(event.identity)
-        if known is None and event.granted is None:
+        if known is None and (event.granted is None or room.lasting):
             raise _unknown()
         if known is None and len(room.members) >= self._policy.most_members:
             raise NotPossible("room_full", "This room has seen as many people as it can remember.")
         member = replace(known) if known is not None else Member(event.identity, event.name, event.granted or Role.GUEST)
         member.name = event.name
-        if event.granted is Role.HOST:
+        if event.granted is Role.HOST and not room.lasting:
             member.role = Role.HOST
         step = room.step_for(member, now)
         if not member.is_in and member.state is not MemberState.WAITING:
@@ -401,7 +412,7 @@ class House:
         """The room, of which ``by`` may decide: also its invited host who is not in just now."""
         room = self._known(room_id)
         member = room.members.get(by)
-        if moderates and room.kind is not RoomKind.DIRECT:
+        if moderates and not room.lasting:
             return room
         if member is None or not member.worth_keeping or member.removed:
             raise _unknown()

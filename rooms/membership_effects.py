@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rooms.membership import Exit, RoomEnd
+from rooms.membership import Exit, Room, RoomEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,14 @@ class ShowReaction:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The room is over: its last effect. Everybody was unseated before."""
+    """The room is over: its last effect. Everybody was unseated before, and the house knows it no more."""
 
-    room_id: str
+    room: Room
     why: RoomEnd
+
+    @property
+    def room_id(self) -> str:
+        return self.room.room_id
 
 
 MembershipEffect = Begin | Show | Seat | Unseat | ShowWaiting | TurnAway | ShowReaction | Finish

@@ -6,7 +6,7 @@ from signaling.topics import owner_of, person
 
 
 class Audience:
-    """Everybody hears their own topic and the ``common`` ones, and what they were subscribed to."""
+    """Everybody hears their own topic and what they were subscribed to; who belongs to the house also the ``common`` ones."""
 
     def __init__(self, common: Iterable[str]) -> None:
         self._common = tuple(common)
@@ -30,12 +30,13 @@ class Audience:
             self.unsubscribe(identity, topic)
 
     def hearers(self, topic: str, online: Iterable[str]) -> tuple[str, ...]:
-        """Whom to tell; ``online`` is everybody who is there."""
+        """Whom to tell; ``online`` is everybody who is there and hears common topics."""
         if topic in self._common:
             return tuple(online)
         owner = owner_of(topic)
         hearers = self._hearers.get(topic, {})
         return tuple(hearers) if owner is None else (owner, *(identity for identity in hearers if identity != owner))
 
-    def topics_of(self, identity: str) -> list[str]:
-        return list(dict.fromkeys([person(identity), *self._common, *self._heard.get(identity, ())]))
+    def topics_of(self, identity: str, *, common: bool = True) -> list[str]:
+        """``common``: does this person hear common topics?"""
+        return list(dict.fromkeys([person(identity), *(self._common if common else ()), *self._heard.get(identity, ())]))

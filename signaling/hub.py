@@ -26,7 +26,7 @@ from signaling.audience import Audience
 from signaling.bus import Bus, MemoryBus, Said, notice_line
 from signaling.conduit import Conduit
 from signaling.frames import read_request
-from signaling.grants import Grant, authorise
+from signaling.grants import Grant, Permission, allows, authorise
 from signaling.guard import ClientLimits
 from signaling.heartbeats import Heartbeats
 from signaling.limits import AddressGate, AddressLimits
@@ -67,7 +67,7 @@ class HubSettings:
     topics: int = 20_000
     replay_kept: int = 128
     common_topics: tuple[str, ...] = (PRESENCE, LINES)
-    """What everybody who is signed in hears."""
+    """What everybody hears who may see presence."""
     ping_interval_s: float = 10.0
     ping_timeout_s: float = 10.0
 
@@ -100,9 +100,9 @@ class Hub:
 
     ``verify`` turns a token into what it grants or raises ``Refusal``; it is asked at connect and again at each request. ``renew`` gives
     the next token. ``perform`` does what a page asks and raises ``Refusal`` where it cannot. ``on_presence`` hears of a person's first and
-    last connection that is a telephone. ``snapshot`` says how things stand for a person. ``on_refused`` counts refusals by code.
-    ``address_of`` tells where a request comes from (behind a proxy that is not its peer). ``authorise`` raises ``Refusal`` for a request
-    that is not for its sender. ``bus``: shared with other nodes, else its own.
+    last connection that is a telephone, ``on_there`` of the first and last of any kind. ``snapshot`` says how things stand for a person.
+    ``on_refused`` counts refusals by code. ``address_of`` tells where a request comes from (behind a proxy that is not its peer).
+    ``authorise`` raises ``Refusal`` for a request that is not for its sender. ``bus``: shared with other nodes, else its own.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class Hub:
         perform: Callable[[Grant, AnyRequest], Awaitable[Struct | None]],
         on_presence: Callable[[str, bool], None],
         snapshot: Callable[[Grant], Awaitable[Snapshot]],
+        on_there: Callable[[str, bool], None] = lambda identity, there: None,
         on_refused: Callable[[str], None] = lambda code: None,
         address_of: Callable[[web.Request], str] = lambda request: request.remote or "",
         authorise: Callable[[Grant, AnyRequest], None] = authorise,
@@ -125,6 +126,7 @@ class Hub:
         self._renew = renew
         self._perform = perform
         self._on_presence = on_presence
+        self._on_there = on_there
         self._snapshot = snapshot
         self._on_refused = on_refused
         self._address_of = address_of
@@ -137,6 +139,8 @@ class Hub:
         self._unsent: list[Conduit] = []
         self._connections: dict[str, _Connection] = {}
         self._people: dict[str, list[_Connection]] = {}
+        self._staff: dict[str, None] = {}
+        """Who is there and hears the common topics: guests do not."""
         self._audience = Audience(settings.common_topics)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._all_gone = asyncio.Event()
@@ -195,7 +199,7 @@ class Hub:
         self._bus.publish(topic, notice)
 
     def _tell(self, said: Said) -> None:
-        for identity in self._audience.hearers(said.topic, self._people):
+        for identity in self._audience.hearers(said.topic, self._staff):
             for connection in self._people.get(identity, ()):
                 if connection.live:
                     connection.conduit.outbox.offer(said.line, said.key if said.volatile else None)
@@ -360,7 +364,8 @@ class Hub:
         except Refusal as refusal:
             raise self._not_let_in(conduit, refusal) from None
         conduit.signed_in = True
-        connection = self._connections[sid] = _Connection(conduit, hello.token, grant, hello.phone)
+        phone = hello.phone and allows(grant, Permission.CALL_TAKE)
+        connection = self._connections[sid] = _Connection(conduit, hello.token, grant, phone)
         self._start(self._welcome(connection, hello.seen)).add_done_callback(partial(self._welcomed, connection))
 
     def _not_let_in(self, conduit: Conduit, refusal: Refusal) -> Exception:
@@ -377,6 +382,10 @@ class Hub:
         identity = connection.grant.identity
         others = self._people.setdefault(identity, [])
         others.append(connection)
+        if allows(connection.grant, Permission.PRESENCE_WATCH):
+            self._staff[identity] = None
+        if len(others) == 1:
+            self._on_there(identity, True)
         if len(others) > self._settings.sockets_per_person:
             others[0].conduit.dismiss(Refusal("too_many_tabs", "You have opened this page elsewhere too often: this one was closed."))
         if connection.phone and not self._is_phone_now(connection, others, returns=any(seen.values())):
@@ -396,7 +405,7 @@ class Hub:
 
     async def _catch_up(self, connection: _Connection, seen: Mapping[str, int]) -> None:
         identity = connection.grant.identity
-        marks = await self._bus.last_seqs(self._audience.topics_of(identity))
+        marks = await self._bus.last_seqs(self._audience.topics_of(identity, common=identity in self._staff))
         try:
             snapshot = await self._supervised(self._snapshot(connection.grant))
         except Refusal as refusal:
@@ -447,9 +456,15 @@ class Hub:
         left.remove(connection)
         if not left:
             del self._people[identity]
+            self._staff.pop(identity, None)
+            asyncio.get_running_loop().call_soon(self._gone, identity)
         if connection.phone and not any(other.phone for other in left):
             # Called from the loop, so that a fault in it is its own and not this connection's.
             asyncio.get_running_loop().call_soon(self._on_presence, identity, False)
+
+    def _gone(self, identity: str) -> None:
+        if identity not in self._people:
+            self._on_there(identity, False)
 
     # ------------------------------------------------------------------ requests
 

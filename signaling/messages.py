@@ -137,6 +137,219 @@ class CallMe(Request, frozen=True, tag="demo.call_me"):
     """Let the demo line ring me. Refused outside the demo. Result: ``{}``."""
 
 
+# --- rooms that people come to -------------------------------------------------------------------------------------------------------
+
+RoomName = Annotated[str, Meta(max_length=128)]
+RoomMetadata = Annotated[str, Meta(max_length=4_096)]
+RoomKind = Literal["meeting", "consultation", "group", "direct"]
+RoomRole = Literal["host", "member", "guest"]
+PersonName = Annotated[str, Meta(max_length=64)]
+Emoji = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^\S+$")]
+Capacity = Annotated[int, Meta(ge=2, le=1_000)]
+EpochS = Annotated[float, Meta(ge=0, le=1e11)]
+
+
+class RoomRequest(Request, frozen=True):
+    """Base of what is asked about rooms."""
+
+
+class Invited(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody who may come into a room without being asked again."""
+
+    identity: Identity
+    name: PersonName = ""
+    role: RoomRole = "member"
+
+
+class CreateRoom(RoomRequest, frozen=True, tag="room.create"):
+    """A new room, of which I am the host. Result: ``RoomState``.
+
+    ``direct``: with the one who is invited; asked for again it is the same room. ``starts_at`` and ``ends_at`` (both or none): an
+    appointment, into which others come from ``early_s`` before until ``late_s`` after it. ``encrypted``: chat is ciphertext between pages;
+    the server can neither search it nor make a ticket of it, and who joins later cannot read what was written before.
+    """
+
+    kind: RoomKind = "meeting"
+    name: RoomName = ""
+    metadata: RoomMetadata = ""
+    capacity: Capacity | None = None
+    waiting_room: bool = False
+    encrypted: bool = False
+    invited: Annotated[tuple[Invited, ...], Meta(max_length=200)] = ()
+    starts_at: EpochS | None = None
+    ends_at: EpochS | None = None
+    early_s: Annotated[float, Meta(ge=0, le=86_400)] = 600.0
+    late_s: Annotated[float, Meta(ge=0, le=86_400)] = 900.0
+    expires_in: Annotated[float, Meta(gt=0, le=31 * 86_400)] | None = None
+    """It is closed after so many seconds, whoever is in."""
+
+
+class ListRooms(RoomRequest, frozen=True, tag="room.list"):
+    """The rooms in which I am, or wait. Result: ``RoomList``."""
+
+
+class JoinRoom(RoomRequest, frozen=True, tag="room.join"):
+    """Result: ``RoomJoined``. Who has to wait is told by ``room.state`` or ``room.exit`` how a host decided."""
+
+    room_id: Id
+
+
+class LeaveRoom(RoomRequest, frozen=True, tag="room.leave"):
+    room_id: Id
+
+
+class AdmitToRoom(RoomRequest, frozen=True, tag="room.admit"):
+    """A host lets somebody in who waits, or sends them away."""
+
+    room_id: Id
+    identity: Identity
+    admitted: bool = True
+
+
+class InviteToRoom(RoomRequest, frozen=True, tag="room.invite"):
+    """This person may come, with this role from now on."""
+
+    room_id: Id
+    identity: Identity
+    name: PersonName = ""
+    role: RoomRole = "member"
+
+
+class KickFromRoom(RoomRequest, frozen=True, tag="room.kick"):
+    """Out, and not in again unless invited."""
+
+    room_id: Id
+    identity: Identity
+
+
+class LockRoom(RoomRequest, frozen=True, tag="room.lock"):
+    room_id: Id
+    locked: bool
+
+
+class MoveToRoom(RoomRequest, frozen=True, tag="room.move"):
+    """From one room into another; I am host of both."""
+
+    room_id: Id
+    identity: Identity
+    to_room: Id
+
+
+class UpdateRoom(RoomRequest, frozen=True, tag="room.update"):
+    """What is not given stays as it is."""
+
+    room_id: Id
+    name: RoomName | None = None
+    metadata: RoomMetadata | None = None
+    capacity: Capacity | None = None
+    waiting_room: bool | None = None
+
+
+class EndRoom(RoomRequest, frozen=True, tag="room.end"):
+    """For everybody; an appointment that has not begun is cancelled by it."""
+
+    room_id: Id
+
+
+class RaiseHand(RoomRequest, frozen=True, tag="hand.raise"):
+    """Mine; a host lowers another's by naming them."""
+
+    room_id: Id
+    raised: bool
+    identity: Annotated[str, Meta(max_length=64)] = ""
+
+
+class React(RoomRequest, frozen=True, tag="reaction"):
+    """Seen by everybody in the room for a moment."""
+
+    room_id: Id
+    emoji: Emoji
+
+
+# --- chat ----------------------------------------------------------------------------------------------------------------------------
+
+
+class ChatRequest(Request, frozen=True):
+    """Base of what is asked about the chat of a room in which I am."""
+
+
+class SendChat(ChatRequest, frozen=True, tag="chat.message"):
+    """Result: ``ChatMessage``, once it is safely kept. The page draws ``message_id``; sent again it is the same message.
+
+    ``cipher`` instead of ``text`` in an encrypted room. ``attachments``: ids of files of mine that were uploaded to this room.
+    """
+
+    room_id: Id
+    message_id: Id
+    text: Annotated[str, Meta(max_length=8_192)] = ""
+    cipher: Annotated[str, Meta(max_length=32_768, pattern=r"^[A-Za-z0-9+/_=.-]*$")] = ""
+    reply_to: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*$")] = ""
+    attachments: Annotated[tuple[Id, ...], Meta(max_length=20)] = ()
+
+
+class EditChat(ChatRequest, frozen=True, tag="chat.edit"):
+    """Result: ``ChatMessage``."""
+
+    room_id: Id
+    message_id: Id
+    text: Annotated[str, Meta(max_length=8_192)] = ""
+    cipher: Annotated[str, Meta(max_length=32_768, pattern=r"^[A-Za-z0-9+/_=.-]*$")] = ""
+
+
+class DeleteChat(ChatRequest, frozen=True, tag="chat.delete"):
+    """Mine, in time; a host's word deletes any at any time."""
+
+    room_id: Id
+    message_id: Id
+
+
+class ReactToChat(ChatRequest, frozen=True, tag="chat.react"):
+    room_id: Id
+    message_id: Id
+    emoji: Emoji
+    on: bool = True
+
+
+class ReadChat(ChatRequest, frozen=True, tag="chat.read"):
+    """I have read up to this position."""
+
+    room_id: Id
+    position: Annotated[int, Meta(ge=1, le=2**53)]
+
+
+class ChatHistory(ChatRequest, frozen=True, tag="chat.history"):
+    """Result: ``ChatPage``: the last messages, or those before or after a position."""
+
+    room_id: Id
+    before: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    after: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class Typing(ChatRequest, frozen=True, tag="typing.indicator"):
+    """Said again every few seconds while it is true; it ends by itself."""
+
+    room_id: Id
+    on: bool
+
+
+class AttachToChat(ChatRequest, frozen=True, tag="chat.attach"):
+    """May I upload this file to this room? Result: ``UploadTicket``."""
+
+    room_id: Id
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    content_type: Annotated[str, Meta(min_length=3, max_length=128, pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$")]
+    size: Annotated[int, Meta(ge=1, le=2**31)]
+
+
+class ShareKey(ChatRequest, frozen=True, tag="chat.key"):
+    """For another member of an encrypted room: what their page needs to read mine. The server passes it on unread and keeps it nowhere."""
+
+    room_id: Id
+    identity: Identity
+    package: Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Za-z0-9+/_=.-]+$")]
+
+
 AnyRequest = (
     RefreshSession
     | SetPresence
@@ -152,6 +365,28 @@ AnyRequest = (
     | PeerCandidate
     | CallMe
     | WatchBoard
+    | CreateRoom
+    | ListRooms
+    | JoinRoom
+    | LeaveRoom
+    | AdmitToRoom
+    | InviteToRoom
+    | KickFromRoom
+    | LockRoom
+    | MoveToRoom
+    | UpdateRoom
+    | EndRoom
+    | RaiseHand
+    | React
+    | SendChat
+    | EditChat
+    | DeleteChat
+    | ReactToChat
+    | ReadChat
+    | ChatHistory
+    | Typing
+    | AttachToChat
+    | ShareKey
 )
 
 
@@ -321,6 +556,137 @@ class LineState(Notice, frozen=True, tag="line.state"):
     detail: str
 
 
+# --- rooms and chat ------------------------------------------------------------------------------------------------------------------
+
+
+class RoomMember(Struct, frozen=True):
+    """``state``: in, away (their connection is lost, their seat is kept for a while). ``hand_at``: since when their hand is up."""
+
+    identity: str
+    name: str
+    role: str
+    state: str
+    hand_at: float | None
+
+
+class RoomState(Notice, frozen=True, tag="room.state"):
+    """A room as it now stands, complete each time. ``state``: planned, open; how it ends is told to each by ``room.exit``."""
+
+    room_id: str
+    kind: str
+    name: str
+    metadata: str
+    state: str
+    capacity: int
+    locked: bool
+    waiting_room: bool
+    encrypted: bool
+    starts_at: float | None
+    ends_at: float | None
+    expires_at: float | None
+    members: list[RoomMember]
+
+
+class RoomList(Struct, frozen=True):
+    rooms: list[RoomState]
+
+
+class RoomJoined(Struct, frozen=True):
+    """``room`` is null while one waits."""
+
+    waiting: bool
+    room: RoomState | None
+
+
+class Waiting(Struct, frozen=True):
+    identity: str
+    name: str
+    since: float
+
+
+class RoomWaiting(Notice, frozen=True, tag="room.waiting"):
+    """For hosts: who waits to be let in, complete each time."""
+
+    room_id: str
+    waiting: list[Waiting]
+
+
+class RoomExit(Notice, frozen=True, tag="room.exit"):
+    """I am not in this room any more, or did not get in. ``reason``: left, lost, removed, moved, denied, ended."""
+
+    room_id: str
+    reason: str
+
+
+class RoomReaction(Notice, frozen=True, tag="reaction"):
+    room_id: str
+    identity: str
+    emoji: str
+
+
+class ChatFile(Struct, frozen=True):
+    """To be had at ``/api/attachments/ID`` with the session's token. ``size`` in bytes."""
+
+    attachment_id: str
+    name: str
+    content_type: str
+    size: int
+
+
+class ChatMessage(Notice, frozen=True, tag="chat.message"):
+    """A message as it now stands, complete each time; the higher ``revision`` counts. Deleted ones have a ``deleted_at`` and no words."""
+
+    room_id: str
+    message_id: str
+    position: int
+    sender: str
+    name: str
+    sent_at: float
+    text: str
+    cipher: str
+    reply_to: str
+    attachments: list[ChatFile]
+    reactions: dict[str, list[str]]
+    edited_at: float | None
+    deleted_at: float | None
+    revision: int
+
+
+class ChatPage(Struct, frozen=True):
+    """In order. ``more``: there are others on the side that was asked for. ``read``: how far each member has read."""
+
+    messages: list[ChatMessage]
+    more: bool
+    read: dict[str, int]
+
+
+class ChatRead(Notice, frozen=True, tag="chat.read"):
+    room_id: str
+    identity: str
+    position: int
+
+
+class TypingNow(Notice, frozen=True, tag="typing.indicator"):
+    """Who types, complete each time."""
+
+    room_id: str
+    people: list[str]
+
+
+class UploadTicket(Struct, frozen=True):
+    """POST the file, with its type, to ``url`` within ``expires_in`` seconds; then name ``attachment_id`` in a message."""
+
+    attachment_id: str
+    url: str
+    expires_in: float
+
+
+class ChatKey(Notice, frozen=True, tag="chat.key"):
+    room_id: str
+    sender: str
+    package: str
+
+
 class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     """First notice after each connect: everything the page needs to draw itself.
 
@@ -340,6 +706,8 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     lines: list[LineState]
     recent: list[CallState]
     """Last calls of this person, newest first."""
+    rooms: list[RoomState] = []
+    """In which this person is."""
 
 
 class SessionClosing(Notice, frozen=True, tag="session.closing"):
@@ -350,4 +718,22 @@ class SessionClosing(Notice, frozen=True, tag="session.closing"):
     retry_after: float | None = None
 
 
-AnyNotice = CallState | CallQuality | CallDigit | BoardChanged | PeerReoffer | PresenceState | LineState | Snapshot | SessionClosing
+AnyNotice = (
+    CallState
+    | CallQuality
+    | CallDigit
+    | BoardChanged
+    | PeerReoffer
+    | PresenceState
+    | LineState
+    | RoomState
+    | RoomWaiting
+    | RoomExit
+    | RoomReaction
+    | ChatMessage
+    | ChatRead
+    | TypingNow
+    | ChatKey
+    | Snapshot
+    | SessionClosing
+)

@@ -1,6 +1,19 @@
 """Names of topics, and which notices make others superfluous."""
 
-from signaling.messages import BoardChanged, CallQuality, CallState, LineState, Notice, PresenceState
+from signaling.messages import (
+    BoardChanged,
+    CallQuality,
+    CallState,
+    ChatMessage,
+    ChatRead,
+    LineState,
+    Notice,
+    PresenceState,
+    RoomReaction,
+    RoomState,
+    RoomWaiting,
+    TypingNow,
+)
 
 PRESENCE = "presence"
 LINES = "lines"
@@ -28,6 +41,11 @@ def is_of_node(topic: str) -> bool:
     return topic == LINES or topic.startswith("team:")
 
 
+def room(room_id: str) -> str:
+    """What concerns everybody in a room."""
+    return f"room:{room_id}"
+
+
 def owner_of(topic: str) -> str | None:
     """Whose topic it is, where it is a person's."""
     return topic.removeprefix("person:") if topic.startswith("person:") else None
@@ -49,9 +67,19 @@ def superseding_key(notice: Notice) -> str | None:
             return f"presence:{identity}"
         case LineState(trunk=trunk):
             return f"line:{trunk}"
+        case RoomState(room_id=room_id):
+            return f"room:{room_id}"
+        case RoomWaiting(room_id=room_id):
+            return f"waiting:{room_id}"
+        case ChatMessage(room_id=room_id, message_id=message_id):
+            return f"chat:{room_id}:{message_id}"
+        case ChatRead(room_id=room_id, identity=identity):
+            return f"read:{room_id}:{identity}"
+        case TypingNow(room_id=room_id):
+            return f"typing:{room_id}"
     return None
 
 
 def is_volatile(notice: Notice) -> bool:
     """May it be left out for a slow reader, and is it worthless after a reconnect?"""
-    return isinstance(notice, CallQuality | BoardChanged)
+    return isinstance(notice, CallQuality | BoardChanged | RoomReaction | TypingNow)

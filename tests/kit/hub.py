@@ -30,6 +30,7 @@ class TestLine:
         self.refused: list[str] = []
         self.perform: Callable[[Grant, wire.AnyRequest], Any] = self._perform
         self.snapshot: Callable[[Grant], Any] = self._snapshot
+        self.there: Callable[[str, bool], None] = lambda identity, there: None
 
     def on_presence(self, identity: str, online: bool) -> None:
         self.presence.append((identity, online))
@@ -76,6 +77,7 @@ class RunningHub:
             renew=self._renew,
             perform=lambda grant, request: self.line.perform(grant, request),
             on_presence=self.line.on_presence,
+            on_there=lambda identity, there: self.line.there(identity, there),
             snapshot=lambda grant: self.line.snapshot(grant),
             on_refused=self.line.refused.append,
         )

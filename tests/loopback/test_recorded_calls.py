@@ -42,6 +42,8 @@ from rooms.audio import PCMA
 from rooms.policy import CallPolicy, RecordingMode, RecordingPolicy
 from rooms.recording import RecordingAction
 from signaling.frames import read_request
+from signaling.grants import Grant
+from signaling.messages import ChatRequest, RoomRequest
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
@@ -223,11 +225,17 @@ async def test_a_full_disk_is_told_and_counted_and_the_call_goes_on(tmp_path: Pa
 
 async def test_a_page_asks_for_its_own_call_and_a_supervisor_for_any(tmp_path: Path) -> None:
     async with bench_of(tmp_path, ON_DEMAND) as bench, talking(bench) as (call_id, _):
+
+        async def in_rooms(_grant: Grant, _request: RoomRequest | ChatRequest) -> None:
+            raise AssertionError("nobody asks about rooms here")
+
+        routing = Routing(DialPlan(), demo_trunk="demo", pbx_trunk=None)
         pages = PageRequests(
             bench.exchange,
             bench.switchboard,
-            Routing(DialPlan(), demo_trunk="demo", pbx_trunk=None),
+            routing,
             bench.metrics,
+            in_rooms,
             demo=bench.demo,
             teams_of=lambda agent: frozenset({"hotels"} if agent == "ana" else ()),
         )

@@ -179,7 +179,8 @@ NOT_FOR_PAGES = {
     *("duplicate_room", "fixed_room", "last_host", "members_full", "nobody_waits", "not_host", "not_member", "removed", "room_cancelled"),
     *("room_locked", "room_over", "rooms_full", "too_early", "too_late", "waiting_full"),
     *("deleted", "duplicate_message", "empty_message", "encrypted", "not_encrypted", "too_late_to_change", "too_long"),
-    *("too_many_attachments", "too_many_reactions", "unknown_message"),
+    *("too_many_attachments", "too_many_reactions", "unknown_message", "bad_invitation"),
+    *("bad_type", "too_large", "unknown_attachment", "upload_refused"),
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said to the page of accounts and to programs; the softphone shows the English message.

@@ -102,6 +102,7 @@ OPEN = {
     ("GET", "/metrics"),
     ("GET", "/socket.io/"),
     ("GET", "/api/consultations/socket"),
+    ("POST", "/api/uploads/{ticket}"),
 }
 
 

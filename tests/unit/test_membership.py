@@ -23,6 +23,13 @@ def opened(house: House, **wanted: Any) -> None:
         house.handle(ev.JoinWanted("r", "eva", "Eva"), 0)
 
 
+def ends(effects: list[fx.MembershipEffect]) -> tuple[str, RoomEnd]:
+    """Which room ended by these, and how."""
+    last = effects[-1]
+    assert isinstance(last, fx.Finish)
+    return last.room.room_id, last.why
+
+
 def refused(house: House, event: ev.MembershipEvent, now: float = 0) -> str:
     with pytest.raises(NotPossible) as refusal:
         house.handle(event, now)
@@ -107,10 +114,10 @@ def test_a_planned_room_is_cancelled_or_ends_by_itself_and_says_so() -> None:
     plan = Schedule(1_000, 2_000)
     for room_id in ("a", "b"):
         house.handle(ev.RoomWanted(room_id, "eva", "Eva", RoomKind.CONSULTATION, schedule=plan), 0)
-    assert house.handle(ev.EndWanted("a", "eva"), 1) == [fx.Finish("a", RoomEnd.CANCELLED)]
+    assert ends(house.handle(ev.EndWanted("a", "eva"), 1)) == ("a", RoomEnd.CANCELLED)
     assert refused(house, ev.JoinWanted("a", "tom", "Tom", GUEST), 2) == "room_cancelled"
     assert house.next_deadline() == 2_900
-    assert house.expire(2_900) == [fx.Finish("b", RoomEnd.EMPTY)]
+    assert ends(house.expire(2_900)) == ("b", RoomEnd.EMPTY)
     assert refused(house, ev.JoinWanted("b", "tom", "Tom", GUEST), 3_000) == "room_over"
 
 
@@ -119,7 +126,7 @@ def test_who_is_in_when_the_time_is_over_may_stay() -> None:
     opened(house, kind=RoomKind.CONSULTATION, schedule=Schedule(100, 200, late_s=0))
     assert house.expire(200) == []
     left = house.handle(ev.LeaveWanted("r", "eva"), 300)
-    assert left == [fx.Unseat("r", "eva", Exit.LEFT), fx.Show("r"), fx.Finish("r", RoomEnd.FINISHED)]
+    assert left[:2] == [fx.Unseat("r", "eva", Exit.LEFT), fx.Show("r")] and ends(left) == ("r", RoomEnd.FINISHED)
 
 
 def test_a_reload_keeps_the_seat_and_a_long_absence_does_not() -> None:
@@ -131,7 +138,7 @@ def test_a_reload_keeps_the_seat_and_a_long_absence_does_not() -> None:
     assert room_of(house).members["eva"].hand_s == 1
     house.handle(ev.PersonLost("eva"), 4)
     assert house.expire(34) == [fx.Unseat("r", "eva", Exit.LOST), fx.Show("r")]
-    assert house.expire(94) == [fx.Finish("r", RoomEnd.FINISHED)] and house.next_deadline() is None
+    assert ends(house.expire(94)) == ("r", RoomEnd.FINISHED) and house.next_deadline() is None
 
 
 def test_somebody_is_moved_by_a_host_of_both_rooms() -> None:
@@ -155,7 +162,26 @@ def test_a_group_lasts_and_keeps_a_host() -> None:
     house.handle(ev.InvitationWanted("r", "eva", "ana", "Ana", HOST), 2)
     house.handle(ev.LeaveWanted("r", "eva"), 3)
     assert refused(house, ev.JoinWanted("r", "eva", "Eva")) == "unknown_room"
-    assert house.handle(ev.LeaveWanted("r", "ana"), 4)[-1] == fx.Finish("r", RoomEnd.FINISHED)
+    assert ends(house.handle(ev.LeaveWanted("r", "ana"), 4)) == ("r", RoomEnd.FINISHED)
+
+
+def test_no_power_over_rooms_opens_a_lasting_one() -> None:
+    house = House()
+    opened(house, kind=RoomKind.GROUP)
+    assert refused(house, ev.JoinWanted("r", "sue", "Sue", HOST)) == "unknown_room"
+    assert refused(house, ev.RemovalWanted("r", "sue", "eva", moderates=True)) == "unknown_room"
+
+
+def test_a_restart_keeps_rooms_for_those_who_come_back() -> None:
+    house = House(HousePolicy(away_s=30))
+    opened(house, waiting_room=True)
+    house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1)
+    kept, after = room_of(house), House(HousePolicy(away_s=30))
+    after.remember({"old": RoomEnd.CANCELLED})
+    assert after.adopt(kept, 2) == [fx.Seat("r", "eva")]
+    assert refused(after, ev.JoinWanted("old", "tom", "Tom")) == "room_cancelled"
+    assert kept.waiting() == [] and after.handle(ev.PersonBack("eva"), 3) == [fx.Show("r")]
+    assert after.next_deadline() is None
 
 
 def test_a_conversation_of_two_is_nobody_elses() -> None:

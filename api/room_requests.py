@@ -1,0 +1,158 @@
+"""What pages ask about rooms and their chat: whose grant reaches which room, then one function for each."""
+
+import hashlib
+from uuid import uuid4
+
+from msgspec import Struct
+
+from api.attachments import Attachments
+from api.chat import Chat
+from api.rooms import Rooms, room_state
+from rooms import membership_events as ev
+from rooms.chat import Draft
+from rooms.membership import MemberState, Role, RoomKind, Schedule
+from rooms.refusals import NotPossible
+from signaling import messages as wire
+from signaling.grants import REQUESTS, Grant, Permission, Resource, allows, demand, permissions_of
+from signaling.grants import Role as Job
+from signaling.refusal import Refusal
+
+
+class RoomRequests:
+    """Raises ``Refusal`` and ``NotPossible``."""
+
+    def __init__(self, rooms: Rooms, chat: Chat, attachments: Attachments) -> None:
+        self._rooms = rooms
+        self._chat = chat
+        self._attachments = attachments
+
+    async def perform(self, grant: Grant, request: wire.RoomRequest | wire.ChatRequest) -> Struct | None:
+        room_id = getattr(request, "room_id", "")
+        if room_id:
+            demand(grant, REQUESTS[type(request)], Resource(room=room_id))
+        if isinstance(request, wire.ChatRequest):
+            return await self._in_chat(grant, request)
+        return self._in_room(grant, request)
+
+    # ------------------------------------------------------------------ rooms
+
+    def _in_room(self, grant: Grant, request: wire.RoomRequest) -> Struct | None:
+        me, feed = grant.identity, self._rooms.feed
+        room_id = getattr(request, "room_id", "")
+        moderates = allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
+        match request:
+            case wire.CreateRoom():
+                return self._create(grant, request)
+            case wire.ListRooms():
+                return wire.RoomList(rooms=self._rooms.states_for(me))
+            case wire.JoinRoom():
+                return self._join(grant, room_id)
+            case wire.LeaveRoom():
+                feed(ev.LeaveWanted(room_id, me))
+            case wire.AdmitToRoom(identity=identity, admitted=admitted):
+                feed(ev.AdmissionDecided(room_id, me, identity, admitted, moderates))
+            case wire.InviteToRoom(identity=identity, name=name, role=role):
+                feed(ev.InvitationWanted(room_id, me, identity, name or identity, Role(role), moderates))
+            case wire.KickFromRoom(identity=identity):
+                feed(ev.RemovalWanted(room_id, me, identity, moderates))
+            case wire.LockRoom(locked=locked):
+                feed(ev.ChangeWanted(room_id, me, locked=locked, moderates=moderates))
+            case wire.MoveToRoom(identity=identity, to_room=to_room):
+                feed(ev.MoveWanted(room_id, me, identity, to_room, moderates))
+            case wire.UpdateRoom(name=new_name, metadata=metadata, capacity=capacity, waiting_room=waiting_room):
+                feed(ev.ChangeWanted(room_id, me, new_name, metadata, capacity, None, waiting_room, moderates))
+            case wire.EndRoom():
+                feed(ev.EndWanted(room_id, me, moderates))
+            case wire.RaiseHand(raised=raised, identity=identity):
+                feed(ev.HandMoved(room_id, me, identity or me, raised, moderates))
+            case wire.React(emoji=emoji):
+                feed(ev.Reacted(room_id, me, emoji))
+        return None
+
+    def _create(self, grant: Grant, request: wire.CreateRoom) -> wire.RoomState:
+        kind, plan = RoomKind(request.kind), _plan(request)
+        room_id = uuid4().hex
+        if kind is RoomKind.DIRECT:
+            room_id = _direct_id(grant.identity, request)
+            known = self._rooms.house.room(room_id)
+            if known is not None:
+                return room_state(known)
+        self._rooms.feed(
+            ev.RoomWanted(
+                room_id=room_id,
+                by=grant.identity,
+                by_name=grant.name,
+                kind=kind,
+                name=request.name,
+                metadata=request.metadata,
+                capacity=request.capacity or 0,
+                waiting_room=request.waiting_room,
+                encrypted=request.encrypted,
+                schedule=plan,
+                invited=tuple((one.identity, one.name or one.identity, Role(one.role)) for one in request.invited),
+                expires_s=None if request.expires_in is None else self._rooms.now() + request.expires_in,
+            )
+        )
+        made = self._rooms.house.room(room_id)
+        assert made is not None
+        return room_state(made)
+
+    def _join(self, grant: Grant, room_id: str) -> wire.RoomJoined:
+        self._rooms.feed(ev.JoinWanted(room_id, grant.identity, grant.name, _granted(grant, room_id)))
+        room = self._rooms.house.room(room_id)
+        assert room is not None
+        waiting = room.members[grant.identity].state is MemberState.WAITING
+        return wire.RoomJoined(waiting=waiting, room=None if waiting else room_state(room))
+
+    # ------------------------------------------------------------------ chat
+
+    async def _in_chat(self, grant: Grant, request: wire.ChatRequest) -> Struct | None:
+        me, chat = grant.identity, self._chat
+        match request:
+            case wire.SendChat():
+                draft = Draft(request.message_id, me, grant.name, request.text, request.cipher, request.reply_to, request.attachments)
+                return await chat.say(draft, request.room_id)
+            case wire.EditChat(room_id=room_id, message_id=message_id, text=text, cipher=cipher):
+                return await chat.edit(room_id, message_id, me, text, cipher)
+            case wire.DeleteChat(room_id=room_id, message_id=message_id):
+                await chat.delete(room_id, message_id, me)
+            case wire.ReactToChat(room_id=room_id, message_id=message_id, emoji=emoji, on=on):
+                await chat.react(room_id, message_id, me, emoji, on)
+            case wire.ReadChat(room_id=room_id, position=position):
+                await chat.read(room_id, me, position)
+            case wire.ChatHistory(room_id=room_id, before=before, after=after, limit=limit):
+                return await chat.history(room_id, me, before=before, after=after, limit=limit)
+            case wire.Typing(room_id=room_id, on=on):
+                chat.type(room_id, me, on)
+            case wire.AttachToChat(room_id=room_id):
+                self._rooms.house.member(room_id, me)
+                return self._attachments.ticket(me, request)
+            case wire.ShareKey(room_id=room_id, identity=identity, package=package):
+                chat.share_key(room_id, me, identity, package)
+        return None
+
+
+def _granted(grant: Grant, room_id: str) -> Role | None:
+    """The role that somebody's token gives them in a room to which nobody invited them; None: none."""
+    if allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id)):
+        return Role.HOST
+    if grant.room != room_id or Permission.ROOM_JOIN not in permissions_of(grant):
+        return None
+    return Role.GUEST if grant.role == Job.CUSTOMER else Role.MEMBER
+
+
+def _plan(request: wire.CreateRoom) -> Schedule | None:
+    if request.starts_at is None and request.ends_at is None:
+        return None
+    if request.starts_at is None or request.ends_at is None or request.ends_at <= request.starts_at:
+        raise Refusal("bad_message", "An appointment has a start and a later end.")
+    return Schedule(request.starts_at, request.ends_at, request.early_s, request.late_s)
+
+
+def _direct_id(me: str, request: wire.CreateRoom) -> str:
+    """The same two people always meet in the same room."""
+    if len(request.invited) != 1 or request.invited[0].identity == me:
+        raise NotPossible("bad_invitation", "A conversation of two is with exactly one other person: invite them.")
+    kind = "encrypted" if request.encrypted else "clear"
+    both = "\0".join((kind, *sorted((me, request.invited[0].identity))))
+    return "direct-" + hashlib.sha256(both.encode()).hexdigest()[:40]

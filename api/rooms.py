@@ -1,0 +1,194 @@
+"""Rooms that people come to: performs what ``rooms.house`` decides, tells the people, keeps the rooms."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+
+from api.store import StoreUnavailable
+from api.store.acknowledged import AcknowledgedWrites
+from api.store.room_rows import room_entry
+from api.store.rooms import RoomStore
+from rooms import membership_effects as fx
+from rooms import membership_events as ev
+from rooms.house import House, HousePolicy
+from rooms.membership import Room, RoomEnd
+from signaling import messages as wire
+from signaling import topics
+from signaling.hub import Hub
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEvent:
+    """What others are told of a room, by LiveKit's names: ``room_started``, ``participant_joined``, ``participant_left``,
+    ``room_finished``. ``identity`` and ``name`` are the participant's; ``reason`` why they left or it finished."""
+
+    event_id: str
+    event: str
+    room: Room
+    at: float
+    identity: str = ""
+    name: str = ""
+    reason: str = ""
+
+
+class Rooms:
+    """``async with``: brings back the rooms of before a restart, and owns the timer of all deadlines.
+
+    ``now`` gives seconds since the epoch on a clock that never goes back. ``on_event`` hears what webhooks tell; ``on_over`` that a room
+    is no more. ``meet`` the hub before anything happens.
+    """
+
+    def __init__(
+        self,
+        store: RoomStore,
+        writes: AcknowledgedWrites,
+        *,
+        now: Callable[[], float],
+        policy: HousePolicy | None = None,
+        on_event: Callable[[RoomEvent], None] = lambda event: None,
+        on_over: Callable[[str], None] = lambda room_id: None,
+    ) -> None:
+        self._policy = policy or HousePolicy()
+        self.house = House(self._policy)
+        self.now = now
+        self._store = store
+        self._writes = writes
+        self._on_event = on_event
+        self._on_over = on_over
+        self._hub: Hub | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def meet(self, hub: Hub) -> None:
+        """The hub needs our functions to be made; so it is introduced after."""
+        self._hub = hub
+
+    @property
+    def hub(self) -> Hub:
+        assert self._hub is not None
+        return self._hub
+
+    async def __aenter__(self) -> "Rooms":
+        try:
+            self.house.remember(await self._store.ended_rooms(self._policy.remembered_ends))
+            kept = await self._store.open_rooms()
+        except StoreUnavailable as error:
+            log.error("rooms.not_brought_back", detail=str(error))
+            return self
+        for room in kept[: self._policy.most_rooms]:
+            self._perform(self.house.adopt(room, self.now()))
+        self._arm()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # ------------------------------------------------------------------ events in
+
+    def feed(self, event: ev.MembershipEvent) -> None:
+        """Raises ``NotPossible`` for what a person may not do now."""
+        try:
+            self._perform(self.house.handle(event, self.now()))
+        finally:
+            self._arm()
+
+    def on_there(self, identity: str, there: bool) -> None:
+        """A person's first connection is up, or their last one gone."""
+        self.feed(ev.PersonBack(identity) if there else ev.PersonLost(identity))
+
+    def _expire(self) -> None:
+        self._timer = None
+        try:
+            self._perform(self.house.expire(self.now()))
+        finally:
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.house.next_deadline()
+        if deadline is not None and not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self.now()), self._expire)
+
+    # ------------------------------------------------------------------ effects out
+
+    def _perform(self, effects: list[fx.MembershipEffect]) -> None:
+        ended = {effect.room_id: effect.room for effect in effects if isinstance(effect, fx.Finish)}
+        for effect in effects:
+            self._perform_one(effect, self.house.room(effect.room_id) or ended.get(effect.room_id))
+
+    def _perform_one(self, effect: fx.MembershipEffect, room: Room | None) -> None:
+        assert room is not None
+        room_id = effect.room_id
+        match effect:
+            case fx.Begin():
+                self._tell_others("room_started", room)
+            case fx.Show():
+                self.hub.publish(topics.room(room_id), room_state(room))
+                self._writes.keep(room_entry(room))
+            case fx.Seat(identity=identity):
+                self.hub.subscribe(identity, topics.room(room_id))
+                self._tell_others("participant_joined", room, identity)
+            case fx.Unseat(identity=identity, why=why):
+                self.hub.unsubscribe(identity, topics.room(room_id))
+                self.hub.publish(topics.person(identity), wire.RoomExit(room_id=room_id, reason=why.value))
+                self._tell_others("participant_left", room, identity, why.value)
+            case fx.TurnAway(identity=identity, why=why):
+                self.hub.publish(topics.person(identity), wire.RoomExit(room_id=room_id, reason=why.value))
+            case fx.ShowWaiting():
+                self._show_waiting(room)
+            case fx.ShowReaction(identity=identity, emoji=emoji):
+                self.hub.publish(topics.room(room_id), wire.RoomReaction(room_id=room_id, identity=identity, emoji=emoji))
+            case fx.Finish(why=why):
+                self._finish(room, why)
+
+    def _show_waiting(self, room: Room) -> None:
+        waiting = [wire.Waiting(identity=member.identity, name=member.name, since=member.since_s) for member in room.waiting()]
+        for host in room.hosts():
+            self.hub.publish(topics.person(host.identity), wire.RoomWaiting(room_id=room.room_id, waiting=waiting))
+
+    def _finish(self, room: Room, why: RoomEnd) -> None:
+        self._writes.keep(room_entry(room, why=why, ended_at=self.now()))
+        self.hub.close_topic(topics.room(room.room_id))
+        self._tell_others("room_finished", room, reason=why.value)
+        self._on_over(room.room_id)
+
+    def _tell_others(self, event: str, room: Room, identity: str = "", reason: str = "") -> None:
+        member = room.members.get(identity)
+        self._on_event(RoomEvent(uuid4().hex, event, room, self.now(), identity, member.name if member else "", reason))
+
+    def states_for(self, identity: str) -> list[wire.RoomState]:
+        """The rooms in which this person is."""
+        return [room_state(room) for room in self.house.rooms_of(identity) if room.has(identity)]
+
+
+def room_state(room: Room) -> wire.RoomState:
+    """As its members see it. Who waits is for hosts alone."""
+    plan = room.schedule
+    return wire.RoomState(
+        room_id=room.room_id,
+        kind=room.kind.value,
+        name=room.name,
+        metadata=room.metadata,
+        state=room.state.value,
+        capacity=room.capacity,
+        locked=room.locked,
+        waiting_room=room.waiting_room,
+        encrypted=room.encrypted,
+        starts_at=plan.starts_s if plan else None,
+        ends_at=plan.ends_s if plan else None,
+        expires_at=room.expires_s,
+        members=[
+            wire.RoomMember(identity=one.identity, name=one.name, role=one.role.value, state=one.state.value, hand_at=one.hand_s)
+            for one in room.present()
+        ],
+    )

@@ -1,0 +1,309 @@
+"""Rooms and chat as pages have them: a real hub, real Socket.IO clients, a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from msgspec import Struct
+from sqlalchemy import text
+
+from api.attachments import Attachments
+from api.chat import Chat
+from api.guarded_routes import guarded
+from api.page_requests import InRooms
+from api.room_requests import RoomRequests
+from api.rooms import RoomEvent, Rooms
+from api.store import Store
+from api.store.acknowledged import AcknowledgedWrites
+from api.store.spool import Spool
+from rooms.house import HousePolicy
+from rooms.refusals import NotPossible
+from signaling import messages as wire
+from signaling.grants import Grant, VideoGrant
+from signaling.refusal import Refusal
+from tests.kit.hub import Client, RunningHub, running_hub
+
+LARGEST = 1_000
+
+
+class Talk:
+    """``hub`` with rooms behind it. ``events``: what webhooks would tell."""
+
+    def __init__(self, hub: RunningHub, store: Store, rooms: Rooms, in_rooms: InRooms, files: Attachments, folder: Path) -> None:
+        self.hub, self.store, self.rooms, self.folder = hub, store, rooms, folder
+        self.events: list[RoomEvent] = []
+        self._in_rooms = in_rooms
+        self._files = files
+        self.url = ""
+
+    async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
+        assert isinstance(request, wire.RoomRequest | wire.ChatRequest)
+        try:
+            return await self._in_rooms(grant, request)
+        except NotPossible as error:
+            raise Refusal(error.code, str(error), error.retry_after_s) from None
+
+    async def client(self, identity: str, *, guest_of: str = "") -> Client:
+        """Signed in as an agent, or as a customer who may be in one room."""
+        token = self.token(identity, guest_of=guest_of)
+        client = await self.hub.client(identity, token=token)
+        await client.told("session.snapshot")
+        return client
+
+    def token(self, identity: str, *, guest_of: str = "") -> str:
+        if not guest_of:
+            return self.hub.token(identity)
+        video = VideoGrant(room=guest_of, room_join=True)
+        return self.hub.tokens.issue(identity, identity.title(), "customer", video=video).token
+
+    async def serve_files(self, stack: AsyncExitStack) -> None:
+        async def identify(token: str) -> Grant:
+            return self.hub.tokens.verify(token)
+
+        @web.middleware
+        async def refusals(request: web.Request, handler: Any) -> web.StreamResponse:
+            try:
+                response: web.StreamResponse = await handler(request)
+            except Refusal as refusal:
+                return web.json_response({"code": refusal.code}, status=403)
+            return response
+
+        app = web.Application(middlewares=[refusals, guarded(identify, lambda grant, permission: None)])
+        self._files.add_to(app)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+@asynccontextmanager
+async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIterator[Talk]:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(Store.open(f"sqlite:///{folder}/rooms.sqlite3"))
+        hub = await stack.enter_async_context(running_hub())
+        spool = Spool(folder / "chat.spool")
+        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, spool, first_retry_s=0.01, longest_retry_s=0.01))
+        loop = asyncio.get_running_loop()
+
+        def now() -> float:
+            return 1_800_000_000.0 + loop.time()
+
+        heard: list[RoomEvent] = []
+        rooms = Rooms(store.rooms, writes, now=now, policy=policy, on_event=heard.append, on_over=lambda room_id: chat.forget(room_id))
+        chat = Chat(rooms, store.rooms, writes)
+        files = Attachments(store.rooms, rooms.house, folder / "attachments", "s" * 32, now=now, largest=LARGEST)
+        talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files).perform, files, folder)
+        talk.events = heard
+        hub.line.perform = talk.perform
+        hub.line.there = rooms.on_there
+        rooms.meet(hub.hub)
+        await stack.enter_async_context(rooms)
+        await stack.enter_async_context(chat)
+        yield talk
+
+
+@pytest.fixture
+async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
+    async with talking(tmp_path) as talk:
+        yield talk
+
+
+async def room_of(client: Client, **wanted: Any) -> str:
+    """A room that this client has made and is in."""
+    made = await client.ask("room.create", wanted)
+    room_id: str = made["ok"]["room_id"]
+    if wanted.get("kind", "meeting") in ("meeting", "consultation"):
+        assert "ok" in await client.ask("room.join", {"room_id": room_id})
+    return room_id
+
+
+def code(answer: dict[str, Any]) -> str:
+    refused: str = answer["error"]["code"]
+    return refused
+
+
+async def seen(client: Client, type_: str, **values: Any) -> dict[str, Any]:
+    """Waits until such a notice has come; the latest."""
+    count = 0
+    while True:
+        count += 1
+        found = [each for each in await client.told(type_, count) if all(each.get(name) == value for name, value in values.items())]
+        if found:
+            return found[-1]
+
+
+async def test_a_guest_waits_is_let_in_writes_and_is_put_out(talk: Talk) -> None:
+    eva = await talk.client("eva")
+    room_id = await room_of(eva, kind="consultation", waiting_room=True)
+    tom = await talk.client("tom", guest_of=room_id)
+    assert tom.notices[0]["lines"] == [] and "presence" not in tom.notices[0]["seen"], "a guest hears nothing of the house"
+    assert code(await tom.ask("chat.message", {"room_id": room_id, "message_id": "m0", "text": "Hola"})) == "unknown_room"
+    assert await tom.ask("room.join", {"room_id": room_id}) == {"ok": {"waiting": True, "room": None}}
+    assert [one["identity"] for one in (await seen(eva, "room.waiting"))["waiting"]] == ["tom"]
+    assert code(await tom.ask("room.admit", {"room_id": room_id, "identity": "tom"})) == "not_host"
+    assert await eva.ask("room.admit", {"room_id": room_id, "identity": "tom"}) == {"ok": {}}
+    state = await seen(tom, "room.state")
+    assert [(one["identity"], one["role"]) for one in state["members"]] == [("eva", "host"), ("tom", "guest")]
+    sent = (await tom.ask("chat.message", {"room_id": room_id, "message_id": "m1", "text": "<b>Hola</b>"}))["ok"]
+    assert (sent["position"], sent["text"]) == (1, "<b>Hola</b>")
+    assert (await seen(eva, "chat.message"))["sender"] == "tom"
+    assert await eva.ask("room.kick", {"room_id": room_id, "identity": "tom"}) == {"ok": {}}
+    assert (await seen(tom, "room.exit"))["reason"] == "removed"
+    assert code(await tom.ask("room.join", {"room_id": room_id})) == "removed"
+    assert code(await tom.ask("chat.history", {"room_id": room_id})) == "unknown_room"
+    words = [(event.event, event.identity) for event in talk.events]
+    assert words == [
+        ("room_started", ""), ("participant_joined", "eva"), ("participant_joined", "tom"), ("participant_left", "tom"),
+    ]  # fmt: skip
+
+
+async def test_a_guest_reaches_no_room_but_theirs_by_any_request(talk: Talk) -> None:
+    eva = await talk.client("eva")
+    mine, other = await room_of(eva), await room_of(eva)
+    tom = await talk.client("tom", guest_of=mine)
+    named = {
+        "room_id": other,
+        "identity": "eva",
+        "to_room": mine,
+        "message_id": "m",
+        "locked": True,
+        "raised": True,
+        "emoji": "x",
+        "on": True,
+    }
+    named |= {"position": 1, "name": "x.txt", "content_type": "text/plain", "size": 1, "package": "x", "text": "x"}
+    for kind in wire.AnyRequest.__args__:  # type: ignore[attr-defined]
+        if issubclass(kind, wire.RoomRequest | wire.ChatRequest) and "room_id" in kind.__struct_fields__:
+            known = {name: value for name, value in named.items() if name in kind.__struct_fields__}
+            assert code(await tom.ask(str(kind.__struct_config__.tag), known)) == "forbidden", kind
+    assert code(await tom.ask("room.create", {})) == "forbidden"
+
+
+async def test_a_message_sent_twice_is_one_and_changes_are_told(talk: Talk) -> None:
+    eva, ana = await talk.client("eva"), await talk.client("ana")
+    room_id = await room_of(eva, kind="group", invited=[{"identity": "ana"}])
+    said = {"room_id": room_id, "message_id": "m1", "text": "Hola"}
+    first, again = await asyncio.gather(eva.ask("chat.message", said), eva.ask("chat.message", said))
+    assert first == again
+    edited = await eva.ask("chat.edit", {"room_id": room_id, "message_id": "m1", "text": "Adiós"})
+    assert edited["ok"]["revision"] == 1
+    assert "ok" in await ana.ask("chat.react", {"room_id": room_id, "message_id": "m1", "emoji": "👍"})
+    assert "ok" in await ana.ask("chat.read", {"room_id": room_id, "position": 1})
+    assert "ok" in await ana.ask("typing.indicator", {"room_id": room_id, "on": True})
+    assert (await seen(eva, "typing.indicator"))["people"] == ["ana"]
+    assert (await seen(eva, "chat.read"))["position"] == 1
+    assert "ok" in await eva.ask("chat.delete", {"room_id": room_id, "message_id": "m1"})
+    assert [(each["revision"], each["text"]) for each in await ana.told("chat.message", 4)] == [
+        (0, "Hola"),
+        (1, "Adiós"),
+        (2, "Adiós"),
+        (3, ""),
+    ]
+    assert "ok" in await eva.ask("reaction", {"room_id": room_id, "emoji": "🎉"})
+    assert (await seen(ana, "reaction"))["emoji"] == "🎉"
+
+
+async def test_history_comes_page_by_page_and_survives_a_restart(tmp_path: Path) -> None:
+    async with talking(tmp_path) as talk:
+        eva = await talk.client("eva")
+        room_id = await room_of(eva, kind="direct", invited=[{"identity": "ana"}])
+        assert await room_of(eva, kind="direct", invited=[{"identity": "ana"}]) == room_id
+        for at in range(5):
+            await eva.ask("chat.message", {"room_id": room_id, "message_id": f"m{at}", "text": f"{at}"})
+        await eva.ask("chat.read", {"room_id": room_id, "position": 4})
+    async with talking(tmp_path) as talk:
+        ana = await talk.client("ana")
+        assert [room["room_id"] for room in (await ana.ask("room.list"))["ok"]["rooms"]] == [room_id]
+        page = (await ana.ask("chat.history", {"room_id": room_id, "limit": 2}))["ok"]
+        assert ([each["text"] for each in page["messages"]], page["more"], page["read"]) == (["3", "4"], True, {"eva": 4})
+        page = (await ana.ask("chat.history", {"room_id": room_id, "before": 4, "limit": 3}))["ok"]
+        assert ([each["text"] for each in page["messages"]], page["more"]) == (["0", "1", "2"], False)
+        page = (await ana.ask("chat.history", {"room_id": room_id, "after": 4}))["ok"]
+        assert [each["text"] for each in page["messages"]] == ["4"]
+        said = (await ana.ask("chat.message", {"room_id": room_id, "message_id": "n", "text": "x"}))["ok"]
+        assert said["position"] == 6
+
+
+async def test_what_was_acknowledged_while_the_database_was_away_is_in_the_history(talk: Talk) -> None:
+    eva = await talk.client("eva")
+    room_id = await room_of(eva)
+    await eva.ask("chat.message", {"room_id": room_id, "message_id": "m0", "text": "0"})
+    async with talk.store.rooms._writing() as connection:
+        await connection.execute(text("ALTER TABLE messages RENAME TO messages_away"))
+    for at in (1, 2):
+        assert (await eva.ask("chat.message", {"room_id": room_id, "message_id": f"m{at}", "text": f"{at}"}))["ok"]["position"] == at + 1
+    assert code(await eva.ask("chat.history", {"room_id": room_id})) == "store_unavailable"
+    async with talk.store.rooms._writing() as connection:
+        await connection.execute(text("ALTER TABLE messages_away RENAME TO messages"))
+    async with asyncio.timeout(5.0):
+        while len((await eva.ask("chat.history", {"room_id": room_id}))["ok"]["messages"]) < 3:
+            pass
+
+
+async def test_an_encrypted_room_passes_keys_on_and_takes_no_words(talk: Talk) -> None:
+    eva, ana, tom = await talk.client("eva"), await talk.client("ana"), await talk.client("tom")
+    room_id = await room_of(eva, kind="group", encrypted=True, invited=[{"identity": "ana"}])
+    assert code(await eva.ask("chat.message", {"room_id": room_id, "message_id": "m", "text": "Hola"})) == "encrypted"
+    assert "ok" in await eva.ask("chat.key", {"room_id": room_id, "identity": "ana", "package": "cGFja2FnZQ=="})
+    key = await seen(ana, "chat.key")
+    assert (key["sender"], key["package"], key["topic"]) == ("eva", "cGFja2FnZQ==", "person:ana")
+    assert code(await eva.ask("chat.key", {"room_id": room_id, "identity": "tom", "package": "x"})) == "unknown_room"
+    assert "ok" in await eva.ask("chat.message", {"room_id": room_id, "message_id": "m", "cipher": "c2VjcmV0"})
+    page = (await ana.ask("chat.history", {"room_id": room_id}))["ok"]
+    assert [(each["text"], each["cipher"]) for each in page["messages"]] == [("", "c2VjcmV0")]
+    assert not [notice for notice in tom.notices if notice["type"] == "chat.key"]
+
+
+async def test_a_file_goes_to_members_alone_as_a_download(talk: Talk) -> None:
+    async with AsyncExitStack() as stack:
+        await talk.serve_files(stack)
+        http = await stack.enter_async_context(ClientSession())
+        eva, ana = await talk.client("eva"), await talk.client("ana")
+        room_id = await room_of(eva, kind="group", invited=[{"identity": "ana"}])
+        wanted = {"room_id": room_id, "name": "../..\\<plan>.txt", "content_type": "text/plain", "size": 4}
+        ticket = (await eva.ask("chat.attach", wanted))["ok"]
+        plain = {"Content-Type": "text/plain"}
+        async with http.post(talk.url + ticket["url"], data=b"longer", headers=plain) as response:
+            assert (await response.json())["code"] == "upload_refused"
+        async with http.post(talk.url + ticket["url"][:-3] + "AAA", data=b"plan", headers=plain) as response:
+            assert (await response.json())["code"] == "upload_refused"
+        async with http.post(talk.url + ticket["url"], data=b"plan", headers=plain) as response:
+            assert response.status == 201
+        async with http.post(talk.url + ticket["url"], data=b"evil", headers=plain) as response:
+            assert (await response.json())["code"] == "upload_refused"
+        message = {"room_id": room_id, "message_id": "m", "attachments": [ticket["attachment_id"]]}
+        assert code(await ana.ask("chat.message", message)) == "unknown_attachment", "another one's file is not hers to send"
+        assert [file["name"] for file in (await eva.ask("chat.message", message))["ok"]["attachments"]] == ["plan.txt"]
+        address = f"{talk.url}/api/attachments/{ticket['attachment_id']}"
+        async with http.get(address, headers={"Authorization": f"Bearer {talk.token('ana')}"}) as response:
+            assert (response.status, await response.read()) == (200, b"plan")
+            assert response.headers["Content-Disposition"] == "attachment; filename*=UTF-8''plan.txt"
+        async with http.get(address, headers={"Authorization": f"Bearer {talk.token('tom')}"}) as response:
+            assert (response.status, (await response.json())["code"]) == (403, "unknown_attachment")
+        (kept,) = (talk.folder / "attachments").iterdir()
+        assert kept.name != "plan.txt" and kept.suffix == ""
+
+
+@pytest.mark.parametrize(
+    ("refused", "asked"),
+    [("bad_type", {"content_type": "text/html"}), ("bad_type", {"content_type": "image/svg+xml"}), ("too_large", {"size": LARGEST + 1})],
+)
+async def test_what_may_not_be_uploaded(talk: Talk, refused: str, asked: dict[str, Any]) -> None:
+    eva = await talk.client("eva")
+    wanted = {"room_id": await room_of(eva), "name": "a", "content_type": "text/plain", "size": 1}
+    assert code(await eva.ask("chat.attach", wanted | asked)) == refused
+
+
+async def test_who_loses_the_connection_is_away_and_then_out(tmp_path: Path) -> None:
+    async with talking(tmp_path, policy=HousePolicy(away_s=0.1)) as talk:
+        eva, ana = await talk.client("eva"), await talk.client("ana")
+        room_id = await room_of(eva, invited=[{"identity": "ana"}])
+        await ana.ask("room.join", {"room_id": room_id})
+        await ana.socket.disconnect()
+        states = [[one["state"] for one in notice["members"]] for notice in await eva.told("room.state", 4)]
+        assert states == [["in"], ["in", "in"], ["in", "away"], ["in"]]
