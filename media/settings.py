@@ -36,7 +36,7 @@ class MediaSettings:
     """Take browsers that cannot use UDP by TCP, on the same addresses and port number."""
     codec_policy: str | tuple[str, ...] = "auto"
     concealment: bool = True
-    opus: OpusSettings = field(default_factory=lambda: OpusSettings(bitrate=40_000, dtx=True))
+    opus: OpusSettings = field(default_factory=lambda: OpusSettings(bitrate=64_000, dtx=True, application="audio"))
     browser_opus: OpusPreferences = field(default_factory=OpusPreferences)
     """What we send in Opus, and what we ask the browser's encoder to send.
 
