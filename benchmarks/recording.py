@@ -50,7 +50,8 @@ def run(options: Options) -> list[Row]:
 
 
 async def _case(case: str, sides: list[Side], options: Options) -> list[Row]:
-    calls, rounds, seconds = (2, 1, 0.4) if options.quick else (100, 12, 3.0)
+    carried = 100 if Ours(wire=options.wire).wire == "c" else 40
+    calls, rounds, seconds = (2, 1, 0.4) if options.quick else (carried, 12, 3.0)
     windows: dict[bool, list[Measured]] = {True: [], False: []}
     with tempfile.TemporaryDirectory() as folder:
         recording = RecordingSettings(Path(folder), (_KEY,))

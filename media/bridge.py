@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from media.forward import Forwarding, routes
 from media.leg import Leg
 from media.messages import MediaRefusal
+from media.settings import RATE_HZ
 from media.sounds import Sound
 from media.voices import Voices
 
@@ -58,6 +59,8 @@ class Bridge:
         self._gains: dict[tuple[str, str], float] = {}
         self._expected: set[str] = set()
         self._mixed: list[Leg] = []
+        self._deaf: list[Leg] = []
+        """Who is not mixed, and is forwarded nothing: hears nobody."""
         self._unsettled_ticks = 0
         """For so long the legs have been mixed at another rate than would do for them."""
         self._gains_mixed: Gains = np.zeros((0, 0), np.float32)
@@ -196,7 +199,7 @@ class Bridge:
             leg.offload()
 
     def _busy(self) -> bool:
-        return any(leg.sound is not None or leg.digits.busy for leg in self.legs.values())
+        return bool(self._deaf) or any(leg.sound is not None or leg.digits.busy for leg in self.legs.values())
 
     def _gain(self, listener: Leg, speaker: Leg) -> float:
         if listener is speaker:
@@ -206,16 +209,30 @@ class Bridge:
     def _forward(self, joined: list[Leg], targets: dict[str, Leg]) -> None:
         self._mixed, self._unsettled_ticks = [], 0
         self.voices.remove_room(self.room_id)
+        hearing = list(targets.values())
+        self._deaf = [leg for leg in joined if leg.programme is None and leg not in hearing]
         for leg in joined:
             self._stop_mixing(leg)
             target = targets.get(leg.leg_id)
             if target is None:
-                leg.route = None
+                self._mute(leg)
             elif leg.route is None or leg.route.target is not target or leg.route.agreement is not target.agreement:
                 leg.route = Forwarding(target)
-            leg.stop_encoding()
+            if leg not in self._deaf:
+                leg.stop_encoding()
+
+    def _mute(self, leg: Leg) -> None:
+        """Who heard it hears silence, from an encoder with a past like what was forwarded."""
+        if leg.route is None:
+            return
+        target = leg.route.target
+        payloads = leg.end_route()
+        leg.forget_forwarded()
+        if target in self._deaf:
+            target.open_ear(RATE_HZ).take_over(payloads)
 
     def _mix(self, joined: list[Leg]) -> None:
+        self._deaf = []
         moved = self._settle(joined)
         passed = [(leg.route.target, leg.end_route()) for leg in joined if leg.route is not None]
         for leg in joined:
@@ -294,6 +311,8 @@ class Bridge:
                 continue
             if leg.sound is not None:
                 leg.play(leg.sound.frame(), tick_s)
+            elif leg in self._deaf:
+                leg.rest(tick_s)
             else:
                 leg.send_digit(tick_s)
         self._end_sounds()

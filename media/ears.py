@@ -107,6 +107,16 @@ class Ear:
             self.last = self.own().encode(samples)
         return self.last
 
+    def rest(self) -> bytes:
+        """The next frame of a silence, by itself; b"" when nothing need be sent."""
+        quiet_ticks = self.quiet_ticks = self.quiet_ticks + 1
+        if quiet_ticks > _RING_OUT_TICKS:
+            self.share(None)
+            return self.silence()
+        payload = self.encode(np.zeros(self.rate_hz // 50, np.float32))
+        self.quiet_ticks = quiet_ticks
+        return payload
+
     def own(self) -> OpusEncoder:
         """The encoder of Opus, for this ear alone."""
         running = self.running

@@ -1,7 +1,8 @@
 """Forwarding: packets of one leg go to another as they are, in the very call in which they arrive. No queue, no task, no decoding.
 
 Theory. Two legs need no bridge when what one sends is what the other was promised: the same codec in both directions, both gains 1, no
-sound played to either, and neither an artificial far end that wants samples. What a lossy leg says is mended for a phone, which may not
+sound played to either, and neither an artificial far end that wants samples. Where one is muted, the other direction is forwarded as
+before, and who hears nobody is sent silence. What a lossy leg says is mended for a phone, which may not
 conceal at all; browsers do, and so does every decoder of Opus. The echo of the demo line is the same with one leg: its
 packets go back to itself. ``routes`` is the one place where that is decided.
 """
@@ -53,20 +54,21 @@ class Forwarding:
 
 
 def routes(joined: Sequence[Leg], gain: Callable[[Leg, Leg], float]) -> list[tuple[Leg, Leg]] | None:
-    """(source, target) pairs when these legs of a room can be forwarded; None when they have to be mixed.
+    """(source, target) pairs when these legs of a room can be forwarded, one pair where one is muted; None when they have to be mixed.
 
     ``gain(listener, speaker)`` is the room's matrix.
     """
     if len(joined) != 2 or any(leg.sound is not None for leg in joined):
         return None
     first, second = joined
-    if gain(first, second) != 1.0 or gain(second, first) != 1.0:
+    pairs = [(source, target) for source, target in ((first, second), (second, first)) if gain(target, source)]
+    if not pairs or any(gain(target, source) != 1.0 for source, target in pairs):
         return None
     real = [leg for leg in joined if leg.programme is None]
     artificial = [leg.programme for leg in joined if leg.programme is not None]
-    if not real or any(not programme.echoes for programme in artificial):
+    if not real or any(not programme.echoes or len(pairs) == 1 for programme in artificial):
         return None
-    pairs = [(first, second), (second, first)] if not artificial else [(real[0], real[0])]
+    pairs = pairs if not artificial else [(real[0], real[0])]
     return pairs if all(_passes(source, target) for source, target in pairs) else None
 
 

@@ -207,7 +207,7 @@ class Leg:
         elif self.playout is not None:
             payload = packet[header.payload_start : header.payload_end]
             self.playout.put(sequence, header.timestamp, header.marker, payload, now_s, ssrc=header.ssrc)
-        else:
+        elif not self.joined:
             counters["dropped_not_joined"] += 1
 
     def receive_reports(self, packet: bytes, now_s: float) -> None:
@@ -333,6 +333,10 @@ class Leg:
             packet[header.payload_start : header.payload_end] for header, _, packet, _ in self._forwarded if header.payload_type == newest
         ]
 
+    def forget_forwarded(self) -> None:
+        """Should it be mixed next, what was forwarded until now is long over by then."""
+        self._forwarded.clear()
+
     def _recall(self) -> None:
         """What the path forwarded by itself is remembered like the rest."""
         if self.transport is None:
@@ -362,6 +366,11 @@ class Leg:
         if not self.hears or self.send_digit(tick_s):
             return
         self.send_frame(self.open_ear(RATE_HZ).encode(samples), tick_s)
+
+    def rest(self, tick_s: float) -> None:
+        """Send 20 ms of silence, for as long as nobody is to be heard; while a digit is being sent, that instead."""
+        if self.hears and not self.send_digit(tick_s):
+            self.send_frame((self.ear or self.open_ear(RATE_HZ)).rest(), tick_s)
 
     def open_ear(self, rate_hz: int) -> Ear:
         """The encoding of what we send, for frames at this rate."""

@@ -89,13 +89,13 @@ async def test_a_call_that_is_forwarded_mixed_and_forwarded_again_is_kept_withou
         await a.hear(10)
         await desk.worker.perform(start())
         mixing = []
-        for gain in (1.0, 0.0, 1.0, 0.0, 1.0):
+        for gain in (1.0, 0.5, 1.0, 0.0, 1.0, 0.5):
             await desk.gain(("agent", "caller", gain))
             await a.hear(25)
             mixing.append(desk.worker.gauges["rooms_mixing"])
         recorded, over = await stopped(desk, tmp_path)
         await a.hear(5)
-    assert mixing == [0, 1, 0, 1, 0] and (over.lost, recorded.ending) == (0, Ending.COMPLETE)
+    assert mixing == [0, 1, 0, 0, 0, 1] and (over.lost, recorded.ending) == (0, Ending.COMPLETE)
     told = {side: {each.header.sequence: each.payload for each in recorded.packets if each.side is side} for side in Side}
     for side in Side:
         numbers = sorted(told[side])

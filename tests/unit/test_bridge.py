@@ -77,6 +77,7 @@ def test_mute_switches_to_silence_and_back_without_a_seam(codec: str, phase_ms: 
     a, b = BenchLeg("a", codec), BenchLeg("b", codec)
     bridge = room(a, b)
     times: dict[str, list[float]] = {"a": [], "b": []}
+    said: list[bytes] = []
 
     def second(start: int) -> None:
         """Both speak; packets come ``phase_ms`` after the ticks."""
@@ -84,7 +85,7 @@ def test_mute_switches_to_silence_and_back_without_a_seam(codec: str, phase_ms: 
             for now_s in (index * 0.02 + phase_ms / 1_000, (index + 1) * 0.02):
                 if now_s < (index + 1) * 0.02:
                     a.say(now_s, frequency_hz=440.0)
-                    b.say(now_s, frequency_hz=600.0)
+                    said.append(b.say(now_s, frequency_hz=600.0))
                 elif bridge.ticking:
                     tick(bridge, now_s)
                 for bench in (a, b):
@@ -93,11 +94,10 @@ def test_mute_switches_to_silence_and_back_without_a_seam(codec: str, phase_ms: 
 
     second(0)
     bridge.set_gains([("b", "a", 0.0)])
-    assert bridge.mixing
+    assert not bridge.mixing and bridge.ticking
     second(50)
-    assert b.leg.playout is not None and b.leg.playout.counters.concealed_samples == 0, "nothing was lost"
     bridge.set_gains([("b", "a", 1.0)])
-    assert not bridge.mixing
+    assert not bridge.mixing and not bridge.ticking
     second(100)
     frame = a.codec.clock_rate // 50
     for bench in (a, b):
@@ -106,11 +106,10 @@ def test_mute_switches_to_silence_and_back_without_a_seam(codec: str, phase_ms: 
         assert {timestamp_difference(y.timestamp, x.timestamp) for x, y in pairwise(headers)} == {frame}
         assert len({header.ssrc for header in headers}) == 1
         assert max(y - x for x, y in pairwise(times[bench.leg.leg_id])) < 0.04
-    to_b, to_a = b.out.heard(b.codec), a.out.heard(a.codec)
+    to_b = b.out.heard(b.codec)
     assert level_at(to_b[17_600:31_000], 440.0) < 0.001
     assert level_at(to_b[33_000:], 440.0) == pytest.approx(0.25, rel=0.1)
-    envelope = np.abs(to_a[8_000 : len(to_a) // 160 * 160]).reshape(-1, 160).max(axis=1)
-    assert envelope.min() > 0.1, "the direction that was not muted never falls silent"
+    assert a.out.payloads == said, "the direction that was not muted is forwarded all the time"
 
 
 def test_hold_plays_the_melody_and_nothing_said_meanwhile() -> None:
@@ -535,7 +534,7 @@ def test_a_hundred_changes_between_forwarding_and_mixing_leave_no_gap_and_no_cli
 
     index = speak(0, 50)
     for _ in range(100):
-        bridge.set_gains([("a", "b", 0.0)])
+        bridge.set_gains([("a", "b", 0.5)])
         index = speak(index, 7)
         bridge.set_gains([("a", "b", 1.0)])
         index = speak(index, 7)
