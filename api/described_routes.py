@@ -43,6 +43,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/"): Described("The softphone.", **_PAGE),
     ("GET", "/consultation"): Described("The page of a video consultation; its link's fragment lets in.", **_PAGE),
     ("GET", "/board"): Described("The live board, for supervisors.", **_PAGE),
+    ("GET", "/account"): Described("One's account; for administrators users and keys.", **_PAGE),
     ("GET", "/static/{hash}/{path}"): Described("A file of the pages, by the hash of all of them.", content=("*/*",)),
     ("GET", "/api/health/live"): Described("The process answers.", answer={"live": bool}),
     ("GET", "/api/health/ready"): Described(
@@ -57,6 +58,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/api/consultations/socket"): Described(
         "A consultation's messages, over WebSocket. See asyncapi.json.", statuses=(101,), problems=(503,)
     ),
+    ("GET", "/api/sign-in"): Described("Does another issuer sign people in too?", answer={"issuer": bool}),
     ("POST", "/api/sign-in"): Described("Exchange name and password for a session.", body=SignIn, answer=Session, problems=(401, 503)),
     ("GET", "/api/oidc/start"): Described("Away to the issuer that signs people in, where there is one.", statuses=(303,)),
     ("GET", "/api/oidc/callback"): Described("Back from the issuer, and on to the page of accounts.", statuses=(303,)),

@@ -86,6 +86,7 @@ class Routes:
         app.router.add_get("/", self._index)
         app.router.add_get("/consultation", self._consultation)
         app.router.add_get("/board", self._board)
+        app.router.add_get("/account", self._account)
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
         app.router.add_get("/api/health/live", self._live)
         app.router.add_get("/api/health/ready", self._ready)
@@ -101,6 +102,9 @@ class Routes:
 
     async def _board(self, request: web.Request) -> web.Response:
         return self._page("board/index.html", request)
+
+    async def _account(self, request: web.Request) -> web.Response:
+        return self._page("account/index.html", request)
 
     def _page(self, path: str, request: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)

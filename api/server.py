@@ -208,7 +208,15 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
                 **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in trunks.values()},
             }
 
-        account_routes = IdentityRoutes(identity.accounts, identity.users, tokens, address_of=network.address_of, https=network.https)
+        issuer = settings.issuer()
+        account_routes = IdentityRoutes(
+            identity.accounts,
+            identity.users,
+            tokens,
+            address_of=network.address_of,
+            https=network.https,
+            issuer=issuer is not None,
+        )
         app = make_app(
             identity.accounts.identify,
             metrics,
@@ -218,7 +226,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             on_forbidden=account_routes.note_forbidden,
         )
         account_routes.add_to(app)
-        if (issuer := settings.issuer()) is not None:
+        if issuer is not None:
             way_back = f"{settings.server.public_url.rstrip('/')}/api/oidc/callback"
             client = await stack.enter_async_context(OidcClient(issuer, way_back, settings.identity().second_factor_key))
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)

@@ -35,19 +35,29 @@ class _Named(Struct, frozen=True):
 
 
 class IdentityRoutes:
-    """``address_of`` tells where a request comes from; ``https``: are we reached so."""
+    """``address_of`` tells where a request comes from; ``https``: are we reached so; ``issuer``: does another one sign
+    people in too."""
 
     def __init__(
-        self, accounts: Accounts, users: Users, tokens: TokenIssuer, *, address_of: Callable[[web.Request], str], https: bool
+        self,
+        accounts: Accounts,
+        users: Users,
+        tokens: TokenIssuer,
+        *,
+        address_of: Callable[[web.Request], str],
+        https: bool,
+        issuer: bool = False,
     ) -> None:
         self._accounts = accounts
         self._users = users
         self._tokens = tokens
         self._address_of = address_of
         self._https = https
+        self._issuer = issuer
 
     def add_to(self, app: web.Application) -> None:
         router = app.router
+        router.add_get("/api/sign-in", self._ways)
         router.add_post("/api/sign-in", self._sign_in)
         router.add_post("/api/sign-out", self._sign_out)
         router.add_get("/api/account", self._account)
@@ -88,6 +98,9 @@ class IdentityRoutes:
         )
 
     # ------------------------------------------------------------------ one's own account
+
+    async def _ways(self, _request: web.Request) -> web.Response:
+        return json_answer({"issuer": self._issuer})
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, SignIn)

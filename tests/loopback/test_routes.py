@@ -157,7 +157,7 @@ async def test_what_is_not_there_is_a_problem_without_details(site: Site, path: 
 
 
 async def test_a_wrong_method_is_told_which_is_right(site: Site) -> None:
-    answer = await site.get("/api/sign-in")
+    answer = await site.get("/api/sign-out")
     assert answer.status == 405
     assert answer.headers["Allow"] == "POST"
 

@@ -10,6 +10,7 @@ import pytest
 
 from rooms.causes import EndReason
 from rooms.record import CallState
+from signaling.grants import Role
 
 PAGES = Path(__file__).parents[2] / "api" / "pages"
 CATALOGUES = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "text").glob("*.json"))}
@@ -289,3 +290,36 @@ def test_the_board_says_nothing_by_itself_and_needs_no_looser_policy() -> None:
 def test_every_end_reason_is_worded(reason: EndReason, direction: str) -> None:
     for text in (f"ended.{direction}.{reason.value}", f"reason.{direction}.{reason.value}"):
         assert text in CATALOGUES["en"]
+
+
+# --- the page of accounts, likewise ---------------------------------------------------------------------------------------------------
+
+ACCOUNT = PAGES / "account"
+IDENTITY = PAGES.parent / "identity"
+ACCOUNT_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((ACCOUNT / "text").glob("*.json"))}
+
+
+def test_the_page_of_accounts_speaks_both_languages_and_asks_for_every_text() -> None:
+    assert set(ACCOUNT_TEXTS) == {"en", "es"}
+    english, spanish = ACCOUNT_TEXTS["en"], ACCOUNT_TEXTS["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert all(text.strip() for texts in ACCOUNT_TEXTS.values() for text in texts.values())
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+    source = (ACCOUNT / "index.html").read_text() + (ACCOUNT / "main.js").read_text()
+    asked = {one or other for one, other in re.findall(r"'([a-z_]+(?:\.[a-z_]+)*)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
+    roles = {f"role.{role}" for role in Role if role is not Role.CUSTOMER}
+    assert {key for key in english if key not in asked | roles and not key.startswith("error.")} == set()
+    dotted = {key for key in asked if "." in key and not key.endswith((".js", ".manage"))}
+    assert dotted | roles <= set(english)
+
+
+def test_the_page_of_accounts_words_what_it_may_be_refused_and_needs_no_looser_policy() -> None:
+    files = ("accounts", "api_keys", "oidc", "passwords", "second_factor", "users", "routes", "sessions")
+    said = {code for name in files for code in re.findall(r"Refusal\(\s*\"(\w+)\"", (IDENTITY / f"{name}.py").read_text())}
+    assert {"wrong_code", "sign_in_failed", "weak_password"} <= said
+    not_here = {"key_invalid", "busy"}
+    assert {code for code in said - not_here if f"error.{code}" not in ACCOUNT_TEXTS["en"]} == set()
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (ACCOUNT / "index.html").read_text(), flags=re.DOTALL)
+    assert spoken_by(page) == ["Centralita", "Centralita"]
+    for path in (ACCOUNT / "index.html", ACCOUNT / "main.js"):
+        assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())

@@ -1,0 +1,224 @@
+/** One's account: second factor, sessions, password; for administrators users and keys. */
+import { effect } from '@preact/signals';
+import { explain, mindLanguage, mindTheme, t } from '../consultation/text.js';
+import * as link from '../js/link.js';
+import { Refusal, ended, forget, keep, session } from '../js/session.js';
+
+const ROLES = ['agent', 'professional', 'supervisor', 'admin', 'service'];
+
+const $ = (selector) => document.querySelector(selector);
+const say = (text) => ($('#said').textContent = text);
+const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang);
+let account = null;
+
+/** The answer of REST, or a thrown `Refusal`. */
+async function ask(method, path, body) {
+  const headers = { ...(body && { 'content-type': 'application/json' }), ...(session.peek() && { authorization: `Bearer ${session.peek().token}` }) };
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  } catch {
+    throw new Refusal({ code: 'server_unreachable' });
+  }
+  const said = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+  if (answer.ok) return said;
+  const refusal = new Refusal(said.error ?? { code: 'unknown' });
+  if (refusal.code.startsWith('token_')) forget(refusal.code);
+  throw refusal;
+}
+
+/** Do it and say how it went; `done` is the id of what is said then. */
+async function tell(work, done) {
+  try {
+    await work();
+    if (done) say(t(done));
+  } catch (refusal) {
+    say(explain(refusal.code));
+  }
+}
+
+/** On submit: the form's fields, which are emptied once it is done. */
+function onSubmit(id, work, done) {
+  const form = $(id);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    tell(async () => {
+      await work(Object.fromEntries(new FormData(form)));
+      form.reset();
+    }, done);
+  });
+}
+
+function row(list, words, ...buttons) {
+  const item = document.createElement('li');
+  const text = document.createElement('span');
+  text.textContent = words;
+  item.append(text);
+  for (const [label, work] of buttons) {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = label;
+    button.setAttribute('aria-label', `${label}: ${words}`);
+    button.addEventListener('click', () => tell(work));
+    item.append(button);
+  }
+  list.append(item);
+}
+
+async function drawSessions() {
+  const { sessions } = await ask('GET', '/api/account/sessions');
+  $('#sessions').replaceChildren();
+  for (const each of sessions) {
+    const words = t(each.this_one ? 'sessions.this_one' : 'sessions.row', { device: each.device, place: each.place, at: when(each.created_at) });
+    const end = async () => {
+      await ask('DELETE', `/api/account/sessions/${each.session_id}`);
+      await drawSessions();
+    };
+    row($('#sessions'), words, ...(each.this_one ? [] : [[t('sessions.end'), end]]));
+  }
+}
+
+async function drawUsers() {
+  const { users } = await ask('GET', '/api/users');
+  $('#users').replaceChildren();
+  for (const each of users) {
+    const words = t(each.disabled ? 'users.row_disabled' : 'users.row', {
+      identity: each.identity,
+      name: each.name,
+      role: t(`role.${each.role}`),
+      teams: each.teams.join(', '),
+    });
+    const change = async () => {
+      await ask('PUT', `/api/users/${encodeURIComponent(each.identity)}`, { disabled: !each.disabled });
+      await drawUsers();
+    };
+    row($('#users'), words, ...(each.identity === account.identity ? [] : [[t(each.disabled ? 'users.enable' : 'users.disable'), change]]));
+  }
+}
+
+async function drawKeys() {
+  const { keys } = await ask('GET', '/api/keys');
+  $('#keys').replaceChildren();
+  for (const each of keys) {
+    const words = t('keys.row', {
+      prefix: each.prefix,
+      name: each.name,
+      identity: each.identity,
+      scopes: each.scopes.join(', ') || t('keys.all_scopes'),
+      until: each.expires_at ? when(each.expires_at) : t('keys.for_ever'),
+      used: each.used_at ? when(each.used_at) : t('keys.never'),
+    });
+    const revoke = async () => {
+      await ask('DELETE', `/api/keys/${each.key_id}`);
+      await drawKeys();
+    };
+    row($('#keys'), words, [t('keys.revoke'), revoke]);
+  }
+}
+
+/** Everything anew. */
+async function draw() {
+  const open = Boolean(session.peek());
+  $('#door').hidden = open;
+  $('[data-do=sign-out]').hidden = !open;
+  $('#account').hidden = !open;
+  if (open) {
+    account = await ask('GET', '/api/account');
+    $('#me-title').textContent = account.name;
+    $('#me').textContent = t('me', { identity: account.identity, role: t(`role.${account.role}`), teams: account.teams.join(', ') || '–' });
+    const on = account.second_factor;
+    $('#factor-state').textContent = on ? t('factor.on', { left: account.recovery_codes_left }) : t('factor.off');
+    $('#factor-begin').hidden = on;
+    $('#factor-confirm').hidden = true;
+    $('#factor-end').hidden = !on;
+    $('#users-part').hidden = !account.permissions.includes('users.manage');
+    $('#keys-part').hidden = !account.permissions.includes('keys.manage');
+    $('[name=role]').replaceChildren(...ROLES.map((role) => new Option(t(`role.${role}`), role)));
+    await drawSessions();
+    if (!$('#users-part').hidden) await drawUsers();
+    if (!$('#keys-part').hidden) await drawKeys();
+  } else {
+    const { issuer } = await ask('GET', '/api/sign-in');
+    $('#issuer').hidden = !issuer;
+  }
+  document.body.dataset.ready = 'true';
+}
+
+async function enter(fields) {
+  try {
+    keep(await ask('POST', '/api/sign-in', fields));
+    $('#door-code').hidden = true;
+  } catch (refusal) {
+    if (refusal.code === 'second_factor_required') $('#door-code').hidden = false;
+    throw refusal;
+  }
+}
+
+function listen() {
+  onSubmit('#door', enter);
+  onSubmit('#factor-begin', async (fields) => {
+    const { secret, uri } = await ask('POST', '/api/account/second-factor', fields);
+    $('#factor-begin').hidden = true;
+    $('#factor-confirm').hidden = false;
+    $('#factor-secret').textContent = secret.match(/.{1,4}/g).join(' ');
+    $('#factor-uri').href = uri;
+  });
+  onSubmit('#factor-confirm', async (fields) => {
+    const { recovery_codes: codes } = await ask('POST', '/api/account/second-factor/confirm', fields);
+    await draw();
+    $('#factor-codes').hidden = false;
+    $('#factor-codes ul').replaceChildren(
+      ...codes.map((code) => {
+        const item = document.createElement('li');
+        item.append(Object.assign(document.createElement('code'), { textContent: code }));
+        return item;
+      }),
+    );
+  });
+  onSubmit('#factor-end', async (fields) => {
+    await ask('POST', '/api/account/second-factor/end', fields);
+    $('#factor-codes').hidden = true;
+    await draw();
+  });
+  onSubmit('#password', (fields) => ask('POST', '/api/account/password', fields).then(drawSessions), 'password.done');
+  onSubmit('#user', async ({ identity, name, role, teams, password }) => {
+    const wanted = { role, teams: teams.split(/[\s,]+/).filter(Boolean), ...(name && { name }), ...(password && { password }) };
+    await ask('PUT', `/api/users/${encodeURIComponent(identity)}`, wanted);
+    await drawUsers();
+  }, 'users.saved');
+  onSubmit('#key', async ({ identity, name, scopes, days }) => {
+    const wanted = { identity, name, scopes: scopes.split(/[\s,]+/).filter(Boolean), expires_in: Number(days) * 86_400 };
+    const made = await ask('POST', '/api/keys', wanted);
+    $('#key-made').hidden = false;
+    $('#key-made code').textContent = made.key;
+    await drawKeys();
+  });
+  $('[data-do=end-others]').addEventListener('click', () => tell(() => ask('DELETE', '/api/account/sessions').then(drawSessions), 'sessions.ended'));
+  $('[data-do=sign-out]').addEventListener('click', () => tell(() => ask('POST', '/api/sign-out').finally(() => forget(null))));
+}
+
+/** Back from the issuer, or turned away there: the address says which, once. */
+async function arrive() {
+  const said = location.hash.slice(1);
+  history.replaceState(null, '', location.pathname);
+  if (said === 'arrived') await tell(async () => keep(await ask('POST', '/api/oidc/session', {})));
+  if (said.startsWith('refused=')) say(explain(said.slice('refused='.length)));
+}
+
+async function begin() {
+  mindTheme($('#theme'));
+  listen();
+  await mindLanguage($('#language'), () => document.body.dataset.ready && tell(draw), import.meta.url);
+  await arrive();
+  effect(() => {
+    const open = Boolean(session.value);
+    if (open && !link.isOpen()) link.open(() => {}, false);
+    if (!open) {
+      link.close();
+      if (ended.peek() && ended.peek() !== 'signed_out') say(explain(ended.peek()));
+    }
+    tell(draw);
+  });
+}
+
+begin();

@@ -1,0 +1,103 @@
+"""The page of accounts in a real browser: the second factor from set-up to sign-in, sessions, a new user, a key."""
+
+import base64
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from playwright.async_api import Page
+
+from api.store import Store
+from tests.kit.browser import person, tone_file
+from tests.kit.server import Server, running_server
+from tests.system.test_board import looks_right
+
+PASSWORD = "a password for tests"
+REFUSED = "the server responded with a status of 401"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with running_server(tmp_path) as running:
+        async with Store.open(f"sqlite:///{running.data_dir / 'centralita.sqlite3'}", node="test") as store:
+            hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+            for identity, role in (("ana", "agent"), ("eva", "admin")):
+                await store.people.save_user(identity, name=identity.title(), role=role, password_hash=hashed)
+        yield running
+
+
+async def enter(page: Page, server: Server, user: str, language: str) -> None:
+    await page.goto(f"{server.url}/account")
+    await page.wait_for_selector("[data-ready=true]")
+    await page.select_option("#language", language)
+    await page.wait_for_selector(f"html[lang={language}] #door:not([hidden])")
+    await page.fill("#door [name=user]", user)
+    await page.fill("#door [name=password]", PASSWORD)
+    await page.click("[data-do=sign-in]")
+
+
+def code_of(secret: str) -> str:
+    return TOTP(base64.b32decode(secret.replace(" ", "")), 6, SHA1(), 30).generate(time.time()).decode()
+
+
+async def test_a_second_factor_from_set_up_to_a_sign_in_with_a_recovery_code(server: Server, tmp_path: Path) -> None:
+    microphone = tone_file(tmp_path / "tone.wav", 697.0)
+    narrow = {"color_scheme": "light", "viewport": {"width": 320, "height": 640}}
+    async with person(microphone, **narrow) as desk, person(microphone, expected=(REFUSED,)) as elsewhere:
+        page = desk.page
+        await enter(page, server, "ana", "es")
+        await page.wait_for_selector("#account:not([hidden]) #sessions li")
+        await looks_right(page, "the account")
+        await page.fill("#factor-begin [name=password]", PASSWORD)
+        await page.click("[data-do=factor-begin]")
+        await page.wait_for_selector("#factor-confirm:not([hidden])")
+        await looks_right(page, "the key")
+        await page.fill("#factor-confirm [name=code]", code_of(await page.inner_text("#factor-secret")))
+        await page.click("[data-do=factor-confirm]")
+        await page.wait_for_selector("#factor-codes:not([hidden]) li:nth-child(10)")
+        await looks_right(page, "the recovery codes")
+        recovery = await page.inner_text("#factor-codes li:nth-child(1)")
+
+        other = elsewhere.page
+        await enter(other, server, "ana", "en")
+        await other.wait_for_selector("#door-code:not([hidden])")
+        assert "new device" in await other.inner_text("#said")
+        await other.fill("#door [name=code]", recovery)
+        await other.fill("#door [name=password]", PASSWORD)
+        await other.click("[data-do=sign-in]")
+        await other.wait_for_selector("#sessions li:nth-child(2)")
+        assert "left: 9" in await other.inner_text("#factor-state")
+        # The first device is shown out, and told why, as soon as its session ends here.
+        await other.click("[data-do=end-others]")
+        await page.wait_for_selector("#door:not([hidden])")
+        await other.wait_for_function("() => document.querySelectorAll('#sessions li').length === 1")
+        assert "Su sesión ha terminado" in await page.inner_text("#said")
+
+
+async def test_an_administrator_makes_a_user_and_a_key(server: Server, tmp_path: Path) -> None:
+    dark = {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}}
+    async with person(tone_file(tmp_path / "tone.wav", 697.0), **dark) as eva:
+        page = eva.page
+        await enter(page, server, "eva", "en")
+        await page.wait_for_selector("#users-part:not([hidden]) li")
+        await page.fill("#user [name=identity]", "booking")
+        await page.fill("#user [name=name]", "Booking system")
+        await page.select_option("#user [name=role]", "service")
+        await page.click("[data-do=user]")
+        await page.wait_for_selector("#users li:has-text('booking')")
+        await page.fill("#key [name=identity]", "booking")
+        await page.fill("#key [name=name]", "vouchers")
+        await page.fill("#key [name=scopes]", "token.issue room.create")
+        await page.click("[data-do=key]")
+        await page.wait_for_selector("#key-made:not([hidden])")
+        key = await page.inner_text("#key-made code")
+        assert key.startswith("ck_") and await page.is_visible(f"#keys li:has-text('{key[:15]}')")
+        await looks_right(page, "users and keys")
+        await page.click("#keys button")
+        await page.wait_for_function("() => document.querySelectorAll('#keys li').length === 0")
+        await page.click("[data-do=sign-out]")
+        await page.wait_for_selector("#door:not([hidden])")
