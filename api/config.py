@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from api.identity.settings import IdentitySettings, OidcSettings
 from api.rest_limits import PER_HOUR, Rates, RestLimitSettings
+from api.webhook_settings import WebhookSettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
 from rooms.policy import RecordingMode, RecordingPolicy
@@ -463,6 +464,29 @@ class ChatSection(_Section):
     """Bytes of a file that is sent with a message."""
 
 
+class WebhooksSection(_Section):
+    """What happens in rooms and calls, posted to other programs."""
+
+    urls: Annotated[Names, Field(max_length=8)] = ()
+    """Their addresses: ``https://host/path``."""
+    key: Annotated[str, Field(min_length=1, max_length=64)] = "centralita"
+    """The name of the secret, as receivers know it (``iss``)."""
+    secret: SecretStr = SecretStr("")
+    """Signs what is posted, 32 bytes or more; receivers have it too."""
+    allow_private: bool = False
+    """May an address be of this machine or of a private network?"""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.urls and len(self.secret.get_secret_value().encode()) < SHORTEST_SECRET_BYTES:
+            raise ValueError(f"urls need a secret of at least {SHORTEST_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`")
+        for url in self.urls:
+            parts = urlsplit(url)
+            if parts.scheme not in (("http", "https") if self.allow_private else ("https",)) or not parts.hostname or parts.username:
+                raise ValueError("each of urls is an https address without user name; http only where allow_private is true")
+        return self
+
+
 class LogSection(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
@@ -482,6 +506,7 @@ class Settings(_Section):
     limits: LimitsSection = LimitsSection()
     consultations: ConsultationsSection = ConsultationsSection()
     chat: ChatSection = ChatSection()
+    webhooks: WebhooksSection = WebhooksSection()
     log: LogSection = LogSection()
 
     @model_validator(mode="after")
@@ -604,6 +629,17 @@ class Settings(_Section):
             person={role: Rates(most, limits.person_per_minute, limits.person_at_once) for role, most in by_role.items()},
             allow=networks(limits.allow_from),
             deny=networks(limits.deny_from),
+        )
+
+    def webhook_settings(self) -> WebhookSettings:
+        """Where events go, and how they are signed."""
+        webhooks = self.webhooks
+        return WebhookSettings(
+            urls=webhooks.urls,
+            key=webhooks.key,
+            secret=webhooks.secret.get_secret_value(),
+            source=self.server.public_url or "/centralita",
+            allow_private=webhooks.allow_private,
         )
 
     def masked(self) -> dict[str, Any]:

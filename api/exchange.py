@@ -40,7 +40,7 @@ _RECORDINGS_END_WITHIN_S = 3.0
 class Exchange:
     """Performs effects, translates events. ``async with``: leaving ends every live call with its record written.
 
-    ``trunks`` are entered and left by the wiring, around this.
+    ``trunks`` are entered and left by the wiring, around this. ``on_record`` hears of each record, with what turns its times into epochs.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Exchange:
         book: RecordingBook,
         metrics: Metrics,
         trunks: dict[str, line.Trunk],
+        on_record: Callable[[CallRecord, Callable[[float], float]], None] = lambda record, to_epoch: None,
     ) -> None:
         self._switchboard = switchboard
         self._worker = worker
@@ -63,6 +64,7 @@ class Exchange:
         self._book = book
         self._metrics = metrics
         self._trunks = trunks
+        self._on_record = on_record
         self._hub: Hub | None = None
         self._lines: dict[str, CallLine] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -451,6 +453,7 @@ class Exchange:
     def _write(self, record: CallRecord) -> None:
         self._metrics.call(record)
         self._store.put_call(record, self.clock.at)
+        self._on_record(record, self.clock.at)
 
     def _on_trunk(self, leg_id: str, act: Callable[[line.Trunk], None]) -> None:
         leg = self._phones.get(leg_id)

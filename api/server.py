@@ -43,6 +43,7 @@ from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.spool import Spool
 from api.turn import TurnAccess
+from api.webhooks import Webhooks
 from media.messages import AnyMediaEvent
 from media.pool import WorkerPool
 from media.prompt_settings import PromptSettings
@@ -146,13 +147,15 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             book=RecordingBook(store, shelf.look_soon, shelf.erase_soon) if shelf is not None else RecordingBook(store),
             metrics=metrics,
             trunks=trunks,
+            on_record=lambda record, to_epoch: webhooks.tell_call(record, to_epoch),
         )
+        webhooks = await stack.enter_async_context(Webhooks(store.rooms, settings.webhook_settings(), now=exchange.now))
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
 
         writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(settings.server.data_dir / "chat.spool")))
-        rooms = Rooms(store.rooms, writes, now=exchange.now, on_over=lambda room_id: chat.forget(room_id))
+        rooms = Rooms(store.rooms, writes, now=exchange.now, on_event=webhooks.tell_room, on_over=lambda room_id: chat.forget(room_id))
         chat = Chat(rooms, store.rooms, writes)
         attachments = Attachments(
             store.rooms,

@@ -5,6 +5,7 @@ One algorithm (HS256) is accepted whatever a token's header says (RFC 8725, sect
 be changed while tokens of the previous one still live.
 """
 
+import base64
 import hashlib
 import math
 import time
@@ -166,3 +167,10 @@ def _forged() -> Refusal:
 def key_id(secret: str) -> str:
     """A name for a secret that tells nothing about it."""
     return hashlib.sha256(b"centralita kid:" + secret.encode()).hexdigest()[:12]
+
+
+def body_token(key: str, secret: str, body: bytes, now: float, *, lifetime_s: float = 300.0) -> str:
+    """A JWT that says who sends a body and what its SHA-256 is (``sha256``, base64), as LiveKit signs webhooks (auth/verifier.go)."""
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    claims = {"iss": key, "nbf": math.floor(now) - math.ceil(_CLOCK_SKEW_S), "exp": math.floor(now + lifetime_s), "sha256": digest}
+    return jwt.encode(claims, secret, ALGORITHM)

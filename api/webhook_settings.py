@@ -1,0 +1,21 @@
+"""Where room and call events are posted, and how patiently."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """``key`` names the secret to receivers. ``allow_private``: they may be of this machine or its own network. Times in seconds.
+
+    ``most_waiting`` in the store; of more the newest are not kept, and counted. ``give_up_s``: so old an event is tried no more.
+    """
+
+    urls: tuple[str, ...] = ()
+    key: str = "centralita"
+    secret: str = ""
+    source: str = "/centralita"
+    allow_private: bool = False
+    most_waiting: int = 10_000
+    first_retry_s: float = 1.0
+    longest_retry_s: float = 600.0
+    give_up_s: float = 86_400.0

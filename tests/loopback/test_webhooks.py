@@ -1,0 +1,183 @@
+"""Events posted to a receiver that does not always take them."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import jwt
+import msgspec
+import pytest
+from aiohttp import web
+
+from api.rooms import RoomEvent
+from api.store import Store
+from api.webhook_settings import WebhookSettings
+from api.webhooks import Webhooks, _is_inside
+from rooms.causes import Cause, EndReason
+from rooms.membership import Room, RoomKind
+from rooms.record import CallRecord, CallState
+
+SECRET = "a secret that receivers have too: 0123456789"
+NOW = 1_800_000_000.0
+
+
+class Receiver:
+    """Answers with ``statuses`` in turn, then 200. ``posts``: headers and body of each."""
+
+    def __init__(self, *statuses: int) -> None:
+        self._statuses = list(statuses)
+        self.posts: list[tuple[dict[str, str], bytes]] = []
+        self.url = ""
+        self._came = asyncio.Condition()
+
+    async def _post(self, request: web.Request) -> web.Response:
+        async with self._came:
+            self.posts.append((dict(request.headers), await request.read()))
+            self._came.notify_all()
+        status = self._statuses.pop(0) if self._statuses else 200
+        return web.Response(status=status, headers={"Location": "http://127.0.0.1:9/"} if status == 307 else {})
+
+    async def came(self, count: int) -> None:
+        async with asyncio.timeout(5.0), self._came:
+            await self._came.wait_for(lambda: len(self.posts) >= count)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["Receiver"]:
+        app = web.Application()
+        app.router.add_post("/hook", self._post)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+            yield self
+        finally:
+            await runner.cleanup()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store.open(f"sqlite:///{tmp_path}/hooks.sqlite3") as store:
+        yield store
+
+
+def settings(*urls: str, **more: Any) -> WebhookSettings:
+    return WebhookSettings(urls=urls, key="travel", secret=SECRET, **({"allow_private": True, "first_retry_s": 0.01} | more))
+
+
+def clock() -> float:
+    return NOW + asyncio.get_running_loop().time()
+
+
+def event(event_id: str = "e1") -> RoomEvent:
+    room = Room("r", RoomKind.MEETING, "Viaje", "eva", NOW, 8, "{}")
+    return RoomEvent(event_id, "participant_joined", room, NOW, "tom", "Tom")
+
+
+async def settled(store: Store) -> None:
+    async with asyncio.timeout(5.0):
+        while await store.rooms.waiting_webhooks():
+            pass
+
+
+async def test_an_event_is_posted_until_it_is_taken_and_signed_each_time(store: Store) -> None:
+    async with Receiver(500, 307).serving() as receiver:
+        hooks = Webhooks(store.rooms, settings(receiver.url), now=clock)
+        async with hooks:
+            hooks.tell_room(event())
+            await receiver.came(3)
+            await settled(store)
+        assert len({(headers["ce-id"], body) for headers, body in receiver.posts}) == 1, "the same event each time"
+        headers, body = receiver.posts[-1]
+        assert msgspec.json.decode(body) == {
+            "event": "participant_joined",
+            "id": "e1",
+            "createdAt": int(NOW),
+            "room": {
+                **{"sid": "r", "name": "Viaje", "metadata": "{}", "numParticipants": 0, "maxParticipants": 8},
+                "creationTime": int(NOW),
+            },
+            "participant": {"identity": "tom", "name": "Tom"},
+        }
+        assert headers["Content-Type"] == "application/webhook+json"
+        assert (headers["ce-id"], headers["ce-type"], headers["ce-specversion"]) == ("e1", "centralita.participant_joined", "1.0")
+        assert headers["ce-source"] == "/centralita" and headers["ce-time"].endswith("+00:00")
+        claims = jwt.decode(headers["Authorization"], SECRET, algorithms=["HS256"], options={"verify_nbf": False, "verify_exp": False})
+        assert claims["iss"] == "travel" and claims["sha256"] == base64.b64encode(hashlib.sha256(body).digest()).decode()
+        assert 0 < claims["exp"] - clock() <= 300
+        assert hooks.counts == {"taken": 1, "put_off": 2}
+
+
+async def test_what_was_not_taken_is_posted_after_a_restart(store: Store) -> None:
+    async with Receiver(503).serving() as receiver:
+        async with Webhooks(store.rooms, settings(receiver.url, first_retry_s=3600.0), now=clock) as hooks:
+            hooks.tell_room(event())
+            await receiver.came(1)
+            async with asyncio.timeout(5.0):
+                while not hooks.counts["put_off"]:
+                    await store.rooms.next_webhook()
+        assert await store.rooms.waiting_webhooks() == 1
+        async with Webhooks(store.rooms, settings(receiver.url), now=lambda: clock() + 4_000.0):
+            await receiver.came(2)
+            await settled(store)
+    assert [headers["ce-id"] for headers, _ in receiver.posts] == ["e1", "e1"]
+
+
+@pytest.mark.parametrize("url", ["{url}", "http://localhost:{port}/hook"])
+async def test_nothing_is_sent_into_a_private_network(store: Store, url: str) -> None:
+    async with Receiver().serving() as receiver:
+        address = url.format(url=receiver.url, port=receiver.url.split(":")[2].split("/")[0])
+        async with Webhooks(store.rooms, settings(address, allow_private=False, first_retry_s=3600.0), now=clock) as hooks:
+            hooks.tell_room(event())
+            async with asyncio.timeout(5.0):
+                while not hooks.counts["put_off"]:
+                    await store.rooms.next_webhook()
+    assert receiver.posts == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
+        *("::1", "[fe80::1]", "fd00::1", "::ffff:10.0.0.1"),
+    ],
+)
+def test_addresses_of_private_networks(host: str) -> None:
+    assert _is_inside(host)
+
+
+@pytest.mark.parametrize("host", ["hooks.example", "8.8.8.8", "2001:4860:4860::8888"])
+def test_addresses_that_are_not(host: str) -> None:
+    assert not _is_inside(host)
+
+
+async def test_an_old_event_is_given_up_and_a_full_outbox_takes_no_more(store: Store) -> None:
+    async with Receiver(500).serving() as receiver:
+        async with Webhooks(store.rooms, settings(receiver.url, give_up_s=0.0), now=clock) as hooks:
+            hooks.tell_room(event())
+            await receiver.came(1)
+            await settled(store)
+        assert hooks.counts == {"given_up": 1}
+        async with Webhooks(store.rooms, settings(receiver.url, most_waiting=0), now=clock) as hooks:
+            hooks.tell_room(event("e2"))
+        assert hooks.counts == {"dropped": 1}
+
+
+async def test_a_call_is_told_once_per_step(store: Store) -> None:
+    async with Receiver().serving() as receiver:
+        async with Webhooks(store.rooms, settings(receiver.url), now=clock) as hooks:
+            ended = Cause(EndReason.COMPLETED)
+            for answered, over, cause in ((None, None, None), (None, None, None), (2.0, None, None), (2.0, 9.0, ended)):
+                state = CallState.ENDED if over else CallState.LIVE if answered else CallState.RINGING
+                record = CallRecord("c", "in", "+34600111222", "", "900", "ana", state, 1.0, answered, over, cause, ())
+                hooks.tell_call(record, lambda at: NOW + at)
+            await receiver.came(3)
+            await settled(store)
+        told = [msgspec.json.decode(body) for _, body in receiver.posts]
+        assert sorted(each["id"] for each in told) == ["c-call_answered", "c-call_ended", "c-call_started"]
+        last = next(each["call"] for each in told if each["event"] == "call_ended")
+        assert (last["answeredAt"], last["endedAt"], last["reason"]) == (NOW + 2.0, NOW + 9.0, "completed")
