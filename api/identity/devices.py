@@ -5,6 +5,7 @@ import ipaddress
 from dataclasses import dataclass
 
 _LONGEST_NAME = 200
+_LONGEST_ADDRESS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Device:
         try:
             address = ipaddress.ip_address(self.address.split("%")[0])
         except ValueError:
-            return self.address[:64]
+            return self.shown_address
         if isinstance(address, ipaddress.IPv6Address):
             address = address.ipv4_mapped or address
         return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
@@ -34,4 +35,12 @@ class Device:
     @property
     def shown_name(self) -> str:
         """Printable, and not as long as strangers like."""
-        return "".join(character for character in self.name if character.isprintable())[:_LONGEST_NAME]
+        return _printable(self.name)[:_LONGEST_NAME]
+
+    @property
+    def shown_address(self) -> str:
+        return _printable(self.address)[:_LONGEST_ADDRESS]
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())

@@ -65,7 +65,7 @@ class SecurityLog:
         if len(self._waiting) >= _MOST_WAITING:
             self._lost += 1
             return
-        address, name = (device.address[:64], device.shown_name) if device is not None else ("", "")
+        address, name = (device.shown_address, device.shown_name) if device is not None else ("", "")
         if self._lost:
             detail, self._lost = f"{detail} ({self._lost} entries before this one were lost)".strip(), 0
         self._waiting.append(SecurityEvent(self._clock(), kind, who, who if by is None else by, address, name, detail))

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from sqlalchemy import update
 
 from api.guarded_routes import ROUTES
+from api.identity.devices import Device
 from api.identity.routes import IdentityRoutes
 from api.identity.sessions import Sessions
 from api.metrics import Metrics
@@ -366,6 +367,27 @@ async def test_a_new_password_ends_the_other_sessions(site: Site) -> None:
     assert (await there.sign_in(password=NEW_PASSWORD))[0] == 200
 
 
+@pytest.mark.parametrize("password", ["only small letters and blanks ", "  ñandú 😀 中文字 ~`'\"<>&%", "1" * 250, "PassWordInTwoCases"])
+async def test_a_password_is_taken_exactly_as_it_is_given(site: Site, password: str) -> None:
+    here = await site.browser()
+    await here.sign_in()
+    assert (await here.ask("POST", "/api/account/password", {"password": PASSWORD, "new_password": password}))[0] == 204
+    for other in (password[:-1], password.strip() + "x", password.swapcase() + "x", password[:72] + "x"):
+        assert (await here.sign_in(password=other))[0] == 401
+    assert (await here.sign_in(password=password))[0] == 200
+
+
+async def test_a_password_set_by_an_administrator_leaves_the_second_factor(site: Site) -> None:
+    here, boss = await site.browser(), await site.browser()
+    _, codes = await with_factor(here)
+    await boss.sign_in("admin")
+    assert (await boss.ask("PUT", "/api/users/ana", {"password": NEW_PASSWORD}))[0] == 204
+    assert await here.code("GET", "/api/account") == "token_revoked"
+    elsewhere = await site.browser("203.0.113.9")
+    assert (await elsewhere.sign_in(password=NEW_PASSWORD))[1]["error"]["code"] == "second_factor_required"
+    assert (await elsewhere.sign_in(password=NEW_PASSWORD, code=codes[0]))[0] == 200
+
+
 # --- keys and tokens ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -441,6 +463,29 @@ async def test_administrators_make_and_change_users(site: Site) -> None:
     assert await boss.code("PUT", "/api/users/a;b", {"name": "x", "role": "agent"}) == "bad_message"
 
 
+async def test_a_disabled_account_is_out_at_once(site: Site) -> None:
+    here, boss = await site.browser(), await site.browser()
+    await here.sign_in()
+    await boss.sign_in("admin")
+    assert (await boss.ask("PUT", "/api/users/ana", {"disabled": True}))[0] == 204
+    assert await here.code("GET", "/api/account") == "token_revoked"
+    assert (await here.sign_in())[0] == 401
+    assert (await boss.ask("PUT", "/api/users/ana", {"disabled": False}))[0] == 204
+    assert await here.code("GET", "/api/account") == "token_revoked"
+    assert (await here.sign_in())[0] == 200
+
+
+async def test_administrators_end_sessions(site: Site) -> None:
+    here, there, boss = await site.browser(), await site.browser(), await site.browser()
+    await here.sign_in()
+    await there.sign_in()
+    await boss.sign_in("admin")
+    assert (await boss.ask("DELETE", "/api/users/ana/sessions"))[1] == {"ended": 2}
+    assert await here.code("GET", "/api/account") == await there.code("GET", "/api/account") == "token_revoked"
+    assert await boss.code("GET", "/api/account") == ""
+    assert ("session_ended", "ana", "all 2") in await site.log()
+
+
 # --- the security log ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -498,3 +543,12 @@ async def test_no_password_token_or_code_is_in_the_log(site: Site) -> None:
     canaries = (PASSWORD, NEW_PASSWORD, "another-canary", secret, codes[0], code_at(secret, site.now), made["key"], boss.token, here.token)
     assert [word for word in canaries if word in said] == []
     assert QUICK.hash("x")[:10] not in said
+
+
+async def test_nothing_is_slipped_into_the_log(site: Site) -> None:
+    device = Device("192.0.2.1\nforged", 'Firefox\r\n{"kind": "sign_in"}\x1b[2J\u202e' + "x" * 500)
+    site.people.identity.log.note("sign_in_refused", "ana", device)
+    await site.log()
+    (entry,) = await site.people.identity.log.entries(0, 10)
+    assert entry.event.device.isprintable() and len(entry.event.device) == 200
+    assert entry.event.address.isprintable()

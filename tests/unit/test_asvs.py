@@ -1,0 +1,48 @@
+"""The checklist in ``docs/asvs.md`` is whole, and every test that it names exists."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LINE = re.compile(r"^\| (\d+\.\d+\.\d+) \| [^|]+ \| (.+) \|$", re.MULTILINE)
+LINES = LINE.findall((ROOT / "docs" / "asvs.md").read_text())
+SECTIONS = {
+    "4.4": 4,
+    **{"6.1": 3, "6.2": 12, "6.3": 8, "6.4": 6, "6.5": 8, "6.6": 4, "6.7": 2, "6.8": 4},
+    **{"7.1": 3, "7.2": 4, "7.3": 2, "7.4": 5, "7.5": 3, "7.6": 2},
+    **{"8.1": 4, "8.2": 4, "8.3": 3, "8.4": 2},
+    **{"16.1": 1, "16.2": 5, "16.3": 4, "16.4": 3, "16.5": 4},
+}
+"""How many requirements each section of the standard has."""
+
+
+def test_every_requirement_has_its_line_once() -> None:
+    expected = [f"{section}.{number}" for section, count in SECTIONS.items() for number in range(1, count + 1)]
+    assert Counter(number for number, _ in LINES) == Counter(expected)
+
+
+def test_every_line_names_tests_that_exist_or_says_why_not() -> None:
+    wrong = []
+    for number, shown in LINES:
+        if re.match(r"not yet(: .+)?$|does not apply: .+$", shown):
+            continue
+        tests = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", shown)
+        if not tests or re.sub(r"`[^`]+`|, ", "", shown):
+            wrong.append((number, shown))
+        for file, name in tests:
+            path = ROOT / file
+            if not path.is_file() or not re.search(rf"^(async )?def {name}\(", path.read_text(), re.MULTILINE):
+                wrong.append((number, f"{file}::{name}"))
+    assert wrong == []
+
+
+def test_password_fields_mask_and_let_managers_in() -> None:
+    """ASVS 5.0, 6.2.6 and 6.2.7: ``type=password``, an ``autocomplete`` that password managers know, and nothing that stops a paste."""
+    pages = ROOT / "api" / "pages"
+    sources = {path: path.read_text() for path in (*pages.rglob("*.html"), *pages.rglob("*.js")) if "vendor" not in path.parts}
+    fields = [field for text in sources.values() for field in re.findall(r"<input[^>]*password[^>]*>", text)]
+    assert len(fields) >= 5
+    for field in fields:
+        assert re.search(r"type=\"?password", field) and re.search(r"autocomplete=\"?(current|new)-password", field), field
+    assert [path.name for path, text in sources.items() if re.search(r"['\"]paste['\"]|onpaste", text)] == []
