@@ -61,6 +61,11 @@ class Chat:
         if self._timer is not None:
             self._timer.cancel()
 
+    @property
+    def open(self) -> int:
+        """Conversations at hand."""
+        return len(self._open)
+
     # ------------------------------------------------------------------ writing
 
     async def say(self, draft: Draft, room_id: str) -> wire.ChatMessage:

@@ -201,6 +201,9 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         await stack.enter_async_context(rooms)
         await stack.enter_async_context(chat)
         metrics.watch_sockets(lambda: hub.sockets)
+        metrics.watch_rooms(
+            lambda: {"open": len(rooms.house), "conversations": chat.open, "writes_spooled": writes.spooled}, lambda: webhooks.counts
+        )
 
         async def health() -> Mapping[str, PartHealth]:
             stored = await store.healthy()

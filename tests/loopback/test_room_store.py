@@ -1,6 +1,7 @@
 """Rooms and chat in the database, and what is acknowledged while that is away."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -120,3 +121,50 @@ async def test_a_full_spool_refuses(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="full"):
         spool.append([message_entry(said("m", 1))])
     assert spool.read() == []
+
+
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from sqlalchemy import text
+from api.store import Store
+from api.store.acknowledged import AcknowledgedWrites
+from api.store.room_rows import message_entry
+from api.store.spool import Spool
+from rooms.chat import Message
+
+async def main(folder):
+    async with Store.open(f"sqlite:///{folder}/rooms.sqlite3") as store:
+        async with AcknowledgedWrites(store.rooms, Spool(Path(folder) / "chat.spool"), first_retry_s=60.0) as writes:
+            for position in range(1, 100_000):
+                if position == 20:
+                    async with store.rooms._writing() as connection:
+                        await connection.execute(text("ALTER TABLE messages RENAME TO messages_away"))
+                await writes.keep(message_entry(Message("r", f"m{position}", position, "ana", "Ana", 1.0, text="Hola")))
+                print(position, file=sys.stderr, flush=True)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_no_acknowledged_message_is_lost_by_a_process_that_is_killed(tmp_path: Path) -> None:
+    quiet, heard = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", _WRITER, str(tmp_path), stdout=quiet, stderr=heard)
+    assert writer.stderr is not None
+    acknowledged = 0
+    try:
+        while acknowledged < 60:
+            acknowledged = int(await asyncio.wait_for(writer.stderr.readline(), 20.0))
+    finally:
+        writer.kill()
+        rest = await writer.stderr.read()
+        await writer.wait()
+    acknowledged = max(acknowledged, *map(int, rest.split()), 0)
+    spool = Spool(tmp_path / "chat.spool")
+    assert spool.read(), "it was killed while the database was away"
+    async with Store.open(f"sqlite:///{tmp_path}/rooms.sqlite3") as store:
+        await _bring_back(store)
+        async with AcknowledgedWrites(store.rooms, spool, first_retry_s=0.01) as writes:
+            await _emptied(writes, spool)
+        kept = [message.position for message in await store.rooms.history("r", limit=100_000)]
+    assert kept[:acknowledged] == list(range(1, acknowledged + 1)) and len(kept) <= acknowledged + 1
