@@ -54,18 +54,20 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/metrics"): Described(
         "Figures for Prometheus, for the networks that may read them.", content=("text/plain",), problems=(403,)
     ),
-    ("GET", "/socket.io/"): Described("Signalling: Socket.IO over WebSocket. See asyncapi.json.", statuses=(101,), problems=(403, 503)),
+    ("GET", "/socket.io/"): Described("Signalling: Socket.IO over WebSocket. See asyncapi.json.", statuses=(101,), problems=(400, 503)),
     ("GET", "/api/consultations/socket"): Described(
-        "A consultation's messages, over WebSocket. See asyncapi.json.", statuses=(101,), problems=(503,)
+        "A consultation's messages, over WebSocket. See asyncapi.json.", statuses=(101,), problems=(400, 503)
     ),
     ("GET", "/api/sign-in"): Described("Does another issuer sign people in too?", answer={"issuer": bool}),
     ("POST", "/api/sign-in"): Described("Exchange name and password for a session.", body=SignIn, answer=Session, problems=(401, 503)),
-    ("GET", "/api/oidc/start"): Described("Away to the issuer that signs people in, where there is one.", statuses=(303,)),
-    ("GET", "/api/oidc/callback"): Described("Back from the issuer, and on to the page of accounts.", statuses=(303,)),
+    ("GET", "/api/oidc/start"): Described("Away to the issuer that signs people in, where there is one.", statuses=(303,), problems=(404,)),
+    ("GET", "/api/oidc/callback"): Described("Back from the issuer, and on to the page of accounts.", statuses=(303,), problems=(404,)),
     ("POST", "/api/oidc/session"): Described(
-        "The session of who came back from the issuer a moment ago; the body is {}.", answer=Session, problems=(401, 403)
+        "The session of who came back from the issuer a moment ago; the body is {}.",
+        answer=Session,
+        problems=(400, 401, 403, 404, 408, 413),
     ),
-    ("POST", "/api/sign-out"): Described("End this session.", **_DONE),
+    ("POST", "/api/sign-out"): Described("End this session.", problems=(404,), **_DONE),
     ("GET", "/api/account"): Described("Who I am and what I may do.", answer=wire.AccountNow),
     ("POST", "/api/account/password"): Described("Change my password; my other sessions end.", body=wire.NewPassword, **_DONE),
     ("GET", "/api/account/sessions"): Described("Where I am signed in.", answer={"sessions": list[wire.SessionRow]}),
@@ -84,7 +86,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/api/users"): Described("Everybody who may sign in.", answer={"users": list[wire.UserRow]}),
     ("PUT", "/api/users/{identity}"): Described("Make a user (201) or change one (204).", body=wire.SavedUser, statuses=(201, 204)),
     ("DELETE", "/api/users/{identity}/sessions"): Described("End everything that a user is signed in to.", **_ENDED),
-    ("DELETE", "/api/users/{identity}/second-factor"): Described("Take a lost second factor away.", **_DONE),
+    ("DELETE", "/api/users/{identity}/second-factor"): Described("Take a lost second factor away.", problems=(409,), **_DONE),
     ("GET", "/api/keys"): Described("Keys for programs.", answer={"keys": list[wire.KeyRow]}),
     ("POST", "/api/keys"): Described(
         "Make a key; it is shown this once.", body=wire.NewKey, answer=wire.MadeKey, statuses=(201,), problems=(404,)

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from api.described_routes import DESCRIBED, Described
 from api.guarded_routes import ROUTES
-from api.problems import Problem
 from signaling.description import asyncapi, markdown
+from signaling.problems import Problem
 
 Schema = dict[str, Any]
 _SCHEMAS = "#/components/schemas/{name}"

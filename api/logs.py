@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
+from aiohttp.http import HttpProcessingError
 from structlog.types import EventDict, Processor, WrappedLogger
 
 HIDDEN = "[redacted]"
@@ -129,6 +130,7 @@ def set_up(level: str = "info", form: str = "auto", stream: TextIO | None = None
         )
     )
     handler.addFilter(_one_line)
+    logging.getLogger("aiohttp.server").addFilter(_is_news)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(getattr(logging, level.upper()))
@@ -136,6 +138,11 @@ def set_up(level: str = "info", form: str = "auto", stream: TextIO | None = None
     for name in ("aiohttp", "asyncio", "socketio", "engineio", "aioice", "aiortc", "sqlalchemy", "alembic", "aiosqlite", "py.warnings"):
         # At lower levels these write what passes through them: requests with their tokens, SQL with its values.
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """That a stranger's HTTP is broken is told to them, by 400, and to nobody else: they could fill the log with it."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def _one_line(record: logging.LogRecord) -> bool:

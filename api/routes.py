@@ -13,11 +13,11 @@ from aiohttp.typedefs import Handler, Middleware
 from api.guarded_routes import guarded, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
-from api.problems import Problem
 from api.rest_limits import RestLimits, RestLimitSettings, limited_by_address, limited_by_caller, standing_headers
 from api.store import StoreUnavailable
 from signaling.addresses import Network, is_within, origin_of
 from signaling.grants import Grant
+from signaling.problems import problem
 from signaling.refusal import Refusal
 
 log = structlog.get_logger()
@@ -191,7 +191,7 @@ def _problems(metrics: Metrics) -> Middleware:
 
     def told(refusal: Refusal) -> web.Response:
         metrics.refused(refusal.code)
-        return _problem(_STATUS.get(refusal.code, 403), refusal)
+        return problem(_STATUS.get(refusal.code, 403), refusal)
 
     @web.middleware
     async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -207,7 +207,7 @@ def _problems(metrics: Metrics) -> Middleware:
                 raise
             code, message = _HTTP_FAULTS.get(error.status, ("refused", error.reason))
             metrics.refused(code)
-            response = _problem(error.status, Refusal(code, message))
+            response = problem(error.status, Refusal(code, message))
             for name in (hdrs.ALLOW, hdrs.RETRY_AFTER):
                 if name in error.headers:
                     response.headers[name] = error.headers[name]
@@ -223,16 +223,6 @@ _HTTP_FAULTS = {
     408: ("request_timeout", "The request took too long to arrive."),
     413: ("too_large", f"The request is too large: {LARGEST_BODY} bytes are taken."),
 }
-
-
-def _problem(status: int, refusal: Refusal) -> web.Response:
-    error = refusal.as_error()
-    title = error.code.replace("_", " ")
-    body = Problem(f"urn:centralita:problem:{error.code}", title, status, error.message, error)
-    response = _json(body, status, "application/problem+json")
-    if refusal.retry_after is not None:
-        response.headers[hdrs.RETRY_AFTER] = str(int(refusal.retry_after) + 1)
-    return response
 
 
 def _json(body: object, status: int, content_type: str = "application/json") -> web.Response:

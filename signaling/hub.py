@@ -32,6 +32,7 @@ from signaling.heartbeats import Heartbeats
 from signaling.limits import AddressGate, AddressLimits
 from signaling.messages import AnyRequest, Error, Notice, RefreshSession, Session, SessionClosing, Snapshot
 from signaling.outbox import Line
+from signaling.problems import problem
 from signaling.refusal import Refusal
 from signaling.topics import LINES, PRESENCE, person
 from signaling.websocket import VERSION, accept
@@ -298,12 +299,7 @@ class Hub:
 
     def _turn_away(self, status: int, refusal: Refusal, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
         self._on_refused(refusal.code)
-        headers = dict(headers)
-        if refusal.retry_after is not None:
-            headers["Retry-After"] = str(int(refusal.retry_after) + 1)
-        return web.Response(
-            status=status, body=msgspec.json.encode({"error": refusal.as_error()}), content_type="application/json", headers=headers
-        )
+        return problem(status, refusal, headers)
 
     # ------------------------------------------------------------------ what conduits tell
 
@@ -347,7 +343,7 @@ class Hub:
         try:
             await engine.handlers["disconnect"](conduit.sid, engine.reason.TRANSPORT_CLOSE)
         finally:
-            del engine.sockets[conduit.sid]
+            engine.sockets.pop(conduit.sid, None)  # Engine.IO drops a closed one by itself when it is to send to it
             self._conduits.discard(conduit)
             if not self._conduits:
                 self._all_gone.set()

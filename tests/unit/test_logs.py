@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 
 from api.logs import about_call, redact, set_up
 from signaling.tokens import TokenIssuer
@@ -134,3 +135,10 @@ def test_libraries_are_redacted_and_heard_from_warnings_on(out: io.StringIO) -> 
     (line,) = lines(out)
     assert line["logger"] == "aiortc.x"
     assert "canary" not in out.getvalue()
+
+
+def test_broken_http_of_strangers_does_not_fill_the_log(out: io.StringIO) -> None:
+    server = logging.getLogger("aiohttp.server")
+    for error in (BadHttpMessage("Invalid header"), RuntimeError("ours")):
+        server.error("Error handling request from %s", "192.0.2.1", exc_info=(type(error), error, None))
+    assert [line["error"] for line in lines(out)] == ["RuntimeError"]

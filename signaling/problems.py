@@ -1,0 +1,36 @@
+"""Refusals over HTTP: RFC 9457 problems."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from signaling.messages import Error
+from signaling.refusal import Refusal
+
+
+class Problem(Struct, frozen=True):
+    """``error`` is what the same refusal is on the wire."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: Error
+
+
+def problem(status: int, refusal: Refusal, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    """The refusal as a response, with how long to wait where waiting helps."""
+    error = refusal.as_error()
+    body = Problem(f"urn:centralita:problem:{error.code}", error.code.replace("_", " "), status, error.message, error)
+    told = {"Cache-Control": "no-store", **headers}
+    if refusal.retry_after is not None:
+        told["Retry-After"] = str(int(refusal.retry_after) + 1)
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/problem+json",
+        headers=told,
+    )
