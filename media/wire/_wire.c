@@ -874,11 +874,13 @@ static PyObject *records_resume(RecordsObject *self, PyObject *at) {
 /* The next ones get as much room as these took, so that the packets need not wait for more. */
 static PyObject *records_drain(RecordsObject *self, PyObject *unused) {
     (void)unused;
-    size_t room = self->used ? self->used + self->used / 4 : 0, used;
+    enter();
+    size_t room = self->used + self->used / 4;
+    leave();
     uint8_t *spare = room ? malloc(room) : NULL;
     enter();
     uint8_t *bytes = self->bytes;
-    used = self->used;
+    size_t used = self->used;
     self->bytes = spare, self->room = spare ? room : 0, self->used = 0;
     int count = self->packets;
     uint64_t lost = self->lost - self->lost_told;
