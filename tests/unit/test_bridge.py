@@ -112,6 +112,23 @@ def test_mute_switches_to_silence_and_back_without_a_seam(codec: str, phase_ms: 
     assert a.out.payloads == said, "the direction that was not muted is forwarded all the time"
 
 
+def test_who_is_heard_again_in_a_mix_begins_with_what_is_said_now() -> None:
+    a, b = BenchLeg("a"), BenchLeg("b")
+    bridge = room(a, b)
+    run(bridge, 50, (a, 440.0), (b, 600.0))
+    bridge.set_gains([("b", "a", 0.0)])
+    run(bridge, 100, (a, 700.0), (b, 600.0), start=50)
+    heard = len(b.out.heard(PCMA))
+    bridge.set_gains([("b", "a", 0.5)])
+    assert bridge.mixing
+    run(bridge, 50, (a, 1_000.0), (b, 600.0), start=150)
+    again = b.out.heard(PCMA)[heard:]
+    windows = again[: len(again) // 800 * 800].reshape(-1, 800)
+    assert max(level_at(window, gone) for window in windows for gone in (440.0, 700.0)) < 0.01
+    assert level_at(again[3_200:], 1_000.0) == pytest.approx(0.125, rel=0.1)
+    assert a.leg.playout is not None and a.leg.playout.counters.concealed_samples == 0, "nothing of the pause is missed"
+
+
 def test_hold_plays_the_melody_and_nothing_said_meanwhile() -> None:
     a, b = BenchLeg("a"), BenchLeg("b")
     bridge = room(a, b)
