@@ -218,7 +218,7 @@ class IcePort:
         owner = side.links.get(address)
         if owner is None or owner is link:
             return True
-        if owner.heard_s is not None and now_s - max(owner.heard_s, owner.path.forwarded_s) < self.settings.times.lost_s:
+        if owner.heard_s is not None and now_s - max(owner.heard_s, owner.path.heard_s) < self.settings.times.lost_s:
             self.counted.contested += 1
             return False
         owner.addresses.pop((side, address), None)

@@ -24,7 +24,7 @@ from media.rtp import RtpHeader
 from media.sender import RtpSender
 from media.settings import RATE_HZ
 from media.transport import Transport
-from media.wire import Forward
+from media.wire import Forward, Play
 from rooms.audio import AudioCodec
 
 if TYPE_CHECKING:
@@ -254,6 +254,8 @@ class Leg:
             return
         self._recall()
         self._without_sound += 1
+        if self.playout is not None:
+            self.offload()
         if not is_event:
             if self.route is not None:
                 self.route.omit()
@@ -286,6 +288,7 @@ class Leg:
             path = self.transport.path
             path.urgent, path.urgent_reports = self.playout is None or self.with_video, self.with_video
             path.forward(self._forward())
+            path.play(self._play())
 
     def _forward(self) -> Forward | None:
         """Forwarding is left to the path where each packet would be treated alike; None: everything comes to ``receive``."""
@@ -306,6 +309,17 @@ class Leg:
             heard=target.records,
             copies=self._listener(codec),
         )
+
+    def _play(self) -> Play | None:
+        """Audio comes by here no more where nothing but the jitter buffer wants it."""
+        playout, received, codec, agreement = self.playout, self.received, self.codec_in, self.agreement
+        if playout is None or self.route is not None or received is None or codec is None or agreement is None:
+            return None
+        if self._log_in is not None or self.records is not None or self._keys_are_tones:
+            return None
+        if agreement.codecs.get(codec.payload_type) is not codec:
+            return None
+        return Play(playout.put, codec.payload_type, received, self._without_sound)
 
     @property
     def _keys_are_tones(self) -> bool:
@@ -388,8 +402,14 @@ class Leg:
         self.counters["packets_mixed"] += 1
         agreement = self.agreement
         assert agreement is not None
-        self.send(self.sender.frame(payload, agreement.spoken.payload_type, tick_s, marker=self._pausing))
-        self._pausing = False
+        payload_type, marker, self._pausing = agreement.spoken.payload_type, self._pausing, False
+        if self.records is not None or self._log_out is not None:
+            self.send(self.sender.frame(payload, payload_type, tick_s, marker=marker))
+        elif self.transport is not None and self.connected and agreement.far_receives:
+            self.transport.send_frame(self.sender, payload, payload_type, tick_s, marker)
+            self.counters["packets_out"] += 1
+        else:
+            self.counters["dropped_not_connected"] += 1
 
     def send_digit(self, tick_s: float) -> bool:
         """The event packets of this tick, if digits are waiting; True while audio has to rest."""
@@ -434,6 +454,7 @@ class Leg:
         elif self.playout.rate_hz != rate_hz:
             former, self.playout = self.playout, make(codec)
             self.playout.succeed(former)
+            self.offload()
         self._forwarded.clear()
 
     def _prime(self, playout: Playout, codec: AudioCodec) -> None:

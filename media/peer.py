@@ -16,6 +16,7 @@ from media.answer import LocalSide, Offer, OpusPreferences, choose_codecs, read_
 from media.dtls import Certificate, DtlsFailure, DtlsLink
 from media.ice_link import IceLink
 from media.messages import MediaRefusal
+from media.sender import RtpSender
 from media.transport import PacketSink, StateSink
 from media.video.lines import SlotSources
 from media.wire import PathCounters, Wire
@@ -199,7 +200,7 @@ class Peer:
                 self._fail(f"No connectivity check came within {times.checks_s:.0f} s: a firewall blocks the way to {self._announced()}.")
                 return True
         elif self.state in ("connected", "silent", "lost"):
-            self._look_at_traffic(now_s, now_s - max(heard_s, self.path.forwarded_s))
+            self._look_at_traffic(now_s, now_s - max(heard_s, self.path.heard_s))
         return False
 
     def _look_at_traffic(self, now_s: float, away_s: float) -> None:
@@ -207,7 +208,7 @@ class Peer:
             if self.state != "lost":
                 self._enter("lost", f"Neither check nor packet for {away_s:.0f} s: the browser or its network is gone.")
             return
-        quiet_s = now_s - max(self._rtp_s, self.path.forwarded_s)
+        quiet_s = now_s - max(self._rtp_s, self.path.heard_s)
         silent = self.direction.receives and quiet_s > self._times.silent_s
         if silent and self.state != "silent":
             self._enter("silent", f"The browser is reachable but sent no audio for {quiet_s:.1f} s.")
@@ -237,6 +238,9 @@ class Peer:
     def send_rtp(self, packet: bytes) -> None:
         """Protect and send; dropped and counted before the keys exist or when it is longer than SRTP takes."""
         self.path.send_rtp(packet)
+
+    def send_frame(self, sender: RtpSender, payload: bytes, payload_type: int, now_s: float, marker: bool) -> None:
+        self.path.send_frame(sender, payload, payload_type, now_s, marker)
 
     def send_rtcp(self, packet: bytes) -> None:
         """As ``send_rtp``, for a compound RTCP packet."""

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from media import rtp
+from media.sender import RtpSender
 from media.transport import PacketSink, StateSink
 from media.wire import Address, PythonWire, Wire, WireSocket
 from rooms.audio import RtpEndpoint
@@ -226,7 +227,7 @@ class RtpSocket:
 
     def look(self, now_s: float) -> None:
         """Is the phone heard? To be called now and then."""
-        quiet_s = now_s - max(self._heard_s, self.path.forwarded_s)
+        quiet_s = now_s - max(self._heard_s, self.path.heard_s)
         if self._agreed is not None and self._receives:
             if quiet_s > self._silent_s and self.state != "silent":
                 self._enter("silent", f"The phone sent no audio for {quiet_s:.1f} s.")
@@ -242,6 +243,9 @@ class RtpSocket:
     def send_rtp(self, packet: bytes) -> None:
         """To the locked or else the agreed address; counted as unsent where there is none."""
         self.path.send_rtp(packet)
+
+    def send_frame(self, sender: RtpSender, payload: bytes, payload_type: int, now_s: float, marker: bool) -> None:
+        self.path.send_frame(sender, payload, payload_type, now_s, marker)
 
     def send_rtcp(self, packet: bytes) -> None:
         if self._rtcp is None:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
+from media.sender import RtpSender
 from media.wire import Path
 
 PacketSink = Callable[[bytes, float], None]
@@ -38,6 +39,10 @@ class Transport(Protocol):
     def path(self) -> Path: ...
 
     def send_rtp(self, packet: bytes) -> None: ...
+
+    def send_frame(self, sender: RtpSender, payload: bytes, payload_type: int, now_s: float, marker: bool) -> None:
+        """``send_rtp`` of the next frame of this stream."""
+        ...
 
     def send_rtcp(self, packet: bytes) -> None: ...
 

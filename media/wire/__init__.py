@@ -14,12 +14,24 @@ arrival, so there is one place that says what becomes of a packet, and a faster 
 from typing import TYPE_CHECKING
 
 from media.wire.python import PythonWire
-from media.wire.seam import Address, Forward, Path, PathCounters, Wire, WireSocket
+from media.wire.seam import Address, Forward, Path, PathCounters, Play, Wire, WireSocket
 
 if TYPE_CHECKING:
     from media.wire.compiled import CompiledWire
 
-__all__ = ["Address", "Forward", "Path", "PathCounters", "PythonWire", "Wire", "WireSocket", "WireUnavailable", "choose", "make_wire"]
+__all__ = [
+    "Address",
+    "Forward",
+    "Path",
+    "PathCounters",
+    "Play",
+    "PythonWire",
+    "Wire",
+    "WireSocket",
+    "WireUnavailable",
+    "choose",
+    "make_wire",
+]
 
 WIRES = ("auto", "c", "python")
 

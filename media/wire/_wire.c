@@ -36,7 +36,7 @@
 #define TRAILER_BYTES 148       /* SRTCP's longest: index, tag, MKI */
 #define BATCH 64                /* packets per recvmmsg and sendmmsg */
 #define MOST_SOURCES 16
-#define MOST_FORWARDED_PER_S 500
+#define MOST_AUDIO_PER_S 500
 #define MOST_HANDED_PER_S 5000
 #define REMEMBERED 50
 #define BUCKETS 8192
@@ -154,8 +154,11 @@ typedef struct PathObject {
     PyObject *copies;
     int payload_type_in, payload_type_out;
     int handed;                 /* packets that Python has not dealt with yet; while there are any, those that come follow them */
-    double forwarded_s, second_s;
-    int this_second;
+    PyObject *put;              /* where audio goes that is to be played */
+    ReceptionObject *put_received;
+    int put_payload_type, put_omitted;
+    double heard_s, second_s, audio_second_s;
+    int this_second, audio_this_second;
     memory remembered[REMEMBERED];
     int remembered_first, remembered_count;
     uint64_t early, refused, unsent;
@@ -424,22 +427,29 @@ static void remember(PathObject *path, const uint8_t *packet, int size, double a
     m->arrival_s = at_s;
 }
 
+/* Counts a packet of audio; 0 where it is not believed, or one of too many. Pictures of the same path have a bound of their own. */
+static int counted(PathObject *path, reception *received, const rtp_header *header, double at_s) {
+    wire.counted.packets_in += 1;
+    if (at_s - path->audio_second_s > 1.0) path->audio_second_s = at_s, path->audio_this_second = 0;
+    if (++path->audio_this_second > MOST_AUDIO_PER_S) {
+        wire.counted.dropped_flood += 1;
+        return 0;
+    }
+    if (!reception_received(received, header->sequence, header->timestamp, at_s, 1)) {
+        wire.counted.dropped_implausible += 1;
+        return 0;
+    }
+    path->heard_s = at_s;
+    return 1;
+}
+
 /* 1 when the packet needs nobody else. */
 static int forwarded(PathObject *path, uint8_t *packet, int size, double at_s) {
     PathObject *target = path->target;
     rtp_header header;
     if (!target || !rtp_parse(packet, size, &header)) return 0;
     if (header.payload_type != path->payload_type_in || header.ssrc != path->received->own.ssrc || !can_send(target, size)) return 0;
-    wire.counted.packets_in += 1;
-    if (path->this_second > MOST_FORWARDED_PER_S) {
-        wire.counted.dropped_flood += 1;
-        return 1;
-    }
-    if (!reception_received(&path->received->own, header.sequence, header.timestamp, at_s, 1)) {
-        wire.counted.dropped_implausible += 1;
-        return 1;
-    }
-    path->forwarded_s = at_s;
+    if (!counted(path, &path->received->own, &header, at_s)) return 1;
     if (path->said && is_of(packet, size, path->said->sides[SAID].payload_type)) records_put(path->said, SAID, packet, size, at_s);
     if (path->copies) ring_put(&packets, COPY, path, at_s, NULL, packet, size);
     remember(path, packet, size, at_s);
@@ -1216,6 +1226,33 @@ static int settled(const waiting *one, double now_s) {
     return done;
 }
 
+static PyObject *last_is_named; /* ("ssrc",) */
+
+/* 1 when it was audio to be played, which goes to its jitter buffer without a detour; or to nobody. */
+static int put_to_play(const waiting *one) {
+    PathObject *path = (PathObject *)one->owner;
+    rtp_header header;
+    if (one->kind != PACKET || !path->put || rtp_is_rtcp(one->bytes, one->size) || !rtp_parse(one->bytes, one->size, &header)) return 0;
+    enter();
+    int ours = path->put && header.payload_type == path->put_payload_type && header.ssrc == path->put_received->own.ssrc;
+    PyObject *put = ours && counted(path, &path->put_received->own, &header, one->at_s) ? Py_NewRef(path->put) : NULL;
+    path->handed -= ours;
+    int sequence = (header.sequence - path->put_omitted) & 0xFFFF;
+    leave();
+    if (!put) return ours;
+    PyObject *arguments[] = {PyLong_FromLong(sequence), PyLong_FromUnsignedLong(header.timestamp), PyBool_FromLong(header.marker),
+                             PyBytes_FromStringAndSize((const char *)one->bytes + header.payload_start, header.payload_end - header.payload_start),
+                             PyFloat_FromDouble(one->at_s), PyLong_FromUnsignedLong(header.ssrc)};
+    size_t count = sizeof arguments / sizeof *arguments, made = 0;
+    while (made < count && arguments[made]) made += 1;
+    PyObject *result = made == count ? PyObject_Vectorcall(put, arguments, count - 1, last_is_named) : NULL;
+    if (!result) tell_fault(put);
+    Py_XDECREF(result);
+    for (size_t i = 0; i < count; i++) Py_XDECREF(arguments[i]);
+    Py_DECREF(put);
+    return 1;
+}
+
 static void hand_one_over(const waiting *one) {
     PathObject *path = (PathObject *)one->owner;
     PyObject *sink = one->kind == DATAGRAM ? ((SocketObject *)one->owner)->on_datagram
@@ -1246,7 +1283,7 @@ static void hand_over(PathObject *copies_of) {
     waiting *block = taken(&packets, copies_of, &count), *other_block = copies_of ? NULL : taken(&datagrams, NULL, &others);
     for (size_t i = 0, k = 0; i < count || k < others;) {
         waiting *one = k == others || (i < count && block[i].order < other_block[k].order) ? &block[i++] : &other_block[k++];
-        if (!settled(one, now_s)) hand_one_over(one);
+        if (!settled(one, now_s) && !put_to_play(one)) hand_one_over(one);
         Py_DECREF(one->owner);
     }
     free(block);
@@ -1370,6 +1407,53 @@ static PyObject *path_forward(PathObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *path_play(PathObject *self, PyObject *args) {
+    PyObject *put = NULL, *received = NULL, *waste[2];
+    int payload_type = 0, omitted = 0, wasted = 0;
+    if (!PyArg_ParseTuple(args, "|OiO!i", &put, &payload_type, &ReceptionType, &received, &omitted)) return NULL;
+    Py_XINCREF(put), Py_XINCREF(received);
+    enter();
+    drop_later(waste, &wasted, self->put), drop_later(waste, &wasted, self->put_received);
+    self->put = put, self->put_received = (ReceptionObject *)received;
+    self->put_payload_type = payload_type, self->put_omitted = omitted;
+    leave();
+    while (wasted) Py_DECREF(waste[--wasted]);
+    Py_RETURN_NONE;
+}
+
+/* A frame of the stream that goes out, built where it leaves from. */
+static PyObject *path_send_frame(PathObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    char *payload;
+    Py_ssize_t size;
+    if (count != 5 || !PyObject_TypeCheck(arguments[0], &SenderType)) {
+        PyErr_SetString(PyExc_TypeError, "send_frame(sender, payload, payload_type, now_s, marker)");
+        return NULL;
+    }
+    if (PyBytes_AsStringAndSize(arguments[1], &payload, &size)) return NULL;
+    long payload_type = PyLong_AsLong(arguments[2]);
+    double now_s = PyFloat_AsDouble(arguments[3]);
+    int marker = PyObject_IsTrue(arguments[4]);
+    if (PyErr_Occurred()) return NULL;
+    sender *s = &((SenderObject *)arguments[0])->own;
+    enter();
+    s->has_source = 0;
+    sender_advance(s, now_s);
+    if (size > PACKET_BYTES || !can_send(self, RTP_HEADER_BYTES + (int)size)) {
+        uint8_t nowhere[RTP_HEADER_BYTES];
+        sender_build(s, (const uint8_t *)payload, 0, (int)payload_type, s->timestamp, marker, nowhere);
+        s->octets += size;
+        self->unsent += 1;
+    } else {
+        outgoing *one = next_out(self->sock, &self->to, self->to_size);
+        sender_build(s, (const uint8_t *)payload, (int)size, (int)payload_type, s->timestamp, marker, one->bytes);
+        one->size = RTP_HEADER_BYTES + (int)size;
+        leave_by(self, one, srtp_protect);
+        if (!wire.corked) flush_out();
+    }
+    leave();
+    Py_RETURN_NONE;
+}
+
 static PyObject *path_remembered(PathObject *self, PyObject *unused) {
     (void)unused;
     if (!self->remembered_count) return PyList_New(0);
@@ -1395,7 +1479,7 @@ static PyObject *path_remembered(PathObject *self, PyObject *unused) {
 
 static PyObject *path_close(PathObject *self, PyObject *unused) {
     (void)unused;
-    PyObject *waste[9];
+    PyObject *waste[12];
     int wasted = 0;
     if (self->copies) hand_over(self);
     enter();
@@ -1404,6 +1488,8 @@ static PyObject *path_close(PathObject *self, PyObject *unused) {
     drop_later(waste, &wasted, self->target), drop_later(waste, &wasted, self->received), drop_later(waste, &wasted, self->stream);
     drop_later(waste, &wasted, self->said), drop_later(waste, &wasted, self->heard), drop_later(waste, &wasted, self->copies);
     drop_later(waste, &wasted, self->on_packet), drop_later(waste, &wasted, self->sessions), drop_later(waste, &wasted, self->sock);
+    drop_later(waste, &wasted, self->put), drop_later(waste, &wasted, self->put_received);
+    self->put = NULL, self->put_received = NULL;
     self->target = NULL, self->received = NULL, self->stream = NULL, self->said = self->heard = NULL, self->copies = self->on_packet = self->sessions = NULL;
     self->sock = NULL, self->srtp_in = self->srtp_out = NULL;
     for (int i = 0; i < REMEMBERED; i++) free(self->remembered[i].bytes), self->remembered[i] = (memory){0};
@@ -1433,6 +1519,8 @@ static int path_traverse(PathObject *self, visitproc visit, void *arg) {
     Py_VISIT(self->sessions);
     Py_VISIT(self->sock);
     Py_VISIT(self->target);
+    Py_VISIT(self->put);
+    Py_VISIT(self->put_received);
     Py_VISIT(self->received);
     Py_VISIT(self->stream);
     Py_VISIT(self->said);
@@ -1453,13 +1541,15 @@ static PyMethodDef path_methods[] = {
     {"send_rtp", (PyCFunction)path_send_rtp, METH_O, NULL},
     {"send_rtcp", (PyCFunction)path_send_rtcp, METH_O, NULL},
     {"forward_to", (PyCFunction)path_forward, METH_VARARGS, NULL},
+    {"play_to", (PyCFunction)path_play, METH_VARARGS, NULL},
+    {"send_frame", (PyCFunction)(void (*)(void))path_send_frame, METH_FASTCALL, NULL},
     {"remembered", (PyCFunction)path_remembered, METH_NOARGS, NULL},
     {"close", (PyCFunction)path_close, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL}};
 static PyMemberDef path_members[] = {
     {"urgent", T_INT, offsetof(PathObject, urgent), 0, NULL},
     {"urgent_reports", T_INT, offsetof(PathObject, urgent_reports), 0, NULL},
-    {"forwarded_s", T_DOUBLE, offsetof(PathObject, forwarded_s), READONLY, NULL},
+    {"heard_s", T_DOUBLE, offsetof(PathObject, heard_s), READONLY, NULL},
     {NULL, 0, 0, 0, NULL}};
 static PyGetSetDef path_fields[] = {{"counts", (getter)path_counts, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
 static PyTypeObject PathType = {
@@ -1593,6 +1683,7 @@ PyMODINIT_FUNC PyInit__wire(void) {
         PyTypeObject *type;
     } types[] = {{"RtpSender", &SenderType}, {"Reception", &ReceptionType}, {"Records", &RecordsType}, {"Socket", &SocketType}, {"Path", &PathType}};
     PyObject *made = PyModule_Create(&module);
+    if (made && !last_is_named && !(last_is_named = Py_BuildValue("(N)", PyUnicode_InternFromString("ssrc")))) Py_CLEAR(made);
     for (size_t i = 0; made && i < sizeof types / sizeof *types; i++)
         if (PyType_Ready(types[i].type) || PyModule_AddObjectRef(made, types[i].name, (PyObject *)types[i].type)) Py_CLEAR(made);
     return made;

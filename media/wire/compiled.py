@@ -12,7 +12,7 @@ from media.recording.records import Records, Telling
 from media.sender import RtpSender
 from media.srtp import SrtpSessions, srtp_functions, srtp_pointers
 from media.wire import _wire
-from media.wire.seam import DatagramSink, Forward, PacketSink, Path, PathCounters, WireSocket
+from media.wire.seam import DatagramSink, Forward, PacketSink, Path, PathCounters, Play, WireSocket
 
 _INTERVAL_S = 0.002
 """How long packets may wait for one another under load: a tenth of what a frame lasts, half of what forwarding may add."""
@@ -62,6 +62,12 @@ class CompiledPath(_wire.Path):
             return
         target, codecs = cast(CompiledPath, forward.target), (forward.codec_in, forward.codec_out)
         self.forward_to(target, *codecs, forward.received, forward.sender, forward.said, forward.heard, forward.copies)
+
+    def play(self, play: Play | None) -> None:
+        if play is None:
+            self.play_to()
+        else:
+            self.play_to(play.put, play.payload_type, play.received, play.omitted)
 
 
 class CompiledWire:

@@ -9,7 +9,7 @@ from media.receive_stats import ReceiveStats
 from media.recording.records import Records
 from media.sender import RtpSender
 from media.srtp import MAX_PLAIN_BYTES, SrtpError, SrtpSessions
-from media.wire.seam import MAX_SOURCES, Address, DatagramSink, Forward, PacketSink, Path, PathCounters, WireSocket
+from media.wire.seam import MAX_SOURCES, Address, DatagramSink, Forward, PacketSink, Path, PathCounters, Play, WireSocket
 
 
 class PythonSocket(asyncio.DatagramProtocol):
@@ -75,7 +75,7 @@ class PythonSocket(asyncio.DatagramProtocol):
 class PythonPath:
     """See ``media.wire.seam.Path``."""
 
-    forwarded_s = 0.0
+    heard_s = 0.0
 
     def __init__(self, on_packet: PacketSink, *, secure: bool) -> None:
         self.urgent = self.urgent_reports = True
@@ -127,6 +127,9 @@ class PythonPath:
     def send_rtp(self, packet: bytes) -> None:
         self._send(packet, is_rtcp=False)
 
+    def send_frame(self, sender: RtpSender, payload: bytes, payload_type: int, now_s: float, marker: bool) -> None:
+        self.send_rtp(sender.frame(payload, payload_type, now_s, marker=marker))
+
     def send_rtcp(self, packet: bytes) -> None:
         self._send(packet, is_rtcp=True)
 
@@ -145,6 +148,9 @@ class PythonPath:
 
     def forward(self, forward: Forward | None) -> None:
         """Everything is handed over here, whatever the order is."""
+
+    def play(self, play: Play | None) -> None:
+        """Nor is there a shorter way to a jitter buffer."""
 
     def remembered(self) -> list[tuple[bytes, float]]:
         return []

@@ -50,6 +50,24 @@ class Forward:
     copies: PacketSink | None = None
 
 
+class Put(Protocol):
+    """What takes audio in (``media.playout.Playout.put``)."""
+
+    def __call__(
+        self, sequence: int, timestamp: int, marker: bool, payload: bytes, arrival_s: float, *, ssrc: int | None = None
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Audio of ``payload_type`` that ``received`` believes goes to ``put``, its sequence numbers less ``omitted``."""
+
+    put: Put
+    payload_type: int
+    received: ReceiveStats
+    omitted: int = 0
+
+
 class WireSocket(Protocol):
     """One UDP socket. Datagrams of an assigned address that can be RTP or RTCP (first byte 128-191) go to its path, all others to
 
@@ -88,8 +106,8 @@ class Path(Protocol):
     def counters(self) -> PathCounters: ...
 
     @property
-    def forwarded_s(self) -> float:
-        """Monotonic time of the newest packet that was forwarded without being handed over; 0 when there was none."""
+    def heard_s(self) -> float:
+        """Monotonic time of the newest audio that was not handed over: forwarded, or played; 0 when there was none."""
         ...
 
     def secure(self, sessions: SrtpSessions) -> None:
@@ -102,10 +120,18 @@ class Path(Protocol):
 
     def send_rtp(self, packet: bytes) -> None: ...
 
+    def send_frame(self, sender: RtpSender, payload: bytes, payload_type: int, now_s: float, marker: bool) -> None:
+        """``send_rtp`` of the next frame of this stream."""
+        ...
+
     def send_rtcp(self, packet: bytes) -> None: ...
 
     def forward(self, forward: Forward | None) -> None:
         """What to forward from now on, None: hand over everything. What was handed over before comes first."""
+        ...
+
+    def play(self, play: Play | None) -> None:
+        """Where audio goes that nobody else need look at, at ``Wire.take``; None: hand it over too."""
         ...
 
     def remembered(self) -> list[tuple[bytes, float]]:

@@ -45,6 +45,9 @@ class KeepingTransport:
     def send_rtp(self, packet: bytes) -> None:
         self.rtp.append(packet)
 
+    def send_frame(self, sender: RtpSender, payload: bytes, payload_type: int, now_s: float, marker: bool) -> None:
+        self.send_rtp(sender.frame(payload, payload_type, now_s, marker=marker))
+
     def send_rtcp(self, packet: bytes) -> None:
         self.rtcp.append(packet)
 

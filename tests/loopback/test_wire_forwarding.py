@@ -9,6 +9,7 @@ import pytest
 
 from media import messages as msg
 from media import rtp
+from media.playout import Playout
 from media.settings import MediaSettings
 from media.worker import MediaWorker
 from rooms.audio import PCMA, RtpEndpoint
@@ -139,6 +140,49 @@ async def test_both_packet_paths_forward_the_same() -> None:
     assert digits == plain_digits == ["5"]
     assert counters["packets_forwarded"] == len(compiled)
     assert counters["wire_packets_lost"] == counters["wire_datagrams_lost"] == 0
+
+
+async def played(wire: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[tuple[int, int, bool, bytes, int]], dict[str, float], list[str]]:
+    """What comes to the jitter buffer of who is mixed, and what the worker counts and notices meanwhile."""
+    put, came, digits = Playout.put, list[tuple[int, int, bool, bytes, int]](), list[str]()
+
+    def noted(
+        self: Playout, sequence: int, timestamp: int, marker: bool, payload: bytes, arrival_s: float, *, ssrc: int | None = None
+    ) -> None:
+        if ssrc is not None:  # else it is the worker's rehearsal
+            came.append((sequence, timestamp, marker, payload, ssrc))
+        put(self, sequence, timestamp, marker, payload, arrival_s, ssrc=ssrc)
+
+    def told(event: msg.AnyMediaEvent) -> None:
+        if isinstance(event, msg.DigitHeard):
+            digits.append(event.digit)
+
+    monkeypatch.setattr(Playout, "put", noted)
+    async with MediaWorker(MediaSettings(voice=UNTOUCHED, wire=wire, quality_interval_s=60.0), told) as worker:
+        ends = Ends(worker)
+        await ends.connect()
+        await worker.perform(msg.SetGains(room_id=ROOM, gains=(("hears", "speaks", 0.5),)))
+        said = script()
+        for start in range(0, len(said), 20):
+            for packet in said[start : start + 20]:
+                ends.say(packet)
+            await until(lambda upto=start + 20: worker.counters["packets_in"] >= min(upto, len(said)))  # type: ignore[misc]
+            ends.hear()
+        await until(lambda: bool(came) and came[-1][3] == END)
+        counters = worker.counters
+        ends.close()
+    monkeypatch.setattr(Playout, "put", put)
+    return came, counters, digits
+
+
+async def test_both_packet_paths_play_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, plain_counters, plain_digits = await played("python", monkeypatch)
+    compiled, counters, digits = await played("c", monkeypatch)
+    assert len(plain) > 380
+    assert compiled == plain
+    assert digits == plain_digits == ["5"]
+    for name in ("packets_in", "dropped_implausible", "dropped_malformed", "dropped_unknown_type"):
+        assert counters[name] == plain_counters[name]
 
 
 @pytest.mark.parametrize("wire", ["python", "c"])
