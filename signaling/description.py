@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from signaling import consultations, messages
 from signaling.grants import REQUESTS
+from signaling.guard import CLASSES
 
 Schema = dict[str, Any]
 
@@ -226,7 +227,16 @@ def _parts(known: Mapping[str, Schema]) -> list[type[Struct]]:
 
 def _asked(request: type[Struct]) -> str:
     result = result_of(request)
-    return f"Permission `{_permission(request)}`. Answer: " + ("`{}`" if result is None else f"`{result.__name__}`") + "."
+    answer = "`{}`" if result is None else f"`{result.__name__}`"
+    return f"Permission `{_permission(request)}`. Answer: {answer}.{_allowance(request)}"
+
+
+def _allowance(request: type[Struct]) -> str:
+    """How many one connection may send, where that is less than its part of all requests."""
+    if tag(request) not in CLASSES:
+        return ""
+    name, allowance = CLASSES[tag(request)]
+    return f" At most {allowance.burst:g} at once and {allowance.rate_per_s:g}/s of class `{name}`."
 
 
 def _section(struct: type[Struct], known: Mapping[str, Schema], more: str, level: str = "###") -> str:

@@ -25,11 +25,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``ack`` is the number under which the client waits for an answer; ``fault`` says what is wrong with a malformed frame."""
+    """``ack`` is the number under which the client waits for an answer, ``name`` what it asks for; ``fault`` says what is wrong with a
+    malformed frame."""
 
     kind: Kind
     ack: int | None = None
     fault: str = ""
+    name: str = ""
 
 
 REQUEST_TYPES = frozenset(str(struct.__struct_config__.tag) for struct in messages.AnyRequest.__args__)
@@ -68,6 +70,7 @@ def _checked(frame: Frame, data: str, start: int, decode: Callable[[str], object
         name = content[0] if isinstance(content, list) and content else None
         if not isinstance(name, str) or name not in REQUEST_TYPES:
             return Frame(Kind.MALFORMED, frame.ack, "unknown request: this page and this server differ in version, reload it")
+        return Frame(Kind.REQUEST, frame.ack, name=name)
     return frame
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from signaling import messages as wire
 from signaling.audience import Audience
-from signaling.frames import Kind, read_frame, read_request
-from signaling.guard import ClientLimits, Guard
+from signaling.frames import REQUEST_TYPES, Kind, read_frame, read_request
+from signaling.guard import CLASSES, ClientLimits, Guard
 from signaling.heartbeats import Heartbeats
 from signaling.outbox import Line, Outbox
 from signaling.replay import ReplayLog, ReplayLogs
@@ -78,6 +78,18 @@ def test_the_guard_bears_haste_a_while_then_dismisses() -> None:
     verdicts = [guard.check(request, 0.0) for _ in range(3)]
     assert [verdict.dismiss for verdict in verdicts] == [False, False, True]
     assert all(verdict.refusal is not None and verdict.refusal.retry_after == 1.0 for verdict in verdicts)
+
+
+def test_each_class_of_requests_has_its_own_allowance() -> None:
+    guard = Guard(ClientLimits(rate_per_s=1_000.0, burst=1_000), 0.0)
+    assert guard.check(read_frame("40", 100), 0.0).refusal is None
+    dial, hang_up = read_frame('421["call.dial",{"number":"6"}]', 100), read_frame('422["call.hang_up",{"call_id":"c"}]', 100)
+    refusals = [guard.check(dial, 0.0).refusal for _ in range(11)]
+    assert refusals[:10] == [None] * 10
+    assert refusals[10] is not None and (refusals[10].code, refusals[10].retry_after) == ("too_many_requests", 2.0)
+    assert [guard.check(hang_up, 0.0).refusal for _ in range(50)] == [None] * 50
+    assert guard.check(dial, 2.0).refusal is None
+    assert set(CLASSES) <= REQUEST_TYPES
 
 
 def test_replay_tells_what_was_missed_or_that_it_is_forgotten() -> None:
