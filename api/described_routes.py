@@ -14,7 +14,7 @@ from api.recording_shelf import FORMS
 from api.routes import PartHealth
 from api.store import StoredRecording
 from signaling.consultations import Link
-from signaling.messages import Session, SignIn
+from signaling.messages import GuestEntry, Session, SignIn
 
 Whole = Annotated[int, Meta(ge=0, lt=10**15)]
 
@@ -100,6 +100,9 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("GET", "/api/security-log/faults"): Described(
         "Where the log's chain is broken; empty where it is whole.", answer={"faults": list[str]}
+    ),
+    ("POST", "/api/guests"): Described(
+        "Come by a room's link: a session for that room alone.", body=GuestEntry, answer=Session, statuses=(201,)
     ),
     ("POST", "/api/uploads/{ticket}"): Described(
         "A file for a message, at the address that `chat.attach` gave, with the type and size that were agreed.",

@@ -13,6 +13,7 @@ from rooms.chat import Draft
 from rooms.membership import MemberState, Role, RoomKind, Schedule
 from rooms.refusals import NotPossible
 from signaling import messages as wire
+from signaling.consultations import Invitations
 from signaling.grants import REQUESTS, Grant, Permission, Resource, allows, demand, permissions_of
 from signaling.grants import Role as Job
 from signaling.refusal import Refusal
@@ -21,10 +22,11 @@ from signaling.refusal import Refusal
 class RoomRequests:
     """Raises ``Refusal`` and ``NotPossible``."""
 
-    def __init__(self, rooms: Rooms, chat: Chat, attachments: Attachments) -> None:
+    def __init__(self, rooms: Rooms, chat: Chat, attachments: Attachments, invitations: Invitations) -> None:
         self._rooms = rooms
         self._chat = chat
         self._attachments = attachments
+        self._invitations = invitations
 
     async def perform(self, grant: Grant, request: wire.RoomRequest | wire.ChatRequest) -> Struct | None:
         room_id = getattr(request, "room_id", "")
@@ -53,6 +55,10 @@ class RoomRequests:
                 feed(ev.AdmissionDecided(room_id, me, identity, admitted, moderates))
             case wire.InviteToRoom(identity=identity, name=name, role=role):
                 feed(ev.InvitationWanted(room_id, me, identity, name or identity, Role(role), moderates))
+            case wire.LinkToRoom(expires_in=expires_in):
+                return self._link(me, room_id, expires_in, moderates)
+            case wire.UnlinkRoom(link_id=link_id):
+                feed(ev.LinkRevoked(room_id, me, link_id, moderates))
             case wire.KickFromRoom(identity=identity):
                 feed(ev.RemovalWanted(room_id, me, identity, moderates))
             case wire.LockRoom(locked=locked):
@@ -103,6 +109,11 @@ class RoomRequests:
         assert room is not None
         waiting = room.members[grant.identity].state is MemberState.WAITING
         return wire.RoomJoined(waiting=waiting, room=None if waiting else room_state(room))
+
+    def _link(self, me: str, room_id: str, lives_s: float, moderates: bool) -> wire.RoomLink:
+        link, expires_at = self._invitations.issue(room_id, lives_s), self._rooms.now() + lives_s
+        self._rooms.feed(ev.LinkWanted(room_id, me, link.link_id, expires_at, moderates))
+        return wire.RoomLink(link_id=link.link_id, token=link.token, expires_at=expires_at)
 
     # ------------------------------------------------------------------ chat
 

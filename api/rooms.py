@@ -135,6 +135,8 @@ class Rooms:
             case fx.Show():
                 self.hub.publish(topics.room(room_id), room_state(room))
                 self._writes.keep(room_entry(room))
+            case fx.Keep():
+                self._writes.keep(room_entry(room))
             case fx.Seat(identity=identity):
                 self.hub.subscribe(identity, topics.room(room_id))
                 self._tell_others("participant_joined", room, identity)

@@ -21,6 +21,7 @@ from api.config import Settings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.exchange import Exchange
+from api.guest_routes import GuestRoutes
 from api.identity.oidc import OidcClient
 from api.identity.oidc_routes import OidcRoutes
 from api.identity.passwords import Passwords
@@ -57,7 +58,7 @@ from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.trunk import Trunk, TrunkEvent
 from rooms.switchboard import CallPolicy, Switchboard
-from signaling.consultations import Invitations
+from signaling.consultations import AUDIENCE, ROOM_AUDIENCE, Invitations
 from signaling.hub import Hub
 from signaling.tokens import TokenIssuer
 
@@ -172,7 +173,8 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             metrics_from=tuple(ip_network(name) for name in settings.server.metrics_from),
             https=settings.server.tls_certificate is not None or settings.server.public_url.startswith("https:"),
         )
-        in_rooms = RoomRequests(rooms, chat, attachments).perform
+        room_links = _invitations(settings, ROOM_AUDIENCE)
+        in_rooms = RoomRequests(rooms, chat, attachments, room_links).perform
         hub = Hub(
             settings.hub(),
             verify=identity.sessions.verify,
@@ -238,6 +240,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
         hub.attach(app)
         attachments.add_to(app)
+        GuestRoutes(rooms, room_links, tokens).add_to(app)
         if shelf is not None:
             RecordingRoutes(shelf, store.people.teams_of).add_to(app)
         _consultation_routes(settings, consultations, network).add_to(app)
@@ -251,12 +254,17 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             await exchange.stop()
 
 
-def _consultation_routes(settings: Settings, consultations: Consultations, network: Neighbours) -> ConsultationRoutes:
-    invitations = Invitations(
+def _invitations(settings: Settings, audience: str) -> Invitations:
+    return Invitations(
         settings.token_secret(),
         previous=[secret.get_secret_value() for secret in settings.security.previous_secrets],
+        audience=audience,
         lifetime_s=settings.consultations.link_lifetime_s,
     )
+
+
+def _consultation_routes(settings: Settings, consultations: Consultations, network: Neighbours) -> ConsultationRoutes:
+    invitations = _invitations(settings, AUDIENCE)
     return ConsultationRoutes(consultations, invitations, address_of=network.address_of, limits=settings.hub().address)
 
 

@@ -11,7 +11,8 @@ The tables and the rules of admission stand in ``rooms/membership.py``. What is 
 - The last effect of every room is its ``Finish``; after it the room is forgotten, but for how it ended.
 
 Refusals: ``unknown_room``, ``room_over``, ``room_cancelled``, ``not_host``, ``not_member``, ``nobody_waits``, ``duplicate_room``,
-``rooms_full``, ``members_full``, ``waiting_full``, ``last_host``, ``fixed_room``, and those of ``Room.step_for``.
+``rooms_full``, ``members_full``, ``waiting_full``, ``last_host``, ``fixed_room``, ``links_full``, ``unknown_link``, ``link_revoked``,
+``link_expired``, and those of ``Room.step_for``.
 """
 
 from collections import OrderedDict
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 from rooms import membership_events as ev
 from rooms.deadlines import Deadlines
 from rooms.membership import Exit, Member, MemberState, MemberStep, Role, Room, RoomEnd, RoomKind, RoomState, RoomStep
-from rooms.membership_effects import Begin, Finish, MembershipEffect, Seat, Show, ShowReaction, ShowWaiting, TurnAway, Unseat
+from rooms.membership_effects import Begin, Finish, Keep, MembershipEffect, Seat, Show, ShowReaction, ShowWaiting, TurnAway, Unseat
 from rooms.refusals import NotPossible
 
 
@@ -36,6 +37,7 @@ class HousePolicy:
     capacity: int = 100
     most_members: int = 500
     most_waiting: int = 50
+    most_links: int = 50
     empty_s: float = 300.0
     away_s: float = 30.0
     remembered_ends: int = 2_000
@@ -345,6 +347,33 @@ class House:
         member.role, member.invited, member.removed = event.role, True, False
         return self._enter(room, member, now) if joins else [Show(room.room_id)]
 
+    def _on_link(self, event: ev.LinkWanted, now: float) -> list[MembershipEffect]:
+        room = self._hosted(event.room_id, event.by, event.moderates)
+        if room.lasting:
+            raise NotPossible("fixed_room", "Into a group one is invited by name: links lead to meetings.")
+        links = dict(room.links)
+        if len(links) >= self._policy.most_links:
+            links = {link_id: expires_s for link_id, expires_s in links.items() if expires_s > now}
+        if len(links) >= self._policy.most_links:
+            raise NotPossible("links_full", f"A room has {self._policy.most_links} links at most: take back those that nobody needs.")
+        room.links = {**links, event.link_id: event.expires_s}
+        return [Keep(room.room_id)]
+
+    def _on_revoked(self, event: ev.LinkRevoked, now: float) -> list[MembershipEffect]:
+        room = self._hosted(event.room_id, event.by, event.moderates)
+        if room.links.pop(event.link_id, None) is None:
+            raise NotPossible("unknown_link", "There is no such link to this room, or it was taken back already.")
+        return [Keep(room.room_id)]
+
+    def check_link(self, room_id: str, link_id: str, identity: str, now: float) -> None:
+        """May this guest come by this link? Whoever is in already may stay beyond its time. Raises ``NotPossible``."""
+        room = self._known(room_id)
+        expires_s = room.links.get(link_id)
+        if expires_s is None:
+            raise NotPossible("link_revoked", "This link was taken back: ask who invited you for a new one.")
+        if now >= expires_s and not room.has(identity):
+            raise NotPossible("link_expired", "This link has expired: ask who invited you for a new one.")
+
     def _on_removal(self, event: ev.RemovalWanted, now: float) -> list[MembershipEffect]:
         room = self._hosted(event.room_id, event.by, event.moderates)
         member = room.members.get(event.identity)
@@ -426,6 +455,8 @@ class House:
         ev.LeaveWanted: _on_leave,
         ev.AdmissionDecided: _on_admission,
         ev.InvitationWanted: _on_invitation,
+        ev.LinkWanted: _on_link,
+        ev.LinkRevoked: _on_revoked,
         ev.RemovalWanted: _on_removal,
         ev.MoveWanted: _on_move,
         ev.ChangeWanted: _on_change,

@@ -170,6 +170,8 @@ class Room:
     expires_s: float | None = None
     state: RoomState = RoomState.PLANNED
     members: dict[str, Member] = field(default_factory=dict)
+    links: dict[str, float] = field(default_factory=dict)
+    """By which guests may come, and until when."""
 
     def take(self, step: RoomStep) -> bool:
         """Take a step; False where the table has none."""

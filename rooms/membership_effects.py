@@ -20,6 +20,13 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Keep the room as it stands: something changed that its people do not see."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """From now on this person hears the room."""
 
@@ -71,4 +78,4 @@ class Finish:
         return self.room.room_id
 
 
-MembershipEffect = Begin | Show | Seat | Unseat | ShowWaiting | TurnAway | ShowReaction | Finish
+MembershipEffect = Begin | Show | Keep | Seat | Unseat | ShowWaiting | TurnAway | ShowReaction | Finish

@@ -70,6 +70,27 @@ class InvitationWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkWanted:
+    """Guests may come by this link until it expires."""
+
+    room_id: str
+    by: str
+    link_id: str
+    expires_s: float
+    moderates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRevoked:
+    """Nobody comes by it any more. Who is in may stay until their token ends."""
+
+    room_id: str
+    by: str
+    link_id: str
+    moderates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RemovalWanted:
     """Out, and not in again unless invited."""
 
@@ -149,6 +170,8 @@ MembershipEvent = (
     | LeaveWanted
     | AdmissionDecided
     | InvitationWanted
+    | LinkWanted
+    | LinkRevoked
     | RemovalWanted
     | MoveWanted
     | ChangeWanted

@@ -20,6 +20,8 @@ from signaling.refusal import Refusal
 from signaling.tokens import ALGORITHM, ISSUER, key_id
 
 AUDIENCE = "centralita.consultation"
+ROOM_AUDIENCE = "centralita.room"
+"""Of links to rooms of the hub."""
 
 Mid = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$")]
 Track = Literal["camera", "screen"]
@@ -30,49 +32,66 @@ class Invitation(Struct, frozen=True):
 
     room: str
     expires_at: float
+    link_id: str
 
 
 class Link(Struct, frozen=True):
-    """Answer to ``POST /api/consultations``: the fragment of a new consultation's link, and how many seconds it lets people in."""
+    """The fragment of a link, and for how many seconds it lets people in."""
 
     token: str
     room: str
+    link_id: str
     expires_in: float
 
 
 class Invitations:
-    """Makes and checks invitations. ``secret`` and ``previous`` are those of ``TokenIssuer``."""
+    """Makes and checks invitations. ``secret`` and ``previous`` are those of ``TokenIssuer``; a link of another ``audience`` is none."""
 
     def __init__(
-        self, secret: str, *, previous: Sequence[str] = (), lifetime_s: float = 7_200.0, clock: Callable[[], float] = time.time
+        self,
+        secret: str,
+        *,
+        previous: Sequence[str] = (),
+        audience: str = AUDIENCE,
+        lifetime_s: float = 7_200.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._audience = audience
         self._kid = key_id(secret)
         self._keys = {key_id(candidate): candidate for candidate in (*previous, secret)}
         self._lifetime_s, self._clock = lifetime_s, clock
 
-    def issue(self) -> Link:
-        """A link to a new room."""
-        now, room = self._clock(), uuid4().hex
+    def issue(self, room: str = "", lifetime_s: float | None = None) -> Link:
+        """A link to this room, or to a new one."""
+        now, room, link_id = self._clock(), room or uuid4().hex, uuid4().hex
+        lives_s = self._lifetime_s if lifetime_s is None else lifetime_s
         claims = {
             "iss": ISSUER,
-            "aud": AUDIENCE,
+            "aud": self._audience,
             "room": room,
-            "jti": uuid4().hex,
+            "jti": link_id,
             "iat": now,
             "nbf": math.floor(now),
-            "exp": now + self._lifetime_s,
+            "exp": now + lives_s,
         }
         token = jwt.encode(claims, self._keys[self._kid], ALGORITHM, headers={"kid": self._kid})
-        return Link(token=token, room=room, expires_in=self._lifetime_s)
+        return Link(token=token, room=room, link_id=link_id, expires_in=lives_s)
 
     def verify(self, token: str) -> Invitation:
         """What the token grants. Raises ``Refusal``: ``link_expired`` for one of ours, else ``link_invalid``."""
+        invitation = self.read(token)
+        if invitation.expires_at <= self._clock():
+            raise Refusal("link_expired", "This link has expired: ask who invited you for a new one.")
+        return invitation
+
+    def read(self, token: str) -> Invitation:
+        """The same of one that may have expired."""
         try:
             claims = jwt.decode(
                 token,
                 self._keys[jwt.get_unverified_header(token).get("kid", "")],
                 algorithms=[ALGORITHM],
-                audience=AUDIENCE,
+                audience=self._audience,
                 issuer=ISSUER,
                 # Times are compared below, on our own clock and after everything else.
                 options={
@@ -82,12 +101,9 @@ class Invitations:
                     "verify_iat": False,
                 },
             )
-            invitation = Invitation(room=str(claims["room"]), expires_at=float(claims["exp"]))
+            return Invitation(room=str(claims["room"]), expires_at=float(claims["exp"]), link_id=str(claims["jti"]))
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
             raise Refusal("link_invalid", "This link is not one of this server's: ask for it again, and open it whole.") from None
-        if invitation.expires_at <= self._clock():
-            raise Refusal("link_expired", "This link has expired: ask who invited you for a new one.")
-        return invitation
 
 
 # --- what a page says ----------------------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     **dict.fromkeys((wire.JoinRoom, wire.LeaveRoom, wire.RaiseHand, wire.React), _P.ROOM_JOIN),
     # Also for a room's own host, who needs no more than to be in it: call control of rooms looks.
     **dict.fromkeys((wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom, wire.LockRoom), _P.ROOM_JOIN),
-    **dict.fromkeys((wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom), _P.ROOM_JOIN),
+    **dict.fromkeys((wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.UnlinkRoom), _P.ROOM_JOIN),
     **dict.fromkeys((wire.SendChat, wire.EditChat, wire.DeleteChat, wire.ReactToChat), _P.CHAT_WRITE),
     **dict.fromkeys((wire.Typing, wire.AttachToChat, wire.ShareKey), _P.CHAT_WRITE),
     **dict.fromkeys((wire.ReadChat, wire.ChatHistory), _P.CHAT_READ),

@@ -215,6 +215,20 @@ class InviteToRoom(RoomRequest, frozen=True, tag="room.invite"):
     role: RoomRole = "member"
 
 
+class LinkToRoom(RoomRequest, frozen=True, tag="room.link"):
+    """A link by which guests come, with no name in it. Result: ``RoomLink``."""
+
+    room_id: Id
+    expires_in: Annotated[float, Meta(ge=60, le=31 * 86_400)] = 7_200.0
+
+
+class UnlinkRoom(RoomRequest, frozen=True, tag="room.unlink"):
+    """Take a link back: nobody comes by it any more."""
+
+    room_id: Id
+    link_id: Id
+
+
 class KickFromRoom(RoomRequest, frozen=True, tag="room.kick"):
     """Out, and not in again unless invited."""
 
@@ -371,6 +385,8 @@ AnyRequest = (
     | LeaveRoom
     | AdmitToRoom
     | InviteToRoom
+    | LinkToRoom
+    | UnlinkRoom
     | KickFromRoom
     | LockRoom
     | MoveToRoom
@@ -589,6 +605,23 @@ class RoomState(Notice, frozen=True, tag="room.state"):
 
 class RoomList(Struct, frozen=True):
     rooms: list[RoomState]
+
+
+class RoomLink(Struct, frozen=True):
+    """``token`` goes to ``POST /api/guests``; carry it in the fragment of an address, which browsers send to nobody."""
+
+    link_id: str
+    token: str
+    expires_at: float
+
+
+class GuestEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /api/guests``; the answer is a ``Session`` for the link's room. ``device`` is drawn by the page and kept by it: the
+    same one is the same guest, who asks again before the session ends."""
+
+    link: Annotated[str, Meta(min_length=1, max_length=4_096)]
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    device: Annotated[str, Meta(min_length=16, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class RoomJoined(Struct, frozen=True):

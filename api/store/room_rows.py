@@ -47,6 +47,7 @@ def room_entry(room: Room, *, why: RoomEnd | None = None, ended_at: float | None
         "waiting_room": room.waiting_room,
         "encrypted": room.encrypted,
         "members": msgspec.json.encode([member for member in room.members.values() if member.worth_keeping]).decode(),
+        "links": msgspec.json.encode(room.links).decode(),
         "starts_at": plan.starts_s if plan else None,
         "ends_at": plan.ends_s if plan else None,
         "early_s": plan.early_s if plan else None,
@@ -89,6 +90,7 @@ def room_of(row: Mapping[Any, Any]) -> Room:
         expires_s=row["expires_at"],
         state=RoomState(row["state"]),
         members={member.identity: member for member in msgspec.json.decode(row["members"], type=list[Member])},
+        links=msgspec.json.decode(row["links"], type=dict[str, float]),
     )
 
 

@@ -18,6 +18,7 @@ rooms = Table(
     Column("waiting_room", Boolean, nullable=False),
     Column("encrypted", Boolean, nullable=False),
     Column("members", Text, nullable=False),
+    Column("links", Text, nullable=False, server_default="{}"),
     Column("starts_at", Double),
     Column("ends_at", Double),
     Column("early_s", Double),
@@ -28,7 +29,8 @@ rooms = Table(
     Column("ended_at", Double),
     Index("ix_rooms_ended_at", "ended_at"),
 )
-"""Complete each time; the newest counts, but what has ended stays ended. ``members`` is JSON: a room is only ever read whole."""
+"""Complete each time; the newest counts, but what has ended stays ended. ``members`` and ``links`` are JSON:
+a room is only ever read whole."""
 
 messages = Table(
     "messages",

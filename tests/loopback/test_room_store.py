@@ -30,7 +30,7 @@ def said(message_id: str, position: int, **more: object) -> Message:
 async def test_rooms_and_messages_come_back_as_they_were(store: Store) -> None:
     eva = Member("eva", "Eva", Role.HOST, invited=True, state=MemberState.IN, since_s=5.0)
     room = Room("r", RoomKind.CONSULTATION, "Viaje", "eva", 1.0, 8, '{"a":1}', waiting_room=True, schedule=Schedule(10.0, 20.0))
-    room.members["eva"], room.state = eva, RoomState.OPEN
+    room.members["eva"], room.state, room.links = eva, RoomState.OPEN, {"l": 9.5}
     done = Room("d", RoomKind.MEETING, "", "eva", 2.0, 8)
     reacted = said("m2", 2, attachments=("f",), reactions=(Reaction("👍", ("tom", "lou")),))
     entries = [room_entry(room), room_entry(done), *(message_entry(message) for message in (said("m1", 1), reacted, said("m3", 3)))]

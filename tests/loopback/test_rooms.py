@@ -1,6 +1,7 @@
 """Rooms and chat as pages have them: a real hub, real Socket.IO clients, a real database."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from api.attachments import Attachments
 from api.chat import Chat
 from api.guarded_routes import guarded
+from api.guest_routes import GuestRoutes
 from api.page_requests import InRooms
 from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
@@ -23,6 +25,7 @@ from api.store.spool import Spool
 from rooms.house import HousePolicy
 from rooms.refusals import NotPossible
 from signaling import messages as wire
+from signaling.consultations import ROOM_AUDIENCE, Invitations
 from signaling.grants import Grant, VideoGrant
 from signaling.refusal import Refusal
 from tests.kit.hub import Client, RunningHub, running_hub
@@ -33,11 +36,14 @@ LARGEST = 1_000
 class Talk:
     """``hub`` with rooms behind it. ``events``: what webhooks would tell."""
 
-    def __init__(self, hub: RunningHub, store: Store, rooms: Rooms, in_rooms: InRooms, files: Attachments, folder: Path) -> None:
+    def __init__(
+        self, hub: RunningHub, store: Store, rooms: Rooms, in_rooms: InRooms, files: Attachments, links: Invitations, folder: Path
+    ) -> None:
         self.hub, self.store, self.rooms, self.folder = hub, store, rooms, folder
         self.events: list[RoomEvent] = []
         self._in_rooms = in_rooms
         self._files = files
+        self.links = links
         self.url = ""
 
     async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
@@ -60,7 +66,7 @@ class Talk:
         video = VideoGrant(room=guest_of, room_join=True)
         return self.hub.tokens.issue(identity, identity.title(), "customer", video=video).token
 
-    async def serve_files(self, stack: AsyncExitStack) -> None:
+    async def serve_http(self, stack: AsyncExitStack) -> None:
         async def identify(token: str) -> Grant:
             return self.hub.tokens.verify(token)
 
@@ -74,6 +80,7 @@ class Talk:
 
         app = web.Application(middlewares=[refusals, guarded(identify, lambda grant, permission: None)])
         self._files.add_to(app)
+        GuestRoutes(self.rooms, self.links, self.hub.tokens).add_to(app)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -97,7 +104,8 @@ async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIt
         rooms = Rooms(store.rooms, writes, now=now, policy=policy, on_event=heard.append, on_over=lambda room_id: chat.forget(room_id))
         chat = Chat(rooms, store.rooms, writes)
         files = Attachments(store.rooms, rooms.house, folder / "attachments", "s" * 32, now=now, largest=LARGEST)
-        talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files).perform, files, folder)
+        links = Invitations("s" * 32, audience=ROOM_AUDIENCE)
+        talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files, links).perform, files, links, folder)
         talk.events = heard
         hub.line.perform = talk.perform
         hub.line.there = rooms.on_there
@@ -171,6 +179,7 @@ async def test_a_guest_reaches_no_room_but_theirs_by_any_request(talk: Talk) -> 
         "identity": "eva",
         "to_room": mine,
         "message_id": "m",
+        "link_id": "l",
         "locked": True,
         "raised": True,
         "emoji": "x",
@@ -229,6 +238,35 @@ async def test_history_comes_page_by_page_and_survives_a_restart(tmp_path: Path)
         assert said["position"] == 6
 
 
+async def test_a_guest_comes_by_a_link_until_it_is_taken_back(talk: Talk) -> None:
+    async with AsyncExitStack() as stack:
+        await talk.serve_http(stack)
+        http = await stack.enter_async_context(ClientSession())
+
+        async def enter(link: str, device: str) -> dict[str, Any]:
+            async with http.post(f"{talk.url}/api/guests", json={"link": link, "name": "Tom", "device": device}) as response:
+                answer: dict[str, Any] = await response.json()
+                return answer
+
+        eva = await talk.client("eva")
+        room_id, other = await room_of(eva, waiting_room=True), await room_of(eva)
+        link = (await eva.ask("room.link", {"room_id": room_id}))["ok"]
+        assert b"eva" not in base64.urlsafe_b64decode(link["token"].split(".")[1] + "==")
+        first, again, second = [await enter(link["token"], device * 16) for device in ("a", "a", "b")]
+        assert first["identity"] == again["identity"] != second["identity"] and first["role"] == "customer"
+        tom = await talk.hub.client("tom", token=first["token"])
+        assert (await tom.ask("room.join", {"room_id": room_id}))["ok"]["waiting"] is True
+        assert code(await tom.ask("room.join", {"room_id": other})) == code(await tom.ask("room.link", {"room_id": other})) == "forbidden"
+        assert code(await tom.ask("room.link", {"room_id": room_id})) == "not_host"
+        assert "ok" in await eva.ask("room.unlink", {"room_id": room_id, "link_id": link["link_id"]})
+        assert (await enter(link["token"], "c" * 16))["code"] == "link_revoked"
+        assert (await enter(talk.links.issue("none").token, "c" * 16))["code"] == "unknown_room"
+        assert (await enter(Invitations("s" * 32).issue(room_id).token, "c" * 16))["code"] == "link_invalid", "of a consultation"
+        last = (await eva.ask("room.link", {"room_id": room_id}))["ok"]
+        assert "ok" in await eva.ask("room.end", {"room_id": room_id})
+        assert (await enter(last["token"], "c" * 16))["code"] == "room_over"
+
+
 async def test_what_was_acknowledged_while_the_database_was_away_is_in_the_history(talk: Talk) -> None:
     eva = await talk.client("eva")
     room_id = await room_of(eva)
@@ -261,7 +299,7 @@ async def test_an_encrypted_room_passes_keys_on_and_takes_no_words(talk: Talk) -
 
 async def test_a_file_goes_to_members_alone_as_a_download(talk: Talk) -> None:
     async with AsyncExitStack() as stack:
-        await talk.serve_files(stack)
+        await talk.serve_http(stack)
         http = await stack.enter_async_context(ClientSession())
         eva, ana = await talk.client("eva"), await talk.client("ana")
         room_id = await room_of(eva, kind="group", invited=[{"identity": "ana"}])

@@ -104,6 +104,7 @@ OPEN = {
     ("GET", "/metrics"),
     ("GET", "/socket.io/"),
     ("GET", "/api/consultations/socket"),
+    ("POST", "/api/guests"),
     ("POST", "/api/uploads/{ticket}"),
 }
 

@@ -172,6 +172,23 @@ def test_no_power_over_rooms_opens_a_lasting_one() -> None:
     assert refused(house, ev.RemovalWanted("r", "sue", "eva", moderates=True)) == "unknown_room"
 
 
+def test_a_link_lets_in_until_its_time_or_until_it_is_taken_back() -> None:
+    house = House(HousePolicy(most_links=1))
+    opened(house)
+    assert house.handle(ev.LinkWanted("r", "eva", "l", 100), 0) == [fx.Keep("r")]
+    assert refused(house, ev.LinkWanted("r", "eva", "m", 100)) == "links_full"
+    house.check_link("r", "l", "tom", 99)
+    with pytest.raises(NotPossible, match="expired"):
+        house.check_link("r", "l", "tom", 100)
+    house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 99)
+    house.check_link("r", "l", "tom", 100)
+    house.handle(ev.LinkWanted("r", "eva", "m", 200), 101)
+    house.handle(ev.LinkRevoked("r", "eva", "m"), 102)
+    assert refused(house, ev.LinkRevoked("r", "eva", "m")) == "unknown_link"
+    with pytest.raises(NotPossible, match="taken back"):
+        house.check_link("r", "m", "tom", 103)
+
+
 def test_a_restart_keeps_rooms_for_those_who_come_back() -> None:
     house = House(HousePolicy(away_s=30))
     opened(house, waiting_room=True)
