@@ -83,6 +83,7 @@ async def _fuzz_rest(folder: Path, server: Server, key: str, seconds: int) -> No
         "--max-time",
         str(seconds),
     ]
+    words += ["--exclude-path", "/api/keys/{key_id}"]  # it would find its own key in the list and revoke it
     quiet = ["--no-color", "--continue-on-failure", "--suppress-health-check", "all", "--generation-database", "none", "--seed", "1"]
     program = Path(sys.executable).with_name("schemathesis")
     with (folder / "schemathesis.log").open("wb") as said:
