@@ -85,8 +85,13 @@ class Chat:
         """To its end, though who asked waits no longer: what is written stays in step with what is kept and told."""
         task = asyncio.create_task(work, name="chat")
         self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+        task.add_done_callback(self._done)
         return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._at_work.discard(task)
+        if not task.cancelled():
+            task.exception()  # a refusal that nobody waits for any more is no fault
 
     async def _say(self, draft: Draft, room_id: str) -> wire.ChatMessage:
         files = await self._files_of(draft, room_id)
