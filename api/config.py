@@ -29,6 +29,7 @@ from signaling.grants import Role
 from signaling.guard import ClientLimits
 from signaling.hub import HubSettings
 from signaling.limits import AddressLimits
+from signaling.redis_bus import RedisBusSettings
 from signaling.tokens import LONGEST_LIFE_S, SHORTEST_SECRET_BYTES
 
 PREFIX = "CENTRALITA_"
@@ -487,6 +488,23 @@ class WebhooksSection(_Section):
         return self
 
 
+class ClusterSection(_Section):
+    """Several nodes as one, by a Redis (7 or later) and one PostgreSQL. All have the same ``security.secret``."""
+
+    redis_url: SecretStr = SecretStr("")
+    """``redis://host:6379/0``, or ``rediss:`` for TLS; empty: this node is the only one."""
+    node: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")] = "node-1"
+    """This node's name, another one on each: it stands in the ids of its calls."""
+    prefix: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = "centralita"
+    """Of every key and channel in Redis, the same on all nodes."""
+
+    @model_validator(mode="after")
+    def _is_redis(self) -> Self:
+        if not self.redis_url.get_secret_value().startswith(("redis://", "rediss://", "unix://")) and self.redis_url.get_secret_value():
+            raise ValueError("redis_url begins with redis:// (or rediss:// for TLS, unix:// for a socket)")
+        return self
+
+
 class LogSection(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
@@ -507,6 +525,7 @@ class Settings(_Section):
     consultations: ConsultationsSection = ConsultationsSection()
     chat: ChatSection = ChatSection()
     webhooks: WebhooksSection = WebhooksSection()
+    cluster: ClusterSection = ClusterSection()
     log: LogSection = LogSection()
 
     @model_validator(mode="after")
@@ -602,6 +621,17 @@ class Settings(_Section):
             beep=recording.beep,
             beep_every_s=recording.beep_every_s,
         )
+
+    @property
+    def node(self) -> str:
+        """By what name this node's runs are told apart in the database."""
+        return self.cluster.node if self.cluster.redis_url.get_secret_value() else "main"
+
+    def bus(self) -> RedisBusSettings:
+        """What several nodes share."""
+        hub, cluster = self.hub(), self.cluster
+        url = cluster.redis_url.get_secret_value()
+        return RedisBusSettings(url=url, node=cluster.node, prefix=cluster.prefix, topics=hub.topics, kept=hub.replay_kept)
 
     def hub(self) -> HubSettings:
         """What the hub needs to know."""

@@ -24,13 +24,13 @@ from media import messages as media
 from pbx import trunk as line
 from rooms import effects as fx
 from rooms import events as ev
+from rooms.agent import AgentState
 from rooms.causes import Cause, EndReason
 from rooms.record import CallRecord, CallView
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
-from signaling.grants import Grant
 from signaling.hub import Hub
-from signaling.topics import LINES, PRESENCE, person
+from signaling.topics import LINES, person
 
 log = structlog.get_logger()
 
@@ -41,6 +41,7 @@ class Exchange:
     """Performs effects, translates events. ``async with``: leaving ends every live call with its record written.
 
     ``trunks`` are entered and left by the wiring, around this. ``on_record`` hears of each record, with what turns its times into epochs.
+    ``on_engaged`` hears of whom a call rings at, or is, and of whom none is any more.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class Exchange:
         metrics: Metrics,
         trunks: dict[str, line.Trunk],
         on_record: Callable[[CallRecord, Callable[[float], float]], None] = lambda record, to_epoch: None,
+        new_call_id: Callable[[], str] = lambda: uuid4().hex,
+        on_engaged: Callable[[str, AgentState | None], None] = lambda identity, state: None,
     ) -> None:
         self._switchboard = switchboard
         self._worker = worker
@@ -65,13 +68,14 @@ class Exchange:
         self._metrics = metrics
         self._trunks = trunks
         self._on_record = on_record
+        self.new_call_id = new_call_id
+        self._on_engaged = on_engaged
         self._hub: Hub | None = None
         self._lines: dict[str, CallLine] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._dialled_s: dict[str, float] = {}
-        self._names: dict[str, str] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.clock = EpochClock(self._loop.time(), time.time())
@@ -138,22 +142,6 @@ class Exchange:
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._expire)
 
-    def on_presence(self, identity: str, online: bool) -> None:
-        self.feed(ev.AgentConnected(identity) if online else ev.AgentDisconnected(identity))
-        self.tell_presence(identity, online)
-
-    def tell_presence(self, identity: str, online: bool) -> None:
-        """Everybody who is signed in sees who else is, and whether they take calls."""
-        available = online and self._switchboard.wants_calls(identity)
-        name = self._names.get(identity, identity)
-        self._publish(PRESENCE, wire.PresenceState(identity=identity, name=name, online=online, available=available))
-
-    def greet(self, grant: Grant) -> None:
-        """Somebody connected: their name as colleagues see it. The hub told of them before it asked for their snapshot."""
-        if self._names.get(grant.identity) != grant.name:
-            self._names[grant.identity] = grant.name
-            self.tell_presence(grant.identity, True)
-
     def on_trunk_event(self, event: line.TrunkEvent) -> None:
         """Called by every trunk, for everything that happens on it, from within the trunk's own work: a fault here must not become its."""
         self._contain(type(event).__name__, getattr(event, "leg_id", ""), lambda: self._ON_TRUNK[type(event)](self, event))
@@ -170,7 +158,7 @@ class Exchange:
         if self.draining:
             self._trunks[event.trunk].hang_up(event.leg_id, Cause(EndReason.SERVER_STOPPED, 503))
             return
-        call_id = uuid4().hex
+        call_id = self.new_call_id()
         self._phones.expect(event.leg_id, call_id, event.trunk, event.remote)
         agents = tuple((identity, uuid4().hex) for identity in self._switchboard.available_agents(event.called))
         for identity, leg_id in agents:
@@ -332,6 +320,8 @@ class Exchange:
     # ------------------------------------------------------------------ effects out
 
     def _start(self, effects: list[fx.Effect]) -> None:
+        for identity in {identity for effect in effects if isinstance(effect, fx.Notify) for identity in effect.agents}:
+            self._on_engaged(identity, self._switchboard.engagement(identity))
         for effect in effects:
             call_id = self._call_of(effect)
             call_line = self._lines.get(call_id)
@@ -440,6 +430,10 @@ class Exchange:
         for identity in agents:
             self._publish(person(identity), notice)
         self.board.call(notice)
+
+    def calls_of(self, identity: str) -> list[wire.CallState]:
+        """The calls here that are this person's or ring at theirs, oldest first."""
+        return [self.state_of(view) for view in self._switchboard.calls_of(identity)]
 
     def state_of(self, view: CallView) -> wire.CallState:
         """A call as pages see it."""

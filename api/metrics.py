@@ -127,6 +127,11 @@ class Metrics:
         """The same by worker: ``centralita_media_worker_NAME_total{worker="0"}`` and ``centralita_media_worker_NAME{worker="0"}``."""
         self._registry.register(_FromWorkers(workers))
 
+    def watch_cluster(self, counters: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_cluster_NAME_total`` for each of the bus's counters, and ``centralita_cluster_together`` and ``_nodes``."""
+        self._registry.register(_FromMapping("centralita_cluster_", counters, CounterMetricFamily))
+        self._registry.register(_FromMapping("centralita_cluster_", gauges, GaugeMetricFamily))
+
     def watch_sip(self, counts: Callable[[], Mapping[str, float]]) -> None:
         """``centralita_sip_NAME_total`` for each of the SIP trunk's counts."""
         self._registry.register(_FromMapping("centralita_sip_", counts, CounterMetricFamily))

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from uuid import uuid4
 
 from msgspec import Struct
 
 from api.call_line import LineFull
 from api.exchange import Exchange
 from api.metrics import Metrics
+from api.nodes import Nodes
 from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
 from pbx.routing import NoRoute, NotANumber, Routing
@@ -35,6 +35,7 @@ class PageRequests:
         switchboard: Switchboard,
         routing: Routing,
         metrics: Metrics,
+        nodes: Nodes,
         in_rooms: InRooms,
         *,
         demo: LoopbackTrunk | None,
@@ -46,6 +47,7 @@ class PageRequests:
         self._routing = routing
         self._metrics = metrics
         self._in_rooms = in_rooms
+        self._nodes = nodes
         self._demo = demo
         self._touch = touch
         self._teams_of = teams_of
@@ -84,9 +86,10 @@ class PageRequests:
             case wire.Record(call_id=call_id, action=action):
                 supervisor = allows(grant, Permission.CALL_RECORD_ANY, self._of(call_id))
                 feed(ev.RecordingRequested(call_id, identity, RecordingAction(action), supervisor=supervisor))
-            case wire.SetPresence(available=available):
-                feed(ev.AvailabilityChanged(identity, available))
-                self._exchange.tell_presence(identity, True)
+            case wire.SetPresence(available=available, reason=reason, away=away):
+                self._nodes.wish(identity, available=available, reason=reason, away=away)
+            case wire.WatchPresence():
+                return self._nodes.watch(grant)
             case wire.PeerOffer():
                 return await self._offer(identity, request)
             case wire.WatchBoard():
@@ -119,7 +122,7 @@ class PageRequests:
             raise Refusal("not_a_number", str(error)) from None
         except NoRoute as error:
             raise Refusal("no_route", str(error)) from None
-        call_id = uuid4().hex
+        call_id = self._exchange.new_call_id()
         self._exchange.dial(call_id, identity, route.dialled, route.trunk)
         return wire.CallRef(call_id=call_id)
 

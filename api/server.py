@@ -29,6 +29,7 @@ from api.identity.routes import IdentityRoutes
 from api.identity.wiring import open_identity
 from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
+from api.nodes import Nodes, call_id_of
 from api.page_requests import PageRequests
 from api.phone_legs import PhoneLegs
 from api.recording_book import RecordingBook
@@ -58,8 +59,10 @@ from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.trunk import Trunk, TrunkEvent
 from rooms.switchboard import CallPolicy, Switchboard
+from signaling.bus import Bus, BusState, MemoryBus
 from signaling.consultations import AUDIENCE, ROOM_AUDIENCE, Invitations
 from signaling.hub import Hub
+from signaling.redis_bus import RedisBus
 from signaling.tokens import TokenIssuer
 
 log = structlog.get_logger()
@@ -67,6 +70,12 @@ log = structlog.get_logger()
 DEMO_AGENT = "demo"
 STORE_AWAY = "The database does not take records: calls go on, the log says why."
 WORKER_AWAY = "A media worker died and its successor is not there yet: the log says why, the calls of the others go on."
+
+
+ALONE = "Redis does not answer: this node goes on alone with its own people and calls until it does."
+DEAF = "Redis answers, but this node hears nothing by it: it takes itself out. See what its user may do there (channels, PUBSUB)."
+NAME_TAKEN = "Another node has this one's name: give each its own cluster.node."
+MEMORY_FULL = "Redis is at its memory limit: what is said goes on, but who reconnects gets a snapshot in place of what was missed."
 
 
 class StartFailure(Exception):
@@ -91,7 +100,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
     async with AsyncExitStack() as stack:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)
         metrics = await stack.enter_async_context(Metrics())
-        store = await stack.enter_async_context(Store.open(settings.store_url))
+        store = await stack.enter_async_context(Store.open(settings.store_url, node=settings.node))
         tokens = TokenIssuer(
             settings.token_secret(),
             previous=[secret.get_secret_value() for secret in settings.security.previous_secrets],
@@ -105,6 +114,14 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         await _tell_interrupted(store)
         demo_password = await _demo_agent(store, identity.passwords) if settings.demo.enabled else None
 
+        hub_settings = settings.hub()
+        bus: Bus = MemoryBus(topics=hub_settings.topics, kept=hub_settings.replay_kept)
+        if settings.cluster.redis_url.get_secret_value():
+            bus = redis = await stack.enter_async_context(RedisBus(settings.bus()))
+            metrics.watch_cluster(
+                lambda: redis.counts, lambda: {"together": redis.state is BusState.TOGETHER, "nodes": len(nodes.others) + 1}
+            )
+        nodes = Nodes(bus)
         switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s, recording=settings.recording_policy()))
         trunks: dict[str, Trunk] = {}
 
@@ -149,6 +166,8 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             metrics=metrics,
             trunks=trunks,
             on_record=lambda record, to_epoch: webhooks.tell_call(record, to_epoch),
+            new_call_id=lambda: call_id_of(bus.node),
+            on_engaged=nodes.on_engaged,
         )
         webhooks = await stack.enter_async_context(Webhooks(store.rooms, settings.webhook_settings(), now=exchange.now))
         for trunk in trunks.values():
@@ -167,36 +186,40 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             largest=settings.chat.largest_file,
         )
 
-        snapshots = Snapshots(switchboard, exchange, store, trunks, rooms, demo=settings.demo.enabled)
+        snapshots = Snapshots(switchboard, exchange, store, trunks, rooms, nodes, demo=settings.demo.enabled)
         network = Neighbours(
             trusted_proxies=tuple(ip_network(name) for name in settings.server.trusted_proxies),
             metrics_from=tuple(ip_network(name) for name in settings.server.metrics_from),
             https=settings.server.tls_certificate is not None or settings.server.public_url.startswith("https:"),
         )
         room_links = _invitations(settings, ROOM_AUDIENCE)
-        in_rooms = RoomRequests(rooms, chat, attachments, room_links).perform
+        requests = PageRequests(
+            exchange,
+            switchboard,
+            routing,
+            metrics,
+            nodes,
+            RoomRequests(rooms, chat, attachments, room_links).perform,
+            demo=demo,
+            touch=identity.sessions.touch,
+            teams_of=identity.sessions.teams_of,
+        )
         hub = Hub(
-            settings.hub(),
+            hub_settings,
             verify=identity.sessions.verify,
             renew=identity.accounts.renew,
-            perform=PageRequests(
-                exchange,
-                switchboard,
-                routing,
-                metrics,
-                in_rooms,
-                demo=demo,
-                touch=identity.sessions.touch,
-                teams_of=identity.sessions.teams_of,
-            ).perform,
-            on_presence=exchange.on_presence,
+            perform=nodes.perform,
+            on_presence=nodes.on_phone,
+            on_pages=nodes.on_pages,
             on_there=rooms.on_there,
+            bus=bus,
             snapshot=snapshots.of,
             on_refused=metrics.refused,
             address_of=network.address_of,
             authorise=identity.accounts.authorise,
         )
         exchange.meet(hub)
+        nodes.meet(exchange, hub, requests.perform)
         exchange.board.know_teams(identity.sessions.teams_of)
         identity.sessions.meet(in_call=lambda who: bool(switchboard.calls_of(who)), on_ended=hub.recheck)
         rooms.meet(hub)
@@ -213,6 +236,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
                 "store": PartHealth(stored, "" if stored else STORE_AWAY),
                 "media": _media_health(worker.gauges),
                 "calls": PartHealth(not exchange.draining, "The server is being stopped." if exchange.draining else ""),
+                **({"cluster": _cluster_health(bus)} if isinstance(bus, RedisBus) else {}),
                 **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in trunks.values()},
             }
 
@@ -245,6 +269,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             RecordingRoutes(shelf, store.people.teams_of).add_to(app)
         _consultation_routes(settings, consultations, network).add_to(app)
         url = await _serve(stack, app, settings)
+        await stack.enter_async_context(nodes)
         await stack.enter_async_context(hub)
         try:
             yield Running(url, exchange, demo_password)
@@ -252,6 +277,13 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         finally:
             # Pages hear how their calls end before their connections do.
             await exchange.stop()
+
+
+def _cluster_health(bus: RedisBus) -> PartHealth:
+    """Without Redis every node goes on with its own calls, so that is no reason to take one out; to be deaf beside it is."""
+    if bus.state is BusState.TOGETHER:
+        return PartHealth(True, MEMORY_FULL if bus.memory_full else "")
+    return PartHealth(bus.is_fit, NAME_TAKEN if bus.name_taken else ALONE if bus.is_fit else DEAF)
 
 
 def _invitations(settings: Settings, audience: str) -> Invitations:

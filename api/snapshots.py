@@ -5,6 +5,7 @@ from contextlib import suppress
 from importlib.metadata import version
 
 from api.exchange import Exchange
+from api.nodes import Nodes
 from api.rooms import Rooms
 from api.store import Store, StoreUnavailable
 from pbx.trunk import Trunk
@@ -20,13 +21,22 @@ class Snapshots:
     """Makes ``Snapshot``s. ``demo``: is the demo line there?"""
 
     def __init__(
-        self, switchboard: Switchboard, exchange: Exchange, store: Store, trunks: dict[str, Trunk], rooms: Rooms, *, demo: bool
+        self,
+        switchboard: Switchboard,
+        exchange: Exchange,
+        store: Store,
+        trunks: dict[str, Trunk],
+        rooms: Rooms,
+        nodes: Nodes,
+        *,
+        demo: bool,
     ) -> None:
         self._switchboard = switchboard
         self._exchange = exchange
         self._store = store
         self._trunks = trunks
         self._rooms = rooms
+        self._nodes = nodes
         self._demo = demo
         self._version = version("centralita")
 
@@ -34,8 +44,8 @@ class Snapshots:
         """Never fails for want of the database: then only the list of recent calls is empty."""
         staff = allows(grant, Permission.PRESENCE_WATCH)
         if staff:
-            self._exchange.greet(grant)
-        recent = await self._recent(grant.identity)
+            self._nodes.know(grant)
+        recent, elsewhere = await asyncio.gather(self._recent(grant.identity), self._nodes.calls_elsewhere(grant.identity))
         # Nothing is awaited from here on: the snapshot is one moment.
         return Snapshot(
             version=PROTOCOL_VERSION,
@@ -46,7 +56,7 @@ class Snapshots:
             role=grant.role,
             available=self._switchboard.wants_calls(grant.identity),
             demo=self._demo,
-            calls=[self._exchange.state_of(view) for view in self._switchboard.calls_of(grant.identity)],
+            calls=[*self._exchange.calls_of(grant.identity), *elsewhere],
             lines=self._lines() if staff else [],
             recent=recent,
             rooms=self._rooms.states_for(grant.identity),

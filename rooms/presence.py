@@ -217,7 +217,7 @@ class Attendance:
 
     def everybody(self) -> list[Person]:
         """Who is not offline everywhere, or has a call."""
-        return list(self._people.values())
+        return [someone for someone in self._people.values() if someone.presence is not Presence.OFFLINE or someone.elsewhere]
 
     def nodes_engaging(self, identity: str) -> list[str]:
         """Other nodes that have calls of this person."""
@@ -246,7 +246,7 @@ class Attendance:
     def _look(self, identity: str) -> None:
         before = self._known(identity)
         after = self._seen(identity)
-        if after.presence is Presence.OFFLINE and after.state is AgentState.OFFLINE:
+        if after == Person(identity):
             self._people.pop(identity, None)
         else:
             self._people[identity] = after

@@ -85,6 +85,11 @@ class Switchboard:
     def agent_state(self, agent: str) -> AgentState:
         return self._register.people.get(agent).state
 
+    def engagement(self, agent: str) -> AgentState | None:
+        """Is a call here theirs (``on_call``), does one ring at theirs (``ringing``), or neither?"""
+        known = self._register.people.get(agent)
+        return AgentState.ON_CALL if known.own_call is not None else AgentState.RINGING if known.calls else None
+
     def wants_calls(self, agent: str) -> bool:
         """What this person last said about taking calls; yes by default."""
         return self._register.people.get(agent).willing

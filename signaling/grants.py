@@ -94,6 +94,7 @@ BY_TEAM = frozenset({_P.CALL_RECORD_ANY, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P
 REQUESTS: Mapping[type[wire.Request], Permission] = {
     wire.RefreshSession: _P.SESSION_OWN,
     wire.SetPresence: _P.PRESENCE_OWN,
+    wire.WatchPresence: _P.PRESENCE_WATCH,
     wire.Dial: _P.CALL_DIAL,
     wire.Accept: _P.CALL_TAKE,
     wire.Decline: _P.CALL_TAKE,

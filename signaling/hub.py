@@ -34,7 +34,7 @@ from signaling.messages import AnyRequest, Error, Notice, RefreshSession, Sessio
 from signaling.outbox import Line
 from signaling.problems import problem
 from signaling.refusal import Refusal
-from signaling.topics import LINES, PRESENCE, person
+from signaling.topics import LINES, person
 from signaling.websocket import VERSION, accept
 
 __all__ = ["Hub", "HubSettings", "Refusal"]
@@ -67,7 +67,7 @@ class HubSettings:
     """Bytes. With what the transport and the kernel hold, a client that does not read costs less than 1 MiB."""
     topics: int = 20_000
     replay_kept: int = 128
-    common_topics: tuple[str, ...] = (PRESENCE, LINES)
+    common_topics: tuple[str, ...] = (LINES,)
     """What everybody hears who may see presence."""
     ping_interval_s: float = 10.0
     ping_timeout_s: float = 10.0
@@ -103,7 +103,8 @@ class Hub:
     the next token. ``perform`` does what a page asks and raises ``Refusal`` where it cannot. ``on_presence`` hears of a person's first and
     last connection that is a telephone, ``on_there`` of the first and last of any kind. ``snapshot`` says how things stand for a person.
     ``on_refused`` counts refusals by code. ``address_of`` tells where a request comes from (behind a proxy that is not its peer).
-    ``authorise`` raises ``Refusal`` for a request that is not for its sender. ``bus``: shared with other nodes, else its own.
+    ``authorise`` raises ``Refusal`` for a request that is not for its sender. ``bus``: shared with other nodes, else its own. ``on_pages``
+    hears how many pages of a person are open that are no telephone.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Hub:
         address_of: Callable[[web.Request], str] = lambda request: request.remote or "",
         authorise: Callable[[Grant, AnyRequest], None] = authorise,
         bus: Bus | None = None,
+        on_pages: Callable[[str, int], None] = lambda identity, pages: None,
     ) -> None:
         self._settings = settings
         self._verify = verify
@@ -128,6 +130,7 @@ class Hub:
         self._perform = perform
         self._on_presence = on_presence
         self._on_there = on_there
+        self._on_pages = on_pages
         self._snapshot = snapshot
         self._on_refused = on_refused
         self._address_of = address_of
@@ -386,6 +389,8 @@ class Hub:
             others[0].conduit.dismiss(Refusal("too_many_tabs", "You have opened this page elsewhere too often: this one was closed."))
         if connection.phone and not self._is_phone_now(connection, others, returns=any(seen.values())):
             return
+        if not connection.phone:
+            self._on_pages(identity, sum(not other.phone for other in others))
         await self._bring_up_to_date(connection, seen)
 
     def bring_up_to_date(self, seen: Mapping[str, int], identity: str = "") -> None:
@@ -450,6 +455,8 @@ class Hub:
         if connection not in left:
             return
         left.remove(connection)
+        if not connection.phone:
+            self._on_pages(identity, sum(not other.phone for other in left))
         if not left:
             del self._people[identity]
             self._staff.pop(identity, None)

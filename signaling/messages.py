@@ -62,6 +62,14 @@ class SetPresence(Request, frozen=True, tag="presence.set"):
     """May calls be offered to me? Result: ``{}``."""
 
     available: bool
+    reason: Annotated[str, Meta(max_length=64)] = ""
+    """Of a break, for colleagues."""
+    away: bool = False
+    """I am not at my desk: nobody need wait for me, but calls ring all the same."""
+
+
+class WatchPresence(Request, frozen=True, tag="presence.watch"):
+    """Show me who is there, of my teams where I have any. Result: ``PresenceNow``, and ``presence.changed`` while I ask again in time."""
 
 
 class Dial(Request, frozen=True, tag="call.dial"):
@@ -367,6 +375,7 @@ class ShareKey(ChatRequest, frozen=True, tag="chat.key"):
 AnyRequest = (
     RefreshSession
     | SetPresence
+    | WatchPresence
     | Dial
     | Accept
     | Decline
@@ -412,6 +421,12 @@ class CallRef(Struct, frozen=True):
 
 class PeerAnswer(Struct, frozen=True):
     sdp: str
+
+
+class PresenceNow(Struct, frozen=True):
+    """Everybody who is there."""
+
+    people: list["PresenceState"]
 
 
 class BoardLeg(Struct, frozen=True):
@@ -558,10 +573,37 @@ class PeerReoffer(Notice, frozen=True, tag="peer.reoffer"):
 
 
 class PresenceState(Notice, frozen=True, tag="presence.state"):
+    """A person as all nodes together see them. To oneself as soon as one said something else on another page."""
+
     identity: str
     name: str
     online: bool
+    """Is a page open that calls ring at?"""
     available: bool
+    """Do they take calls? Their own word."""
+    presence: str = "offline"
+    """``online``, ``away`` or ``offline``: are they there?"""
+    state: str = "offline"
+    """``available``, ``ringing``, ``on_call``, ``break`` or ``offline``: may calls be offered to them now?"""
+    reason: str = ""
+    """Of the break."""
+    phones: int = 0
+    """Open pages that calls ring at."""
+    pages: int = 0
+    """Other open pages."""
+
+
+class PresenceChanged(Notice, frozen=True, tag="presence.changed"):
+    """Who looks otherwise since the last one, at most one a second. Where ``seq`` shows that one was missed, ask for everything anew."""
+
+    people: list[PresenceState]
+
+
+class NodeState(Notice, frozen=True, tag="node.state"):
+    """``alone``: this server does not hear the others now: it shows its own people and calls only, which go on."""
+
+    node: str
+    alone: bool
 
 
 class LineState(Notice, frozen=True, tag="line.state"):
@@ -758,6 +800,8 @@ AnyNotice = (
     | BoardChanged
     | PeerReoffer
     | PresenceState
+    | PresenceChanged
+    | NodeState
     | LineState
     | RoomState
     | RoomWaiting

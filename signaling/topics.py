@@ -7,7 +7,9 @@ from signaling.messages import (
     ChatMessage,
     ChatRead,
     LineState,
+    NodeState,
     Notice,
+    PresenceChanged,
     PresenceState,
     RoomReaction,
     RoomState,
@@ -15,7 +17,6 @@ from signaling.messages import (
     TypingNow,
 )
 
-PRESENCE = "presence"
 LINES = "lines"
 BOARD = "board"
 """Every running call, for supervisors who look at the live board."""
@@ -77,9 +78,13 @@ def superseding_key(notice: Notice) -> str | None:
             return f"read:{room_id}:{identity}"
         case TypingNow(room_id=room_id):
             return f"typing:{room_id}"
+        case NodeState():
+            return "node"
+        case PresenceChanged():
+            return None
     return None
 
 
 def is_volatile(notice: Notice) -> bool:
     """May it be left out for a slow reader, and is it worthless after a reconnect?"""
-    return isinstance(notice, CallQuality | BoardChanged | RoomReaction | TypingNow)
+    return isinstance(notice, CallQuality | BoardChanged | PresenceChanged | RoomReaction | TypingNow)

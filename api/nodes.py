@@ -1,0 +1,403 @@
+"""Several nodes as one: who is where, commands to the node that has the call, and what happens when one of them is gone.
+
+Every node is the same program. A call lives on the node that its telephone line and its media are on, whose name stands in the call's id:
+what is asked about it goes there and is decided there, by one switchboard, in one order. So of two agents who accept the same call in the
+same moment on two nodes exactly one has it, and the other is told. No lock is needed for that, and none can be held by a dead node: a call
+whose node is dead has died with it.
+
+Who is there is told by each node to all others (``rooms/presence.py``): with every change, with a heartbeat that says how many changes
+there were, and whole where somebody asks for it. So Redis holds nothing of it, and nothing has to be repaired when it loses its memory.
+
+With one node (``MemoryBus``) the same functions are called and there is nobody else.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from typing import Protocol, Self
+from uuid import uuid4
+
+import msgspec
+import structlog
+from msgspec import Raw, Struct
+
+from rooms import events as ev
+from rooms.agent import AgentState
+from rooms.presence import Attendance, Facts, Person, Wish
+from signaling import messages as wire
+from signaling.bus import Bus, BusState
+from signaling.grants import Grant
+from signaling.refusal import Refusal
+from signaling.topics import LINES, person, team
+
+log = structlog.get_logger()
+
+LEASE_S = 3.0
+BEAT_S = 0.5
+ASKED_S = 5.0
+"""How long another node may take to do something."""
+CALLS_ASKED_S = 0.5
+"""How long a page that connects waits for another node to say what calls it has for it."""
+MOST_ASKED = 2_000
+WATCHED_S = 90.0
+"""So long after it asked a page is told; pages ask again in time."""
+
+
+class _Word(Struct, frozen=True, tag_field="word"):
+    """Base of what nodes say to one another. ``token``: the fencing token of this life of the sender."""
+
+    token: int
+
+
+class _Alive(_Word, frozen=True, tag="alive"):
+    number: int
+
+
+class _Changed(_Word, frozen=True, tag="changed"):
+    number: int
+    people: dict[str, Facts]
+
+
+class _Everything(_Word, frozen=True, tag="everything"):
+    number: int
+    people: dict[str, Facts]
+
+
+class _TellAll(_Word, frozen=True, tag="tell_all"):
+    """Please say everything that you know."""
+
+
+class _Leaving(_Word, frozen=True, tag="leaving"):
+    pass
+
+
+class _Ask(_Word, frozen=True, tag="ask"):
+    ask_id: str
+    grant: Grant
+    request: wire.AnyRequest
+
+
+class _AskCalls(_Word, frozen=True, tag="ask_calls"):
+    """Which calls do you have for this person?"""
+
+    ask_id: str
+    identity: str
+
+
+class _Answer(_Word, frozen=True, tag="answer"):
+    ask_id: str
+    result: Raw = Raw(b"null")
+    error: wire.Error | None = None
+
+
+_AnyWord = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Ask | _AskCalls | _Answer
+
+
+class CallControl(Protocol):
+    """What is asked of ``api.exchange.Exchange``."""
+
+    def feed(self, event: ev.Event) -> None: ...
+
+    def calls_of(self, identity: str) -> list[wire.CallState]: ...
+
+
+class Pages(Protocol):
+    """What is asked of ``signaling.hub.Hub``."""
+
+    def publish(self, topic: str, notice: wire.Notice) -> None: ...
+
+    def subscribe(self, identity: str, topic: str) -> None: ...
+
+    def unsubscribe(self, identity: str, topic: str) -> None: ...
+
+    def bring_up_to_date(self, seen: Mapping[str, int], identity: str = "") -> None: ...
+
+
+def call_id_of(node: str) -> str:
+    """A new call's id; it says where the call is."""
+    return f"{uuid4().hex}-{node}" if node else uuid4().hex
+
+
+class Nodes:
+    """``async with``, inside the bus. ``perform`` does what a page asks about this node's own calls, or raises ``Refusal``.
+
+    ``meet`` introduces call control and the hub, which need this to be made.
+    """
+
+    def __init__(self, bus: Bus, *, lease_s: float = LEASE_S, beat_s: float = BEAT_S) -> None:
+        self._bus = bus
+        self._beat_s = beat_s
+        self._loop = asyncio.get_running_loop()
+        self.attendance = Attendance(bus.node, lease_s=lease_s)
+        self._calls: CallControl | None = None
+        self._pages: Pages | None = None
+        self._perform: Callable[[Grant, wire.AnyRequest], Awaitable[Struct | None]] | None = None
+        self._number = 0
+        self._fed: dict[str, Person] = {}
+        self._asked: dict[str, asyncio.Future[_Answer]] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self._watchers: dict[tuple[str, str], float] = {}
+        self._decode = msgspec.json.Decoder(_AnyWord).decode
+        bus.join(self._on_word, self._on_state)
+
+    def meet(self, calls: CallControl, pages: Pages, perform: Callable[[Grant, wire.AnyRequest], Awaitable[Struct | None]]) -> None:
+        self._calls, self._pages, self._perform = calls, pages, perform
+
+    async def __aenter__(self) -> Self:
+        self._on_state()
+        self._start(self._beat())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._say(_Leaving(self._bus.token))
+        await asyncio.sleep(0)
+        for task in tuple(self._work):
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Nodes that are there beside this one."""
+        return self.attendance.nodes
+
+    # ------------------------------------------------------------------ what happens here
+
+    def know(self, grant: Grant) -> None:
+        """Somebody connected: their name and teams, as colleagues see them."""
+        own = self.attendance.own(grant.identity)
+        if own.worth_telling:
+            self._change(grant.identity, replace(own, name=grant.name, teams=tuple(sorted(grant.teams))))
+
+    def on_phone(self, identity: str, there: bool) -> None:
+        """A person's telephone page at this node came or went."""
+        self._change(identity, replace(self.attendance.own(identity), phones=int(there)))
+
+    def on_pages(self, identity: str, pages: int) -> None:
+        """So many pages of a person that are no telephone are open at this node."""
+        self._change(identity, replace(self.attendance.own(identity), pages=pages))
+
+    def on_engaged(self, identity: str, state: AgentState | None) -> None:
+        """A call of this node rings at a person, is theirs, or (None) neither."""
+        self._change(identity, replace(self.attendance.own(identity), engaged=state))
+
+    def wish(self, identity: str, *, available: bool, reason: str, away: bool) -> None:
+        """A person said whether they take calls."""
+        if self.attendance.wish(identity, Wish(available, reason, away, round(time.time() * 1000))):
+            self._tell_others([identity])
+            self._look()
+            if self._pages is not None:
+                self._pages.publish(person(identity), _state(self.attendance.person(identity)))
+
+    def _change(self, identity: str, facts: Facts) -> None:
+        if self.attendance.know(identity, facts):
+            self._tell_others([identity])
+            self._look()
+
+    def _tell_others(self, identities: Iterable[str]) -> None:
+        self._number += 1
+        own = self.attendance.own_people()
+        self._say(_Changed(self._bus.token, self._number, {identity: own.get(identity, Facts()) for identity in identities}))
+
+    # ------------------------------------------------------------------ what follows
+
+    def _look(self) -> None:
+        """Tell call control what is new of its agents, wherever they are."""
+        for someone in self.attendance.news():
+            before = self._fed.get(someone.identity, Person(someone.identity))
+            self._fed[someone.identity] = someone
+            if someone == Person(someone.identity):
+                del self._fed[someone.identity]
+            if self._calls is None:
+                continue
+            if before.available is not someone.available:
+                self._calls.feed(ev.AvailabilityChanged(someone.identity, someone.available))
+            if before.elsewhere is not someone.elsewhere:
+                self._calls.feed(ev.AgentEngaged(someone.identity, someone.elsewhere))
+            if (before.phones > 0) is not (someone.phones > 0):
+                changed = ev.AgentConnected if someone.phones else ev.AgentDisconnected
+                self._calls.feed(changed(someone.identity))
+
+    def _tell_watchers(self) -> None:
+        """What changed since the last time, to who watches: once a second at most, encoded once for each team."""
+        now, pages = self._loop.time(), self._pages
+        for (identity, topic), until in tuple(self._watchers.items()):
+            if until <= now:
+                del self._watchers[identity, topic]
+                if pages is not None:
+                    pages.unsubscribe(identity, topic)
+        changed = self.attendance.tell(now)
+        if pages is None or not self._watchers or not changed:
+            return
+        for topic in {topic for _, topic in self._watchers}:
+            seen = [_state(someone) for someone in changed if topic == team("") or topic in map(team, someone.teams)]
+            if seen:
+                pages.publish(topic, wire.PresenceChanged(people=seen))
+
+    def watch(self, grant: Grant) -> wire.PresenceNow:
+        """Who is there, and from now on what changes; of somebody's own teams where they have any."""
+        topics = [team(name) for name in sorted(grant.teams)] or [team("")]
+        for topic in topics:
+            if self._pages is not None and (grant.identity, topic) not in self._watchers:
+                self._pages.subscribe(grant.identity, topic)
+            self._watchers[grant.identity, topic] = self._loop.time() + WATCHED_S
+        everybody = self.attendance.everybody()
+        return wire.PresenceNow(
+            people=[_state(someone) for someone in everybody if not grant.teams or grant.teams & frozenset(someone.teams)]
+        )
+
+    # ------------------------------------------------------------------ what others say
+
+    def _on_word(self, node: str, data: bytes) -> None:
+        try:
+            word = self._decode(data)
+        except msgspec.MsgspecError:
+            log.error("node.unreadable", node=node, detail="A node says what this one cannot read: run the same version on all.")
+            return
+        now, known = self._loop.time(), self.attendance.nodes
+        match word:
+            case _Alive(token=token, number=number):
+                self._in_step(node, self.attendance.hear(node, token, number, now))
+            case _Changed(token=token, number=number, people=people):
+                self._in_step(node, self.attendance.change(node, token, number, people, now))
+            case _Everything(token=token, number=number, people=people):
+                self.attendance.complete(node, token, number, people, now)
+            case _TellAll():
+                self._say(_Everything(self._bus.token, self._number, self.attendance.own_people()), node)
+            case _Leaving(token=token):
+                self.attendance.leave(node, token)
+            case _Ask():
+                self._start(self._answer(node, word))
+            case _AskCalls(ask_id=ask_id, identity=identity):
+                calls = self._calls.calls_of(identity) if self._calls is not None else []
+                self._say(_Answer(self._bus.token, ask_id, Raw(msgspec.json.encode(calls))), node)
+            case _Answer(ask_id=ask_id):
+                waiting = self._asked.get(ask_id)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(word)
+        self._nodes_changed(known)
+        self._look()
+
+    def _in_step(self, node: str, in_step: bool) -> None:
+        if not in_step:
+            self._say(_TellAll(self._bus.token), node)
+
+    def _nodes_changed(self, known: tuple[str, ...]) -> None:
+        for node in set(self.attendance.nodes) - set(known):
+            log.info("node.there", node=node)
+        for node in set(known) - set(self.attendance.nodes):
+            log.warning("node.gone", node=node)
+            for ask_id in [ask_id for ask_id in self._asked if ask_id.endswith(f" {node}")]:
+                self._asked[ask_id].cancel()
+
+    def _on_state(self) -> None:
+        """The bus is there, or not: say so to the pages of this node, and everything to the other nodes."""
+        state = self._bus.state
+        if state is BusState.TOGETHER:
+            self._say(_Everything(self._bus.token, self._number, self.attendance.own_people()))
+            self._say(_TellAll(self._bus.token))
+        if self._pages is not None and state is not BusState.PARTED:
+            self._pages.publish(LINES, wire.NodeState(node=self._bus.node, alone=state is BusState.ALONE))
+
+    async def _beat(self) -> None:
+        while True:
+            self._say(_Alive(self._bus.token, self._number))
+            now, known = self._loop.time(), self.attendance.nodes
+            engaged = [someone.identity for someone in self.attendance.everybody() if someone.elsewhere is not None]
+            if self.attendance.expire(now):
+                self._nodes_changed(known)
+                self._look()
+                # Calls have died with their node: who had one here sees so.
+                for identity in engaged:
+                    if self._pages is not None and self.attendance.person(identity).elsewhere is None:
+                        self._pages.bring_up_to_date({}, identity)
+            self._tell_watchers()
+            await asyncio.sleep(self._beat_s)
+
+    # ------------------------------------------------------------------ asking the node that has the call
+
+    async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
+        """Do what a page asks, here or where its call is. Raises ``Refusal``."""
+        assert self._perform is not None
+        _, _, node = getattr(request, "call_id", "").partition("-")
+        if not self._bus.node or node in ("", self._bus.node):
+            return await self._perform(grant, request)
+        answer = await self._ask(node, lambda ask_id: _Ask(self._bus.token, ask_id, grant, request), ASKED_S)
+        if answer.error is not None:
+            raise Refusal(answer.error.code, answer.error.message, answer.error.retry_after)
+        return msgspec.json.decode(answer.result, type=wire.PeerAnswer) if isinstance(request, wire.PeerOffer) else None
+
+    async def calls_elsewhere(self, identity: str) -> list[wire.CallState]:
+        """The calls that other nodes have for this person. A node that does not answer in time has none to tell."""
+        nodes = self.attendance.nodes_engaging(identity)
+        asked = [self._ask(node, lambda ask_id: _AskCalls(self._bus.token, ask_id, identity), CALLS_ASKED_S) for node in nodes]
+        found: list[wire.CallState] = []
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, _Answer):
+                found += msgspec.json.decode(answer.result, type=list[wire.CallState])
+            elif not isinstance(answer, Refusal):
+                raise answer
+        return found
+
+    async def _ask(self, node: str, word: Callable[[str], _Word], within_s: float) -> _Answer:
+        if node not in self.attendance.nodes:
+            raise Refusal("unknown_call", "This call is over, or its server is not to be reached: the page shows the calls there are.")
+        if len(self._asked) >= MOST_ASKED:
+            raise Refusal("busy", "Much is being asked of another server right now: try again in a moment.", 1.0)
+        ask_id = f"{uuid4().hex} {node}"
+        waiting: asyncio.Future[_Answer] = self._loop.create_future()
+        self._asked[ask_id] = waiting
+        try:
+            self._say(word(ask_id), node)
+            async with asyncio.timeout(within_s):
+                return await waiting
+        except TimeoutError:
+            raise Refusal(
+                "timeout", "The server of this call took too long to do this: see what the page shows, and try again.", 1.0
+            ) from None
+        except asyncio.CancelledError:
+            if waiting.cancelled() and node not in self.attendance.nodes:
+                raise Refusal("unknown_call", "The server of this call is gone, and the call with it.") from None
+            raise
+        finally:
+            del self._asked[ask_id]
+
+    async def _answer(self, node: str, ask: _Ask) -> None:
+        assert self._perform is not None
+        try:
+            result, error = await self._perform(ask.grant, ask.request), None
+        except Refusal as refusal:
+            result, error = None, refusal.as_error()
+        self._say(_Answer(self._bus.token, ask.ask_id, Raw(msgspec.json.encode(result)), error), node)
+
+    # ------------------------------------------------------------------
+
+    def _say(self, word: _Word, to: str = "") -> None:
+        self._bus.send(msgspec.json.encode(word), to)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        if len(self._work) >= MOST_ASKED:
+            work.close()
+            return
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("node.failed", exc_info=error)
+
+
+def _state(someone: Person) -> wire.PresenceState:
+    return wire.PresenceState(
+        identity=someone.identity,
+        name=someone.name or someone.identity,
+        online=someone.phones > 0,
+        available=someone.available,
+        presence=someone.presence.value,
+        state=someone.state.value,
+        reason=someone.reason,
+        phones=someone.phones,
+        pages=someone.pages,
+    )
