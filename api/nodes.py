@@ -143,6 +143,7 @@ class Nodes:
 
     def meet(self, calls: CallControl, pages: Pages, perform: Callable[[Grant, wire.AnyRequest], Awaitable[Struct | None]]) -> None:
         self._calls, self._pages, self._perform = calls, pages, perform
+        self._look()
 
     async def __aenter__(self) -> Self:
         self._on_state()
@@ -202,14 +203,14 @@ class Nodes:
     # ------------------------------------------------------------------ what follows
 
     def _look(self) -> None:
-        """Tell call control what is new of its agents, wherever they are."""
+        """Tell call control what is new of its agents, wherever they are. Until it is there the news wait."""
+        if self._calls is None:
+            return
         for someone in self.attendance.news():
             before = self._fed.get(someone.identity, Person(someone.identity))
             self._fed[someone.identity] = someone
             if someone == Person(someone.identity):
                 del self._fed[someone.identity]
-            if self._calls is None:
-                continue
             if before.available is not someone.available:
                 self._calls.feed(ev.AvailabilityChanged(someone.identity, someone.available))
             if before.elsewhere is not someone.elsewhere:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from api.browser_legs import BrowserLegs
@@ -141,10 +142,11 @@ async def exchange_bench(
     media: MediaSettings | None = None,
     phone: RtpPhone | None = None,
     workers: int = 0,
+    **options: Any,
 ) -> AsyncIterator[ExchangeBench]:
     """Open and closed with the block; leaving ends every call. ``phone``: who answers on the trunk ``pbx``.
 
-    ``workers``: 0 is the one in this process.
+    ``workers``: 0 is the one in this process. ``options``: of the exchange.
     """
     bench = ExchangeBench()
     async with AsyncExitStack() as stack:
@@ -175,6 +177,7 @@ async def exchange_bench(
             book=bench.book,
             metrics=bench.metrics,
             trunks=trunks,
+            **options,
         )
         bench.exchange.meet(bench.told)  # type: ignore[arg-type]
         await stack.enter_async_context(bench.demo)

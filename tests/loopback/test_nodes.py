@@ -1,0 +1,137 @@
+"""Two whole nodes and a real Redis: people of both, calls of both, and what happens when one part is gone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from signaling.bus import BusState
+from tests.kit.hub import Client
+from tests.kit.node import Node, running_node, until
+from tests.kit.redis_server import RedisServer
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def pair(server: RedisServer, tmp_path: Path) -> AsyncIterator[tuple[Node, Node]]:
+    async with running_node(server.url, "one", tmp_path) as one, running_node(server.url, "two", tmp_path) as two:
+        await until(lambda: one.nodes.others == ("two",) and two.nodes.others == ("one",))
+        yield one, two
+
+
+async def ringing(client: Client, count: int = 1) -> str:
+    """The id of the newest call that rings at this page."""
+    async with asyncio.timeout(8):
+        while True:
+            ids = list(dict.fromkeys(notice["call_id"] for notice in await client.told("call.state") if notice["state"] == "ringing"))
+            if len(ids) >= count:
+                return str(ids[-1])
+            await client.told("call.state", len([notice for notice in client.notices if notice["type"] == "call.state"]) + 1)
+
+
+async def test_a_call_rings_at_people_of_both_nodes_and_is_commanded_from_either(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    ana, bea = await one.client("ana"), await two.client("bea")
+    await one.sees(ana="available", bea="available")
+    one.ring()
+    call_id = await ringing(bea)
+    assert call_id.endswith("-one") and call_id == await ringing(ana)
+    await two.sees(ana="ringing", bea="ringing")
+    assert await bea.ask("call.accept", {"call_id": call_id}) == {"ok": {}}
+    states = [notice for notice in await ana.told("call.state", 2) if notice["call_id"] == call_id]
+    assert (states[-1]["state"], states[-1]["reason"]) == ("ended", "answered_elsewhere")
+    await two.sees(ana="available", bea="on_call")
+    answer = await ana.ask("call.accept", {"call_id": call_id})
+    assert answer["error"]["code"] == "ended", "she is told what became of it"
+    answer = await bea.ask("call.dial", {"number": "600"})
+    assert answer["error"]["code"] == "on_call", "on her own node too"
+    assert await bea.ask("call.hang_up", {"call_id": call_id}) == {"ok": {}}
+    await one.sees(bea="available")
+
+
+async def test_of_two_who_accept_at_once_on_two_nodes_one_has_the_call(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    ana, bea = await one.client("ana"), await two.client("bea")
+    for round_ in range(1, 21):
+        for node in pair:
+            await node.sees(ana="available", bea="available")
+        owner = pair[round_ % 2]
+        owner.ring()
+        call_id = await ringing(ana, round_)
+        assert call_id == await ringing(bea, round_)
+        answers = await asyncio.gather(*(page.ask("call.accept", {"call_id": call_id}) for page in (ana, bea)))
+        won = ["ok" in answer for answer in answers]
+        assert sorted(won) == [False, True]
+        assert [answer["error"]["code"] for answer in answers if "error" in answer] == ["ended"]
+        winner = (ana, bea)[won.index(True)]
+        assert "ok" in await winner.ask("call.hang_up", {"call_id": call_id})
+
+
+async def test_a_page_that_connects_to_another_node_sees_its_call(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    ana = await one.client("ana")
+    one.ring("ana")
+    call_id = await ringing(ana)
+    await two.sees(ana="ringing")
+    elsewhere = await two.client("ana")
+    (snapshot,) = await elsewhere.told("session.snapshot")
+    assert [call["call_id"] for call in snapshot["calls"]] == [call_id]
+    assert await elsewhere.ask("call.decline", {"call_id": call_id}) == {"ok": {}}
+
+
+async def test_a_break_has_a_reason_and_holds_on_every_node(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    ana, bea = await one.client("ana"), await two.client("bea")
+    await one.sees(ana="available", bea="available")
+    now = (await ana.ask("presence.watch", {}))["ok"]["people"]
+    assert {someone["identity"]: someone["state"] for someone in now} == {"ana": "available", "bea": "available"}
+    assert await bea.ask("presence.set", {"available": False, "reason": "lunch"}) == {"ok": {}}
+    await one.sees(bea="break")
+    assert one.bench.switchboard.available_agents() == ("ana",)
+    (changed, *_) = await ana.told("presence.changed")
+    told = {someone["identity"]: someone for someone in changed["people"]}
+    assert (told["bea"]["reason"], told["bea"]["presence"]) == ("lunch", "online")
+
+
+async def test_a_dead_node_leaves_no_ghost_and_its_calls_leave_the_pages(server: RedisServer, tmp_path: Path) -> None:
+    async with running_node(server.url, "one", tmp_path) as one:
+        ana = await one.client("ana")
+        async with running_node(server.url, "two", tmp_path) as two:
+            await two.client("bea")
+            await two.sees(ana="available")
+            two.ring("ana")
+            call_id = await ringing(ana)
+            await one.sees(ana="ringing", bea="available")
+            two.bus.send = two.nodes._say = lambda *words: None  # type: ignore[method-assign]  # it dies without a goodbye
+            await one.sees(ana="available", bea="offline")
+            snapshots = await ana.told("session.snapshot", 2)
+            assert snapshots[-1]["calls"] == []
+            answer = await ana.ask("call.accept", {"call_id": call_id})
+            assert answer["error"]["code"] == "unknown_call"
+
+
+async def test_without_redis_each_keeps_its_own_and_says_so(server: RedisServer, pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    ana = await one.client("ana")
+    await two.client("bea")
+    await one.sees(ana="available", bea="available")
+    one.ring("ana")
+    call_id = await ringing(ana)
+    server.kill()
+    await one.is_(BusState.ALONE)
+    assert (await ana.told("node.state"))[-1]["alone"] is True
+    await one.sees(ana="ringing", bea="offline")
+    assert await ana.ask("call.accept", {"call_id": call_id}) == {"ok": {}}
+    assert one.state("ana") == "on_call"
+    server.start()
+    await two.sees(ana="on_call", bea="available")
+    await one.sees(ana="on_call", bea="available")
+    assert (await ana.told("node.state", 2))[-1]["alone"] is False
+    snapshots = await ana.told("session.snapshot", 2)
+    assert [call["call_id"] for call in snapshots[-1]["calls"]] == [call_id]
