@@ -389,7 +389,7 @@ class Hub:
             others[0].conduit.dismiss(Refusal("too_many_tabs", "You have opened this page elsewhere too often: this one was closed."))
         if connection.phone and not self._is_phone_now(connection, others, returns=any(seen.values())):
             return
-        if not connection.phone:
+        if not connection.phone and identity in self._staff:
             self._on_pages(identity, sum(not other.phone for other in others))
         await self._bring_up_to_date(connection, seen)
 

@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 from signaling.bus import Bus, BusState, Said
 from signaling.redis_bus import RedisBus, RedisBusSettings
 
-WITHIN_S = 8.0
-HURRY = {"beat_s": 0.05, "deaf_s": 0.3, "alone_s": 0.4, "lease_s": 0.6}
+WITHIN_S = 20.0
+PATIENT = {"beat_s": 0.05, "deaf_s": 10.0, "alone_s": 15.0, "lease_s": 15.0}
+"""A machine that is busy with something else for seconds is no fault."""
+HURRY = {"deaf_s": 0.8, "alone_s": 1.2, "lease_s": 1.6}
+"""Where something is to be noticed."""
 
 
 class Heard:
@@ -61,8 +64,8 @@ def digit_of(said: Said) -> str:
 
 @asynccontextmanager
 async def redis_bus(url: str, node: str, **settings: float) -> AsyncIterator[Heard]:
-    """A bus in a hurry."""
-    bus = RedisBus(RedisBusSettings(url=url, node=node, **(HURRY | settings)))  # type: ignore[arg-type]
+    """A bus, patient but for ``settings``."""
+    bus = RedisBus(RedisBusSettings(url=url, node=node, **(PATIENT | settings)))  # type: ignore[arg-type]
     heard = Heard(bus)
     async with bus:
         yield heard

@@ -10,7 +10,10 @@ from aiohttp import ClientSession, web
 
 from api.nodes import Nodes, call_id_of
 from api.page_requests import PageRequests
+from api.rooms import Rooms
 from api.snapshots import Snapshots
+from api.store.acknowledged import AcknowledgedWrites
+from api.store.spool import Spool
 from pbx.loopback import LoopbackTimes
 from pbx.routing import DialPlan, NumberStyle, Routing
 from rooms.switchboard import CallPolicy
@@ -18,12 +21,12 @@ from signaling.bus import BusState
 from signaling.hub import Hub, HubSettings
 from signaling.redis_bus import RedisBus, RedisBusSettings
 from signaling.tokens import TokenIssuer
+from tests.kit.bus import PATIENT
 from tests.kit.exchange_bench import ExchangeBench, exchange_bench
 from tests.kit.hub import SECRET, Client
 
-WITHIN_S = 8.0
-PATIENT = CallPolicy(ring_s=WITHIN_S, agent_media_s=WITHIN_S)
-HURRY = {"beat_s": 0.05, "deaf_s": 0.4, "alone_s": 0.6, "lease_s": 0.8}
+WITHIN_S = 20.0
+POLICY = CallPolicy(ring_s=WITHIN_S, agent_media_s=WITHIN_S)
 
 
 class Node:
@@ -101,8 +104,8 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def running_node(url: str, name: str, folder: Path, **settings: float) -> AsyncIterator[Node]:
-    """``url``: of Redis. In a hurry to notice that others are gone."""
-    pace = HURRY | settings
+    """``url``: of Redis. Patient but for ``settings``."""
+    pace = PATIENT | settings
     async with AsyncExitStack() as stack, AsyncExitStack() as clients:
         node = Node(name, clients)
         (folder / name).mkdir()
@@ -110,7 +113,7 @@ async def running_node(url: str, name: str, folder: Path, **settings: float) -> 
         node.nodes = _Watched(node.bus, lease_s=pace["lease_s"], beat_s=pace["beat_s"])
         node.bench = bench = await stack.enter_async_context(
             exchange_bench(
-                folder / name, policy=PATIENT, times=LoopbackTimes(), new_call_id=lambda: call_id_of(name), on_engaged=node.nodes.on_engaged
+                folder / name, policy=POLICY, times=LoopbackTimes(), new_call_id=lambda: call_id_of(name), on_engaged=node.nodes.on_engaged
             )
         )
         requests = PageRequests(
@@ -119,8 +122,11 @@ async def running_node(url: str, name: str, folder: Path, **settings: float) -> 
             Routing(DialPlan("ES", NumberStyle("plus"), ""), demo_trunk="demo", pbx_trunk=None),
             bench.metrics,
             node.nodes,
+            _never,
             demo=bench.demo,
         )
+        writes = await stack.enter_async_context(AcknowledgedWrites(bench.store.rooms, Spool(folder / name / "chat.spool")))
+        rooms = Rooms(bench.store.rooms, writes, now=bench.exchange.now)
         node.hub = Hub(
             HubSettings(),
             verify=node.tokens.verify,
@@ -128,7 +134,7 @@ async def running_node(url: str, name: str, folder: Path, **settings: float) -> 
             perform=node.nodes.perform,
             on_presence=node.nodes.on_phone,
             on_pages=node.nodes.on_pages,
-            snapshot=Snapshots(bench.switchboard, bench.exchange, bench.store, {"demo": bench.demo}, node.nodes, demo=True).of,
+            snapshot=Snapshots(bench.switchboard, bench.exchange, bench.store, {"demo": bench.demo}, rooms, node.nodes, demo=True).of,
             bus=node.bus,
         )
         bench.exchange.meet(node.hub)

@@ -8,7 +8,7 @@ import pytest
 from signaling.bus import BusState, MemoryBus
 from signaling.messages import CallDigit, CallQuality, LineState
 from signaling.redis_bus import RedisBus
-from tests.kit.bus import Heard, digit_of, redis_bus
+from tests.kit.bus import HURRY, Heard, digit_of, redis_bus
 from tests.kit.redis_server import RedisServer
 
 TOPIC = "person:ana"
@@ -136,7 +136,7 @@ async def test_words_reach_one_node_or_all_others(server: RedisServer) -> None:
 async def test_a_later_life_has_a_higher_token_and_a_name_is_of_one_node(server: RedisServer) -> None:
     async with redis_bus(server.url, "a") as first:
         token = first.bus.token
-        async with redis_bus(server.url, "a") as other:
+        async with redis_bus(server.url, "a", alone_s=0.3) as other:
             assert isinstance(other.bus, RedisBus)
             assert other.bus.state is BusState.ALONE and other.bus.name_taken and not other.bus.is_fit
     async with redis_bus(server.url, "a") as second:
@@ -147,7 +147,7 @@ async def test_a_later_life_has_a_higher_token_and_a_name_is_of_one_node(server:
 
 
 async def test_without_redis_a_node_goes_on_alone_and_finds_the_others_again(server: RedisServer) -> None:
-    async with redis_bus(server.url, "a") as a, redis_bus(server.url, "b") as b:
+    async with redis_bus(server.url, "a", **HURRY) as a, redis_bus(server.url, "b", **HURRY) as b:
         tokens = a.bus.token, b.bus.token
         a.bus.publish(TOPIC, digit("1"))
         await b.until(lambda: b.digits(TOPIC) == "1")
@@ -173,7 +173,7 @@ async def test_without_redis_a_node_goes_on_alone_and_finds_the_others_again(ser
 
 
 async def test_a_short_break_loses_nothing_and_says_nothing_twice(server: RedisServer) -> None:
-    async with redis_bus(server.url, "a", alone_s=5.0) as a, redis_bus(server.url, "b", alone_s=5.0) as b:
+    async with redis_bus(server.url, "a") as a, redis_bus(server.url, "b") as b:
         for number in "0123":
             a.bus.publish(TOPIC, digit(number))
         await a.until(lambda: len(a.said) == 4)
@@ -200,7 +200,7 @@ def _heard_last(heard: Heard) -> bool:
 
 
 async def test_a_frozen_redis_is_as_none(server: RedisServer) -> None:
-    async with redis_bus(server.url, "a") as a:
+    async with redis_bus(server.url, "a", **HURRY) as a:
         server.freeze()
         a.bus.publish(TOPIC, digit("1"))
         await a.is_(BusState.ALONE)
@@ -213,7 +213,7 @@ async def test_a_frozen_redis_is_as_none(server: RedisServer) -> None:
 
 
 async def test_too_much_that_waits_makes_a_node_alone(server: RedisServer) -> None:
-    async with redis_bus(server.url, "a", waiting=5, alone_s=5.0, deaf_s=1.0) as a:
+    async with redis_bus(server.url, "a", waiting=5, deaf_s=1.0) as a:
         server.freeze()
         for number in "012345":
             a.bus.publish(TOPIC, digit(number))
@@ -221,7 +221,7 @@ async def test_too_much_that_waits_makes_a_node_alone(server: RedisServer) -> No
 
 
 async def test_a_node_that_redis_does_not_let_hear_is_not_fit(server: RedisServer) -> None:
-    async with redis_bus(server.url, "a") as a:
+    async with redis_bus(server.url, "a", **HURRY) as a:
         assert isinstance(a.bus, RedisBus) and a.bus.is_fit
         server.do("ACL", "SETUSER", "default", "resetchannels")
         await a.is_(BusState.ALONE)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from signaling.bus import BusState
+from tests.kit.bus import HURRY
 from tests.kit.hub import Client
 from tests.kit.node import Node, running_node, until
 from tests.kit.redis_server import RedisServer
@@ -100,7 +101,7 @@ async def test_a_break_has_a_reason_and_holds_on_every_node(pair: tuple[Node, No
 
 
 async def test_a_dead_node_leaves_no_ghost_and_its_calls_leave_the_pages(server: RedisServer, tmp_path: Path) -> None:
-    async with running_node(server.url, "one", tmp_path) as one:
+    async with running_node(server.url, "one", tmp_path, lease_s=1.5) as one:
         ana = await one.client("ana")
         async with running_node(server.url, "two", tmp_path) as two:
             await two.client("bea")
@@ -116,8 +117,12 @@ async def test_a_dead_node_leaves_no_ghost_and_its_calls_leave_the_pages(server:
             assert answer["error"]["code"] == "unknown_call"
 
 
-async def test_without_redis_each_keeps_its_own_and_says_so(server: RedisServer, pair: tuple[Node, Node]) -> None:
-    one, two = pair
+async def test_without_redis_each_keeps_its_own_and_says_so(server: RedisServer, tmp_path: Path) -> None:
+    async with running_node(server.url, "one", tmp_path, **HURRY) as one, running_node(server.url, "two", tmp_path, **HURRY) as two:
+        await _parted_and_together(server, one, two)
+
+
+async def _parted_and_together(server: RedisServer, one: Node, two: Node) -> None:
     ana = await one.client("ana")
     await two.client("bea")
     await one.sees(ana="available", bea="available")
