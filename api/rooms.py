@@ -81,7 +81,9 @@ class Rooms:
             log.error("rooms.not_brought_back", detail=str(error))
             return self
         for room in kept[: self._policy.most_rooms]:
-            self._perform(self.house.adopt(room, self.now()))
+            self.house.adopt(room, self.now())
+            for member in room.present():
+                self.hub.subscribe(member.identity, topics.room(room.room_id))
         self._arm()
         return self
 

@@ -101,7 +101,7 @@ class House:
     def next_deadline(self) -> float | None:
         return self._deadlines.next()
 
-    def adopt(self, room: Room, now: float) -> list[MembershipEffect]:
+    def adopt(self, room: Room, now: float) -> None:
         """A room that was kept over a restart. Who was in it is away until they come back; who waited has to knock again."""
         self._rooms[room.room_id] = room
         for member in room.members.values():
@@ -113,7 +113,6 @@ class House:
         for member in room.present():
             self._rooms_of.setdefault(member.identity, {})[room.room_id] = None
         self._set_deadlines(room, now)
-        return [Seat(room.room_id, member.identity) for member in room.present()]
 
     def remember(self, ended: Mapping[str, RoomEnd]) -> None:
         """How rooms of before a restart ended."""

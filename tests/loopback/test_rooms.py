@@ -228,6 +228,7 @@ async def test_history_comes_page_by_page_and_survives_a_restart(tmp_path: Path)
     async with talking(tmp_path) as talk:
         ana = await talk.client("ana")
         assert [room["room_id"] for room in (await ana.ask("room.list"))["ok"]["rooms"]] == [room_id]
+        assert talk.events == [], "nobody joined: they are where they were"
         page = (await ana.ask("chat.history", {"room_id": room_id, "limit": 2}))["ok"]
         assert ([each["text"] for each in page["messages"]], page["more"], page["read"]) == (["3", "4"], True, {"eva": 4})
         page = (await ana.ask("chat.history", {"room_id": room_id, "before": 4, "limit": 3}))["ok"]
