@@ -18,7 +18,7 @@ from api.config import Settings
 from api.demo_call.command import demo_call
 from api.load import load_server
 from api.recording_command import recording_app
-from signaling.grants import Role
+from signaling.grants import GUEST_PREFIX, Role
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Real-time communications and telephony server."
@@ -118,6 +118,8 @@ def add_user(
     from api.store import SecurityEvent, Store, StoreUnavailable
 
     settings = load(config)
+    if identity.startswith(GUEST_PREFIX):
+        raise typer.BadParameter(f"Names that begin with {GUEST_PREFIX} are those of guests.")
 
     async def add() -> None:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)

@@ -202,11 +202,11 @@ def limited_by_address(limits: RestLimits, address_of: Callable[[web.Request], s
 
 
 def limited_by_caller(limits: RestLimits, address_of: Callable[[web.Request], str]) -> Middleware:
-    """To stand after the guard, which knows whose request it is."""
+    """To stand after the guard, which knows whose request it is. Whoever wants to sign out may, however much they asked for before."""
 
     @web.middleware
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _is_counted(request):
+        if _is_counted(request) and request.path != "/api/sign-out":
             caller = caller_of(request)
             if caller is None:
                 _note(request, limits.of_public(address_of(request)), "your network without a sign-in")

@@ -24,6 +24,10 @@ class Role(StrEnum):
     """A guest by link: no account, one room."""
 
 
+GUEST_PREFIX = "guest."
+"""Begins the identity of every guest and of nobody else, so that no token for a guest can name one of the house."""
+
+
 class Permission(StrEnum):
     SESSION_OWN = "session.own"
     """Renew, see and end my sessions; change my password and second factor."""

@@ -19,7 +19,7 @@ from api.identity.api_keys import PREFIX
 from api.identity.devices import Device
 from api.identity.users import Users
 from api.store import ApiKey
-from signaling.grants import Grant, Role, permissions_of
+from signaling.grants import GUEST_PREFIX, Grant, Role, permissions_of
 from signaling.messages import Identity, SignIn
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
@@ -225,8 +225,9 @@ class IdentityRoutes:
 
     async def _make_token(self, request: web.Request) -> web.Response:
         wanted, by = await body_of(request, wire.NewToken), grant_of(request)
-        session = self._tokens.issue(wanted.identity, wanted.name, Role.CUSTOMER, video=wanted.video, sip=wanted.sip)
-        self._accounts.log.note("token_made", wanted.identity, self.device_of(request), by=by.identity, detail=wanted.video.room)
+        guest = GUEST_PREFIX + wanted.identity
+        session = self._tokens.issue(guest, wanted.name, Role.CUSTOMER, video=wanted.video, sip=wanted.sip)
+        self._accounts.log.note("token_made", guest, self.device_of(request), by=by.identity, detail=wanted.video.room)
         return json_answer(session, 201)
 
     # ------------------------------------------------------------------ the security log

@@ -1,6 +1,6 @@
 """Sessions: sign-ins that their person sees and ends. What ends one acts on open connections within a second, on every node.
 
-The database says which sessions were ended; each node looks twice a second, so no other way of telling is needed. Between looks a
+The database says which sessions were ended; each node looks four times a second, so no other way of telling is needed. Between looks a
 token is believed by its signature and by what this node knows: nothing waits for the database on the way of a request.
 """
 
@@ -20,7 +20,7 @@ from signaling.refusal import Refusal
 from signaling.tokens import LONGEST_LIFE_S, TokenIssuer
 
 log = structlog.get_logger()
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 0.25
 _OVERLAP_S = 10.0
 """Clocks of nodes differ, and a row is seen when its transaction ends: each look goes back so far."""
 _LOOK_FOR_CALL_S = 30.0

@@ -8,8 +8,14 @@ from api.identity.passwords import NO_PASSWORD, Passwords, check_new
 from api.identity.wire import SavedUser
 from api.store import User
 from api.store.people import PeopleStore
-from signaling.grants import Grant, Role
+from signaling.grants import GUEST_PREFIX, Grant, Role
 from signaling.refusal import Refusal
+
+
+def refuse_guest(identity: str) -> None:
+    """Raises ``Refusal`` for a name that only guests have."""
+    if identity.startswith(GUEST_PREFIX):
+        raise Refusal("bad_message", f"Names that begin with {GUEST_PREFIX} are those of guests: choose another.")
 
 
 class Users:
@@ -27,6 +33,7 @@ class Users:
 
     async def save(self, identity: str, wanted: SavedUser, by: Grant, device: Device) -> bool:
         """Make or change; was it made? Raises ``Refusal``."""
+        refuse_guest(identity)
         before = next((user for user in await self._store.users() if user.identity == identity), None)
         if wanted.password is not None:
             check_new(wanted.password, identity)

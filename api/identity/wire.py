@@ -58,9 +58,9 @@ class NewKey(Asked, frozen=True):
 
 
 class NewToken(Asked, frozen=True):
-    """A guest's token, with claims as LiveKit's access tokens have them."""
+    """A guest's token, with claims as LiveKit's access tokens have them. The guest is known as ``guest.IDENTITY``."""
 
-    identity: Identity
+    identity: Annotated[str, Meta(min_length=1, max_length=58, pattern=r"^[A-Za-z0-9._@-]+$")]
     name: Name
     video: VideoGrant
     sip: SipGrant = SipGrant()

@@ -402,7 +402,7 @@ async def test_a_key_opens_what_its_scopes_say_until_it_ends(site: Site) -> None
     guest = {"identity": "guest-1", "name": "Eva", "video": {"room": "r1", "roomJoin": True}}
     status, token = await program.ask("POST", "/api/tokens", guest)
     grant = TokenIssuer(SECRET, clock=lambda: site.now).verify(token["token"])
-    assert (status, grant.role, grant.room, grant.identity) == (201, "customer", "r1", "guest-1")
+    assert (status, grant.role, grant.room, grant.identity) == (201, "customer", "r1", "guest.guest-1")
     assert allows(grant, Permission.ROOM_JOIN) and not allows(grant, Permission.CALL_DIAL)
     assert await program.code("GET", "/api/security-log") == "forbidden"
     _, listed = await boss.ask("GET", "/api/keys")
@@ -460,6 +460,7 @@ async def test_administrators_make_and_change_users(site: Site) -> None:
     ):
         assert await boss.code("PUT", "/api/users/new", wrong) == code
     assert await boss.code("PUT", "/api/users/admin", {"role": "agent"}) == "forbidden"
+    assert await boss.code("PUT", "/api/users/guest.ana", {"name": "x", "role": "agent"}) == "bad_message"
     assert await boss.code("PUT", "/api/users/a;b", {"name": "x", "role": "agent"}) == "bad_message"
 
 

@@ -14,8 +14,9 @@ from alembic.runtime.migration import MigrationContext
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
-from api.store import Store, StoredRecording, StoreUnavailable
+from api.store import ApiKey, SecondFactor, SecurityEvent, Store, StoredRecording, StoredSession, StoreUnavailable
 from api.store.database import database_url, make_engine
+from api.store.people import FIRST_DIGEST, chained
 from api.store.schema import metadata
 from media.messages import Fault, LegSample
 from rooms.causes import Cause, EndReason
@@ -154,6 +155,53 @@ async def test_users_are_made_changed_and_disabled(store: Store) -> None:
     await store.people.save_user("ana", name="Ana", role="agent", password_hash="h3", disabled=True)
     assert await store.people.user("ana") is None
     assert [(user.identity, user.disabled) for user in await store.people.users()] == [("ana", True)]
+
+
+async def test_sessions_end_once_and_say_where_they_were(store: Store) -> None:
+    people = store.people
+    for number, factor in ((1, True), (2, False), (3, False)):
+        await people.open_session(StoredSession(f"s{number}", "ana", "Firefox", "d1", "192.0.2.0/24", factor, float(number), float(number)))
+    assert await people.is_trusted("ana", "d1", "192.0.2.0/24", 1.0) and not await people.is_trusted("ana", "d1", "192.0.2.0/24", 1.5)
+    assert await people.is_known("ana", "d1", "192.0.2.0/24") and not await people.is_known("ana", "d1", "198.51.100.0/24")
+    assert await people.end_session("s1", "ana", 10.0, "ana") and not await people.end_session("s1", "ana", 11.0, "ana")
+    assert not await people.end_session("s2", "ben", 10.0, "ben")
+    assert await people.end_sessions("ana", 12.0, "eva", but="s3") == 1
+    assert [session.session_id for session in await people.open_sessions("ana")] == ["s3"]
+    assert {(each.session_id, each.ended_by) for each in await people.ended_sessions(10.0)} == {("s1", "ana"), ("s2", "eva")}
+    await people.save_user("ana", name="Ana", role="agent", password_hash="h", at=20.0)
+    await people.save_user("ana", name="Ana Ruiz", role="agent", password_hash="h", at=21.0)
+    assert len(await people.open_sessions("ana")) == 1  # a name takes nothing away
+    await people.save_user("ana", name="Ana", role="agent", password_hash="h", teams=["hotels"], at=22.0, by="eva")
+    assert [each.session_id for each in await people.ended_sessions(22.0)] == ["s3"]
+    assert await people.teams_of("ana") == {"hotels"}
+    assert await people.forget_sessions(2.5) == 2
+
+
+async def test_a_second_factor_is_kept_once_and_its_codes_struck_off(store: Store) -> None:
+    people = store.people
+    assert await people.begin_second_factor("ana", "first") and await people.begin_second_factor("ana", "second")
+    await people.confirm_second_factor("ana", 5.0, 7, ["a", "b"])
+    assert not await people.begin_second_factor("ana", "third")
+    factor = await people.second_factor("ana")
+    assert factor == SecondFactor("ana", "second", 5.0, 7, ("a", "b"))
+    assert await people.use_step("ana", 8) and not await people.use_step("ana", 8) and not await people.use_step("ana", 6)
+    assert await people.use_recovery(factor, "a") and not await people.use_recovery(factor, "b")  # somebody was faster
+    assert await people.drop_second_factor("ana") and not await people.drop_second_factor("ana")
+
+
+async def test_the_security_log_grows_in_one_chain_whoever_writes(store: Store) -> None:
+    people = store.people
+    await asyncio.gather(*(people.log_events([SecurityEvent(float(number), "sign_in", "ana")] * 2) for number in range(5)))
+    entries = await people.logged_events(0, 100)
+    assert [entry.seq for entry in entries] == list(range(1, 11))
+    digests = [FIRST_DIGEST, *(entry.digest for entry in entries)]
+    assert [chained(before, entry.seq, entry.event) for before, entry in zip(digests, entries, strict=False)] == digests[1:]
+    assert [entry.seq for entry in await people.logged_events(7, 2)] == [8, 9]
+    key = ApiKey("k1", "booking", "vouchers", "0" * 64, ("room.create", "token.issue"), 1.0, "eva", 9.0)
+    await people.save_key(key)
+    await people.used_key("k1", 3.0)
+    assert await people.key("k1") == dataclasses.replace(key, used_at=3.0)
+    assert await people.revoke_key("k1", 4.0) and not await people.revoke_key("k1", 5.0) and await people.keys() == []
 
 
 # --- calls

@@ -44,60 +44,74 @@ def code_of(secret: str) -> str:
     return TOTP(base64.b32decode(secret.replace(" ", "")), 6, SHA1(), 30).generate(time.time()).decode()
 
 
-async def test_a_second_factor_from_set_up_to_a_sign_in_with_a_recovery_code(server: Server, tmp_path: Path) -> None:
+async def ended(page: Page) -> None:
+    """Signs out, which the server hears."""
+    async with page.expect_response("**/api/sign-out") as answer:
+        await page.click("[data-do=sign-out]")
+    assert (await answer.value).status == 204
+
+
+async def test_a_person_protects_their_account_and_an_administrator_makes_a_user_and_a_key(server: Server, tmp_path: Path) -> None:
     microphone = tone_file(tmp_path / "tone.wav", 697.0)
     narrow = {"color_scheme": "light", "viewport": {"width": 320, "height": 640}}
-    async with person(microphone, **narrow) as desk, person(microphone, expected=(REFUSED,)) as elsewhere:
-        page = desk.page
-        await enter(page, server, "ana", "es")
-        await page.wait_for_selector("#account:not([hidden]) #sessions li")
-        await looks_right(page, "the account")
-        await page.fill("#factor-begin [name=password]", PASSWORD)
-        await page.click("[data-do=factor-begin]")
-        await page.wait_for_selector("#factor-confirm:not([hidden])")
-        await looks_right(page, "the key")
-        await page.fill("#factor-confirm [name=code]", code_of(await page.inner_text("#factor-secret")))
-        await page.click("[data-do=factor-confirm]")
-        await page.wait_for_selector("#factor-codes:not([hidden]) li:nth-child(10)")
-        await looks_right(page, "the recovery codes")
-        recovery = await page.inner_text("#factor-codes li:nth-child(1)")
-
-        other = elsewhere.page
-        await enter(other, server, "ana", "en")
-        await other.wait_for_selector("#door-code:not([hidden])")
-        assert "new device" in await other.inner_text("#said")
-        await other.fill("#door [name=code]", recovery)
-        await other.fill("#door [name=password]", PASSWORD)
-        await other.click("[data-do=sign-in]")
-        await other.wait_for_selector("#sessions li:nth-child(2)")
-        assert "left: 9" in await other.inner_text("#factor-state")
-        # The first device is shown out, and told why, as soon as its session ends here.
-        await other.click("[data-do=end-others]")
-        await page.wait_for_selector("#door:not([hidden])")
-        await other.wait_for_function("() => document.querySelectorAll('#sessions li').length === 1")
-        assert "Su sesión ha terminado" in await page.inner_text("#said")
-
-
-async def test_an_administrator_makes_a_user_and_a_key(server: Server, tmp_path: Path) -> None:
     dark = {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}}
-    async with person(tone_file(tmp_path / "tone.wav", 697.0), **dark) as eva:
-        page = eva.page
-        await enter(page, server, "eva", "en")
-        await page.wait_for_selector("#users-part:not([hidden]) li")
-        await page.fill("#user [name=identity]", "booking")
-        await page.fill("#user [name=name]", "Booking system")
-        await page.select_option("#user [name=role]", "service")
-        await page.click("[data-do=user]")
-        await page.wait_for_selector("#users li:has-text('booking')")
-        await page.fill("#key [name=identity]", "booking")
-        await page.fill("#key [name=name]", "vouchers")
-        await page.fill("#key [name=scopes]", "token.issue room.create")
-        await page.click("[data-do=key]")
-        await page.wait_for_selector("#key-made:not([hidden])")
-        key = await page.inner_text("#key-made code")
-        assert key.startswith("ck_") and await page.is_visible(f"#keys li:has-text('{key[:15]}')")
-        await looks_right(page, "users and keys")
-        await page.click("#keys button")
-        await page.wait_for_function("() => document.querySelectorAll('#keys li').length === 0")
-        await page.click("[data-do=sign-out]")
-        await page.wait_for_selector("#door:not([hidden])")
+    async with person(microphone, **narrow) as desk, person(microphone, expected=(REFUSED,), **dark) as elsewhere:
+        await enter(desk.page, server, "ana", "es")
+        recovery = await set_up(desk.page)
+        await sign_in_elsewhere(elsewhere.page, server, recovery)
+        # The first device is shown out, and told why, as soon as its session ends on the other one.
+        await elsewhere.page.click("[data-do=end-others]")
+        await desk.page.wait_for_selector("#door:not([hidden])")
+        await elsewhere.page.wait_for_function("() => document.querySelectorAll('#sessions li').length === 1")
+        assert "Su sesión ha terminado" in await desk.page.inner_text("#said")
+        await ended(elsewhere.page)
+        await enter(elsewhere.page, server, "eva", "en")
+        await administer(elsewhere.page)
+        await ended(elsewhere.page)
+        await elsewhere.sign_in(server.url, "eva", PASSWORD)
+        await ended(elsewhere.page)  # of the telephone
+
+
+async def set_up(page: Page) -> str:
+    """Switches the second factor on. Returns a recovery code."""
+    await page.wait_for_selector("#account:not([hidden]) #sessions li")
+    await looks_right(page, "the account")
+    await page.fill("#factor-begin [name=password]", PASSWORD)
+    await page.click("[data-do=factor-begin]")
+    await page.wait_for_selector("#factor-confirm:not([hidden])")
+    await looks_right(page, "the key")
+    await page.fill("#factor-confirm [name=code]", code_of(await page.inner_text("#factor-secret")))
+    await page.click("[data-do=factor-confirm]")
+    await page.wait_for_selector("#factor-codes:not([hidden]) li:nth-child(10)")
+    await looks_right(page, "the recovery codes")
+    return await page.inner_text("#factor-codes li:nth-child(1)")
+
+
+async def sign_in_elsewhere(page: Page, server: Server, recovery: str) -> None:
+    await enter(page, server, "ana", "en")
+    await page.wait_for_selector("#door-code:not([hidden])")
+    assert "new device" in await page.inner_text("#said")
+    await page.fill("#door [name=code]", recovery)
+    await page.fill("#door [name=password]", PASSWORD)
+    await page.click("[data-do=sign-in]")
+    await page.wait_for_selector("#sessions li:nth-child(2)")
+    assert "left: 9" in await page.inner_text("#factor-state")
+
+
+async def administer(page: Page) -> None:
+    await page.wait_for_selector("#users-part:not([hidden]) li")
+    await page.fill("#user [name=identity]", "booking")
+    await page.fill("#user [name=name]", "Booking system")
+    await page.select_option("#user [name=role]", "service")
+    await page.click("[data-do=user]")
+    await page.wait_for_selector("#users li:has-text('booking')")
+    await page.fill("#key [name=identity]", "booking")
+    await page.fill("#key [name=name]", "vouchers")
+    await page.fill("#key [name=scopes]", "token.issue room.create")
+    await page.click("[data-do=key]")
+    await page.wait_for_selector("#key-made:not([hidden])")
+    key = await page.inner_text("#key-made code")
+    assert key.startswith("ck_") and await page.is_visible(f"#keys li:has-text('{key[:15]}')")
+    await looks_right(page, "users and keys")
+    await page.click("#keys button")
+    await page.wait_for_function("() => document.querySelectorAll('#keys li').length === 0")

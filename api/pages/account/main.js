@@ -10,6 +10,8 @@ const $ = (selector) => document.querySelector(selector);
 const say = (text) => ($('#said').textContent = text);
 const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang);
 let account = null;
+/** How one may sign in here. */
+let ways = null;
 
 /** The answer of REST, or a thrown `Refusal`. */
 async function ask(method, path, body) {
@@ -138,8 +140,8 @@ async function draw() {
     if (!$('#users-part').hidden) await drawUsers();
     if (!$('#keys-part').hidden) await drawKeys();
   } else {
-    const { issuer } = await ask('GET', '/api/sign-in');
-    $('#issuer').hidden = !issuer;
+    ways ??= await ask('GET', '/api/sign-in');
+    $('#issuer').hidden = !ways.issuer;
   }
   document.body.dataset.ready = 'true';
 }
@@ -194,7 +196,7 @@ function listen() {
     await drawKeys();
   });
   $('[data-do=end-others]').addEventListener('click', () => tell(() => ask('DELETE', '/api/account/sessions').then(drawSessions), 'sessions.ended'));
-  $('[data-do=sign-out]').addEventListener('click', () => tell(() => ask('POST', '/api/sign-out').finally(() => forget(null))));
+  $('[data-do=sign-out]').addEventListener('click', () => forget('signed_out'));
 }
 
 /** Back from the issuer, or turned away there: the address says which, once. */

@@ -82,7 +82,7 @@ async function begin() {
   mindTheme($('#theme'));
   await mindLanguage($('#language'), draw, import.meta.url);
   $('#door').addEventListener('submit', enter);
-  $('[data-do=sign-out]').addEventListener('click', () => forget(null));
+  $('[data-do=sign-out]').addEventListener('click', () => forget('signed_out'));
   effect(() => {
     const open = Boolean(session.value);
     if (open && !link.isOpen()) link.open(onNotice, false);

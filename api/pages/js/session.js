@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 
 const KEPT = 'centralita.session';
 
-/** A request that was not done: `code` for the page, `message` for the person, `retryAfter` in seconds where waiting helps. */
+/** A request not done: `code` for the page, `message` for the person, `retryAfter` in s. */
 export class Refusal extends Error {
   constructor({ code, message = '', retry_after: retryAfter = null }) {
     super(message);
@@ -12,7 +12,7 @@ export class Refusal extends Error {
   }
 }
 
-/** When a session ends, in seconds since the epoch on this computer's clock, which need not be the server's. */
+/** When a session ends, on this computer's clock. */
 const endOf = (held) => held.got_at + held.expires_in;
 
 function kept() {
@@ -35,12 +35,13 @@ export function keep(fresh) {
 
 /** Forget the session; `why` is shown on the sign-in page. */
 export function forget(why) {
+  if (why === 'signed_out') fetch('/api/sign-out', { method: 'POST', headers: { authorization: `Bearer ${session.peek().token}` } }).catch(() => {});
   sessionStorage.removeItem(KEPT);
   ended.value = why;
   session.value = null;
 }
 
-/** Exchange name and password for a session, or throw a `Refusal`. */
+/** Keeps a session, or throws a `Refusal`. */
 export async function signIn(user, password) {
   let answer;
   try {
