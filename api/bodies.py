@@ -23,7 +23,7 @@ async def body_of(request: web.Request, kind: type[T]) -> T:
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             return msgspec.json.decode(await request.read(), type=kind)
-    except TimeoutError:
+    except (TimeoutError, ConnectionError):  # too slow, or gone meanwhile
         raise web.HTTPRequestTimeout from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise Refusal("bad_message", f"The request cannot be read: {error}") from None

@@ -90,7 +90,7 @@ def _responses(described: Described, asks_who: bool, named: bool) -> Schema:
     responses = {str(status): _answer(status, described) for status in described.statuses}
     problems = {*described.problems, *_ALWAYS}
     problems |= {401, 503} if asks_who else set()
-    problems |= {404} if named else set()
+    problems |= {400, 404} if named else set()
     problems |= {400, 408, 413} if described.body is not None else {400} if described.query else set()
     for status in sorted(problems - set(described.statuses)):
         responses[str(status)] = {"$ref": "#/components/responses/problem"}

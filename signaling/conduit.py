@@ -117,7 +117,7 @@ class Conduit(asyncio.Protocol):
     def flush(self) -> None:
         """Send what waits, as far as the client reads."""
         transport = self._transport
-        if transport is None or self._paused:
+        if transport is None or self._paused or transport.is_closing():
             return
         while not self._paused and (data := self.outbox.take()) is not None:
             transport.write(data)
