@@ -16,7 +16,8 @@ run:
 	@.venv/bin/python deploy/foreground.py .venv/bin/centralita serve --demo --workers 0 --drain 0
 
 test: lint
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/unit
+	@.venv/bin/python -m pytest tests/loopback tests/sip tests/system
 
 lint:
 	@deploy/setup.sh test

@@ -48,7 +48,7 @@ def test_settings_arrive_as_they_are() -> None:
         hosts=("127.0.0.1", "::1"),
         codec_policy=("g722", "pcma"),
         capture=Path("/somewhere"),
-        recording=RecordingSettings(Path("/else"), (bytes(range(32)),), queued=9),
+        recording=RecordingSettings(Path("/else"), (bytes(range(32)),), most_records=9),
     )
     for told in (settings, MediaSettings()):
         begin = Begin(seat=3, settings=told, count_every_s=0.5)
