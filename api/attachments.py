@@ -55,7 +55,7 @@ class _Ticket(Struct, frozen=True, array_like=True):
 
 
 class Attachments:
-    """``secret`` signs addresses; ``largest`` in bytes; ``now``: seconds since the epoch; ``at_once``: uploads."""
+    """``secret`` signs addresses; ``largest`` and all ``together`` in bytes; ``now``: seconds since the epoch; ``at_once``: uploads."""
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Attachments:
         *,
         now: Callable[[], float],
         largest: int,
+        together: int,
         at_once: int = 8,
     ) -> None:
         self._store = store
@@ -74,6 +75,7 @@ class Attachments:
         self._key = hashlib.sha256(b"centralita uploads:" + secret.encode()).digest()
         self._now = now
         self._largest = largest
+        self._together = together
         self._free = at_once
 
     def add_to(self, app: web.Application) -> None:
@@ -115,6 +117,7 @@ class Attachments:
             raise Refusal("upload_refused", "This is not the file that was asked for: its type or size is another.")
         if not self._free:
             raise Refusal("busy", "Many files are being uploaded right now: try again in a moment.", 5.0)
+        await self._check_place(agreed.size)
         self._free -= 1
         part = self._folder / f"{uuid4().hex}.part"
         try:
@@ -130,6 +133,14 @@ class Attachments:
             self._free += 1
             await asyncio.to_thread(part.unlink, missing_ok=True)
         return web.Response(status=201, headers={"Cache-Control": "no-store"})
+
+    async def _check_place(self, size: int) -> None:
+        try:
+            stored = await self._store.attachments_size()
+        except StoreUnavailable:
+            raise Refusal("store_unavailable", "The database does not answer: try again in a moment.", 2.0) from None
+        if stored + size > self._together:
+            raise Refusal("files_full", "The server has no place for more files: please tell an administrator.")
 
     async def _receive(self, request: web.Request, part: Path, size: int) -> None:
         received = 0

@@ -463,6 +463,8 @@ class ChatSection(_Section):
 
     largest_file: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 25_000_000
     """Bytes of a file that is sent with a message."""
+    all_files: Annotated[int, Field(ge=1_000)] = 20_000_000_000
+    """Bytes of all such files together; more are refused."""
 
 
 class WebhooksSection(_Section):

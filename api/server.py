@@ -184,6 +184,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             settings.token_secret(),
             now=exchange.now,
             largest=settings.chat.largest_file,
+            together=settings.chat.all_files,
         )
 
         snapshots = Snapshots(switchboard, exchange, store, trunks, rooms, nodes, demo=settings.demo.enabled)

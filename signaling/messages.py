@@ -336,15 +336,15 @@ class ReadChat(ChatRequest, frozen=True, tag="chat.read"):
     """I have read up to this position."""
 
     room_id: Id
-    position: Annotated[int, Meta(ge=1, le=2**53)]
+    position: Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 class ChatHistory(ChatRequest, frozen=True, tag="chat.history"):
     """Result: ``ChatPage``: the last messages, or those before or after a position."""
 
     room_id: Id
-    before: Annotated[int, Meta(ge=1, le=2**53)] | None = None
-    after: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    before: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    after: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 

@@ -90,6 +90,11 @@ class RoomStore(Statements):
         found = await self._rows(select(attachments).where(attachments.c.attachment_id.in_(tuple(attachment_ids))))
         return [Attachment(**row) for row in found]
 
+    async def attachments_size(self) -> int:
+        """Bytes of all of them."""
+        found = await self._rows(select(func.coalesce(func.sum(attachments.c.size), 0).label("size")))
+        return int(found[0]["size"])
+
     # ------------------------------------------------------------------ webhooks
 
     async def add_webhooks(self, rows: Sequence[Row]) -> None:

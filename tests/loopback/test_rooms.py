@@ -103,7 +103,7 @@ async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIt
         heard: list[RoomEvent] = []
         rooms = Rooms(store.rooms, writes, now=now, policy=policy, on_event=heard.append, on_over=lambda room_id: chat.forget(room_id))
         chat = Chat(rooms, store.rooms, writes)
-        files = Attachments(store.rooms, rooms.house, folder / "attachments", "s" * 32, now=now, largest=LARGEST)
+        files = Attachments(store.rooms, rooms.house, folder / "attachments", "s" * 32, now=now, largest=LARGEST, together=LARGEST)
         links = Invitations("s" * 32, audience=ROOM_AUDIENCE)
         talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files, links).perform, files, links, folder)
         talk.events = heard
@@ -324,6 +324,9 @@ async def test_a_file_goes_to_members_alone_as_a_download(talk: Talk) -> None:
             assert response.headers["Content-Disposition"] == "attachment; filename*=UTF-8''plan.txt"
         async with http.get(address, headers={"Authorization": f"Bearer {talk.token('tom')}"}) as response:
             assert (response.status, (await response.json())["code"]) == (403, "unknown_attachment")
+        large = (await eva.ask("chat.attach", wanted | {"size": LARGEST - 3}))["ok"]
+        async with http.post(talk.url + large["url"], data=b"x" * (LARGEST - 3), headers=plain) as response:
+            assert (await response.json())["code"] == "files_full"
         (kept,) = (talk.folder / "attachments").iterdir()
         assert kept.name != "plan.txt" and kept.suffix == ""
 

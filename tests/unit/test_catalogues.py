@@ -181,7 +181,7 @@ NOT_FOR_PAGES = {
     *("room_locked", "room_over", "rooms_full", "too_early", "too_late", "waiting_full"),
     *("deleted", "duplicate_message", "empty_message", "encrypted", "not_encrypted", "too_late_to_change", "too_long"),
     *("too_many_attachments", "too_many_reactions", "unknown_message", "bad_invitation"),
-    *("bad_type", "too_large", "unknown_attachment", "upload_refused", "link_revoked", "links_full", "unknown_link"),
+    *("bad_type", "too_large", "unknown_attachment", "upload_refused", "files_full", "link_revoked", "links_full", "unknown_link"),
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said to the page of accounts and to programs; the softphone shows the English message.
