@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from signaling.grants import Grant, Permission, allows, demand
+from signaling.grants import Grant, Permission, demand
 from signaling.refusal import Refusal
 
 _P = Permission
@@ -59,26 +59,34 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
 """By method and path; None: open to everybody. HEAD is GET."""
 
 _GRANT = web.RequestKey("grant", Grant)
+_WRITTEN_DOWN = ("forbidden", "key_invalid")
 
 
-def guarded(identify: Callable[[str], Awaitable[Grant]], on_forbidden: Callable[[Grant, web.Request], None]) -> Middleware:
+OnForbidden = Callable[[web.Request, str, str], None]
+"""Hears of a request that is not for who made it: the request, who (empty where a key was wrong), the refusal's code."""
+
+
+def guarded(identify: Callable[[str], Awaitable[Grant]], on_forbidden: OnForbidden) -> Middleware:
     """Lets a request through to its handler, with its caller's grant, where its line in ``ROUTES`` is met.
 
-    ``identify`` turns a token or key into what it grants or raises ``Refusal``. ``on_forbidden`` hears who asked for what is not for them.
+    ``identify`` turns a token or key into what it grants or raises ``Refusal``.
     """
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = request.match_info.route
-        if route.resource is not None:  # else it is an answer of the router's: 404, 405
-            permission = ROUTES[line_of(route)]
-            if permission is not None:
-                grant = await identify(_bearer(request))
-                request[_GRANT] = grant
-                if not allows(grant, permission):
-                    on_forbidden(grant, request)
-                demand(grant, permission)
-        return await handler(request)
+        permission = ROUTES[line_of(route)] if route.resource is not None else None  # None too: an answer of the router's, 404 or 405
+        if permission is None:
+            return await handler(request)
+        try:
+            grant = request[_GRANT] = await identify(_bearer(request))
+            demand(grant, permission)
+            return await handler(request)
+        except Refusal as refusal:
+            if refusal.code in _WRITTEN_DOWN:
+                caller = caller_of(request)
+                on_forbidden(request, caller.identity if caller is not None else "", refusal.code)
+            raise
 
     return guard
 

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.guarded_routes import guarded, refuse_unguarded
+from api.guarded_routes import OnForbidden, guarded, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
 from api.rest_limits import RestLimits, RestLimitSettings, limited_by_address, limited_by_caller, standing_headers
@@ -150,7 +150,7 @@ def make_app(
     network: Neighbours | None = None,
     pages: PageFiles | None = None,
     limits: RestLimits | None = None,
-    on_forbidden: Callable[[Grant, web.Request], None] = lambda grant, request: None,
+    on_forbidden: OnForbidden = lambda request, who, code: None,
 ) -> web.Application:
     """The HTTP application, to which the wiring adds further routes and the hub before it serves it by ``make_runner``.
 

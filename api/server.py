@@ -220,7 +220,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             authorise=identity.accounts.authorise,
         )
         exchange.meet(hub)
-        nodes.meet(exchange, hub, requests.perform)
+        nodes.meet(exchange, hub, identity.accounts.watched(requests.perform))
         exchange.board.know_teams(identity.sessions.teams_of)
         identity.sessions.meet(in_call=lambda who: bool(switchboard.calls_of(who)), on_ended=hub.recheck)
         rooms.meet(hub)

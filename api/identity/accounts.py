@@ -4,10 +4,11 @@ An unknown name and a wrong password take the same time and get the same answer,
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from api.identity.api_keys import PREFIX, ApiKeys
@@ -25,6 +26,7 @@ from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 
 log = structlog.get_logger()
+Perform = Callable[[Grant, AnyRequest], Awaitable[Struct | None]]
 _TRUSTED_S = 30 * 86_400.0
 """So long a device from which the second factor was given is not asked again where it is."""
 
@@ -207,9 +209,25 @@ class Accounts:
         """Raises ``Refusal`` where a page's request is not for this person, and writes that down."""
         try:
             authorise(grant, request)
-        except Refusal:
-            self.log.note("forbidden", grant.identity, detail=str(request.__struct_config__.tag))
+        except Refusal as refusal:
+            self._note_forbidden(grant, request, refusal)
             raise
+
+    def watched(self, perform: Perform) -> Perform:
+        """The same, but what it refuses for want of rights is written down."""
+
+        async def watched(grant: Grant, request: AnyRequest) -> Struct | None:
+            try:
+                return await perform(grant, request)
+            except Refusal as refusal:
+                self._note_forbidden(grant, request, refusal)
+                raise
+
+        return watched
+
+    def _note_forbidden(self, grant: Grant, request: AnyRequest, refusal: Refusal) -> None:
+        if refusal.code == "forbidden":
+            self.log.note("forbidden", grant.identity, detail=str(request.__struct_config__.tag))
 
     # ------------------------------------------------------------------ what the owner changes
 

@@ -19,7 +19,7 @@ from api.identity.api_keys import PREFIX
 from api.identity.devices import Device
 from api.identity.users import Users
 from api.store import ApiKey
-from signaling.grants import GUEST_PREFIX, Grant, Role, permissions_of
+from signaling.grants import GUEST_PREFIX, Role, permissions_of
 from signaling.messages import Identity, SignIn
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
@@ -79,9 +79,9 @@ class IdentityRoutes:
         router.add_get("/api/security-log", self._read_log)
         router.add_get("/api/security-log/faults", self._check_log)
 
-    def note_forbidden(self, grant: Grant, request: web.Request) -> None:
+    def note_forbidden(self, request: web.Request, who: str, code: str) -> None:
         """Write down who asked for what is not for them."""
-        self._accounts.log.note("forbidden", grant.identity, self.device_of(request), detail=" ".join(line_of(request.match_info.route)))
+        self._accounts.log.note(code, who, self.device_of(request), detail=" ".join(line_of(request.match_info.route)))
 
     def device_of(self, request: web.Request) -> Device:
         return Device(self._address_of(request), request.headers.get("User-Agent", ""), request.cookies.get(DEVICE_COOKIE, "")[:128])

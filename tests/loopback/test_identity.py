@@ -14,6 +14,7 @@ import pytest
 from aiohttp import ClientSession, CookieJar, web
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from msgspec import Struct
 from sqlalchemy import update
 
 from api.guarded_routes import ROUTES
@@ -25,8 +26,9 @@ from api.rest_limits import Rates, RestLimits, RestLimitSettings
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.store.schema import security_log
 from signaling.addresses import networks
-from signaling.grants import Permission, allows
+from signaling.grants import Grant, Permission, allows
 from signaling.hub import HubSettings
+from signaling.messages import AnyRequest, Mute, SetPresence, WatchBoard
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.hub import Client, running_hub
@@ -246,6 +248,22 @@ async def test_a_role_taken_away_ends_the_open_connections_that_had_it(site: Sit
     assert (await here.sign_in())[1]["role"] == "professional"
 
 
+async def test_what_is_refused_over_the_hub_for_want_of_rights_is_written_down(site: Site) -> None:
+    accounts = site.people.identity.accounts
+    tokens = TokenIssuer(SECRET, clock=lambda: site.now)
+    grant = tokens.verify(tokens.issue("ana", "Ana", "agent").token)
+
+    async def not_hers(grant: Grant, request: AnyRequest) -> Struct | None:
+        raise Refusal("forbidden" if isinstance(request, Mute) else "busy", "not hers")
+
+    with pytest.raises(Refusal):
+        accounts.authorise(grant, WatchBoard())
+    for request in (Mute(call_id="1", muted=True), SetPresence(available=True)):
+        with pytest.raises(Refusal):
+            await accounts.watched(not_hers)(grant, request)
+    assert await site.log() == [("forbidden", "ana", "board.watch"), ("forbidden", "ana", "call.mute")]
+
+
 # --- the second factor --------------------------------------------------------------------------------------------------------------------
 
 
@@ -410,6 +428,11 @@ async def test_a_key_opens_what_its_scopes_say_until_it_ends(site: Site) -> None
     assert await program.code("POST", "/api/tokens", guest, made["key"][:-1] + "_") == "key_invalid"
     site.now += 3_600
     assert await program.code("POST", "/api/tokens", guest) == "key_invalid"
+    assert [entry for entry in await site.log() if entry[0] in ("forbidden", "key_invalid")] == [
+        ("forbidden", "service", "GET /api/security-log"),
+        ("key_invalid", "", "POST /api/tokens"),
+        ("key_invalid", "", "POST /api/tokens"),
+    ]
 
 
 async def test_a_revoked_key_and_one_of_a_disabled_account_open_nothing(site: Site) -> None:
