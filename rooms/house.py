@@ -30,9 +30,11 @@ from rooms.refusals import NotPossible
 
 @dataclass(frozen=True, slots=True)
 class HousePolicy:
-    """Times in seconds. ``most_members``: of whom one room remembers anything, ``most_rooms_of``: in which one person may be."""
+    """Times in seconds. ``most_members``: of whom one room remembers anything, ``most_rooms_of``: in which one person may be,
+    ``most_made``: that stand and were made by one person."""
 
-    most_rooms: int = 2_000
+    most_rooms: int = 10_000
+    most_made: int = 1_000
     most_rooms_of: int = 200
     capacity: int = 100
     most_members: int = 500
@@ -133,6 +135,8 @@ class House:
             raise NotPossible("duplicate_room", "There is a room of this name already.")
         if len(self._rooms) >= self._policy.most_rooms:
             raise NotPossible("rooms_full", "The server has as many rooms as it can hold: close some.", 60.0)
+        if sum(room.created_by == event.by for room in self._rooms.values()) >= self._policy.most_made:
+            raise NotPossible("rooms_full", f"One person keeps {self._policy.most_made} rooms at most: end those that nobody needs.")
         if len(event.invited) >= self._policy.most_members:
             raise NotPossible("members_full", f"A room has {self._policy.most_members} members at most.")
         room = Room(

@@ -212,6 +212,10 @@ def test_a_conversation_of_two_is_nobody_elses() -> None:
 
 
 def test_rooms_are_bounded() -> None:
+    house = House(HousePolicy(most_rooms=2, most_made=1))
+    opened(house)
+    assert refused(house, ev.RoomWanted("s", "eva", "Eva")) == "rooms_full"
+    house.handle(ev.RoomWanted("s", "ana", "Ana"), 0)
     house = House(HousePolicy(most_rooms=2, most_rooms_of=1, most_members=3, most_waiting=1))
     opened(house, waiting_room=True)
     house.handle(ev.RoomWanted("s", "eva", "Eva"), 0)
