@@ -26,7 +26,7 @@ InRooms = Callable[[Grant, wire.RoomRequest | wire.ChatRequest], Awaitable[Struc
 
 
 class PageRequests:
-    """``in_rooms`` does what is asked about rooms and chat. ``demo``: the demo line, where there is one. ``touch`` hears who did something;
+    """``in_rooms`` does what is asked about rooms and chat. ``demo``: the demo line, where there is one.
     ``teams_of`` says in which teams an agent is."""
 
     def __init__(
@@ -39,7 +39,6 @@ class PageRequests:
         in_rooms: InRooms,
         *,
         demo: LoopbackTrunk | None,
-        touch: Callable[[Grant], None] = lambda grant: None,
         teams_of: Callable[[str], frozenset[str]] = lambda identity: frozenset(),
     ) -> None:
         self._exchange = exchange
@@ -49,12 +48,10 @@ class PageRequests:
         self._in_rooms = in_rooms
         self._nodes = nodes
         self._demo = demo
-        self._touch = touch
         self._teams_of = teams_of
 
     async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
         """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
-        self._touch(grant)
         try:
             return await self._perform(grant, request)
         except NotPossible as error:

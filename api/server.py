@@ -202,14 +202,13 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             nodes,
             RoomRequests(rooms, chat, attachments, room_links).perform,
             demo=demo,
-            touch=identity.sessions.touch,
             teams_of=identity.sessions.teams_of,
         )
         hub = Hub(
             hub_settings,
             verify=identity.sessions.verify,
             renew=identity.accounts.renew,
-            perform=nodes.perform,
+            perform=identity.accounts.watched(nodes.perform),
             on_presence=nodes.on_phone,
             on_pages=nodes.on_pages,
             on_there=rooms.on_there,
@@ -220,9 +219,13 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             authorise=identity.accounts.authorise,
         )
         exchange.meet(hub)
-        nodes.meet(exchange, hub, identity.accounts.watched(requests.perform))
+        nodes.meet(exchange, hub, requests.perform)
         exchange.board.know_teams(identity.sessions.teams_of)
-        identity.sessions.meet(in_call=lambda who: bool(switchboard.calls_of(who)), on_ended=hub.recheck)
+
+        def in_call(who: str) -> bool:
+            return bool(switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who))
+
+        identity.sessions.meet(in_call=in_call, on_ended=hub.recheck)
         rooms.meet(hub)
         await stack.enter_async_context(rooms)
         await stack.enter_async_context(chat)

@@ -214,9 +214,10 @@ class Accounts:
             raise
 
     def watched(self, perform: Perform) -> Perform:
-        """The same, but what it refuses for want of rights is written down."""
+        """The same, but who asks is not idle, and what is refused for want of rights is written down."""
 
         async def watched(grant: Grant, request: AnyRequest) -> Struct | None:
+            self.sessions.touch(grant)
             try:
                 return await perform(grant, request)
             except Refusal as refusal:

@@ -191,10 +191,18 @@ async def test_a_session_ends_when_nothing_is_done_and_a_call_keeps_it(site: Sit
 async def test_a_page_that_does_something_is_not_idle(site: Site) -> None:
     here, identity = await site.browser(), site.people.identity
     await here.sign_in()
-    for _ in range(8):
+
+    async def done(grant: Grant, request: AnyRequest) -> Struct | None:
+        return None
+
+    for turn in range(12):
         site.now += 500
-        here.token = (await identity.accounts.renew(identity.sessions.verify(here.token))).token
-        assert await here.code("GET", "/api/account") == ""
+        grant = identity.sessions.verify(here.token)
+        here.token = (await identity.accounts.renew(grant)).token
+        if turn % 4 == 1:
+            assert await here.code("GET", "/api/account") == ""
+        if turn % 4 == 3:
+            await identity.accounts.watched(done)(grant, SetPresence(available=True))
 
 
 async def test_an_ended_session_is_not_renewed_and_stays_ended_in_a_new_run(site: Site) -> None:
