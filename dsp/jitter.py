@@ -188,6 +188,18 @@ class JitterBuffer:
         packet = self._packets.pop(self._playhead, None)
         return self._taken(packet) if packet is not None else self._gap(excess_s)
 
+    def idles(self, now_s: float, ticks: int) -> bool:
+        """In the usual case of a long pause, nothing here and the delay as it should be: what ``take`` does where so many empty ticks are
+        all that it has to tell. False: nothing was done."""
+        playhead, settings = self._playhead, self.settings
+        if self._packets or playhead is None or not self._playing or ticks != min(self._frame, self.clock_hz // _STEPS_PER_S):
+            return False
+        if not -settings.hold_s < now_s - self.base_s - playhead / self.clock_hz - self.target_s <= settings.calm_s:
+            return False
+        self._playhead = playhead + ticks
+        self._blind += ticks
+        return True
+
     def begin(self) -> list[Packet]:
         """Playing begins right behind what is here, because that was heard another way; returns it, in order."""
         heard = [self._packets[timestamp] for timestamp in sorted(self._packets)]

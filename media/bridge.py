@@ -169,7 +169,8 @@ class Bridge:
         leg.sound = sound
         self.replan()
 
-    def _end_sounds(self) -> None:
+    def _end_sounds(self) -> bool:
+        ended = False
         for leg in self.legs.values():
             sound = leg.sound
             if sound is not None and sound.over:
@@ -179,6 +180,8 @@ class Bridge:
                 self.replan()
                 if sound.on_end is not None:
                     sound.on_end()
+                ended = True
+        return ended
 
     def replan(self) -> None:
         """Decide anew between forwarding and mixing, after any change of legs, codecs, connections, gains or sounds."""
@@ -315,8 +318,10 @@ class Bridge:
                 leg.rest(tick_s)
             else:
                 leg.send_digit(tick_s)
-        self._end_sounds()
+        ended = self._end_sounds()
         ticked, self.ticking = self.ticking, self.mixing or self._busy()
         if ticked and not self.ticking:
             self._offload()
-        return [leg for leg in listeners if leg.voice is not None and leg.ear is not None]  # the end of a sound may have changed that
+        if ended:  # which may have changed who hears
+            listeners = [leg for leg in listeners if leg.voice is not None and leg.ear is not None]
+        return listeners

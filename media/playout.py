@@ -301,12 +301,14 @@ class Playout:
 
     def rests(self, now_s: float) -> bool:
         """Is the next 20 ms nothing but silence, in the middle of a long pause? Then ``pull`` is not to be called for this tick."""
-        if len(self._jitter) or not self.resting or len(self._pending) or self._taken is not None:
+        jitter = self._jitter
+        if not self.resting or len(self._pending) or self._taken is not None or len(jitter):
             return False
-        self._taken = self._jitter.take(now_s)
-        if type(self._taken) is not Gap or self._taken.reason is not Missing.EMPTY or self._taken.duration != self._frame_ticks:
-            return False
-        self._taken = None
+        if not jitter.idles(now_s, self._frame_ticks):
+            self._taken = jitter.take(now_s)
+            if type(self._taken) is not Gap or self._taken.reason is not Missing.EMPTY or self._taken.duration != self._frame_ticks:
+                return False
+            self._taken = None
         self._undecided += self._frame
         self._woken = False
         self._counters.total_samples_received += COUNTED_HZ // 50

@@ -312,6 +312,27 @@ def test_clock_drift_shows_as_excess_not_as_growth(parts_per_million: int) -> No
         assert 0.01 < excess < 0.25
 
 
+@pytest.mark.parametrize("late_s", [0.0, 0.03, 0.2])
+def test_idling_through_a_pause_is_taking_nothing_again_and_again(late_s: float) -> None:
+    """Signs of life every 400 ms, and in the middle one that comes late."""
+    plain, short = JitterBuffer(48_000), JitterBuffer(48_000)
+    idled = 0
+    for tick in range(500):
+        now_s = 0.02 * tick
+        number, turn = divmod(tick, 20)
+        if turn == (0 if number != 12 else round(late_s / 0.02)):
+            for buffer in (plain, short):
+                buffer.put(number, 19_200 * number, 960, b"x", now_s)
+        taken = plain.take(now_s + 0.01)
+        if short.idles(now_s + 0.01, 960):
+            idled += 1
+            assert taken == Gap(Missing.EMPTY, 960)
+        else:
+            assert short.take(now_s + 0.01) == taken
+        assert short.playhead == plain.playhead
+    assert short.counters == plain.counters and idled > 300
+
+
 @given(arrivals=st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 2**32 - 1), st.integers(1, 960), st.floats(0, 5)), max_size=150))
 def test_no_input_breaks_it(arrivals: list[tuple[int, int, int, float]]) -> None:
     buffer = JitterBuffer(CLOCK_HZ)
