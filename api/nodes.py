@@ -113,6 +113,8 @@ class Pages(Protocol):
 
     def bring_up_to_date(self, seen: Mapping[str, int], identity: str = "") -> None: ...
 
+    def make_way(self, identity: str) -> None: ...
+
 
 def call_id_of(node: str) -> str:
     """A new call's id; it says where the call is."""
@@ -260,6 +262,7 @@ class Nodes:
             case _Alive(token=token, number=number):
                 self._in_step(node, self.attendance.hear(node, token, number, now))
             case _Changed(token=token, number=number, people=people):
+                self._make_way(node, people)
                 self._in_step(node, self.attendance.change(node, token, number, people, now))
             case _Everything(token=token, number=number, people=people):
                 self.attendance.complete(node, token, number, people, now)
@@ -278,6 +281,13 @@ class Nodes:
                     waiting.set_result(word)
         self._nodes_changed(known)
         self._look()
+
+    def _make_way(self, node: str, people: Mapping[str, Facts]) -> None:
+        """A person has one telephone, the page opened last: where that was opened at another node, ours makes way."""
+        for identity, facts in people.items():
+            opened = facts.phones and not self.attendance.facts_of(node, identity).phones
+            if opened and self.attendance.own(identity).phones and self._pages is not None:
+                self._pages.make_way(identity)
 
     def _in_step(self, node: str, in_step: bool) -> None:
         if not in_step:

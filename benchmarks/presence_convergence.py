@@ -133,6 +133,8 @@ class _Pages:
 
     def bring_up_to_date(self, seen: object, identity: str = "") -> None: ...
 
+    def make_way(self, identity: str) -> None: ...
+
 
 class _Node:
     """``async with``: running, with ``people`` signed in. ``heard``: numbers of the probes that came."""

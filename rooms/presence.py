@@ -219,6 +219,11 @@ class Attendance:
         """Who is not offline everywhere, or has a call."""
         return [someone for someone in self._people.values() if someone.presence is not Presence.OFFLINE or someone.elsewhere]
 
+    def facts_of(self, node: str, identity: str) -> Facts:
+        """What another node knows of a person."""
+        lease = self._leases.get(node)
+        return Facts() if lease is None else lease.people.get(identity, Facts())
+
     def nodes_engaging(self, identity: str) -> list[str]:
         """Other nodes that have calls of this person."""
         return [node for node, lease in self._leases.items() if (facts := lease.people.get(identity)) is not None and facts.engaged]

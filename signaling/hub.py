@@ -440,6 +440,12 @@ class Hub:
             self._on_presence(connection.grant.identity, True)
         return True
 
+    def make_way(self, identity: str) -> None:
+        """A person has opened their telephone at another node: the one here is it no longer."""
+        for connection in tuple(self._people.get(identity, ())):
+            if connection.phone:
+                connection.conduit.dismiss(_taken_over())
+
     def _welcomed(self, connection: _Connection, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             connection.conduit.dismiss(_fault(error))

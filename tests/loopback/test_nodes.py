@@ -81,6 +81,8 @@ async def test_a_page_that_connects_to_another_node_sees_its_call(pair: tuple[No
     call_id = await ringing(ana)
     await two.sees(ana="ringing")
     elsewhere = await two.client("ana")
+    assert [notice["code"] for notice in await ana.told("session.closing")] == ["taken_over"], "one telephone each"
+    await two.sees(ana="ringing")
     (snapshot,) = await elsewhere.told("session.snapshot")
     assert [call["call_id"] for call in snapshot["calls"]] == [call_id]
     assert await elsewhere.ask("call.decline", {"call_id": call_id}) == {"ok": {}}
