@@ -311,19 +311,27 @@ class Nodes:
             self._pages.publish(LINES, wire.NodeState(node=self._bus.node, alone=state is BusState.ALONE))
 
     async def _beat(self) -> None:
+        slept_from_s = self._loop.time()
         while True:
             self._say(_Alive(self._bus.token, self._number))
-            now, known = self._loop.time(), self.attendance.nodes
-            engaged = [someone.identity for someone in self.attendance.everybody() if someone.elsewhere is not None]
-            if self.attendance.expire(now):
-                self._nodes_changed(known)
-                self._look()
-                # Calls have died with their node: who had one here sees so.
-                for identity in engaged:
-                    if self._pages is not None and self.attendance.person(identity).elsewhere is None:
-                        self._pages.bring_up_to_date({}, identity)
+            # Whoever overslept, as a loaded machine does, has not read yet what came meanwhile.
+            if self._loop.time() < slept_from_s + 2 * self._beat_s:
+                self._bury()
             self._tell_watchers()
+            slept_from_s = self._loop.time()
             await asyncio.sleep(self._beat_s)
+
+    def _bury(self) -> None:
+        """Forget nodes that were not heard of for too long. Calls have died with their node: who had one is shown so."""
+        known = self.attendance.nodes
+        engaged = [someone.identity for someone in self.attendance.everybody() if someone.elsewhere is not None]
+        if not self.attendance.expire(self._loop.time()):
+            return
+        self._nodes_changed(known)
+        self._look()
+        for identity in engaged:
+            if self._pages is not None and self.attendance.person(identity).elsewhere is None:
+                self._pages.bring_up_to_date({}, identity)
 
     # ------------------------------------------------------------------ asking the node that has the call
 
