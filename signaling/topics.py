@@ -38,8 +38,8 @@ def team(name: str) -> str:
 
 
 def is_of_node(topic: str) -> bool:
-    """Is it about a node, and for its own people only? Its lines to telephones, and what it makes itself of all that it hears."""
-    return topic == LINES or topic.startswith("team:")
+    """Is it about a node, and for its own people only? Its lines to telephones, its board, and what it makes itself of all it hears."""
+    return topic == LINES or topic.startswith(("team:", BOARD))
 
 
 def room(room_id: str) -> str:
