@@ -348,7 +348,7 @@ class RedisBus:
         finally:
             self._client = None
             await self._release(client)
-            await ears.disconnect(nowait=True)
+            await ears.disconnect()
             await client.aclose()
 
     def _channel(self, name: str) -> str:
