@@ -242,7 +242,7 @@ def _allowance(request: type[Struct]) -> str:
 def _section(struct: type[Struct], known: Mapping[str, Schema], more: str, level: str = "###") -> str:
     schema = known[struct.__name__]
     name = f"{level} {struct.__struct_config__.tag or struct.__name__}"
-    words = re.sub(r"\s*Result: ``\w*\{?\}?``[.;]?", "", schema.get("description", "")).replace("``", "`").strip()
+    words = _without_result(schema.get("description", "")).replace("``", "`").strip()
     required = set(schema.get("required", ()))
     rows = [
         f"| `{field}` | {_type(of)}{'' if field in required else ', may be left out'} | {of.get('description', '').replace('``', '`')} |"
@@ -251,6 +251,15 @@ def _section(struct: type[Struct], known: Mapping[str, Schema], more: str, level
     ]
     table = "\n".join(["| field | type | |", "|---|---|---|", *(row.replace("\n", " ") for row in rows)]) if rows else ""
     return "\n\n".join(part for part in (name, words, more, table) if part)
+
+
+def _without_result(words: str) -> str:
+    """What stands in a line of its own is not said again; what follows it in its sentence begins one."""
+    return re.sub(
+        r"\s*Result: ``\w*\{?\}?``(?:\.|[;,:] (?:and )?(\W*\w)|)",
+        lambda found: f" {found[1].upper() if found[1][0].isalpha() else found[1]}" if found[1] else "",
+        words,
+    )
 
 
 def _type(schema: Schema) -> str:
