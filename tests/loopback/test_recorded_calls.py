@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from aiohttp import ClientSession, web
 
+from api.nodes import Nodes
 from api.page_requests import PageRequests
 from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
@@ -41,6 +42,7 @@ from rooms import events as ev
 from rooms.audio import PCMA
 from rooms.policy import CallPolicy, RecordingMode, RecordingPolicy
 from rooms.recording import RecordingAction
+from signaling.bus import MemoryBus
 from signaling.frames import read_request
 from signaling.grants import Grant
 from signaling.messages import ChatRequest, RoomRequest
@@ -235,6 +237,7 @@ async def test_a_page_asks_for_its_own_call_and_a_supervisor_for_any(tmp_path: P
             bench.switchboard,
             routing,
             bench.metrics,
+            Nodes(MemoryBus(topics=10, kept=1)),
             in_rooms,
             demo=bench.demo,
             teams_of=lambda agent: frozenset({"hotels"} if agent == "ana" else ()),

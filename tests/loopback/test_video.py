@@ -1,6 +1,7 @@
 """Video through a whole media worker over real sockets: ICE, DTLS, SRTP; the far ends decode what they see."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -69,12 +70,14 @@ async def test_a_slow_receiver_gets_the_lower_layer_and_the_other_keeps_his(low:
     async with media_desk() as desk, VideoPeer(layers, 0) as ana, VideoPeer([], 1) as ben, VideoPeer([], 1, link_bits_per_s=150_000) as eva:
         for name, peer in (("ana", ana), ("ben", ben), ("eva", eva)):
             await desk.browser(name, peer, "opus", video={})
+        begun_s = time.monotonic()
         ana.begin()
         await asyncio.gather(ben.see(0, height=HIGH[1], frames=10), eva.key_frames_of(LOW[1], 3))
         seen, got = ben.see(0, height=HIGH[1], frames=30), ben.key_frames_of(HIGH[1], 3)
         await asyncio.gather(seen, got, eva.key_frames_of(LOW[1], 3))
         counted = await desk.numbers()
-        assert counted["video_layer_changes"] <= 8, "the first choices, and few trials of the higher layer"
+        trials = 1 + int((time.monotonic() - begun_s) / 4.0)  # of the higher layer: after a failed one it holds for 4 s at least
+        assert counted["video_layer_changes"] <= 4 + 2 * 2 * trials, "the first choices, and two changes for each receiver's trial"
         assert counted["video_repeated"] < counted["video_packets_out"] / 3
 
 
