@@ -117,10 +117,10 @@ class Attachments:
             raise Refusal("upload_refused", "This is not the file that was asked for: its type or size is another.")
         if not self._free:
             raise Refusal("busy", "Many files are being uploaded right now: try again in a moment.", 5.0)
-        await self._check_place(agreed.size)
         self._free -= 1
         part = self._folder / f"{uuid4().hex}.part"
         try:
+            await self._check_place(agreed.size)
             await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True, mode=0o700)
             async with asyncio.timeout(_UPLOAD_WITHIN_S):
                 await self._receive(request, part, agreed.size)
