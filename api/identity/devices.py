@@ -6,6 +6,19 @@ from dataclasses import dataclass
 
 _LONGEST_NAME = 200
 _LONGEST_ADDRESS = 64
+# In this order: each browser also calls itself what those behind it are, and so do systems.
+_PROGRAMS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("CriOS/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("CrOS", "ChromeOS")),
+    *(("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,12 @@ class Device:
     def shown_name(self) -> str:
         """Printable, and not as long as strangers like."""
         return _printable(self.name)[:_LONGEST_NAME]
+
+    @property
+    def kind(self) -> str:
+        """``Firefox, Windows``: what its person would call it. Where it is none that we know, what it calls itself."""
+        program, system = (next((name for mark, name in marks if mark in self.name), "") for marks in (_PROGRAMS, _SYSTEMS))
+        return f"{program}, {system}" if program and system else self.shown_name
 
     @property
     def shown_address(self) -> str:

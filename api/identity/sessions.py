@@ -95,7 +95,7 @@ class Sessions:
         """A new session's id."""
         now, session_id = self._clock(), uuid4().hex
         await self._store.open_session(
-            StoredSession(session_id, identity, device.shown_name, device.digest, device.place, second_factor, now, now)
+            StoredSession(session_id, identity, device.kind, device.digest, device.place, second_factor, now, now)
         )
         return session_id
 
