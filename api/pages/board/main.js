@@ -19,6 +19,7 @@ const cards = new Cards($('#calls'));
 
 let calls = new Map();
 let total = 0;
+let known = false; // whether we were told how things are
 let last = null;
 let ahead = 0;
 let timer = 0;
@@ -27,9 +28,9 @@ function draw() {
   $('#door').hidden = Boolean(session.peek());
   $('#board').hidden = !session.peek();
   $('[data-do=sign-out]').hidden = !session.peek();
-  $('#none').hidden = calls.size > 0;
+  $('#none').hidden = !known || calls.size > 0;
   const bad = [...calls.values()].filter((call) => call.hop).length;
-  $('#count').textContent = t('count', { total, bad });
+  $('#count').textContent = known ? t('count', { total, bad }) : '';
   cards.draw([...calls.values()], Date.now() / 1000 + ahead);
 }
 
@@ -46,10 +47,12 @@ async function askForAll() {
     const now = await link.ask('board.watch');
     calls = new Map(now.calls.map((call) => [call.call_id, call]));
     take(now.at, now.total);
+    known = true;
     say('');
   } catch (refusal) {
     calls.clear();
     total = 0;
+    known = false;
     say(explain(refusal.code));
   }
   document.body.dataset.ready = 'true';
