@@ -405,7 +405,8 @@ class Leg:
         payload_type, marker, self._pausing = agreement.spoken.payload_type, self._pausing, False
         if self.records is not None or self._log_out is not None:
             self.send(self.sender.frame(payload, payload_type, tick_s, marker=marker))
-        elif self.transport is not None and self.connected and agreement.far_receives:
+        elif self.hears:
+            assert self.transport is not None
             self.transport.send_frame(self.sender, payload, payload_type, tick_s, marker)
             self.counters["packets_out"] += 1
         else:
