@@ -115,11 +115,18 @@ def add_user(
     """Let somebody sign in, or change their name, role, teams and password; the sessions they have end."""
     from argon2 import PasswordHasher
 
+    from api.identity.password_rules import PasswordRules
     from api.store import SecurityEvent, Store, StoreUnavailable
+    from signaling.refusal import Refusal
 
     settings = load(config)
     if identity.startswith(GUEST_PREFIX):
         raise typer.BadParameter(f"Names that begin with {GUEST_PREFIX} are those of guests.")
+
+    try:
+        PasswordRules(settings.security.refused_words).check(password, identity, name)
+    except Refusal as refusal:
+        raise typer.BadParameter(str(refusal), param_hint="--password") from None
 
     async def add() -> None:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)

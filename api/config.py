@@ -388,6 +388,8 @@ class SecuritySection(_Section):
     connections_at_once: Annotated[float, Field(ge=1, le=10_000)] = 50.0
     sign_ins_at_once: Annotated[int, Field(ge=1, le=64)] = 2
     """Passwords checked at the same time; each takes a core and 64 MB for some 50 ms."""
+    refused_words: Names = ()
+    """Names of the house (company, brands) that no new password may contain, beside the product's and the person's own."""
 
     @model_validator(mode="after")
     def _long_secrets(self) -> Self:
@@ -584,6 +586,7 @@ class Settings(_Section):
             longest_s=security.session_s,
             ask_code=security.second_factor,
             sign_ins_at_once=security.sign_ins_at_once,
+            refused_words=security.refused_words,
         )
 
     def issuer(self) -> OidcSettings | None:

@@ -34,7 +34,7 @@ _STATUS = {
     **dict.fromkeys(("busy", "store_unavailable", "stopping", "issuer_away"), 503),
     "recording_erased": 410,
     "too_many_requests": 429,
-    **dict.fromkeys(("bad_message", "weak_password"), 400),
+    **dict.fromkeys(("bad_message", "weak_password", "common_password", "password_names"), 400),
 }
 _FIXED_HEADERS = {
     "X-Content-Type-Options": "nosniff",

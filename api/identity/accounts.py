@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from api.identity.api_keys import PREFIX, ApiKeys
 from api.identity.devices import Device
 from api.identity.oidc import Arrived
-from api.identity.passwords import Passwords, check_new
+from api.identity.passwords import Passwords
 from api.identity.second_factor import SecondFactors
 from api.identity.security_log import SecurityLog
 from api.identity.sessions import Sessions
@@ -251,7 +251,7 @@ class Accounts:
     async def change_password(self, grant: Grant, password: str, new_password: str, device: Device) -> None:
         """Knowing the old one; the other sessions end. Raises ``Refusal``."""
         user = await self._who_knows(grant.identity, password, device)
-        check_new(new_password, user.identity)
+        await self._passwords.check_new(new_password, user.identity, user.name)
         await self._store.set_password_hash(user.identity, await self._passwords.hash(new_password))
         self.log.note("password_changed", user.identity, device)
         await self.end_other_sessions(grant, device)

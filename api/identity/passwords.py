@@ -8,20 +8,24 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from api.identity.password_rules import PasswordRules
 from signaling.refusal import Refusal
 
 T = TypeVar("T")
 _WAITING_PER_THREAD = 16
-SHORTEST = 12
 NO_PASSWORD = ""
 """Kept in place of a hash for who has none: keys and other issuers let them in."""
 
 
 class Passwords:
-    """``async with``: owns the threads that check, ``at_once`` of them; each check takes about 64 MB and 50 ms of a core."""
+    """``async with``: owns the threads that check, ``at_once`` of them; each check takes about 64 MB and 50 ms of a core.
 
-    def __init__(self, hasher: PasswordHasher | None = None, at_once: int = 2) -> None:
+    ``rules``: what a new password may not be.
+    """
+
+    def __init__(self, hasher: PasswordHasher | None = None, at_once: int = 2, rules: PasswordRules | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
+        self._rules = rules or PasswordRules()
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
         self._most_waiting = at_once * _WAITING_PER_THREAD
         self._waiting = 0
@@ -32,6 +36,10 @@ class Passwords:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await asyncio.to_thread(self._threads.shutdown)
+
+    async def check_new(self, password: str, identity: str, name: str) -> None:
+        """Raises ``Refusal`` where it may not be the password of ``identity``, who is called ``name``."""
+        await self._in_thread(lambda: self._rules.check(password, identity, name))
 
     async def hash(self, password: str) -> str:
         """What to keep in place of a password."""
@@ -60,11 +68,3 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
-
-
-def check_new(password: str, identity: str) -> None:
-    """Raises ``Refusal`` (``weak_password``) for one that is too short or says the name (ASVS 5.0, 6.2.1 and 6.2.11)."""
-    if len(password) < SHORTEST:
-        raise Refusal("weak_password", f"This password is too short: at least {SHORTEST} characters are needed, the longer the better.")
-    if any(word in password.lower() for word in (identity.lower(), "centralita")):
-        raise Refusal("weak_password", "This password contains your name or the product's: choose one that nobody would try.")

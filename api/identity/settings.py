@@ -13,6 +13,7 @@ class IdentitySettings:
     longest_s: float = 12 * 3_600.0
     ask_code: Literal["new device", "always"] = "new device"
     sign_ins_at_once: int = 2
+    refused_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from api.identity.accounts import Accounts
 from api.identity.devices import Device
-from api.identity.passwords import NO_PASSWORD, Passwords, check_new
+from api.identity.passwords import NO_PASSWORD, Passwords
 from api.identity.wire import SavedUser
 from api.store import User
 from api.store.people import PeopleStore
@@ -35,20 +35,19 @@ class Users:
         """Make or change; was it made? Raises ``Refusal``."""
         refuse_guest(identity)
         before = next((user for user in await self._store.users() if user.identity == identity), None)
-        if wanted.password is not None:
-            check_new(wanted.password, identity)
         if identity == by.identity and (wanted.disabled or (wanted.role is not None and wanted.role != by.role)):
             raise Refusal("forbidden", "Nobody takes their own rights away: ask another administrator.")
         if before is None and (wanted.name is None or wanted.role is None):
             raise Refusal("bad_message", "A new user needs a name and a role.")
+        name = wanted.name or (before.name if before is not None else identity)
         if wanted.password is not None:
+            await self._passwords.check_new(wanted.password, identity, name)
             password_hash = await self._passwords.hash(wanted.password)
         else:
             password_hash = before.password_hash if before is not None else NO_PASSWORD
         role = wanted.role or (Role(before.role) if before is not None else Role.AGENT)
         teams = wanted.teams if wanted.teams is not None else sorted(before.teams if before is not None else ())
         disabled = wanted.disabled if wanted.disabled is not None else before is not None and before.disabled
-        name = wanted.name or (before.name if before is not None else identity)
         await self._store.save_user(
             identity,
             name=name,

@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 
 from api.identity.accounts import Accounts
 from api.identity.api_keys import ApiKeys
+from api.identity.password_rules import PasswordRules
 from api.identity.passwords import Passwords
 from api.identity.second_factor import SecondFactors
 from api.identity.security_log import SecurityLog
@@ -45,7 +46,7 @@ async def open_identity(
 ) -> AsyncIterator[Identity]:
     """``clock`` is monotonic seconds, ``now`` seconds since the epoch."""
     async with AsyncExitStack() as stack:
-        passwords = await stack.enter_async_context(Passwords(hasher, settings.sign_ins_at_once))
+        passwords = await stack.enter_async_context(Passwords(hasher, settings.sign_ins_at_once, PasswordRules(settings.refused_words)))
         security_log = await stack.enter_async_context(SecurityLog(store, now))
         sessions = await stack.enter_async_context(Sessions(store, tokens, idle_s=settings.idle_s, longest_s=settings.longest_s, clock=now))
         accounts = Accounts(

@@ -185,7 +185,8 @@ NOT_FOR_PAGES = {
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said to the page of accounts and to programs; the softphone shows the English message.
-    *("second_factor_required", "wrong_code", "second_factor_on", "second_factor_off", "weak_password", "key_invalid"),
+    *("second_factor_required", "wrong_code", "second_factor_on", "second_factor_off", "key_invalid"),
+    *("weak_password", "common_password", "password_names"),
     *("issuer_away", "sign_in_failed", "not_a_user"),
     *("unknown_user", "unknown_session", "unknown_key"),
     # Said when the server starts, and to who never signed in.
@@ -314,7 +315,7 @@ def test_the_page_of_accounts_speaks_both_languages_and_asks_for_every_text() ->
 
 
 def test_the_page_of_accounts_words_what_it_may_be_refused_and_needs_no_looser_policy() -> None:
-    files = ("accounts", "api_keys", "oidc", "passwords", "second_factor", "users", "routes", "sessions")
+    files = ("accounts", "api_keys", "oidc", "password_rules", "passwords", "second_factor", "users", "routes", "sessions")
     said = {code for name in files for code in re.findall(r"Refusal\(\s*\"(\w+)\"", (IDENTITY / f"{name}.py").read_text())}
     assert {"wrong_code", "sign_in_failed", "weak_password"} <= said
     not_here = {"key_invalid", "busy"}
