@@ -13,7 +13,7 @@ With one node (``MemoryBus``) the same functions are called and there is nobody 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, Self
 from uuid import uuid4
@@ -22,6 +22,7 @@ import msgspec
 import structlog
 from msgspec import Raw, Struct
 
+from api.identity.sessions import Ended
 from rooms import events as ev
 from rooms.agent import AgentState
 from rooms.presence import Attendance, Facts, Person, Wish
@@ -91,7 +92,11 @@ class _Answer(_Word, frozen=True, tag="answer"):
     error: wire.Error | None = None
 
 
-_AnyWord = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Ask | _AskCalls | _Answer
+class _Revoked(_Word, frozen=True, tag="revoked"):
+    ended: list[Ended]
+
+
+_AnyWord = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Ask | _AskCalls | _Answer | _Revoked
 
 
 class CallControl(Protocol):
@@ -135,6 +140,7 @@ class Nodes:
         self._calls: CallControl | None = None
         self._pages: Pages | None = None
         self._perform: Callable[[Grant, wire.AnyRequest], Awaitable[Struct | None]] | None = None
+        self._on_revoked: Callable[[Sequence[Ended]], object] = lambda ended: None
         self._number = 0
         self._fed: dict[str, Person] = {}
         self._asked: dict[str, asyncio.Future[_Answer]] = {}
@@ -146,6 +152,10 @@ class Nodes:
     def meet(self, calls: CallControl, pages: Pages, perform: Callable[[Grant, wire.AnyRequest], Awaitable[Struct | None]]) -> None:
         self._calls, self._pages, self._perform = calls, pages, perform
         self._look()
+
+    def hear_revoked(self, on_revoked: Callable[[Sequence[Ended]], object]) -> None:
+        """Who hears which sessions and tokens another node's people ended."""
+        self._on_revoked = on_revoked
 
     async def __aenter__(self) -> Self:
         self._on_state()
@@ -191,6 +201,10 @@ class Nodes:
             self._look()
             if self._pages is not None:
                 self._pages.publish(person(identity), _state(self.attendance.person(identity)))
+
+    def tell_revoked(self, ended: Sequence[Ended]) -> None:
+        """The other nodes are to believe these sessions and tokens no more."""
+        self._say(_Revoked(self._bus.token, list(ended)))
 
     def _change(self, identity: str, facts: Facts) -> None:
         if self.attendance.know(identity, facts):
@@ -275,6 +289,8 @@ class Nodes:
             case _AskCalls(ask_id=ask_id, identity=identity):
                 calls = self._calls.calls_of(identity) if self._calls is not None else []
                 self._say(_Answer(self._bus.token, ask_id, Raw(msgspec.json.encode(calls))), node)
+            case _Revoked(ended=ended):
+                self._on_revoked(ended)
             case _Answer(ask_id=ask_id):
                 waiting = self._asked.get(ask_id)
                 if waiting is not None and not waiting.done():

@@ -225,7 +225,8 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         def in_call(who: str) -> bool:
             return bool(switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who))
 
-        identity.sessions.meet(in_call=in_call, on_ended=hub.recheck)
+        identity.sessions.meet(in_call=in_call, on_ended=hub.recheck, tell=nodes.tell_revoked)
+        nodes.hear_revoked(identity.sessions.hear)
         rooms.meet(hub)
         await stack.enter_async_context(rooms)
         await stack.enter_async_context(chat)

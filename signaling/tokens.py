@@ -115,13 +115,13 @@ class TokenIssuer:
             raise _forged()
         return grant
 
-    def revoke(self, identity: str) -> None:
-        """From now on no token issued so far to this person is believed."""
+    def revoke(self, identity: str, at: float | None = None) -> None:
+        """No token issued to this person until ``at`` (by default now) is believed any more. Raises ``Refusal`` where too many are so."""
         now = self._clock()
-        self._revoked = {who: at for who, at in self._revoked.items() if at > now - self._lifetime_s}
+        self._revoked = {who: since for who, since in self._revoked.items() if since > now - self._lifetime_s}
         if len(self._revoked) >= _MOST_REVOKED:
             raise Refusal("busy", "Too many sessions were ended within ten minutes: change the token secret to end them all.")
-        self._revoked[identity] = now
+        self._revoked[identity] = now if at is None else at
 
     def _read(self, token: str) -> Grant:
         try:

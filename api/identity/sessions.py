@@ -1,17 +1,19 @@
 """Sessions: sign-ins that their person sees and ends. What ends one acts on open connections within a second, on every node.
 
-The database says which sessions were ended; each node looks four times a second, so no other way of telling is needed. Between looks a
-token is believed by its signature and by what this node knows: nothing waits for the database on the way of a request.
+The database says which sessions were ended. The node that finds out first tells the others at once; each looks by itself twice a second
+besides, for a word to another node may get lost, and the command line tells nobody. Between looks a token is believed by its signature
+and by what this node knows: nothing waits for the database on the way of a request.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 from uuid import uuid4
 
 import structlog
+from msgspec import Struct
 
 from api.identity.devices import Device
 from api.store import StoredSession, StoreUnavailable
@@ -20,7 +22,7 @@ from signaling.refusal import Refusal
 from signaling.tokens import LONGEST_LIFE_S, TokenIssuer
 
 log = structlog.get_logger()
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.5
 _OVERLAP_S = 10.0
 """Clocks of nodes differ, and a row is seen when its transaction ends: each look goes back so far."""
 _LOOK_FOR_CALL_S = 30.0
@@ -28,6 +30,16 @@ _LOOK_FOR_CALL_S = 30.0
 _MOST_SEEN = 100_000
 _KEPT_S = 90 * 86_400.0
 _TIDY_EVERY_S = 3_600.0
+_EVERY_TOKEN = "*"
+"""Begins the id of a session that was never open: it stands for all tokens of its person, those of guests too, which have no session."""
+
+
+class Ended(Struct, frozen=True):
+    """Is good no more since ``at`` (seconds since the epoch): this session, or every token issued to this person until then."""
+
+    session_id: str
+    identity: str
+    at: float
 
 
 class SessionStore(Protocol):
@@ -67,6 +79,7 @@ class Sessions:
         self._longest_s = longest_s
         self._in_call: Callable[[str], bool] = lambda identity: False
         self._on_ended: Callable[[str], None] = lambda identity: None
+        self._tell: Callable[[Sequence[Ended]], None] = lambda ended: None
         self._clock = clock
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._ended: dict[str, float] = {}
@@ -85,9 +98,15 @@ class Sessions:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    def meet(self, *, in_call: Callable[[str], bool], on_ended: Callable[[str], None]) -> None:
-        """Who knows whether a person is in a call, and who hears whose session ended."""
-        self._in_call, self._on_ended = in_call, on_ended
+    def meet(
+        self,
+        *,
+        in_call: Callable[[str], bool],
+        on_ended: Callable[[str], None],
+        tell: Callable[[Sequence[Ended]], None] = lambda ended: None,
+    ) -> None:
+        """Who knows whether a person is in a call, who hears whose session ended, and who tells the other nodes, for their ``hear``."""
+        self._in_call, self._on_ended, self._tell = in_call, on_ended, tell
 
     # ------------------------------------------------------------------ a session's life
 
@@ -161,29 +180,47 @@ class Sessions:
         return ended
 
     async def end_all(self, identity: str, by: str, *, but: str = "") -> int:
-        """End a person's sessions, ``but`` this one. How many they were."""
+        """End a person's sessions, ``but`` this one; without it also what they hold beside: a guest's tokens. How many they were."""
+        now = self._clock()
         if not but:
-            self._tokens.revoke(identity)
-        ended = await self._store.end_sessions(identity, self._clock(), by, but=but)
+            await self._store.open_session(StoredSession(_EVERY_TOKEN + uuid4().hex[1:], identity, "", "", "", False, now, now, now, by))
+        ended = await self._store.end_sessions(identity, now, by, but=but)
         await self.look()
         return ended
 
     # ------------------------------------------------------------------ what ended elsewhere
 
     async def look(self) -> None:
-        """See which sessions were ended since the last look. Raises ``StoreUnavailable``."""
+        """See which sessions were ended since the last look, and tell the other nodes. Raises ``StoreUnavailable``."""
         now = self._clock()
-        for session in await self._store.ended_sessions(self._looked_to - _OVERLAP_S):
-            if session.session_id not in self._ended:
-                self._ended[session.session_id] = session.ended_at or now
-                self._seen.pop(session.session_id, None)
-                self._on_ended(session.identity)
+        rows = await self._store.ended_sessions(self._looked_to - _OVERLAP_S)
         self._looked_to = now
+        new = self.hear([Ended(row.session_id, row.identity, row.ended_at or now) for row in rows])
+        if new:
+            self._tell(new)
         if now >= self._tidy_at:
             self._tidy_at = now + _TIDY_EVERY_S
             # A token of before then has expired by itself.
             self._ended = {session_id: at for session_id, at in self._ended.items() if at > now - 2 * LONGEST_LIFE_S}
             await self._store.forget_sessions(now - max(_KEPT_S, self._longest_s))
+
+    def hear(self, ended: Sequence[Ended]) -> list[Ended]:
+        """Act on what ended, here or elsewhere. What of it was new here."""
+        new = [one for one in ended if one.session_id not in self._ended]
+        for one in new:
+            self._ended[one.session_id] = one.at
+            self._seen.pop(one.session_id, None)
+            if one.session_id.startswith(_EVERY_TOKEN):
+                self._revoke(one)
+        for identity in {one.identity for one in new}:
+            self._on_ended(identity)
+        return new
+
+    def _revoke(self, one: Ended) -> None:
+        try:
+            self._tokens.revoke(one.identity, one.at)
+        except Refusal as refusal:
+            log.error("sessions.not_revoked", detail=refusal.message)
 
     async def _look_on(self) -> None:
         there = True

@@ -59,7 +59,7 @@ class Users:
             by=by.identity,
         )
         if wanted.password is not None and before is not None:
-            await self._accounts.sessions.end_all(identity, by.identity, but=by.session_id)
+            await self._end_all(identity, by)
         await self._accounts.sessions.look()
         detail = f"{role}{', teams ' + ' '.join(teams) if teams else ''}{', disabled' if disabled else ''}"
         detail += ", new password" if wanted.password is not None else ""
@@ -68,9 +68,13 @@ class Users:
 
     async def end_sessions(self, identity: str, by: Grant, device: Device) -> int:
         """How many this person had."""
-        ended = await self._accounts.sessions.end_all(identity, by.identity, but=by.session_id)
+        ended = await self._end_all(identity, by)
         self._accounts.log.note("session_ended", identity, device, by=by.identity, detail=f"all {ended}")
         return ended
+
+    async def _end_all(self, identity: str, by: Grant) -> int:
+        """Who ends their own stays here."""
+        return await self._accounts.sessions.end_all(identity, by.identity, but=by.session_id if identity == by.identity else "")
 
     async def drop_second_factor(self, identity: str, by: Grant, device: Device) -> None:
         """For who has lost it; their sessions end. Raises ``Refusal``."""

@@ -256,6 +256,33 @@ async def test_a_role_taken_away_ends_the_open_connections_that_had_it(site: Sit
     assert (await here.sign_in())[1]["role"] == "professional"
 
 
+async def test_what_ends_is_told_to_other_nodes_which_need_not_look(site: Site) -> None:
+    here, boss = await site.browser(), await site.browser()
+    await here.sign_in()
+    await boss.sign_in("admin")
+    store, clock = site.people.store.people, lambda: site.now
+    tokens = TokenIssuer(SECRET, clock=clock)
+    other = Sessions(store, tokens, clock=clock)  # another node, which never looks
+    gone: list[str] = []
+    other.meet(in_call=lambda who: False, on_ended=gone.append)
+    site.people.identity.sessions.meet(in_call=lambda who: False, on_ended=lambda who: None, tell=other.hear)
+    guest = tokens.issue("guest-1", "Luz", "customer").token
+    for token in (here.token, guest):
+        other.verify(token)
+    assert (await boss.ask("PUT", "/api/users/ana", {"role": "professional"}))[0] == 204
+    assert gone == ["ana"]
+    assert (await boss.ask("DELETE", "/api/users/guest-1/sessions"))[0] == 200
+    assert gone == ["ana", "guest-1"]
+    for token in (here.token, guest):
+        with pytest.raises(Refusal, match="ended"):
+            other.verify(token)
+    assert other.verify(boss.token).identity == "admin"
+    later = Sessions(store, TokenIssuer(SECRET, clock=clock), clock=clock)  # a node that was started after all this
+    await later.look()
+    with pytest.raises(Refusal, match="ended"):
+        later.verify(guest)
+
+
 async def test_what_is_refused_over_the_hub_for_want_of_rights_is_written_down(site: Site) -> None:
     accounts = site.people.identity.accounts
     tokens = TokenIssuer(SECRET, clock=lambda: site.now)

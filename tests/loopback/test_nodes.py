@@ -1,11 +1,12 @@
 """Two whole nodes and a real Redis: people of both, calls of both, and what happens when one part is gone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from api.identity.sessions import Ended
 from signaling.bus import BusState
 from tests.kit.bus import HURRY
 from tests.kit.hub import Client
@@ -100,6 +101,16 @@ async def test_a_break_has_a_reason_and_holds_on_every_node(pair: tuple[Node, No
     (changed, *_) = await ana.told("presence.changed")
     told = {someone["identity"]: someone for someone in changed["people"]}
     assert (told["bea"]["reason"], told["bea"]["presence"]) == ("lunch", "online")
+
+
+async def test_what_was_ended_on_one_node_is_told_to_the_other(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    told: asyncio.Queue[Sequence[Ended]] = asyncio.Queue()
+    two.nodes.hear_revoked(told.put_nowait)
+    ended = [Ended("a session", "ana", 1_800_000_000.5)]
+    one.nodes.tell_revoked(ended)
+    async with asyncio.timeout(8):
+        assert await told.get() == ended
 
 
 async def test_a_dead_node_leaves_no_ghost_and_its_calls_leave_the_pages(server: RedisServer, tmp_path: Path) -> None:
