@@ -1,4 +1,4 @@
-"""What each REST route asks of its caller, in one table, and the middleware that sees to it before any handler runs.
+"""What each REST route asks of its caller, in one table, and the middlewares that see to it before any handler runs.
 
 A route without a line is a mistake of ours that keeps the server from starting: nothing is open by being forgotten. The token travels in
 the ``Authorization`` header and nowhere else, so no form or address of another site can carry it along.
@@ -59,6 +59,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
 """By method and path; None: open to everybody. HEAD is GET."""
 
 _GRANT = web.RequestKey("grant", Grant)
+_REFUSAL = web.RequestKey("refusal", Refusal)
 _WRITTEN_DOWN = ("forbidden", "key_invalid")
 
 
@@ -66,21 +67,37 @@ OnForbidden = Callable[[web.Request, str, str], None]
 """Hears of a request that is not for who made it: the request, who (empty where a key was wrong), the refusal's code."""
 
 
-def guarded(identify: Callable[[str], Awaitable[Grant]], on_forbidden: OnForbidden) -> Middleware:
-    """Lets a request through to its handler, with its caller's grant, where its line in ``ROUTES`` is met.
+def identified(identify: Callable[[str], Awaitable[Grant]]) -> Middleware:
+    """Finds out whose request it is, where its route asks for somebody. Nobody is refused here: that is the guard's.
 
     ``identify`` turns a token or key into what it grants or raises ``Refusal``.
     """
 
     @web.middleware
+    async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if _permission_for(request) is not None:
+            try:
+                request[_GRANT] = await identify(_bearer(request))
+            except Refusal as refusal:
+                request[_REFUSAL] = refusal
+        return await handler(request)
+
+    return identified
+
+
+def guarded(on_forbidden: OnForbidden) -> Middleware:
+    """Lets a request through to its handler where its line in ``ROUTES`` is met. To stand after ``identified``."""
+
+    @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        route = request.match_info.route
-        permission = ROUTES[line_of(route)] if route.resource is not None else None  # None too: an answer of the router's, 404 or 405
+        permission = _permission_for(request)
         if permission is None:
             return await handler(request)
         try:
-            grant = request[_GRANT] = await identify(_bearer(request))
-            demand(grant, permission)
+            unknown = refusal_of(request)
+            if unknown is not None:
+                raise unknown
+            demand(request[_GRANT], permission)
             return await handler(request)
         except Refusal as refusal:
             if refusal.code in _WRITTEN_DOWN:
@@ -89,6 +106,17 @@ def guarded(identify: Callable[[str], Awaitable[Grant]], on_forbidden: OnForbidd
             raise
 
     return guard
+
+
+def _permission_for(request: web.Request) -> Permission | None:
+    """None too for an answer of the router's, 404 or 405."""
+    route = request.match_info.route
+    return ROUTES[line_of(route)] if route.resource is not None else None
+
+
+def refusal_of(request: web.Request) -> Refusal | None:
+    """Why it is not known whose request this is, where its route asks for somebody."""
+    return request.get(_REFUSAL)
 
 
 def grant_of(request: web.Request) -> Grant:

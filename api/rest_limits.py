@@ -4,25 +4,29 @@ An hourly quota is a sliding window of two counters; a rate per minute is a toke
 whatever the quota, and of ``remembered`` callers at most: the longest idle are forgotten. (The ``limits`` package has no bursts, keeps the
 time of every hit and bounds no number of keys.) Callers are told where they stand in ``X-RateLimit-Limit``, ``-Remaining`` and ``-Reset``
 (seconds until the quota is whole again), and ``Retry-After`` where they are refused.
+
+Where several nodes share the work a caller's requests at all of them are counted together (``api/shared_limits.py``); each node counts its
+own besides, refuses by that without asking anybody, and goes on with it while the others are not to be reached.
 """
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.guarded_routes import caller_of
+from api.guarded_routes import caller_of, refusal_of
 from signaling.addresses import Network, is_within, networks
 from signaling.grants import Role
 from signaling.limits import TokenBucket, network_of
 from signaling.refusal import Refusal
 
 _HOUR_S = 3_600.0
-_MINUTE_S = 60.0
+MINUTE_S = 60.0
 PER_HOUR: Mapping[str, int] = MappingProxyType(
     {
         Role.CUSTOMER: 1_000,
@@ -60,6 +64,16 @@ class RestLimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What is counted: the requests of ``who``. ``whose``: how they are told of it."""
+
+    kind: str
+    who: str
+    rates: Rates
+    whose: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """``limit`` requests an hour, of which ``remaining`` are left; ``reset_s`` until all are. ``wait_s``: 0.0 when admitted."""
 
@@ -67,6 +81,7 @@ class Standing:
     remaining: int
     reset_s: float
     wait_s: float
+    whose: str = ""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -124,57 +139,103 @@ class SlidingWindow:
 class _Account:
     """Of one caller."""
 
-    __slots__ = ("_bucket", "_rates", "_window")
+    __slots__ = ("_bucket", "_rates", "_whose", "_window")
 
-    def __init__(self, rates: Rates, now: float) -> None:
-        self._rates = rates
+    def __init__(self, quota: Quota, now: float) -> None:
+        rates = self._rates = quota.rates
+        self._whose = quota.whose
         self._window = SlidingWindow(rates.per_hour, _HOUR_S, now)
-        self._bucket = None if rates.per_minute is None else TokenBucket(rates.per_minute / _MINUTE_S, rates.burst, now)
+        self._bucket = None if rates.per_minute is None else TokenBucket(rates.per_minute / MINUTE_S, rates.burst, now)
+
+    def look(self, now: float) -> Standing:
+        """How one more request would fare."""
+        wait_s = self._window.wait(now)
+        if wait_s == 0.0 and self._bucket is not None:
+            wait_s = self._bucket.wait(now)
+        return self._standing(wait_s, now)
 
     def take(self, now: float) -> Standing:
         """One more request. A refusal costs nothing."""
-        wait_s = self._window.wait(now)
-        if wait_s == 0.0 and self._bucket is not None:
-            wait_s = self._bucket.take(now)
+        wait_s = self.look(now).wait_s
         if wait_s == 0.0:
             self._window.take(now)
-        return Standing(self._rates.per_hour, self._window.left(now), self._window.reset_s(now), wait_s)
+            if self._bucket is not None:
+                self._bucket.take(now)
+        return self._standing(wait_s, now)
+
+    def _standing(self, wait_s: float, now: float) -> Standing:
+        return Standing(self._rates.per_hour, self._window.left(now), self._window.reset_s(now), wait_s, self._whose)
+
+
+class SharedQuotas(Protocol):
+    """Counts over all nodes."""
+
+    async def take(self, quotas: Sequence[Quota]) -> list[Standing] | None:
+        """One more request of each, or of none where one of them refuses it. None: nobody counts there just now."""
 
 
 class RestLimits:
-    """``clock``: monotonic seconds."""
+    """``clock``: monotonic seconds. ``shared``: where there are other nodes."""
 
-    def __init__(self, settings: RestLimitSettings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: RestLimitSettings, clock: Callable[[], float], shared: SharedQuotas | None = None) -> None:
         self._settings = settings
         self._clock = clock
+        self._shared = shared
         self._accounts: OrderedDict[tuple[str, str], _Account] = OrderedDict()
 
     def is_denied(self, address: str) -> bool:
         return is_within(address, self._settings.deny) and not self._is_trusted(address)
 
-    def of_address(self, address: str) -> Standing | None:
-        """One more request of this address; None where it is not counted."""
-        return None if self._is_trusted(address) else self._take("address", network_of(address), self._settings.address)
+    def of_address(self, address: str) -> Quota | None:
+        """Of all that comes from there; None where it is not counted."""
+        return self._of_network("address", address, self._settings.address, "your network")
 
-    def of_public(self, address: str) -> Standing | None:
-        """One more that nobody signed in for."""
-        return None if self._is_trusted(address) else self._take("public", network_of(address), self._settings.public)
+    def of_public(self, address: str) -> Quota | None:
+        """Of what nobody signed in for."""
+        return self._of_network("public", address, self._settings.public, "your network without a sign-in")
 
-    def of_person(self, identity: str, role: str) -> Standing:
-        return self._take("person", identity, self._settings.person.get(role, self._settings.public))
+    def of_person(self, identity: str, role: str) -> Quota:
+        return Quota("person", identity, self._settings.person.get(role, self._settings.public), "you")
+
+    def take(self, quota: Quota) -> Standing:
+        """One more request, counted here alone."""
+        now = self._clock()
+        return self._account(quota, now).take(now)
+
+    async def take_everywhere(self, address: Quota | None, own: Quota | None) -> Standing | None:
+        """One more request, over all nodes, of this address and of its caller; None where neither is counted.
+
+        The address was counted here before.
+        """
+        quotas = [quota for quota in (address, own) if quota is not None]
+        if self._shared is not None and quotas:
+            now = self._clock()
+            here = None if own is None else self._account(own, now).look(now)
+            if here is not None and here.wait_s > 0.0:
+                return here
+            found = await self._shared.take(quotas)
+            if found is not None:
+                refused = max(found, key=lambda standing: standing.wait_s)
+                if refused.wait_s == 0.0 and own is not None:
+                    self.take(own)
+                return refused if refused.wait_s > 0.0 else found[-1]
+        return None if own is None else self.take(own)
+
+    def _of_network(self, kind: str, address: str, rates: Rates, whose: str) -> Quota | None:
+        return None if self._is_trusted(address) else Quota(kind, network_of(address), rates, whose)
 
     def _is_trusted(self, address: str) -> bool:
         return is_within(address, self._settings.allow)
 
-    def _take(self, kind: str, who: str, rates: Rates) -> Standing:
-        now, key = self._clock(), (kind, who)
+    def _account(self, quota: Quota, now: float) -> _Account:
+        key = (quota.kind, quota.who)
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account(rates, now)
+            account = self._accounts[key] = _Account(quota, now)
             if len(self._accounts) > self._settings.remembered:
                 self._accounts.popitem(last=False)
         self._accounts.move_to_end(key)
-        return account.take(now)
+        return account
 
 
 _STANDING = web.RequestKey("standing", Standing)
@@ -187,31 +248,33 @@ def standing_headers(request: web.Request) -> Mapping[str, str]:
 
 
 def limited_by_address(limits: RestLimits, address_of: Callable[[web.Request], str]) -> Middleware:
-    """Refuses denied addresses anything, and those who ask for too much REST."""
+    """Refuses denied addresses anything, and those who ask this node for too much REST."""
 
     @web.middleware
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
         address = address_of(request)
         if limits.is_denied(address):
             raise Refusal("address_denied", "This server's settings let nobody come from your network.")
-        if _is_counted(request):
-            _note(request, limits.of_address(address), "your network")
+        quota = limits.of_address(address) if _is_counted(request) else None
+        if quota is not None:
+            _note(request, limits.take(quota))
         return await handler(request)
 
     return limited
 
 
 def limited_by_caller(limits: RestLimits, address_of: Callable[[web.Request], str]) -> Middleware:
-    """To stand after the guard, which knows whose request it is. Whoever wants to sign out may, however much they asked for before."""
+    """To stand between ``identified`` and the guard. Whoever wants to sign out may, however much they asked for before."""
 
     @web.middleware
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _is_counted(request) and request.path != "/api/sign-out":
-            caller = caller_of(request)
-            if caller is None:
-                _note(request, limits.of_public(address_of(request)), "your network without a sign-in")
-            else:
-                _note(request, limits.of_person(caller.identity, caller.role), "you")
+        if _is_counted(request):
+            address, caller, own = address_of(request), caller_of(request), None
+            if request.path != "/api/sign-out" and refusal_of(request) is None:
+                own = limits.of_public(address) if caller is None else limits.of_person(caller.identity, caller.role)
+            standing = await limits.take_everywhere(limits.of_address(address), own)
+            if standing is not None:
+                _note(request, standing)
         return await handler(request)
 
     return limited
@@ -222,9 +285,8 @@ def _is_counted(request: web.Request) -> bool:
     return request.path.startswith("/api/") and not request.path.startswith("/api/health/")
 
 
-def _note(request: web.Request, standing: Standing | None, whose: str) -> None:
-    if standing is None:
-        return
+def _note(request: web.Request, standing: Standing) -> None:
     request[_STANDING] = standing
     if standing.wait_s > 0.0:
-        raise Refusal("too_many_requests", f"Too many requests from {whose}: wait {math.ceil(standing.wait_s)} s.", standing.wait_s)
+        message = f"Too many requests from {standing.whose}: wait {math.ceil(standing.wait_s)} s."
+        raise Refusal("too_many_requests", message, standing.wait_s)

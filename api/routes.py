@@ -10,7 +10,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.guarded_routes import OnForbidden, guarded, refuse_unguarded
+from api.guarded_routes import OnForbidden, guarded, identified, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
 from api.rest_limits import RestLimits, RestLimitSettings, limited_by_address, limited_by_caller, standing_headers
@@ -161,8 +161,9 @@ def make_app(
     middlewares = [
         _problems(metrics),
         limited_by_address(bounds, who.address_of),
-        guarded(identify, on_forbidden),
+        identified(identify),
         limited_by_caller(bounds, who.address_of),
+        guarded(on_forbidden),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)
     app.on_startup.append(refuse_unguarded)

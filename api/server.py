@@ -40,6 +40,7 @@ from api.room_requests import RoomRequests
 from api.rooms import Rooms
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
+from api.shared_limits import SharedLimits
 from api.snapshots import Snapshots
 from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
@@ -72,10 +73,13 @@ STORE_AWAY = "The database does not take records: calls go on, the log says why.
 WORKER_AWAY = "A media worker died and its successor is not there yet: the log says why, the calls of the others go on."
 
 
-ALONE = "Redis does not answer: this node goes on alone with its own people and calls until it does."
+ALONE = "Redis does not answer: this node goes on alone with its own people, calls and limits until it does."
 DEAF = "Redis answers, but this node hears nothing by it: it takes itself out. See what its user may do there (channels, PUBSUB)."
 NAME_TAKEN = "Another node has this one's name: give each its own cluster.node."
-MEMORY_FULL = "Redis is at its memory limit: what is said goes on, but who reconnects gets a snapshot in place of what was missed."
+MEMORY_FULL = (
+    "Redis is at its memory limit: what is said goes on, but who reconnects gets a snapshot in place of what was missed, "
+    "and each node counts its callers' requests by itself."
+)
 
 
 class StartFailure(Exception):
@@ -115,11 +119,14 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         demo_password = await _demo_agent(store, identity.passwords) if settings.demo.enabled else None
 
         hub_settings = settings.hub()
+        shared: SharedLimits | None = None
         bus: Bus = MemoryBus(topics=hub_settings.topics, kept=hub_settings.replay_kept)
         if settings.cluster.redis_url.get_secret_value():
             bus = redis = await stack.enter_async_context(RedisBus(settings.bus()))
+            shared = quotas = SharedLimits(redis)
             metrics.watch_cluster(
-                lambda: redis.counts, lambda: {"together": redis.state is BusState.TOGETHER, "nodes": len(nodes.others) + 1}
+                lambda: redis.counts | {"limits_alone": quotas.alone},
+                lambda: {"together": redis.state is BusState.TOGETHER, "nodes": len(nodes.others) + 1},
             )
         nodes = Nodes(bus)
         switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s, recording=settings.recording_policy()))
@@ -259,7 +266,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             metrics,
             health,
             network=network,
-            limits=RestLimits(settings.rest_limits(), time.monotonic),
+            limits=RestLimits(settings.rest_limits(), time.monotonic, shared),
             on_forbidden=account_routes.note_forbidden,
         )
         account_routes.add_to(app)

@@ -22,11 +22,15 @@ class TokenBucket:
 
     def take(self, now: float) -> float:
         """0.0 when granted, else the seconds until the next token. A refusal costs nothing."""
-        self._refill(now)
-        if self._level >= 1.0:
+        wait = self.wait(now)
+        if wait == 0.0:
             self._level -= 1.0
-            return 0.0
-        return (1.0 - self._level) / self._rate
+        return wait
+
+    def wait(self, now: float) -> float:
+        """What ``take`` would say."""
+        self._refill(now)
+        return 0.0 if self._level >= 1.0 else (1.0 - self._level) / self._rate
 
     def is_full(self, now: float) -> bool:
         self._refill(now)

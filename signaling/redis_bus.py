@@ -22,8 +22,9 @@ grows although Redis lost its data).
 import asyncio
 import math
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha1
 from typing import Any, Self, TypeVar, cast
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ from msgspec import Raw, Struct
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from signaling.bus import BusState, MemoryBus, Said, said
 from signaling.messages import Notice
@@ -141,6 +142,9 @@ return generation
 _BATCH = 64
 _END_S = 1.0
 """How long leaving may take: what it does then is a courtesy."""
+_CONNECTIONS = 16
+_ASKED_AT_ONCE = 12
+"""The other connections are for what is said and for the heartbeat, which wait for nobody's questions."""
 _FULL = 0.98
 """From this share of its memory limit on nothing is kept for replay."""
 
@@ -208,6 +212,7 @@ class RedisBus:
         self._on_word: Callable[[str, bytes], None] = lambda node, word: None
         self._on_state: Callable[[], None] = lambda: None
         self._state = BusState.PARTED
+        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
         self._settled = asyncio.Event()
         """Set while the state is together or alone."""
         self._of_node = self._memory()
@@ -314,7 +319,7 @@ class RedisBus:
                 socket_timeout=settings.deaf_s,
                 socket_connect_timeout=settings.deaf_s,
                 retry=Retry(NoBackoff(), 0),
-                max_connections=16,
+                max_connections=_CONNECTIONS,
             ),
         )
         ears = client.connection_pool.make_connection()
@@ -454,9 +459,25 @@ class RedisBus:
             if self._state is BusState.ALONE or client is None:
                 return _ALONE
             try:
-                return await client.evalsha(self._scripts[script], 1, self._settings.prefix, *arguments)
+                async with self._asking:
+                    return await client.evalsha(self._scripts[script], 1, self._settings.prefix, *arguments)
             except (RedisError, OSError, TimeoutError):
                 await asyncio.sleep(self._settings.beat_s / 2)  # the heartbeat finds out what that means
+
+    async def run(self, script: str, keys: Sequence[str], arguments: Sequence[str], *, within_s: float) -> list[bytes] | None:
+        """What a Lua script answers about these keys (below our prefix); None where Redis is away, refuses it or takes longer."""
+        client, names = self._client, [self._channel(key) for key in keys]
+        if self._state is not BusState.TOGETHER or client is None:
+            return None
+        try:
+            async with asyncio.timeout(within_s), self._asking:
+                try:
+                    answer = await _answer(client.evalsha(sha1(script.encode()).hexdigest(), len(names), *names, *arguments))
+                except NoScriptError:
+                    answer = await _answer(client.eval(script, len(names), *names, *arguments))
+        except (RedisError, OSError, TimeoutError):
+            return None
+        return cast(list[bytes], answer)
 
     # ------------------------------------------------------------------ with Redis
 

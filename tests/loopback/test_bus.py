@@ -1,5 +1,6 @@
 """Both twins of the bus, the one in Redis with a real Redis that dies, freezes and runs out of memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 
@@ -212,6 +213,15 @@ async def test_a_frozen_redis_is_as_none(server: RedisServer) -> None:
         a.bus.publish(TOPIC, digit("2"))
         await a.until(lambda: a.digits(TOPIC).endswith("2"))
         assert a.digits(TOPIC) == "12", "what Redis took before it froze is not told a second time"
+
+
+async def test_many_questions_at_once_part_nobody_from_redis(server: RedisServer) -> None:
+    async with redis_bus(server.url, "a") as a:
+        answers = await asyncio.gather(*(a.bus.last_seqs([f"person:{number}"]) for number in range(300)))
+        assert len(answers) == 300 and all(answers)
+        a.bus.publish(TOPIC, digit("1"))
+        await a.until(lambda: a.digits(TOPIC) == "1")
+        assert a.states == [BusState.TOGETHER]
 
 
 async def test_too_much_that_waits_makes_a_node_alone(server: RedisServer) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from api.attachments import Attachments
 from api.chat import Chat
-from api.guarded_routes import guarded
+from api.guarded_routes import guarded, identified
 from api.guest_routes import GuestRoutes
 from api.page_requests import InRooms
 from api.room_requests import RoomRequests
@@ -78,7 +78,7 @@ class Talk:
                 return web.json_response({"code": refusal.code}, status=403)
             return response
 
-        app = web.Application(middlewares=[refusals, guarded(identify, lambda grant, permission: None)])
+        app = web.Application(middlewares=[refusals, identified(identify), guarded(lambda grant, permission, code: None)])
         self._files.add_to(app)
         GuestRoutes(self.rooms, self.links, self.hub.tokens).add_to(app)
         runner = web.AppRunner(app, access_log=None)

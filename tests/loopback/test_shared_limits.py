@@ -1,0 +1,84 @@
+"""REST's quotas over several nodes, counted in a real Redis: as each node counts by itself, but together."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from api.rest_limits import Quota, Rates, RestLimits, RestLimitSettings, Standing
+from api.shared_limits import SharedLimits
+from signaling.bus import BusState
+from signaling.redis_bus import RedisBus
+from tests.kit.bus import HURRY, Heard, redis_bus
+from tests.kit.redis_server import RedisServer
+
+SETTINGS = RestLimitSettings(person={"agent": Rates(30, 6, 10)}, address=Rates(12))
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as running:
+        yield running
+
+
+def limits(heard: Heard) -> RestLimits:
+    assert isinstance(heard.bus, RedisBus)
+    return RestLimits(SETTINGS, lambda: 0.0, SharedLimits(heard.bus))
+
+
+async def ask(limits: RestLimits, who: str = "ana", address: str = "192.0.2.1") -> Standing:
+    standing = await limits.take_everywhere(limits.of_address(address), limits.of_person(who, "agent"))
+    assert standing is not None
+    return standing
+
+
+async def test_redis_counts_as_a_node_alone_does(server: RedisServer) -> None:
+    alone, now = RestLimits(SETTINGS, lambda: now), float(server.do("TIME")[0])
+    quotas = [Quota("person", who, rates, "you") for who, rates in (("ana", Rates(7, 6, 4)), ("ben", Rates(3)), ("eva", Rates(2, 6, 1)))]
+    async with redis_bus(server.url, "a") as heard:
+        assert isinstance(heard.bus, RedisBus)
+        together = SharedLimits(heard.bus)
+        for quota in [quota for quota in quotas for _ in range(9)]:
+            found, expected = await together.take([quota]), alone.take(quota)
+            assert found is not None
+            (standing,) = found
+            assert (standing.limit, standing.remaining, standing.whose) == (expected.limit, expected.remaining, expected.whose)
+            assert standing.wait_s == pytest.approx(expected.wait_s, abs=60.0)  # the two looked at the clock one after the other
+            assert (standing.wait_s > 0.0) is (expected.wait_s > 0.0)
+            assert standing.reset_s == pytest.approx(expected.reset_s, abs=60.0)
+
+
+async def test_a_caller_has_one_quota_over_all_nodes(server: RedisServer) -> None:
+    async with redis_bus(server.url, "a") as a, redis_bus(server.url, "b") as b:
+        one, two = limits(a), limits(b)
+        standings = [await ask(node) for node in (one, two) * 5]
+        assert [standing.remaining for standing in standings] == list(range(29, 19, -1))
+        for node in (one, two):
+            refused = await ask(node)
+            assert 0.0 < refused.wait_s <= 10.0 and (refused.whose, refused.remaining) == ("you", 20)
+        assert [(await ask(two, who)).wait_s for who in ("ben", "eva")] == [0.0, 0.0], "what was refused cost their network nothing"
+        refused = await ask(one, "leo")
+        assert refused.whose == "your network" and refused.wait_s > 10.0
+        assert (await ask(two, "leo", "192.0.2.2")).remaining == 29, "nor did it cost leo anything"
+
+
+async def test_without_redis_each_node_counts_by_itself(server: RedisServer) -> None:
+    async with redis_bus(server.url, "a", **HURRY) as a:
+        assert isinstance(a.bus, RedisBus)
+        shared = SharedLimits(a.bus)
+        node = RestLimits(SETTINGS, lambda: 0.0, shared)
+        assert (await ask(node)).remaining == 29
+        server.freeze()
+        assert (await ask(node)).remaining == 28 and shared.alone == 1, "the first finds out"
+        await a.is_(BusState.ALONE)
+        assert [(await ask(node)).wait_s > 0.0 for _ in range(9)] == [False] * 8 + [True]
+        assert shared.alone == 9, "what is refused here asks nobody"
+        server.thaw()
+
+
+async def test_a_redis_at_its_memory_limit_is_not_filled_with_quotas(server: RedisServer) -> None:
+    async with redis_bus(server.url, "a") as a:
+        assert isinstance(a.bus, RedisBus)
+        shared = SharedLimits(a.bus)
+        server.do("CONFIG", "SET", "maxmemory", "100000")
+        assert (await ask(RestLimits(SETTINGS, lambda: 0.0, shared))).remaining == 29
+        assert shared.alone == 1 and not [key for key in server.do("KEYS", "*") if b"quota" in key]
