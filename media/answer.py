@@ -20,13 +20,17 @@ MAX_OFFER_BYTES = 61_440
 """Room for 1,000 candidates, which nobody needs: we learn addresses from checks and never read them."""
 MAX_MEDIA_LINES = 16
 _MAX_KEPT_LINES = 400
+LONGEST_PACKET_MS = 120
+"""So long may packets be that we are sent (RFC 6716, section 3.2.5; we hold all codecs to it)."""
 _TELEPHONE_EVENT = "telephone-event"
 # The attributes we act upon. The others never reach the parser: it is quadratic in some of them.
 _SESSION_ATTRIBUTES = ("group:BUNDLE", "fingerprint:", "setup:", "ice-ufrag:", "ice-pwd:")
 _MEDIA_ATTRIBUTES = ("mid:", "fingerprint:", "setup:", "ice-ufrag:", "ice-pwd:")
-_AUDIO_ATTRIBUTES = (*_MEDIA_ATTRIBUTES, "rtpmap:", "fmtp:", "rtcp-mux", "sendrecv", "sendonly", "recvonly", "inactive")
+_DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+_AUDIO_ATTRIBUTES = (*_MEDIA_ATTRIBUTES, "rtpmap:", "fmtp:", "ptime:", "maxptime:", "rtcp-mux", *_DIRECTIONS)
 _KINDS = frozenset(("audio", "video", "application", "text", "message", "image"))
 _MID = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,32}")
+_PACKET_TIME = re.compile(r"^a=(ptime|maxptime):([1-9][0-9]{1,2})\s*$", re.MULTILINE)
 _ICE_FRAGMENT = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 # What aiortc's parser raises on lines it cannot read; it checks with bare asserts and tuple unpacking.
@@ -63,6 +67,8 @@ class Offer:
     setup: str
     video: dict[int, VideoLine] = field(default_factory=dict)
     """Video lines that can be answered, by index; all in the audio's BUNDLE."""
+    packet_ms: int = 20
+    """How long it wants our packets of audio to be, and no longer than it takes (``ptime``, ``maxptime``; RFC 8866, section 6.4)."""
     candidates: int = 0
     """How many candidates it came with; mDNS names, private and loopback addresses among them are nobody's to try."""
 
@@ -116,7 +122,8 @@ class LocalSide:
 
 def read_offer(sdp: str) -> Offer:
     """Read and check an offer. Raises MediaRefusal, whose code is stable and whose message says what to change."""
-    session = _parse(_kept(sdp))
+    kept = _kept(sdp)
+    session = _parse(kept)
     bundle = {str(mid) for group in session.group for mid in group.items}
     usable = (i for i, media in enumerate(session.media) if media.kind == "audio" and (media.port or media.rtp.muxId in bundle))
     index = next(usable, None)
@@ -147,9 +154,17 @@ def read_offer(sdp: str) -> Offer:
         password=password,
         fingerprints=fingerprints,
         setup=setup,
+        packet_ms=_packet_ms(kept, index),
         candidates=sdp.count("\na=candidate:"),
         video={number: line for number, line in read_lines(sdp).items() if bundled and line.mid in bundle and number < len(lines)},
     )
+
+
+def _packet_ms(sdp: str, index: int) -> int:
+    """Of the media line ``index``: what it wants, 20 ms where it does not say so, and no more than it takes."""
+    line = re.split(r"^m=", sdp, flags=re.MULTILINE)[index + 1]
+    found = {name: int(number) for name, number in _PACKET_TIME.findall(line)}
+    return min(found.get("ptime", 20), found.get("maxptime", 120))
 
 
 def _kept(sdp: str) -> str:
@@ -293,7 +308,7 @@ def _audio_section(offer: Offer, line: MediaLine, codecs: tuple[AudioCodec, ...]
             out.append(f"a=fmtp:{codec.payload_type} {local.opus.fmtp}")
     for clock_rate, payload_type in offer.events:
         out += [f"a=rtpmap:{payload_type} {_TELEPHONE_EVENT}/{clock_rate}", f"a=fmtp:{payload_type} 0-15"]
-    out.append("a=ptime:20")
+    out += ["a=ptime:20", f"a=maxptime:{LONGEST_PACKET_MS}"]
     if direction.sends:
         out += [f"a=msid:{local.cname} audio", f"a=ssrc:{local.ssrc} cname:{local.cname}", f"a=ssrc:{local.ssrc} msid:{local.cname} audio"]
     out += _candidates(local)

@@ -93,6 +93,7 @@ class BrowserLeg:
                 events_in=clocks,
                 far_sends=peer.direction.receives,
                 far_receives=peer.direction.sends,
+                wanted_ms=peer.offer.packet_ms if peer.offer is not None else 20,
             )
         )
         self._on_change()

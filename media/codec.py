@@ -47,6 +47,8 @@ class OpusSettings:
     dtx: bool = False
     application: str = "voip"
     constant_rate: bool = False
+    packet_ms: int = 20
+    """10: two packets to a frame of ours, joined; longer ones are joined later (``media/packing.py``)."""
     playback_hz: int = 48_000
     """The far end plays no higher rate: what lies above half of it is not sent."""
 
@@ -204,9 +206,31 @@ class OpusEncoder:
             self._state.control(libopus.SET_SIGNAL, libopus.SIGNAL_AUTO if celt else libopus.SIGNAL_VOICE)
 
     def encode(self, pcm: Samples) -> bytes:
+        return self.sent(self.whole(pcm))
+
+    def whole(self, pcm: Samples) -> bytes:
+        """One frame, whether it need be sent or not."""
         _check_frame(pcm, self.rate_hz)
-        payload = self._state.encode(self._resampler.process(pcm))
-        return b"" if self._dtx and len(payload) <= libopus.LONGEST_EMPTY_BYTES else payload
+        sound = self._resampler.process(pcm)
+        if not self.halves:
+            return self._state.encode(sound)
+        half = len(sound) // 2
+        return together(self._state.encode(sound[:half]), self._state.encode(sound[half:]))
+
+    @property
+    def halves(self) -> bool:
+        """Are there two frames of 10 ms to each of ours?"""
+        return self.settings.packet_ms < 20
+
+    def sent(self, payload: bytes) -> bytes:
+        """What of an encoded frame need be sent: b"" where it holds nothing (DTX)."""
+        longest = libopus.LONGEST_EMPTY_BYTES + 1 if self.halves else libopus.LONGEST_EMPTY_BYTES
+        return b"" if self._dtx and len(payload) <= longest else payload
+
+
+def together(first: bytes, second: bytes) -> bytes:
+    """Two packets of 10 ms as one of 20; where the encoder has just changed its mode, which no packet can hold, the second one alone."""
+    return libopus.joined((first, second)) if first[:1] == second[:1] else second
 
 
 @lru_cache(maxsize=1_024)

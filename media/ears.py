@@ -261,13 +261,21 @@ class Ears:
         if not tick.rows:
             return
         self.encoded += len(tick.rows)
-        payloads = libopus.encode_all([encoder.state for encoder in tick.encoders], tick.rows, heard)
-        for payload, encoder, (legs, out) in zip(payloads, tick.encoders, tick.served, strict=True):
-            sent = b"" if encoder.settings.dtx and len(payload) <= libopus.LONGEST_EMPTY_BYTES else payload
-            for leg in legs:
-                assert leg.ear is not None
-                leg.ear.last = payload
-                out.append((leg, sent))
+        halves = [k for k, encoder in enumerate(tick.encoders) if encoder.halves]
+        for k in halves:
+            self._serve(k, tick, tick.encoders[k].whole(heard[tick.rows[k]]))
+        whole = [k for k in range(len(tick.rows)) if k not in halves] if halves else range(len(tick.rows))
+        payloads = libopus.encode_all([tick.encoders[k].state for k in whole], [tick.rows[k] for k in whole], heard)
+        for k, payload in zip(whole, payloads, strict=True):
+            self._serve(k, tick, payload)
+
+    @staticmethod
+    def _serve(k: int, tick: "_Tick", payload: bytes) -> None:
+        sent, (legs, out) = tick.encoders[k].sent(payload), tick.served[k]
+        for leg in legs:
+            assert leg.ear is not None
+            leg.ear.last = payload
+            out.append((leg, sent))
 
     def _g711(self, tick: "_Tick", heard: Samples) -> None:
         if not tick.g711:

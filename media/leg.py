@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from media import rtp
-from media.codec import OpusSettings, Samples
+from media.codec import OpusSettings, Samples, one_object
 from media.digits import DigitHearing, DigitQueue, ToneHearing
 from media.ears import Ear
+from media.packing import Packed, Packing, packet_ms
 from media.playout import Playout, Received
 from media.receive_stats import ReceiveStats
 from media.recorder import PacketLog
@@ -49,6 +50,7 @@ COUNTERS = (
     "digits_heard",
     "digits_sent",
 )
+_FRAME_MS = 20
 _SAID, _HEARD = int(Side.SAID), int(Side.HEARD)  # plain numbers are faster
 _MOST_PACKETS_PER_S = 500
 """Ten times what one audio stream needs, room for a burst after a stall; what goes beyond is a fault or an attack."""
@@ -77,6 +79,8 @@ class Agreement:
     events_in: dict[int, int] = field(default_factory=dict)
     far_sends: bool = True
     far_receives: bool = True
+    wanted_ms: int = 20
+    """How long it wants our packets to be (SDP ``ptime``); what is forwarded keeps its own length."""
 
 
 class Leg:
@@ -130,6 +134,8 @@ class Leg:
         self.ear: Ear | None = None
         """How we encode for the far end; None until something is to be sent."""
         self._pausing = True
+        self._packing: Packing | None = None
+        """Where packets of another length than our frames' are made of them."""
         self._second_s, self._this_second = 0.0, 0
         self._without_sound = 0
         """Packets of this source that were no audio: to the playout its numbers go on as if they had not been."""
@@ -154,12 +160,20 @@ class Leg:
             for payload_type in agreement.events_in:
                 codecs.pop(payload_type, None)
             agreement = replace(agreement, codecs=codecs, events_in=events_in)
+        if former is not None and (former.spoken, former.wanted_ms) != (agreement.spoken, agreement.wanted_ms):
+            self.stop_encoding()
         self.agreement = agreement
         self.sender.clock_rate_hz = agreement.spoken.clock_rate
-        if former is None or former.spoken != agreement.spoken:
-            self.stop_encoding()
+        self._pack(packet_ms(agreement.spoken.name, agreement.wanted_ms))
         if self.codec_in is None or agreement.codecs.get(self.codec_in.payload_type) != self.codec_in:
             self.codec_in = agreement.spoken
+
+    def _pack(self, length_ms: int) -> None:
+        """Packets of ours last so long from now on."""
+        packing = self._packing
+        if packing is None or (packing.codec, packing.length_ms) != (self._spoken().name, length_ms):
+            self._packing = Packing(self._spoken().name, length_ms) if length_ms != _FRAME_MS else None
+            self.sender.frames_per_s = 50 if length_ms % _FRAME_MS == 0 else 100
 
     @property
     def hears(self) -> bool:
@@ -390,19 +404,39 @@ class Leg:
         """The encoding of what we send, for frames at this rate."""
         if self.ear is None or self.ear.rate_hz != rate_hz:
             self.stop_encoding()
-            self.ear = Ear(self._spoken(), rate_hz, self._opus)
+            short = self._packing is not None and self._packing.length_ms < _FRAME_MS
+            self.ear = Ear(self._spoken(), rate_hz, one_object(replace(self._opus, packet_ms=10)) if short else self._opus)
             self._pausing = True
         return self.ear
 
     def send_frame(self, payload: bytes, tick_s: float) -> None:
-        """Send 20 ms that were encoded; b"" for a pause."""
+        """Send 20 ms that were encoded, or keep them for a longer packet; b"" for a pause."""
         if not payload:
             self._pausing = True
+            self._flush()
             return
+        marker, self._pausing = self._pausing, False
+        if self._packing is None:
+            self._send_encoded(payload, tick_s, marker)
+            return
+        self._send_packed(self._packing.put(payload, tick_s, marker=marker))
+
+    def _flush(self) -> None:
+        """What waits for a longer packet goes now: the stream rests, or goes on another way."""
+        if self._packing is not None:
+            self._send_packed(self._packing.flush())
+
+    def _send_packed(self, packets: list[Packed]) -> None:
+        sender = self.sender
+        for payload, begin_s, marker, length_ms in packets:
+            self._send_encoded(payload, begin_s, marker)
+            sender.lasts_frames = length_ms * sender.frames_per_s // 1000
+
+    def _send_encoded(self, payload: bytes, tick_s: float, marker: bool) -> None:
         self.counters["packets_mixed"] += 1
         agreement = self.agreement
         assert agreement is not None
-        payload_type, marker, self._pausing = agreement.spoken.payload_type, self._pausing, False
+        payload_type = agreement.spoken.payload_type
         if self.records is not None or self._log_out is not None:
             self.send(self.sender.frame(payload, payload_type, tick_s, marker=marker))
         elif self.hears:
@@ -420,6 +454,7 @@ class Leg:
         if event_out is None:
             self.digits = DigitQueue()  # the far end took its agreement back
             return False
+        self._flush()
         for event in self.digits.frame(event_out.clock_rate_hz):
             self.counters["digits_sent"] += event.begin
             packet = self.sender.event(event.payload, event_out.payload_type, tick_s, begin=event.begin, marker=event.marker)
@@ -479,6 +514,7 @@ class Leg:
 
     def stop_encoding(self) -> None:
         """The stream is forwarded from now on; a later encoder starts with a clean memory."""
+        self._flush()
         if self.ear is not None:
             self.ear.share(None)
             self.ear = None

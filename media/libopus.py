@@ -48,6 +48,11 @@ _SIGNATURES: dict[str, tuple[list[type], type]] = {
     "opus_encoder_destroy": ([_pointer], type(None)),
     "opus_encoder_ctl": ([_pointer, _int, _int], _int),
     "opus_encode_float": ([_pointer, _pointer, _int, _pointer, _int], _int),
+    "opus_repacketizer_create": ([], _pointer),
+    "opus_repacketizer_init": ([_pointer], _pointer),
+    "opus_repacketizer_cat": ([_pointer, _bytes, _int], _int),
+    "opus_repacketizer_get_nb_frames": ([_pointer], _int),
+    "opus_repacketizer_out_range": ([_pointer, _int, _int, _pointer, _int], _int),
 }
 
 
@@ -172,10 +177,6 @@ class EncoderState:
         """Go on exactly where ``other`` is: an encoder's state holds no pointer to itself (opus_encoder_get_size's documentation)."""
         ctypes.memmove(self._state, other._state, _encoder_bytes)
 
-    def reset(self) -> None:
-        """Another stream begins; the settings stay."""
-        _library.opus_encoder_ctl(self._state, _RESET_STATE)
-
     def control(self, request: int, value: int) -> None:
         """Raises ValueError when libopus refuses the value."""
         result = _library.opus_encoder_ctl(self._state, request, value)
@@ -193,6 +194,39 @@ class EncoderState:
     def __del__(self) -> None:
         if getattr(self, "_state", None):
             _library.opus_encoder_destroy(self._state)
+
+
+_repacketizer = _library.opus_repacketizer_create()
+_repacketized = ctypes.create_string_buffer(LONGEST_PACKET_BYTES)
+
+
+def joined(packets: Sequence[bytes]) -> bytes:
+    """Packets of one configuration, 120 ms in all, as one. Raises ValueError for others."""
+    if len(packets) == 1:
+        return packets[0]
+    return _out(0, _cat(packets))
+
+
+def parted(packet: bytes) -> list[bytes]:
+    """The frames of a packet, a packet each. Raises ValueError for what is none."""
+    return [_out(number, number + 1) for number in range(_cat((packet,)))]
+
+
+def _cat(packets: Sequence[bytes]) -> int:
+    _library.opus_repacketizer_init(_repacketizer)
+    for packet in packets:
+        result = _library.opus_repacketizer_cat(_repacketizer, packet, len(packet))
+        if result < 0:
+            raise ValueError(f"Opus packets cannot be joined or parted: {reason(result)}")
+    frames: int = _library.opus_repacketizer_get_nb_frames(_repacketizer)
+    return frames
+
+
+def _out(begin: int, end: int) -> bytes:
+    result = _library.opus_repacketizer_out_range(_repacketizer, begin, end, _repacketized, LONGEST_PACKET_BYTES)
+    if result < 0:
+        raise ValueError(f"Opus packets cannot be joined or parted: {reason(result)}")
+    return ctypes.string_at(_repacketized, result)
 
 
 # -- many at once: one call from Python, the interpreter lock free all the while

@@ -85,6 +85,7 @@ class PhoneLeg:
                 events_in=events,
                 far_sends=remote.direction.sends,
                 far_receives=remote.direction.receives,
+                wanted_ms=remote.ptime_ms,
             )
         )
         self.leg.connected, self.leg.silent = self._socket.remote is not None, False

@@ -2,16 +2,15 @@
 
 Theory. Three sources take turns: packets forwarded from another leg, frames of our own encoder, and digit events. To the receiver it is
 one stream: after each change of source the next packet gets the next sequence number, and a timestamp as many whole frames later as time
-went by. The part of a frame that is left over counts at the next change, so that, however often the source changes, the timestamps do
-not run away from the clock. While one source goes on being forwarded its own gaps and its own order are kept, so that loss stays visible
-to the receiver.
+went by, and at least as the packet before lasts. The part of a frame that is left over counts at the next change, so that, however often
+the source changes, the timestamps do not run away from the clock. While one source goes on being
+forwarded its own gaps and its own order are kept, so that loss stays visible to the receiver.
 """
 
 from media import rtp
 from media.receive_stats import MAX_DROPOUT, MAX_MISORDER
 from media.rtp import RtpHeader
 
-_FRAME_S = 0.02
 _GUARDED_PACKETS = 128
 _MOST_AHEAD_S = 0.04
 
@@ -23,10 +22,11 @@ class RtpSender:
         self.ssrc = ssrc
         self.packets = 0
         self.octets = 0
+        self.lasts_frames = 1
+        """The packet last sent holds so many frames: the next one belongs behind them."""
         self._sequence = sequence
         self._timestamp = timestamp
-        self._frame = clock_rate_hz // 50
-        self._clock_rate_hz = clock_rate_hz
+        self._clock_rate_hz, self._frames_per_s = clock_rate_hz, 50
         self._sent_s: float | None = None
         self._owed_s = 0.0
         self._source: int | None = None
@@ -44,7 +44,16 @@ class RtpSender:
     @clock_rate_hz.setter
     def clock_rate_hz(self, rate: int) -> None:
         if rate != self._clock_rate_hz:
-            self._clock_rate_hz, self._frame, self._source = rate, rate // 50, None
+            self._clock_rate_hz, self._source = rate, None
+
+    @property
+    def frames_per_s(self) -> int:
+        """By whole frames of this length the timestamps go on when the source changes, and from one packet of our own to the next."""
+        return self._frames_per_s
+
+    @frames_per_s.setter
+    def frames_per_s(self, frames: int) -> None:
+        self._frames_per_s = frames
 
     @property
     def next_sequence(self) -> int:
@@ -60,7 +69,7 @@ class RtpSender:
         self._source = None
 
     def frame(self, payload: bytes, payload_type: int, now_s: float, *, marker: bool = False) -> bytes:
-        """A packet of our own encoder; ``now_s`` is the tick's scheduled time."""
+        """A packet of our own encoder; ``now_s`` is the scheduled time of the tick at which it begins."""
         self._source = None
         self._advance(now_s)
         return self._built(payload, payload_type, self._timestamp, marker)
@@ -118,9 +127,10 @@ class RtpSender:
         """Timestamp of the next frame: as many whole frames on as time went by, at least one."""
         if self._sent_s is not None:
             due_s = now_s - self._sent_s + self._owed_s
-            frames = max(1, int(due_s / _FRAME_S + 0.02))
-            self._owed_s = max(-_MOST_AHEAD_S, due_s - frames * _FRAME_S)
-            self._timestamp = (self._timestamp + frames * self._frame) & 0xFFFFFFFF
+            frames = max(self.lasts_frames, int(due_s * self._frames_per_s + 0.02))
+            self.lasts_frames = 1
+            self._owed_s = max(-_MOST_AHEAD_S, due_s - frames / self._frames_per_s)
+            self._timestamp = (self._timestamp + frames * (self._clock_rate_hz // self._frames_per_s)) & 0xFFFFFFFF
         self._sent_s = now_s
 
     def _built(self, payload: bytes, payload_type: int, timestamp: int, marker: bool) -> bytes:

@@ -16,6 +16,7 @@ MAX_MEDIA_LINES = 32
 
 _STATIC = {"0": ("pcmu", 8000, 1), "8": ("pcma", 8000, 1), "9": ("g722", 8000, 1)}  # RFC 3551, table 4
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9_.-]+)/([0-9]{1,6})(?:/([0-9]{1,2}))?")
+_PACKET_TIME = re.compile(r"[1-9][0-9]{1,2}")
 EXTENDED_REPORTS = frozenset(("voip-metrics", "rcvr-rtt"))
 _DIRECTIONS = frozenset(direction.value for direction in Direction)
 
@@ -170,10 +171,10 @@ def _direction(line: MediaLine, session: SessionDescription) -> Direction:
 
 
 def _ptime(line: MediaLine) -> int:
-    for text in line.all("ptime"):
-        if re.fullmatch(r"[0-9]{1,3}", text) and 10 <= int(text) <= 200:
-            return int(text)
-    return 20
+    """Milliseconds that the peer wants packets to last: 20 where it does not say so, and no more than its ``maxptime``."""
+    most = [int(text) for text in line.all("maxptime") if _PACKET_TIME.fullmatch(text)]
+    wanted = [int(text) for text in line.all("ptime") if _PACKET_TIME.fullmatch(text)]
+    return min(wanted[0] if wanted else 20, *most[:1], 200)
 
 
 def _maps(line: MediaLine) -> dict[str, tuple[str, int, int]]:

@@ -684,7 +684,25 @@ static int sender_set_rate(SenderObject *self, PyObject *value, void *unused) {
         return -1;
     }
     enter();
-    if (rate != self->own.clock_rate) self->own.clock_rate = (int)rate, self->own.frame = (int)rate / 50, self->own.has_source = 0;
+    if (rate != self->own.clock_rate) self->own.clock_rate = (int)rate, self->own.frame = (int)rate / self->own.frames_per_s, self->own.has_source = 0;
+    leave();
+    return 0;
+}
+
+static PyObject *sender_frames(SenderObject *self, void *unused) {
+    (void)unused;
+    return PyLong_FromLong(self->own.frames_per_s);
+}
+
+static int sender_set_frames(SenderObject *self, PyObject *value, void *unused) {
+    (void)unused;
+    long frames = value ? PyLong_AsLong(value) : -1;
+    if (frames <= 0 || frames > self->own.clock_rate) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "frames per second are a positive number, no more than the clock's ticks");
+        return -1;
+    }
+    enter();
+    self->own.frames_per_s = (int)frames, self->own.frame = self->own.clock_rate / (int)frames;
     leave();
     return 0;
 }
@@ -707,9 +725,11 @@ static PyMemberDef sender_members[] = {
     {"next_sequence", T_USHORT, offsetof(SenderObject, own.sequence), READONLY, NULL},
     {"packets", T_LONGLONG, offsetof(SenderObject, own.packets), READONLY, NULL},
     {"octets", T_LONGLONG, offsetof(SenderObject, own.octets), READONLY, NULL},
+    {"lasts_frames", T_INT, offsetof(SenderObject, own.lasts_frames), 0, NULL},
     {NULL, 0, 0, 0, NULL}};
 static PyGetSetDef sender_fields[] = {
     {"clock_rate_hz", (getter)sender_rate, (setter)sender_set_rate, NULL, NULL},
+    {"frames_per_s", (getter)sender_frames, (setter)sender_set_frames, NULL, NULL},
     {"started", (getter)sender_started, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 static PyTypeObject SenderType = {

@@ -194,14 +194,14 @@ static inline int64_t reception_expected(const reception *r) { return r->started
 
 /* -- our own stream towards one far end */
 
-#define SENDER_FRAME_S 0.02
+#define SENDER_FRAMES_PER_S 50
 #define SENDER_GUARDED_PACKETS 128
 #define SENDER_MOST_AHEAD_S 0.04
 
 typedef struct {
     uint32_t ssrc, timestamp, source, timestamp_offset, event_timestamp;
     uint16_t sequence, source_sequence, sequence_offset, first_sequence;
-    int clock_rate, frame, started, has_source, guard;
+    int clock_rate, frames_per_s, frame, lasts_frames, started, has_source, guard;
     int64_t packets, octets;
     double sent_s, owed_s;
 } sender;
@@ -212,15 +212,18 @@ static inline void sender_init(sender *s, uint32_t ssrc, uint16_t sequence, uint
     s->sequence = sequence;
     s->timestamp = timestamp;
     s->clock_rate = clock_rate;
-    s->frame = clock_rate / 50;
+    s->frames_per_s = SENDER_FRAMES_PER_S;
+    s->frame = clock_rate / SENDER_FRAMES_PER_S;
+    s->lasts_frames = 1;
 }
 
 static inline void sender_advance(sender *s, double now_s) {
     if (s->started) {
         double due_s = now_s - s->sent_s + s->owed_s;
-        double whole = due_s / SENDER_FRAME_S + 0.02;
-        int64_t frames = whole > 1.0 ? (whole < 1e9 ? (int64_t)whole : 1000000000) : 1;
-        double owed_s = due_s - (double)frames * SENDER_FRAME_S;
+        double whole = due_s * s->frames_per_s + 0.02;
+        int64_t frames = whole > s->lasts_frames ? (whole < 1e9 ? (int64_t)whole : 1000000000) : s->lasts_frames;
+        s->lasts_frames = 1;
+        double owed_s = due_s - (double)frames / s->frames_per_s;
         s->owed_s = owed_s > -SENDER_MOST_AHEAD_S ? owed_s : -SENDER_MOST_AHEAD_S;
         s->timestamp += (uint32_t)(frames * s->frame);
     }

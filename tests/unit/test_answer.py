@@ -217,3 +217,18 @@ def test_a_costly_offer_within_the_limits_is_cheap() -> None:
 def test_no_shared_codec_in_our_order_is_refused() -> None:
     with pytest.raises(MediaRefusal, match="We wanted g729"):
         choose_codecs(read_offer(SESSION + AUDIO), ("g729",))
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted_ms"),
+    [
+        ("", 20),
+        ("a=ptime:40\r\n", 40),
+        ("a=ptime:60\r\na=maxptime:30\r\n", 30),
+        ("a=maxptime:10\r\n", 10),
+        ("a=ptime:x\r\na=maxptime:0\r\n", 20),
+    ],
+)
+def test_how_long_packets_are_wanted(lines: str, wanted_ms: int) -> None:
+    other = VIDEO.replace("a=mid:", "a=ptime:100\r\na=mid:")
+    assert read_offer(SESSION + AUDIO + lines + other).packet_ms == wanted_ms

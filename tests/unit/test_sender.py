@@ -105,3 +105,17 @@ def test_a_sender_that_starts_anew_is_spliced(sender_type: Sender, ssrc: int) ->
     forwarded(sender, 10, 1_600, 0.0)
     header = forwarded(sender, 40_000, 5, 0.02, ssrc=ssrc)
     assert header is not None and (header.sequence, header.timestamp) == (1, 160)
+
+
+def test_the_next_packet_belongs_behind_all_frames_of_the_last_one(sender_type: Sender) -> None:
+    sender = sender_type(1, 0, 0)
+    sender.frames_per_s = 100
+    first = rtp.parse(sender.frame(b"x" * 240, 8, 1.0))
+    sender.lasts_frames = 3
+    second = rtp.parse(sender.frame(b"x" * 240, 8, 1.03))
+    sender.lasts_frames = 3
+    after = forwarded(sender, 700, 77, 1.045)
+    assert first is not None and second is not None and after is not None
+    assert [second.timestamp - first.timestamp, after.timestamp - second.timestamp] == [240, 240]
+    following = rtp.parse(sender.frame(b"x" * 160, 8, 1.085))
+    assert following is not None and following.timestamp - after.timestamp == 160 and sender.frames_per_s == 100

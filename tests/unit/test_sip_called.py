@@ -411,3 +411,10 @@ def test_broken_messages_are_answered_or_dropped_and_counted(call: Called) -> No
     call.run()
     assert call.peer.statuses() == [400, 505]
     assert call.ana.line.counts["bad_messages"] == 4
+
+
+@pytest.mark.parametrize(("lines", "wanted_ms"), [((), 20), (("a=ptime:60", "a=maxptime:40"), 40), (("a=maxptime:10", "a=ptime:"), 10)])
+def test_packets_are_as_long_as_the_caller_wants_and_takes(call: Called, lines: tuple[str, ...], wanted_ms: int) -> None:
+    call.arrive(body=sdp("m=audio 7000 RTP/AVP 8", *lines))
+    remote = call.ana.last(Arrived).remote
+    assert isinstance(remote, RtpEndpoint) and remote.ptime_ms == wanted_ms
