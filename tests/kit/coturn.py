@@ -6,6 +6,8 @@ import socket
 from pathlib import Path
 from typing import Self
 
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "turnserver.conf"
+"""What is proposed to who runs one."""
 PROGRAM = shutil.which("turnserver") or "/usr/bin/turnserver"
 
 
@@ -23,12 +25,14 @@ def free_port() -> int:
 
 
 class Coturn:
-    """``async with``. ``secret`` is what it shares with who hands out credentials."""
+    """``async with``. ``secret`` is what it shares with who hands out credentials. ``as_proposed``: by our file alone, which lets
+    nobody reach this machine; else this machine may be reached."""
 
-    def __init__(self, folder: Path, secret: str) -> None:
+    def __init__(self, folder: Path, secret: str, *, as_proposed: bool = False) -> None:
         self.port = free_port()
         self.secret = secret
         self._folder = folder
+        self._as_proposed = as_proposed
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -41,7 +45,8 @@ class Coturn:
             "static-auth-secret": self.secret, "pidfile": self._folder / "turn.pid", "userdb": self._folder / "turn.db",
             "log-file": "stdout",
         }  # fmt: skip
-        flags = ("-n", "--no-cli", "--no-tls", "--no-dtls", "--use-auth-secret", "--allow-loopback-peers", "--simple-log", "--verbose")
+        ours = ("-c", str(CONFIGURATION)) if self._as_proposed else ("-n", "--use-auth-secret", "--no-cli", "--allow-loopback-peers")
+        flags = (*ours, "--no-tls", "--no-dtls", "--simple-log", "--verbose")
         self._process = await asyncio.create_subprocess_exec(
             PROGRAM,
             *flags,

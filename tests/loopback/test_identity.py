@@ -434,6 +434,12 @@ async def test_a_password_is_taken_exactly_as_it_is_given(site: Site, password: 
     assert (await here.sign_in(password=password))[0] == 200
 
 
+async def test_a_password_does_not_expire(site: Site) -> None:
+    here = await site.browser()
+    site.now += 20 * 366 * 86_400
+    assert (await here.sign_in())[0] == 200
+
+
 async def test_a_password_set_by_an_administrator_leaves_the_second_factor(site: Site) -> None:
     here, boss = await site.browser(), await site.browser()
     _, codes = await with_factor(here)

@@ -164,6 +164,26 @@ async def test_sources_of_one_browser_are_bounded(port: IcePort) -> None:
         ours.peer.close()
 
 
+async def test_srtp_that_is_forged_torn_or_repeated_is_refused_and_the_call_goes_on(port: IcePort) -> None:
+    """From the far end's own address, after the handshake: only the keys tell (OWASP ASVS 17.2.3 and 17.2.4)."""
+    ours = OurSide(port)
+    async with BrowserPeer() as browser:
+        await connect(ours, browser)
+        await ours.until_packets(1)
+        (sender,) = browser.connection.getSenders()
+        dtls = sender.transport
+        right: bytes = dtls._tx_srtp.protect(rtp.build(111, 7, 7, 7, b"right"))
+        await dtls.transport._send(right)
+        plain = rtp.build(111, 8, 8, 7, b"forged" * 20)
+        wrong = [plain, right, right[:-1] + bytes([right[-1] ^ 1]), *(right[:size] for size in (12, 13, 20)), b"\x80\xc8" + b"\xff" * 40]
+        for datagram in wrong:
+            await dtls.transport._send(datagram)
+        await ours.until_packets(ours.packets + 10)
+        assert ours.peer.counters.refused == len(wrong)
+        assert ours.states[-1][0] == "connected"
+        ours.peer.close()
+
+
 @pytest.mark.parametrize("name", ["g722", "pcma", "pcmu", "opus"])
 async def test_our_codec_order_decides_what_the_browser_sends(port: IcePort, name: str) -> None:
     ours = OurSide(port)

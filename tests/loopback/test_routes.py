@@ -1,6 +1,7 @@
 """The HTTP side, served for real: sign-in, pages, health, metrics, and clients that misbehave."""
 
 import asyncio
+import gzip
 import re
 import time
 from collections.abc import AsyncIterator
@@ -92,6 +93,13 @@ async def test_a_sign_in_that_fails_says_why(site: Site, body: Any, status: int,
     assert answer.content_type == "application/problem+json"
     assert problem["detail"] == problem["error"]["message"] != ""
     assert f'centralita_refused_requests_total{{code="{code}"}} 1.0' in site.metrics.render().decode()
+
+
+async def test_a_small_body_that_grows_when_unpacked_is_cut_off(site: Site) -> None:
+    bomb = gzip.compress(b'{"user":"' + b"x" * 50_000_000 + b'"}')
+    assert len(bomb) < 60_000
+    answer, problem = await site.sign_in(bomb[:16_000], **{"Content-Encoding": "gzip"})
+    assert (answer.status, problem["error"]["code"]) == (413, "too_large")
 
 
 async def test_guessing_is_told_how_long_to_wait_by_the_address_behind_our_proxy(site: Site) -> None:

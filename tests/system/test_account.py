@@ -17,6 +17,8 @@ from tests.kit.server import Server, running_server
 from tests.system.test_board import looks_right
 
 PASSWORD = "a password for tests"
+MARKUP = """<img src=x onerror="document.title='broken'"><script>document.title='broken'</script>"""
+"""A name that would be seen to be one: what the page may not load is an error of its console, and the test fails."""
 REFUSED = "the server responded with a status of 401"
 
 
@@ -26,7 +28,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         async with Store.open(f"sqlite:///{running.data_dir / 'centralita.sqlite3'}", node="test") as store:
             hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
             for identity, role in (("ana", "agent"), ("eva", "admin")):
-                await store.people.save_user(identity, name=identity.title(), role=role, password_hash=hashed)
+                await store.people.save_user(identity, name=f"{identity.title()} {MARKUP}", role=role, password_hash=hashed)
         yield running
 
 
@@ -67,6 +69,8 @@ async def test_a_person_protects_their_account_and_an_administrator_makes_a_user
         await ended(elsewhere.page)
         await enter(elsewhere.page, server, "eva", "en")
         await administer(elsewhere.page)
+        assert MARKUP in await elsewhere.page.inner_text("#users")
+        assert await elsewhere.page.title() != "broken"
         await ended(elsewhere.page)
         await elsewhere.sign_in(server.url, "eva", PASSWORD)
         await ended(elsewhere.page)  # of the telephone

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LINE = re.compile(r"^\| (\d+\.\d+\.\d+) \| [^|]+ \| (.+) \|$", re.MULTILINE)
+LINE = re.compile(r"^\| (\d+\.\d+\.\d+|\d+) \| [^|]+ \| (.+) \|$", re.MULTILINE)
 LINES = LINE.findall((ROOT / "docs" / "asvs.md").read_text())
 SECTIONS = {
     "4.4": 4,
@@ -13,13 +13,16 @@ SECTIONS = {
     **{"7.1": 3, "7.2": 4, "7.3": 2, "7.4": 5, "7.5": 3, "7.6": 2},
     **{"8.1": 4, "8.2": 4, "8.3": 3, "8.4": 2},
     **{"16.1": 1, "16.2": 5, "16.3": 4, "16.4": 3, "16.5": 4},
+    **{"17.1": 2, "17.2": 8, "17.3": 2},
 }
 """How many requirements each section of the standard has."""
+ATTACKS = range(23, 37)
+"""Those on pages, hub and REST."""
 
 
 def test_every_requirement_has_its_line_once() -> None:
     expected = [f"{section}.{number}" for section, count in SECTIONS.items() for number in range(1, count + 1)]
-    assert Counter(number for number, _ in LINES) == Counter(expected)
+    assert Counter(number for number, _ in LINES) == Counter([*expected, *map(str, ATTACKS)])
 
 
 def test_every_line_names_tests_that_exist_or_says_why_not() -> None:
@@ -35,6 +38,25 @@ def test_every_line_names_tests_that_exist_or_says_why_not() -> None:
             if not path.is_file() or not re.search(rf"^(async )?def {name}\(", path.read_text(), re.MULTILINE):
                 wrong.append((number, f"{file}::{name}"))
     assert wrong == []
+
+
+def test_what_must_not_be_guessed_is_drawn_by_the_operating_system() -> None:
+    """ASVS 5.0, 6.5.3: no module of ours that makes codes, keys, tokens or ids has another generator at hand than ``secrets``."""
+    others = re.compile(r"^\s*(import random|from random import|import numpy\.random|from numpy\.random)|\bnp\.random\b", re.MULTILINE)
+    found = [path for part in ("api", "signaling", "rooms") for path in (ROOT / part).rglob("*.py") if others.search(path.read_text())]
+    assert [str(path.relative_to(ROOT)) for path in found if "demo_call" not in path.parts and "load" not in path.parts] == []
+    drawn = [path.name for path in (ROOT / "api" / "identity").glob("*.py") if "secrets." in path.read_text()]
+    assert {"second_factor.py", "api_keys.py", "oidc.py"} <= set(drawn)
+
+
+def test_no_address_of_ours_dials() -> None:
+    """What a link to a page can say: how the microphone is taken, which codec, whose consultation, how a sign-in ended."""
+    scripts = {path: path.read_text() for path in (ROOT / "api" / "pages").rglob("*.js")}
+    asked = {name for text in scripts.values() for name in re.findall(r"URLSearchParams\(location\.search\)\.get\('(\w+)'\)", text)}
+    assert asked == {"processing", "codec"}
+    reads = {path.parent.name for path, text in scripts.items() if re.search(r"location\.(hash|href|search)", text)}
+    assert reads <= {"js", "account", "consultation"}
+    assert [path.name for path, text in scripts.items() if "location.hash" in text and path.parent.name == "js"] == []
 
 
 def test_password_fields_mask_and_let_managers_in() -> None:

@@ -4,6 +4,7 @@ import inspect
 
 import pylibsrtp
 from aiortc.rtcdtlstransport import SRTP_PROFILES, RTCCertificate, RTCDtlsTransport, State
+from OpenSSL import SSL
 
 from media.dtls import Certificate, _IceSide
 
@@ -27,6 +28,20 @@ def test_aiortc_asks_its_ice_side_for_nothing_else() -> None:
 def test_srtp_sessions_protect_and_unprotect_bytes() -> None:
     for name in ("protect", "protect_rtcp", "unprotect", "unprotect_rtcp"):
         assert callable(getattr(pylibsrtp.Session, name))
+
+
+def test_each_certificate_has_a_key_of_its_own_on_p256() -> None:
+    one, two = Certificate.create(), Certificate.create()
+    assert one.fingerprint != two.fingerprint
+    assert {certificate._key.curve.name for certificate in (one, two)} == {"secp256r1"}
+
+
+def test_only_authenticated_and_forward_secret_ciphers_are_agreed_to() -> None:
+    offered = SSL.Connection(Certificate.create()._create_ssl_context(SRTP_PROFILES)).get_cipher_list()
+    ours = [name for name in offered if not name.startswith("TLS_")]  # those of TLS 1.3, which DTLS here does not speak
+    assert ours == ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"]
+    profiles = [profile.openssl_profile for profile in SRTP_PROFILES]
+    assert profiles == [b"SRTP_AEAD_AES_256_GCM", b"SRTP_AEAD_AES_128_GCM", b"SRTP_AES128_CM_SHA1_80"]
 
 
 def test_one_certificate_makes_one_tls_context() -> None:
