@@ -49,6 +49,16 @@ def choose(wishes: Sequence[Wish], bits_per_s: float, *, may_rise: bool) -> list
     return chosen
 
 
+def next_need(wishes: Sequence[Wish], chosen: Sequence[int | None]) -> float | None:
+    """Bit/s at which the next picture could rise by a step beyond ``chosen``; None when no tile would look better."""
+    order = sorted(range(len(wishes)), key=lambda i: -wishes[i].height_px)
+    spent = sum(wish.layers[level].bits_per_s for wish, level in zip(wishes, chosen, strict=True) if level is not None)
+    for wish, level in ((wishes[i], chosen[i]) for i in order):
+        if level is not None and level + 1 < len(wish.layers) and not _is_large_enough(wish, level):
+            return _ROOM_FOR_MORE * (spent + wish.layers[level + 1].bits_per_s - wish.layers[level].bits_per_s)
+    return None
+
+
 def _is_large_enough(wish: Wish, level: int) -> bool:
     height_px = wish.layers[level].height_px
     return height_px >= _LARGE_ENOUGH * wish.height_px if height_px else False

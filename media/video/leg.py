@@ -15,7 +15,7 @@ from media.rtp import RtpHeader
 from media.transport import Transport
 from media.video import extensions, feedback, h264, vp8
 from media.video.bandwidth import BandwidthEstimate
-from media.video.layers import Layer, Wish, choose
+from media.video.layers import Layer, Wish, choose, next_need
 from media.video.lines import SlotSources, VideoFormat, VideoLine
 from media.video.nack import PacketHistory, Sent
 from media.video.source import VideoLayer, VideoSource
@@ -32,6 +32,7 @@ COUNTERS = (
     "video_missing_asked",
     "video_missing_recovered",
     "video_repeated",
+    "video_padding",
     "video_key_frames_wanted",
     "video_key_frames_asked",
     "video_key_frames",
@@ -48,6 +49,7 @@ _REPORT_S = 1.0
 _FIRST_ROUND_TRIP_S = 0.1
 _LEAST_SENDER_BITS_PER_S, _MOST_SENDER_BITS_PER_S = 100_000, 2_500_000
 _HEADER = Struct("!BBHII")
+_MOST_PADDING_PACKETS = 40
 _EXTENDED = 0x90
 _NUMBER = Struct("!H")
 Forward = Callable[[VideoSource, VideoLayer, VideoPacket, float], None]
@@ -79,6 +81,15 @@ class VideoSlot:
         if source is not self.source:
             self.source = source
             self.stream.stop()
+
+    def repair_type(self, sent: Sent) -> int | None:
+        """The payload type of repairs of this packet; None where none are agreed."""
+        return next((each.repair for each in self.formats.values() if each.payload_type == sent.payload_type), None)
+
+    @property
+    def may_pad(self) -> bool:
+        """Is there something to repeat, and a way to repeat it?"""
+        return any(self.repair_type(sent) is not None for sent in self.history.newest(1))
 
     @property
     def layer(self) -> VideoLayer | None:
@@ -327,17 +338,28 @@ class VideoLeg:
                 continue
             self._repeated_bytes += len(again.payload)
             self._counters["video_repeated"] += 1
-            repair = next((each.repair for each in slot.formats.values() if each.payload_type == again.payload_type), None)
+            repair = slot.repair_type(again)
             if repair is None:
                 self._send(slot.sources.ssrc, again, now_s)
-                continue
-            slot.repair_sequence = (slot.repair_sequence + 1) & 0xFFFF
-            payload = _NUMBER.pack(again.sequence) + again.payload
-            self._send(
-                slot.sources.repair,
-                again._replace(sequence=slot.repair_sequence, payload_type=repair, payload=payload),
-                now_s,
-            )
+            else:
+                self._send_repair(slot, again, repair, now_s)
+
+    def _send_repair(self, slot: VideoSlot, again: Sent, repair: int, now_s: float) -> None:
+        """RFC 4588, section 4."""
+        slot.repair_sequence = (slot.repair_sequence + 1) & 0xFFFF
+        payload = _NUMBER.pack(again.sequence) + again.payload
+        self._send(slot.sources.repair, again._replace(sequence=slot.repair_sequence, payload_type=repair, payload=payload), now_s)
+
+    def _pad(self, size: int, now_s: float) -> None:
+        """So many bytes for a probe: repairs of what went last, which a receiver that has it drops unseen."""
+        for slot in self.slots.values():
+            for sent in slot.history.newest(_MOST_PADDING_PACKETS):
+                repair = slot.repair_type(sent)
+                if size <= 0 or repair is None:
+                    break
+                self._send_repair(slot, sent, repair, now_s)
+                self._counters["video_padding"] += 1
+                size -= len(sent.payload)
 
     # -- going out
 
@@ -381,6 +403,9 @@ class VideoLeg:
         if now_s >= self._plan_s:
             self._plan_s = now_s + _PLAN_S
             self._choose_layers(now_s)
+        padding = self.estimate.padding_due(now_s)
+        if padding:
+            self._pad(padding, now_s)
         for source, layer in self._layers.values():
             asked = layer.missing.due(now_s, self.round_trip_s)
             if asked:
@@ -413,6 +438,9 @@ class VideoLeg:
         ]
         estimate = self.estimate
         chosen = choose(wishes, estimate.bits_per_s, may_rise=estimate.may_try(now_s))
+        need = next_need(wishes, chosen)
+        if need is not None:
+            estimate.reach_for(need, now_s, probing=self._hears_arrivals and any(slot.may_pad for slot in shown))
         for slot, layers, wish, index in zip(shown, coming, wishes, chosen, strict=True):
             if index is None:
                 continue

@@ -1,6 +1,7 @@
 """Lost packets: asked for while they can still be of use, and given again from a short memory (RFC 4585 NACK, RFC 4588). Pure."""
 
 from collections import OrderedDict
+from itertools import islice
 from typing import NamedTuple
 
 from media.rtp import sequence_difference
@@ -91,6 +92,10 @@ class PacketHistory:
         while len(packets) > _KEPT_PACKETS or next(iter(packets.values()))[1] < now_s - _KEPT_S:
             gone, _ = packets.popitem(last=False)
             self._repeated.pop(gone, None)
+
+    def newest(self, count: int) -> list[Sent]:
+        """The last packets, the newest first."""
+        return [sent for sent, _ in islice(reversed(self._packets.values()), count)]
 
     def again(self, sequence: int, now_s: float) -> Sent | None:
         """The packet to repeat; None when it is gone, or was repeated a moment ago."""

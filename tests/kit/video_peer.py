@@ -26,6 +26,7 @@ FRAMES_PER_S = 15
 _CLOCK_HZ = 90_000
 _CHUNK_BYTES = 1_000
 _HEADER = Struct("!BBHII")
+_PICTURES = 40
 _QUEUE_S = 0.5
 _VP8, _H264, _MID_ID, _RID_ID = 97, 99, 1, 13
 """aiortc's payload types, and its id of the mid extension; that of the rid is ours."""
@@ -142,8 +143,9 @@ class VideoPeer(BrowserPeer):
         super().__init__()
         self._link_bits_per_s, self._loses_every = link_bits_per_s, loses_every
         self._free_s, self._arrivals = 0.0, 0
-        self.heights: list[int] = []
-        """Of the key frames that arrived, decoded or not: aiortc waits very long for what a full queue lost."""
+        self.heights: deque[int] = deque(maxlen=_PICTURES)
+        """Of the newest pictures that began to arrive, decoded or not: aiortc waits very long for what a full queue lost."""
+        self._height = 0
         self._height_came = asyncio.Event()
         self.layers = [SentLayer(rid, secrets.randbits(31), frames) for rid, frames in layers]
         self.sending = self.connection.addTransceiver("video", direction="sendonly") if layers else None
@@ -203,15 +205,17 @@ class VideoPeer(BrowserPeer):
     def _arrived(self, data: bytes) -> None:
         header = rtp.parse(data)
         picture = vp8.read(data[header.payload_start : header.payload_end]) if header is not None and header.payload_type == _VP8 else None
-        if picture is not None and picture.starts_key:
-            self.heights.append(picture.height)
+        if picture is not None and picture.starts:
+            if picture.starts_key:
+                self._height = picture.height
+            self.heights.append(self._height)
             self._height_came.set()
 
-    async def key_frames_of(self, height: int, count: int) -> None:
-        """Wait until, from now on, so many of the newest key frames but one arrived in this height: a trial of another layer is allowed."""
+    async def mostly(self, height: int) -> None:
+        """Wait until, from now on, most of the newest 40 pictures came in this height: a trial of another layer is allowed."""
         async with asyncio.timeout(40):
             self.heights.clear()
-            while self.heights[-count - 1 :].count(height) < count:
+            while self.heights.count(height) < 0.75 * _PICTURES:
                 self._height_came.clear()
                 await self._height_came.wait()
 

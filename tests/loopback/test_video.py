@@ -72,9 +72,9 @@ async def test_a_slow_receiver_gets_the_lower_layer_and_the_other_keeps_his(low:
             await desk.browser(name, peer, "opus", video={})
         begun_s = time.monotonic()
         ana.begin()
-        await asyncio.gather(ben.see(0, height=HIGH[1], frames=10), eva.key_frames_of(LOW[1], 3))
-        seen, got = ben.see(0, height=HIGH[1], frames=30), ben.key_frames_of(HIGH[1], 3)
-        await asyncio.gather(seen, got, eva.key_frames_of(LOW[1], 3))
+        await asyncio.gather(ben.see(0, height=HIGH[1], frames=10), eva.mostly(LOW[1]))
+        seen, got = ben.see(0, height=HIGH[1], frames=30), ben.mostly(HIGH[1])
+        await asyncio.gather(seen, got, eva.mostly(LOW[1]))
         counted = await desk.numbers()
         trials = 1 + int((time.monotonic() - begun_s) / 4.0)  # of the higher layer: after a failed one it holds for 4 s at least
         assert counted["video_layer_changes"] <= 4 + 2 * 2 * trials, "the first choices, and two changes for each receiver's trial"

@@ -115,7 +115,7 @@ async def test_five_take_part_and_the_slow_one_gets_the_lower_layer(tmp_path: Pa
         assert len({place["person"] for place in places}) == 4
         for slot in range(4):
             await peers[0].see(slot, frames=2)
-        await asyncio.gather(peers[1].key_frames_of(HIGH[1], 3), peers[2].key_frames_of(LOW[1], 3))
+        await asyncio.gather(peers[1].mostly(HIGH[1]), peers[2].mostly(LOW[1]))
         passed_s = asyncio.get_running_loop().time() - begun_s
         for peer in peers:
             assert all(len(layer.asked) <= passed_s / 0.5 + 1 for layer in peer.layers)
