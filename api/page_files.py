@@ -27,9 +27,13 @@ class PageFile:
 
 
 class PageFiles:
-    """``prefix`` is ``/static/HASH`` of all files together: whoever has a file of this address has it right, for ever."""
+    """``prefix`` is ``/static/HASH`` of all files together: whoever has a file of this address has it right, for ever.
 
-    def __init__(self, root: Traversable | None = None) -> None:
+    ``issuer``: does another one sign people in too? The pages say so without asking.
+    """
+
+    def __init__(self, root: Traversable | None = None, *, issuer: bool = False) -> None:
+        self._issuer = "true" if issuer else "false"
         self._files = dict(_walk(files("api") / "pages" if root is None else root))
         digest = hashlib.sha256()
         for path, file in sorted(self._files.items()):
@@ -43,7 +47,7 @@ class PageFiles:
     def page(self, path: str, nonce: str) -> str:
         """A page's HTML. ``nonce`` allows its import map, and nothing else inline."""
         page = self._files[path].body.decode()
-        return page.replace("{{static}}", self.prefix).replace("{{nonce}}", nonce)
+        return page.replace("{{static}}", self.prefix).replace("{{nonce}}", nonce).replace("{{issuer}}", self._issuer)
 
 
 def _walk(folder: Traversable, path: str = "") -> Iterator[tuple[str, PageFile]]:

@@ -30,6 +30,7 @@ from api.identity.wiring import open_identity
 from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.nodes import Nodes, call_id_of
+from api.page_files import PageFiles
 from api.page_requests import PageRequests
 from api.phone_legs import PhoneLegs
 from api.recording_book import RecordingBook
@@ -266,6 +267,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             metrics,
             health,
             network=network,
+            pages=PageFiles(issuer=issuer is not None),
             limits=RestLimits(settings.rest_limits(), time.monotonic, shared),
             on_forbidden=account_routes.note_forbidden,
         )

@@ -152,9 +152,7 @@ class Accounts:
             if trusted and await self._store.is_trusted(user.identity, device.digest, device.place, since):
                 return False
             self.log.note("sign_in_refused", user.identity, device, detail="second factor asked for")
-            raise Refusal(
-                "second_factor_required", "Your code is needed too: open /account in this browser, sign in there with it, and come back."
-            )
+            raise Refusal("second_factor_required", "You are on a new device or in a new place: the code of your app is needed too.")
         await self._check_code(user.identity, code, device)
         return True
 

@@ -30,6 +30,10 @@ class Issuer:
         self._codes: dict[str, dict[str, str]] = {}
         self.rotate("EC")
 
+    def settings(self) -> dict[str, str]:
+        """The section of our settings that believes it."""
+        return {"issuer": self.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+
     def rotate(self, kind: str) -> None:
         """A new signing key in place of the one before."""
         self.kind, self.key_id = kind, uuid4().hex[:8]

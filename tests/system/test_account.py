@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from playwright.async_api import Page
 
+from api.demo_call.process import free_port
 from api.store import Store
 from tests.kit.browser import person, tone_file
+from tests.kit.issuer import running_issuer
 from tests.kit.server import Server, running_server
 from tests.system.test_board import looks_right
 
@@ -24,7 +26,9 @@ REFUSED = "the server responded with a status of 401"
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_server(tmp_path) as running:
+    port = free_port()
+    settings = {"server": {"port": port, "public_url": f"http://127.0.0.1:{port}"}}
+    async with running_issuer(time.time) as issuer, running_server(tmp_path, settings | {"oidc": issuer.settings()}) as running:
         async with Store.open(f"sqlite:///{running.data_dir / 'centralita.sqlite3'}", node="test") as store:
             hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
             for identity, role in (("ana", "agent"), ("eva", "admin")):
@@ -57,9 +61,9 @@ async def test_a_person_protects_their_account_and_an_administrator_makes_a_user
     microphone = tone_file(tmp_path / "tone.wav", 697.0)
     narrow = {"color_scheme": "light", "viewport": {"width": 320, "height": 640}}
     dark = {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}}
-    async with person(microphone, **narrow) as desk, person(microphone, expected=(REFUSED,), **dark) as elsewhere:
+    async with person(microphone, expected=(REFUSED,), **narrow) as desk, person(microphone, expected=(REFUSED,), **dark) as elsewhere:
         await enter(desk.page, server, "ana", "es")
-        recovery = await set_up(desk.page)
+        recovery, *others = await set_up(desk.page)
         await sign_in_elsewhere(elsewhere.page, server, recovery)
         # The first device is shown out, and told why, as soon as its session ends on the other one.
         await elsewhere.page.click("[data-do=end-others]")
@@ -74,10 +78,34 @@ async def test_a_person_protects_their_account_and_an_administrator_makes_a_user
         await ended(elsewhere.page)
         await elsewhere.sign_in(server.url, "eva", PASSWORD)
         await ended(elsewhere.page)  # of the telephone
+        await use_the_telephone(desk.page, server, others[0])
 
 
-async def set_up(page: Page) -> str:
-    """Switches the second factor on. Returns a recovery code."""
+async def use_the_telephone(page: Page, server: Server, recovery: str) -> None:
+    """Its own sign-in, from a device that is not known: with the password and a recovery code, then by the issuer."""
+    await page.context.clear_cookies()
+    await page.goto(server.url)
+    await page.fill("#user", "ana")
+    await page.fill("#password", PASSWORD)
+    await page.click("[data-do=sign-in]")
+    await page.wait_for_selector("#code:focus")
+    assert "dispositivo" in await page.inner_text("#door-error")
+    await looks_right(page, "the telephone's sign-in")
+    await page.fill("#code", "000000")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#door-error:has-text('no es correcto')")
+    await page.fill("#code", recovery)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("[data-ready=true]")
+    await ended(page)
+    await page.click("[data-do=issuer]")
+    await page.wait_for_selector("[data-ready=true]")
+    assert page.url == f"{server.url}/"
+    await ended(page)
+
+
+async def set_up(page: Page) -> list[str]:
+    """Switches the second factor on. Returns the recovery codes."""
     await page.wait_for_selector("#account:not([hidden]) #sessions li")
     await looks_right(page, "the account")
     await page.fill("#factor-begin [name=password]", PASSWORD)
@@ -88,7 +116,7 @@ async def set_up(page: Page) -> str:
     await page.click("[data-do=factor-confirm]")
     await page.wait_for_selector("#factor-codes:not([hidden]) li:nth-child(10)")
     await looks_right(page, "the recovery codes")
-    return await page.inner_text("#factor-codes li:nth-child(1)")
+    return await page.locator("#factor-codes li").all_inner_texts()
 
 
 async def sign_in_elsewhere(page: Page, server: Server, recovery: str) -> None:

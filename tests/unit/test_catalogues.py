@@ -185,7 +185,7 @@ NOT_FOR_PAGES = {
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
     # Said to the page of accounts and to programs; the softphone shows the English message.
-    *("second_factor_required", "wrong_code", "second_factor_on", "second_factor_off", "key_invalid"),
+    *("second_factor_on", "second_factor_off", "key_invalid"),
     *("weak_password", "common_password", "password_names"),
     *("issuer_away", "sign_in_failed", "not_a_user"),
     *("unknown_user", "unknown_session", "unknown_key"),

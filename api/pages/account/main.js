@@ -2,7 +2,7 @@
 import { effect } from '@preact/signals';
 import { explain, mindLanguage, mindTheme, t } from '../consultation/text.js';
 import * as link from '../js/link.js';
-import { Refusal, ended, forget, keep, session } from '../js/session.js';
+import { Refusal, ended, forget, keep, pageLeft, session } from '../js/session.js';
 
 const ROLES = ['agent', 'professional', 'supervisor', 'admin', 'service'];
 
@@ -10,8 +10,6 @@ const $ = (selector) => document.querySelector(selector);
 const say = (text) => ($('#said').textContent = text);
 const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang);
 let account = null;
-/** How one may sign in here. */
-let ways = null;
 
 /** The answer of REST, or a thrown `Refusal`. */
 async function ask(method, path, body) {
@@ -140,8 +138,7 @@ async function draw() {
     if (!$('#users-part').hidden) await drawUsers();
     if (!$('#keys-part').hidden) await drawKeys();
   } else {
-    ways ??= await ask('GET', '/api/sign-in');
-    $('#issuer').hidden = !ways.issuer;
+    $('#issuer').hidden = document.body.dataset.issuer !== 'true';
   }
   document.body.dataset.ready = 'true';
 }
@@ -199,11 +196,17 @@ function listen() {
   $('[data-do=sign-out]').addEventListener('click', () => forget('signed_out'));
 }
 
-/** Back from the issuer, or turned away there: the address says which, once. */
+/** Back from the issuer, or turned away there: the address says which, once. Who began it on another page goes on there. */
 async function arrive() {
   const said = location.hash.slice(1);
+  const left = pageLeft();
   history.replaceState(null, '', location.pathname);
-  if (said === 'arrived') await tell(async () => keep(await ask('POST', '/api/oidc/session', {})));
+  if (said === 'arrived') {
+    await tell(async () => {
+      keep(await ask('POST', '/api/oidc/session', {}));
+      if (left) location.replace(left);
+    });
+  }
   if (said.startsWith('refused=')) say(explain(said.slice('refused='.length)));
 }
 

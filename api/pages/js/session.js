@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 
 const KEPT = 'centralita.session';
+const BACK = 'centralita.back';
 
 /** A request not done: `code` for the page, `message` for the person, `retryAfter` in s. */
 export class Refusal extends Error {
@@ -33,6 +34,16 @@ export function keep(fresh) {
   ended.value = null;
 }
 
+/** Away to another issuer: the page of accounts, where people come back to, sends them on to this one. */
+export const leaveForIssuer = () => sessionStorage.setItem(BACK, location.pathname);
+
+/** The page that somebody left for the issuer, once; or null. */
+export function pageLeft() {
+  const page = sessionStorage.getItem(BACK);
+  sessionStorage.removeItem(BACK);
+  return page;
+}
+
 /** Forget the session; `why` is shown on the sign-in page. */
 export function forget(why) {
   if (why === 'signed_out') fetch('/api/sign-out', { method: 'POST', headers: { authorization: `Bearer ${session.peek().token}` } }).catch(() => {});
@@ -41,14 +52,14 @@ export function forget(why) {
   session.value = null;
 }
 
-/** Keeps a session, or throws a `Refusal`. */
-export async function signIn(user, password) {
+/** Keeps a session, or throws a `Refusal`. `code`: of the second factor, or a recovery code; empty where none was asked for. */
+export async function signIn(user, password, code) {
   let answer;
   try {
     answer = await fetch('/api/sign-in', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ user, password }),
+      body: JSON.stringify({ user, password, ...(code && { code }) }),
     });
   } catch {
     throw new Refusal({ code: 'server_unreachable' });

@@ -12,9 +12,11 @@ import { Demo, Dial } from './dial.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 import { Incoming } from './incoming.js';
+import { later } from './later.js';
 import { Recent } from './recent.js';
-import { Settings } from './settings.js';
-import { Shortcuts } from './shortcuts.js';
+
+const Settings = later(() => import('./settings.js'), 'Settings');
+const Shortcuts = later(() => import('./shortcuts.js'), 'Shortcuts');
 
 async function toggleAvailable() {
   try {
