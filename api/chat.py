@@ -149,6 +149,19 @@ class Chat:
             files = await self._store.attachments(name for message in page for name in message.attachments)
         return wire.ChatPage(messages=[chat_message(message, files) for message in page], more=more, read=marks)
 
+    async def overview(self, by: str) -> wire.ChatGists:
+        """Of each room in which this person is: the last message, and how much is unread."""
+        mine = [room.room_id for room in self._rooms.house.rooms_of(by) if room.has(by)]
+        with _store_needed():
+            gists = await self._store.gists(mine, by)
+            files = await self._store.attachments(name for gist in gists if gist.last is not None for name in gist.last.attachments)
+        return wire.ChatGists(
+            rooms=[
+                wire.ChatGist(gist.room_id, None if gist.last is None else chat_message(gist.last, files), gist.read, gist.unread)
+                for gist in gists
+            ]
+        )
+
     # ------------------------------------------------------------------ typing
 
     def type(self, room_id: str, identity: str, on: bool) -> None:

@@ -44,6 +44,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/consultation"): Described("The page of a video consultation; its link's fragment lets in.", **_PAGE),
     ("GET", "/board"): Described("The live board, for supervisors.", **_PAGE),
     ("GET", "/account"): Described("One's account; for administrators users and keys.", **_PAGE),
+    ("GET", "/rooms"): Described("Rooms, chat and who is there; a link's fragment lets guests in.", **_PAGE),
     ("GET", "/static/{hash}/{path}"): Described("A file of the pages, by the hash of all of them.", content=("*/*",)),
     ("GET", "/api/health/live"): Described("The process answers.", answer={"live": bool}),
     ("GET", "/api/health/ready"): Described(

@@ -18,6 +18,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("GET", "/consultation"): None,
     ("GET", "/board"): None,
     ("GET", "/account"): None,
+    ("GET", "/rooms"): None,
     ("GET", "/static/{hash}/{path}"): None,
     ("GET", "/api/health/live"): None,
     ("GET", "/api/health/ready"): None,

@@ -1,6 +1,8 @@
 """What pages ask about rooms and their chat: whose grant reaches which room, then one function for each."""
 
 import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 from uuid import uuid4
 
 from msgspec import Struct
@@ -19,10 +21,25 @@ from signaling.grants import Role as Job
 from signaling.refusal import Refusal
 
 
-class RoomRequests:
-    """Raises ``Refusal`` and ``NotPossible``."""
+class Known(Protocol):
+    """Somebody of the house."""
 
-    def __init__(self, rooms: Rooms, chat: Chat, attachments: Attachments, invitations: Invitations) -> None:
+    @property
+    def identity(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+
+Directory = Callable[[], Awaitable[Sequence[Known]]]
+
+
+class RoomRequests:
+    """Raises ``Refusal`` and ``NotPossible``. ``directory``: everybody of the house."""
+
+    def __init__(self, rooms: Rooms, chat: Chat, attachments: Attachments, invitations: Invitations, directory: Directory) -> None:
+        self._directory = directory
         self._rooms = rooms
         self._chat = chat
         self._attachments = attachments
@@ -32,6 +49,8 @@ class RoomRequests:
         room_id = getattr(request, "room_id", "")
         if room_id:
             demand(grant, REQUESTS[type(request)], Resource(room=room_id))
+        if isinstance(request, wire.ListPeople):
+            return wire.Colleagues(people=[wire.KnownPerson(one.identity, one.name, one.role) for one in await self._directory()])
         if isinstance(request, wire.ChatRequest):
             return await self._in_chat(grant, request)
         return self._in_room(grant, request)
@@ -46,7 +65,7 @@ class RoomRequests:
             case wire.CreateRoom():
                 return self._create(grant, request)
             case wire.ListRooms():
-                return wire.RoomList(rooms=self._rooms.states_for(me))
+                return self._rooms.list_for(me)
             case wire.JoinRoom():
                 return self._join(grant, room_id)
             case wire.LeaveRoom():
@@ -57,6 +76,9 @@ class RoomRequests:
                 feed(ev.InvitationWanted(room_id, me, identity, name or identity, Role(role), moderates))
             case wire.LinkToRoom(expires_in=expires_in):
                 return self._link(me, room_id, expires_in, moderates)
+            case wire.ListLinks():
+                links = self._rooms.house.links_of(room_id, me, self._rooms.now(), moderates=moderates)
+                return wire.RoomLinks(links=[wire.KnownLink(link_id, until) for link_id, until in links.items()])
             case wire.UnlinkRoom(link_id=link_id):
                 feed(ev.LinkRevoked(room_id, me, link_id, moderates))
             case wire.KickFromRoom(identity=identity):
@@ -133,6 +155,8 @@ class RoomRequests:
                 await chat.read(room_id, me, position)
             case wire.ChatHistory(room_id=room_id, before=before, after=after, limit=limit):
                 return await chat.history(room_id, me, before=before, after=after, limit=limit)
+            case wire.ChatOverview():
+                return await chat.overview(me)
             case wire.Typing(room_id=room_id, on=on):
                 chat.type(room_id, me, on)
             case wire.AttachToChat(room_id=room_id):

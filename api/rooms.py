@@ -14,7 +14,7 @@ from api.store.rooms import RoomStore
 from rooms import membership_effects as fx
 from rooms import membership_events as ev
 from rooms.house import House, HousePolicy
-from rooms.membership import Room, RoomEnd
+from rooms.membership import Role, Room, RoomEnd
 from signaling import messages as wire
 from signaling import topics
 from signaling.hub import Hub
@@ -139,6 +139,8 @@ class Rooms:
                 self._writes.keep(room_entry(room))
             case fx.Keep():
                 self._writes.keep(room_entry(room))
+            case fx.Invite(identity=identity):
+                self.hub.publish(topics.person(identity), wire.RoomInvited(room=room_state(room)))
             case fx.Seat(identity=identity):
                 self.hub.subscribe(identity, topics.room(room_id))
                 self._tell_others("participant_joined", room, identity)
@@ -156,9 +158,9 @@ class Rooms:
                 self._finish(room, why)
 
     def _show_waiting(self, room: Room) -> None:
-        waiting = [wire.Waiting(identity=member.identity, name=member.name, since=member.since_s) for member in room.waiting()]
+        waiting = _room_waiting(room)
         for host in room.hosts():
-            self.hub.publish(topics.person(host.identity), wire.RoomWaiting(room_id=room.room_id, waiting=waiting))
+            self.hub.publish(topics.person(host.identity), waiting)
 
     def _finish(self, room: Room, why: RoomEnd) -> None:
         self._writes.keep(room_entry(room, why=why, ended_at=self.now()))
@@ -173,6 +175,20 @@ class Rooms:
     def states_for(self, identity: str) -> list[wire.RoomState]:
         """The rooms in which this person is."""
         return [room_state(room) for room in self.house.rooms_of(identity) if room.has(identity)]
+
+    def list_for(self, identity: str) -> wire.RoomList:
+        mine = [room for room in self.house.rooms_of(identity) if room.has(identity)]
+        hosted = [room for room in mine if room.members[identity].role is Role.HOST and room.waiting()]
+        return wire.RoomList(
+            rooms=self.states_for(identity),
+            invitations=[room_state(room) for room in self.house.invitations_of(identity)],
+            waiting=[_room_waiting(room) for room in hosted],
+        )
+
+
+def _room_waiting(room: Room) -> wire.RoomWaiting:
+    waiting = [wire.Waiting(identity=member.identity, name=member.name, since=member.since_s) for member in room.waiting()]
+    return wire.RoomWaiting(room_id=room.room_id, waiting=waiting)
 
 
 def room_state(room: Room) -> wire.RoomState:

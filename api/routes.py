@@ -87,6 +87,7 @@ class Routes:
         app.router.add_get("/consultation", self._consultation)
         app.router.add_get("/board", self._board)
         app.router.add_get("/account", self._account)
+        app.router.add_get("/rooms", self._rooms)
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
         app.router.add_get("/api/health/live", self._live)
         app.router.add_get("/api/health/ready", self._ready)
@@ -105,6 +106,9 @@ class Routes:
 
     async def _account(self, request: web.Request) -> web.Response:
         return self._page("account/index.html", request)
+
+    async def _rooms(self, request: web.Request) -> web.Response:
+        return self._page("rooms/index.html", request)
 
     def _page(self, path: str, request: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)

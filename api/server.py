@@ -208,7 +208,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             routing,
             metrics,
             nodes,
-            RoomRequests(rooms, chat, attachments, room_links).perform,
+            RoomRequests(rooms, chat, attachments, room_links, identity.users.colleagues).perform,
             demo=demo,
             teams_of=identity.sessions.teams_of,
         )

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from rooms import membership_events as ev
 from rooms.deadlines import Deadlines
 from rooms.membership import Exit, Member, MemberState, MemberStep, Role, Room, RoomEnd, RoomKind, RoomState, RoomStep
-from rooms.membership_effects import Begin, Finish, Keep, MembershipEffect, Seat, Show, ShowReaction, ShowWaiting, TurnAway, Unseat
+from rooms.membership_effects import Begin, Finish, Invite, Keep, MembershipEffect, Seat, Show, ShowReaction, ShowWaiting, TurnAway, Unseat
 from rooms.refusals import NotPossible
 
 
@@ -79,6 +79,15 @@ class House:
     def rooms_of(self, identity: str) -> list[Room]:
         """Where this person is in, or waits."""
         return [self._rooms[room_id] for room_id in self._rooms_of.get(identity, ())]
+
+    def invitations_of(self, identity: str) -> list[Room]:
+        """Into which this person may come, and where they are not."""
+        asked = ((room, room.members.get(identity)) for room in self._rooms.values())
+        return [room for room, member in asked if member is not None and member in _invited(room)]
+
+    def links_of(self, room_id: str, by: str, now: float, *, moderates: bool = False) -> dict[str, float]:
+        """By which links guests may still come, and until when. Raises ``NotPossible`` for who decides nothing here."""
+        return {link_id: until_s for link_id, until_s in self._hosted(room_id, by, moderates).links.items() if until_s > now}
 
     def member(self, room_id: str, identity: str) -> Member:
         """This person in this room, in which they are. Raises ``NotPossible``."""
@@ -165,7 +174,12 @@ class House:
         effects: list[MembershipEffect] = []
         for member in joining:
             effects += self._enter(room, member, now)
-        return effects or [Show(room.room_id)]
+        if not room.lasting:
+            effects = [
+                Show(room.room_id),
+                *(Invite(room.room_id, member.identity) for member in _invited(room) if member.identity != event.by),
+            ]
+        return effects
 
     def _on_change(self, event: ev.ChangeWanted, now: float) -> list[MembershipEffect]:
         room = self._hosted(event.room_id, event.by, event.moderates)
@@ -348,7 +362,9 @@ class House:
         if member is None:
             member = room.members[event.identity] = Member(event.identity, event.name, event.role)
         member.role, member.invited, member.removed = event.role, True, False
-        return self._enter(room, member, now) if joins else [Show(room.room_id)]
+        if joins:
+            return self._enter(room, member, now)
+        return [Show(room.room_id)] if member.is_in else [Show(room.room_id), Invite(room.room_id, member.identity)]
 
     def _on_link(self, event: ev.LinkWanted, now: float) -> list[MembershipEffect]:
         room = self._hosted(event.room_id, event.by, event.moderates)
@@ -469,6 +485,11 @@ class House:
         ev.PersonLost: _on_lost,
         ev.PersonBack: _on_back,
     }
+
+
+def _invited(room: Room) -> list[Member]:
+    """Who may come and is not in."""
+    return [member for member in room.members.values() if member.invited and not member.removed and member.state is MemberState.OUT]
 
 
 def _unknown() -> NotPossible:

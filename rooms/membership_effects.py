@@ -27,6 +27,14 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Invite:
+    """Tell somebody who is not in that they may come."""
+
+    room_id: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """From now on this person hears the room."""
 
@@ -78,4 +86,4 @@ class Finish:
         return self.room.room_id
 
 
-MembershipEffect = Begin | Show | Keep | Seat | Unseat | ShowWaiting | TurnAway | ShowReaction | Finish
+MembershipEffect = Begin | Show | Keep | Invite | Seat | Unseat | ShowWaiting | TurnAway | ShowReaction | Finish

@@ -113,13 +113,14 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     wire.WatchBoard: _P.BOARD_WATCH,
     wire.CreateRoom: _P.ROOM_CREATE,
     wire.ListRooms: _P.ROOM_JOIN,
+    wire.ListPeople: _P.PRESENCE_WATCH,
     **dict.fromkeys((wire.JoinRoom, wire.LeaveRoom, wire.RaiseHand, wire.React), _P.ROOM_JOIN),
     # Also for a room's own host, who needs no more than to be in it: call control of rooms looks.
     **dict.fromkeys((wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom, wire.LockRoom), _P.ROOM_JOIN),
-    **dict.fromkeys((wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.UnlinkRoom), _P.ROOM_JOIN),
+    **dict.fromkeys((wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.UnlinkRoom, wire.ListLinks), _P.ROOM_JOIN),
     **dict.fromkeys((wire.SendChat, wire.EditChat, wire.DeleteChat, wire.ReactToChat), _P.CHAT_WRITE),
     **dict.fromkeys((wire.Typing, wire.AttachToChat, wire.ShareKey), _P.CHAT_WRITE),
-    **dict.fromkeys((wire.ReadChat, wire.ChatHistory), _P.CHAT_READ),
+    **dict.fromkeys((wire.ReadChat, wire.ChatHistory, wire.ChatOverview), _P.CHAT_READ),
 }
 """What a page needs for each request. Whose call or room it is about is for who carries it out: see ``allows``."""
 

@@ -31,7 +31,10 @@ CLASSES = _classes(
     decide=(Allowance(2, 20), ("room.join", "room.leave", "room.admit", "room.kick", "room.move", "room.lock", "room.update")),
     upload=(Allowance(0.5, 10), ("chat.attach",)),
     write=(Allowance(5, 20), ("chat.message", "chat.edit", "chat.delete", "chat.react", "chat.key")),  # kept for ever
-    look=(Allowance(5, 30), ("chat.history", "room.list", "board.watch")),  # asks the database, or makes much
+    look=(
+        Allowance(5, 30),
+        ("chat.history", "chat.overview", "room.list", "room.links", "people.list", "board.watch"),
+    ),  # asks the database, or makes much
     gesture=(Allowance(5, 20), ("typing.indicator", "reaction", "hand.raise", "chat.read")),  # told to everybody
 )
 """By request: its class and what one connection may do of that. The others have their part of all frames."""

@@ -193,7 +193,11 @@ class CreateRoom(RoomRequest, frozen=True, tag="room.create"):
 
 
 class ListRooms(RoomRequest, frozen=True, tag="room.list"):
-    """The rooms in which I am, or wait. Result: ``RoomList``."""
+    """The rooms in which I am, those to which I am invited, and who waits for me to let them in. Result: ``RoomList``."""
+
+
+class ListPeople(RoomRequest, frozen=True, tag="people.list"):
+    """Everybody of the house, to whom I may write whether they are there or not. Result: ``Colleagues``."""
 
 
 class JoinRoom(RoomRequest, frozen=True, tag="room.join"):
@@ -228,6 +232,12 @@ class LinkToRoom(RoomRequest, frozen=True, tag="room.link"):
 
     room_id: Id
     expires_in: Annotated[float, Meta(ge=60, le=31 * 86_400)] = 7_200.0
+
+
+class ListLinks(RoomRequest, frozen=True, tag="room.links"):
+    """By which links guests may still come. Result: ``RoomLinks``."""
+
+    room_id: Id
 
 
 class UnlinkRoom(RoomRequest, frozen=True, tag="room.unlink"):
@@ -348,6 +358,10 @@ class ChatHistory(ChatRequest, frozen=True, tag="chat.history"):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
+class ChatOverview(ChatRequest, frozen=True, tag="chat.overview"):
+    """Of each room in which I am: its last message, and what I have not read. Result: ``ChatGists``."""
+
+
 class Typing(ChatRequest, frozen=True, tag="typing.indicator"):
     """Said again every few seconds while it is true; it ends by itself."""
 
@@ -390,11 +404,13 @@ AnyRequest = (
     | WatchBoard
     | CreateRoom
     | ListRooms
+    | ListPeople
     | JoinRoom
     | LeaveRoom
     | AdmitToRoom
     | InviteToRoom
     | LinkToRoom
+    | ListLinks
     | UnlinkRoom
     | KickFromRoom
     | LockRoom
@@ -409,6 +425,7 @@ AnyRequest = (
     | ReactToChat
     | ReadChat
     | ChatHistory
+    | ChatOverview
     | Typing
     | AttachToChat
     | ShareKey
@@ -645,8 +662,43 @@ class RoomState(Notice, frozen=True, tag="room.state"):
     members: list[RoomMember]
 
 
+class Waiting(Struct, frozen=True):
+    identity: str
+    name: str
+    since: float
+
+
+class RoomWaiting(Notice, frozen=True, tag="room.waiting"):
+    """For hosts: who waits to be let in, complete each time."""
+
+    room_id: str
+    waiting: list[Waiting]
+
+
+class RoomInvited(Notice, frozen=True, tag="room.invited"):
+    """I may come into this room, in which I am not."""
+
+    room: RoomState
+
+
 class RoomList(Struct, frozen=True):
+    """``invitations``: rooms into which I may come and in which I am not. ``waiting``: of the rooms of which I am a host."""
+
     rooms: list[RoomState]
+    invitations: list[RoomState] = []
+    waiting: list[RoomWaiting] = []
+
+
+class KnownPerson(Struct, frozen=True):
+    identity: str
+    name: str
+    role: str
+
+
+class Colleagues(Struct, frozen=True):
+    """By name."""
+
+    people: list[KnownPerson]
 
 
 class RoomLink(Struct, frozen=True):
@@ -655,6 +707,17 @@ class RoomLink(Struct, frozen=True):
     link_id: str
     token: str
     expires_at: float
+
+
+class KnownLink(Struct, frozen=True):
+    link_id: str
+    expires_at: float
+
+
+class RoomLinks(Struct, frozen=True):
+    """Their tokens are kept nowhere: whoever lost one makes another link."""
+
+    links: list[KnownLink]
 
 
 class GuestEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -671,19 +734,6 @@ class RoomJoined(Struct, frozen=True):
 
     waiting: bool
     room: RoomState | None
-
-
-class Waiting(Struct, frozen=True):
-    identity: str
-    name: str
-    since: float
-
-
-class RoomWaiting(Notice, frozen=True, tag="room.waiting"):
-    """For hosts: who waits to be let in, complete each time."""
-
-    room_id: str
-    waiting: list[Waiting]
 
 
 class RoomExit(Notice, frozen=True, tag="room.exit"):
@@ -733,6 +783,19 @@ class ChatPage(Struct, frozen=True):
     messages: list[ChatMessage]
     more: bool
     read: dict[str, int]
+
+
+class ChatGist(Struct, frozen=True):
+    """``read``: up to where I have; ``unread``: messages of others after it. ``last`` is null while nothing was written."""
+
+    room_id: str
+    last: ChatMessage | None
+    read: int
+    unread: int
+
+
+class ChatGists(Struct, frozen=True):
+    rooms: list[ChatGist]
 
 
 class ChatRead(Notice, frozen=True, tag="chat.read"):
@@ -805,6 +868,7 @@ AnyNotice = (
     | LineState
     | RoomState
     | RoomWaiting
+    | RoomInvited
     | RoomExit
     | RoomReaction
     | ChatMessage

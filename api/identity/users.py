@@ -31,6 +31,11 @@ class Users:
         """Disabled ones too, by identity."""
         return await self._store.users()
 
+    async def colleagues(self) -> list[User]:
+        """People who may sign in, by name. Programs are none."""
+        people = [user for user in await self._store.users() if not user.disabled and user.role != Role.SERVICE]
+        return sorted(people, key=lambda user: user.name.casefold())
+
     async def save(self, identity: str, wanted: SavedUser, by: Grant, device: Device) -> bool:
         """Make or change; was it made? Raises ``Refusal``."""
         refuse_guest(identity)

@@ -19,6 +19,15 @@ class Entry(Struct, frozen=True):
     row: Row
 
 
+class Gist(Struct, frozen=True):
+    """What somebody sees of a conversation before they open it. ``read``: up to which position they have read."""
+
+    room_id: str
+    last: Message | None
+    read: int
+    unread: int
+
+
 class Attachment(Struct, frozen=True):
     """A file that came with a message. ``file``: its name in the folder, which tells nothing. ``size`` in bytes."""
 

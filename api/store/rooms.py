@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Executable, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Executable, and_, delete, func, or_, select, update
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from api.store.database import in_words
-from api.store.room_rows import Attachment, Entry, Row, message_of, room_of
+from api.store.room_rows import Attachment, Entry, Gist, Row, message_of, room_of
 from api.store.room_tables import attachments, messages, read_marks, rooms, webhook_outbox
 from api.store.statements import Statements
 from rooms.chat import Message
@@ -74,6 +74,21 @@ class RoomStore(Statements):
             query = query.where(messages.c.position < before)
         found = await self._rows(query.order_by(messages.c.position.desc()).limit(limit))
         return [message_of(row) for row in reversed(found)]
+
+    async def gists(self, room_ids: Sequence[str], identity: str) -> list[Gist]:
+        """Of each of these rooms its last message, and what this person has not read of what others wrote."""
+        mine = read_marks.c.room_id.in_(room_ids) & (read_marks.c.identity == identity)
+        marks = {row["room_id"]: row["position"] for row in await self._rows(select(read_marks).where(mine))}
+        ends = select(messages.c.room_id, func.max(messages.c.position).label("last")).where(messages.c.room_id.in_(room_ids))
+        newest = ends.group_by(messages.c.room_id).subquery()
+        at_the_end = and_(messages.c.room_id == newest.c.room_id, messages.c.position == newest.c.last)
+        last = {row["room_id"]: message_of(row) for row in await self._rows(select(messages).join(newest, at_the_end))}
+        behind = and_(read_marks.c.room_id == messages.c.room_id, read_marks.c.identity == identity)
+        others = (messages.c.room_id.in_(room_ids), messages.c.sender != identity, messages.c.deleted_at.is_(None))
+        counted = select(messages.c.room_id, func.count().label("unread")).outerjoin(read_marks, behind).where(*others)
+        newer = counted.where(messages.c.position > func.coalesce(read_marks.c.position, 0)).group_by(messages.c.room_id)
+        unread = {row["room_id"]: row["unread"] for row in await self._rows(newer)}
+        return [Gist(room_id, last.get(room_id), marks.get(room_id, 0), unread.get(room_id, 0)) for room_id in room_ids]
 
     # ------------------------------------------------------------------ files
 

@@ -33,6 +33,10 @@ from tests.kit.hub import Client, RunningHub, running_hub
 LARGEST = 1_000
 
 
+async def colleagues() -> list[wire.KnownPerson]:
+    return [wire.KnownPerson("ana", "Ana", "agent"), wire.KnownPerson("eva", "Eva", "supervisor")]
+
+
 class Talk:
     """``hub`` with rooms behind it. ``events``: what webhooks would tell."""
 
@@ -105,7 +109,7 @@ async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIt
         chat = Chat(rooms, store.rooms, writes)
         files = Attachments(store.rooms, rooms.house, folder / "attachments", "s" * 32, now=now, largest=LARGEST, together=LARGEST)
         links = Invitations("s" * 32, audience=ROOM_AUDIENCE)
-        talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files, links).perform, files, links, folder)
+        talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files, links, colleagues).perform, files, links, folder)
         talk.events = heard
         hub.line.perform = talk.perform
         hub.line.there = rooms.on_there
@@ -217,6 +221,30 @@ async def test_a_message_sent_twice_is_one_and_changes_are_told(talk: Talk) -> N
     assert (await seen(ana, "reaction"))["emoji"] == "🎉"
 
 
+async def test_a_page_that_opens_sees_its_rooms_what_is_unread_and_who_waits(talk: Talk) -> None:
+    eva, ana = await talk.client("eva"), await talk.client("ana")
+    group = await room_of(eva, kind="group", invited=[{"identity": "ana"}])
+    silent = await room_of(eva, kind="direct", invited=[{"identity": "ana"}])
+    for at in range(3):
+        await eva.ask("chat.message", {"room_id": group, "message_id": f"m{at}", "text": f"{at}"})
+    await ana.ask("chat.message", {"room_id": group, "message_id": "mine", "text": "mine"})
+    await ana.ask("chat.read", {"room_id": group, "position": 1})
+    gists = {each["room_id"]: each for each in (await ana.ask("chat.overview"))["ok"]["rooms"]}
+    assert (gists[group]["last"]["text"], gists[group]["read"], gists[group]["unread"]) == ("mine", 1, 2)
+    assert (gists[silent]["last"], gists[silent]["unread"]) == (None, 0)
+    meeting = await room_of(eva, waiting_room=True, invited=[{"identity": "ana"}])
+    assert (await seen(ana, "room.invited"))["room"]["room_id"] == meeting
+    tom = await talk.client("tom", guest_of=meeting)
+    await tom.ask("room.join", {"room_id": meeting})
+    hers, his = (await eva.ask("room.list"))["ok"], (await ana.ask("room.list"))["ok"]
+    assert [(each["room_id"], [one["identity"] for one in each["waiting"]]) for each in hers["waiting"]] == [(meeting, ["tom"])]
+    assert ([each["room_id"] for each in his["invitations"]], his["waiting"]) == ([meeting], [])
+    assert "ok" in await ana.ask("room.join", {"room_id": meeting})
+    assert (await ana.ask("room.list"))["ok"]["invitations"] == []
+    assert [each["name"] for each in (await ana.ask("people.list"))["ok"]["people"]] == ["Ana", "Eva"]
+    assert code(await tom.ask("people.list")) == "forbidden"
+
+
 async def test_history_comes_page_by_page_and_survives_a_restart(tmp_path: Path) -> None:
     async with talking(tmp_path) as talk:
         eva = await talk.client("eva")
@@ -259,6 +287,9 @@ async def test_a_guest_comes_by_a_link_until_it_is_taken_back(talk: Talk) -> Non
         assert (await tom.ask("room.join", {"room_id": room_id}))["ok"]["waiting"] is True
         assert code(await tom.ask("room.join", {"room_id": other})) == code(await tom.ask("room.link", {"room_id": other})) == "forbidden"
         assert code(await tom.ask("room.link", {"room_id": room_id})) == "not_host"
+        known = (await eva.ask("room.links", {"room_id": room_id}))["ok"]["links"]
+        assert [(each["link_id"], each["expires_at"]) for each in known] == [(link["link_id"], link["expires_at"])]
+        assert code(await tom.ask("room.links", {"room_id": room_id})) == "not_host"
         assert "ok" in await eva.ask("room.unlink", {"room_id": room_id, "link_id": link["link_id"]})
         assert (await enter(link["token"], "c" * 16))["code"] == "link_revoked"
         assert (await enter(talk.links.issue("none").token, "c" * 16))["code"] == "unknown_room"
