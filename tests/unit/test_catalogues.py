@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rooms.agent import AgentState
 from rooms.causes import EndReason
+from rooms.membership import Exit, RoomKind
+from rooms.membership import Role as MemberRole
+from rooms.presence import Presence
 from rooms.record import CallState
 from signaling.grants import Role
 
@@ -176,7 +180,7 @@ NOT_FOR_PAGES = {
     *("not_recorded", "forbidden", "not_opus", "recording_damaged", "recording_erased", "recording_running", "recording_too_long"),
     # Said to who may not even have the page.
     "address_denied",
-    # Said about rooms and their chat, which no page has yet; what room_full and the like say in English is shown meanwhile.
+    # Said to the page of rooms, which has a catalogue of its own.
     *("duplicate_room", "fixed_room", "last_host", "members_full", "nobody_waits", "not_host", "not_member", "removed", "room_cancelled"),
     *("room_locked", "room_over", "rooms_full", "too_early", "too_late", "waiting_full"),
     *("deleted", "duplicate_message", "empty_message", "encrypted", "not_encrypted", "too_late_to_change", "too_long"),
@@ -324,3 +328,50 @@ def test_the_page_of_accounts_words_what_it_may_be_refused_and_needs_no_looser_p
     assert spoken_by(page) == ["Centralita", "Centralita"]
     for path in (ACCOUNT / "index.html", ACCOUNT / "main.js"):
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
+
+
+# --- rooms, likewise ------------------------------------------------------------------------------------------------------------------
+
+ROOMS = PAGES / "rooms"
+ROOM_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOMS / "text").glob("*.json"))}
+ROOM_SCRIPTS = {path.name: path.read_text() for path in sorted(ROOMS.glob("*.js"))}
+
+
+def test_rooms_speak_both_languages() -> None:
+    assert set(ROOM_TEXTS) == {"en", "es"}
+    english, spanish = ROOM_TEXTS["en"], ROOM_TEXTS["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert all(text.strip() for texts in ROOM_TEXTS.values() for text in texts.values())
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+
+
+def test_rooms_ask_for_every_text_and_for_no_other() -> None:
+    source, texts = "\n".join(ROOM_SCRIPTS.values()), ROOM_TEXTS["en"]
+    whole = set(re.findall(r"\bt\('([^']+)'", source))
+    assert {key for key in whole if key not in texts and f"{key}.other" not in texts} == set()
+    families = {
+        "presence": Presence,
+        "state": [state for state in AgentState if state is not AgentState.OFFLINE],
+        "gone": Exit,
+        "kind": RoomKind,
+        "role": MemberRole,
+    }
+    assert {f"{family}.{word.value}" for family, words in families.items() for word in words} <= set(texts)
+    quoted = set(re.findall(r"'([\w.]+)'", source))
+    beginnings = tuple(re.findall(r"`([a-z_]+\.)\$\{", source))
+    assert {key for key in texts if not quoted & {key, re.sub(r"\.(one|other)$", "", key)} and not key.startswith(beginnings)} == set()
+
+
+def test_rooms_word_what_they_may_be_refused() -> None:
+    files = ("rooms/house.py", "rooms/membership.py", "rooms/chat.py", "api/chat.py", "api/attachments.py", "api/room_requests.py")
+    said = {code for name in files for code in re.findall(r"(?:NotPossible|Refusal)\(\s*\"(\w+)\"", (PAGES.parents[1] / name).read_text())}
+    assert {"room_locked", "too_late_to_change", "upload_refused"} <= said
+    assert {code for code in said if f"error.{code}" not in ROOM_TEXTS["en"]} == set()
+
+
+def test_rooms_say_nothing_by_themselves_and_need_no_looser_policy() -> None:
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (ROOMS / "index.html").read_text(), flags=re.DOTALL)
+    assert spoken_by(page) == ["Centralita"]
+    for name, text in ROOM_SCRIPTS.items():
+        assert [word for each in templates(text) for word in spoken_by(each) if word not in ("Centralita", "!")] == [], name
+        assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", text), name

@@ -80,13 +80,13 @@ def test_every_answer_that_is_named_exists() -> None:
 
 
 def test_pages_ask_only_what_exists_and_listen_only_to_what_is_told() -> None:
-    source = scripts("js") + scripts("board")
+    source = scripts("js") + scripts("board") + scripts("rooms")
     asked = set(re.findall(r"\bask\('([^']+)'", source))
-    assert {"call.dial", "board.watch"} <= asked <= {tag(struct) for struct in REQUEST_TYPES}
+    assert {"call.dial", "board.watch", "chat.message"} <= asked <= {tag(struct) for struct in REQUEST_TYPES}
     heard = set(re.findall(r"(?:notice|told)\.type [!=]== '([^']+)'", source)) | set(
         re.findall(r"^  '([a-z_]+\.[a-z_]+)':", source, re.MULTILINE)
     )
-    assert {"session.snapshot", "call.state", "board.changed"} <= heard <= {tag(struct) for struct in NOTICE_TYPES}
+    assert {"session.snapshot", "call.state", "board.changed", "room.state"} <= heard <= {tag(struct) for struct in NOTICE_TYPES}
 
 
 def test_a_consultation_says_only_what_exists_and_listens_only_to_what_is_told() -> None:

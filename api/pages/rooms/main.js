@@ -1,0 +1,42 @@
+/** Rooms, chat and who is there: begins, follows the session, draws. */
+import { effect } from '@preact/signals';
+import { h, render } from 'preact';
+import * as link from '../js/link.js';
+import { session } from '../js/session.js';
+import '../js/theme.js';
+import { App, minded } from './app.js';
+import { chosen, forgetEverything } from './desk.js';
+import { onNotice } from './doings.js';
+import { guest, renewInTime, takeLink } from './door.js';
+import { forgetAll } from './talks.js';
+import { speak } from './words.js';
+
+/** The room that the address names. */
+const named = () => (location.hash.startsWith('#room=') ? location.hash.slice('#room='.length) : '');
+
+function connect() {
+  link.open(onNotice, false);
+  if (guest.peek()) renewInTime(connect);
+}
+
+async function begin() {
+  takeLink();
+  await speak();
+  render(h(App), document.getElementById('page'));
+  effect(() => {
+    const open = Boolean(session.value);
+    if (open && !link.isOpen()) {
+      chosen.value = named();
+      connect();
+    }
+    if (!open) {
+      link.close();
+      forgetAll();
+      forgetEverything();
+      document.body.dataset.ready = 'true';
+    }
+  });
+  minded();
+}
+
+begin();

@@ -1,0 +1,135 @@
+"""The page of rooms in real browsers: nothing written is lost or doubled, guests are let in and put out, and both see it at once."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from playwright.async_api import Page
+
+from api.store import Store
+from tests.kit.browser import person, tone_file
+from tests.kit.server import Server, running_server
+from tests.system.test_board import looks_right
+
+PASSWORD = "a password for tests"
+NO_NETWORK = "net::ERR_INTERNET_DISCONNECTED"
+NARROW_DARK = {"color_scheme": "dark", "locale": "es-ES", "viewport": {"width": 320, "height": 640}}
+WIDE_LIGHT = {"color_scheme": "light", "locale": "en-GB", "viewport": {"width": 1280, "height": 800}}
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with running_server(tmp_path) as running:
+        async with Store.open(f"sqlite:///{running.data_dir / 'centralita.sqlite3'}", node="test") as store:
+            hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+            for identity, role in (("ana", "agent"), ("eva", "supervisor")):
+                await store.people.save_user(identity, name=identity.title(), role=role, password_hash=hashed)
+        yield running
+
+
+async def enter(page: Page, server: Server, user: str) -> None:
+    await page.goto(f"{server.url}/rooms")
+    await page.fill("#door [name=user]", user)
+    await page.fill("#door [name=password]", PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("[data-part=people]")
+
+
+async def write(page: Page, words: str) -> None:
+    await page.fill("#words", words)
+    await page.press("#words", "Enter")
+
+
+def said(words: str) -> str:
+    return f".message[data-message]:has-text('{words}')"
+
+
+async def test_two_people_write_and_a_guest_is_let_in(server: Server, tmp_path: Path) -> None:
+    microphone = tone_file(tmp_path / "tone.wav", 697.0)
+    async with (
+        person(microphone, **WIDE_LIGHT) as eva,
+        person(microphone, expected=(NO_NETWORK,), **NARROW_DARK) as ana,
+    ):
+        await enter(eva.page, server, "eva")
+        await enter(ana.page, server, "ana")
+        await make(eva.page, "group", "Reservas")
+        await write(eva.page, "El vuelo va con retraso")
+        await read_and_answered(eva.page, ana.page)
+        await changed(eva.page, ana.page)
+        await nothing_is_lost_or_doubled(eva.page, ana.page)
+        await make(eva.page, "meeting", "Consulta")
+        await eva.page.click("[data-do=aside]")
+        await eva.page.check("[data-do=waiting-room]")
+        await eva.page.click("[data-do=link]")
+        address = await eva.page.input_value("#made")
+        await ana.page.goto("about:blank")
+        await come_by(ana.page, address)
+        await eva.page.click("[data-do=admit]")
+        await ana.page.wait_for_selector("#words")
+        await write(ana.page, "Buenos días")
+        await eva.page.wait_for_selector(said("Buenos días"))
+        await looks_right(eva.page, "a meeting with a guest")
+        await eva.page.click("[data-member^=guest] summary")
+        await eva.page.click("[data-do=kick]")
+        await ana.page.wait_for_selector(".elsewhere h2:has-text('Un anfitrión le ha sacado de esta sala')")
+
+
+async def make(page: Page, kind: str, name: str) -> None:
+    await page.click("[data-do=new]")
+    await page.check(f"#new-room [value={kind}]")
+    await page.fill("#new-room [name=name]", name)
+    await page.check("#new-room [value=ana]")
+    await page.click("[data-do=make]")
+    await page.wait_for_selector(f"#talk-title:has-text('{name}')")
+
+
+async def read_and_answered(eva: Page, ana: Page) -> None:
+    await ana.wait_for_selector("[data-room][data-unread=true] .badge:has-text('1')")
+    await ana.click("[data-room]")
+    await ana.wait_for_selector(said("retraso"))
+    await eva.wait_for_selector(".read-by:has-text('Ana')")
+    await ana.type("#words", "Gr")
+    await eva.wait_for_selector(".typers .pulse")
+    await write(ana, "Gracias")
+    await eva.wait_for_selector(said("Gracias"))
+
+
+async def changed(eva: Page, ana: Page) -> None:
+    """By the keyboard alone: a reaction to the other's message, then another wording of one's own."""
+    await eva.focus(said("Gracias"))
+    await eva.keyboard.press("Enter")
+    await eva.focus(".message-tools button")
+    await eva.keyboard.press("Enter")
+    await ana.wait_for_selector(f"{said('Gracias')} .chip")
+    await ana.focus("#words")
+    await ana.keyboard.press("ArrowUp")
+    await ana.wait_for_selector(".about")
+    await write(ana, "Muchas gracias")
+    await eva.wait_for_selector(said("Muchas gracias"))
+    await looks_right(ana, "a conversation")
+
+
+async def nothing_is_lost_or_doubled(eva: Page, ana: Page) -> None:
+    """What is written without a network goes out when it is back, once, in order; what others wrote meanwhile is there too."""
+    await ana.context.set_offline(True)
+    await ana.wait_for_selector("[data-part=lost]")
+    await write(ana, "primero")
+    await write(ana, "segundo")
+    assert await ana.locator("[data-outgoing=waiting]").count() == 2
+    await write(eva, "mientras tanto")
+    await eva.wait_for_selector(said("mientras tanto"))
+    await ana.context.set_offline(False)
+    await eva.wait_for_selector(said("segundo"))
+    await ana.wait_for_selector(said("segundo"))
+    words = "els => els.map(each => each.textContent)"
+    assert await ana.eval_on_selector_all(".words", words) == await eva.eval_on_selector_all(".words", words)
+    assert (await eva.eval_on_selector_all(".words", words))[-3:] == ["mientras tanto", "primero", "segundo"]
+    assert await ana.locator("[data-outgoing]").count() == 0
+
+
+async def come_by(page: Page, address: str) -> None:
+    await page.goto(address)
+    await page.fill("#door [name=name]", "Tom")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".elsewhere h2:has-text('Espere')")
