@@ -2,7 +2,8 @@
 
 A recording belongs to one leg, the caller's: left is what it said, right what it was sent, be that forwarded, mixed, held or announced. So
 it stays with the caller through transfers and reloads of an agent's page, and nothing is recorded that the caller could not hear. While it
-is paused nothing is put in: no byte of the pause is kept anywhere.
+is paused nothing is put in: no byte of the pause is kept anywhere. In a consultation each participant's leg has one of its own, with what
+that one says and shows and nothing of the others.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from media.messages import MediaRefusal
 from media.recording.manifest import Checkpoint
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
 from media.recording.records import Records
+from media.video.kept import PictureWish
+from media.video.room import VideoRoom
 
 _LONGEST_REASON = 500
 _CONSENTS = ("given", "announced", "not needed")
@@ -27,18 +30,29 @@ _CONSENTS = ("given", "announced", "not needed")
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     leg: Leg
-    room_id: str
+    videos: VideoRoom
+    command: msg.StartRecording
     recording: Recording
+    key_frame_every_s: float
+
+    @property
+    def room_id(self) -> str:
+        return self.command.room_id
 
     @property
     def is_paused(self) -> bool:
         return self.leg.records is None
 
     def go_on(self) -> None:
-        self.leg.record(self.recording.records)
+        self.leg.record(self.recording.records, heard=self.command.heard)
+        if self.recording.pictures is not None:
+            wish = PictureWish(self.recording.pictures, self.command.picture_height_px, self.key_frame_every_s)
+            self.videos.record(self.leg.leg_id, wish, time.monotonic())
 
     def pause(self) -> None:
         self.leg.record(None)
+        if self.recording.pictures is not None:
+            self.videos.record(self.leg.leg_id, None, time.monotonic())
 
 
 class CallRecordings:
@@ -74,8 +88,8 @@ class CallRecordings:
     def running(self) -> int:
         return len(self._running)
 
-    def start(self, command: msg.StartRecording, leg: Leg) -> None:
-        """Raises MediaRefusal; ``RecordingStarted`` or ``RecordingFailed`` follow."""
+    def start(self, command: msg.StartRecording, leg: Leg, videos: VideoRoom) -> None:
+        """``videos``: of the leg's room. Raises MediaRefusal; ``RecordingStarted`` or ``RecordingFailed`` follow."""
         recording_id = command.recording_id
         if command.consent not in _CONSENTS:
             raise MediaRefusal("no_consent", f"Nothing is recorded without consent: {', '.join(_CONSENTS)} are known.")
@@ -91,10 +105,12 @@ class CallRecordings:
                 consent=command.consent,
                 on_start=lambda path: self._post(self._started, command, path),
                 on_end=lambda outcome: self._post(self._over, command, outcome),
+                pictures=command.picture_height_px > 0,
             )
         except ValueError as error:
             raise MediaRefusal("bad_recording", f"Not recorded: {error}.") from None
-        self._running[recording_id] = recorded = _Recorded(leg, command.room_id, recording)
+        recorded = _Recorded(leg, videos, command, recording, self._recordings.settings.key_frame_every_s)
+        self._running[recording_id] = recorded
         recorded.go_on()
 
     def change(self, command: msg.PauseRecording | msg.ResumeRecording | msg.StopRecording) -> None:

@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from media.audio_files import read_samples
 from media.codec import Samples
+from media.media_files import read_samples
 from media.prompt_settings import VOICES
 
 PROGRAM = "espeak-ng"

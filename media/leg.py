@@ -143,7 +143,9 @@ class Leg:
         self._make_received = make_received
         self._log_in, self._log_out = log_in, log_out
         self.records: Records | None = None
-        """Where each audio packet is kept that the far end says and is sent, while it is recorded."""
+        """Where each audio packet is kept that the far end says, while it is recorded."""
+        self.heard_records: Records | None = None
+        """The same of what it is sent."""
 
     # -- agreement
 
@@ -289,9 +291,9 @@ class Leg:
             self.counters["digits_heard"] += 1
             self._on_digit(digit)
 
-    def record(self, records: Records | None) -> None:
-        """Keep in these, from now on, each audio packet that the far end says and is sent; None: keep none."""
-        self.records = records
+    def record(self, records: Records | None, *, heard: bool = True) -> None:
+        """Keep in these, from now on, each audio packet that the far end says and, unless not ``heard``, is sent; None: keep none."""
+        self.records, self.heard_records = records, records if heard else None
         self._on_change()
 
     # -- along the path alone
@@ -320,7 +322,7 @@ class Leg:
             received,
             target.sender,
             said=self.records,
-            heard=target.records,
+            heard=target.heard_records,
             copies=self._listener(codec),
         )
 
@@ -384,8 +386,8 @@ class Leg:
         assert self.transport is not None and self.agreement is not None
         self.transport.send_rtp(packet)
         self.counters["packets_out"] += 1
-        if self.records is not None:
-            self.records.put(_HEARD, packet, time.monotonic(), self.agreement.spoken)
+        if self.heard_records is not None:
+            self.heard_records.put(_HEARD, packet, time.monotonic(), self.agreement.spoken)
         if self._log_out is not None:
             self._log_out(packet, time.monotonic())  # when it left, not when what it answers came: their difference is measured
 
@@ -437,7 +439,7 @@ class Leg:
         agreement = self.agreement
         assert agreement is not None
         payload_type = agreement.spoken.payload_type
-        if self.records is not None or self._log_out is not None:
+        if self.heard_records is not None or self._log_out is not None:
             self.send(self.sender.frame(payload, payload_type, tick_s, marker=marker))
         elif self.hears:
             assert self.transport is not None

@@ -127,7 +127,8 @@ class StartRecording(Command, frozen=True):
     ``not needed``. ``RecordingStarted`` or ``RecordingFailed`` follows.
 
     ``who`` stands in the manifest in clear: names of legs and people, never telephone numbers; those belong into ``details``, which are
-    encrypted with the sound.
+    encrypted with the sound. ``heard``: keep what the leg hears too. ``picture_height_px``: so high its camera is kept, its screen as it
+    comes; 0: no pictures.
     """
 
     room_id: str
@@ -136,6 +137,8 @@ class StartRecording(Command, frozen=True):
     consent: str
     who: tuple[str, ...] = ()
     details: dict[str, str] = {}
+    heard: bool = True
+    picture_height_px: int = 0
 
 
 class PauseRecording(Command, frozen=True):

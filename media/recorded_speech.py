@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from media.audio_files import read_samples
 from media.codec import Samples
+from media.media_files import read_samples
 from media.prompt_settings import find_sound
 
 _LONGEST_S = 100.0

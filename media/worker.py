@@ -208,7 +208,7 @@ class MediaWorker:
             case msg.WatchVideo(leg_id=leg_id, tiles=tiles):
                 self._room_of(leg_id).videos.watch(leg_id, tiles)
             case msg.StartRecording(room_id=room_id, leg_id=leg_id):
-                self._call_recordings().start(command, self._leg_in(room_id, leg_id))
+                self._call_recordings().start(command, self._leg_in(room_id, leg_id), self._rooms[room_id].videos)
             case msg.PauseRecording() | msg.ResumeRecording() | msg.StopRecording():
                 self._call_recordings().change(command)
         return None

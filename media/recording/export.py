@@ -46,19 +46,24 @@ def write_wav(recorded: Recorded, to: Path | BinaryIO) -> Peaks:
 def write_mixed_wav(recorded: Recorded, to: Path | BinaryIO) -> Peaks:
     """Both sides in one channel, as somebody beside the call would hear it, else as ``write_wav``."""
     sides = [render(recorded, side) for side in Side]
-    _write_pcm(_mixed(sides)[:, None], to)
+    _write_pcm(mixed(sides)[:, None], to)
     return _peaks(sides)
 
 
 def write_mixed_opus(recorded: Recorded, to: Path | BinaryIO) -> Peaks:
     """The same, encoded anew: the two sides may speak whatever codec. Raises OSError."""
     sides = [render(recorded, side) for side in Side]
-    frames = np.append(_mixed(sides), np.zeros(-len(sides[0]) % _FRAME_SAMPLES, np.int16)).reshape(-1, _FRAME_SAMPLES)
-    encoder = make_encoder(OPUS, rate_hz=WAV_RATE_HZ, settings=_MIX)
-    packets = ((encoder.encode((frame / 32_768).astype(np.float32)), _FRAME_SAMPLES * ogg.RATE_HZ // WAV_RATE_HZ) for frame in frames)
+    packets = ((packet, _FRAME_SAMPLES * ogg.RATE_HZ // WAV_RATE_HZ) for packet in encoded(mixed(sides)))
     with _opened(to) as file:
         ogg.write_ogg(file, packets, channels=1, serial=_serial(recorded, 3))
     return _peaks(sides)
+
+
+def encoded(samples: Pcm) -> Iterator[bytes]:
+    """Opus packets of 20 ms; samples at ``WAV_RATE_HZ``."""
+    encoder = make_encoder(OPUS, rate_hz=WAV_RATE_HZ, settings=_MIX)
+    for frame in np.append(samples, np.zeros(-len(samples) % _FRAME_SAMPLES, np.int16)).reshape(-1, _FRAME_SAMPLES):
+        yield encoder.encode((frame / 32_768).astype(np.float32))
 
 
 def _write_pcm(samples: Pcm, to: Path | BinaryIO) -> None:
@@ -70,8 +75,8 @@ def _write_pcm(samples: Pcm, to: Path | BinaryIO) -> None:
         file.writeframes(samples.astype("<i2").tobytes())
 
 
-def _mixed(sides: Sequence[Pcm]) -> Pcm:
-    """Their sum; where both shout at once it is cut at full scale, as in the call."""
+def mixed(sides: Sequence[Pcm]) -> Pcm:
+    """Their sum, all of one length; where all shout at once it is cut at full scale, as in the call."""
     total = np.sum(np.stack(sides), axis=0, dtype=np.int32)
     return np.clip(total, -32_768, 32_767).astype(np.int16)
 
@@ -151,8 +156,7 @@ def side_packets(recorded: Recorded, side: Side) -> Iterator[tuple[bytes, int]]:
             if gap < -_DRIFTED_SAMPLES:
                 continue
             if gap > (_DRIFTED_SAMPLES if packet.timestamp == expected else 0):
-                away = not last or gap > _MENDED_S * ogg.RATE_HZ or (opening and stream.behind_pause)
-                filler = ogg.SILENCE if away else ogg.lost_packet(last)
+                filler = filler_for(gap, last, away=opening and stream.behind_pause)
                 made_up = packet_samples(filler, ogg.RATE_HZ)
                 for _ in range(round(gap / made_up)):
                     yield filler, made_up
@@ -162,6 +166,11 @@ def side_packets(recorded: Recorded, side: Side) -> Iterator[tuple[bytes, int]]:
             last, expected, opening = packet.payload, packet.timestamp + samples, False
     for _ in range(round((recorded.length_s * ogg.RATE_HZ - position) / 960)):
         yield ogg.SILENCE, 960
+
+
+def filler_for(gap_samples: int, last: bytes, *, away: bool) -> bytes:
+    """What stands in a gap behind the packet ``last``: what lets a decoder mend it, or silence where somebody was ``away``, or for long."""
+    return ogg.SILENCE if away or not last or gap_samples > _MENDED_S * ogg.RATE_HZ else ogg.lost_packet(last)
 
 
 def _every_20_ms(packets: Iterator[tuple[bytes, int]]) -> Iterator[bytes]:

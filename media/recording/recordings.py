@@ -21,6 +21,7 @@ import structlog
 from media.recording import manifest
 from media.recording.file import FILE_ID_BYTES, ChunkWriter
 from media.recording.keys import KEY_BYTES, KeyRing
+from media.recording.pictures import PictureRecords
 from media.recording.records import Records
 from media.recording.retention import SUFFIX
 
@@ -35,11 +36,13 @@ _MOST_DETAILS_BYTES = 8_192
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
-    """``keys``: 32 bytes each, the newest first. ``most_records`` of one recording may wait for the disk."""
+    """``keys``: 32 bytes each, the newest first. ``most_records`` of one recording's sound may wait for the disk."""
 
     folder: Path
     keys: tuple[bytes, ...] = field(repr=False)
     most_records: int = _MOST_RECORDS
+    key_frame_every_s: float = 10.0
+    """So often a kept picture is asked for a key frame, where none came for another reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Outcome:
 
 
 class Recording:
-    """One running recording; ``records`` is what the packet path adds to.
+    """One running recording; ``records`` is what the packet path adds to, ``pictures`` the same of a consultation's.
 
     ``on_start(path)`` once its file is there, ``on_end(outcome)`` once it is over, both called from the writing thread.
     """
@@ -70,8 +73,9 @@ class Recording:
         consent: str,
         on_start: Callable[[Path], None],
         on_end: Callable[[Outcome], None],
+        pictures: PictureRecords | None = None,
     ) -> None:
-        self.path, self.records = path, records
+        self.path, self.records, self.pictures = path, records, pictures
         self.who, self.consent = who, consent
         self.over = False
         self.on_start, self.on_end = on_start, on_end
@@ -81,6 +85,19 @@ class Recording:
         if not self.over:
             self.records.tell(name, now_s, details or {})
             self.over = name == "end"  # behind the event: what the thread writes last has it
+
+    def take(self) -> tuple[bytes, int]:
+        """What waits to be written, and how many packets that is."""
+        content, packets = self.records.take()
+        if self.pictures is None:
+            return content, packets
+        shown, pictures = self.pictures.take()
+        return content + shown, packets + pictures
+
+    @property
+    def lost(self) -> int:
+        """Packets left out for a slow disk."""
+        return self.records.lost + (self.pictures.lost if self.pictures is not None else 0)
 
 
 class Recordings:
@@ -122,8 +139,11 @@ class Recordings:
         consent: str,
         on_start: Callable[[Path], None],
         on_end: Callable[[Outcome], None],
+        pictures: bool = False,
     ) -> Recording:
-        """A new recording. ``details`` stand encrypted in its first event, ``who`` and ``consent`` in clear in its manifest.
+        """A new recording. ``details`` stand encrypted in its first event, ``who`` and ``consent`` in clear in its manifest. ``pictures``:
+
+        it is to have some.
 
         Raises ValueError for details that are too long, and for a number in ``who``.
         """
@@ -132,7 +152,7 @@ class Recordings:
             raise ValueError(f"the details of a recording are at most {_MOST_DETAILS_BYTES} characters")
         path = self.settings.folder / f"{secrets.token_hex(FILE_ID_BYTES)}{SUFFIX}"
         records = self._make_records(now_s, self.settings.most_records)
-        recording = Recording(path, records, who, consent, on_start, on_end)
+        recording = Recording(path, records, who, consent, on_start, on_end, PictureRecords(now_s) if pictures else None)
         recording.tell("start", now_s, {"unix_s": time.time(), "consent": consent, **details})
         self._open.append(recording)
         self._wanted.set()
@@ -182,7 +202,7 @@ class _File:
         """One chunk of what waits; the outcome when it was the last."""
         recording = self._recording
         over = recording.over
-        content, packets = recording.records.take()
+        content, packets = recording.take()
         self.due_s = time.monotonic() + _CHUNK_S
         if not content and not over:
             return None
@@ -218,13 +238,13 @@ class _File:
     def _outcome(self, fault: str) -> Outcome:
         recording, writer = self._recording, self._writer
         if writer is None:
-            return Outcome(recording.path, 0, recording.records.lost, None, fault)
+            return Outcome(recording.path, 0, recording.lost, None, fault)
         details: dict[str, str | int | float] = {
             "chunks": writer.chunks,
             "digest": writer.digest.hex(),
             "seconds": round(recording.records.length_s, 1),
             "packets": self._packets,
-            "lost": recording.records.lost,
+            "lost": recording.lost,
             "fault": fault,
         }
         checkpoint = None
@@ -232,4 +252,4 @@ class _File:
             checkpoint = manifest.append(recording.path, self._ring, "ended", at_unix_s=time.time(), details=details)
         except OSError as error:
             fault = fault or f"{error.strerror}: the recording is whole but its manifest does not say so, look after the disk"
-        return Outcome(recording.path, self._packets, recording.records.lost, checkpoint, fault)
+        return Outcome(recording.path, self._packets, recording.lost, checkpoint, fault)

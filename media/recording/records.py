@@ -2,8 +2,9 @@
 
     record  kind (1), tenths of a millisecond since the start (4), bytes (2); then the bytes: an RTP packet, or an event as JSON
 
-The packets are whole, so that sequence, timestamp, source and payload are found in them; in which codec each side speaks is an event
-before its first packet, and whenever it changes. Digits are no audio and are not kept: a key pressed may be a card's number.
+Audio packets are whole, so that sequence, timestamp, source and payload are found in them; in which codec each side speaks is an event
+before its first packet, and whenever it changes. Digits are no audio and are not kept: a key pressed may be a card's number. Pictures are
+of two kinds more, camera and screen (``media/recording/pictures.py``).
 """
 
 from collections import deque
@@ -35,8 +36,18 @@ class Side(IntEnum):
     HEARD = 1
 
 
+class Track(IntEnum):
+    """What a picture shows, as the kind of its records."""
+
+    CAMERA = 3
+    SCREEN = 4
+
+
 class RecordingEvent(msgspec.Struct, frozen=True):
-    """``start``, ``codec``, ``pause``, ``resume``, ``lost`` (packets that the disk could not follow) or ``end``, with its details."""
+    """``start``, ``codec``, ``picture``, ``clock`` (a sender report), ``pause``, ``resume``, ``lost`` (packets that the disk could not
+
+    follow) or ``end``, with its details.
+    """
 
     name: str
     at_s: float
@@ -53,12 +64,23 @@ class RecordedPacket(NamedTuple):
     payload: bytes
 
 
+class RecordedPicture(NamedTuple):
+    """One packet of a picture. ``payload``: a view of what was read, which it keeps alive."""
+
+    track: Track
+    at_s: float
+    codec: str
+    header: RtpHeader
+    payload: memoryview
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A recording as it was read. ``detail`` says in words why ``ending`` is not ``COMPLETE``."""
 
     file_id: bytes
     packets: tuple[RecordedPacket, ...]
+    pictures: tuple[RecordedPicture, ...]
     events: tuple[RecordingEvent, ...]
     chunks: int
     digest: bytes
@@ -68,8 +90,7 @@ class Recorded:
     @property
     def length_s(self) -> float:
         """From the start to the last thing that is known to have happened."""
-        packets_s = self.packets[-1].at_s if self.packets else 0.0
-        return max(packets_s, self.events[-1].at_s if self.events else 0.0)
+        return max((kind[-1].at_s for kind in (self.packets, self.pictures, self.events) if kind), default=0.0)
 
     @property
     def pauses_s(self) -> list[tuple[float, float]]:
@@ -201,7 +222,9 @@ def read_recording(path: Path, ring: KeyRing) -> Recorded:
 def decode(chunks: Chunks) -> Recorded:
     """The records of chunks that were authenticated. Raises ValueError where our own writer did not write them."""
     codecs: dict[int, AudioCodec] = {}
+    shown: dict[int, str] = {}
     packets: list[RecordedPacket] = []
+    pictures: list[RecordedPicture] = []
     events: list[RecordingEvent] = []
     for content in chunks.contents:
         position = 0
@@ -215,10 +238,28 @@ def decode(chunks: Chunks) -> Recorded:
                 events.append(RecordingEvent(event.name, tenths / _PER_S, event.details))
                 if event.name == "codec":
                     codecs[int(event.details["side"])] = _codec(event.details)
-            elif (header := rtp.parse(data)) is not None:
+                elif event.name == "picture":
+                    shown[int(event.details["track"])] = str(event.details["codec"])
+            elif (header := rtp.parse(data)) is None:
+                continue
+            elif kind in shown:
+                view = memoryview(content)[position - size + header.payload_start : position - size + header.payload_end]
+                pictures.append(RecordedPicture(Track(kind), tenths / _PER_S, shown[kind], header, view))
+            else:
                 payload = data[header.payload_start : header.payload_end]
                 packets.append(RecordedPacket(Side(kind), tenths / _PER_S, codecs[kind], header, payload))
-    return Recorded(chunks.file_id, tuple(packets), tuple(events), len(chunks.contents), chunks.digest, chunks.ending, chunks.detail)
+    read = (tuple(packets), tuple(pictures), tuple(events))
+    return Recorded(chunks.file_id, *read, len(chunks.contents), chunks.digest, chunks.ending, chunks.detail)
+
+
+def record(kind: int, since_start_s: float, data: bytes) -> bytes:
+    """One record as it stands in the file."""
+    return _RECORD.pack(kind, _tenths(since_start_s), len(data)) + data
+
+
+def event_record(name: str, since_start_s: float, details: Mapping[str, str | int | float]) -> bytes:
+    """The same of an event."""
+    return record(_EVENT, since_start_s, _event(name, details))
 
 
 def _event(name: str, details: Mapping[str, str | int | float]) -> bytes:

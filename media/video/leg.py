@@ -15,6 +15,7 @@ from media.rtp import RtpHeader
 from media.transport import Transport
 from media.video import extensions, feedback, h264, vp8
 from media.video.bandwidth import BandwidthEstimate
+from media.video.kept import KeptPictures, PictureWish
 from media.video.layers import Layer, Wish, choose, next_need
 from media.video.lines import SlotSources, VideoFormat, VideoLine
 from media.video.nack import PacketHistory, Sent
@@ -114,6 +115,8 @@ class VideoLeg:
         self.estimate = BandwidthEstimate()
         self.round_trip_s = _FIRST_ROUND_TRIP_S
         self.cname = ""
+        self.kept: KeptPictures | None = None
+        """What a recording keeps of its pictures, while it runs."""
         self._counters, self._forward = counters, forward
         self._unix_offset_s, self._key_frame_interval_s = unix_offset_s, key_frame_interval_s
         self._transport: Transport | None = None
@@ -241,7 +244,13 @@ class VideoLeg:
         layer.codec = codec
         packet = VideoPacket(sequence, header.timestamp, header.marker, payload, codec, picture, starts_key)
         self._forward(source, layer, packet, now_s)
+        if self.kept is not None:
+            self.kept.put(source, layer, packet, now_s)
         layer.latest.append(packet)
+
+    def keep(self, wish: PictureWish | None, now_s: float) -> None:
+        """Keep its pictures from now on; None: no more."""
+        self.kept = KeptPictures(wish, now_s, self.round_trip_s) if wish is not None else None
 
     def _floods(self, now_s: float) -> bool:
         if now_s - self._second_s > 1.0:
@@ -292,6 +301,8 @@ class VideoLeg:
                 case rtcp.SenderReport():
                     if each.ssrc in self._layers:
                         self._layers[each.ssrc][1].received.heard(each, now_s)
+                    if self.kept is not None:
+                        self.kept.wish.records.clock(each.ssrc, each.timestamp, each.ntp, now_s)
                     self._hear_blocks(each.blocks, now_s)
                 case rtcp.ReceiverReport():
                     self._hear_blocks(each.blocks, now_s)
@@ -403,6 +414,8 @@ class VideoLeg:
         if now_s >= self._plan_s:
             self._plan_s = now_s + _PLAN_S
             self._choose_layers(now_s)
+            if self.kept is not None:
+                self.kept.plan(self.sources.values(), now_s)
         padding = self.estimate.padding_due(now_s)
         if padding:
             self._pad(padding, now_s)

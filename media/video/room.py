@@ -7,6 +7,7 @@ has receiving lines is asked for another offer (``VideoLinesWanted``); a sender 
 from collections.abc import Callable
 
 from media import messages as msg
+from media.video.kept import PictureWish
 from media.video.leg import VideoLeg, VideoSlot
 from media.video.source import VideoLayer, VideoSource
 from media.video.stream import VideoPacket
@@ -61,14 +62,23 @@ class VideoRoom:
         self.leg(leg_id).tiles = tiles[:_MOST_TILES]
         self.assign()
 
+    def record(self, leg_id: str, wish: PictureWish | None, now_s: float) -> None:
+        """Keep the pictures of this leg from now on, as if somebody looked at them; None: no more."""
+        if wish is not None or leg_id in self.legs:
+            self.leg(leg_id).keep(wish, now_s)
+            self.assign()
+
     def assign(self) -> None:
-        """Decide anew which picture is in which slot, after any change of legs, lines or tiles."""
+        """Decide anew which picture is in which slot, after any change of legs, lines, tiles or recordings."""
         sources = {source.key: source for leg in self.legs.values() for source in leg.sources.values()}
         self._watchers = {}
         for leg in self.legs.values():
             self._fill(leg, sources)
         for source in sources.values():
+            kept = self.legs[source.leg_id].kept
+            kept_px = kept.wish.height_of(source.track) if kept is not None else 0
             height_px = max((slot.height_px for _, slot in self._watchers.get(source.key, ())), default=0)
+            height_px = max(height_px, kept_px)
             height_px = -(-height_px // _HEIGHT_STEP_PX) * _HEIGHT_STEP_PX
             if height_px != source.height_px:
                 source.height_px = height_px

@@ -7,7 +7,7 @@ class Vp8(NamedTuple):
     """What a packet's descriptor says. ``picture``: PictureID and its number of bits, 7 or 15, or None; ``tl0``: TL0PICIDX or None.
 
     ``starts_key``: the first packet of a key frame; then ``width`` and ``height`` in pixels, else 0. ``picture_at`` and ``tl0_at``: where
-    they lie in the payload.
+    they lie in the payload; ``frame_at``: where the part of the frame begins.
     """
 
     picture: tuple[int, int] | None
@@ -19,6 +19,7 @@ class Vp8(NamedTuple):
     starts_key: bool
     width: int
     height: int
+    frame_at: int
 
 
 def read(payload: bytes) -> Vp8 | None:
@@ -61,7 +62,7 @@ def read(payload: bytes) -> Vp8 | None:
             return None
         width = int.from_bytes(payload[position + 6 : position + 8], "little") & 0x3FFF
         height = int.from_bytes(payload[position + 8 : position + 10], "little") & 0x3FFF
-    return Vp8(picture, picture_at, tl0, tl0_at, layer, starts, key, width, height)
+    return Vp8(picture, picture_at, tl0, tl0_at, layer, starts, key, width, height, position)
 
 
 def rewrite(payload: bytes, descriptor: Vp8, picture: int, tl0: int) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any
 
 import av
 import numpy as np
+from aiortc import clock
 from aiortc.codecs.h264 import H264Encoder
 
 from media import rtcp, rtp
@@ -95,6 +96,11 @@ class SentLayer:
         self.repeated += packet is not None
         return packet
 
+    @property
+    def timestamp(self) -> int:
+        """Of the latest frame."""
+        return self._timestamp & 0xFFFFFFFF
+
     def _payloads(self, frame: bytes | list[bytes]) -> list[bytes]:
         if isinstance(frame, list):
             return frame
@@ -152,6 +158,7 @@ class VideoPeer(BrowserPeer):
         self.seeing = [self.connection.addTransceiver("video", direction="recvonly") for _ in range(seen)]
         self.allowed: list[int] = []
         """Bit/s that REMB allowed us."""
+        self._frames, self._frame_sent = 0, asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._carrier: asyncio.Task[None] | None = None
         self._carrying: deque[tuple[float, bytes, int]] = deque()
@@ -249,7 +256,24 @@ class VideoPeer(BrowserPeer):
                     for packet in layer.frame(self._marks(layer)):
                         await transport._send_rtp(packet)
                 frames += 1
+                self._frames = frames
+                self._frame_sent.set()
+                if frames % FRAMES_PER_S == 1:
+                    await transport._send_rtp(self._reports())
                 await asyncio.sleep(max(0.0, begun_s + frames / FRAMES_PER_S - loop.time()))
+
+    async def sent(self, frames: int) -> None:
+        """Wait until so many frames more have left."""
+        until = self._frames + frames
+        async with asyncio.timeout(40):
+            while self._frames < until:
+                self._frame_sent.clear()
+                await self._frame_sent.wait()
+
+    def _reports(self) -> bytes:
+        """Sender reports: each layer's latest frame was taken now, on the clock of aiortc's own reports."""
+        ntp = clock.current_ntp_time()
+        return b"".join(rtcp.SenderReport(layer.ssrc, ntp, layer.timestamp, layer.packets, 0).to_bytes() for layer in self.layers)
 
     def _marks(self, layer: SentLayer) -> bytes:
         assert self.sending is not None

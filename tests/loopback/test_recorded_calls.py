@@ -23,9 +23,9 @@ from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
 from api.routes import PartHealth, make_app, make_runner
 from api.store import StoredRecording
-from media.audio_files import read_samples
 from media.codec import make_decoder
 from media.espeak import EspeakSpeech
+from media.media_files import read_samples
 from media.messages import PeerAnswered
 from media.pool import WorkerPool
 from media.prompt_settings import PromptSettings

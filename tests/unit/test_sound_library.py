@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from dsp.levels import rms_dbfs
 from dsp.tones import sine
-from media.audio_files import read_samples
 from media.codec import OpusSettings, Samples, make_encoder
 from media.espeak import EspeakSpeech
+from media.media_files import read_samples
 from media.messages import MediaRefusal
 from media.prompt_settings import PromptSettings
 from media.prompt_texts import LANGUAGES, TEXTS
