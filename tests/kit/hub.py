@@ -1,12 +1,14 @@
 """A real hub on a real aiohttp server, and real Socket.IO clients of it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import socketio
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, TCPConnector, web
 from msgspec import Struct
 
 from signaling import messages as wire
@@ -67,7 +69,10 @@ class TestLine:
 class RunningHub:
     """``url`` to connect to, ``hub`` to publish with, ``line`` to see what arrived, ``clock`` (epoch seconds, settable) of the tokens."""
 
-    def __init__(self, settings: HubSettings, stack: AsyncExitStack, verify: Callable[[str], Grant] | None) -> None:
+    def __init__(
+        self, settings: HubSettings, stack: AsyncExitStack, verify: Callable[[str], Grant] | None, trust: ssl.SSLContext | None
+    ) -> None:
+        self.trust = trust
         self.line = TestLine()
         self.now = 1_800_000_000.0
         self.tokens = TokenIssuer(SECRET, clock=lambda: self.now)
@@ -92,7 +97,7 @@ class RunningHub:
 
     async def client(self, identity: str = "ana", **auth: Any) -> "Client":
         """A connected client; ``auth`` overrides what it sends at connect. It is disconnected when the hub's block ends."""
-        client = await self._stack.enter_async_context(_client())
+        client = await self._stack.enter_async_context(_client(self.trust))
         await client.connect(self.url, {"token": self.token(identity), **auth})
         return client
 
@@ -101,7 +106,7 @@ class RunningHub:
         self._stack.push_async_callback(close)
 
     async def unconnected(self) -> "Client":
-        return await self._stack.enter_async_context(_client())
+        return await self._stack.enter_async_context(_client(self.trust))
 
 
 class Client:
@@ -147,8 +152,8 @@ class Client:
 
 
 @asynccontextmanager
-async def _client() -> AsyncIterator[Client]:
-    async with ClientSession() as http:
+async def _client(trust: ssl.SSLContext | None) -> AsyncIterator[Client]:
+    async with ClientSession(connector=TCPConnector(ssl=trust or True)) as http:
         client = Client(http)
         try:
             yield client
@@ -157,18 +162,24 @@ async def _client() -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def running_hub(settings: HubSettings | None = None, *, verify: Callable[[str], Grant] | None = None) -> AsyncIterator[RunningHub]:
-    """Serves on a free port of the loopback interface. ``verify``: in place of its own tokens'."""
+async def running_hub(
+    settings: HubSettings | None = None, *, verify: Callable[[str], Grant] | None = None, certificate: tuple[Path, Path] | None = None
+) -> AsyncIterator[RunningHub]:
+    """Serves on a free port of the loopback interface. ``verify``: in place of its own tokens'. ``certificate``: with its key, for TLS."""
+    tls = trust = None
+    if certificate is not None:
+        tls, trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context(cafile=str(certificate[0]))
+        tls.load_cert_chain(*certificate)
     async with AsyncExitStack() as stack:
         app = web.Application()
         runner = web.AppRunner(app, access_log=None)
         async with AsyncExitStack() as clients:
-            running = RunningHub(settings or HubSettings(), clients, verify)
+            running = RunningHub(settings or HubSettings(), clients, verify, trust)
             running.hub.attach(app)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
             await site.start()
-            running.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            running.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
             async with running.hub:
                 yield running

@@ -1,6 +1,7 @@
 """What one bad client may do to the hub: little, and it is told why. Each test fails without its guard."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ from signaling.guard import ClientLimits
 from signaling.hub import HubSettings
 from signaling.limits import AddressLimits
 from signaling.topics import person
+from tests.kit.certificate import self_signed
 from tests.kit.hub import RunningHub, running_hub
 
 
@@ -44,7 +46,8 @@ class RawClient:
 
 
 async def raw(running: RunningHub, http: aiohttp.ClientSession) -> RawClient:
-    socket = await http.ws_connect(running.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", max_msg_size=0)
+    url = running.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
+    socket = await http.ws_connect(url, max_msg_size=0, ssl=running.trust or True)
     running.at_end(socket.close)
     return RawClient(socket)
 
@@ -55,9 +58,14 @@ async def still_works(running: RunningHub) -> None:
     assert await ana.ask("call.hang_up", {"call_id": "c1"}) == {"ok": {}}
 
 
-async def test_a_flood_of_requests_is_told_to_slow_down_then_disconnected() -> None:
+@pytest.fixture(params=["plain", "tls"])
+def certificate(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path] | None:
+    return self_signed(tmp_path) if request.param == "tls" else None
+
+
+async def test_a_flood_of_requests_is_told_to_slow_down_then_disconnected(certificate: tuple[Path, Path] | None) -> None:
     limits = ClientLimits(rate_per_s=1.0, burst=10, hasty_per_s=0.1, hasty_burst=5)
-    async with running_hub(HubSettings(client=limits)) as running, aiohttp.ClientSession() as http:
+    async with running_hub(HubSettings(client=limits), certificate=certificate) as running, aiohttp.ClientSession() as http:
         client = await raw(running, http)
         await client.sign_in(running)
         for number in range(2_000):
@@ -154,9 +162,9 @@ async def test_an_enormous_message_ends_the_connection() -> None:
         await still_works(running)
 
 
-async def test_a_reader_that_stopped_is_disconnected_and_its_queue_stays_bounded() -> None:
+async def test_a_reader_that_stopped_is_disconnected_and_its_queue_stays_bounded(certificate: tuple[Path, Path] | None) -> None:
     settings = HubSettings(outbox_packets=200, outbox_size=400_000)
-    async with running_hub(settings) as running:
+    async with running_hub(settings, certificate=certificate) as running:
         slow = await sleeper(running)
         ana = await running.client("ana")
         await ana.told("session.snapshot")
@@ -178,8 +186,8 @@ async def test_a_reader_that_stopped_is_disconnected_and_its_queue_stays_bounded
 
 async def sleeper(running: RunningHub) -> Any:
     """Signs in by hand over a bare TCP connection, then never reads again."""
-    host, port = running.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=4096)
+    host, port = running.url.rpartition("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=4096, ssl=running.trust)
     writer.write(
         f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()

@@ -9,17 +9,11 @@ import sqlite3
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from api.demo_call.baresip import Phone, PhoneSettings, phone
 from api.demo_call.kamailio import kamailio
@@ -27,6 +21,7 @@ from api.demo_call.process import free_port
 from api.demo_call.server import Server, write_settings
 from api.demo_call.speech import sentence
 from tests.kit.browser import person, tone_file
+from tests.kit.certificate import self_signed
 from tests.kit.hub import Client
 from tests.kit.page import STARTS_WITHIN_S, call_is, page, serving, started
 from tests.kit.server import running_server
@@ -247,28 +242,6 @@ async def test_a_page_finds_back_after_a_kill_and_shows_its_call_as_ended(tmp_pa
             await someone.page.click("[data-do=dial-601]")
             await someone.page.wait_for_selector("[data-call-id][data-state=live][data-media=up]")
             assert await process.stop() == 0
-
-
-def self_signed(directory: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1, signed by itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = directory / "cert.pem", directory / "key.pem"
-    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
-    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return files
 
 
 async def test_pages_are_served_by_https_where_a_certificate_is_given(tmp_path: Path) -> None:
