@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 from msgspec import Struct
 
 from api.guarded_routes import grant_of
+from api.past_rooms import PastRooms
 from api.store import StoreUnavailable
 from api.store.errors import StoreRefused
 from api.store.room_rows import Attachment
@@ -61,6 +62,7 @@ class Attachments:
         self,
         store: RoomStore,
         house: House,
+        past: PastRooms,
         folder: Path,
         secret: str,
         *,
@@ -71,6 +73,7 @@ class Attachments:
     ) -> None:
         self._store = store
         self._house = house
+        self._past = past
         self._folder = folder
         self._key = hashlib.sha256(b"centralita uploads:" + secret.encode()).digest()
         self._now = now
@@ -173,16 +176,20 @@ class Attachments:
     async def _download(self, request: web.Request) -> web.StreamResponse:
         try:
             found = await self._store.attachment(request.match_info["attachment_id"])
+            reads = found is not None and await self._may_read(found.room_id, grant_of(request).identity)
         except StoreUnavailable:
             raise Refusal("store_unavailable", "The database does not answer: try again in a moment.", 2.0) from None
-        room = self._house.room(found.room_id) if found is not None else None
-        if found is None or room is None or not room.has(grant_of(request).identity):
+        if found is None or not reads:
             raise Refusal("unknown_attachment", "There is no such file, or you are not in its room.")
         response = web.FileResponse(self._folder / found.file, chunk_size=_PIECE)
         response.headers[hdrs.CONTENT_TYPE] = found.content_type
         response.headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(found.name)}"
         response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
         return response
+
+    async def _may_read(self, room_id: str, identity: str) -> bool:
+        room = self._house.room(room_id)
+        return room.has(identity) if room is not None else await self._past.readable(room_id, identity)
 
 
 def _tame(name: str) -> str:

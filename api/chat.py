@@ -142,7 +142,7 @@ class Chat:
         """A page of messages, in order."""
         async with self._turn(room_id, by):
             marks = dict(self._open[room_id].marks)
-        with _store_needed():
+        with store_needed():
             found = await self._store.history(room_id, before=before, after=after, limit=limit + 1)
             more = len(found) > limit
             page = found[:limit] if after is not None else found[-limit:]
@@ -152,7 +152,7 @@ class Chat:
     async def overview(self, by: str) -> wire.ChatGists:
         """Of each room in which this person is: the last message, and how much is unread."""
         mine = [room.room_id for room in self._rooms.house.rooms_of(by) if room.has(by)]
-        with _store_needed():
+        with store_needed():
             gists = await self._store.gists(mine, by)
             files = await self._store.attachments(name for gist in gists if gist.last is not None for name in gist.last.attachments)
         return wire.ChatGists(
@@ -207,7 +207,7 @@ class Chat:
         async with self._opening:
             if room_id not in self._open:
                 room = self._rooms.house.room(room_id)
-                with _store_needed():
+                with store_needed():
                     last = await self._store.last_position(room_id)
                     recent = await self._store.history(room_id, limit=self._policy.recent)
                     marks = await self._store.marks(room_id)
@@ -226,14 +226,14 @@ class Chat:
     async def _recalled(self, chat: Conversation, room_id: str, message_id: str) -> Message | None:
         """The message as it is; looked up where it is older than what is at hand."""
         if chat.find(message_id) is None:
-            with _store_needed():
+            with store_needed():
                 found = await self._store.message(room_id, message_id)
             if found is not None:
                 chat.recall(found)
         return chat.find(message_id)
 
     async def _change(self, chat: Conversation, before: Message | None, after: Message) -> wire.ChatMessage:
-        with _store_needed():
+        with store_needed():
             files = await self._store.attachments(after.attachments) if after.attachments else []
         if after is not before:
             await self._keep(chat, after, before)
@@ -258,7 +258,7 @@ class Chat:
         """The files that a message names, which must be its sender's and of this room."""
         if not draft.attachments:
             return []
-        with _store_needed():
+        with store_needed():
             found = await self._store.attachments(draft.attachments)
         known = {file.attachment_id for file in found if (file.room_id, file.owner) == (room_id, draft.sender)}
         if not known.issuperset(draft.attachments):
@@ -267,7 +267,8 @@ class Chat:
 
 
 @contextmanager
-def _store_needed() -> Iterator[None]:
+def store_needed() -> Iterator[None]:
+    """Where the database is away, who asked is told so."""
     try:
         yield
     except StoreUnavailable:

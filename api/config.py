@@ -467,6 +467,8 @@ class ChatSection(_Section):
     """Bytes of a file that is sent with a message."""
     all_files: Annotated[int, Field(ge=1_000)] = 20_000_000_000
     """Bytes of all such files together; more are refused."""
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = 365
+    """So long those who were in a room may read it when it is over; then it is erased, as are older messages where the room goes on."""
 
 
 class WebhooksSection(_Section):

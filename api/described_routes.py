@@ -111,6 +111,11 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         problems=(408, 503),
     ),
     ("GET", "/api/attachments/{attachment_id}"): Described("A message's file, for members of its room.", content=("*/*",)),
+    ("DELETE", "/api/people/{identity}/chat"): Described(
+        "Erase everything that a person, also a guest, wrote in rooms, sent there, and that they were there.",
+        answer={"messages": int},
+        problems=(503,),
+    ),
     ("POST", "/api/consultations"): Described("A new consultation: the fragment of its link.", answer=Link),
     ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
     ("GET", "/api/recordings/{recording_id}"): Described(

@@ -52,6 +52,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/guests"): None,  # let in by a link
     ("POST", "/api/uploads/{ticket}"): None,  # the address itself is signed, and good for one file
     ("GET", "/api/attachments/{attachment_id}"): _P.CHAT_READ,
+    ("DELETE", "/api/people/{identity}/chat"): _P.USERS_MANAGE,
     ("POST", "/api/consultations"): _P.ROOM_CREATE,
     ("GET", "/api/calls/{call_id}/recordings"): _P.RECORDING_LISTEN,
     ("GET", "/api/recordings/{recording_id}"): _P.RECORDING_LISTEN,

@@ -8,7 +8,8 @@ from uuid import uuid4
 from msgspec import Struct
 
 from api.attachments import Attachments
-from api.chat import Chat
+from api.chat import Chat, store_needed
+from api.past_rooms import PastRooms
 from api.rooms import Rooms, room_state
 from rooms import membership_events as ev
 from rooms.chat import Draft
@@ -38,12 +39,15 @@ Directory = Callable[[], Awaitable[Sequence[Known]]]
 class RoomRequests:
     """Raises ``Refusal`` and ``NotPossible``. ``directory``: everybody of the house."""
 
-    def __init__(self, rooms: Rooms, chat: Chat, attachments: Attachments, invitations: Invitations, directory: Directory) -> None:
+    def __init__(
+        self, rooms: Rooms, chat: Chat, attachments: Attachments, invitations: Invitations, past: PastRooms, directory: Directory
+    ) -> None:
         self._directory = directory
         self._rooms = rooms
         self._chat = chat
         self._attachments = attachments
         self._invitations = invitations
+        self._past = past
 
     async def perform(self, grant: Grant, request: wire.RoomRequest | wire.ChatRequest) -> Struct | None:
         room_id = getattr(request, "room_id", "")
@@ -51,6 +55,9 @@ class RoomRequests:
             demand(grant, REQUESTS[type(request)], Resource(room=room_id))
         if isinstance(request, wire.ListPeople):
             return wire.Colleagues(people=[wire.KnownPerson(one.identity, one.name, one.role) for one in await self._directory()])
+        if isinstance(request, wire.ListPastRooms):
+            with store_needed():
+                return await self._past.listed(grant.identity, request.before, request.limit)
         if isinstance(request, wire.ChatRequest):
             return await self._in_chat(grant, request)
         return self._in_room(grant, request)
@@ -154,6 +161,9 @@ class RoomRequests:
             case wire.ReadChat(room_id=room_id, position=position):
                 await chat.read(room_id, me, position)
             case wire.ChatHistory(room_id=room_id, before=before, after=after, limit=limit):
+                if self._rooms.house.room(room_id) is None:
+                    with store_needed():
+                        return await self._past.history(room_id, me, before=before, after=after, limit=limit)
                 return await chat.history(room_id, me, before=before, after=after, limit=limit)
             case wire.ChatOverview():
                 return await chat.overview(me)

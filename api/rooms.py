@@ -9,12 +9,12 @@ import structlog
 
 from api.store import StoreUnavailable
 from api.store.acknowledged import AcknowledgedWrites
-from api.store.room_rows import room_entry
+from api.store.room_rows import person_entry, room_entry
 from api.store.rooms import RoomStore
 from rooms import membership_effects as fx
 from rooms import membership_events as ev
 from rooms.house import House, HousePolicy
-from rooms.membership import Role, Room, RoomEnd
+from rooms.membership import Exit, Role, Room, RoomEnd
 from signaling import messages as wire
 from signaling import topics
 from signaling.hub import Hub
@@ -143,9 +143,12 @@ class Rooms:
                 self.hub.publish(topics.person(identity), wire.RoomInvited(room=room_state(room)))
             case fx.Seat(identity=identity):
                 self.hub.subscribe(identity, topics.room(room_id))
+                self._writes.keep(person_entry(room_id, identity))
                 self._tell_others("participant_joined", room, identity)
             case fx.Unseat(identity=identity, why=why):
                 self.hub.unsubscribe(identity, topics.room(room_id))
+                if why is Exit.REMOVED:
+                    self._writes.keep(person_entry(room_id, identity, may_read=False))
                 self.hub.publish(topics.person(identity), wire.RoomExit(room_id=room_id, reason=why.value))
                 self._tell_others("participant_left", room, identity, why.value)
             case fx.TurnAway(identity=identity, why=why):

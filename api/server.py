@@ -32,6 +32,8 @@ from api.metrics import Metrics
 from api.nodes import Nodes, call_id_of
 from api.page_files import PageFiles
 from api.page_requests import PageRequests
+from api.past_room_routes import PastRoomRoutes
+from api.past_rooms import PastRooms
 from api.phone_legs import PhoneLegs
 from api.recording_book import RecordingBook
 from api.recording_routes import RecordingRoutes
@@ -185,10 +187,22 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(settings.server.data_dir / "chat.spool")))
         rooms = Rooms(store.rooms, writes, now=exchange.now, on_event=webhooks.tell_room, on_over=lambda room_id: chat.forget(room_id))
         chat = Chat(rooms, store.rooms, writes)
+        files = settings.server.data_dir / "attachments"
+        past = PastRooms(
+            store.past_rooms,
+            store.rooms,
+            writes,
+            files,
+            keep_s=None if settings.chat.retention_days is None else settings.chat.retention_days * 86_400.0,
+            note=identity.log.note,
+            forget=chat.forget,
+        )
+        await stack.enter_async_context(past)
         attachments = Attachments(
             store.rooms,
             rooms.house,
-            settings.server.data_dir / "attachments",
+            past,
+            files,
             settings.token_secret(),
             now=exchange.now,
             largest=settings.chat.largest_file,
@@ -208,7 +222,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             routing,
             metrics,
             nodes,
-            RoomRequests(rooms, chat, attachments, room_links, identity.users.colleagues).perform,
+            RoomRequests(rooms, chat, attachments, room_links, past, identity.users.colleagues).perform,
             demo=demo,
             teams_of=identity.sessions.teams_of,
         )
@@ -278,6 +292,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
         hub.attach(app)
         attachments.add_to(app)
+        PastRoomRoutes(past).add_to(app)
         GuestRoutes(rooms, room_links, tokens).add_to(app)
         if shelf is not None:
             RecordingRoutes(shelf, store.people.teams_of).add_to(app)

@@ -200,6 +200,16 @@ class ListPeople(RoomRequest, frozen=True, tag="people.list"):
     """Everybody of the house, to whom I may write whether they are there or not. Result: ``Colleagues``."""
 
 
+class ListPastRooms(RoomRequest, frozen=True, tag="room.past"):
+    """The rooms that I was in and that are over, the last first; those that ended before a moment. Result: ``PastRoomList``.
+
+    ``chat.history`` reads them until they are erased.
+    """
+
+    before: float | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
 class JoinRoom(RoomRequest, frozen=True, tag="room.join"):
     """Result: ``RoomJoined``. Who has to wait is told by ``room.state`` or ``room.exit`` how a host decided."""
 
@@ -405,6 +415,7 @@ AnyRequest = (
     | CreateRoom
     | ListRooms
     | ListPeople
+    | ListPastRooms
     | JoinRoom
     | LeaveRoom
     | AdmitToRoom
@@ -699,6 +710,25 @@ class Colleagues(Struct, frozen=True):
     """By name."""
 
     people: list[KnownPerson]
+
+
+class PastRoom(Struct, frozen=True):
+    """``reason``: ``finished``, ``cancelled``, ``empty`` or ``expired``."""
+
+    room_id: str
+    kind: str
+    name: str
+    encrypted: bool
+    began_at: float
+    ended_at: float
+    reason: str
+
+
+class PastRoomList(Struct, frozen=True):
+    """``more``: there are others before."""
+
+    rooms: list[PastRoom]
+    more: bool
 
 
 class RoomLink(Struct, frozen=True):

@@ -74,6 +74,10 @@ class AcknowledgedWrites:
         self._wanted.set()
         return kept
 
+    def written(self) -> "asyncio.Future[None]":
+        """Done when all that was given before is safe."""
+        return self.keep()
+
     async def _run(self) -> None:
         retry_s = self._first_retry_s
         while True:

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 class Entry(Struct, frozen=True):
     """One row to be kept, complete."""
 
-    table: Literal["rooms", "messages", "read_marks"]
+    table: Literal["rooms", "room_people", "messages", "read_marks"]
     row: Row
 
 
@@ -67,6 +67,11 @@ def room_entry(room: Room, *, why: RoomEnd | None = None, ended_at: float | None
         "ended_at": ended_at,
     }
     return Entry("rooms", row)
+
+
+def person_entry(room_id: str, identity: str, *, may_read: bool = True) -> Entry:
+    """Somebody was in a room. ``may_read``: also when it is over."""
+    return Entry("room_people", {"room_id": room_id, "identity": identity, "may_read": may_read})
 
 
 def message_entry(message: Message) -> Entry:

@@ -32,6 +32,16 @@ rooms = Table(
 """Complete each time; the newest counts, but what has ended stays ended. ``members`` and ``links`` are JSON:
 a room is only ever read whole."""
 
+room_people = Table(
+    "room_people",
+    metadata,
+    Column("room_id", String(64), primary_key=True),
+    Column("identity", String(64), primary_key=True),
+    Column("may_read", Boolean, nullable=False),
+    Index("ix_room_people_identity", "identity"),
+)
+"""Everybody who was ever in a room; they may read what was written there when it is over, unless a host put them out."""
+
 messages = Table(
     "messages",
     metadata,

@@ -4,18 +4,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Executable, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Executable, and_, delete, func, or_, select, true, update
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from api.store.database import in_words
 from api.store.room_rows import Attachment, Entry, Gist, Row, message_of, room_of
-from api.store.room_tables import attachments, messages, read_marks, rooms, webhook_outbox
+from api.store.room_tables import attachments, messages, read_marks, room_people, rooms, webhook_outbox
 from api.store.statements import Statements
 from rooms.chat import Message
 from rooms.membership import Room, RoomEnd
 
-_TABLES = {table.name: table for table in (rooms, messages, read_marks)}
+_TABLES = {table.name: table for table in (rooms, room_people, messages, read_marks)}
 
 
 class RoomStore(Statements):
@@ -149,4 +149,6 @@ def _newer(name: str, excluded: ReadOnlyColumnCollection[str, KeyedColumnElement
             return or_(rooms.c.ended_at.is_(None), excluded.ended_at.is_not(None))
         case "messages":
             return excluded.revision >= messages.c.revision
+        case "room_people":
+            return true()
     return excluded.position > read_marks.c.position

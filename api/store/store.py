@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from api.store.database import database_url, in_words, make_engine
 from api.store.errors import StoreUnavailable
 from api.store.migrate import migrate
+from api.store.past_rooms import PastRoomStore
 from api.store.people import PeopleStore
 from api.store.rooms import RoomStore
 from api.store.rows import (
@@ -56,6 +57,7 @@ class Store(Statements):
         super().__init__(engine)
         self.people = PeopleStore(engine)
         self.rooms = RoomStore(engine)
+        self.past_rooms = PastRoomStore(engine)
         self._node = node
         self.boot_id = boot_id
         self.writer = Writer(self._write_batch)

@@ -17,11 +17,14 @@ from api.chat import Chat
 from api.guarded_routes import guarded, identified
 from api.guest_routes import GuestRoutes
 from api.page_requests import InRooms
+from api.past_rooms import PastRooms
 from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
+from api.store.room_rows import Attachment, message_entry
 from api.store.spool import Spool
+from rooms.chat import Message
 from rooms.house import HousePolicy
 from rooms.refusals import NotPossible
 from signaling import messages as wire
@@ -31,6 +34,7 @@ from signaling.refusal import Refusal
 from tests.kit.hub import Client, RunningHub, running_hub
 
 LARGEST = 1_000
+KEEP_S = 1_000.0
 
 
 async def colleagues() -> list[wire.KnownPerson]:
@@ -49,6 +53,9 @@ class Talk:
         self._files = files
         self.links = links
         self.url = ""
+        self.past: PastRooms
+        self.notes: list[tuple[str, str, str, str]] = []
+        self.later_s = 0.0
 
     async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
         assert isinstance(request, wire.RoomRequest | wire.ChatRequest)
@@ -107,10 +114,20 @@ async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIt
         heard: list[RoomEvent] = []
         rooms = Rooms(store.rooms, writes, now=now, policy=policy, on_event=heard.append, on_over=lambda room_id: chat.forget(room_id))
         chat = Chat(rooms, store.rooms, writes)
-        files = Attachments(store.rooms, rooms.house, folder / "attachments", "s" * 32, now=now, largest=LARGEST, together=LARGEST)
+        past = PastRooms(
+            store.past_rooms,
+            store.rooms,
+            writes,
+            folder / "attachments",
+            keep_s=KEEP_S,
+            note=lambda kind, who, *, by="", detail="": talk.notes.append((kind, who, by, detail)),
+            forget=chat.forget,
+            now=lambda: now() + talk.later_s,
+        )
+        files = Attachments(store.rooms, rooms.house, past, folder / "attachments", "s" * 32, now=now, largest=LARGEST, together=LARGEST)
         links = Invitations("s" * 32, audience=ROOM_AUDIENCE)
-        talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files, links, colleagues).perform, files, links, folder)
-        talk.events = heard
+        talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files, links, past, colleagues).perform, files, links, folder)
+        talk.events, talk.past = heard, past
         hub.line.perform = talk.perform
         hub.line.there = rooms.on_there
         rooms.meet(hub.hub)
@@ -380,3 +397,91 @@ async def test_who_loses_the_connection_is_away_and_then_out(tmp_path: Path) -> 
         await ana.socket.disconnect()
         states = [[one["state"] for one in notice["members"]] for notice in await eva.told("room.state", 4)]
         assert states == [["in"], ["in", "in"], ["in", "away"], ["in"]]
+
+
+# --- rooms that are over ------------------------------------------------------------------------------------------------------------------
+
+
+async def over(talk: Talk) -> tuple[Client, Client, str]:
+    """Eva and Ana wrote in a room with a file, Tom was put out of it; it is over."""
+    eva, ana, tom = [await talk.client(name) for name in ("eva", "ana", "tom")]
+    invited = [{"identity": "ana"}, {"identity": "tom"}]
+    room_id = await room_of(eva, name="Lisbon", invited=invited)
+    for client in (ana, tom):
+        assert "ok" in await client.ask("room.join", {"room_id": room_id})
+    await eva.ask("chat.message", {"room_id": room_id, "message_id": "m1", "text": "The flight is at nine"})
+    await ana.ask("chat.message", {"room_id": room_id, "message_id": "m2", "text": "Thank you"})
+    await ana.ask("chat.react", {"room_id": room_id, "message_id": "m1", "emoji": "👍", "on": True})
+    await eva.ask("room.kick", {"room_id": room_id, "identity": "tom"})
+    assert "ok" in await eva.ask("room.end", {"room_id": room_id})
+    assert code(await tom.ask("chat.history", {"room_id": room_id})) == "unknown_room", "a host put him out"
+    return eva, ana, room_id
+
+
+async def test_a_room_that_is_over_is_read_by_who_was_in_it_until_its_time_is_up(talk: Talk) -> None:
+    eva, ana, room_id = await over(talk)
+    (past,) = (await ana.ask("room.past"))["ok"]["rooms"]
+    assert (past["room_id"], past["name"], past["reason"]) == (room_id, "Lisbon", "finished")
+    page = (await ana.ask("chat.history", {"room_id": room_id}))["ok"]
+    assert [message["text"] for message in page["messages"]] == ["The flight is at nine", "Thank you"]
+    assert (await ana.ask("room.past", {"before": past["ended_at"]}))["ok"] == {"rooms": [], "more": False}
+    lou = await talk.client("lou")
+    assert code(await lou.ask("chat.history", {"room_id": room_id})) == "unknown_room"
+    assert code(await eva.ask("chat.message", {"room_id": room_id, "message_id": "m3", "text": "late"})) == "room_over"
+    await talk.past.look_after()
+    assert "ok" in await ana.ask("chat.history", {"room_id": room_id}), "its time is not up"
+    talk.later_s = KEEP_S + 1
+    await talk.past.look_after()
+    assert code(await ana.ask("chat.history", {"room_id": room_id})) == "unknown_room"
+    assert (await ana.ask("room.past"))["ok"]["rooms"] == []
+    assert talk.notes == [("rooms_erased", "", "", "1 rooms, 2 messages, 0 files")]
+    await talk.past.look_after()
+    assert len(talk.notes) == 1, "what is erased is not erased again"
+    assert await remains(talk, "flight", "Lisbon", room_id) == []
+
+
+async def test_old_messages_of_a_room_that_goes_on_are_erased_and_the_next_one_counts_on(talk: Talk) -> None:
+    eva = await talk.client("eva")
+    room_id = await room_of(eva, kind="group", name="Hotels")
+    for number in range(3):
+        await eva.ask("chat.message", {"room_id": room_id, "message_id": f"m{number}", "text": f"old {number}"})
+    talk.later_s = KEEP_S + 60
+    await talk.past.look_after()
+    page = (await eva.ask("chat.history", {"room_id": room_id}))["ok"]
+    assert [(message["position"], message["text"]) for message in page["messages"]] == [(3, "")]
+    said = (await eva.ask("chat.message", {"room_id": room_id, "message_id": "new", "text": "new"}))["ok"]
+    assert said["position"] == 4
+    assert talk.notes == [("chat_erased", "", "", "1 rooms, 3 messages, 0 files")]
+    assert await remains(talk, "old 0", "old 2") == []
+
+
+async def test_what_a_person_wrote_is_erased_on_request_and_their_name_with_it(talk: Talk) -> None:
+    eva, _, room_id = await over(talk)
+    group = await room_of(eva, kind="group", invited=[{"identity": "ana"}])
+    file = Attachment("f", group, "ana", "passport.pdf", "application/pdf", 3, "a" * 32, 1.0)
+    await talk.store.rooms.add_attachment(file)
+    folder = talk.folder / "attachments"
+    folder.mkdir()
+    (folder / file.file).write_bytes(b"pdf")
+    await eva.ask("chat.message", {"room_id": group, "message_id": "m", "text": "mine stays"})
+    assert await talk.past.erase_person("ana", "root") == 1
+    page = (await eva.ask("chat.history", {"room_id": room_id}))["ok"]
+    assert [(m["sender"], m["name"], m["text"], m["reactions"]) for m in page["messages"]] == [
+        ("eva", "Eva", "The flight is at nine", {}),
+        ("", "", "", {}),
+    ]
+    assert [m["text"] for m in (await eva.ask("chat.history", {"room_id": group}))["ok"]["messages"]] == ["mine stays"]
+    assert not list(folder.iterdir()) and await talk.store.rooms.attachment("f") is None
+    assert talk.notes == [("chat_erased", "ana", "root", "1 rooms, 1 messages, 1 files")]
+    assert await remains(talk, "Thank you", "passport") == []
+    # Who has the message in memory still, and changes it, brings nothing back.
+    await talk.store.rooms.keep([message_entry(Message(room_id, "m2", 2, "ana", "Ana", 1.0, text="Thank you", revision=7))])
+    assert await remains(talk, "Thank you") == []
+
+
+async def remains(talk: Talk, *words: str) -> list[str]:
+    """Which of these are in any table of rooms."""
+    tables = ("rooms", "room_people", "messages", "read_marks", "attachments")
+    async with talk.store._engine.connect() as connection:
+        kept = "".join([repr((await connection.execute(text(f"SELECT * FROM {table}"))).all()) for table in tables])
+    return [word for word in words if word in kept]

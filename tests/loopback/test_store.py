@@ -16,10 +16,14 @@ from sqlalchemy import Connection, text
 
 from api.store import ApiKey, SecondFactor, SecurityEvent, Store, StoredRecording, StoredSession, StoreUnavailable
 from api.store.database import database_url, make_engine
+from api.store.past_rooms import Erased
 from api.store.people import FIRST_DIGEST, chained
+from api.store.room_rows import message_entry, person_entry, room_entry
 from api.store.schema import metadata
 from media.messages import Fault, LegSample
 from rooms.causes import Cause, EndReason
+from rooms.chat import Message, Reaction
+from rooms.membership import Member, Role, Room, RoomEnd, RoomKind
 from rooms.record import CallRecord, CallState, LegRecord
 from tests.kit.postgres import Postgres
 
@@ -462,3 +466,27 @@ async def test_a_failed_migration_leaves_nothing(tmp_path: Path) -> None:
         names = (await connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'"))).all()
     await engine.dispose()
     assert names == ["legs"]
+
+
+async def test_of_rooms_that_are_over_nothing_is_left_when_it_is_erased(store: Store) -> None:
+    ana = Member("ana", "Ana", Role.MEMBER, invited=True)
+    rooms = [Room(name, RoomKind.MEETING, name, "eva", 1.0, 8, members={"ana": ana}) for name in ("old", "new", "on")]
+    said = [Message(room.room_id, f"m{at}", at, "ana", "Ana", 10.0 * at, text="Hola") for room in rooms for at in (1, 2)]
+    pressed = Message("on", "m3", 3, "eva", "Eva", 50.0, text="Sí", reactions=(Reaction("👍", ("ana", "tom")), Reaction("🎉", ("ana",))))
+    ends = [room_entry(room, why=RoomEnd.FINISHED, ended_at=at) for room, at in zip(rooms, (5.0, 20.0), strict=False)]
+    people = [person_entry(room.room_id, "ana") for room in rooms] + [person_entry("new", "tom", may_read=False)]
+    await store.rooms.keep([room_entry(rooms[2]), *ends, *people, *(message_entry(message) for message in (*said, pressed))])
+    past = store.past_rooms
+    assert [room.room_id for room in await past.of("ana", before=None, limit=9)] == ["new", "old"]
+    assert await past.readable("new", "ana") and not await past.readable("new", "tom") and not await past.readable("on", "ana")
+    assert await past.erase_ended(10.0) == Erased(("old",), 2)
+    assert await past.erase_ended(10.0) == Erased()
+    assert await past.erase_said(15.0, 99.0) == Erased(("on",), 1)
+    assert (await past.erase_person("ana", 99.0)).messages == 3
+    assert [message.sender for message in await store.rooms.history("new", limit=9)] == ["", ""]
+    assert [(m.sender, m.text, m.reactions) for m in await store.rooms.history("on", limit=9)] == [
+        ("", "", ()),
+        ("eva", "Sí", (Reaction("👍", ("tom",)),)),
+    ]
+    assert await past.of("ana", before=None, limit=9) == []
+    assert await past.unknown_files(["a" * 32]) == {"a" * 32}
