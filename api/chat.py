@@ -153,6 +153,7 @@ class Chat:
         """Of each room in which this person is: the last message, and how much is unread."""
         mine = [room.room_id for room in self._rooms.house.rooms_of(by) if room.has(by)]
         with store_needed():
+            await self._writes.written()  # what was read a moment ago counts
             gists = await self._store.gists(mine, by)
             files = await self._store.attachments(name for gist in gists if gist.last is not None for name in gist.last.attachments)
         return wire.ChatGists(

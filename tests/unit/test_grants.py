@@ -96,6 +96,7 @@ OPEN = {
     ("GET", "/consultation"),
     ("GET", "/board"),
     ("GET", "/account"),
+    ("GET", "/rooms"),
     ("GET", "/static/{hash}/{path}"),
     ("GET", "/api/health/live"),
     ("GET", "/api/health/ready"),
