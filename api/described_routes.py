@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from api.identity import wire
-from api.recording_shelf import FORMS
+from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
 from api.store import StoredRecording
 from signaling.consultations import Link
@@ -118,10 +118,16 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("POST", "/api/consultations"): Described("A new consultation: the fragment of its link.", answer=Link),
     ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
+    ("GET", "/api/calls/{call_id}/film"): Described(
+        "All that is kept of a consultation, as one film. Who fetched it is noted with each part.",
+        query={"as": Annotated[str, Meta(pattern="^(" + "|".join(FILMS) + ")$")]},
+        content=tuple(sorted(FILMS.values())),
+        problems=(409, 410),
+    ),
     ("GET", "/api/recordings/{recording_id}"): Described(
-        "A recording, to listen to. Who did is noted with it.",
-        query={"as": Annotated[str, Meta(pattern="^(" + "|".join(FORMS) + ")$")]},
-        content=tuple(sorted({form.content_type for form in FORMS.values()})),
+        "A recording, to listen to, or with the pictures of a consultation. Who did is noted with it.",
+        query={"as": Annotated[str, Meta(pattern="^(" + "|".join((*FORMS, *FILMS)) + ")$")]},
+        content=tuple(sorted({*(form.content_type for form in FORMS.values()), *FILMS.values()})),
         problems=(409, 410),
     ),
     ("DELETE", "/api/recordings/{recording_id}"): Described(

@@ -55,6 +55,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("DELETE", "/api/people/{identity}/chat"): _P.USERS_MANAGE,
     ("POST", "/api/consultations"): _P.ROOM_CREATE,
     ("GET", "/api/calls/{call_id}/recordings"): _P.RECORDING_LISTEN,
+    ("GET", "/api/calls/{call_id}/film"): _P.RECORDING_LISTEN,
     ("GET", "/api/recordings/{recording_id}"): _P.RECORDING_LISTEN,
     ("DELETE", "/api/recordings/{recording_id}"): _P.RECORDING_ERASE,
 }

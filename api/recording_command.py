@@ -1,4 +1,4 @@
-"""``centralita recording``: check recordings, make sound files of them, and put their keys under a new one."""
+"""``centralita recording``: check recordings, make sound files and films of them, and put their keys under a new one."""
 
 import io
 import time
@@ -106,6 +106,36 @@ def export(
         raise _refused(error) from None
     if recorded.detail:
         typer.echo(f"The recording ends early: {recorded.detail}.", err=True)
+
+
+@recording_app.command("film")
+def film(
+    to: Annotated[Path, typer.Argument(help="NAME.webm, .mkv or .mp4: sound and pictures as they were sent.")],
+    files: Annotated[list[Path], typer.Argument(help="The .rec files of a consultation, or some of them.")],
+    by: Annotated[str, typer.Option(help="Who wants it: stands in the manifests for good.")],
+    config: ConfigFile = None,
+) -> None:
+    """Make a film of a consultation: each participant's camera, screen and voice, and everybody's voices together."""
+    from media.recording import manifest
+    from media.recording.film import CONTAINERS, write_films
+    from media.recording.keys import KeyRing
+    from media.recording.records import read_recording
+
+    if to.suffix[1:] not in CONTAINERS:
+        raise _refused(ValueError("give NAME.webm (VP8), NAME.mp4 (H.264) or NAME.mkv (either)"))
+    try:
+        ring = KeyRing(load(config).recording_keys())
+        parts = [read_recording(file, ring) for file in files]
+        body = io.BytesIO()
+        details = write_films(parts, to.suffix[1:], body)
+        for file, detail in zip(files, details, strict=True):
+            manifest.append(file, ring, "exported", at_unix_s=time.time(), who=(by,), details={"as": to.suffix[1:], **detail})
+        to.write_bytes(body.getvalue())
+    except (OSError, ValueError) as error:
+        raise _refused(error) from None
+    for file, part in zip(files, parts, strict=True):
+        if part.detail:
+            typer.echo(f"{file.name} ends early: {part.detail}.", err=True)
 
 
 @recording_app.command("rewrap")

@@ -1,4 +1,4 @@
-"""Recordings over HTTP: which a call has, what they sound like, and their erasure, for whom ``api/guarded_routes.py`` says."""
+"""Recordings over HTTP: which a call has, what they sound and look like, and their erasure, for whom ``api/guarded_routes.py`` says."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from api.guarded_routes import grant_of
-from api.recording_shelf import FORMS, RecordingShelf
+from api.recording_shelf import FILMS, FORMS, Heard, RecordingShelf
 from signaling.grants import Permission, Resource, allows, demand
 from signaling.refusal import Refusal
 
@@ -22,6 +22,7 @@ class RecordingRoutes:
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/api/calls/{call_id}/recordings", self._list, allow_head=False)
+        app.router.add_get("/api/calls/{call_id}/film", self._watch, allow_head=False)
         app.router.add_get("/api/recordings/{recording_id}", self._listen, allow_head=False)
         app.router.add_delete("/api/recordings/{recording_id}", self._erase)
 
@@ -37,24 +38,15 @@ class RecordingRoutes:
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
         recording_id = await self._reached(request, Permission.RECORDING_LISTEN)
-        form = request.query.get("as", "wav")
-        if form not in FORMS:
-            raise Refusal("bad_message", f"A recording can be had as {' or '.join(FORMS)}.")
-        heard = await self._shelf.listen(recording_id, form, grant_of(request).identity)
-        response = web.StreamResponse(
-            headers={
-                "Cache-Control": "no-store",
-                "Accept-Ranges": "none",
-                "Content-Disposition": f'attachment; filename="{heard.file_name}"',
-            }
-        )
-        response.content_type = heard.content_type
-        response.content_length = len(heard.body)
-        await response.prepare(request)
-        for at in range(0, len(heard.body), _PIECE):
-            await response.write(heard.body[at : at + _PIECE])
-        await response.write_eof()
-        return response
+        heard = await self._shelf.listen(recording_id, _form(request, "wav", (*FORMS, *FILMS)), grant_of(request).identity)
+        return await _given(request, heard)
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        """Of all parts, or of none: whoever may not have one of them has to ask for those that he may."""
+        call_id, grant = request.match_info["call_id"], grant_of(request)
+        for agent in {part.agent for part in await self._shelf.parts_of(call_id)}:
+            demand(grant, Permission.RECORDING_LISTEN, await self._of(agent))
+        return await _given(request, await self._shelf.watch(call_id, _form(request, "webm", tuple(FILMS)), grant.identity))
 
     async def _erase(self, request: web.Request) -> web.Response:
         recording_id = await self._reached(request, Permission.RECORDING_ERASE)
@@ -71,3 +63,27 @@ class RecordingRoutes:
 
     async def _of(self, agent: str) -> Resource:
         return Resource(owner=agent, teams=await self._teams_of(agent))
+
+
+def _form(request: web.Request, default: str, forms: tuple[str, ...]) -> str:
+    form = request.query.get("as", default)
+    if form not in forms:
+        raise Refusal("bad_message", f"A recording can be had as {' or '.join(forms)}.")
+    return form
+
+
+async def _given(request: web.Request, heard: Heard) -> web.StreamResponse:
+    response = web.StreamResponse(
+        headers={
+            "Cache-Control": "no-store",
+            "Accept-Ranges": "none",
+            "Content-Disposition": f'attachment; filename="{heard.file_name}"',
+        }
+    )
+    response.content_type = heard.content_type
+    response.content_length = len(heard.body)
+    await response.prepare(request)
+    for at in range(0, len(heard.body), _PIECE):
+        await response.write(heard.body[at : at + _PIECE])
+    await response.write_eof()
+    return response

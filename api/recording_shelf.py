@@ -1,4 +1,4 @@
-"""The files of recordings: listened to, erased, checked and looked after, with every step in the manifest and in the store.
+"""The files of recordings: listened to, watched, erased, checked and looked after, with every step in the manifest and in the store.
 
 Reading and rendering a recording takes seconds of a core, so it is done in a few threads of its own, and who comes when they are busy is
 told to wait. What is heard exists in memory only: nothing of a call lies on the disk in clear.
@@ -8,7 +8,7 @@ import asyncio
 import io
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from api.store import Store, StoredRecording, StoreUnavailable
 from media.recording import manifest
 from media.recording.export import Peaks, write_mixed_opus, write_opus, write_wav
 from media.recording.file import Ending
+from media.recording.film import write_films
 from media.recording.keys import KeyRing
 from media.recording.manifest import Checkpoint
 from media.recording.records import Recorded, read_recording
@@ -35,6 +36,8 @@ _THREADS = 2
 _WAITING = 8
 _LONGEST_S = 4 * 3_600.0
 """Longer ones take more memory than a request may: they are exported by command."""
+_LARGEST_FILM_BYTES = 256 * 1_024 * 1_024
+"""The same of films, of which memory holds their recordings and themselves: an hour of two at 250 kbit/s."""
 _LOOK_EVERY_S = 3_600.0
 _AT_A_TIME = 500
 _FLUSH_WITHIN_S = 0.5
@@ -57,9 +60,13 @@ FORMS = {
 """How a recording can be had: both sides side by side as they sounded, the same as they were sent, or both in one small file."""
 
 
+FILMS = {"webm": "video/webm", "mkv": "video/matroska", "mp4": "video/mp4"}
+"""The same with the pictures of a consultation, as they were sent: media types by form."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A recording as a sound file."""
+    """A recording as a file of sound, or of sound and pictures."""
 
     body: bytes
     content_type: str
@@ -117,12 +124,30 @@ class RecordingShelf:
         return row.agent if row is not None else None
 
     async def listen(self, recording_id: str, form: str, who: str) -> Heard:
-        """A recording in one of ``FORMS``; its manifest says who fetched it, before anything is given. Raises ``Refusal``."""
+        """A recording in one of ``FORMS`` or ``FILMS``; its manifest says who fetched it, before anything is given. Raises ``Refusal``."""
+        if form in FILMS:
+            return await self._watch([recording_id], form, who)
         row, path = await self._find(recording_id)
         checkpoint, heard = await self._in_thread(self._render, path, form, who)
         await self._note(recording_id, checkpoint)
         log.info("recording.fetched", recording=row.recording_id, form=form, size=len(heard.body))
         return heard
+
+    async def watch(self, call_id: str, form: str, who: str) -> Heard:
+        """All that is kept of a consultation as one of ``FILMS``; each part's manifest says who fetched it. Raises ``Refusal``."""
+        await self._flush()
+        parts = [part.recording_id for part in await self.parts_of(call_id) if part.file and part.erased_at is None]
+        if not parts:
+            raise Refusal("unknown_recording", "Nothing is kept of this consultation.")
+        return await self._watch(parts, form, who)
+
+    async def _watch(self, recording_ids: Sequence[str], form: str, who: str) -> Heard:
+        paths = [(await self._find(recording_id))[1] for recording_id in recording_ids]
+        checkpoints, film = await self._in_thread(self._film, paths, form, who)
+        for recording_id, checkpoint in zip(recording_ids, checkpoints, strict=True):
+            await self._note(recording_id, checkpoint)
+        log.info("recording.fetched", recording=recording_ids[0], parts=len(paths), form=form, size=len(film.body))
+        return film
 
     async def erase(self, recording_id: str, who: str, reason: str) -> None:
         """For good. Erasing twice is no fault. Raises ``Refusal``."""
@@ -223,9 +248,13 @@ class RecordingShelf:
                 log.error("recording.not_erased", recording=recording_id, fault=str(error), hint="erase it by DELETE /api/recordings/ID")
             del self._unwanted[recording_id]
 
-    async def _find(self, recording_id: str, *, erased: bool = False) -> tuple[StoredRecording, Path]:
-        with suppress(TimeoutError):  # it may have ended a moment ago
+    async def _flush(self) -> None:
+        """A recording may have ended a moment ago."""
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._store.flush(), _FLUSH_WITHIN_S)
+
+    async def _find(self, recording_id: str, *, erased: bool = False) -> tuple[StoredRecording, Path]:
+        await self._flush()
         row = await self._store.recording(recording_id)
         if row is None or not _FILE.fullmatch(row.file):
             raise Refusal("unknown_recording", "There is no such recording.")
@@ -263,15 +292,32 @@ class RecordingShelf:
                     found.append((row.recording_id, manifest.checkpoint(path), erased))
         return found
 
-    def _render(self, path: Path, form: str, who: str) -> tuple[Checkpoint, Heard]:
+    def _read(self, path: Path) -> Recorded:
         try:
             if is_being_written(path):
                 raise _still_running()
-            recorded = read_recording(path, self._ring)
+            return read_recording(path, self._ring)
         except FileNotFoundError:
             raise Refusal("unknown_recording", "The file of this recording is gone: `centralita recording audit` says which.") from None
         except ValueError as error:
             raise Refusal("recording_damaged", f"This recording cannot be opened: {error}.") from None
+
+    def _film(self, paths: Sequence[Path], form: str, who: str) -> tuple[list[Checkpoint], Heard]:
+        if sum(path.stat().st_size for path in paths if path.exists()) > _LARGEST_FILM_BYTES:
+            raise Refusal("recording_too_long", "This film is too large to be fetched: use `centralita recording film`.")
+        body = io.BytesIO()
+        try:
+            details = write_films([self._read(path) for path in paths], form, body)
+        except ValueError as error:
+            raise Refusal("not_a_film", f"This recording cannot be had so: {error}.") from None
+        checkpoints = [
+            manifest.append(path, self._ring, "watched", at_unix_s=self._clock(), who=_names(who), details={"as": form, **detail})
+            for path, detail in zip(paths, details, strict=True)
+        ]
+        return checkpoints, Heard(body.getvalue(), FILMS[form], f"{paths[0].stem}.{form}")
+
+    def _render(self, path: Path, form: str, who: str) -> tuple[Checkpoint, Heard]:
+        recorded = self._read(path)
         if recorded.length_s > _LONGEST_S:
             raise Refusal("recording_too_long", "This recording is too long to be fetched: use `centralita recording export`.")
         body = io.BytesIO()

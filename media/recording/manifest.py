@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"\+?[\d\s()./-]{7,}")
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """``what``: ``begun``, ``ended``, ``interrupted`` (found after a crash), ``listened``, ``exported``, ``erased``, or what else was done.
+    """``what``: ``begun``, ``ended``, ``interrupted`` (found after a crash), ``listened``, ``watched``, ``exported``, ``erased``.
 
     ``previous``: SHA-256 of the line before; ``key_id``: under which this one is signed.
     """

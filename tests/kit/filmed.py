@@ -104,9 +104,12 @@ class Filmed:
 
     def recorded(self, length_s: float) -> Recorded:
         """As read from its file."""
+        return decode(Chunks(b"f" * 16, (self.contents(length_s),), b"", Ending.COMPLETE, ""))
+
+    def contents(self, length_s: float) -> bytes:
+        """The same as one chunk."""
         self.sound.tell("end", START_S + length_s, {})
-        contents = (self.sound.take()[0], self.pictures.take()[0])
-        return decode(Chunks(b"f" * 16, contents, b"", Ending.COMPLETE, ""))
+        return self.sound.take()[0] + self.pictures.take()[0]
 
 
 def _vp8_payloads(frame: bytes) -> list[bytes]:

@@ -177,7 +177,16 @@ NOT_FOR_PAGES = {
     # Said to the consultation page, which has a catalogue of its own.
     *("link_invalid", "link_expired", "consultation_full"),
     # Answered to what no page asks yet.
-    *("not_recorded", "forbidden", "not_opus", "recording_damaged", "recording_erased", "recording_running", "recording_too_long"),
+    *(
+        "not_recorded",
+        "forbidden",
+        "not_opus",
+        "not_a_film",
+        "recording_damaged",
+        "recording_erased",
+        "recording_running",
+        "recording_too_long",
+    ),
     # Said to who may not even have the page.
     "address_denied",
     # Said to the page of rooms, which has a catalogue of its own.
