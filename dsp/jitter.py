@@ -18,15 +18,17 @@ jumping where nothing is played anyway.
 after all, it was not lost but late, and nothing behind it has been played: the playhead goes back to it. The delay grows by that much
 at once and is worn down again. Only what would be more than ``keep_s`` behind the target is given up.
 
+**Many at once.** What the buffers of all streams know lies in arrays, a row each (``JitterBuffers``), so that kernels of whoever owns the
+streams take all packets of a tick in, and out, in one call (``put_one``, ``take_one``, ``idles_one``). ``JitterBuffer`` is one row, for
+those who take one packet at a time; both may take turns.
+
 Far off the axis, packets are believed only when they agree: two in a row from ahead (timestamps jumped), or a run of late ones that
 lasts 200 ms (the path has become slower). Then the axis is laid anew.
 """
 
-import math
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,10 @@ from dsp.lanes import exact_kernel
 from dsp.mos import CODECS, delay_impairment
 
 Numbers = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+LONGEST_PAYLOAD_BYTES = 1_500
+"""An Ethernet frame holds no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,262 +125,523 @@ _LATELY = _MINIMA + 2 * _EPOCHS  # (arrival, transit), both rising; behind the m
 _LATE = _LATELY + 2 * _LEVEL_MOST
 
 
-class JitterBuffer:
-    def __init__(self, clock_hz: int, settings: JitterSettings | None = None, *, floor_s: float = 0.0) -> None:
-        """``floor_s`` raises the lowest delay, for codecs that need the next packet to mend a lost one."""
+# What was taken, as kernels tell it. Of a packet, ``AT`` is where its payload lies; of a gap, ``WHY`` is there nothing, and ``FOLLOWING``
+# where the next packet lies, or -1.
+NOTHING, PACKET, GAP = range(3)
+KIND, SEQUENCE, TIMESTAMP, DURATION, SKIP, AT, WHY, FOLLOWING, DISTANCE, TAKEN = range(10)
+_WAITING, _LOST, PAUSED, EMPTY = (int(reason.value) for reason in Missing)
+
+# columns of Buffers.counts
+_CLOCK_HZ, _RECEIVED, _DISCARDED, _DUPLICATED, _HELD, _RETURNED, _SKIPPED, _RESYNCHRONISED, _STREAM = range(9)
+(
+    _HERE,
+    _KNOWN,
+    _HIGHEST_SEQUENCE,
+    _HIGHEST_TIMESTAMP,
+    _BEGUN,
+    _PLAYHEAD,
+    _PLAYING,
+    _FRAME,
+    _BLIND,
+    _SUSPECTED,
+    _SUSPECT,
+    _PLAYED,
+    _PLAYED_MOST,
+) = range(_STREAM, _STREAM + 13)
+_COUNTS = _STREAM + 13
+# columns of Buffers.times, in seconds
+_TARGET, _LATE_SINCE, _SUSPECT_TRANSIT = range(3)
+# columns of Buffers.packets
+_SEQUENCE, _TIMESTAMP, _DURATION, _SIZE = range(4)
+_REMEMBERED = 64
+_NEVER = -(1 << 62)
+
+
+class Buffers(NamedTuple):
+    """Per row: ``counts`` and ``times`` of the stream, ``statistics`` of its delays, the numbers of the packets ``played`` lately.
+
+    Of the ``packets`` that are here, and their ``payloads``, ``order`` tells the places: the first ``_HERE`` by their timestamps, then the
+    free ones.
+    """
+
+    counts: Integers
+    times: Numbers
+    statistics: Numbers
+    played: Integers
+    order: Integers
+    packets: Integers
+    payloads: Bytes
+
+
+class Rules(NamedTuple):
+    """Settings that the kernels need, in seconds, and the ``cost`` of each bin of delay."""
+
+    keep_s: float
+    calm_s: float
+    hold_s: float
+    late_run_s: float
+    ahead_s: float
+    cost: Numbers
+
+
+class JitterBuffers:
+    """``rows`` streams under the same settings."""
+
+    def __init__(self, rows: int, settings: JitterSettings | None = None) -> None:
         self.settings = settings or JitterSettings()
-        self.clock_hz = clock_hz
-        self.counters = JitterCounters()
+        packets, cost = self.settings.capacity_packets, _delay_cost(self.settings)
+        self.rules = Rules(
+            self.settings.keep_s, self.settings.calm_s, self.settings.hold_s, self.settings.late_run_s, self.settings.ahead_s, cost
+        )
+        self.state = Buffers(
+            counts=np.zeros((rows, _COUNTS), np.int64),
+            times=np.zeros((rows, 3)),
+            statistics=np.zeros((rows, _LATE + len(cost) + 1)),
+            played=np.zeros((rows, _REMEMBERED), np.int64),
+            order=np.zeros((rows, packets), np.int64),
+            packets=np.zeros((rows, packets, 4), np.int64),
+            payloads=np.zeros((rows, packets, LONGEST_PAYLOAD_BYTES), np.uint8),
+        )
+
+
+class JitterBuffer:
+    def __init__(
+        self,
+        clock_hz: int,
+        settings: JitterSettings | None = None,
+        *,
+        floor_s: float = 0.0,
+        buffers: JitterBuffers | None = None,
+        row: int = 0,
+    ) -> None:
+        """``floor_s`` raises the lowest delay, for codecs that need the next packet to mend a lost one. ``row`` of ``buffers`` that many
+        share, from its beginning; its settings are theirs."""
+        self._all = buffers or JitterBuffers(1, settings)
+        self.settings, self.clock_hz = self._all.settings, clock_hz
+        self._row, self._state, self._rules = row, self._all.state, self._all.rules
+        self._counts, self._times, self._statistics = self._state.counts[row], self._state.times[row], self._state.statistics[row]
         self._lowest_s = max(self.settings.lowest_s, floor_s)
-        self._cost = _delay_cost(self.settings)
+        self._found = np.zeros(TAKEN, np.int64)
+        self._counts[:] = 0
+        self._counts[_CLOCK_HZ] = clock_hz
         self.reset()
 
     def reset(self) -> None:
         """Forget the stream (a new SSRC); the counters go on."""
-        self._packets: dict[int, Packet] = {}
-        self._highest: tuple[int, int] | None = None
-        self._playhead: int | None = None
-        self._playing = False
-        self._played: deque[int] = deque(maxlen=64)
-        self._played_most = -(1 << 62)
-        self._frame = self.clock_hz // _STEPS_PER_S
-        self._blind = 0  # ticks before the playhead that were passed with nothing there
-        self._late_since: float | None = None
-        self._suspect: tuple[int, float] | None = None
-        self.target_s = max(self._lowest_s, self.settings.start_s)
-        self._statistics = np.zeros(_LATE + len(self._cost) + 1)
+        self._counts[_STREAM:] = 0
+        self._counts[_FRAME], self._counts[_PLAYED_MOST] = self.clock_hz // _STEPS_PER_S, _NEVER
+        self._state.order[self._row] = np.arange(self.settings.capacity_packets)
+        self._times[:] = max(self._lowest_s, self.settings.start_s), np.nan, np.nan
         self._statistics[:_COUNTED] = self.settings.memory_packets, self._lowest_s, self.settings.highest_s, self.target_s
-        self._lay_axis()
+        _lay_axis(self._statistics)
 
     def put(self, sequence: int, timestamp: int, duration: int, payload: bytes, arrival_s: float) -> None:
-        """Take a packet in: ``sequence`` 16 bits, ``timestamp`` 32 bits, ``duration`` in ticks (> 0)."""
-        self.counters.received += 1
-        packet = self._unwrap(sequence, timestamp, duration, payload)
-        if packet.timestamp in self._packets or (packet.sequence <= self._played_most and packet.sequence in self._played):
-            self.counters.duplicated += 1
-            return
-        transit_s = arrival_s - packet.timestamp / self.clock_hz
-        if self._is_stray(packet, transit_s):
-            return
-        self._observe(transit_s, arrival_s)
-        self._frame = duration
-        if self._playhead is None or (not self._playing and packet.timestamp < self._playhead):
-            self._playhead = packet.timestamp
-        if packet.timestamp + duration <= self._playhead and not (
-            self._may_return(packet, arrival_s) or self._follow_late(packet, arrival_s)
-        ):
-            self.counters.discarded += 1
-            return
-        self._late_since = None
-        self._packets[packet.timestamp] = packet
-        if len(self._packets) > self.settings.capacity_packets:
-            del self._packets[min(self._packets)]
-            self.counters.discarded += 1
+        """Take a packet in: ``sequence`` 16 bits, ``timestamp`` 32 bits, ``duration`` in ticks (> 0), ``payload`` at most
+        LONGEST_PAYLOAD_BYTES (ValueError)."""
+        if len(payload) > LONGEST_PAYLOAD_BYTES:
+            raise ValueError(f"a payload of {len(payload)} bytes; a packet holds {LONGEST_PAYLOAD_BYTES} at most")
+        put_one(self._row, sequence, timestamp, duration, np.frombuffer(payload, np.uint8), arrival_s, self._state, self._rules)
 
     def take(self, now_s: float) -> Packet | Gap:
         """What is at the playhead, which moves on behind it. Call it when the sound taken before does not last for the coming tick."""
-        if self._playhead is None:
-            return Gap(Missing.WAITING, self.clock_hz // _STEPS_PER_S)
-        if self._blind and self._packets:
-            self._return(now_s)
-        excess_s = self.delay_s(now_s) - self.target_s
-        if not self._playing:
-            if excess_s < -self.settings.hold_s:
-                return Gap(Missing.WAITING, self.clock_hz // _STEPS_PER_S)
-            self._playing = True
-        if excess_s > self.settings.keep_s + self.settings.calm_s:
-            self._skip(round((excess_s - self.settings.keep_s) * self.clock_hz))
-            excess_s = self.settings.keep_s
-        packet = self._packets.pop(self._playhead, None)
-        return self._taken(packet) if packet is not None else self._gap(excess_s)
+        take_one(self._row, now_s, self._found, self._state, self._rules)
+        return self.told(self._found)
+
+    def told(self, found: Integers) -> Packet | Gap:
+        """What kernels took, (TAKEN,), until anything else is done with this buffer."""
+        kind, sequence, timestamp, duration, skip, at, why, following, distance = found.tolist()
+        if kind == PACKET:
+            return Packet(sequence, timestamp, duration, self._payload(at), skip)
+        return Gap(_REASONS[why], duration, self._packet(following) if following >= 0 else None, distance)
 
     def idles(self, now_s: float, ticks: int) -> bool:
         """In the usual case of a long pause, nothing here and the delay as it should be: what ``take`` does where so many empty ticks are
         all that it has to tell. False: nothing was done."""
-        playhead, settings = self._playhead, self.settings
-        if self._packets or playhead is None or not self._playing or ticks != min(self._frame, self.clock_hz // _STEPS_PER_S):
-            return False
-        if not -settings.hold_s < now_s - self.base_s - playhead / self.clock_hz - self.target_s <= settings.calm_s:
-            return False
-        self._playhead = playhead + ticks
-        self._blind += ticks
-        return True
+        return bool(idles_one(self._row, now_s, ticks, self._state, self._rules))
 
     def begin(self) -> list[Packet]:
         """Playing begins right behind what is here, because that was heard another way; returns it, in order."""
-        heard = [self._packets[timestamp] for timestamp in sorted(self._packets)]
-        self._packets.clear()
-        for packet in heard:
-            self._taken(packet)
-        self._playing = self._playing or bool(heard)
+        heard = [self._packet(place) for place in self._state.order[self._row, : len(self)].tolist()]
+        _begin(self._row, self._state)
         return heard
+
+    def take_after(self, other: "JitterBuffer") -> None:
+        """Go on where a buffer under the same settings is."""
+        copy_row(self._state, self._row, other._state, other._row)
 
     def delay_s(self, now_s: float, pending_ticks: int = 0) -> float:
         """How late the sound at the playhead is, taken now, behind the fastest packet's arrival; 0 before the first packet.
 
         With ``pending_ticks`` of earlier sound still to be played: how late the sound is played that comes next.
         """
-        if self._playhead is None:
-            return 0.0
-        return now_s - self.base_s - (self._playhead - pending_ticks) / self.clock_hz
+        return float(delay_one(self._row, now_s, pending_ticks, self._state))
 
     def excess_s(self, now_s: float, taken_ticks: int) -> float:
         """Time in hand, beyond the target, when the ``taken_ticks`` before the playhead were taken just now."""
         return self.delay_s(now_s, taken_ticks) - self.target_s
 
     @property
+    def target_s(self) -> float:
+        return float(self._times[_TARGET])
+
+    @property
     def playhead(self) -> int | None:
         """The timestamp, without wrap-around, of what is played next; None before the first packet."""
-        return self._playhead
+        return int(self._counts[_PLAYHEAD]) if self._counts[_BEGUN] else None
+
+    @property
+    def counters(self) -> JitterCounters:
+        return JitterCounters(*self._counts[_RECEIVED:_STREAM].tolist())
 
     def __len__(self) -> int:
-        return len(self._packets)
+        return int(self._counts[_HERE])
 
-    # -- packets in
+    def _packet(self, place: int) -> Packet:
+        sequence, timestamp, duration, _ = self._state.packets[self._row, place].tolist()
+        return Packet(sequence, timestamp, duration, self._payload(place))
 
-    def _unwrap(self, sequence: int, timestamp: int, duration: int, payload: bytes) -> Packet:
-        """Numbers without wrap-around, by the nearest reading to the highest so far (RFC 3550, A.1)."""
-        if self._highest is not None:
-            highest_sequence, highest_timestamp = self._highest
-            sequence = highest_sequence + ((sequence - highest_sequence + 0x8000) & 0xFFFF) - 0x8000
-            timestamp = highest_timestamp + ((timestamp - highest_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-        if self._highest is None or sequence > self._highest[0]:
-            self._highest = (sequence, timestamp)
-        return Packet(sequence, timestamp, duration, payload)
+    def _payload(self, place: int) -> bytes:
+        return self._state.payloads[self._row, place, : self._state.packets[self._row, place, _SIZE]].tobytes()
 
-    def _is_stray(self, packet: Packet, transit_s: float) -> bool:
-        """A packet from far ahead of its time waits for a second one that agrees; the first of the two is given up."""
-        if self._playhead is None or transit_s - self.base_s > -self.settings.ahead_s:
-            self._suspect = None
-            return False
-        suspect, self._suspect = self._suspect, (packet.sequence, transit_s)
-        if suspect is None or packet.sequence != suspect[0] + 1 or abs(transit_s - suspect[1]) > 0.1:
-            self.counters.discarded += 1
-            return True
-        self._suspect = None
-        self._resynchronise(packet)
-        return False
 
-    def _may_return(self, packet: Packet, arrival_s: float) -> bool:
-        """A packet behind the playhead: has nothing behind it been played, and is it not too old to be heard?"""
-        assert self._playhead is not None
-        if packet.timestamp < self._playhead - self._blind:
-            return False
-        return arrival_s - self.base_s - packet.timestamp / self.clock_hz <= self.target_s + self.settings.keep_s
+def copy_row(to: tuple[NDArray[Any], ...], row: int, source: tuple[NDArray[Any], ...], source_row: int) -> None:
+    """One row of each array becomes what another is."""
+    for mine, its in zip(to, source, strict=True):
+        mine[row] = its[source_row]
 
-    def _follow_late(self, packet: Packet, arrival_s: float) -> bool:
-        """A packet behind the playhead: has everything been late for so long that the path must have changed?"""
-        if self._late_since is None:
-            self._late_since = arrival_s
-        if arrival_s - self._late_since < self.settings.late_run_s:
-            return False
-        self._resynchronise(packet)
-        self._observe(arrival_s - packet.timestamp / self.clock_hz, arrival_s)
-        return True
 
-    def _resynchronise(self, packet: Packet) -> None:
-        self.counters.resynchronised += 1
-        self.counters.discarded += len(self._packets)
-        self._packets.clear()
-        self._late_since = None
-        self._blind = 0
-        self._lay_axis()
-        self._playhead = packet.timestamp - round(self.target_s * self.clock_hz)
+_REASONS = {int(reason.value): reason for reason in Missing}
 
-    # -- packets out
 
-    def _taken(self, packet: Packet) -> Packet:
-        self._playhead = packet.timestamp + packet.duration
-        self._blind = 0
-        self._played.append(packet.sequence)
-        if packet.sequence > self._played_most:
-            self._played_most = packet.sequence
-        return packet
-
-    def _return(self, now_s: float) -> None:
-        """Back to the first packet of the blind stretch that is not too old; older ones are given up."""
-        assert self._playhead is not None
-        most_s = max(self.target_s + self.settings.keep_s, self.delay_s(now_s))
-        oldest = (now_s - self.base_s - most_s) * self.clock_hz
-        while self._packets and (first := min(self._packets)) < self._playhead:
-            if first >= oldest:
-                self.counters.returned_ticks += self._playhead - first
-                self._playhead, self._blind = first, 0
-                return
-            del self._packets[first]
-            self.counters.discarded += 1
-
-    def _gap(self, excess_s: float) -> Packet | Gap:
-        """Nothing begins at the playhead: a packet that began before it, a hole before the next one, or nothing at all."""
-        assert self._playhead is not None
-        if not self._packets:
-            return self._run_blind(excess_s)
-        following = self._packets[min(self._packets)]
-        if following.timestamp < self._playhead:
-            del self._packets[following.timestamp]
-            if following.timestamp + following.duration <= self._playhead:
-                self.counters.discarded += 1
-                return self._gap(excess_s)
-            skip = self._playhead - following.timestamp
-            return self._taken(Packet(following.sequence, following.timestamp, following.duration, following.payload, skip))
-        hole = following.timestamp - self._playhead
-        duration = min(self._frame, hole)
-        if hole > duration and excess_s > self.settings.calm_s:
-            spared = min(hole - duration, round(excess_s * self.clock_hz))
-            self.counters.skipped_ticks += spared
-            self._playhead += spared
-            hole -= spared
-        paused = bool(self._played) and following.sequence == self._played[-1] + 1
-        held = self._held(duration, excess_s) if paused else 0
-        self._playhead += duration - held
-        self._blind = 0
-        if held:
-            return Gap(Missing.PAUSED, duration)
-        return Gap(Missing.PAUSED if paused else Missing.LOST, duration, following, hole)
-
-    def _run_blind(self, excess_s: float) -> Gap:
-        """No packet is here. The delay comes to its target meanwhile: nothing is lost by it, for the playhead can still go back."""
-        assert self._playhead is not None
-        step = min(self._frame, self.clock_hz // _STEPS_PER_S)
-        moved = step - self._held(step, excess_s)
-        if excess_s > self.settings.calm_s:
-            moved += round(excess_s * self.clock_hz)
-            self.counters.skipped_ticks += moved - step
-        self._playhead += moved
-        self._blind += moved
-        return Gap(Missing.EMPTY, step)
-
-    def _held(self, step: int, excess_s: float) -> int:
-        """For how much of a step without sound the playhead stands still, so that the delay grows to its target."""
-        held = min(step, round(-excess_s * self.clock_hz)) if excess_s <= -self.settings.hold_s else 0
-        self.counters.held_ticks += held
-        return held
-
-    def _skip(self, ticks: int) -> None:
-        """Jump the playhead ahead; what lies before it is given up."""
-        assert self._playhead is not None
-        self._playhead += ticks
-        self.counters.skipped_ticks += ticks
-        for timestamp in [t for t, packet in self._packets.items() if t + packet.duration <= self._playhead]:
-            del self._packets[timestamp]
-            self.counters.discarded += 1
-
-    # -- delay statistics
-
-    def _lay_axis(self) -> None:
-        self.base_s = math.inf
-        self._statistics[_COUNTED:] = 0.0
-        self._statistics[_WEIGHT] = 1.0
-        self._statistics[_UNTIL_MARGIN] = _MARGIN_EVERY
-
-    def _observe(self, transit_s: float, arrival_s: float) -> None:
-        """Count one arrival in base, level and histogram, and set the target."""
-        self.base_s, self.target_s = _observed(self._statistics, self._cost, transit_s, arrival_s)
+# -- one row: packets in
 
 
 @exact_kernel
-def _observed(statistics: Numbers, cost: Numbers, transit_s: float, arrival_s: float) -> tuple[float, float]:
-    """Count one arrival; the base and the target from now on."""
+def put_one(row: int, sequence: int, timestamp: int, duration: int, payload: Bytes, arrival_s: float, state: Buffers, rules: Rules) -> None:
+    """``JitterBuffer.put``."""
+    counts, times, packets, order = state.counts[row], state.times[row], state.packets[row], state.order[row]
+    counts[_RECEIVED] += 1
+    if counts[_KNOWN]:  # numbers without wrap-around, by the nearest reading to the highest so far (RFC 3550, A.1)
+        highest_sequence, highest_timestamp = counts[_HIGHEST_SEQUENCE], counts[_HIGHEST_TIMESTAMP]
+        sequence = highest_sequence + ((sequence - highest_sequence + 0x8000) & 0xFFFF) - 0x8000
+        timestamp = highest_timestamp + ((timestamp - highest_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+    if not counts[_KNOWN] or sequence > counts[_HIGHEST_SEQUENCE]:
+        counts[_KNOWN], counts[_HIGHEST_SEQUENCE], counts[_HIGHEST_TIMESTAMP] = 1, sequence, timestamp
+    place = 0  # behind all that are earlier
+    for k in range(counts[_HERE], 0, -1):
+        if packets[order[k - 1], _TIMESTAMP] <= timestamp:
+            place = k
+            break
+    twice = place > 0 and packets[order[place - 1], _TIMESTAMP] == timestamp
+    if twice or (sequence <= counts[_PLAYED_MOST] and _was_played(sequence, counts, state.played[row])):
+        counts[_DUPLICATED] += 1
+        return
+    transit_s = arrival_s - timestamp / counts[_CLOCK_HZ]
+    if _is_stray(row, sequence, timestamp, transit_s, state, rules):
+        return
+    _observe(row, transit_s, arrival_s, state, rules)
+    counts[_FRAME] = duration
+    if not counts[_BEGUN] or (not counts[_PLAYING] and timestamp < counts[_PLAYHEAD]):
+        counts[_BEGUN], counts[_PLAYHEAD] = 1, timestamp
+    if timestamp + duration <= counts[_PLAYHEAD] and not (
+        _may_return(row, timestamp, arrival_s, state, rules) or _follow_late(row, timestamp, arrival_s, state, rules)
+    ):
+        counts[_DISCARDED] += 1
+        return
+    times[_LATE_SINCE] = np.nan
+    place = min(place, counts[_HERE])  # none are left where the axis was laid anew
+    if counts[_HERE] == len(order):
+        counts[_DISCARDED] += 1
+        if place == 0:
+            return
+        _drop(0, counts, order)
+        place -= 1
+    slot = order[counts[_HERE]]
+    for k in range(counts[_HERE], place, -1):
+        order[k] = order[k - 1]
+    order[place] = slot
+    counts[_HERE] += 1
+    packets[slot, _SEQUENCE], packets[slot, _TIMESTAMP], packets[slot, _DURATION] = sequence, timestamp, duration
+    packets[slot, _SIZE] = len(payload)
+    state.payloads[row, slot, : len(payload)] = payload
+
+
+@exact_kernel
+def _was_played(sequence: int, counts: Integers, played: Integers) -> bool:
+    return bool((played[: min(counts[_PLAYED], _REMEMBERED)] == sequence).any())
+
+
+@exact_kernel
+def _drop(place: int, counts: Integers, order: Integers) -> int:
+    """The packet at this place of the order is here no more; returns where it lies, until another one comes."""
+    slot, here = order[place], counts[_HERE]
+    for k in range(place, here - 1):
+        order[k] = order[k + 1]
+    order[here - 1] = slot
+    counts[_HERE] = here - 1
+    return int(slot)
+
+
+@exact_kernel
+def _is_stray(row: int, sequence: int, timestamp: int, transit_s: float, state: Buffers, rules: Rules) -> bool:
+    """A packet from far ahead of its time waits for a second one that agrees; the first of the two is given up."""
+    counts, times = state.counts[row], state.times[row]
+    suspected = counts[_SUSPECTED]
+    counts[_SUSPECTED] = 0
+    if not counts[_BEGUN] or transit_s - state.statistics[row, _BASE] > -rules.ahead_s:
+        return False
+    if not suspected or sequence != counts[_SUSPECT] + 1 or abs(transit_s - times[_SUSPECT_TRANSIT]) > 0.1:
+        counts[_SUSPECTED], counts[_SUSPECT], times[_SUSPECT_TRANSIT] = 1, sequence, transit_s
+        counts[_DISCARDED] += 1
+        return True
+    _resynchronise(row, timestamp, state)
+    return False
+
+
+@exact_kernel
+def _may_return(row: int, timestamp: int, arrival_s: float, state: Buffers, rules: Rules) -> bool:
+    """A packet behind the playhead: has nothing behind it been played, and is it not too old to be heard?"""
+    counts = state.counts[row]
+    if timestamp < counts[_PLAYHEAD] - counts[_BLIND]:
+        return False
+    late_s = arrival_s - state.statistics[row, _BASE] - timestamp / counts[_CLOCK_HZ]
+    return bool(late_s <= state.times[row, _TARGET] + rules.keep_s)
+
+
+@exact_kernel
+def _follow_late(row: int, timestamp: int, arrival_s: float, state: Buffers, rules: Rules) -> bool:
+    """A packet behind the playhead: has everything been late for so long that the path must have changed?"""
+    times = state.times[row]
+    if np.isnan(times[_LATE_SINCE]):
+        times[_LATE_SINCE] = arrival_s
+    if arrival_s - times[_LATE_SINCE] < rules.late_run_s:
+        return False
+    _resynchronise(row, timestamp, state)
+    _observe(row, arrival_s - timestamp / state.counts[row, _CLOCK_HZ], arrival_s, state, rules)
+    return True
+
+
+@exact_kernel
+def _resynchronise(row: int, timestamp: int, state: Buffers) -> None:
+    counts, times = state.counts[row], state.times[row]
+    counts[_RESYNCHRONISED] += 1
+    counts[_DISCARDED] += counts[_HERE]
+    counts[_HERE] = counts[_BLIND] = 0
+    times[_LATE_SINCE] = np.nan
+    _lay_axis(state.statistics[row])
+    counts[_PLAYHEAD] = timestamp - int(np.rint(times[_TARGET] * counts[_CLOCK_HZ]))
+
+
+# -- one row: packets out
+
+
+@exact_kernel
+def delay_one(row: int, now_s: float, pending_ticks: int, state: Buffers) -> float:
+    """``JitterBuffer.delay_s``."""
+    counts = state.counts[row]
+    if not counts[_BEGUN]:
+        return 0.0
+    delay_s: float = now_s - state.statistics[row, _BASE] - (counts[_PLAYHEAD] - pending_ticks) / counts[_CLOCK_HZ]
+    return delay_s
+
+
+@exact_kernel
+def target_one(row: int, state: Buffers) -> float:
+    """``JitterBuffer.target_s``."""
+    target_s: float = state.times[row, _TARGET]
+    return target_s
+
+
+@exact_kernel
+def here_one(row: int, state: Buffers) -> int:
+    """How many packets are here."""
+    return int(state.counts[row, _HERE])
+
+
+@exact_kernel
+def payload_size(row: int, place: int, state: Buffers) -> int:
+    """Of the packet that lies there."""
+    return int(state.packets[row, place, _SIZE])
+
+
+@exact_kernel
+def take_one(row: int, now_s: float, found: Integers, state: Buffers, rules: Rules) -> None:
+    """``JitterBuffer.take`` into ``found`` (TAKEN,)."""
+    counts = state.counts[row]
+    if not counts[_BEGUN]:
+        _tell_gap(found, _WAITING, counts[_CLOCK_HZ] // _STEPS_PER_S)
+        return
+    if counts[_BLIND] and counts[_HERE]:
+        _return(row, now_s, state, rules)
+    excess_s = delay_one(row, now_s, 0, state) - state.times[row, _TARGET]
+    if not counts[_PLAYING]:
+        if excess_s < -rules.hold_s:
+            _tell_gap(found, _WAITING, counts[_CLOCK_HZ] // _STEPS_PER_S)
+            return
+        counts[_PLAYING] = 1
+    if excess_s > rules.keep_s + rules.calm_s:
+        _skip(row, int(np.rint((excess_s - rules.keep_s) * counts[_CLOCK_HZ])), state)
+        excess_s = rules.keep_s
+    order, packets = state.order[row], state.packets[row]
+    for k in range(counts[_HERE]):
+        timestamp = packets[order[k], _TIMESTAMP]
+        if timestamp >= counts[_PLAYHEAD]:
+            if timestamp == counts[_PLAYHEAD]:
+                _tell_packet(found, row, _drop(k, counts, order), 0, state)
+                return
+            break
+    _tell_missing(row, excess_s, found, state, rules)
+
+
+@exact_kernel
+def idles_one(row: int, now_s: float, ticks: int, state: Buffers, rules: Rules) -> bool:
+    """``JitterBuffer.idles``."""
+    counts = state.counts[row]
+    if counts[_HERE] or not counts[_BEGUN] or not counts[_PLAYING] or ticks != min(counts[_FRAME], counts[_CLOCK_HZ] // _STEPS_PER_S):
+        return False
+    if not -rules.hold_s < delay_one(row, now_s, 0, state) - state.times[row, _TARGET] <= rules.calm_s:
+        return False
+    counts[_PLAYHEAD] += ticks
+    counts[_BLIND] += ticks
+    return True
+
+
+@exact_kernel
+def _begin(row: int, state: Buffers) -> None:
+    """``JitterBuffer.begin``."""
+    counts, packets, order = state.counts[row], state.packets[row], state.order[row]
+    for k in range(counts[_HERE]):
+        _played(packets[order[k], _SEQUENCE], packets[order[k], _TIMESTAMP] + packets[order[k], _DURATION], counts, state.played[row])
+        counts[_PLAYING] = 1
+    counts[_HERE] = 0
+
+
+@exact_kernel
+def _played(sequence: int, end: int, counts: Integers, played: Integers) -> None:
+    counts[_PLAYHEAD], counts[_BLIND] = end, 0
+    played[counts[_PLAYED] % _REMEMBERED] = sequence
+    counts[_PLAYED] += 1
+    counts[_PLAYED_MOST] = max(counts[_PLAYED_MOST], sequence)
+
+
+@exact_kernel
+def _tell_packet(found: Integers, row: int, slot: int, skip: int, state: Buffers) -> None:
+    """The packet that lies there is taken."""
+    packet = state.packets[row, slot]
+    found[KIND], found[SEQUENCE], found[TIMESTAMP], found[DURATION] = PACKET, packet[_SEQUENCE], packet[_TIMESTAMP], packet[_DURATION]
+    found[SKIP], found[AT], found[WHY], found[FOLLOWING], found[DISTANCE] = skip, slot, 0, -1, 0
+    _played(packet[_SEQUENCE], packet[_TIMESTAMP] + packet[_DURATION], state.counts[row], state.played[row])
+
+
+@exact_kernel
+def _tell_gap(found: Integers, why: int, duration: int) -> None:
+    found[:] = 0
+    found[KIND], found[DURATION], found[WHY], found[FOLLOWING] = GAP, duration, why, -1
+
+
+@exact_kernel
+def _return(row: int, now_s: float, state: Buffers, rules: Rules) -> None:
+    """Back to the first packet of the blind stretch that is not too old; older ones are given up."""
+    counts, order, packets = state.counts[row], state.order[row], state.packets[row]
+    most_s = max(state.times[row, _TARGET] + rules.keep_s, delay_one(row, now_s, 0, state))
+    oldest = (now_s - state.statistics[row, _BASE] - most_s) * counts[_CLOCK_HZ]
+    while counts[_HERE] and packets[order[0], _TIMESTAMP] < counts[_PLAYHEAD]:
+        first = packets[order[0], _TIMESTAMP]
+        if first >= oldest:
+            counts[_RETURNED] += counts[_PLAYHEAD] - first
+            counts[_PLAYHEAD], counts[_BLIND] = first, 0
+            return
+        _drop(0, counts, order)
+        counts[_DISCARDED] += 1
+
+
+@exact_kernel
+def _tell_missing(row: int, excess_s: float, found: Integers, state: Buffers, rules: Rules) -> None:
+    """Nothing begins at the playhead: a packet that began before it, a hole before the next one, or nothing at all."""
+    counts, order, packets = state.counts[row], state.order[row], state.packets[row]
+    while counts[_HERE] and packets[order[0], _TIMESTAMP] < counts[_PLAYHEAD]:
+        slot = _drop(0, counts, order)
+        timestamp, duration = packets[slot, _TIMESTAMP], packets[slot, _DURATION]
+        if timestamp + duration > counts[_PLAYHEAD]:
+            _tell_packet(found, row, slot, counts[_PLAYHEAD] - timestamp, state)
+            return
+        counts[_DISCARDED] += 1
+    if not counts[_HERE]:
+        _run_blind(row, excess_s, found, state, rules)
+        return
+    following = order[0]
+    hole = packets[following, _TIMESTAMP] - counts[_PLAYHEAD]
+    duration = min(counts[_FRAME], hole)
+    if hole > duration and excess_s > rules.calm_s:
+        spared = min(hole - duration, int(np.rint(excess_s * counts[_CLOCK_HZ])))
+        counts[_SKIPPED] += spared
+        counts[_PLAYHEAD] += spared
+        hole -= spared
+    last = state.played[row, (counts[_PLAYED] - 1) % _REMEMBERED]
+    paused = counts[_PLAYED] > 0 and packets[following, _SEQUENCE] == last + 1
+    held = _held(duration, excess_s, counts, rules) if paused else 0
+    counts[_PLAYHEAD] += duration - held
+    counts[_BLIND] = 0
+    _tell_gap(found, PAUSED if paused else _LOST, duration)
+    if not held:
+        found[FOLLOWING], found[DISTANCE] = following, hole
+
+
+@exact_kernel
+def _run_blind(row: int, excess_s: float, found: Integers, state: Buffers, rules: Rules) -> None:
+    """No packet is here. The delay comes to its target meanwhile: nothing is lost by it, for the playhead can still go back."""
+    counts = state.counts[row]
+    step = min(counts[_FRAME], counts[_CLOCK_HZ] // _STEPS_PER_S)
+    moved = step - _held(step, excess_s, counts, rules)
+    if excess_s > rules.calm_s:
+        moved += int(np.rint(excess_s * counts[_CLOCK_HZ]))
+        counts[_SKIPPED] += moved - step
+    counts[_PLAYHEAD] += moved
+    counts[_BLIND] += moved
+    _tell_gap(found, EMPTY, step)
+
+
+@exact_kernel
+def _held(step: int, excess_s: float, counts: Integers, rules: Rules) -> int:
+    """For how much of a step without sound the playhead stands still, so that the delay grows to its target."""
+    held = min(step, int(np.rint(-excess_s * counts[_CLOCK_HZ]))) if excess_s <= -rules.hold_s else 0
+    counts[_HELD] += held
+    return held
+
+
+@exact_kernel
+def _skip(row: int, ticks: int, state: Buffers) -> None:
+    """Jump the playhead ahead; what lies before it is given up."""
+    counts, order, packets = state.counts[row], state.order[row], state.packets[row]
+    counts[_PLAYHEAD] += ticks
+    counts[_SKIPPED] += ticks
+    k = 0
+    while k < counts[_HERE]:
+        if packets[order[k], _TIMESTAMP] + packets[order[k], _DURATION] <= counts[_PLAYHEAD]:
+            _drop(k, counts, order)
+            counts[_DISCARDED] += 1
+        else:
+            k += 1
+
+
+# -- one row: delay statistics
+
+
+@exact_kernel
+def _lay_axis(statistics: Numbers) -> None:
+    statistics[_COUNTED:] = 0.0
+    statistics[_BASE], statistics[_WEIGHT], statistics[_UNTIL_MARGIN] = np.inf, 1.0, _MARGIN_EVERY
+
+
+@exact_kernel
+def _observe(row: int, transit_s: float, arrival_s: float, state: Buffers, rules: Rules) -> None:
+    """Count one arrival in base, level and histogram, and set the target."""
+    state.times[row, _TARGET] = _observed(state.statistics[row], rules.cost, transit_s, arrival_s)
+
+
+@exact_kernel
+def _observed(statistics: Numbers, cost: Numbers, transit_s: float, arrival_s: float) -> float:
+    """Count one arrival; the target from now on."""
     epoch = int(arrival_s / _EPOCH_S)
     minima = statistics[_MINIMA : _MINIMA + 2 * _EPOCHS].reshape((_EPOCHS, 2))
     known = int(statistics[_KNOWN_MINIMA])
@@ -419,8 +686,7 @@ def _observed(statistics: Numbers, cost: Numbers, transit_s: float, arrival_s: f
     level_s = _level(lately, count, arrival_s)
     rising_s = min(_RISING_MOST_S, level_s - lately[0, 1])
     target_s: float = min(statistics[_HIGHEST], statistics[_MARGIN] + level_s - statistics[_BASE] + rising_s)
-    base: float = statistics[_BASE]
-    return base, target_s
+    return target_s
 
 
 @exact_kernel

@@ -242,7 +242,8 @@ class Bridge:
             voice = leg.voice = leg.voice or self.voices.open(leg.kind, time.monotonic())
             if leg.programme is None:
                 leg.start_playout(partial(self.voices.intake.open, voice.row, concealment=self._concealment), voice.rate_hz)
-                voice.playout = leg.playout
+                if leg.playout is None:
+                    self.voices.intake.close(voice.row)
         for target, payloads in passed:
             if target.voice is not None and target.agreement is not None:
                 target.open_ear(target.voice.rate_hz).take_over(payloads)

@@ -258,16 +258,20 @@ def one_object(settings: OpusSettings) -> OpusSettings:
     return settings
 
 
-def decode_together(decoders: Sequence[Decoder], payloads: Sequence[bytes]) -> tuple[Samples, NDArray[np.bool_]]:
-    """One packet of 20 ms by each of these decoders, all of one kind: (k, rate_hz // 50), and which of them (k,) could be decoded."""
+def decode_together(decoders: Sequence[Decoder], data: NDArray[np.uint8], ends: NDArray[np.int64]) -> tuple[Samples, NDArray[np.bool_]]:
+    """One packet of 20 ms by each of these decoders, all of one kind, of those that lie in ``data``, one up to each of the ``ends`` (k,):
+
+    (k, rate_hz // 50), and which of them (k,) could be decoded.
+    """
     one, frame = decoders[0], decoders[0].rate_hz // 50
     if isinstance(one, OpusDecoder):
-        sound, results = libopus.decode_all([cast(OpusDecoder, each).state for each in decoders], payloads, frame)
+        sound, results = libopus.decode_all([cast(OpusDecoder, each).state for each in decoders], data, ends, frame)
         return sound, results == frame
     if isinstance(one, G711Decoder):
-        codes = np.frombuffer(b"".join(payloads), np.uint8).reshape(len(payloads), frame)
-        return one.table.decode[codes], np.ones(len(payloads), np.bool_)
-    return np.stack([each.decode(payload) for each, payload in zip(decoders, payloads, strict=True)]), np.ones(len(payloads), np.bool_)
+        return one.table.decode[data.reshape(len(ends), frame)], np.ones(len(ends), np.bool_)
+    payloads = data.reshape(len(ends), -1)
+    sounds = [each.decode(payload.tobytes()) for each, payload in zip(decoders, payloads, strict=True)]
+    return np.stack(sounds), np.ones(len(ends), np.bool_)
 
 
 class ResampledDecoder:

@@ -305,7 +305,7 @@ def rehearse() -> None:
     block = np.zeros((1, 160), np.float32)
     _look(block, block.view(np.uint64), _SILENT, np.empty(1, np.bool_), np.empty(1, np.uint64))
     payloads = libopus.encode_all([libopus.EncoderState(8_000, "voip")], [0], block)
-    libopus.decode_all([libopus.DecoderState(8_000)], payloads, 160)
+    libopus.decode_all([libopus.DecoderState(8_000)], np.frombuffer(payloads[0], np.uint8), np.array([len(payloads[0])]), 160)
 
 
 @dataclass(slots=True)

@@ -335,7 +335,7 @@ class Leg:
             return None
         if agreement.codecs.get(codec.payload_type) is not codec:
             return None
-        return Play(playout.put, codec.payload_type, received, self._without_sound)
+        return Play(playout.put, codec.payload_type, received, self._without_sound, playout.place)
 
     @property
     def _keys_are_tones(self) -> bool:

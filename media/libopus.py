@@ -232,12 +232,12 @@ def _out(begin: int, end: int) -> bytes:
 # -- many at once: one call from Python, the interpreter lock free all the while
 
 
-def decode_all(states: Sequence[DecoderState], payloads: Sequence[bytes], samples: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """One packet by each decoder: sound (k, samples) in -1..1, and libopus's results: ``samples`` where all is
-    well, else an error or the length of a packet that is shorter. A longer one is refused."""
-    ends = np.cumsum([len(payload) for payload in payloads])
+def decode_all(
+    states: Sequence[DecoderState], data: NDArray[np.uint8], ends: NDArray[np.int64], samples: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """One packet by each decoder, of those that lie in ``data``, one up to each of the ``ends`` (k,): sound (k, samples) in -1..1, and
+    libopus's results: ``samples`` where all is well, else an error or the length of a packet that is shorter. A longer one is refused."""
     out, results = np.zeros((len(states), samples), np.float32), np.zeros(len(states), np.int32)
-    data = np.frombuffer(b"".join(payloads), np.uint8)
     _decode_rows(_decode_address, np.array([state.address for state in states], np.int64), data, ends, out, results)
     return out, results
 

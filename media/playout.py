@@ -3,21 +3,59 @@
     put ─▶ dsp/jitter ─▶ decode, or mend: in-band FEC, dsp/conceal's concealment ─▶ dsp/stretch ─▶ dsp/resample ─▶ pull
 
 Decoding and concealment happen at the codec's own rate, the resampler behind them raises the frame to the bridge's rate.
+
+The usual packet of the usual stream, and the long pause, ask for next to nothing: what they need of a playout's state lies in the arrays of
+``Playouts``, a row each, where kernels serve all playouts at once (``put_many``, ``next_frames``). Everything else is done here, one
+playout at a time, on the same numbers.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dsp.conceal import Concealer
-from dsp.jitter import Gap, JitterBuffer, JitterSettings, Missing, Packet
+from dsp.jitter import (
+    AT,
+    DURATION,
+    EMPTY,
+    GAP,
+    KIND,
+    LONGEST_PAYLOAD_BYTES,
+    NOTHING,
+    PACKET,
+    PAUSED,
+    SEQUENCE,
+    SKIP,
+    TAKEN,
+    TIMESTAMP,
+    WHY,
+    Buffers,
+    Gap,
+    JitterBuffer,
+    JitterBuffers,
+    JitterSettings,
+    Missing,
+    Packet,
+    Rules,
+    copy_row,
+    delay_one,
+    here_one,
+    idles_one,
+    payload_size,
+    put_one,
+    take_one,
+    target_one,
+)
+from dsp.lanes import exact_kernel
 from dsp.levels import rms_dbfs
 from dsp.resample import Resampler
 from dsp.stretch import ALIKE, SILENCE_DBFS, lengthen, shorten
-from media.codec import CodecError, OpusDecoder, Samples, make_native_decoder
+from media import libopus
+from media.codec import LONGEST_PACKET_S, CodecError, OpusDecoder, Samples, make_native_decoder
+from media.wire.seam import Place
 from rooms.audio import PCMA, AudioCodec
 
 _OPUS_FLOOR_S = 0.04  # two packets, so that the next one, with the copy of a lost one, is here in time
@@ -33,11 +71,7 @@ _HURRY_S, _RUSH_S = 0.05, 0.15  # from here on speech too is shortened, not only
 _PATIENT_TRIES, _PATIENCE_PER_TRY = 5, 0.1  # noise and music are never quite alike: after so many tries less likeness will do
 _STRETCH_EVERY_PACKETS, _HURRY_EVERY_PACKETS, _RUSH_EVERY_PACKETS = 3, 2, 1
 _RECALLED_PACKETS = 4  # decoder, concealment and resampler remember no more
-_HANDED_ON = (
-    "_jitter", "_counters", "_refused", "_ssrc", "_taken", "_recent", "_last", "_in_gap", "_since_stretch", "_tries", "_delay_s",
-    "resting", "_woken", "_heard_before", "_heard_before_s", "_beginning",
-)  # fmt: skip
-"""What a playout is beside its decoder, concealment and resampler, and what they have in hand."""
+_LONGEST_TICKS = round(LONGEST_PACKET_S * 8_000)
 _FRESH_S = 0.1  # what was heard longer ago is no beginning of what comes now
 
 
@@ -73,6 +107,88 @@ class PlayoutCounters:
     jitter_buffer_emitted_count: int = 0
 
 
+# Columns of State.numbers: what the codec says, counters, and from _SSRC on what is of the stream. _OPUS is 2 where libopus tells of FEC.
+_NATIVE_HZ, _CLOCK_HZ, _OPUS, _COUNTED, _EMITTED, _FEC_CARRIED, _COMFORT, _SSRC = range(8)
+(
+    _IN_HAND, _UNDECIDED, _GAP_SAMPLES, _IN_GAP, _RESTING, _WOKEN, _SINCE_STRETCH, _TRIES, _BEGINNING, _PRIMED,
+    _LAST_KNOWN, _LAST_SEQUENCE, _LAST_END, _RECENT,
+) = range(_SSRC + 1, _SSRC + 15)  # fmt: skip
+_NUMBERS = _SSRC + 15
+_NO_SSRC = -1
+# columns of State.times
+_DELAY, _DUE, _DELAY_SUM, _TARGET_SUM = range(4)
+
+
+class State(NamedTuple):
+    """Per row: ``numbers`` and ``times`` by the columns above, what was ``taken`` from the jitter buffer and not played yet, and the
+    payloads played last (``recent``, with their ``sizes``)."""
+
+    numbers: NDArray[np.int64]
+    times: NDArray[np.float64]
+    taken: NDArray[np.int64]
+    recent: NDArray[np.uint8]
+    sizes: NDArray[np.int64]
+
+
+class Playouts:
+    """What many playouts are beside their decoders, concealment and resamplers: ``rows`` of them, under the same settings."""
+
+    def __init__(self, rows: int, settings: JitterSettings | None = None) -> None:
+        self.jitter = JitterBuffers(rows, settings)
+        self.state = State(
+            numbers=np.zeros((rows, _NUMBERS), np.int64),
+            times=np.zeros((rows, 4)),
+            taken=np.zeros((rows, TAKEN), np.int64),
+            recent=np.zeros((rows, _RECALLED_PACKETS, LONGEST_PAYLOAD_BYTES), np.uint8),
+            sizes=np.zeros((rows, _RECALLED_PACKETS), np.int64),
+        )
+        self._data = np.empty(rows * LONGEST_PAYLOAD_BYTES, np.uint8)
+
+    def put(self, first: int, heads: NDArray[np.int64], arrivals_s: NDArray[np.float64], data: NDArray[np.uint8]) -> int:
+        """``Playout.put`` of many packets, from the ``first`` on, as ``Intake.put`` has them. Stops at one that is not of the usual kind,
+        or of another source than its row's before: returns which it is, or how many there are."""
+        ends = np.cumsum(heads[:, 4])
+        return int(put_many(first, heads, ends, arrivals_s, data, self.state, self.jitter.state, self.jitter.rules))
+
+    def next(self, rows: NDArray[np.int64], now_s: float) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
+        """The next 20 ms of these rows: REST, SIGN, PLAIN or OTHER for each (k,), and the payloads of the signs and plain ones, until the
+        next call: bytes, one behind the other, and where each ends.
+
+        REST: nothing but silence, in the middle of a long pause. SIGN: so it is if the packet's sound is no louder than SILENCE_DBFS; then
+        ``sleep_on`` is to be called, else ``pull``. PLAIN, the usual case: the sound of one packet is to be heard next, with
+        nothing to mend. Whoever decodes it tells the concealment what was heard and calls ``follow`` where that is not quite all
+        (``is_more``), or calls ``broken``. OTHER: ``pull`` is to be called for this tick.
+        """
+        what, ends = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+        plain = next_frames(rows, now_s, what, self._data, ends, self.state, self.jitter.state, self.jitter.rules)
+        return what, self._data[: ends[plain - 1] if plain else 0], ends[:plain]
+
+    def is_more(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Is there sound left from before, or may it be time to stretch?"""
+        more: NDArray[np.bool_] = (self.state.numbers[rows, _IN_HAND] > 0) | ~np.isnan(self.state.times[rows, _DUE])
+        return more
+
+    def sleep_on(self, rows: NDArray[np.int64], now_s: float) -> None:
+        """The packets of these rows were signs of life and no voices."""
+        sleep_on(rows, now_s, self.state, self.jitter.state)
+
+
+REST, SIGN, PLAIN, OTHER = range(4)
+
+
+class _Count:
+    """A number of a playout that lies in its row."""
+
+    def __init__(self, column: int) -> None:
+        self._column = column
+
+    def __get__(self, playout: "Playout", owner: type) -> int:
+        return int(playout.numbers.item(self._column))
+
+    def __set__(self, playout: "Playout", value: int) -> None:
+        playout.numbers[self._column] = value
+
+
 class Received(NamedTuple):
     """One RTP packet with the monotonic time of its arrival."""
 
@@ -93,8 +209,19 @@ class _Ahead(NamedTuple):
 class Playout:
     """``concealment=False`` puts zeros where sound is missing: the yardstick of what concealment is worth.
 
-    ``concealer`` and ``resampler``: rows of those that many playouts share (``media/intake.py``), at ``settling_s`` and the native rate.
+    ``concealer`` and ``resampler``: rows of those that many playouts share (``media/intake.py``), at ``settling_s`` and the native rate;
+    ``playouts``, whose settings count, and ``row``: where its numbers lie.
     """
+
+    resting = _Count(_RESTING)
+    """In so long a pause that nothing is made up any more?"""
+    _woken = _Count(_WOKEN)  # by one quiet packet, which may be a mere sign of life
+    _undecided = _Count(_UNDECIDED)  # native samples made up while it is unknown whether anything was lost
+    _in_gap = _Count(_IN_GAP)
+    _gap_samples = _Count(_GAP_SAMPLES)
+    _since_stretch = _Count(_SINCE_STRETCH)
+    _tries = _Count(_TRIES)  # that found no place to shorten or lengthen at
+    _beginning = _Count(_BEGINNING)  # behind what was heard before, no packet of our own yet: what is made up is delay, not loss
 
     def __init__(
         self,
@@ -105,6 +232,8 @@ class Playout:
         settings: JitterSettings | None = None,
         concealer: Concealer | None = None,
         resampler: Resampler | None = None,
+        playouts: Playouts | None = None,
+        row: int = 0,
     ) -> None:
         self.codec = codec
         self.rate_hz = rate_hz
@@ -115,14 +244,26 @@ class Playout:
         self._opus = self._decoder if isinstance(self._decoder, OpusDecoder) else None
         self._native_hz = self._decoder.rate_hz
         self._frame = self._native_hz // 50
-        self._jitter = JitterBuffer(codec.clock_rate, settings, floor_s=_OPUS_FLOOR_S if self._opus else 0.0)
+        self._all, self._row = playouts or Playouts(1, settings), row
+        self.numbers, self._times, self._found = (part[row] for part in self._all.state[:3])
+        floor_s = _OPUS_FLOOR_S if self._opus else 0.0
+        self._jitter = JitterBuffer(codec.clock_rate, floor_s=floor_s, buffers=self._all.jitter, row=row)
         self._frame_ticks = codec.clock_rate // 50
         self._resampler = resampler or Resampler(self._native_hz, rate_hz)
         self._concealer = concealer or Concealer(self._native_hz, settling_s=settling_s(codec))
         self._counters = PlayoutCounters()
+        self.place: Place | None = None
+        """Where packets may be put together with others."""
         self._refused = 0
-        self._ssrc: int | None = None
+        self.numbers[:] = 0
+        self._times[:] = 0.0
+        self._lay_codec()
+        self.numbers[_SSRC] = _NO_SSRC
         self._restart()
+
+    def _lay_codec(self) -> None:
+        opus = 0 if self._opus is None else 2 if libopus.SAYS_FEC else 1
+        self.numbers[_NATIVE_HZ], self.numbers[_CLOCK_HZ], self.numbers[_OPUS] = self._native_hz, self.codec.clock_rate, opus
 
     @property
     def counters(self) -> PlayoutCounters:
@@ -130,12 +271,16 @@ class Playout:
         counters.packets_received = jitter.received + self._refused
         counters.packets_discarded = jitter.discarded
         counters.packets_duplicated = jitter.duplicated
+        counted, emitted, fec_carried, comfort = self.numbers[_COUNTED : _COMFORT + 1].tolist()
+        counters.total_samples_received, counters.jitter_buffer_emitted_count = counted, emitted
+        counters.fec_packets_carried, counters.comfort_noise_samples = fec_carried, comfort
+        counters.jitter_buffer_delay_s, counters.jitter_buffer_target_delay_s = self._times[_DELAY_SUM:].tolist()
         return counters
 
     @property
     def delay_ms(self) -> float:
         """What the jitter buffer added to the last frame, over the fastest packet; the resampler adds ``resampler_delay_ms``."""
-        return 1000.0 * self._delay_s
+        return 1000.0 * float(self._times[_DELAY])
 
     @property
     def target_ms(self) -> float:
@@ -156,18 +301,20 @@ class Playout:
 
     def put(self, sequence: int, timestamp: int, marker: bool, payload: bytes, arrival_s: float, *, ssrc: int | None = None) -> None:
         """Take in one RTP packet. ``marker`` is not needed: pauses show in the numbers. A changed ``ssrc`` starts anew."""
-        if ssrc is not None and ssrc != self._ssrc:
-            if self._ssrc is not None:
+        if ssrc is not None and ssrc != self.numbers[_SSRC]:
+            if self.numbers[_SSRC] != _NO_SSRC:
                 self.reset()
-            self._ssrc = ssrc
+            self.numbers[_SSRC] = ssrc
         try:
             samples = self._decoder.duration(payload)
         except CodecError:
+            samples = 0
+        if not samples or len(payload) > LONGEST_PAYLOAD_BYTES:
             self._counters.packets_malformed += 1
             self._refused += 1
             return
         if self._opus is not None and self._opus.surely_has_fec(payload):
-            self._counters.fec_packets_carried += 1
+            self.numbers[_FEC_CARRIED] += 1
         self._jitter.put(sequence, timestamp, samples * self.codec.clock_rate // self._native_hz, payload, arrival_s)
 
     def prime(self, packets: Iterable[Received], *, ssrc: int) -> None:
@@ -179,18 +326,20 @@ class Playout:
             self.put(sequence, timestamp, False, payload, arrival_s, ssrc=ssrc)
             self._heard_before_s = arrival_s
         self._heard_before[:] = self._jitter.begin()[-_RECALLED_PACKETS:]
+        self.numbers[_PRIMED] = bool(self._heard_before)
 
     def _recall(self, now_s: float) -> None:
         """Bring decoder, concealment and resampler to where they would be had they played what was heard before."""
         packets = self._heard_before.copy()
         self._heard_before.clear()
+        self.numbers[_PRIMED] = 0
         if now_s - self._heard_before_s > _FRESH_S:
             return
         for packet in packets:
             sound = self._play(packet)
             if len(sound) >= self._frame:
                 self._resampler.process(sound[-self._frame :])
-        self._beginning = True
+        self._beginning = 1
 
     def reset(self) -> None:
         """Another stream begins (new SSRC); the counters go on."""
@@ -201,32 +350,25 @@ class Playout:
 
     def _restart(self) -> None:
         self._pending = np.zeros(0, np.float32)
-        self._taken: Packet | Gap | None = None
-        self._recent: deque[bytes] = deque(maxlen=_RECALLED_PACKETS)
-        self.resting = False
-        """In so long a pause that nothing is made up any more?"""
-        self._woken = False  # by one quiet packet, which may be a mere sign of life
-        self._last: Packet | None = None
-        self._undecided = 0  # native samples made up while it is unknown whether anything was lost
-        self._in_gap = False
-        self._gap_samples = 0
-        self._since_stretch = 0
-        self._due: float | None = None  # so much excess of delay, for which the plain packet that is being decoded may be stretched
-        self._tries = 0  # that found no place to shorten or lengthen at
-        self._delay_s = 0.0
+        self.numbers[_SSRC + 1 :] = 0
+        self._times[_DELAY], self._times[_DUE] = 0.0, np.nan  # due: so much excess of delay, for which the plain packet may be stretched
+        self._found[KIND] = NOTHING
         self._heard_before: list[Packet] = []
         self._heard_before_s = 0.0
         self._ahead: _Ahead | None = None
-        self._beginning = False  # behind what was heard before, no packet of our own yet: what is made up is delay, not loss
 
     def succeed(self, former: "Playout") -> None:
-        """Go on where a playout of the same codec at another rate is; both may share their jitter buffer and counters only until then."""
+        """Go on where a playout of the same codec, under the same settings, at another rate is, which then is at its end."""
         ratio = self._native_hz / former._native_hz
-        for name in _HANDED_ON:
-            setattr(self, name, getattr(former, name))
+        copy_row(self._all.state, self._row, former._all.state, former._row)
+        self._lay_codec()
+        self._times[_DUE] = np.nan
+        self._jitter.take_after(former._jitter)
+        self._counters, self._refused = former._counters, former._refused
+        self._heard_before, self._heard_before_s = former._heard_before, former._heard_before_s
         self._undecided, self._gap_samples = round(former._undecided * ratio), round(former._gap_samples * ratio)
         sound = np.zeros(0, np.float32)
-        for payload in former._recent:
+        for payload in former.recent():
             try:
                 sound = self._decoder.decode(payload)
             except CodecError:  # was counted when it was played
@@ -237,54 +379,19 @@ class Playout:
             if played:
                 self._resampler.process(sound[:played])
         left = round(len(former._pending) * ratio)
-        self._pending = sound[len(sound) - left :] if left <= len(sound) else np.zeros(left, np.float32)
+        self._keep(sound[len(sound) - left :] if left <= len(sound) else np.zeros(left, np.float32))
 
-    def plain(self, now_s: float) -> bytes | None:
-        """The payload whose sound is the next to be heard: the usual case, with nothing to mend.
-
-        None: ``pull`` is to be called for this tick. Else it is not, and whoever decodes (with ``decoder``) tells the concealment what was
-        heard and calls ``follow`` where that is not quite all (``is_more``), or calls ``broken``.
-        """
-        pending = len(self._pending)
-        if (
-            self._gap_samples
-            or self._undecided
-            or self._in_gap
-            or self.resting
-            or self._ahead
-            or self._heard_before
-            or pending >= self._frame
-        ):
-            return None
-        jitter = self._jitter
-        taken = self._taken = jitter.take(now_s)
-        if type(taken) is not Packet or taken.skip or taken.duration != self._frame_ticks:
-            return None
-        delay_s = jitter.delay_s(now_s, taken.duration)
-        excess_s = delay_s - jitter.target_s
-        if pending:
-            delay_s = jitter.delay_s(now_s, taken.duration + pending * self.codec.clock_rate // self._native_hz)
-        self._taken, self._last, self._beginning = None, taken, False
-        self._recent.append(taken.payload)
-        self._delay_s = delay_s
-        self._counters.total_samples_received += COUNTED_HZ // 50
-        if not -_DEFICIT_S <= excess_s <= (0.0 if pending else _SPARE_S) and self._since_stretch + 1 >= self._stretch_every(excess_s):
-            self._due = excess_s
-        else:
-            self._since_stretch += 1
-            self._emit(COUNTED_HZ // 50)
-        return taken.payload
-
-    @property
-    def is_more(self) -> bool:
-        """Is there sound left from before, or may it be time to stretch?"""
-        return self._due is not None or len(self._pending) > 0
+    def recent(self) -> list[bytes]:
+        """The payloads played last, oldest first."""
+        state, played = self._all.state, self.numbers.item(_RECENT)
+        places = [number % _RECALLED_PACKETS for number in range(max(0, played - _RECALLED_PACKETS), played)]
+        return [state.recent[self._row, place, : state.sizes[self._row, place]].tobytes() for place in places]
 
     def follow(self, sound: Samples, now_s: float) -> Samples:
         """20 ms at the native rate, of what is left from before and of the plain packet's ``sound``, made longer or shorter where due."""
         together = np.concatenate((self._pending, sound))
-        due, self._due = self._due, None
-        if due is not None:
+        due, self._times[_DUE] = self._times.item(_DUE), np.nan
+        if due == due:
             together = self._stretched(together, len(sound), due)
         return self._cut(together, now_s)
 
@@ -296,44 +403,38 @@ class Playout:
     def _cut(self, pending: Samples, now_s: float) -> Samples:
         while len(pending) < self._frame:
             pending = self._more(now_s, pending)
-        self._pending = pending[self._frame :]
+        self._keep(pending[self._frame :])
         return pending[: self._frame]
 
-    def rests(self, now_s: float) -> bool:
-        """Is the next 20 ms nothing but silence, in the middle of a long pause? Then ``pull`` is not to be called for this tick."""
-        jitter = self._jitter
-        if not self.resting or len(self._pending) or self._taken is not None or len(jitter):
-            return False
-        if not jitter.idles(now_s, self._frame_ticks):
-            self._taken = jitter.take(now_s)
-            if type(self._taken) is not Gap or self._taken.reason is not Missing.EMPTY or self._taken.duration != self._frame_ticks:
-                return False
-            self._taken = None
-        self._undecided += self._frame
-        self._woken = False
-        self._counters.total_samples_received += COUNTED_HZ // 50
-        return True
+    def _keep(self, pending: Samples) -> None:
+        """Sound for the coming ticks."""
+        self._pending = pending
+        self.numbers[_IN_HAND] = len(pending)
+
+    def foresee(self, sound: Samples) -> None:
+        """The packet that was taken for this tick sounds like this."""
+        self._ahead = _Ahead(int(self._found[SEQUENCE]), np.zeros(0, np.float32), sound)
 
     def pull(self, now_s: float) -> Samples:
         """The next 20 ms, float32 (rate_hz // 50,). Call once per tick, with the tick's time on the clock of ``arrival_s``."""
         if self._heard_before:
             self._recall(now_s)
         frame = self._cut(self._pending, now_s)
-        self._counters.total_samples_received += COUNTED_HZ // 50
+        self.numbers[_COUNTED] += COUNTED_HZ // 50
         return self._resampler.process(frame)
 
     def _more(self, now_s: float, pending: Samples) -> Samples:
         """``pending`` and, behind it, a packet's sound or what stands for one, at the native rate."""
-        taken = self._taken or self._jitter.take(now_s)
-        self._taken = None
+        taken = self._jitter.take(now_s) if self._found[KIND] == NOTHING else self._jitter.told(self._found)
+        self._found[KIND] = NOTHING
         if isinstance(taken, Gap):
             return np.concatenate((pending, self._fill(taken)))
-        self._beginning = False
+        self._beginning = 0
         sound = self._play(taken)
         if not len(sound):
             return pending
         ticks = taken.duration - taken.skip
-        self._delay_s = self._jitter.delay_s(now_s, ticks + len(pending) * self.codec.clock_rate // self._native_hz)
+        self._times[_DELAY] = self._jitter.delay_s(now_s, ticks + len(pending) * self.codec.clock_rate // self._native_hz)
         return self._stretched(np.concatenate((pending, sound)), len(sound), self._jitter.excess_s(now_s, ticks))
 
     def _stretched(self, together: Samples, fresh: int, excess_s: float) -> Samples:
@@ -342,17 +443,15 @@ class Playout:
         return changed
 
     def _emit(self, samples: int) -> None:
-        counters = self._counters
-        counters.jitter_buffer_emitted_count += samples
-        counters.jitter_buffer_delay_s += samples * self._delay_s
-        counters.jitter_buffer_target_delay_s += samples * self._jitter.target_s
+        self.numbers[_EMITTED] += samples
+        self._times[_DELAY_SUM] += samples * self._times[_DELAY]
+        self._times[_TARGET_SUM] += samples * self._jitter.target_s
 
     # -- packets
 
     def _play(self, packet: Packet) -> Samples:
         self._decide(packet)
-        self._last = packet
-        self._recent.append(packet.payload)
+        _note(self._row, packet.sequence, packet.timestamp + packet.duration, np.frombuffer(packet.payload, np.uint8), self._all.state)
         ahead, self._ahead = self._ahead, None
         try:
             sound = ahead.sound if ahead and ahead.sequence == packet.sequence else self._decoder.decode(packet.payload)
@@ -362,8 +461,7 @@ class Playout:
         if packet.skip:
             sound = sound[packet.skip * self._native_hz // self.codec.clock_rate :]
         if len(sound) and not (self.resting and self._sleeps_on(sound)):
-            self._in_gap = False
-            self._gap_samples = 0
+            self._in_gap = self._gap_samples = 0
             if self.resting:
                 sound = self._wake(sound)
             if self._concealment:
@@ -374,13 +472,13 @@ class Playout:
         """One quiet packet in a long pause is a sign of life (DTX sends one every 400 ms) and no voice: it is made silent."""
         if self._woken or rms_dbfs(sound) >= SILENCE_DBFS:
             return False
-        self._woken = True
+        self._woken = 1
         sound[:] = 0.0
         return True
 
     def _wake(self, sound: Samples) -> Samples:
         """The voice after a long pause, faded in."""
-        self.resting = self._woken = False
+        self.resting = self._woken = 0
         self._concealer.rest()
         rise = min(len(sound), int(_WAKE_S * self._native_hz))
         sound[:rise] *= np.linspace(0.0, 1.0, rise, endpoint=False, dtype=np.float32)
@@ -389,8 +487,8 @@ class Playout:
     def _decide(self, packet: Packet) -> None:
         """Sound was made up with nothing to go by: this packet tells whether the sender paused or packets were lost or late."""
         if self._undecided:
-            last = self._last
-            paused = last is not None and packet.sequence == last.sequence + 1 and packet.timestamp > last.timestamp + last.duration
+            known, sequence, end = self.numbers[_LAST_KNOWN : _LAST_END + 1].tolist()
+            paused = bool(known) and packet.sequence == sequence + 1 and packet.timestamp > end
             self._count_gap(self._undecided, paused)
             self._undecided = 0
 
@@ -403,7 +501,7 @@ class Playout:
         """
         self._since_stretch += 1
         whole, rest = divmod(len(sound), self._frame)
-        if not whole or self._since_stretch < self._stretch_every(excess_s):
+        if not whole or self._since_stretch < _stretch_every(excess_s):
             return sound
         alike = max(0.0, ALIKE - _PATIENCE_PER_TRY * max(0, self._tries - _PATIENT_TRIES))
         if excess_s < -_DEFICIT_S:
@@ -422,12 +520,6 @@ class Playout:
             self._counters.inserted_samples_for_deceleration += max(0, difference)
             self._counters.removed_samples_for_acceleration += max(0, -difference)
         return changed
-
-    @staticmethod
-    def _stretch_every(excess_s: float) -> int:
-        if excess_s > _RUSH_S:
-            return _RUSH_EVERY_PACKETS
-        return _HURRY_EVERY_PACKETS if abs(excess_s) > _HURRY_S else _STRETCH_EVERY_PACKETS
 
     # -- holes
 
@@ -451,17 +543,17 @@ class Playout:
     def _count_gap(self, native_samples: int, paused: bool, *, silent: bool = False) -> None:
         samples = self._scaled(native_samples)
         if paused:
-            self._counters.comfort_noise_samples += samples
+            self.numbers[_COMFORT] += samples
             return
         self._counters.concealed_samples += samples
         self._counters.silent_concealed_samples += samples if silent else 0
         self._counters.concealment_events += not self._in_gap
-        self._in_gap = True
+        self._in_gap = 1
 
     def _made_up(self, gap: Gap, samples: int) -> Samples:
         if self.resting:
-            self._woken = False
-        if not self._concealment or self._last is None or self.resting:
+            self._woken = 0
+        if not self._concealment or not self.numbers[_LAST_KNOWN] or self.resting:
             return np.zeros(samples, np.float32)
         ahead = self._look_ahead(gap)
         if ahead is None:
@@ -518,6 +610,191 @@ class Playout:
 
     def _scaled(self, native_samples: int) -> int:
         return native_samples * COUNTED_HZ // self._native_hz
+
+
+# -- rows of many
+
+
+_FRAMES_PER_S = np.array([0 if toc & 3 else 48_000 // libopus.packet_samples(bytes([toc]), 48_000) for toc in range(256)])
+"""By the first byte of an Opus packet of one frame: how many of them last a second; 0 where it holds several."""
+
+
+@exact_kernel
+def _stretch_every(excess_s: float) -> int:
+    if excess_s > _RUSH_S:
+        return _RUSH_EVERY_PACKETS
+    return _HURRY_EVERY_PACKETS if abs(excess_s) > _HURRY_S else _STRETCH_EVERY_PACKETS
+
+
+@exact_kernel
+def put_many(
+    first: int,
+    heads: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    arrivals_s: NDArray[np.float64],
+    data: NDArray[np.uint8],
+    state: State,
+    buffers: Buffers,
+    rules: Rules,
+) -> int:
+    """``Playouts.put``."""
+    for k in range(first, len(heads)):
+        row = heads[k, 0]
+        numbers, payload = state.numbers[row], data[ends[k] - heads[k, 4] : ends[k]]
+        if numbers[_SSRC] != heads[k, 3] or not 0 < len(payload) <= LONGEST_PAYLOAD_BYTES:
+            return k
+        if numbers[_OPUS]:
+            toc = payload[0]
+            if not _FRAMES_PER_S[toc] or (toc < 0x80 and (toc & 4 or len(payload) < 2)):
+                return k
+            duration = numbers[_CLOCK_HZ] // _FRAMES_PER_S[toc]
+            if toc < 0x80 and payload[1] & 0x40 and numbers[_OPUS] == 2:  # SILK, mono: the LBRR flag (RFC 6716, section 4.2.3)
+                numbers[_FEC_CARRIED] += 1
+        else:
+            duration = len(payload)  # G.711, and G.722 by its clock of 8 kHz
+            if duration > _LONGEST_TICKS:
+                return k
+        put_one(row, heads[k, 1], heads[k, 2], duration, payload, arrivals_s[k], buffers, rules)
+    return len(heads)
+
+
+@exact_kernel
+def next_frames(
+    rows: NDArray[np.int64],
+    now_s: float,
+    what: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    state: State,
+    buffers: Buffers,
+    rules: Rules,
+) -> int:
+    """``Playouts.next``; how many payloads there are."""
+    payloads, end = 0, 0
+    for k in range(len(rows)):
+        row = rows[k]
+        if state.numbers[row, _RESTING]:
+            rests = _rests(row, now_s, state, buffers, rules)
+            what[k] = REST if rests else SIGN if _is_sign(row, now_s, state, buffers, rules) else OTHER
+        else:
+            what[k] = PLAIN if _is_plain(row, now_s, state, buffers, rules) else OTHER
+        if what[k] == SIGN or what[k] == PLAIN:
+            payload = _payload(row, state, buffers)
+            data[end : end + len(payload)] = payload
+            end += len(payload)
+            ends[payloads] = end
+            payloads += 1
+    return payloads
+
+
+@exact_kernel
+def _payload(row: int, state: State, buffers: Buffers) -> NDArray[np.uint8]:
+    """Of the packet that was taken just now."""
+    place = state.taken[row, AT]
+    return buffers.payloads[row, place, : payload_size(row, place, buffers)]
+
+
+@exact_kernel
+def _is_sign(row: int, now_s: float, state: State, buffers: Buffers, rules: Rules) -> bool:
+    """A whole packet in a long pause of which no packet was lost, in good time."""
+    numbers, taken, frame_ticks = state.numbers[row], state.taken[row], state.numbers[row, _CLOCK_HZ] // 50
+    if numbers[_IN_HAND]:
+        return False
+    if taken[KIND] == NOTHING:
+        take_one(row, now_s, taken, buffers, rules)
+    if taken[KIND] != PACKET or taken[SKIP] or taken[DURATION] != frame_ticks or numbers[_WOKEN]:
+        return False
+    if numbers[_UNDECIDED] and not (
+        numbers[_LAST_KNOWN] and taken[SEQUENCE] == numbers[_LAST_SEQUENCE] + 1 and taken[TIMESTAMP] > numbers[_LAST_END]
+    ):
+        return False
+    excess_s = delay_one(row, now_s, frame_ticks, buffers) - target_one(row, buffers)
+    return bool(-_DEFICIT_S <= excess_s <= _SPARE_S or numbers[_SINCE_STRETCH] + 1 < _stretch_every(excess_s))
+
+
+@exact_kernel
+def sleep_on(rows: NDArray[np.int64], now_s: float, state: State, buffers: Buffers) -> None:
+    """``Playouts.sleep_on``."""
+    for row in rows:
+        numbers, times = state.numbers[row], state.times[row]
+        _heard(row, state, buffers)
+        numbers[_COMFORT] += numbers[_UNDECIDED] * COUNTED_HZ // numbers[_NATIVE_HZ]
+        numbers[_UNDECIDED] = 0
+        numbers[_WOKEN] = 1
+        times[_DELAY] = delay_one(row, now_s, numbers[_CLOCK_HZ] // 50, buffers)
+        _go_on(row, state, buffers)
+
+
+@exact_kernel
+def _heard(row: int, state: State, buffers: Buffers) -> None:
+    """The whole frame that was taken just now is heard."""
+    numbers, taken = state.numbers[row], state.taken[row]
+    taken[KIND] = NOTHING
+    _note(row, taken[SEQUENCE], taken[TIMESTAMP] + taken[DURATION], _payload(row, state, buffers), state)
+    numbers[_BEGINNING] = 0
+    numbers[_COUNTED] += COUNTED_HZ // 50
+
+
+@exact_kernel
+def _go_on(row: int, state: State, buffers: Buffers) -> None:
+    """It is heard as it is."""
+    numbers, times = state.numbers[row], state.times[row]
+    numbers[_SINCE_STRETCH] += 1
+    numbers[_EMITTED] += COUNTED_HZ // 50
+    times[_DELAY_SUM] += COUNTED_HZ // 50 * times[_DELAY]
+    times[_TARGET_SUM] += COUNTED_HZ // 50 * target_one(row, buffers)
+
+
+@exact_kernel
+def _rests(row: int, now_s: float, state: State, buffers: Buffers, rules: Rules) -> bool:
+    numbers, taken = state.numbers[row], state.taken[row]
+    frame, frame_ticks = numbers[_NATIVE_HZ] // 50, numbers[_CLOCK_HZ] // 50
+    if numbers[_IN_HAND] or taken[KIND] != NOTHING:
+        return False
+    paused = False
+    if here_one(row, buffers) or not idles_one(row, now_s, frame_ticks, buffers, rules):
+        take_one(row, now_s, taken, buffers, rules)
+        paused = taken[WHY] == PAUSED
+        if taken[KIND] != GAP or taken[DURATION] != frame_ticks or not (paused or taken[WHY] == EMPTY):
+            return False
+        taken[KIND] = NOTHING
+    numbers[_GAP_SAMPLES] += frame if paused else 0
+    numbers[_COMFORT] += (numbers[_UNDECIDED] + frame) * COUNTED_HZ // numbers[_NATIVE_HZ] if paused else 0
+    numbers[_UNDECIDED] = 0 if paused else numbers[_UNDECIDED] + frame
+    numbers[_WOKEN] = 0
+    numbers[_COUNTED] += COUNTED_HZ // 50
+    return True
+
+
+@exact_kernel
+def _is_plain(row: int, now_s: float, state: State, buffers: Buffers, rules: Rules) -> bool:
+    numbers, times, taken = state.numbers[row], state.times[row], state.taken[row]
+    in_hand, frame_ticks = numbers[_IN_HAND], numbers[_CLOCK_HZ] // 50
+    if numbers[_GAP_SAMPLES] or numbers[_UNDECIDED] or numbers[_IN_GAP] or numbers[_PRIMED] or in_hand >= numbers[_NATIVE_HZ] // 50:
+        return False
+    take_one(row, now_s, taken, buffers, rules)
+    if taken[KIND] != PACKET or taken[SKIP] or taken[DURATION] != frame_ticks:
+        return False
+    _heard(row, state, buffers)
+    excess_s = delay_one(row, now_s, frame_ticks, buffers) - target_one(row, buffers)
+    times[_DELAY] = delay_one(row, now_s, frame_ticks + in_hand * numbers[_CLOCK_HZ] // numbers[_NATIVE_HZ], buffers)
+    fine = -_DEFICIT_S <= excess_s <= (0.0 if in_hand else _SPARE_S)
+    if not fine and numbers[_SINCE_STRETCH] + 1 >= _stretch_every(excess_s):
+        times[_DUE] = excess_s
+    else:
+        _go_on(row, state, buffers)
+    return True
+
+
+@exact_kernel
+def _note(row: int, sequence: int, end: int, payload: NDArray[np.uint8], state: State) -> None:
+    """This packet, which ends at this timestamp, is played."""
+    numbers = state.numbers[row]
+    numbers[_LAST_KNOWN], numbers[_LAST_SEQUENCE], numbers[_LAST_END] = 1, sequence, end
+    place = numbers[_RECENT] % _RECALLED_PACKETS
+    state.recent[row, place, : len(payload)] = payload
+    state.sizes[row, place] = len(payload)
+    numbers[_RECENT] += 1
 
 
 def settling_s(codec: AudioCodec) -> float:

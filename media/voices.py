@@ -25,7 +25,6 @@ from media.codec import Samples
 from media.ears import Ears
 from media.intake import Intake
 from media.messages import MediaRefusal
-from media.playout import Playout
 from media.settings import FRAME_SAMPLES, RATE_HZ, TICK_S
 from media.voice_care import Condition, VoiceCare, VoiceSettings
 
@@ -55,8 +54,6 @@ class Voice:
     def __init__(self, row: int, rate_hz: int, said: Samples, heard: Samples, sent: Samples) -> None:
         self.row, self.rate_hz = row, rate_hz
         self.said, self.heard, self.sent = said, heard, sent
-        self.playout: Playout | None = None
-        """Where what it says comes from, if not from its bridge."""
         self.power = 0.0
         """Mean square of what was said in this tick, cleaned."""
         self._lowering = Resampler(RATE_HZ, rate_hz)
@@ -138,6 +135,7 @@ class Voices:
     def close(self, voice: Voice) -> None:
         """The leg is mixed no longer."""
         del self._voices[voice.row]
+        self.intake.close(voice.row)
         self._slots.free(voice.row)
         if self._chain is not None and self._cared.pop(voice.row, None) is not None:
             self._chain.switch(voice.row, Stages.none())
@@ -162,8 +160,7 @@ class Voices:
 
     def pull(self, now_s: float) -> None:
         """20 ms of every playout; ``now_s`` is the true time."""
-        playouts = {row: voice.playout for row, voice in self._voices.items() if voice.playout is not None}
-        self.intake.pull(playouts, self._said, now_s)
+        self.intake.pull(self._said, now_s)
 
     def encode(self, rooms: Sequence[Sequence["Leg"]]) -> list[list[tuple["Leg", bytes]]]:
         """What these legs, room by room, are to be sent of what they were ``sent``; b"" for a pause."""

@@ -14,7 +14,7 @@ arrival, so there is one place that says what becomes of a packet, and a faster 
 from typing import TYPE_CHECKING
 
 from media.wire.python import PythonWire
-from media.wire.seam import Address, Forward, Path, PathCounters, Play, Wire, WireSocket
+from media.wire.seam import Address, Forward, Path, PathCounters, Place, Play, Wire, WireSocket
 
 if TYPE_CHECKING:
     from media.wire.compiled import CompiledWire
@@ -24,6 +24,7 @@ __all__ = [
     "Forward",
     "Path",
     "PathCounters",
+    "Place",
     "Play",
     "PythonWire",
     "Wire",

@@ -154,9 +154,9 @@ typedef struct PathObject {
     PyObject *copies;
     int payload_type_in, payload_type_out;
     int handed;                 /* packets that Python has not dealt with yet; while there are any, those that come follow them */
-    PyObject *put;              /* where audio goes that is to be played */
+    PyObject *put, *put_many;   /* where audio goes that is to be played: by itself, or with that of others, as this row's */
     ReceptionObject *put_received;
-    int put_payload_type, put_omitted;
+    int put_payload_type, put_omitted, put_row;
     double heard_s, second_s, audio_second_s;
     int this_second, audio_this_second;
     memory remembered[REMEMBERED];
@@ -1246,6 +1246,52 @@ static int settled(const waiting *one, double now_s) {
     return done;
 }
 
+/* What is to be put together: see media.intake.Intake.put. */
+#define BATCHES 2
+
+typedef struct {
+    PyObject *put_many;
+    int count;
+    size_t used;
+    int64_t heads[MOST_TAKEN][5];
+    double arrivals_s[MOST_TAKEN];
+    uint8_t data[MOST_TAKEN * PACKET_BYTES];
+} batch;
+
+static batch batches[BATCHES];
+
+static void put_batch(batch *b) {
+    if (!b->put_many) return;
+    PyObject *put = b->put_many;
+    PyObject *result = PyObject_CallFunction(put, "y#y#y#", (char *)b->heads, (Py_ssize_t)b->count * (Py_ssize_t)sizeof b->heads[0],
+                                             (char *)b->arrivals_s, (Py_ssize_t)b->count * (Py_ssize_t)sizeof b->arrivals_s[0], (char *)b->data,
+                                             (Py_ssize_t)b->used);
+    b->put_many = NULL, b->count = 0, b->used = 0;
+    if (!result) tell_fault(put);
+    Py_XDECREF(result);
+    Py_DECREF(put);
+}
+
+/* Before anybody else is called: what came earlier is there, and nobody's row has become another's. */
+static void put_batches(void) {
+    for (int i = 0; i < BATCHES; i++) put_batch(&batches[i]);
+}
+
+/* For this row of ``put_many``, a reference that is given up. */
+static void put_with_others(PyObject *put_many, int row, const rtp_header *header, uint16_t sequence, const waiting *one) {
+    batch *b = batches;
+    while (b < batches + BATCHES && b->put_many && b->put_many != put_many) b += 1;
+    if (b == batches + BATCHES || b->count == MOST_TAKEN) put_batch(b = b == batches + BATCHES ? batches : b);
+    if (b->put_many) Py_DECREF(put_many);
+    else b->put_many = put_many;
+    int size = header->payload_end - header->payload_start;
+    int64_t head[5] = {row, sequence, header->timestamp, header->ssrc, size};
+    memcpy(b->heads[b->count], head, sizeof head);
+    b->arrivals_s[b->count++] = one->at_s;
+    memcpy(b->data + b->used, one->bytes + header->payload_start, (size_t)size);
+    b->used += (size_t)size;
+}
+
 static PyObject *last_is_named; /* ("ssrc",) */
 
 /* 1 when it was audio to be played, which goes to its jitter buffer without a detour; or to nobody. */
@@ -1255,11 +1301,15 @@ static int put_to_play(const waiting *one) {
     if (one->kind != PACKET || !path->put || rtp_is_rtcp(one->bytes, one->size) || !rtp_parse(one->bytes, one->size, &header)) return 0;
     enter();
     int ours = path->put && header.payload_type == path->put_payload_type && header.ssrc == path->put_received->own.ssrc;
-    PyObject *put = ours && counted(path, &path->put_received->own, &header, one->at_s) ? Py_NewRef(path->put) : NULL;
+    PyObject *put = ours && counted(path, &path->put_received->own, &header, one->at_s) ? Py_NewRef(path->put_many ? path->put_many : path->put) : NULL;
     path->handed -= ours;
     int sequence = (header.sequence - path->put_omitted) & 0xFFFF;
     leave();
     if (!put) return ours;
+    if (path->put_many) {
+        put_with_others(put, path->put_row, &header, (uint16_t)sequence, one);
+        return 1;
+    }
     PyObject *arguments[] = {PyLong_FromLong(sequence), PyLong_FromUnsignedLong(header.timestamp), PyBool_FromLong(header.marker),
                              PyBytes_FromStringAndSize((const char *)one->bytes + header.payload_start, header.payload_end - header.payload_start),
                              PyFloat_FromDouble(one->at_s), PyLong_FromUnsignedLong(header.ssrc)};
@@ -1275,6 +1325,7 @@ static int put_to_play(const waiting *one) {
 
 static void hand_one_over(const waiting *one) {
     PathObject *path = (PathObject *)one->owner;
+    put_batches();
     PyObject *sink = one->kind == DATAGRAM ? ((SocketObject *)one->owner)->on_datagram
                      : one->kind == PACKET ? path->on_packet
                                            : path->copies;
@@ -1306,6 +1357,7 @@ static void hand_over(PathObject *copies_of) {
         if (!settled(one, now_s) && !put_to_play(one)) hand_one_over(one);
         Py_DECREF(one->owner);
     }
+    put_batches();
     free(block);
     free(other_block);
     if (wire.out_count && !wire.corked) {
@@ -1428,14 +1480,14 @@ static PyObject *path_forward(PathObject *self, PyObject *args) {
 }
 
 static PyObject *path_play(PathObject *self, PyObject *args) {
-    PyObject *put = NULL, *received = NULL, *waste[2];
-    int payload_type = 0, omitted = 0, wasted = 0;
-    if (!PyArg_ParseTuple(args, "|OiO!i", &put, &payload_type, &ReceptionType, &received, &omitted)) return NULL;
-    Py_XINCREF(put), Py_XINCREF(received);
+    PyObject *put = NULL, *received = NULL, *put_many = NULL, *waste[3];
+    int payload_type = 0, omitted = 0, row = 0, wasted = 0;
+    if (!PyArg_ParseTuple(args, "|OiO!iOi", &put, &payload_type, &ReceptionType, &received, &omitted, &put_many, &row)) return NULL;
+    Py_XINCREF(put), Py_XINCREF(received), Py_XINCREF(put_many);
     enter();
-    drop_later(waste, &wasted, self->put), drop_later(waste, &wasted, self->put_received);
-    self->put = put, self->put_received = (ReceptionObject *)received;
-    self->put_payload_type = payload_type, self->put_omitted = omitted;
+    drop_later(waste, &wasted, self->put), drop_later(waste, &wasted, self->put_received), drop_later(waste, &wasted, self->put_many);
+    self->put = put, self->put_received = (ReceptionObject *)received, self->put_many = put_many;
+    self->put_payload_type = payload_type, self->put_omitted = omitted, self->put_row = row;
     leave();
     while (wasted) Py_DECREF(waste[--wasted]);
     Py_RETURN_NONE;
@@ -1508,8 +1560,8 @@ static PyObject *path_close(PathObject *self, PyObject *unused) {
     drop_later(waste, &wasted, self->target), drop_later(waste, &wasted, self->received), drop_later(waste, &wasted, self->stream);
     drop_later(waste, &wasted, self->said), drop_later(waste, &wasted, self->heard), drop_later(waste, &wasted, self->copies);
     drop_later(waste, &wasted, self->on_packet), drop_later(waste, &wasted, self->sessions), drop_later(waste, &wasted, self->sock);
-    drop_later(waste, &wasted, self->put), drop_later(waste, &wasted, self->put_received);
-    self->put = NULL, self->put_received = NULL;
+    drop_later(waste, &wasted, self->put), drop_later(waste, &wasted, self->put_received), drop_later(waste, &wasted, self->put_many);
+    self->put = self->put_many = NULL, self->put_received = NULL;
     self->target = NULL, self->received = NULL, self->stream = NULL, self->said = self->heard = NULL, self->copies = self->on_packet = self->sessions = NULL;
     self->sock = NULL, self->srtp_in = self->srtp_out = NULL;
     for (int i = 0; i < REMEMBERED; i++) free(self->remembered[i].bytes), self->remembered[i] = (memory){0};
@@ -1540,6 +1592,7 @@ static int path_traverse(PathObject *self, visitproc visit, void *arg) {
     Py_VISIT(self->sock);
     Py_VISIT(self->target);
     Py_VISIT(self->put);
+    Py_VISIT(self->put_many);
     Py_VISIT(self->put_received);
     Py_VISIT(self->received);
     Py_VISIT(self->stream);

@@ -67,7 +67,7 @@ class CompiledPath(_wire.Path):
         if play is None:
             self.play_to()
         else:
-            self.play_to(play.put, play.payload_type, play.received, play.omitted)
+            self.play_to(play.put, play.payload_type, play.received, play.omitted, *(play.place or ()))
 
 
 class CompiledWire:

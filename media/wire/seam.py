@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from media.receive_stats import ReceiveStats
 from media.recording.records import Records
@@ -58,14 +58,25 @@ class Put(Protocol):
     ) -> None: ...
 
 
+class Place(NamedTuple):
+    """A row among those of ``put``, which takes in packets of many rows at once (``media.intake.Intake.put``)."""
+
+    put: Callable[[bytes, bytes, bytes], None]
+    row: int
+
+
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Audio of ``payload_type`` that ``received`` believes goes to ``put``, its sequence numbers less ``omitted``."""
+    """Audio of ``payload_type`` that ``received`` believes goes to ``put``, its sequence numbers less ``omitted``. ``place``: the same,
+
+    for those who have packets of many.
+    """
 
     put: Put
     payload_type: int
     received: ReceiveStats
     omitted: int = 0
+    place: Place | None = None
 
 
 class WireSocket(Protocol):

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import Callable
 
 import pytest
 
 from media import messages as msg
 from media import rtp
+from media.intake import Intake
 from media.playout import Playout
 from media.settings import MediaSettings
 from media.worker import MediaWorker
@@ -142,22 +144,34 @@ async def test_both_packet_paths_forward_the_same() -> None:
     assert counters["wire_packets_lost"] == counters["wire_datagrams_lost"] == 0
 
 
-async def played(wire: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[tuple[int, int, bool, bytes, int]], dict[str, float], list[str]]:
-    """What comes to the jitter buffer of who is mixed, and what the worker counts and notices meanwhile."""
-    put, came, digits = Playout.put, list[tuple[int, int, bool, bytes, int]](), list[str]()
+async def played(wire: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[tuple[int, int, bytes, int]], dict[str, float], list[str]]:
+    """What comes to the jitter buffer of who is mixed, by itself or together, and what the worker counts and notices meanwhile."""
+    put, put_many, came, digits = Playout.put, Intake.put, list[tuple[int, int, bytes, int]](), list[str]()
+    inside = []
 
     def noted(
         self: Playout, sequence: int, timestamp: int, marker: bool, payload: bytes, arrival_s: float, *, ssrc: int | None = None
     ) -> None:
-        if ssrc is not None:  # else it is the worker's rehearsal
-            came.append((sequence, timestamp, marker, payload, ssrc))
+        if ssrc is not None and not inside:  # else it is the worker's rehearsal, or was noted
+            came.append((sequence, timestamp, payload, ssrc))
         put(self, sequence, timestamp, marker, payload, arrival_s, ssrc=ssrc)
+
+    def noted_together(self: Intake, heads: bytes, arrivals_s: bytes, data: bytes) -> None:
+        rest = data
+        for _, sequence, timestamp, ssrc, size in struct.iter_unpack("=5q", heads):
+            came.append((sequence, timestamp, rest[:size], ssrc))
+            rest = rest[size:]
+        assert not rest and len(arrivals_s) // 8 == len(heads) // 40
+        inside.append(len(heads))
+        put_many(self, heads, arrivals_s, data)
+        inside.clear()
 
     def told(event: msg.AnyMediaEvent) -> None:
         if isinstance(event, msg.DigitHeard):
             digits.append(event.digit)
 
     monkeypatch.setattr(Playout, "put", noted)
+    monkeypatch.setattr(Intake, "put", noted_together)
     async with MediaWorker(MediaSettings(voice=UNTOUCHED, wire=wire, quality_interval_s=60.0), told) as worker:
         ends = Ends(worker)
         await ends.connect()
@@ -168,10 +182,11 @@ async def played(wire: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[tuple
                 ends.say(packet)
             await until(lambda upto=start + 20: worker.counters["packets_in"] >= min(upto, len(said)))  # type: ignore[misc]
             ends.hear()
-        await until(lambda: bool(came) and came[-1][3] == END)
+        await until(lambda: bool(came) and came[-1][2] == END)
         counters = worker.counters
         ends.close()
     monkeypatch.setattr(Playout, "put", put)
+    monkeypatch.setattr(Intake, "put", put_many)
     return came, counters, digits
 
 

