@@ -44,6 +44,9 @@ TYPES = frozenset(
 )
 """What may be uploaded. No HTML, SVG or script: they would run where somebody opens them."""
 
+SEALED_FILE = ("application/octet-stream", "sealed")
+"""Type and name of every file in an encrypted room."""
+
 
 class _Ticket(Struct, frozen=True, array_like=True):
     attachment_id: str
@@ -85,9 +88,11 @@ class Attachments:
         app.router.add_post("/api/uploads/{ticket}", self._upload)
         app.router.add_get("/api/attachments/{attachment_id}", self._download, allow_head=False)
 
-    def ticket(self, owner: str, request: wire.AttachToChat) -> wire.UploadTicket:
-        """Where this member may upload this file."""
-        if request.content_type not in TYPES:
+    def ticket(self, owner: str, request: wire.AttachToChat, *, encrypted: bool) -> wire.UploadTicket:
+        """Where this member may upload this file. In an encrypted room it is ciphertext, whose name and type only its message tells."""
+        if encrypted and (request.content_type, request.name) != SEALED_FILE:
+            raise NotPossible("encrypted", "This room's files are encrypted between its members: the page must send ciphertext.")
+        if not encrypted and request.content_type not in TYPES:
             raise NotPossible("bad_type", "Files of this type are not taken: send a picture, a PDF, a document or a sound.")
         if request.size > self._largest:
             raise NotPossible("too_large", f"A file has {self._largest // 1_000_000} MB at most.")

@@ -126,16 +126,6 @@ class Chat:
                 self._writes.keep(mark_entry(room_id, by, position))
                 self._rooms.hub.publish(topics.room(room_id), wire.ChatRead(room_id=room_id, identity=by, position=position))
 
-    def share_key(self, room_id: str, sender: str, identity: str, package: str) -> None:
-        """Pass on what lets another member's page read an encrypted room."""
-        house = self._rooms.house
-        house.member(room_id, sender)
-        house.member(room_id, identity)
-        room = house.room(room_id)
-        if room is None or not room.encrypted:
-            raise NotPossible("not_encrypted", "This room's messages are not encrypted: it has no keys.")
-        self._rooms.hub.publish(topics.person(identity), wire.ChatKey(room_id=room_id, sender=sender, package=package))
-
     # ------------------------------------------------------------------ reading
 
     async def history(self, room_id: str, by: str, *, before: int | None, after: int | None, limit: int) -> wire.ChatPage:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from api.attachments import Attachments
 from api.chat import Chat, store_needed
 from api.past_rooms import PastRooms
+from api.room_keys import RoomKeys
 from api.rooms import Rooms, room_state
 from rooms import membership_events as ev
 from rooms.chat import Draft
@@ -40,8 +41,16 @@ class RoomRequests:
     """Raises ``Refusal`` and ``NotPossible``. ``directory``: everybody of the house."""
 
     def __init__(
-        self, rooms: Rooms, chat: Chat, attachments: Attachments, invitations: Invitations, past: PastRooms, directory: Directory
+        self,
+        rooms: Rooms,
+        chat: Chat,
+        attachments: Attachments,
+        invitations: Invitations,
+        past: PastRooms,
+        keys: RoomKeys,
+        directory: Directory,
     ) -> None:
+        self._keys = keys
         self._directory = directory
         self._rooms = rooms
         self._chat = chat
@@ -150,9 +159,11 @@ class RoomRequests:
         me, chat = grant.identity, self._chat
         match request:
             case wire.SendChat():
+                await self._check_sealed(me, request)
                 draft = Draft(request.message_id, me, grant.name, request.text, request.cipher, request.reply_to, request.attachments)
                 return await chat.say(draft, request.room_id)
             case wire.EditChat(room_id=room_id, message_id=message_id, text=text, cipher=cipher):
+                await self._check_sealed(me, request)
                 return await chat.edit(room_id, message_id, me, text, cipher)
             case wire.DeleteChat(room_id=room_id, message_id=message_id):
                 await chat.delete(room_id, message_id, me)
@@ -170,11 +181,22 @@ class RoomRequests:
             case wire.Typing(room_id=room_id, on=on):
                 chat.type(room_id, me, on)
             case wire.AttachToChat(room_id=room_id):
-                self._rooms.house.member(room_id, me)
-                return self._attachments.ticket(me, request)
-            case wire.ShareKey(room_id=room_id, identity=identity, package=package):
-                chat.share_key(room_id, me, identity, package)
+                return self._attachments.ticket(me, request, encrypted=self._encrypted(room_id, me))
+            case wire.KeyRequest():
+                with store_needed():
+                    return await self._keys.perform(grant, request)
         return None
+
+    def _encrypted(self, room_id: str, me: str) -> bool:
+        self._rooms.house.member(room_id, me)
+        room = self._rooms.house.room(room_id)
+        return room is not None and room.encrypted
+
+    async def _check_sealed(self, me: str, request: wire.SendChat | wire.EditChat) -> None:
+        """In an encrypted room: is it ciphertext, under the key of those who are in it now? Words in the clear get no further."""
+        if self._encrypted(request.room_id, me):
+            with store_needed():
+                await self._keys.check(request.room_id, me, "" if request.text else request.cipher)
 
 
 def _granted(grant: Grant, room_id: str) -> Role | None:

@@ -39,6 +39,7 @@ from api.recording_book import RecordingBook
 from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
 from api.rest_limits import RestLimits
+from api.room_keys import RoomKeys
 from api.room_requests import RoomRequests
 from api.rooms import Rooms
 from api.routes import Neighbours, PartHealth, make_app, make_runner
@@ -222,7 +223,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             routing,
             metrics,
             nodes,
-            RoomRequests(rooms, chat, attachments, room_links, past, identity.users.colleagues).perform,
+            RoomRequests(rooms, chat, attachments, room_links, past, RoomKeys(rooms, store.room_keys), identity.users.colleagues).perform,
             demo=demo,
             teams_of=identity.sessions.teams_of,
         )

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from rooms.refusals import NotPossible
+from rooms.sealed import sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class ChatPolicy:
     """``change_s``: how long a sender may edit or delete. Lengths in characters."""
 
     longest_text: int = 4_000
-    longest_cipher: int = 16_384
+    longest_cipher: int = 32_768
     most_attachments: int = 10
     change_s: float = 900.0
     most_emoji: int = 20
@@ -155,6 +156,8 @@ class Conversation:
     def react(self, message_id: str, by: str, emoji: str, on: bool) -> tuple[Message, bool]:
         """The message with or without this person's reaction, and whether that is new."""
         message = self._standing(message_id)
+        if self._encrypted:
+            raise NotPossible("encrypted", "The server would see reactions, and this room's messages are encrypted between its members.")
         people = {reaction.emoji: reaction.people for reaction in message.reactions}
         if (by in people.get(emoji, ())) is on:
             return message, False
@@ -178,14 +181,14 @@ class Conversation:
     # ------------------------------------------------------------------ rules
 
     def _check(self, text: str, cipher: str, attachments: tuple[str, ...]) -> None:
-        if self._encrypted and text:
+        if len(text) > self._policy.longest_text or len(cipher) > self._policy.longest_cipher:
+            raise NotPossible("too_long", f"A message has {self._policy.longest_text} characters at most: send it in parts.")
+        if self._encrypted and (text or sealed(cipher) is None):
             raise NotPossible("encrypted", "This room's messages are encrypted between its members: the page must send ciphertext.")
         if not self._encrypted and cipher:
             raise NotPossible("not_encrypted", "This room's messages are not encrypted: the page must send text.")
         if not (text.strip() or cipher or attachments):
             raise NotPossible("empty_message", "There is nothing in this message.")
-        if len(text) > self._policy.longest_text or len(cipher) > self._policy.longest_cipher:
-            raise NotPossible("too_long", f"A message has {self._policy.longest_text} characters at most: send it in parts.")
         if len(attachments) > self._policy.most_attachments:
             raise NotPossible("too_many_attachments", f"A message has {self._policy.most_attachments} files at most.")
 

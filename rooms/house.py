@@ -12,7 +12,7 @@ The tables and the rules of admission stand in ``rooms/membership.py``. What is 
 
 Refusals: ``unknown_room``, ``room_over``, ``room_cancelled``, ``not_host``, ``not_member``, ``nobody_waits``, ``duplicate_room``,
 ``rooms_full``, ``members_full``, ``waiting_full``, ``last_host``, ``fixed_room``, ``links_full``, ``unknown_link``, ``link_revoked``,
-``link_expired``, and those of ``Room.step_for``.
+``link_expired``, ``encrypted``, and those of ``Room.step_for``.
 """
 
 from collections import OrderedDict
@@ -31,12 +31,13 @@ from rooms.refusals import NotPossible
 @dataclass(frozen=True, slots=True)
 class HousePolicy:
     """Times in seconds. ``most_members``: of whom one room remembers anything, ``most_rooms_of``: in which one person may be,
-    ``most_made``: that stand and were made by one person."""
+    ``most_made``: that stand and were made by one person. ``encrypted_capacity``: there a page wraps keys for each device of everybody."""
 
     most_rooms: int = 10_000
     most_made: int = 1_000
     most_rooms_of: int = 200
     capacity: int = 100
+    encrypted_capacity: int = 50
     most_members: int = 500
     most_waiting: int = 50
     most_links: int = 50
@@ -154,7 +155,7 @@ class House:
             name=event.name,
             created_by=event.by,
             created_s=now,
-            capacity=min(event.capacity or self._policy.capacity, self._policy.capacity),
+            capacity=self._capacity(event.capacity or self._policy.capacity, event.encrypted),
             metadata=event.metadata,
             waiting_room=event.waiting_room,
             encrypted=event.encrypted,
@@ -186,7 +187,7 @@ class House:
         before = (room.name, room.metadata, room.capacity, room.locked, room.waiting_room)
         room.name = room.name if event.name is None else event.name
         room.metadata = room.metadata if event.metadata is None else event.metadata
-        room.capacity = room.capacity if event.capacity is None else min(event.capacity, self._policy.capacity)
+        room.capacity = room.capacity if event.capacity is None else self._capacity(event.capacity, room.encrypted)
         room.locked = room.locked if event.locked is None else event.locked
         room.waiting_room = room.waiting_room if event.waiting_room is None else event.waiting_room
         if before == (room.name, room.metadata, room.capacity, room.locked, room.waiting_room):
@@ -196,6 +197,9 @@ class House:
             if not room.waiting_room and not room.locked and not room.full:
                 effects += self._enter(room, member, now)
         return effects
+
+    def _capacity(self, wanted: int, encrypted: bool) -> int:
+        return min(wanted, self._policy.encrypted_capacity if encrypted else self._policy.capacity)
 
     def _on_end(self, event: ev.EndWanted, now: float) -> list[MembershipEffect]:
         room = self._hosted(event.room_id, event.by, event.moderates)
@@ -370,6 +374,10 @@ class House:
         room = self._hosted(event.room_id, event.by, event.moderates)
         if room.lasting:
             raise NotPossible("fixed_room", "Into a group one is invited by name: links lead to meetings.")
+        if room.encrypted:
+            raise NotPossible(
+                "encrypted", "Guests have no keys, and this room's messages are encrypted between its members: invite by name."
+            )
         links = dict(room.links)
         if len(links) >= self._policy.most_links:
             links = {link_id: expires_s for link_id, expires_s in links.items() if expires_s > now}

@@ -52,6 +52,8 @@ class Permission(StrEnum):
     """Admit, mute, move and put out others, lock; who made a room may do so in it without this."""
     CHAT_READ = "chat.read"
     CHAT_WRITE = "chat.write"
+    DEVICE_OWN = "device.own"
+    """Read and write in encrypted rooms: register and remove the public keys of my devices, fetch and make keys."""
     TOKEN_ISSUE = "token.issue"
     """Make tokens for guests."""
     USERS_MANAGE = "users.manage"
@@ -65,6 +67,7 @@ _P = Permission
 _GUEST = frozenset({_P.ROOM_JOIN, _P.ROOM_PUBLISH, _P.CHAT_READ, _P.CHAT_WRITE})
 _AGENT = _GUEST | {
     _P.SESSION_OWN, _P.PRESENCE_OWN, _P.PRESENCE_WATCH, _P.CALL_DIAL, _P.CALL_TAKE, _P.CALL_RECORD, _P.ROOM_CREATE, _P.ROOM_LIST,
+    _P.DEVICE_OWN,
 }  # fmt: skip
 _SUPERVISOR = _AGENT | {_P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE}
 _ADMIN = _SUPERVISOR | {_P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE}
@@ -88,6 +91,7 @@ OF_OTHERS: Mapping[Permission, Permission | None] = {
     _P.SESSION_OWN: _P.SESSION_ANY,
     _P.CALL_RECORD: _P.CALL_RECORD_ANY,
     _P.CALL_TAKE: None,
+    _P.DEVICE_OWN: None,
     _P.PRESENCE_OWN: None,
 }
 """Permissions about one's own things, and which one reaches other people's; None: none does."""
@@ -120,7 +124,8 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     **dict.fromkeys((wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom, wire.LockRoom), _P.ROOM_JOIN),
     **dict.fromkeys((wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.UnlinkRoom, wire.ListLinks), _P.ROOM_JOIN),
     **dict.fromkeys((wire.SendChat, wire.EditChat, wire.DeleteChat, wire.ReactToChat), _P.CHAT_WRITE),
-    **dict.fromkeys((wire.Typing, wire.AttachToChat, wire.ShareKey), _P.CHAT_WRITE),
+    **dict.fromkeys((wire.Typing, wire.AttachToChat), _P.CHAT_WRITE),
+    **dict.fromkeys((wire.AddDevice, wire.ListDevices, wire.RemoveDevice, wire.AskRoomKeys, wire.SetRoomKey), _P.DEVICE_OWN),
     **dict.fromkeys((wire.ReadChat, wire.ChatHistory, wire.ChatOverview), _P.CHAT_READ),
 }
 """What a page needs for each request. Whose call or room it is about is for who carries it out: see ``allows``."""

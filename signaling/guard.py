@@ -27,13 +27,13 @@ def _classes(**allowances: tuple[Allowance, tuple[str, ...]]) -> Mapping[str, tu
 CLASSES = _classes(
     dial=(Allowance(0.5, 10), ("call.dial", "demo.call_me")),  # rings somebody, and may cost money
     media=(Allowance(5, 30), ("peer.offer",)),  # keys are made
-    make=(Allowance(0.5, 10), ("room.create", "room.invite", "room.link")),
+    make=(Allowance(0.5, 10), ("room.create", "room.invite", "room.link", "device.add", "device.remove")),
     decide=(Allowance(2, 20), ("room.join", "room.leave", "room.admit", "room.kick", "room.move", "room.lock", "room.update")),
     upload=(Allowance(0.5, 10), ("chat.attach",)),
-    write=(Allowance(5, 20), ("chat.message", "chat.edit", "chat.delete", "chat.react", "chat.key")),  # kept for ever
+    write=(Allowance(5, 20), ("chat.message", "chat.edit", "chat.delete", "chat.react", "room.key")),  # kept for ever
     look=(
         Allowance(5, 30),
-        ("chat.history", "chat.overview", "room.list", "room.links", "people.list", "board.watch"),
+        ("chat.history", "chat.overview", "room.list", "room.links", "people.list", "room.keys", "device.list", "board.watch"),
     ),  # asks the database, or makes much
     gesture=(Allowance(5, 20), ("typing.indicator", "reaction", "hand.raise", "chat.read")),  # told to everybody
 )

@@ -174,7 +174,7 @@ class CreateRoom(RoomRequest, frozen=True, tag="room.create"):
 
     ``direct``: with the one who is invited; asked for again it is the same room. ``starts_at`` and ``ends_at`` (both or none): an
     appointment, into which others come from ``early_s`` before until ``late_s`` after it. ``encrypted``: chat is ciphertext between pages;
-    the server can neither search it nor make a ticket of it, and who joins later cannot read what was written before.
+    the server can neither search it nor make a ticket of it, and who joins later cannot read what was written before. Fixed for ever.
     """
 
     kind: RoomKind = "meeting"
@@ -318,7 +318,8 @@ class ChatRequest(Request, frozen=True):
 class SendChat(ChatRequest, frozen=True, tag="chat.message"):
     """Result: ``ChatMessage``, once it is safely kept. The page draws ``message_id``; sent again it is the same message.
 
-    ``cipher`` instead of ``text`` in an encrypted room. ``attachments``: ids of files of mine that were uploaded to this room.
+    ``cipher`` (``1.EPOCH.DEVICE.NONCE.WORDS.SIGNATURE``) instead of ``text`` in an encrypted room. ``attachments``: ids of files of mine
+    that were uploaded to this room.
     """
 
     room_id: Id
@@ -388,12 +389,61 @@ class AttachToChat(ChatRequest, frozen=True, tag="chat.attach"):
     size: Annotated[int, Meta(ge=1, le=2**31)]
 
 
-class ShareKey(ChatRequest, frozen=True, tag="chat.key"):
-    """For another member of an encrypted room: what their page needs to read mine. The server passes it on unread and keeps it nowhere."""
+# --- keys of encrypted rooms ---------------------------------------------------------------------------------------------------------
+
+DeviceId = Annotated[str, Meta(min_length=32, max_length=32, pattern=r"^[A-Za-z0-9_-]+$")]
+PublicKey = Annotated[str, Meta(min_length=87, max_length=87, pattern=r"^[A-Za-z0-9_-]+$")]
+Signature = Annotated[str, Meta(min_length=86, max_length=86, pattern=r"^[A-Za-z0-9_-]+$")]
+Wrapped = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class KeyRequest(ChatRequest, frozen=True):
+    """Base of what is asked about devices and the keys of encrypted rooms. The server can open none of these keys."""
+
+
+class AddDevice(KeyRequest, frozen=True, tag="device.add"):
+    """This page's public keys, with which others wrap the keys of rooms for it. ``device_id``: 24 bytes of the SHA-256 of both.
+
+    ``sign_key``: ECDSA, ``wrap_key``: ECDH, both over P-256, uncompressed. ``signature``: by the former over both and my identity.
+    """
+
+    device_id: DeviceId
+    label: Annotated[str, Meta(max_length=64)]
+    sign_key: PublicKey
+    wrap_key: PublicKey
+    signature: Signature
+
+
+class ListDevices(KeyRequest, frozen=True, tag="device.list"):
+    """Mine. Result: ``Devices``."""
+
+
+class RemoveDevice(KeyRequest, frozen=True, tag="device.remove"):
+    """One of mine reads no more: the next word in each encrypted room of mine goes under a key that it does not get."""
+
+    device_id: DeviceId
+
+
+class AskRoomKeys(KeyRequest, frozen=True, tag="room.keys"):
+    """What this device of mine needs to read and write in an encrypted room. Result: ``RoomKeyState``. ``after``: an epoch."""
 
     room_id: Id
-    identity: Identity
-    package: Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Za-z0-9+/_=.-]+$")]
+    device_id: DeviceId
+    after: Annotated[int, Meta(ge=0, le=10**9)] = 0
+
+
+class SetRoomKey(KeyRequest, frozen=True, tag="room.key"):
+    """The key of the room's next epoch, wrapped (HPKE, RFC 9180) for each device of everybody who is in, and for no other.
+
+    ``announcement``: JSON in base64url, signed by ``device_id``: it binds the key to the room, the epoch and the devices.
+    """
+
+    room_id: Id
+    epoch: Annotated[int, Meta(ge=1, le=10**9)]
+    device_id: DeviceId
+    announcement: Annotated[str, Meta(min_length=1, max_length=4_096, pattern=r"^[A-Za-z0-9_-]+$")]
+    signature: Signature
+    packages: Annotated[dict[DeviceId, Wrapped], Meta(max_length=250)]
 
 
 AnyRequest = (
@@ -439,7 +489,11 @@ AnyRequest = (
     | ChatOverview
     | Typing
     | AttachToChat
-    | ShareKey
+    | AddDevice
+    | ListDevices
+    | RemoveDevice
+    | AskRoomKeys
+    | SetRoomKey
 )
 
 
@@ -849,10 +903,50 @@ class UploadTicket(Struct, frozen=True):
     expires_in: float
 
 
-class ChatKey(Notice, frozen=True, tag="chat.key"):
-    room_id: str
-    sender: str
+class Device(Struct, frozen=True):
+    """``removed``: it reads nothing new; what it signed before is read on."""
+
+    device_id: str
+    identity: str
+    label: str
+    sign_key: str
+    wrap_key: str
+    signature: str
+    added_at: float
+    removed: bool
+
+
+class Devices(Struct, frozen=True):
+    devices: list[Device]
+
+
+class EpochKey(Struct, frozen=True):
+    """``package``: the key, wrapped for the device that asks. ``device_id`` made and signed it."""
+
+    epoch: int
+    identity: str
+    device_id: str
+    announcement: str
+    signature: str
     package: str
+
+
+class RoomKeyState(Struct, frozen=True):
+    """``current``: the last epoch's key is wrapped for exactly the devices that are in the room now; where not, the next to write makes
+    another. ``more``: ask again after the last of these epochs."""
+
+    epoch: int
+    current: bool
+    devices: list[Device]
+    epochs: list[EpochKey]
+    more: bool
+
+
+class RoomKeyMade(Notice, frozen=True, tag="room.key"):
+    """There is a key of a new epoch: ask for it by ``room.keys``."""
+
+    room_id: str
+    epoch: int
 
 
 class Snapshot(Notice, frozen=True, tag="session.snapshot"):
@@ -904,7 +998,7 @@ AnyNotice = (
     | ChatMessage
     | ChatRead
     | TypingNow
-    | ChatKey
+    | RoomKeyMade
     | Snapshot
     | SessionClosing
 )

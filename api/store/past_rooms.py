@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Executable, RowMapping, Select, delete, fu
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.store.database import in_words
+from api.store.room_keys import devices, room_epochs, room_packages
 from api.store.room_tables import attachments, messages, read_marks, room_people, rooms
 from api.store.statements import Statements
 
@@ -72,7 +73,7 @@ class PastRoomStore(Statements):
             async with self._writing() as connection:
                 files = await _files(connection, attachments.c.room_id.in_(room_ids))
                 written = (await connection.execute(delete(messages).where(messages.c.room_id.in_(room_ids)))).rowcount
-                for table in (read_marks, room_people, attachments, rooms):
+                for table in (read_marks, room_people, attachments, room_packages, room_epochs, rooms):
                     await connection.execute(delete(table).where(table.c.room_id.in_(room_ids)))
         return Erased(room_ids, written, files)
 
@@ -108,7 +109,7 @@ class PastRoomStore(Statements):
                 written = (await connection.execute(_emptied(theirs, now, sender="", sender_name=""))).rowcount
                 files = await _files(connection, attachments.c.owner == identity)
                 await connection.execute(delete(attachments).where(attachments.c.owner == identity))
-                for table in (read_marks, room_people):
+                for table in (read_marks, room_people, devices):
                     await connection.execute(delete(table).where(table.c.identity == identity))
                 await _erase_member(connection, identity, quoted)
         return Erased(tuple(sorted(room_ids)), written, files)

@@ -14,6 +14,7 @@ from api.store.errors import StoreUnavailable
 from api.store.migrate import migrate
 from api.store.past_rooms import PastRoomStore
 from api.store.people import PeopleStore
+from api.store.room_keys import RoomKeyStore
 from api.store.rooms import RoomStore
 from api.store.rows import (
     CallRows,
@@ -58,6 +59,7 @@ class Store(Statements):
         self.people = PeopleStore(engine)
         self.rooms = RoomStore(engine)
         self.past_rooms = PastRoomStore(engine)
+        self.room_keys = RoomKeyStore(engine)
         self._node = node
         self.boot_id = boot_id
         self.writer = Writer(self._write_batch)

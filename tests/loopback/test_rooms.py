@@ -18,6 +18,7 @@ from api.guarded_routes import guarded, identified
 from api.guest_routes import GuestRoutes
 from api.page_requests import InRooms
 from api.past_rooms import PastRooms
+from api.room_keys import RoomKeys
 from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.store import Store
@@ -27,6 +28,7 @@ from api.store.spool import Spool
 from rooms.chat import Message
 from rooms.house import HousePolicy
 from rooms.refusals import NotPossible
+from rooms.sealed import device_id_of
 from signaling import messages as wire
 from signaling.consultations import ROOM_AUDIENCE, Invitations
 from signaling.grants import Grant, VideoGrant
@@ -126,7 +128,15 @@ async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIt
         )
         files = Attachments(store.rooms, rooms.house, past, folder / "attachments", "s" * 32, now=now, largest=LARGEST, together=LARGEST)
         links = Invitations("s" * 32, audience=ROOM_AUDIENCE)
-        talk = Talk(hub, store, rooms, RoomRequests(rooms, chat, files, links, past, colleagues).perform, files, links, folder)
+        talk = Talk(
+            hub,
+            store,
+            rooms,
+            RoomRequests(rooms, chat, files, links, past, RoomKeys(rooms, store.room_keys), colleagues).perform,
+            files,
+            links,
+            folder,
+        )
         talk.events, talk.past = heard, past
         hub.line.perform = talk.perform
         hub.line.there = rooms.on_there
@@ -206,7 +216,8 @@ async def test_a_guest_reaches_no_room_but_theirs_by_any_request(talk: Talk) -> 
         "emoji": "x",
         "on": True,
     }
-    named |= {"position": 1, "name": "x.txt", "content_type": "text/plain", "size": 1, "package": "x", "text": "x"}
+    named |= {"position": 1, "name": "x.txt", "content_type": "text/plain", "size": 1, "text": "x", "epoch": 1}
+    named |= device("tom") | {"announcement": "YQ", "packages": {}}
     for kind in wire.AnyRequest.__args__:  # type: ignore[attr-defined]
         if issubclass(kind, wire.RoomRequest | wire.ChatRequest) and "room_id" in kind.__struct_fields__:
             known = {name: value for name, value in named.items() if name in kind.__struct_fields__}
@@ -332,18 +343,72 @@ async def test_what_was_acknowledged_while_the_database_was_away_is_in_the_histo
             pass
 
 
-async def test_an_encrypted_room_passes_keys_on_and_takes_no_words(talk: Talk) -> None:
+def device(person: str) -> dict[str, str]:
+    """Public keys by their form: the server cannot tell whether somebody has the private ones, and need not."""
+    sign, wrap = (base64.urlsafe_b64encode(b"\4" + (person + each).encode().ljust(64, b".")).decode().rstrip("=") for each in "sw")
+    name = device_id_of(sign, wrap)
+    assert name is not None
+    return {"device_id": name, "label": "Chromium", "sign_key": sign, "wrap_key": wrap, "signature": "s" * 86}
+
+
+def sealed_by(of: dict[str, str], epoch: int) -> str:
+    return f"1.{epoch}.{of['device_id']}.{'n' * 16}.{'w' * 40}.{'s' * 86}"
+
+
+def new_key(room_id: str, epoch: int, by: dict[str, str], *readers: dict[str, str]) -> dict[str, Any]:
+    packages = {each["device_id"]: "key-for." + each["device_id"] for each in readers}
+    announced = {"announcement": "YQ", "signature": "s" * 86}
+    return {"room_id": room_id, "epoch": epoch, "device_id": by["device_id"], "packages": packages, **announced}
+
+
+async def test_an_encrypted_room_takes_only_what_is_under_the_key_of_those_who_are_in(talk: Talk) -> None:
     eva, ana, tom = await talk.client("eva"), await talk.client("ana"), await talk.client("tom")
+    hers, his, other = device("eva"), device("ana"), device("ana2")
     room_id = await room_of(eva, kind="group", encrypted=True, invited=[{"identity": "ana"}])
-    assert code(await eva.ask("chat.message", {"room_id": room_id, "message_id": "m", "text": "Hola"})) == "encrypted"
-    assert "ok" in await eva.ask("chat.key", {"room_id": room_id, "identity": "ana", "package": "cGFja2FnZQ=="})
-    key = await seen(ana, "chat.key")
-    assert (key["sender"], key["package"], key["topic"]) == ("eva", "cGFja2FnZQ==", "person:ana")
-    assert code(await eva.ask("chat.key", {"room_id": room_id, "identity": "tom", "package": "x"})) == "unknown_room"
-    assert "ok" in await eva.ask("chat.message", {"room_id": room_id, "message_id": "m", "cipher": "c2VjcmV0"})
-    page = (await ana.ask("chat.history", {"room_id": room_id}))["ok"]
-    assert [(each["text"], each["cipher"]) for each in page["messages"]] == [("", "c2VjcmV0")]
-    assert not [notice for notice in tom.notices if notice["type"] == "chat.key"]
+    said = {"room_id": room_id, "message_id": "m"}
+    for words in ({"text": "Hola"}, {"cipher": "Hola"}, {"text": "Hola", "cipher": sealed_by(hers, 1)}, {}):
+        assert code(await eva.ask("chat.message", said | words)) == "encrypted"
+    assert code(await eva.ask("device.add", his | {"sign_key": hers["sign_key"]})) == "bad_device"
+    for client, owned in ((eva, hers), (ana, his)):
+        assert "ok" in await client.ask("device.add", owned)
+        assert "ok" in await client.ask("device.add", owned), "said twice it is one"
+    assert code(await tom.ask("device.add", his)) == "bad_device", "somebody else's"
+    assert code(await eva.ask("chat.message", said | {"cipher": sealed_by(hers, 1)})) == "keys_outdated"
+    asked = {"room_id": room_id, "device_id": his["device_id"]}
+    state = (await ana.ask("room.keys", asked))["ok"]
+    assert (state["epoch"], state["current"], [each["identity"] for each in state["devices"]]) == (0, False, ["eva", "ana"])
+    assert code(await eva.ask("room.keys", asked)) == "unknown_device", "not hers"
+    assert code(await eva.ask("room.key", new_key(room_id, 1, hers, hers))) == "keys_outdated", "somebody is missing"
+    assert code(await eva.ask("room.key", new_key(room_id, 1, hers, hers, his, device("tom")))) == "keys_outdated"
+    assert "ok" in await eva.ask("room.key", new_key(room_id, 1, hers, hers, his))
+    assert code(await ana.ask("room.key", new_key(room_id, 1, his, hers, his))) == "keys_outdated", "the first counts"
+    assert (await seen(ana, "room.key"))["epoch"] == 1
+    state = (await ana.ask("room.keys", asked))["ok"]
+    assert [each["package"] for each in state["epochs"]] == ["key-for." + his["device_id"]] and state["current"]
+    assert code(await eva.ask("chat.message", said | {"cipher": sealed_by(his, 1)})) == "keys_outdated", "not her device"
+    assert "ok" in await eva.ask("chat.message", said | {"cipher": sealed_by(hers, 1)})
+    assert code(await ana.ask("chat.react", {"room_id": room_id, "message_id": "m", "emoji": "👍"})) == "encrypted"
+    assert code(await eva.ask("chat.edit", said | {"text": "Hola"})) == "encrypted"
+    assert "ok" in await ana.ask("device.add", other)
+    again = said | {"message_id": "n", "cipher": sealed_by(hers, 1)}
+    assert code(await eva.ask("chat.message", again)) == "keys_outdated", "a device came"
+    assert "ok" in await eva.ask("room.key", new_key(room_id, 2, hers, hers, his, other))
+    assert "ok" in await ana.ask("device.remove", {"device_id": other["device_id"]})
+    assert code(await eva.ask("chat.message", again | {"cipher": sealed_by(hers, 2)})) == "keys_outdated", "a device went"
+    assert "ok" in await ana.ask("room.leave", {"room_id": room_id})
+    assert code(await ana.ask("room.keys", asked)) == "unknown_room"
+    assert "ok" in await eva.ask("room.key", new_key(room_id, 3, hers, hers))
+    assert "ok" in await eva.ask("chat.message", again | {"cipher": sealed_by(hers, 3)})
+    assert [each["label"] for each in (await ana.ask("device.list"))["ok"]["devices"]] == ["Chromium"]
+    wanted = {"room_id": room_id, "name": "plan.txt", "content_type": "text/plain", "size": 4}
+    assert code(await eva.ask("chat.attach", wanted)) == "encrypted"
+    assert "ok" in await eva.ask("chat.attach", wanted | {"name": "sealed", "content_type": "application/octet-stream"})
+    assert code(await tom.ask("room.key", new_key(room_id, 4, hers, hers))) == "unknown_room"
+    plain = await room_of(eva, kind="group")
+    assert code(await eva.ask("room.keys", {"room_id": plain, "device_id": hers["device_id"]})) == "not_encrypted"
+    assert code(await eva.ask("chat.message", {"room_id": plain, "message_id": "p", "cipher": sealed_by(hers, 3)})) == "not_encrypted"
+    meeting = await room_of(eva, encrypted=True)
+    assert code(await eva.ask("room.link", {"room_id": meeting})) == "encrypted", "guests have no keys"
 
 
 async def test_a_file_goes_to_members_alone_as_a_download(talk: Talk) -> None:

@@ -194,6 +194,7 @@ NOT_FOR_PAGES = {
     *("room_locked", "room_over", "rooms_full", "too_early", "too_late", "waiting_full"),
     *("deleted", "duplicate_message", "empty_message", "encrypted", "not_encrypted", "too_late_to_change", "too_long"),
     *("too_many_attachments", "too_many_reactions", "unknown_message", "bad_invitation"),
+    *("keys_outdated", "devices_full", "unknown_device", "bad_device"),
     *("bad_type", "too_large", "unknown_attachment", "upload_refused", "files_full", "link_revoked", "links_full", "unknown_link"),
     # Answered by HTTP to what is no page of ours.
     *("bad_origin", "bad_transport"),
@@ -372,7 +373,15 @@ def test_rooms_ask_for_every_text_and_for_no_other() -> None:
 
 
 def test_rooms_word_what_they_may_be_refused() -> None:
-    files = ("rooms/house.py", "rooms/membership.py", "rooms/chat.py", "api/chat.py", "api/attachments.py", "api/room_requests.py")
+    files = (
+        "rooms/house.py",
+        "rooms/membership.py",
+        "rooms/chat.py",
+        "api/chat.py",
+        "api/attachments.py",
+        "api/room_requests.py",
+        "api/room_keys.py",
+    )
     said = {code for name in files for code in re.findall(r"(?:NotPossible|Refusal)\(\s*\"(\w+)\"", (PAGES.parents[1] / name).read_text())}
     assert {"room_locked", "too_late_to_change", "upload_refused"} <= said
     assert {code for code in said if f"error.{code}" not in ROOM_TEXTS["en"]} == set()

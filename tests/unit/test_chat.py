@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from rooms.chat import ChatPolicy, Conversation, Draft, Message, Reaction
 from rooms.refusals import NotPossible
+from rooms.sealed import Sealed, device_id_of, sealed
 from rooms.typing_marks import TypingMarks
 
-POLICY = ChatPolicy(longest_text=20, longest_cipher=40, change_s=60, most_emoji=3, most_emoji_each=2, recent=5)
+SEALED = f"1.7.{'d' * 32}.{'n' * 16}.{'w' * 40}.{'s' * 86}"
+POLICY = ChatPolicy(longest_text=20, longest_cipher=400, change_s=60, most_emoji=3, most_emoji_each=2, recent=5)
 
 
 def draft(message_id: str = "m1", sender: str = "ana", text: str = "Hola") -> Draft:
@@ -79,9 +81,26 @@ def test_an_encrypted_room_takes_ciphertext_only() -> None:
     chat = talk(encrypted=True)
     with refusal("encrypted"):
         chat.say(draft(), 0.0)
-    assert chat.say(Draft("m", "ana", "Ana", cipher="c2VjcmV0"), 0.0)[0].text == ""
+    for cipher in ("", "Hola", f"{SEALED}.Hola", SEALED.replace("1.7", "1.0"), SEALED.replace("1.7", "2.7")):
+        with refusal("encrypted"):
+            chat.say(Draft("m", "ana", "Ana", cipher=cipher), 0.0)
+    assert chat.say(Draft("m", "ana", "Ana", cipher=SEALED), 0.0)[0].text == ""
+    with refusal("encrypted"):
+        chat.say(Draft("n", "ana", "Ana", "Hola", SEALED), 0.0)
+    with refusal("encrypted"):
+        chat.edit("m", "ana", "Hola", "", 1.0)
+    with refusal("encrypted"):
+        chat.react("m", "ana", "👍", True)
     with refusal("too_long"):
-        chat.say(Draft("n", "ana", "Ana", cipher="x" * 41), 0.0)
+        chat.say(Draft("n", "ana", "Ana", cipher=SEALED.replace("w", "w" * 9)), 0.0)
+    assert sealed(SEALED) == Sealed(7, "d" * 32)
+
+
+def test_a_device_is_called_by_the_hash_of_its_keys() -> None:
+    one, other = ("BA" + letter * 85 for letter in "AE")
+    named = device_id_of(one, other)
+    assert named is not None and len(named) == 32 and named != device_id_of(other, one)
+    assert device_id_of("AA" + "A" * 85, other) is device_id_of("BA" + "A" * 80, other) is device_id_of("é" * 87, other) is None
 
 
 def test_reactions_are_counted_by_person_and_bounded() -> None:

@@ -32,6 +32,7 @@ room.publish       x x x x x -
 room.moderate      - - x x x x
 chat.read          x x x x x x
 chat.write         x x x x x x
+device.own         - x x x x -
 token.issue        - - - - x x
 users.manage       - - - - x -
 keys.manage        - - - - x -
