@@ -482,6 +482,8 @@ class WebhooksSection(_Section):
     """Signs what is posted, 32 bytes or more; receivers have it too."""
     allow_private: bool = False
     """May an address be of this machine or of a private network?"""
+    give_up_s: Annotated[float, Field(ge=60, le=30 * 86_400)] = 86_400.0
+    """So long an event is tried; a receiver that took nothing for so long is cut off until an administrator resumes it."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -677,6 +679,7 @@ class Settings(_Section):
             secret=webhooks.secret.get_secret_value(),
             source=self.server.public_url or "/centralita",
             allow_private=webhooks.allow_private,
+            give_up_s=webhooks.give_up_s,
         )
 
     def masked(self) -> dict[str, Any]:

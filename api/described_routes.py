@@ -13,6 +13,7 @@ from api.identity import wire
 from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
 from api.store import StoredRecording
+from api.webhook_routes import Receiver, Resumed
 from signaling.consultations import Link
 from signaling.messages import GuestEntry, Session, SignIn
 
@@ -115,6 +116,10 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Erase everything that a person, also a guest, wrote in rooms, sent there, and that they were there.",
         answer={"messages": int},
         problems=(503,),
+    ),
+    ("GET", "/api/webhooks"): Described("How it stands with each receiver of webhooks.", answer={"receivers": list[Receiver]}),
+    ("POST", "/api/webhooks/resume"): Described(
+        "Post again to a receiver that was cut off, or sooner to one that fails.", body=Resumed, problems=(404, 503), **_DONE
     ),
     ("POST", "/api/consultations"): Described("A new consultation: the fragment of its link.", answer=Link),
     ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),

@@ -53,6 +53,8 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/uploads/{ticket}"): None,  # the address itself is signed, and good for one file
     ("GET", "/api/attachments/{attachment_id}"): _P.CHAT_READ,
     ("DELETE", "/api/people/{identity}/chat"): _P.USERS_MANAGE,
+    ("GET", "/api/webhooks"): _P.WEBHOOKS_MANAGE,
+    ("POST", "/api/webhooks/resume"): _P.WEBHOOKS_MANAGE,
     ("POST", "/api/consultations"): _P.ROOM_CREATE,
     ("GET", "/api/calls/{call_id}/recordings"): _P.RECORDING_LISTEN,
     ("GET", "/api/calls/{call_id}/film"): _P.RECORDING_LISTEN,

@@ -28,7 +28,10 @@ KEEP_ALIVE_S = 30.0
 _STATUS = {
     **dict.fromkeys(("wrong_password", "token_invalid", "token_expired", "token_revoked", "key_invalid", "sign_in_failed"), 401),
     **dict.fromkeys(("second_factor_required", "wrong_code"), 401),
-    **dict.fromkeys(("unknown_recording", "unknown_call", "unknown_attachment", "unknown_user", "unknown_session", "unknown_key"), 404),
+    **dict.fromkeys(
+        ("unknown_recording", "unknown_call", "unknown_attachment", "unknown_user", "unknown_session", "unknown_key", "unknown_receiver"),
+        404,
+    ),
     **dict.fromkeys(("second_factor_on", "second_factor_off"), 409),
     **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long"), 409),
     **dict.fromkeys(("busy", "store_unavailable", "stopping", "issuer_away"), 503),

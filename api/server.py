@@ -50,6 +50,7 @@ from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.spool import Spool
 from api.turn import TurnAccess
+from api.webhook_routes import WebhookRoutes
 from api.webhooks import Webhooks
 from media.messages import AnyMediaEvent
 from media.pool import WorkerPool
@@ -180,7 +181,9 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             new_call_id=lambda: call_id_of(bus.node),
             on_engaged=nodes.on_engaged,
         )
-        webhooks = await stack.enter_async_context(Webhooks(store.rooms, settings.webhook_settings(), now=exchange.now))
+        webhooks = await stack.enter_async_context(
+            Webhooks(store.webhooks, settings.webhook_settings(), now=exchange.now, node=settings.node)
+        )
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
@@ -294,6 +297,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         hub.attach(app)
         attachments.add_to(app)
         PastRoomRoutes(past).add_to(app)
+        WebhookRoutes(webhooks).add_to(app)
         GuestRoutes(rooms, room_links, tokens).add_to(app)
         if shelf is not None:
             RecordingRoutes(shelf, store.people.teams_of).add_to(app)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class WebhookSettings:
     """``key`` names the secret to receivers. ``allow_private``: they may be of this machine or its own network. Times in seconds.
 
-    ``most_waiting`` in the store; of more the newest are not kept, and counted. ``give_up_s``: so old an event is tried no more.
+    ``most_waiting`` in the store; of more the newest are not kept, and counted. ``give_up_s``: so old an event is tried
+    no more, and who took nothing for so long is cut off.
     """
 
     urls: tuple[str, ...] = ()
@@ -19,3 +20,7 @@ class WebhookSettings:
     first_retry_s: float = 1.0
     longest_retry_s: float = 600.0
     give_up_s: float = 86_400.0
+
+    def wait_s(self, failures: int) -> float:
+        """How long to wait after so many failures before this one."""
+        return min(self.longest_retry_s, self.first_retry_s * 2.0 ** min(failures, 30))

@@ -1,6 +1,6 @@
 """Tables of rooms that people come to, and of what is written in them. Conventions as in ``api/store/schema.py``."""
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text
 
 from api.store.schema import metadata
 
@@ -91,10 +91,27 @@ webhook_outbox = Table(
     Column("event_id", String(64), primary_key=True),
     Column("url", Text, primary_key=True),
     Column("event", String(64), nullable=False),
+    Column("subject", String(64), nullable=False, server_default=""),
+    Column("number", BigInteger, nullable=False, server_default="0"),
     Column("body", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("due_at", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Index("ix_webhook_outbox_due_at", "due_at"),
+    Index("ix_webhook_outbox_url_subject_number", "url", "subject", "number"),
 )
-"""What receivers have not taken yet."""
+"""What receivers have not taken yet. Of one ``subject``, a room or a call, by rising ``number``."""
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("url", Text, primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("held_until", Double, nullable=False),
+    Column("taken_at", Double),
+    Column("failing_since", Double),
+    Column("failures", Integer, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("retry_at", Double, nullable=False),
+    Column("cut_off_at", Double),
+)
+"""How it stands with each receiver, and which node posts to it: one at a time, or there would be no order."""

@@ -1,16 +1,16 @@
-"""Rooms, their chat and its files, and webhooks that wait, in the database."""
+"""Rooms, their chat and its files, in the database."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Executable, and_, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Executable, and_, func, or_, select, true
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from api.store.database import in_words
-from api.store.room_rows import Attachment, Entry, Gist, Row, message_of, room_of
-from api.store.room_tables import attachments, messages, read_marks, room_people, rooms, webhook_outbox
+from api.store.room_rows import Attachment, Entry, Gist, message_of, room_of
+from api.store.room_tables import attachments, messages, read_marks, room_people, rooms
 from api.store.statements import Statements
 from rooms.chat import Message
 from rooms.membership import Room, RoomEnd
@@ -109,37 +109,6 @@ class RoomStore(Statements):
         """Bytes of all of them."""
         found = await self._rows(select(func.coalesce(func.sum(attachments.c.size), 0).label("size")))
         return int(found[0]["size"])
-
-    # ------------------------------------------------------------------ webhooks
-
-    async def add_webhooks(self, rows: Sequence[Row]) -> None:
-        with in_words(self._engine.url):
-            async with self._writing() as connection:
-                statement = self._insert(webhook_outbox).on_conflict_do_nothing(index_elements=["event_id", "url"])
-                await connection.execute(statement, list(rows))
-
-    async def due_webhooks(self, now: float, limit: int) -> list[Row]:
-        """Those that may be tried now, the longest due first."""
-        query = select(webhook_outbox).where(webhook_outbox.c.due_at <= now).order_by(webhook_outbox.c.due_at, webhook_outbox.c.created_at)
-        return [dict(row) for row in await self._rows(query.limit(limit))]
-
-    async def next_webhook(self) -> float | None:
-        """When the next one is due."""
-        found = await self._rows(select(func.min(webhook_outbox.c.due_at).label("due")))
-        due: float | None = found[0]["due"]
-        return due
-
-    async def waiting_webhooks(self) -> int:
-        found = await self._rows(select(func.count().label("waiting")).select_from(webhook_outbox))
-        return int(found[0]["waiting"])
-
-    async def put_off_webhook(self, event_id: str, url: str, due_at: float, attempts: int) -> None:
-        of_it = (webhook_outbox.c.event_id == event_id) & (webhook_outbox.c.url == url)
-        await self._update(update(webhook_outbox).where(of_it).values(due_at=due_at, attempts=attempts))
-
-    async def drop_webhook(self, event_id: str, url: str) -> None:
-        """It was taken, or is given up."""
-        await self._update(delete(webhook_outbox).where((webhook_outbox.c.event_id == event_id) & (webhook_outbox.c.url == url)))
 
 
 def _newer(name: str, excluded: ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]) -> ColumnElement[bool]:

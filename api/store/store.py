@@ -33,6 +33,7 @@ from api.store.rows import (
 )
 from api.store.schema import calls, legs, node_runs, quality, recordings
 from api.store.statements import Statements
+from api.store.webhooks import WebhookStore
 from api.store.writer import Writer
 from media.messages import Fault, LegSample
 from rooms.causes import EndReason
@@ -58,6 +59,7 @@ class Store(Statements):
         super().__init__(engine)
         self.people = PeopleStore(engine)
         self.rooms = RoomStore(engine)
+        self.webhooks = WebhookStore(engine)
         self.past_rooms = PastRoomStore(engine)
         self.room_keys = RoomKeyStore(engine)
         self._node = node

@@ -52,19 +52,10 @@ async def test_an_older_state_never_overwrites_a_newer_one(store: Store) -> None
     assert await store.rooms.marks("r") == {"tom": 7}
 
 
-async def test_attachments_and_webhooks_are_found_again(store: Store) -> None:
+async def test_attachments_are_found_again(store: Store) -> None:
     file = Attachment("f", "r", "ana", "plan.pdf", "application/pdf", 3, "a" * 32, 1.0)
     await store.rooms.add_attachment(file)
     assert await store.rooms.attachment("f") == file and await store.rooms.attachments(["f", "g"]) == [file]
-    row = {"event_id": "e", "url": "https://a.example", "event": "room_started", "body": "{}", "created_at": 1.0, "due_at": 1.0}
-    for _ in range(2):
-        await store.rooms.add_webhooks([row | {"attempts": 0}, row | {"event_id": "f", "due_at": 5.0, "attempts": 0}])
-    assert [found["event_id"] for found in await store.rooms.due_webhooks(4.0, 10)] == ["e"]
-    await store.rooms.put_off_webhook("e", "https://a.example", 9.0, 1)
-    assert (await store.rooms.next_webhook(), await store.rooms.waiting_webhooks()) == (5.0, 2)
-    for event_id in "ef":
-        await store.rooms.drop_webhook(event_id, "https://a.example")
-    assert (await store.rooms.next_webhook(), await store.rooms.waiting_webhooks()) == (None, 0)
 
 
 async def _take_away(store: Store) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,8 +16,10 @@ from aiohttp import web
 
 from api.rooms import RoomEvent
 from api.store import Store
+from api.webhook_endpoint import Endpoint
+from api.webhook_post import is_inside
 from api.webhook_settings import WebhookSettings
-from api.webhooks import Webhooks, _is_inside
+from api.webhooks import Webhooks
 from rooms.causes import Cause, EndReason
 from rooms.membership import Room, RoomKind
 from rooms.record import CallRecord, CallState
@@ -80,13 +83,13 @@ def event(event_id: str = "e1") -> RoomEvent:
 
 async def settled(store: Store) -> None:
     async with asyncio.timeout(5.0):
-        while await store.rooms.waiting_webhooks():
+        while await store.webhooks.waiting():
             pass
 
 
 async def test_an_event_is_posted_until_it_is_taken_and_signed_each_time(store: Store) -> None:
     async with Receiver(500, 307).serving() as receiver:
-        hooks = Webhooks(store.rooms, settings(receiver.url), now=clock)
+        hooks = Webhooks(store.webhooks, settings(receiver.url), now=clock)
         async with hooks:
             hooks.tell_room(event())
             await receiver.came(3)
@@ -114,14 +117,14 @@ async def test_an_event_is_posted_until_it_is_taken_and_signed_each_time(store: 
 
 async def test_what_was_not_taken_is_posted_after_a_restart(store: Store) -> None:
     async with Receiver(503).serving() as receiver:
-        async with Webhooks(store.rooms, settings(receiver.url, first_retry_s=3600.0), now=clock) as hooks:
+        async with Webhooks(store.webhooks, settings(receiver.url, first_retry_s=3600.0), now=clock) as hooks:
             hooks.tell_room(event())
             await receiver.came(1)
             async with asyncio.timeout(5.0):
                 while not hooks.counts["put_off"]:
-                    await store.rooms.next_webhook()
-        assert await store.rooms.waiting_webhooks() == 1
-        async with Webhooks(store.rooms, settings(receiver.url), now=lambda: clock() + 4_000.0):
+                    await store.webhooks.waiting()
+        assert await store.webhooks.waiting() == {receiver.url: 1}
+        async with Webhooks(store.webhooks, settings(receiver.url), now=lambda: clock() + 4_000.0):
             await receiver.came(2)
             await settled(store)
     assert [headers["ce-id"] for headers, _ in receiver.posts] == ["e1", "e1"]
@@ -131,11 +134,11 @@ async def test_what_was_not_taken_is_posted_after_a_restart(store: Store) -> Non
 async def test_nothing_is_sent_into_a_private_network(store: Store, url: str) -> None:
     async with Receiver().serving() as receiver:
         address = url.format(url=receiver.url, port=receiver.url.split(":")[2].split("/")[0])
-        async with Webhooks(store.rooms, settings(address, allow_private=False, first_retry_s=3600.0), now=clock) as hooks:
+        async with Webhooks(store.webhooks, settings(address, allow_private=False, first_retry_s=3600.0), now=clock) as hooks:
             hooks.tell_room(event())
             async with asyncio.timeout(5.0):
                 while not hooks.counts["put_off"]:
-                    await store.rooms.next_webhook()
+                    await store.webhooks.waiting()
     assert receiver.posts == []
 
 
@@ -147,29 +150,29 @@ async def test_nothing_is_sent_into_a_private_network(store: Store, url: str) ->
     ],
 )
 def test_addresses_of_private_networks(host: str) -> None:
-    assert _is_inside(host)
+    assert is_inside(host)
 
 
 @pytest.mark.parametrize("host", ["hooks.example", "8.8.8.8", "2001:4860:4860::8888"])
 def test_addresses_that_are_not(host: str) -> None:
-    assert not _is_inside(host)
+    assert not is_inside(host)
 
 
 async def test_an_old_event_is_given_up_and_a_full_outbox_takes_no_more(store: Store) -> None:
     async with Receiver(500).serving() as receiver:
-        async with Webhooks(store.rooms, settings(receiver.url, give_up_s=0.0), now=clock) as hooks:
+        async with Webhooks(store.webhooks, settings(receiver.url, give_up_s=0.0), now=clock) as hooks:
             hooks.tell_room(event())
             await receiver.came(1)
             await settled(store)
         assert hooks.counts == {"given_up": 1}
-        async with Webhooks(store.rooms, settings(receiver.url, most_waiting=0), now=clock) as hooks:
+        async with Webhooks(store.webhooks, settings(receiver.url, most_waiting=0), now=clock) as hooks:
             hooks.tell_room(event("e2"))
         assert hooks.counts == {"dropped": 1}
 
 
 async def test_a_call_is_told_once_per_step(store: Store) -> None:
     async with Receiver().serving() as receiver:
-        async with Webhooks(store.rooms, settings(receiver.url), now=clock) as hooks:
+        async with Webhooks(store.webhooks, settings(receiver.url), now=clock) as hooks:
             ended = Cause(EndReason.COMPLETED)
             for answered, over, cause in ((None, None, None), (None, None, None), (2.0, None, None), (2.0, 9.0, ended)):
                 state = CallState.ENDED if over else CallState.LIVE if answered else CallState.RINGING
@@ -181,3 +184,132 @@ async def test_a_call_is_told_once_per_step(store: Store) -> None:
         assert sorted(each["id"] for each in told) == ["c-call_answered", "c-call_ended", "c-call_started"]
         last = next(each["call"] for each in told if each["event"] == "call_ended")
         assert (last["answeredAt"], last["endedAt"], last["reason"]) == (NOW + 2.0, NOW + 9.0, "completed")
+
+
+# --- order ----------------------------------------------------------------------------------------------------
+
+
+class Choosy(Receiver):
+    """Refuses each event of ``refuses`` so many times."""
+
+    def __init__(self, **refuses: int) -> None:
+        super().__init__()
+        self.refuses = refuses
+
+    async def _post(self, request: web.Request) -> web.Response:
+        name = request.headers["ce-id"]
+        if self.refuses.get(name, 0) > 0:
+            self.refuses[name] -= 1
+            return web.Response(status=503)
+        return await super()._post(request)
+
+    def taken(self, subject: str) -> list[str]:
+        return [headers["ce-id"] for headers, _ in self.posts if headers["ce-subject"] == subject]
+
+
+def of_room(room_id: str, number: int) -> RoomEvent:
+    room = Room(room_id, RoomKind.MEETING, "Viaje", "eva", NOW, 8, "{}")
+    return RoomEvent(f"{room_id}{number}", "participant_joined", room, NOW, "tom", "Tom")
+
+
+async def test_events_of_one_room_keep_their_order_and_hold_up_no_other_room(store: Store) -> None:
+    async with Choosy(a0=3, a2=1, b1=1).serving() as receiver:
+        async with Webhooks(store.webhooks, settings(receiver.url, first_retry_s=0.05), now=clock) as hooks:
+            for number in range(5):
+                for room_id in "abc":
+                    hooks.tell_room(of_room(room_id, number))
+            await receiver.came(15)
+            await settled(store)
+        assert isinstance(receiver, Choosy)
+        for room_id in "abc":
+            assert receiver.taken(room_id) == [f"{room_id}{number}" for number in range(5)]
+        order = [headers["ce-id"] for headers, _ in receiver.posts]
+        assert order.index("c4") < order.index("a0"), "the third room did not wait for the first"
+        numbers = {headers["ce-id"]: headers["ce-sequence"] for headers, _ in receiver.posts}
+        assert sorted(numbers, key=lambda name: numbers[name]) == [f"{room}{number}" for number in range(5) for room in "abc"]
+        assert hooks.counts == {"taken": 15, "put_off": 5}
+
+
+async def test_one_node_at_a_time_posts_to_a_receiver(store: Store) -> None:
+    async with Choosy().serving() as receiver:
+        async with Webhooks(store.webhooks, settings(receiver.url), now=clock, node="one") as one:
+            one.tell_room(of_room("a", 0))
+            await receiver.came(1)
+            async with Webhooks(store.webhooks, settings(receiver.url), now=clock, node="two") as two:
+                two.tell_room(of_room("b", 0))
+                await receiver.came(2)
+                await settled(store)
+                assert (one.counts["taken"], two.counts["taken"]) == (2, 0)
+        async with Webhooks(store.webhooks, settings(receiver.url), now=clock, node="two") as two:  # the other has let go of it
+            two.tell_room(of_room("b", 1))
+            await receiver.came(3)
+            await settled(store)
+        assert two.counts["taken"] == 1
+
+
+async def test_a_dead_receiver_is_cut_off_with_a_reason_and_resumed_by_an_administrator(store: Store) -> None:
+    later = [0.0]
+    async with Choosy(a0=10**6).serving() as receiver:
+        patience = settings(receiver.url, first_retry_s=0.01, give_up_s=1_000.0)
+        async with Webhooks(store.webhooks, patience, now=lambda: clock() + later[0]) as hooks:
+
+            async def until(state: str) -> tuple[Endpoint, int]:
+                async with asyncio.timeout(5.0):
+                    while (found := (await hooks.endpoints())[0])[0].state != state:
+                        pass
+                return found
+
+            hooks.tell_room(of_room("a", 0))
+            failing, waiting = await until("failing")
+            assert (failing.fault, waiting) == ("it answered 503", 1)
+            later[0] = 1_001.0
+            cut_off, _ = await until("cut off")
+            await settled(store)
+            assert cut_off.failing_since is not None and cut_off.cut_off_at is not None
+            hooks.tell_room(of_room("a", 1))
+            async with asyncio.timeout(5.0):
+                while not hooks.counts["dropped"]:
+                    await store.webhooks.waiting()
+            assert receiver.posts == [] and hooks.counts["given_up"] == 1
+            assert await hooks.resume(receiver.url) and not await hooks.resume("https://nobody.example")
+            assert (await hooks.endpoints())[0][0].state == "well"
+            hooks.tell_room(of_room("a", 2))
+            await receiver.came(1)
+            await settled(store)
+            assert (await hooks.endpoints())[0][0].taken_at is not None
+
+
+KILLED = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[1])
+from tests.loopback.test_webhooks import Store, Webhooks, clock, of_room, settings
+
+async def main():
+    async with Store.open(sys.argv[2]) as store, Webhooks(store.webhooks, settings(sys.argv[3], first_retry_s=3600.0), now=clock) as hooks:
+        for number in range(4):
+            hooks.tell_room(of_room("a", number))
+        while (await store.webhooks.waiting()).get(sys.argv[3]) != 4 or not hooks.counts["put_off"]:
+            await asyncio.sleep(0.01)
+        print("kept", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_kept_survives_kill_and_comes_in_order(store: Store, tmp_path: Path) -> None:
+    async with Choosy(a0=1).serving() as receiver:
+        root, url = str(Path(__file__).parents[2]), f"sqlite:///{tmp_path}/hooks.sqlite3"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", KILLED, root, url, receiver.url, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            while await process.stdout.readline() != b"kept\n":
+                assert process.returncode is None
+        process.kill()
+        await process.communicate()
+        async with Webhooks(store.webhooks, settings(receiver.url), now=lambda: clock() + 4_000.0):
+            await receiver.came(4)
+            await settled(store)
+        assert [headers["ce-id"] for headers, _ in receiver.posts] == ["a0", "a1", "a2", "a3"]
