@@ -55,7 +55,7 @@ def test_no_address_of_ours_dials() -> None:
     asked = {name for text in scripts.values() for name in re.findall(r"URLSearchParams\(location\.search\)\.get\('(\w+)'\)", text)}
     assert asked == {"processing", "codec"}
     reads = {path.parent.name for path, text in scripts.items() if re.search(r"location\.(hash|href|search)", text)}
-    assert reads <= {"js", "account", "consultation"}
+    assert reads <= {"js", "account", "consultation", "rooms"}
     assert [path.name for path, text in scripts.items() if "location.hash" in text and path.parent.name == "js"] == []
 
 
