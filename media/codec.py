@@ -21,7 +21,6 @@ from rooms.audio import AudioCodec
 
 Samples = NDArray[np.float32]
 _WITH_FEC, _LEAST_BITRATE = 1.25, 6_000
-_CELT_FROM_BITRATE, _SILK_BITRATE = 56_000, 40_000  # where CELT is as good; what SILK makes use of
 LONGEST_PACKET_S = 0.12
 """No packet of any codec may hold more (RFC 6716, section 3.2.5; we hold the others to it too)."""
 
@@ -34,9 +33,8 @@ class CodecError(ValueError):
 class OpusSettings:
     """What libopus is told. ``expected_loss`` 0-1 decides with ``fec`` how much in-band FEC (LBRR) is sent.
 
-    ``application``: ``voip``, ``audio`` or ``lowdelay`` (RFC 6716, section 2; lowdelay has no FEC and no SILK). PESQ-WB of voices that came
-    as Opus of 32 kbit/s, worst one behind it, and time per frame: voip of 40 kbit/s 4.39, 4.35, 49 us; audio of 64 kbit/s, where CELT takes
-    over, 4.29, 4.18, 28 us; of 48 kbit/s 4.16, 3.91. So ``audio`` is SILK below 56 kbit/s and wherever FEC is wanted. At 32 kbit/s and
+    ``application``: ``voip``, ``audio`` or ``lowdelay`` (RFC 6716, section 2; lowdelay has no FEC and no SILK); ``audio`` is CELT where
+    ``celt`` is set, else SILK, which may change in mid-stream (``media/opus_choice.py`` says what either is worth). At 32 kbit/s and
     complexity 0 libopus finds no room for FEC up to 5 % of loss, at 40 it does.
     """
 
@@ -46,6 +44,7 @@ class OpusSettings:
     expected_loss: float = 0.0
     dtx: bool = False
     application: str = "voip"
+    celt: bool = False
     constant_rate: bool = False
     packet_ms: int = 20
     """10: two packets to a frame of ours, joined; longer ones are joined later (``media/packing.py``)."""
@@ -202,8 +201,7 @@ class OpusEncoder:
         self._state.control(libopus.SET_PACKET_LOSS_PERC, min(100, max(0, round(settings.expected_loss * 100))))
         self._state.control(libopus.SET_DTX, int(settings.dtx))
         if settings.application == "audio":
-            celt = settings.bitrate >= _CELT_FROM_BITRATE and not settings.fec
-            self._state.control(libopus.SET_SIGNAL, libopus.SIGNAL_AUTO if celt else libopus.SIGNAL_VOICE)
+            self._state.control(libopus.SET_SIGNAL, libopus.SIGNAL_MUSIC if settings.celt else libopus.SIGNAL_VOICE)
 
     def encode(self, pcm: Samples) -> bytes:
         return self.sent(self.whole(pcm))
@@ -242,10 +240,11 @@ def opus_for(settings: OpusSettings, fmtp: str) -> OpusSettings:
     wanted = {name.strip().lower(): value.strip() for name, _, value in (part.partition("=") for part in fmtp.split(";"))}
     constant = wanted.get("cbr") == "1"
     fec, dtx = settings.fec and wanted.get("useinbandfec") == "1", settings.dtx and not constant and wanted.get("usedtx") == "1"
-    bitrate = round(min(settings.bitrate, _SILK_BITRATE) * _WITH_FEC) if fec else settings.bitrate
-    bitrate = min(bitrate, max(_LEAST_BITRATE, _number(wanted.get("maxaveragebitrate", ""), bitrate)))
+    wanted_bitrate = round(settings.bitrate * _WITH_FEC) if fec else settings.bitrate
+    bitrate = min(wanted_bitrate, max(_LEAST_BITRATE, _number(wanted.get("maxaveragebitrate", ""), wanted_bitrate)))
+    celt = settings.celt and bitrate == wanted_bitrate  # of less it would make less than SILK does
     playback_hz = _number(wanted.get("maxplaybackrate", ""), settings.playback_hz)
-    return one_object(replace(settings, bitrate=bitrate, fec=fec, dtx=dtx, constant_rate=constant, playback_hz=playback_hz))
+    return one_object(replace(settings, bitrate=bitrate, celt=celt, fec=fec, dtx=dtx, constant_rate=constant, playback_hz=playback_hz))
 
 
 def _number(text: str, otherwise: int) -> int:

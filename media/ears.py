@@ -12,7 +12,7 @@ is repeated; where the far end asked for discontinuous transmission (usedtx, RFC
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,15 +25,14 @@ from media.codec import (
     CodecError,
     G711Encoder,
     OpusEncoder,
-    OpusSettings,
     Samples,
     make_decoder,
     make_encoder,
-    one_object,
     opus_for,
     to_pcm16,
 )
 from media.g711 import CompandingTable
+from media.opus_choice import OpusChoice
 from rooms.audio import AudioCodec
 
 if TYPE_CHECKING:
@@ -45,8 +44,6 @@ _ALIKE_TICKS = 25
 _PAST_PACKETS, _WARM_UP_PACKETS = 5, 3
 _SILENT = 2.0**-16
 """Below half a step of 16 bits: nothing would be left of it."""
-_FEC_FROM_LOSS, _LOSS_STEPS = 0.01, (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
-_NARROWBAND_BITRATE = 24_000
 
 
 @dataclass(slots=True, eq=False)
@@ -62,14 +59,12 @@ class _Running:
 
 
 class Ear:
-    """The encoding for one leg, for frames at ``rate_hz``. ``settings``: what we may send in Opus; the far end's parameters narrow it."""
+    """The encoding for one leg, for frames at ``rate_hz``. ``opus``: what we send in Opus; the far end's parameters narrow it."""
 
-    def __init__(self, codec: AudioCodec, rate_hz: int, settings: OpusSettings) -> None:
+    def __init__(self, codec: AudioCodec, rate_hz: int, opus: OpusChoice, *, packet_ms: int = 20) -> None:
         self.codec, self.rate_hz = codec, rate_hz
-        if rate_hz <= 8_000:
-            settings = replace(settings, bitrate=min(settings.bitrate, _NARROWBAND_BITRATE))
-        self._base = settings
-        self.settings = opus_for(settings, codec.fmtp)
+        self._choice, self._packet_ms = opus, packet_ms
+        self.adapt(0.0)
         self.running: _Running | None = None
         self.quiet_ticks = 0
         self.last = b""
@@ -77,10 +72,9 @@ class Ear:
         self.encoder = encoder
         self.table: CompandingTable | None = encoder.table if isinstance(encoder, G711Encoder) else None
 
-    def expect_loss(self, loss: float) -> None:
+    def adapt(self, loss: float) -> None:
         """The far end loses this fraction (0-1): from 1 % on Opus carries in-band FEC, and more of it the more is lost."""
-        step = max(known for known in _LOSS_STEPS if known <= round(loss, 2))
-        self.settings = opus_for(one_object(replace(self._base, fec=step >= _FEC_FROM_LOSS, expected_loss=step)), self.codec.fmtp)
+        self.settings = opus_for(self._choice.settings(self.rate_hz, loss=loss, packet_ms=self._packet_ms), self.codec.fmtp)
 
     def take_over(self, payloads: Sequence[bytes]) -> None:
         """The far end has just heard these packets of another encoder, and goes on with ours: it gets a past like that one's.

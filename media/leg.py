@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from media import rtp
-from media.codec import OpusSettings, Samples, one_object
+from media.codec import Samples
 from media.digits import DigitHearing, DigitQueue, ToneHearing
 from media.ears import Ear
+from media.opus_choice import OpusChoice
 from media.packing import Packed, Packing, packet_ms
 from media.playout import Playout, Received
 from media.receive_stats import ReceiveStats
@@ -98,7 +99,7 @@ class Leg:
         reports: Reports,
         counters: dict[str, int],
         *,
-        opus: OpusSettings | None = None,
+        opus: OpusChoice | None = None,
         digits_queued: int = 64,
         on_digit: Callable[[str], None],
         on_change: Callable[[], None],
@@ -130,7 +131,7 @@ class Leg:
         self.digits = DigitQueue(limit=digits_queued)
         self._hearing = DigitHearing()
         self._tones: ToneHearing | None = None
-        self._opus = opus or OpusSettings()
+        self._opus = opus or OpusChoice()
         self.ear: Ear | None = None
         """How we encode for the far end; None until something is to be sent."""
         self._pausing = True
@@ -406,8 +407,8 @@ class Leg:
         """The encoding of what we send, for frames at this rate."""
         if self.ear is None or self.ear.rate_hz != rate_hz:
             self.stop_encoding()
-            short = self._packing is not None and self._packing.length_ms < _FRAME_MS
-            self.ear = Ear(self._spoken(), rate_hz, one_object(replace(self._opus, packet_ms=10)) if short else self._opus)
+            length_ms = min(_FRAME_MS, self._packing.length_ms) if self._packing is not None else _FRAME_MS
+            self.ear = Ear(self._spoken(), rate_hz, self._opus, packet_ms=length_ms)
             self._pausing = True
         return self.ear
 
@@ -510,9 +511,9 @@ class Leg:
         )
 
     def adapt(self) -> None:
-        """Encode for the loss that the far end told."""
-        if self.ear is not None and self.reports.far_loss is not None:
-            self.ear.expect_loss(self.reports.far_loss)
+        """Encode for the loss that the far end told, and as the worker has room for."""
+        if self.ear is not None:
+            self.ear.adapt(self.reports.far_loss or 0.0)
 
     def stop_encoding(self) -> None:
         """The stream is forwarded from now on; a later encoder starts with a clean memory."""

@@ -25,6 +25,7 @@ from media.faults import faults
 from media.icelite import IcePort, IceSettings
 from media.leg import COUNTERS, Leg
 from media.messages import MediaRefusal
+from media.opus_choice import OpusChoice
 from media.peer import PeerTimes
 from media.phone_leg import PhoneLeg
 from media.quality import LegQuality
@@ -91,6 +92,7 @@ class MediaWorker:
         ice = IceSettings(settings.hosts, settings.port, settings.public_hosts, settings.tcp, settings.most_peers, times)
         self._port = IcePort(ice, wire=self._wire)
         self._ticker = Ticker(self._tick)
+        self._opus = OpusChoice(settings.opus)
         self._recorder = Recorder(settings.capture) if settings.capture is not None else None
         self._recordings = None
         if settings.recording is not None:
@@ -162,6 +164,7 @@ class MediaWorker:
         targets_ms = sorted(leg.playout.target_ms for leg, _ in self._legs.values() if leg.playout is not None)
         found |= {"jitter_target_ms_p95": targets_ms[int(0.95 * (len(targets_ms) - 1))] if targets_ms else 0.0}
         found["tick_share_p95"] = self._ticker.share
+        found["opus_sparing"] = float(self._opus.sparing)
         found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         return found
 
@@ -303,7 +306,7 @@ class MediaWorker:
             sender,
             reports,
             self._counts,
-            opus=self.settings.opus,
+            opus=self._opus,
             digits_queued=self.settings.digits_queued,
             on_digit=lambda digit: self._digit(leg, bridge, digit),
             on_change=bridge.replan,
@@ -446,6 +449,7 @@ class MediaWorker:
         self._wire.uncork()
         if self._ticker.ticks % _CARE_EVERY_TICKS == 0:
             self._voices.adapt(now_s)
+            self._opus.look(self._ticker.share, now_s)
         turn = self._ticker.ticks % _LOOK_EVERY_TICKS  # a part of the rooms at each tick, so that none is longer than the others
         for room in list(self._rooms.values())[turn::_LOOK_EVERY_TICKS]:
             self._guarded(room, self._look, room, now_s)

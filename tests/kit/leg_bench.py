@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from media import rtp
 from media.bridge import Bridge
-from media.codec import OpusSettings, make_decoder, make_encoder
+from media.codec import make_decoder, make_encoder
 from media.leg import COUNTERS, Agreement, EventFormat, Leg
 from media.reports import Reports
 from media.sender import RtpSender
@@ -82,7 +82,6 @@ class BenchLeg:
             RtpSender(ssrc or sum(leg_id.encode()), 1_000, 80_000, self.codec.clock_rate),
             Reports("bench", unix_offset_s=0.0, interval_s=2.5, first_s=0.0),
             self.counters,
-            opus=OpusSettings(dtx=True),
             on_digit=self.digits.append,
             on_change=self._codec_changed,
         )

@@ -6,6 +6,7 @@ import pytest
 from media.bridge import Bridge
 from media.codec import OpusSettings, opus_for
 from media.ears import Ear, Ears
+from media.opus_choice import OpusChoice
 from media.sounds import load_prompt
 from rooms.audio import OPUS, AudioCodec
 from tests.kit.leg_bench import BenchLeg, bench_bridge, level_at, tick
@@ -170,9 +171,9 @@ def test_what_the_far_end_asks_for_is_obeyed() -> None:
     assert opus_for(OpusSettings(), "usedtx=1").dtx is False, "nor more than we want"
     assert opus_for(ours, "cbr=1") is opus_for(OpusSettings(bitrate=40_000, fec=True, dtx=True), "cbr=1")
     speech = load_prompt("en-vm-intro").reshape(-1)[: 320 * 100].reshape(-1, 320)
-    ear = Ear(AudioCodec("opus", 111, 48_000, 2, "cbr=1;maxaveragebitrate=16000"), 16_000, ours)
+    ear = Ear(AudioCodec("opus", 111, 48_000, 2, "cbr=1;maxaveragebitrate=16000"), 16_000, OpusChoice())
     assert {len(ear.encode(frame)) for frame in speech} == {40}
-    narrow = Ear(AudioCodec("opus", 111, 48_000, 2, "maxplaybackrate=8000"), 16_000, ours)
+    narrow = Ear(AudioCodec("opus", 111, 48_000, 2, "maxplaybackrate=8000"), 16_000, OpusChoice())
     assert {narrow.encode(frame)[0] >> 3 for frame in speech} <= {0, 1, 2, 3}, "narrowband SILK (RFC 6716, table 2)"
 
 
