@@ -1,10 +1,10 @@
 """Forwarding: packets of one leg go to another as they are, in the very call in which they arrive. No queue, no task, no decoding.
 
 Theory. Two legs need no bridge when what one sends is what the other was promised: the same codec in both directions, both gains 1, no
-sound played to either, and neither an artificial far end that wants samples. Where one is muted, the other direction is forwarded as
-before, and who hears nobody is sent silence. What a lossy leg says is mended for a phone, which may not
-conceal at all; browsers do, and so does every decoder of Opus. The echo of the demo line is the same with one leg: its
-packets go back to itself. ``routes`` is the one place where that is decided.
+sound played to either, neither voice in need of care, and neither an artificial far end that wants samples. Where one is muted, the other
+direction is forwarded as before, and who hears nobody is sent silence. What a lossy leg says is mended for a phone, which may not conceal
+at all; browsers do, and so does every decoder of Opus. The echo of the demo line is the same with one leg: its packets go back to itself.
+``routes`` is the one place where that is decided.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ def routes(joined: Sequence[Leg], gain: Callable[[Leg, Leg], float]) -> list[tup
 
     ``gain(listener, speaker)`` is the room's matrix.
     """
-    if len(joined) != 2 or any(leg.sound is not None for leg in joined):
+    if len(joined) != 2 or any(leg.sound is not None or leg.cared for leg in joined):
         return None
     first, second = joined
     pairs = [(source, target) for source, target in ((first, second), (second, first)) if gain(target, source)]

@@ -115,6 +115,8 @@ class Leg:
         """Reachable, but nothing came for a while: the other side is sent silence meanwhile."""
         self.lossy = False
         """So much gets lost on the way from the far end that what it says should be mended before a phone hears it."""
+        self.cared = False
+        """Its voice needs care and is decoded for that."""
         self.agreement: Agreement | None = None
         self.joined = False
         self.with_video = False
@@ -362,6 +364,17 @@ class Leg:
         newest = self._forwarded[-1][0].payload_type if self._forwarded else -1
         return [
             packet[header.payload_start : header.payload_end] for header, _, packet, _ in self._forwarded if header.payload_type == newest
+        ]
+
+    def lately(self, seconds: float, now_s: float) -> list[tuple[int, bytes]]:
+        """(timestamp, payload) of what was forwarded in these last seconds, of the codec that comes now, oldest first."""
+        self._recall()
+        payload_type = self.codec_in.payload_type if self.codec_in is not None else -1
+        since_s = now_s - seconds
+        return [
+            (header.timestamp, packet[header.payload_start : header.payload_end])
+            for header, _, packet, arrival_s in self._forwarded
+            if arrival_s > since_s and header.payload_type == payload_type
         ]
 
     def forget_forwarded(self) -> None:

@@ -223,6 +223,11 @@ class Voices:
             for row, leg in self._cared.items():
                 self._chain.switch(row, leg.care.stages(self._condition(self._chain, row), now_s))
 
+    def needs_care(self, voice: Voice, now_s: float) -> bool:
+        """Is there anything to do for a voice, or was there lately?"""
+        leg = self._cared.get(voice.row)
+        return leg is not None and leg.care.is_needed(now_s)
+
     def measures(self, voice: Voice) -> Measures | None:
         """What is known of a voice; None when it passes by the chain, or has been in it for no tick yet."""
         leg = self._cared.get(voice.row)

@@ -22,6 +22,7 @@ from media.browser_leg import BrowserLeg
 from media.call_recordings import CallRecordings
 from media.demo_leg import make_programme
 from media.faults import faults
+from media.glimpses import Glimpses
 from media.icelite import IcePort, IceSettings
 from media.leg import COUNTERS, Leg
 from media.messages import MediaRefusal
@@ -99,6 +100,7 @@ class MediaWorker:
             self._recordings = CallRecordings(settings.recording, on_event, self._wire.records)
         self._voices = Voices(settings.voice, settings.most_legs, make_suppressor, most_heard=settings.most_heard)
         untouched = settings.voice == VoiceSettings.untouched()  # what cleans voices works at one rate
+        self._glimpses = Glimpses(settings.voice) if settings.voice.looks else None
         self._narrow = None
         if untouched:
             self._narrow = Voices(settings.voice, settings.most_legs, rate_hz=NARROW_HZ, most_heard=settings.most_heard)
@@ -147,6 +149,7 @@ class MediaWorker:
         for name, count in self._wire.counters.items():
             found[name] = found.get(name, 0) + count
         found |= {"playout_faults": sum(voices.intake.faults for voices in self._all_voices)}
+        found["glimpses"] = self._glimpses.taken if self._glimpses is not None else 0
         found |= {"frames_encoded": sum(voices.ears.encoded for voices in self._all_voices)}
         if self._recorder is not None:
             found |= {"capture_dropped": self._recorder.dropped, "capture_failed": self._recorder.failed}
@@ -164,6 +167,7 @@ class MediaWorker:
         targets_ms = sorted(leg.playout.target_ms for leg, _ in self._legs.values() if leg.playout is not None)
         found |= {"jitter_target_ms_p95": targets_ms[int(0.95 * (len(targets_ms) - 1))] if targets_ms else 0.0}
         found["tick_share_p95"] = self._ticker.share
+        found["legs_cared"] = sum(leg.cared for leg, _ in self._legs.values())
         found["opus_sparing"] = float(self._opus.sparing)
         found |= {f"tick_late_ms_p{percent}": self._ticker.late_ms(percent / 100) for percent in (50, 95, 99)}
         return found
@@ -314,6 +318,7 @@ class MediaWorker:
             log_in=self._recorder.log(leg_id, "in") if self._recorder is not None else None,
             log_out=self._recorder.log(leg_id, "out") if self._recorder is not None else None,
         )
+        leg.cared = kind != "demo" and self.settings.voice.touches_all
         sound = self._sounds.pop(leg_id, None)
         bridge.add(leg)
         self._legs[leg_id] = (leg, bridge.room_id)
@@ -450,9 +455,23 @@ class MediaWorker:
         if self._ticker.ticks % _CARE_EVERY_TICKS == 0:
             self._voices.adapt(now_s)
             self._opus.look(self._ticker.share, now_s)
+            self._release(now_s)
+        if self._glimpses is not None and not self._opus.sparing:
+            found = self._guarded_voices(self._glimpses.look, (leg for leg, _ in self._legs.values()), now_s)
+            if found is not None:
+                found.cared = True
+                self._guarded(self._room_of(found.leg_id), self._room_of(found.leg_id).bridge.replan)
         turn = self._ticker.ticks % _LOOK_EVERY_TICKS  # a part of the rooms at each tick, so that none is longer than the others
         for room in list(self._rooms.values())[turn::_LOOK_EVERY_TICKS]:
             self._guarded(room, self._look, room, now_s)
+
+    def _release(self, now_s: float) -> None:
+        """Voices for which nothing was left to do lately may be forwarded again."""
+        for leg, room_id in self._legs.values():
+            if self._glimpses is not None and leg.cared and leg.voice is not None and not self._voices.needs_care(leg.voice, now_s):
+                leg.cared = False
+                self._glimpses.doubt(leg, now_s)
+                self._guarded(self._rooms[room_id], self._rooms[room_id].bridge.replan)
 
     def _guarded_voices(self, act: Callable[..., _Result], *arguments: object) -> _Result | None:
         try:
