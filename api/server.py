@@ -1,4 +1,4 @@
-"""The wiring: one function, read top to bottom. What is entered first is left last."""
+"""The wiring: one function, and its parts in the order in which it enters them. What is entered first is left last."""
 
 import asyncio
 import secrets
@@ -26,7 +26,7 @@ from api.identity.oidc import OidcClient
 from api.identity.oidc_routes import OidcRoutes
 from api.identity.passwords import Passwords
 from api.identity.routes import IdentityRoutes
-from api.identity.wiring import open_identity
+from api.identity.wiring import Identity, open_identity
 from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.nodes import Nodes, call_id_of
@@ -104,36 +104,105 @@ class Running:
 async def running(settings: Settings, hurry: asyncio.Event | None = None) -> AsyncIterator[Running]:
     """Start everything. Leaving stops it in the opposite order: calls end with BYE, records are written. Raises ``StartFailure``.
 
-    ``hurry``: set while live calls are let end by themselves, it ends them now.
+    ``hurry``: set while live calls are let end by themselves, it ends them now. The parts follow below in this order.
     """
     async with AsyncExitStack() as stack:
-        settings.server.data_dir.mkdir(parents=True, exist_ok=True)
-        metrics = await stack.enter_async_context(Metrics())
-        store = await stack.enter_async_context(Store.open(settings.store_url, node=settings.node))
-        tokens = TokenIssuer(
-            settings.token_secret(),
-            previous=[secret.get_secret_value() for secret in settings.security.previous_secrets],
-            lifetime_s=settings.security.token_lifetime_s,
-            session_s=settings.security.session_s,
-        )
-        relays = TurnAccess(settings.turn.urls, settings.turn.secret.get_secret_value(), settings.turn.ttl_s)
-        identity = await stack.enter_async_context(
-            open_identity(store.people, tokens, settings.identity(), on_sign_in=metrics.signed_in, relays=relays.of)
-        )
+        ground = await stack.enter_async_context(_ground(settings))
+        cluster = await stack.enter_async_context(_cluster(settings, ground))
+        calls = await stack.enter_async_context(_calls(settings, ground, cluster))
+        talk = await stack.enter_async_context(_talk(settings, ground, calls))
+        hub = await stack.enter_async_context(_pages(settings, ground, cluster, calls, talk))
+        url = await stack.enter_async_context(_site(settings, ground, cluster, calls, talk, hub))
+        await stack.enter_async_context(cluster.nodes)
+        await stack.enter_async_context(hub)
+        try:
+            yield Running(url, calls.exchange, ground.demo_password)
+            await _drain(calls.exchange, settings.server.drain_s, hurry or asyncio.Event())
+        finally:
+            # Pages hear how their calls end before their connections do.
+            await calls.exchange.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What everything else stands on: what is counted, what is kept, who somebody is, and how the network sees us."""
+
+    metrics: Metrics
+    store: Store
+    tokens: TokenIssuer
+    identity: Identity
+    relays: TurnAccess
+    network: Neighbours
+    demo_password: str | None
+
+
+@asynccontextmanager
+async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
+    settings.server.data_dir.mkdir(parents=True, exist_ok=True)
+    tokens = TokenIssuer(
+        settings.token_secret(),
+        previous=[secret.get_secret_value() for secret in settings.security.previous_secrets],
+        lifetime_s=settings.security.token_lifetime_s,
+        session_s=settings.security.session_s,
+    )
+    relays = TurnAccess(settings.turn.urls, settings.turn.secret.get_secret_value(), settings.turn.ttl_s)
+    network = Neighbours(
+        trusted_proxies=tuple(ip_network(name) for name in settings.server.trusted_proxies),
+        metrics_from=tuple(ip_network(name) for name in settings.server.metrics_from),
+        https=settings.server.tls_certificate is not None or settings.server.public_url.startswith("https:"),
+    )
+    async with (
+        Metrics() as metrics,
+        Store.open(settings.store_url, node=settings.node) as store,
+        open_identity(store.people, tokens, settings.identity(), on_sign_in=metrics.signed_in, relays=relays.of) as identity,
+    ):
         await _tell_interrupted(store)
         demo_password = await _demo_agent(store, identity.passwords) if settings.demo.enabled else None
+        yield _Ground(metrics, store, tokens, identity, relays, network, demo_password)
 
-        hub_settings = settings.hub()
-        shared: SharedLimits | None = None
-        bus: Bus = MemoryBus(topics=hub_settings.topics, kept=hub_settings.replay_kept)
-        if settings.cluster.redis_url.get_secret_value():
-            bus = redis = await stack.enter_async_context(RedisBus(settings.bus()))
-            shared = quotas = SharedLimits(redis)
-            metrics.watch_cluster(
-                lambda: redis.counts | {"limits_alone": quotas.alone},
-                lambda: {"together": redis.state is BusState.TOGETHER, "nodes": len(nodes.others) + 1},
-            )
-        nodes = Nodes(bus)
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """The other nodes, where there are any. ``shared``: what is counted at all of them together."""
+
+    bus: Bus
+    nodes: Nodes
+    shared: SharedLimits | None
+
+
+@asynccontextmanager
+async def _cluster(settings: Settings, ground: _Ground) -> AsyncIterator[_Cluster]:
+    if not settings.cluster.redis_url.get_secret_value():
+        hub = settings.hub()
+        bus = MemoryBus(topics=hub.topics, kept=hub.replay_kept)
+        yield _Cluster(bus, Nodes(bus), None)
+        return
+    async with RedisBus(settings.bus()) as redis:
+        nodes, quotas = Nodes(redis), SharedLimits(redis)
+        ground.metrics.watch_cluster(
+            lambda: redis.counts | {"limits_alone": quotas.alone},
+            lambda: {"together": redis.state is BusState.TOGETHER, "nodes": len(nodes.others) + 1},
+        )
+        yield _Cluster(redis, nodes, quotas)
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Lines, media and call control."""
+
+    worker: MediaPlane
+    consultations: Consultations
+    switchboard: Switchboard
+    trunks: dict[str, Trunk]
+    demo: LoopbackTrunk | None
+    exchange: Exchange
+    shelf: RecordingShelf | None
+    webhooks: Webhooks
+
+
+@asynccontextmanager
+async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> AsyncIterator[_Calls]:
+    async with AsyncExitStack() as stack:
         switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s, recording=settings.recording_policy()))
         trunks: dict[str, Trunk] = {}
 
@@ -142,23 +211,17 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             if not consultations.on_media_event(event):
                 exchange.on_media_event(event)
 
-        worker = await _media_plane(stack, settings, metrics, on_media_event)
-        consultations = Consultations(worker, relays=relays.of, most_people=settings.consultations.most_people)
-
         def on_trunk_event(event: TrunkEvent) -> None:
             exchange.on_trunk_event(event)
 
+        worker = await _media_plane(stack, settings, ground.metrics, on_media_event)
+        consultations = Consultations(worker, relays=ground.relays.of, most_people=settings.consultations.most_people)
         demo = LoopbackTrunk(on_trunk_event, name="demo") if settings.demo.enabled else None
         if demo is not None:
             trunks[demo.name] = demo
         if settings.sip.enabled:
             sip = trunks[settings.sip.name] = SipTrunk(_sip(settings), on_trunk_event)
-            metrics.watch_sip(lambda: sip.counts)
-        routing = Routing(
-            DialPlan(settings.dialing.region, NumberStyle(settings.dialing.style), settings.dialing.line_prefix),
-            demo_trunk=demo.name if demo is not None else None,
-            pbx_trunk=settings.sip.name if settings.sip.enabled else None,
-        )
+            ground.metrics.watch_sip(lambda: sip.counts)
         phones = PhoneLegs(
             worker,
             trunks,
@@ -167,150 +230,167 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             phone_policy=settings.media.phone_codecs,
             browser_policy=settings.media.browser_codecs,
         )
-        shelf = await stack.enter_async_context(_shelf(settings, store)) if settings.media.recording.enabled else None
+        shelf = await stack.enter_async_context(_shelf(settings, ground.store)) if settings.media.recording.enabled else None
+        book = RecordingBook(ground.store, shelf.look_soon, shelf.erase_soon) if shelf is not None else RecordingBook(ground.store)
         exchange = Exchange(
             switchboard=switchboard,
             worker=worker,
             phones=phones,
             browsers=BrowserLegs(worker, phones),
-            store=store,
-            book=RecordingBook(store, shelf.look_soon, shelf.erase_soon) if shelf is not None else RecordingBook(store),
-            metrics=metrics,
+            store=ground.store,
+            book=book,
+            metrics=ground.metrics,
             trunks=trunks,
             on_record=lambda record, to_epoch: webhooks.tell_call(record, to_epoch),
-            new_call_id=lambda: call_id_of(bus.node),
-            on_engaged=nodes.on_engaged,
+            new_call_id=lambda: call_id_of(cluster.bus.node),
+            on_engaged=cluster.nodes.on_engaged,
         )
-        webhooks = await stack.enter_async_context(
-            Webhooks(store.webhooks, settings.webhook_settings(), now=exchange.now, node=settings.node)
-        )
+        webhooks = Webhooks(ground.store.webhooks, settings.webhook_settings(), now=exchange.now, node=settings.node)
+        await stack.enter_async_context(webhooks)
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
+        yield _Calls(worker, consultations, switchboard, trunks, demo, exchange, shelf, webhooks)
 
-        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(settings.server.data_dir / "chat.spool")))
-        rooms = Rooms(store.rooms, writes, now=exchange.now, on_event=webhooks.tell_room, on_over=lambda room_id: chat.forget(room_id))
-        chat = Chat(rooms, store.rooms, writes)
-        files = settings.server.data_dir / "attachments"
-        past = PastRooms(
-            store.past_rooms,
-            store.rooms,
-            writes,
-            files,
-            keep_s=None if settings.chat.retention_days is None else settings.chat.retention_days * 86_400.0,
-            note=identity.log.note,
-            forget=chat.forget,
-        )
-        await stack.enter_async_context(past)
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """Rooms and what is written in them. ``rooms`` and ``chat`` are entered when the hub is there, which tells people of them."""
+
+    writes: AcknowledgedWrites
+    rooms: Rooms
+    chat: Chat
+    past: PastRooms
+    attachments: Attachments
+    links: Invitations
+
+
+@asynccontextmanager
+async def _talk(settings: Settings, ground: _Ground, calls: _Calls) -> AsyncIterator[_Talk]:
+    store, now = ground.store.rooms, calls.exchange.now
+    files = settings.server.data_dir / "attachments"
+    days = settings.chat.retention_days
+    async with AcknowledgedWrites(store, Spool(settings.server.data_dir / "chat.spool")) as writes:
+        rooms = Rooms(store, writes, now=now, on_event=calls.webhooks.tell_room, on_over=lambda room_id: chat.forget(room_id))
+        chat = Chat(rooms, store, writes)
+        keep_s = None if days is None else days * 86_400.0
+        past = PastRooms(ground.store.past_rooms, store, writes, files, keep_s=keep_s, note=ground.identity.log.note, forget=chat.forget)
         attachments = Attachments(
-            store.rooms,
+            store,
             rooms.house,
             past,
             files,
             settings.token_secret(),
-            now=exchange.now,
+            now=now,
             largest=settings.chat.largest_file,
             together=settings.chat.all_files,
         )
+        async with past:
+            yield _Talk(writes, rooms, chat, past, attachments, _invitations(settings, ROOM_AUDIENCE))
 
-        snapshots = Snapshots(switchboard, exchange, store, trunks, rooms, nodes, demo=settings.demo.enabled)
-        network = Neighbours(
-            trusted_proxies=tuple(ip_network(name) for name in settings.server.trusted_proxies),
-            metrics_from=tuple(ip_network(name) for name in settings.server.metrics_from),
-            https=settings.server.tls_certificate is not None or settings.server.public_url.startswith("https:"),
-        )
-        room_links = _invitations(settings, ROOM_AUDIENCE)
-        requests = PageRequests(
-            exchange,
-            switchboard,
-            routing,
-            metrics,
-            nodes,
-            RoomRequests(rooms, chat, attachments, room_links, past, RoomKeys(rooms, store.room_keys), identity.users.colleagues).perform,
-            demo=demo,
-            teams_of=identity.sessions.teams_of,
-        )
-        hub = Hub(
-            hub_settings,
-            verify=identity.sessions.verify,
-            renew=identity.accounts.renew,
-            perform=identity.accounts.watched(nodes.perform),
-            on_presence=nodes.on_phone,
-            on_pages=nodes.on_pages,
-            on_there=rooms.on_there,
-            bus=bus,
-            snapshot=snapshots.of,
-            on_refused=metrics.refused,
-            address_of=network.address_of,
-            authorise=identity.accounts.authorise,
-        )
-        exchange.meet(hub)
-        nodes.meet(exchange, hub, requests.perform)
-        exchange.board.know_teams(identity.sessions.teams_of)
 
-        def in_call(who: str) -> bool:
-            return bool(switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who))
+@asynccontextmanager
+async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _Calls, talk: _Talk) -> AsyncIterator[Hub]:
+    """What pages ask and are told. The hub is introduced to everybody here, and entered last of all."""
+    identity, nodes, exchange, rooms = ground.identity, cluster.nodes, calls.exchange, talk.rooms
+    routing = Routing(
+        DialPlan(settings.dialing.region, NumberStyle(settings.dialing.style), settings.dialing.line_prefix),
+        demo_trunk=calls.demo.name if calls.demo is not None else None,
+        pbx_trunk=settings.sip.name if settings.sip.enabled else None,
+    )
+    keys = RoomKeys(rooms, ground.store.room_keys)
+    in_rooms = RoomRequests(rooms, talk.chat, talk.attachments, talk.links, talk.past, keys, identity.users.colleagues)
+    requests = PageRequests(
+        exchange,
+        calls.switchboard,
+        routing,
+        ground.metrics,
+        nodes,
+        in_rooms.perform,
+        demo=calls.demo,
+        teams_of=identity.sessions.teams_of,
+    )
+    snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, demo=settings.demo.enabled)
+    hub = Hub(
+        settings.hub(),
+        verify=identity.sessions.verify,
+        renew=identity.accounts.renew,
+        perform=identity.accounts.watched(nodes.perform),
+        on_presence=nodes.on_phone,
+        on_pages=nodes.on_pages,
+        on_there=rooms.on_there,
+        bus=cluster.bus,
+        snapshot=snapshots.of,
+        on_refused=ground.metrics.refused,
+        address_of=ground.network.address_of,
+        authorise=identity.accounts.authorise,
+    )
+    exchange.meet(hub)
+    nodes.meet(exchange, hub, requests.perform)
+    exchange.board.know_teams(identity.sessions.teams_of)
 
-        identity.sessions.meet(in_call=in_call, on_ended=hub.recheck, tell=nodes.tell_revoked)
-        nodes.hear_revoked(identity.sessions.hear)
-        rooms.meet(hub)
-        await stack.enter_async_context(rooms)
-        await stack.enter_async_context(chat)
-        metrics.watch_sockets(lambda: hub.sockets)
-        metrics.watch_rooms(
-            lambda: {"open": len(rooms.house), "conversations": chat.open, "writes_spooled": writes.spooled}, lambda: webhooks.counts
-        )
+    def in_call(who: str) -> bool:
+        return bool(calls.switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who))
 
-        async def health() -> Mapping[str, PartHealth]:
-            stored = await store.healthy()
-            return {
-                "store": PartHealth(stored, "" if stored else STORE_AWAY),
-                "media": _media_health(worker.gauges),
-                "calls": PartHealth(not exchange.draining, "The server is being stopped." if exchange.draining else ""),
-                **({"cluster": _cluster_health(bus)} if isinstance(bus, RedisBus) else {}),
-                **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in trunks.values()},
-            }
+    identity.sessions.meet(in_call=in_call, on_ended=hub.recheck, tell=nodes.tell_revoked)
+    nodes.hear_revoked(identity.sessions.hear)
+    rooms.meet(hub)
+    ground.metrics.watch_sockets(lambda: hub.sockets)
+    ground.metrics.watch_rooms(
+        lambda: {"open": len(rooms.house), "conversations": talk.chat.open, "writes_spooled": talk.writes.spooled},
+        lambda: calls.webhooks.counts,
+    )
+    async with rooms, talk.chat:
+        yield hub
 
-        issuer = settings.issuer()
-        account_routes = IdentityRoutes(
-            identity.accounts,
-            identity.users,
-            tokens,
-            address_of=network.address_of,
-            https=network.https,
-            issuer=issuer is not None,
-        )
-        app = make_app(
-            identity.accounts.identify,
-            metrics,
-            health,
-            network=network,
-            pages=PageFiles(issuer=issuer is not None),
-            limits=RestLimits(settings.rest_limits(), time.monotonic, shared),
-            on_forbidden=account_routes.note_forbidden,
-        )
-        account_routes.add_to(app)
+
+@asynccontextmanager
+async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _Calls, talk: _Talk, hub: Hub) -> AsyncIterator[str]:
+    """All of HTTP, listening at the address that it yields."""
+    identity, network, issuer = ground.identity, ground.network, settings.issuer()
+
+    async def health() -> Mapping[str, PartHealth]:
+        stored = await ground.store.healthy()
+        return {
+            "store": PartHealth(stored, "" if stored else STORE_AWAY),
+            "media": _media_health(calls.worker.gauges),
+            "calls": PartHealth(not calls.exchange.draining, "The server is being stopped." if calls.exchange.draining else ""),
+            **({"cluster": _cluster_health(cluster.bus)} if isinstance(cluster.bus, RedisBus) else {}),
+            **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in calls.trunks.values()},
+        }
+
+    account_routes = IdentityRoutes(
+        identity.accounts,
+        identity.users,
+        ground.tokens,
+        address_of=network.address_of,
+        https=network.https,
+        issuer=issuer is not None,
+    )
+    app = make_app(
+        identity.accounts.identify,
+        ground.metrics,
+        health,
+        network=network,
+        pages=PageFiles(issuer=issuer is not None),
+        limits=RestLimits(settings.rest_limits(), time.monotonic, cluster.shared),
+        on_forbidden=account_routes.note_forbidden,
+    )
+    account_routes.add_to(app)
+    hub.attach(app)
+    talk.attachments.add_to(app)
+    PastRoomRoutes(talk.past).add_to(app)
+    WebhookRoutes(calls.webhooks).add_to(app)
+    GuestRoutes(talk.rooms, talk.links, ground.tokens).add_to(app)
+    if calls.shelf is not None:
+        RecordingRoutes(calls.shelf, ground.store.people.teams_of).add_to(app)
+    _consultation_routes(settings, calls.consultations, network).add_to(app)
+    async with AsyncExitStack() as stack:
         if issuer is not None:
             way_back = f"{settings.server.public_url.rstrip('/')}/api/oidc/callback"
             client = await stack.enter_async_context(OidcClient(issuer, way_back, settings.identity().second_factor_key))
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
-        hub.attach(app)
-        attachments.add_to(app)
-        PastRoomRoutes(past).add_to(app)
-        WebhookRoutes(webhooks).add_to(app)
-        GuestRoutes(rooms, room_links, tokens).add_to(app)
-        if shelf is not None:
-            RecordingRoutes(shelf, store.people.teams_of).add_to(app)
-        _consultation_routes(settings, consultations, network).add_to(app)
-        url = await _serve(stack, app, settings)
-        await stack.enter_async_context(nodes)
-        await stack.enter_async_context(hub)
-        try:
-            yield Running(url, exchange, demo_password)
-            await _drain(exchange, settings.server.drain_s, hurry or asyncio.Event())
-        finally:
-            # Pages hear how their calls end before their connections do.
-            await exchange.stop()
+        yield await _serve(stack, app, settings)
 
 
 def _cluster_health(bus: RedisBus) -> PartHealth:
