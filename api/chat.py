@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from api.deadline_timer import DeadlineTimer
 from api.rooms import Rooms
 from api.store import StoreUnavailable
 from api.store.acknowledged import AcknowledgedWrites
@@ -50,7 +51,7 @@ class Chat:
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._opening = asyncio.Lock()
         self._typing = TypingMarks()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = DeadlineTimer(self._typing.next_deadline, asyncio.get_running_loop().time, self._expire)
         self._at_work: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> "Chat":
@@ -58,8 +59,7 @@ class Chat:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await asyncio.gather(*self._at_work, return_exceptions=True)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.close()
 
     @property
     def open(self) -> int:
@@ -159,24 +159,14 @@ class Chat:
         self._rooms.house.member(room_id, identity)
         if self._typing.mark(room_id, identity, on, asyncio.get_running_loop().time()):
             self._tell_typing(room_id)
-        self._arm()
+        self._timer.arm()
 
     def _expire(self) -> None:
-        self._timer = None
         for room_id in self._typing.expire(asyncio.get_running_loop().time()):
             self._tell_typing(room_id)
-        self._arm()
 
     def _tell_typing(self, room_id: str) -> None:
         self._rooms.hub.publish(topics.room(room_id), wire.TypingNow(room_id=room_id, people=self._typing.of(room_id)))
-
-    def _arm(self) -> None:
-        deadline = self._typing.next_deadline()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._expire)
 
     # ------------------------------------------------------------------ conversations
 

@@ -14,6 +14,7 @@ import structlog
 from api.board import Board
 from api.browser_legs import BrowserLegs
 from api.call_line import CallLine, LineFull
+from api.deadline_timer import DeadlineTimer
 from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.phone_legs import PhoneFailure, PhoneLegs
@@ -76,8 +77,8 @@ class Exchange:
         self._idle = asyncio.Event()
         self._idle.set()
         self._dialled_s: dict[str, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self._timer = DeadlineTimer(switchboard.next_deadline, self._loop.time, self._expire)
         self.clock = EpochClock(self._loop.time(), time.time())
         self.board = Board(now=self.now, clock=self._loop.time)
         self.draining = False
@@ -94,9 +95,7 @@ class Exchange:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.stop()
         await self.board.__aexit__()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.close()
 
     async def stop(self) -> None:
         """End every call, with BYE and a record. Idempotent."""
@@ -125,22 +124,10 @@ class Exchange:
         try:
             self._start(self._switchboard.handle(event, self._loop.time()))
         finally:
-            self._arm()
+            self._timer.arm()
 
     def _expire(self) -> None:
-        self._timer = None
-        try:
-            self._start(self._switchboard.expire(self._loop.time()))
-        finally:
-            self._arm()
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self._switchboard.next_deadline()
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._expire)
+        self._start(self._switchboard.expire(self._loop.time()))
 
     def on_trunk_event(self, event: line.TrunkEvent) -> None:
         """Called by every trunk, for everything that happens on it, from within the trunk's own work: a fault here must not become its."""

@@ -1,12 +1,12 @@
 """Rooms that people come to: performs what ``rooms.house`` decides, tells the people, keeps the rooms."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
 
+from api.deadline_timer import DeadlineTimer
 from api.store import StoreUnavailable
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.room_rows import person_entry, room_entry
@@ -61,8 +61,7 @@ class Rooms:
         self._on_event = on_event
         self._on_over = on_over
         self._hub: Hub | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._closed = False
+        self._timer = DeadlineTimer(self.house.next_deadline, now, self._expire)
 
     def meet(self, hub: Hub) -> None:
         """The hub needs our functions to be made; so it is introduced after."""
@@ -84,14 +83,11 @@ class Rooms:
             self.house.adopt(room, self.now())
             for member in room.present():
                 self.hub.subscribe(member.identity, topics.room(room.room_id))
-        self._arm()
+        self._timer.arm()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.close()
 
     # ------------------------------------------------------------------ events in
 
@@ -100,26 +96,14 @@ class Rooms:
         try:
             self._perform(self.house.handle(event, self.now()))
         finally:
-            self._arm()
+            self._timer.arm()
 
     def on_there(self, identity: str, there: bool) -> None:
         """A person's first connection is up, or their last one gone."""
         self.feed(ev.PersonBack(identity) if there else ev.PersonLost(identity))
 
     def _expire(self) -> None:
-        self._timer = None
-        try:
-            self._perform(self.house.expire(self.now()))
-        finally:
-            self._arm()
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self.house.next_deadline()
-        if deadline is not None and not self._closed:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self.now()), self._expire)
+        self._perform(self.house.expire(self.now()))
 
     # ------------------------------------------------------------------ effects out
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from api.patience import doubling
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
@@ -23,4 +25,4 @@ class WebhookSettings:
 
     def wait_s(self, failures: int) -> float:
         """How long to wait after so many failures before this one."""
-        return min(self.longest_retry_s, self.first_retry_s * 2.0 ** min(failures, 30))
+        return doubling(self.first_retry_s, self.longest_retry_s, failures)

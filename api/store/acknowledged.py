@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from api.patience import Patience
 from api.store.errors import StoreRefused, StoreUnavailable
 from api.store.room_rows import Entry
 from api.store.rooms import RoomStore
@@ -38,7 +39,7 @@ class AcknowledgedWrites:
         self._spooled = 0
         self._waiting: deque[_Write] = deque()
         self._most_waiting = most_waiting
-        self._first_retry_s, self._longest_retry_s = first_retry_s, longest_retry_s
+        self._patience = Patience(first_retry_s, longest_retry_s)
         self._wanted = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -79,17 +80,16 @@ class AcknowledgedWrites:
         return self.keep()
 
     async def _run(self) -> None:
-        retry_s = self._first_retry_s
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(retry_s if self._spooled else None):
+                async with asyncio.timeout(self._patience.wait_s if self._spooled else None):
                     await self._wanted.wait()
             self._wanted.clear()
             back = await self._replay()
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 back = await self._write_whatever_happens(batch, back)
-            retry_s = self._first_retry_s if back else min(2 * retry_s, self._longest_retry_s)
+            self._patience.tried(back)
             if self._closing and not self._waiting:
                 return
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import structlog
 
+from api.patience import Patience
 from api.store.errors import StoreRefused, StoreUnavailable
 from api.store.rows import Record, Sample, key_of
 
@@ -44,8 +45,7 @@ class Writer:
         self._in_flight = (0, 0)
         self._most_samples = most_samples
         self._batch = batch
-        self._first_retry_s = first_retry_s
-        self._longest_retry_s = longest_retry_s
+        self._patience = Patience(first_retry_s, longest_retry_s)
         self._drain_s = drain_s
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
@@ -103,16 +103,14 @@ class Writer:
             self.dropped_samples += 1
 
     async def _run(self) -> None:
-        retry_s = self._first_retry_s
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             while self._records or self._samples:
-                if await self._write_some():
-                    retry_s = self._first_retry_s
-                else:
-                    await asyncio.sleep(retry_s)
-                    retry_s = min(2 * retry_s, self._longest_retry_s)
+                written = await self._write_some()
+                self._patience.tried(written)
+                if not written:
+                    await asyncio.sleep(self._patience.wait_s)
             self._idle.set()
             if self._closing:
                 return
