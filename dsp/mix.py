@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from dsp.lanes import exact_kernel
+
 Block = NDArray[np.float32]
 Rows = NDArray[np.intp]
 KNEE = 0.7
@@ -75,27 +77,25 @@ class Mix:
 
     def process(self, block: Block) -> Block:
         """What each row hears of ``block`` (rows, samples), rows <= capacity: (rows, samples), within ±1."""
-        said = _sane(block)
+        said, peaks = _sane(block)
         out = np.zeros_like(said)
         ramp = np.linspace(0.0, 1.0, said.shape[1], endpoint=False, dtype=np.float32)
         turned = self._audible != self._audible_before
         for size in self._sizes.values():
-            self._mix(size, said, out, ramp, turned)
+            self._mix(size, said, peaks, out, ramp, turned)
         self._audible_before = self._audible
         return soft_limit(out)
 
-    def _mix(self, size: _Size, said: Block, out: Block, ramp: Block, turned: NDArray[np.bool_]) -> None:
+    def _mix(self, size: _Size, said: Block, peaks: Block, out: Block, ramp: Block, turned: NDArray[np.bool_]) -> None:
         rows = size.rows
-        voices = said[rows]
-        heard = (size.wanted * self._audible[rows][:, None, :]) @ voices
+        _add_voices(rows, size.wanted, self._audible, said, peaks, out)
         moving = np.flatnonzero(size.changed | turned[rows].any(axis=1))
         if len(moving):
             gains = size.played[moving] * self._audible_before[rows[moving]][:, None, :]
-            before = gains @ voices[moving]
-            heard[moving] = before + (heard[moving] - before) * ramp
+            before = gains @ said[rows[moving]]
+            out[rows[moving]] = before + (out[rows[moving]] - before) * ramp
             size.played[moving] = size.wanted[moving]
             size.changed[:] = False
-        out[rows] = heard
 
     def _take(self, key: Hashable) -> tuple[Rows, Block] | None:
         """Remove a room; its rows and the gains it was last heard with."""
@@ -149,7 +149,7 @@ class ActiveSpeakers:
 
 def soft_limit(block: Block) -> Block:
     """Samples beyond ``KNEE`` bent so that they stay within ±1, in place; a row (rows, samples) without such samples is left as it is."""
-    loud = np.flatnonzero(np.maximum(block.max(axis=-1, initial=0.0), -block.min(axis=-1, initial=0.0)) > KNEE)
+    loud = np.flatnonzero(_peaks(block) > KNEE)
     if len(loud):
         x = block[loud]
         over = np.maximum(np.abs(x) - np.float32(KNEE), np.float32(0.0)) / np.float32(1 - KNEE)
@@ -158,14 +158,48 @@ def soft_limit(block: Block) -> Block:
     return block
 
 
-def _sane(block: Block) -> Block:
-    """The block itself, or with 0 for what is not finite and ±``MOST`` for what is absurd."""
-    broken = np.flatnonzero(~(np.abs(block).max(axis=1, initial=0.0) <= MOST))
+def _sane(block: Block) -> tuple[Block, Block]:
+    """The block itself, or with 0 for what is not finite and ±``MOST`` for what is absurd; and the peaks (rows,) of what it was."""
+    peaks = _peaks(block)
+    broken = np.flatnonzero(~(peaks <= MOST))
     if not len(broken):
-        return block
+        return block, peaks
     sane = block.copy()
     sane[broken] = np.clip(np.nan_to_num(block[broken], nan=0.0, posinf=0.0, neginf=0.0), -MOST, MOST)
-    return sane
+    return sane, peaks
+
+
+def _peaks(block: Block) -> Block:
+    """Largest magnitude of each row (rows, samples); not finite where a sample is not."""
+    words = np.empty(len(block), np.int32)
+    _largest(np.ascontiguousarray(block).view(np.int32), words)
+    return words.view(np.float32)
+
+
+@exact_kernel
+def _largest(words: NDArray[np.int32], out: NDArray[np.int32]) -> None:
+    """As whole numbers, magnitudes of float32 are in the same order; what is not finite lies above all others."""
+    for row in range(len(words)):
+        most = np.int32(0)
+        for k in range(words.shape[1]):
+            most = max(most, words[row, k] & np.int32(0x7FFFFFFF))
+        out[row] = most
+
+
+@exact_kernel
+def _add_voices(rows: Rows, gains: Block, audible: Block, said: Block, peaks: Block, out: Block) -> None:
+    """What each listener hears, onto ``out``, which is silent. Who is silent, as most are, costs nothing."""
+    for room in range(len(rows)):
+        for listener in range(rows.shape[1]):
+            heard = out[rows[room, listener]]
+            for speaker in range(rows.shape[1]):
+                row = rows[room, speaker]
+                gain = gains[room, listener, speaker] * audible[row]
+                if gain == np.float32(0.0) or peaks[row] == np.float32(0.0):
+                    continue
+                voice = said[row]
+                for k in range(len(heard)):
+                    heard[k] += gain * voice[k]
 
 
 def _loudest(level: NDArray[np.float64], most: int) -> NDArray[np.bool_]:

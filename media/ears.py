@@ -317,13 +317,24 @@ class _Tick:
 
 @exact_kernel
 def _look(block: Samples, words: NDArray[np.uint64], silent_below: float, silent: NDArray[np.bool_], prints: NDArray[np.uint64]) -> None:
-    """Which rows are silent, and a number for each that is the same for equal rows (FNV-1a over words of 64 bits)."""
+    """Which rows are silent, and a number for each that is the same for equal rows: FNV-1a over words of 64 bits, four side by side, as
+    each step waits for the one before."""
+    prime, begin = np.uint64(1099511628211), np.uint64(14695981039346656037)
     for row in range(len(block)):
-        most = np.float32(0.0)
+        silent[row] = True
         for k in range(block.shape[1]):
-            most = max(most, abs(block[row, k]))
-        silent[row] = most < silent_below
-        number = np.uint64(14695981039346656037)
-        for k in range(words.shape[1]):
-            number = (number ^ words[row, k]) * np.uint64(1099511628211)
-        prints[row] = number
+            if abs(block[row, k]) >= silent_below:
+                silent[row] = False
+                break
+        a, b, c, d = begin, begin, begin, begin
+        whole = words.shape[1] // 4 * 4
+        for k in range(0, whole, 4):
+            a = (a ^ words[row, k]) * prime
+            b = (b ^ words[row, k + 1]) * prime
+            c = (c ^ words[row, k + 2]) * prime
+            d = (d ^ words[row, k + 3]) * prime
+        for number in (b, c, d):
+            a = (a ^ number) * prime
+        for k in range(whole, words.shape[1]):
+            a = (a ^ words[row, k]) * prime
+        prints[row] = a
