@@ -1,20 +1,27 @@
-"""Consultations: who is in which, and their way to the media plane. Call control knows nothing of them: there is nobody to ring.
+"""Sound and pictures of consultations: each person's seat and its leg in the media plane. Who may be in is for ``rooms.house`` alone.
 
-Each participant is a browser's leg of the consultation's room; what happens to it comes back as ``media.messages`` events and is told to
-the page.
+A seat is made by a person's first word about their sound and pictures, its leg by their first offer; both end when the person is out of the
+room. Another connection of theirs takes the seat over (page reload, another tab). Who leaves without a word, by closing the page while
+another one of theirs is open, is out when nothing was heard of their connection for ``gone_s``.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Self
 from uuid import uuid4
 
 import structlog
+from msgspec import Struct
 
 from api.media_plane import MediaPlane
+from api.rooms import RoomEvent
 from media import messages as media
-from signaling import consultations as wire
-from signaling.messages import IceServer
+from rooms.refusals import NotPossible
+from signaling import messages as wire
+from signaling import topics
 from signaling.refusal import Refusal
 
 log = structlog.get_logger()
@@ -23,158 +30,273 @@ _CODECS = ("opus",)
 
 
 @dataclass(eq=False, slots=True)
-class Participant:
-    """``tell`` puts a message into their page's outbox and never blocks."""
+class _Seat:
+    """``former``: connections whose place another one took; they do not get it back by themselves. ``anchored``: the leg is open."""
 
-    person_id: str
-    name: str
-    tell: Callable[[wire.AnyTold], None]
+    room_id: str
+    identity: str
+    leg_id: str = field(default_factory=lambda: uuid4().hex)
+    anchored: bool = False
+    peer_id: str = ""
+    former: deque[str] = field(default_factory=lambda: deque(maxlen=16))
     microphone: bool = True
     tracks: list[str] = field(default_factory=list)
+    gone: asyncio.TimerHandle | None = None
 
-    def told(self) -> wire.Person:
-        return wire.Person(self.person_id, self.name, self.microphone, self.tracks)
+    def here(self) -> None:
+        """Their connection is up, or they are out: nobody waits for it any more."""
+        if self.gone is not None:
+            self.gone.cancel()
+            self.gone = None
 
 
 @dataclass(eq=False, slots=True)
-class _Room:
+class _Bridge:
     room_id: str
-    people: dict[str, Participant] = field(default_factory=dict)
+    seats: dict[str, _Seat] = field(default_factory=dict)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Opening and closing wait for one another."""
     opened: bool = False
+    recording: str = "off"
 
 
 class Consultations:
-    """``relays``: TURN servers for a participant; ``most_people``: of one consultation; ``most_rooms``: consultations at once."""
+    """``async with``. ``most``: consultations with sound at once. ``meet`` the hub before anything happens."""
 
-    def __init__(
-        self,
-        worker: MediaPlane,
-        *,
-        relays: Callable[[str], list[IceServer]] = lambda person_id: [],
-        most_people: int = 8,
-        most_rooms: int = 100,
-    ) -> None:
+    def __init__(self, worker: MediaPlane, *, most: int = 100, gone_s: float = 30.0) -> None:
         self._worker = worker
-        self._relays = relays
-        self._most_people, self._most_rooms = most_people, most_rooms
-        self._rooms: dict[str, _Room] = {}
-        self._of: dict[str, _Room] = {}
+        self._most = most
+        self._gone_s = gone_s
+        self._bridges: dict[str, _Bridge] = {}
+        self._seats: dict[str, _Seat] = {}
+        """By leg."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._publish: Callable[[str, wire.Notice], None] | None = None
+        self._leave: Callable[[str, str], None] = lambda room_id, identity: None
+
+    def meet(self, publish: Callable[[str, wire.Notice], None], leave: Callable[[str, str], None]) -> None:
+        """Who tells pages, and who takes somebody out of a room (room, identity)."""
+        self._publish, self._leave = publish, leave
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for seat in self._seats.values():
+            seat.here()
+        await asyncio.gather(*self._tasks)
 
     @property
     def people(self) -> int:
         """Everybody in all consultations."""
-        return len(self._of)
+        return len(self._seats)
 
-    async def join(self, invitation: wire.Invitation, name: str, tell: Callable[[wire.AnyTold], None]) -> Participant:
-        """Somebody comes in. Raises ``Refusal`` or ``MediaRefusal``; then nothing is left of them."""
-        room_id = f"consultation-{invitation.room}"
-        room = self._rooms.get(room_id)
-        if room is None:
-            if len(self._rooms) >= self._most_rooms:
+    def has(self, identity: str) -> bool:
+        """Is this person in one?"""
+        return any(identity in bridge.seats for bridge in self._bridges.values())
+
+    def legs(self, room_id: str) -> dict[str, str]:
+        """The legs that are open, by person."""
+        bridge = self._bridges.get(room_id)
+        return {seat.identity: seat.leg_id for seat in bridge.seats.values() if seat.anchored} if bridge is not None else {}
+
+    # ------------------------------------------------------------------ what pages ask
+
+    async def perform(self, identity: str, request: wire.MediaRequest) -> Struct | None:
+        """Of somebody who is in the room. Raises ``Refusal`` and ``MediaRefusal``."""
+        match request:
+            case wire.OfferToRoom():
+                return await self._offer(self._seat(request.room_id, identity), request)
+            case wire.WatchRoom(room_id=room_id, tiles=tiles):
+                await self._watch(self._seat(room_id, identity), tiles)
+            case wire.MicrophoneInRoom(room_id=room_id, on=on):
+                return self._microphone(self._seat(room_id, identity), on)
+        return None
+
+    def _seat(self, room_id: str, identity: str) -> _Seat:
+        bridge = self._bridges.get(room_id)
+        if bridge is None:
+            if len(self._bridges) >= self._most:
                 raise Refusal("busy", "This server has as many consultations as it can hold: try again later.", 60.0)
-            room = self._rooms[room_id] = _Room(room_id)
-        if len(room.people) >= self._most_people:
-            raise Refusal("consultation_full", f"There are {self._most_people} people in this consultation already, which is its limit.")
-        someone = Participant(uuid4().hex, name, tell)
-        room.people[someone.person_id] = someone
-        self._of[someone.person_id] = room
-        try:
-            async with room.turn:
-                if not room.opened:
-                    await self._worker.perform(media.OpenRoom(room_id=room_id))
-                    room.opened = True
-                await self._worker.perform(media.OpenPeerLeg(leg_id=someone.person_id, room_id=room_id))
-                await self._worker.perform(media.JoinBridge(room_id=room_id, leg_id=someone.person_id))
-        except BaseException:
-            await self.leave(someone)
-            raise
-        someone.tell(wire.Welcome(someone.person_id, self._relays(someone.person_id)))
-        self._tell_people(room)
-        return someone
+            bridge = self._bridges[room_id] = _Bridge(room_id)
+        seat = bridge.seats.get(identity)
+        if seat is None:
+            seat = bridge.seats[identity] = _Seat(room_id, identity)
+            self._seats[seat.leg_id] = seat
+        return seat
 
-    async def leave(self, someone: Participant) -> None:
-        """Idempotent."""
-        room = self._of.pop(someone.person_id, None)
-        if room is None:
-            return
-        room.people.pop(someone.person_id, None)
-        async with room.turn:
-            await self._worker.perform(media.CloseLeg(leg_id=someone.person_id))
-            if not room.people:
-                self._rooms.pop(room.room_id, None)
-                if room.opened:
-                    await self._worker.perform(media.CloseRoom(room_id=room.room_id))
-        self._tell_people(room)
-
-    async def offer(self, someone: Participant, said: wire.Offer) -> wire.Answer:
-        """Answer a page's offer. Raises ``MediaRefusal``."""
-        command = media.OfferPeer(
-            leg_id=someone.person_id,
-            peer_id=said.peer_id,
-            sdp=said.sdp,
-            codecs=_CODECS,
-            video={str(mid): track for mid, track in said.tracks.items()},
-        )
-        answered = await self._worker.perform(command)
+    async def _offer(self, seat: _Seat, said: wire.OfferToRoom) -> wire.PeerAnswer:
+        if said.peer_id in seat.former:
+            raise Refusal("taken_over", "This consultation is open on another page of yours: take it back here if you like.")
+        bridge = self._bridges[seat.room_id]
+        async with bridge.turn:
+            if bridge.seats.get(seat.identity) is not seat:
+                raise Refusal("unknown_room", "You are not in this room any more.")
+            await self._anchor(bridge, seat)
+            before, seat.peer_id = seat.peer_id, said.peer_id
+            command = media.OfferPeer(
+                leg_id=seat.leg_id,
+                peer_id=said.peer_id,
+                sdp=said.sdp,
+                codecs=_CODECS,
+                video={str(mid): track for mid, track in said.tracks.items()},
+            )
+            try:
+                answered = await self._worker.perform(command)
+            except media.MediaRefusal as refusal:
+                seat.peer_id = before
+                if refusal.code in ("unknown_leg", "unknown_room"):  # its worker died this moment
+                    bridge.opened = seat.anchored = False
+                raise
         assert isinstance(answered, media.PeerAnswered)
+        if before not in ("", said.peer_id):
+            seat.former.append(before)
         tracks = list(dict.fromkeys(said.tracks.values()))
-        if tracks != someone.tracks:
-            someone.tracks = [*tracks]
-            self._tell_people(self._of[someone.person_id])
-        return wire.Answer(said.peer_id, answered.sdp)
+        if tracks != seat.tracks:
+            seat.tracks = [*tracks]
+            self._show(bridge)
+        return wire.PeerAnswer(sdp=answered.sdp)
 
-    async def watch(self, someone: Participant, said: wire.Watch) -> None:
-        """What a page shows. Raises ``MediaRefusal``."""
-        tiles = tuple(media.VideoTile(leg_id=tile.person, track=tile.track, height_px=tile.height) for tile in said.tiles)
-        await self._worker.perform(media.WatchVideo(leg_id=someone.person_id, tiles=tiles))
+    async def _anchor(self, bridge: _Bridge, seat: _Seat) -> None:
+        if not bridge.opened:
+            await self._worker.perform(media.OpenRoom(room_id=bridge.room_id))
+            bridge.opened = True
+        if not seat.anchored:
+            await self._worker.perform(media.OpenPeerLeg(leg_id=seat.leg_id, room_id=bridge.room_id))
+            await self._worker.perform(media.JoinBridge(room_id=bridge.room_id, leg_id=seat.leg_id))
+            seat.anchored = True
 
-    def microphone(self, someone: Participant, on: bool) -> None:
-        someone.microphone = on
-        if someone.person_id in self._of:
-            self._tell_people(self._of[someone.person_id])
+    async def _watch(self, seat: _Seat, tiles: tuple[wire.Tile, ...]) -> None:
+        if not seat.anchored:
+            return  # said again after the offer
+        seats = self._bridges[seat.room_id].seats
+        seen = tuple(
+            media.VideoTile(leg_id=seats[tile.identity].leg_id, track=tile.track, height_px=tile.height)
+            for tile in tiles
+            if tile.identity in seats
+        )
+        await self._worker.perform(media.WatchVideo(leg_id=seat.leg_id, tiles=seen))
 
-    def _tell_people(self, room: _Room) -> None:
-        everybody = wire.People([someone.told() for someone in room.people.values()])
-        for someone in room.people.values():
-            someone.tell(everybody)
+    def _microphone(self, seat: _Seat, on: bool) -> wire.RoomMedia:
+        bridge, seat.microphone = self._bridges[seat.room_id], on
+        self._show(bridge)
+        return _media_of(bridge)
+
+    def show_recording(self, room_id: str, state: str) -> None:
+        """Is this consultation being recorded? ``off``, ``recording`` or ``paused``."""
+        bridge = self._bridges.get(room_id)
+        if bridge is not None and bridge.recording != state:
+            bridge.recording = state
+            self._show(bridge)
+
+    # ------------------------------------------------------------------ what pages are told
+
+    def _tell(self, topic: str, notice: wire.Notice) -> None:
+        assert self._publish is not None
+        self._publish(topic, notice)
+
+    def _show(self, bridge: _Bridge) -> None:
+        self._tell(topics.room(bridge.room_id), _media_of(bridge))
+
+    # ------------------------------------------------------------------ who is out
+
+    def on_room_event(self, event: RoomEvent) -> None:
+        """Whoever is out of the room has no seat there; a room that is over has none."""
+        bridge = self._bridges.get(event.room.room_id)
+        if bridge is None:
+            return
+        if event.event == "participant_left":
+            self._empty(bridge, event.identity)
+        elif event.event == "room_finished":
+            for identity in tuple(bridge.seats):
+                self._empty(bridge, identity)
+
+    def _empty(self, bridge: _Bridge, identity: str) -> None:
+        seat = bridge.seats.pop(identity, None)
+        if seat is None:
+            return
+        seat.here()
+        del self._seats[seat.leg_id]
+        self._show(bridge)
+        task = asyncio.get_running_loop().create_task(self._close(bridge, seat), name="consultation-seat")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _close(self, bridge: _Bridge, seat: _Seat) -> None:
+        async with bridge.turn:
+            await self._perform_late(media.CloseLeg(leg_id=seat.leg_id))
+            if not bridge.seats and bridge.opened:
+                bridge.opened = False
+                await self._perform_late(media.CloseRoom(room_id=bridge.room_id))
+            if not bridge.seats:
+                self._bridges.pop(bridge.room_id, None)
+
+    async def _perform_late(self, command: media.AnyCommand) -> None:
+        try:
+            await self._worker.perform(command)
+        except media.MediaRefusal as refusal:
+            log.info("consultation.not_closed", code=refusal.code, detail=str(refusal))
+
+    def _on_gone(self, seat: _Seat) -> None:
+        seat.gone = None
+        with suppress(NotPossible):
+            self._leave(seat.room_id, seat.identity)
+
+    # ------------------------------------------------------------------ what the media plane tells
 
     def on_media_event(self, event: media.AnyMediaEvent) -> bool:
         """False when it is not about a consultation."""
         if isinstance(event, media.RoomLost | media.SpeakerChanged | media.QualitySampled):
-            room = self._rooms.get(event.room_id)
-            if room is not None:
-                self._on_room_event(room, event)
-            return room is not None
-        leg_id: str = getattr(event, "leg_id", "")
-        found = self._of.get(leg_id)
-        if found is None or leg_id not in found.people:
+            bridge = self._bridges.get(event.room_id)
+            if bridge is not None:
+                self._on_room(bridge, event)
+            return bridge is not None
+        seat = self._seats.get(getattr(event, "leg_id", ""))
+        if seat is None:
             return False
-        told = _told(event)
-        if told is not None:
-            found.people[leg_id].tell(told)
+        self._on_leg(seat, event)
         return True
 
-    def _on_room_event(self, room: _Room, event: media.AnyMediaEvent) -> None:
+    def _on_room(self, bridge: _Bridge, event: media.AnyMediaEvent) -> None:
         if isinstance(event, media.SpeakerChanged):
-            for someone in room.people.values():
-                someone.tell(wire.Speaker(event.leg_id))
+            speaker = self._seats.get(event.leg_id)
+            identity = speaker.identity if speaker is not None else ""
+            self._tell(topics.room(bridge.room_id), wire.RoomSpeaker(room_id=bridge.room_id, identity=identity))
         elif isinstance(event, media.RoomLost):
-            log.error("consultation.lost", room_id=room.room_id, detail=event.detail)
-            room.opened = False
-            for someone in room.people.values():
-                someone.tell(wire.Closing("consultation_lost", "The server lost this consultation: open the link again."))
+            log.error("consultation.lost", room_id=bridge.room_id, detail=event.detail)
+            bridge.opened = False
+            for seat in bridge.seats.values():
+                seat.anchored = False
+                self._ask_again(seat, 0)
+
+    def _on_leg(self, seat: _Seat, event: media.AnyMediaEvent) -> None:
+        match event:
+            case media.PeerConnected(peer_id=peer_id) if peer_id == seat.peer_id:
+                seat.here()
+            case media.PeerLost(peer_id=peer_id) if peer_id == seat.peer_id:
+                seat.here()
+                seat.gone = asyncio.get_running_loop().call_later(self._gone_s, self._on_gone, seat)
+            case media.VideoShown(places=places):
+                told = [
+                    wire.Place(place.mid, self._seats[place.leg_id].identity, place.track)
+                    for place in places
+                    if place.leg_id in self._seats
+                ]
+                self._tell(topics.person(seat.identity), wire.RoomShown(room_id=seat.room_id, peer_id=seat.peer_id, places=told))
+            case media.VideoLinesWanted(lines=lines):
+                self._ask_again(seat, lines)
+            case media.VideoWatched(track=track, height_px=height_px):
+                watched = wire.RoomWatched(room_id=seat.room_id, peer_id=seat.peer_id, track=track, height=height_px)
+                self._tell(topics.person(seat.identity), watched)
+            case media.ReofferWanted():
+                self._ask_again(seat, 0)
+
+    def _ask_again(self, seat: _Seat, lines: int) -> None:
+        """For a new offer with so many receiving lines; 0: by a new connection."""
+        asked = wire.RoomReoffer(room_id=seat.room_id, peer_id=seat.peer_id, lines=lines, anew=not lines)
+        self._tell(topics.person(seat.identity), asked)
 
 
-def _told(event: media.AnyMediaEvent) -> wire.AnyTold | None:
-    match event:
-        case media.VideoShown(places=places):
-            return wire.Shown([wire.Place(place.mid, place.leg_id, place.track) for place in places])
-        case media.VideoLinesWanted(lines=lines):
-            return wire.OfferWanted(lines)
-        case media.VideoWatched(track=track, height_px=height_px):
-            return wire.Watched(track, height_px)
-        case media.ReofferWanted():
-            return wire.OfferWanted(0)
-    return None
+def _media_of(bridge: _Bridge) -> wire.RoomMedia:
+    people = [wire.Heard(seat.identity, seat.microphone, [*seat.tracks]) for seat in bridge.seats.values()]
+    return wire.RoomMedia(room_id=bridge.room_id, people=people, recording=bridge.recording)

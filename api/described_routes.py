@@ -14,8 +14,7 @@ from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
 from api.store import StoredRecording
 from api.webhook_routes import Receiver, Resumed
-from signaling.consultations import Link
-from signaling.messages import GuestEntry, Session, SignIn
+from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
 
 Whole = Annotated[int, Meta(ge=0, lt=10**15)]
 
@@ -57,9 +56,6 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Figures for Prometheus, for the networks that may read them.", content=("text/plain",), problems=(403,)
     ),
     ("GET", "/socket.io/"): Described("Signalling: Socket.IO over WebSocket. See asyncapi.json.", statuses=(101,), problems=(400, 503)),
-    ("GET", "/api/consultations/socket"): Described(
-        "A consultation's messages, over WebSocket. See asyncapi.json.", statuses=(101,), problems=(400, 503)
-    ),
     ("GET", "/api/sign-in"): Described("Does another issuer sign people in too?", answer={"issuer": bool}),
     ("POST", "/api/sign-in"): Described("Exchange name and password for a session.", body=SignIn, answer=Session, problems=(401, 503)),
     ("GET", "/api/oidc/start"): Described("Away to the issuer that signs people in, where there is one.", statuses=(303,), problems=(404,)),
@@ -104,7 +100,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Where the log's chain is broken; empty where it is whole.", answer={"faults": list[str]}
     ),
     ("POST", "/api/guests"): Described(
-        "Come by a room's link: a session for that room alone.", body=GuestEntry, answer=Session, statuses=(201,)
+        "Come by a room's link: a session for that room alone.", body=GuestEntry, answer=GuestSession, statuses=(201,)
     ),
     ("POST", "/api/uploads/{ticket}"): Described(
         "A file for a message, at the address that `chat.attach` gave, with the type and size that were agreed.",
@@ -121,7 +117,9 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("POST", "/api/webhooks/resume"): Described(
         "Post again to a receiver that was cut off, or sooner to one that fails.", body=Resumed, problems=(404, 503), **_DONE
     ),
-    ("POST", "/api/consultations"): Described("A new consultation: the fragment of its link.", answer=Link),
+    ("POST", "/api/consultations"): Described(
+        "A new consultation, and the fragment of a link to it.", body=NewConsultation, answer=RoomLink, statuses=(201,), problems=(503,)
+    ),
     ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
     ("GET", "/api/calls/{call_id}/film"): Described(
         "All that is kept of a consultation, as one film. Who fetched it is noted with each part.",

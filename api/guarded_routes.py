@@ -29,7 +29,6 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/oidc/session"): None,
     ("GET", "/metrics"): None,  # open by address: the handler looks
     ("GET", "/socket.io/"): None,  # the hub signs in each connection by itself
-    ("GET", "/api/consultations/socket"): None,  # joined by a link's invitation
     ("POST", "/api/sign-out"): _P.SESSION_OWN,
     ("GET", "/api/account"): _P.SESSION_OWN,
     ("POST", "/api/account/password"): _P.SESSION_OWN,

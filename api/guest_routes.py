@@ -1,26 +1,43 @@
-"""Guests: who has a link to a room gets a short session for that room and nothing else, and asks again before it ends."""
+"""Guests: who has a link to a room gets a short session for that room and nothing else, which is renewed while its page is open."""
 
 import hashlib
+from collections.abc import Callable
 
+import msgspec
 from aiohttp import web
 
 from api.bodies import body_of, json_answer
 from api.rooms import Rooms
+from rooms.membership import Role as RoomRole
 from rooms.refusals import NotPossible
-from signaling.consultations import Invitations
-from signaling.grants import Role, VideoGrant
-from signaling.messages import GuestEntry
+from signaling.grants import GUEST_PREFIX, Grant, Role, VideoGrant
+from signaling.invitations import Invitations
+from signaling.messages import GuestEntry, GuestSession, IceServer, Session
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 
 
 class GuestRoutes:
-    """``invitations`` of rooms. A link is checked against its room each time, where a host may have taken it back."""
+    """A link is checked against its room each time, where a host may have taken it back; its id is that of its guests' sessions.
 
-    def __init__(self, rooms: Rooms, invitations: Invitations, tokens: TokenIssuer) -> None:
+    ``relays``: TURN servers for a guest. ``touch`` hears of each session that is given: who came by a
+    link is not idle while somebody's page is open by it.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        invitations: Invitations,
+        tokens: TokenIssuer,
+        *,
+        relays: Callable[[str], list[IceServer]] = lambda identity: [],
+        touch: Callable[[Grant], None] = lambda grant: None,
+    ) -> None:
         self._rooms = rooms
         self._invitations = invitations
         self._tokens = tokens
+        self._relays = relays
+        self._touch = touch
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/api/guests", self._enter)
@@ -30,13 +47,26 @@ class GuestRoutes:
         invitation = self._invitations.read(entry.link)
         identity = _identity(invitation.link_id, entry.device)
         try:
-            self._rooms.house.check_link(invitation.room, invitation.link_id, identity, self._rooms.now())
+            room = self._rooms.house.check_link(invitation.room, invitation.link_id, identity, self._rooms.now())
         except NotPossible as error:
             raise Refusal(error.code, str(error)) from None
-        video = VideoGrant(room=invitation.room, room_join=True)
-        return json_answer(self._tokens.issue(identity, entry.name, Role.CUSTOMER, video=video), 201)
+        session = msgspec.structs.asdict(self._session(identity, entry.name, invitation.room, invitation.link_id))
+        hosts = [member.name for member in room.members.values() if member.role is RoomRole.HOST]
+        return json_answer(GuestSession(**session, room_id=room.room_id, room_name=room.name, hosts=hosts), 201)
+
+    def renew(self, grant: Grant) -> Session:
+        """The next token of a guest who came by a link. Raises ``Refusal``."""
+        if not grant.session_id:
+            raise Refusal("token_expired", "This session is not renewed: ask who gave it to you for another.")
+        return self._session(grant.identity, grant.name, grant.room, grant.session_id, grant.signed_in_at)
+
+    def _session(self, identity: str, name: str, room: str, link_id: str, signed_in_at: float | None = None) -> Session:
+        video = VideoGrant(room=room, room_join=True)
+        session = self._tokens.issue(identity, name, Role.CUSTOMER, video=video, session_id=link_id, signed_in_at=signed_in_at)
+        self._touch(self._tokens.verify(session.token))
+        return msgspec.structs.replace(session, ice_servers=self._relays(identity))
 
 
 def _identity(link_id: str, device: str) -> str:
     """The same page with the same link is the same guest; nobody else can be them who does not know what the page drew."""
-    return "guest-" + hashlib.sha256(f"{link_id}:{device}".encode()).hexdigest()[:40]
+    return GUEST_PREFIX + hashlib.sha256(f"{link_id}:{device}".encode()).hexdigest()[:40]

@@ -17,10 +17,13 @@ from rooms.chat import Draft
 from rooms.membership import MemberState, Role, RoomKind, Schedule
 from rooms.refusals import NotPossible
 from signaling import messages as wire
-from signaling.consultations import Invitations
 from signaling.grants import REQUESTS, Grant, Permission, Resource, allows, demand, permissions_of
 from signaling.grants import Role as Job
+from signaling.invitations import Invitations
 from signaling.refusal import Refusal
+
+InMedia = Callable[[str, wire.MediaRequest], Awaitable[Struct | None]]
+"""What is asked about sound and pictures by somebody who is in that consultation."""
 
 
 class Known(Protocol):
@@ -38,7 +41,11 @@ Directory = Callable[[], Awaitable[Sequence[Known]]]
 
 
 class RoomRequests:
-    """Raises ``Refusal`` and ``NotPossible``. ``directory``: everybody of the house."""
+    """``directory``: everybody of the house. ``bar_link`` ends the sessions of who came by a link, on every node. ``link_lifetime_s``: of a
+    link to no appointment.
+
+    Raises ``Refusal``, ``NotPossible`` and ``MediaRefusal``.
+    """
 
     def __init__(
         self,
@@ -49,9 +56,16 @@ class RoomRequests:
         past: PastRooms,
         keys: RoomKeys,
         directory: Directory,
+        in_media: InMedia,
+        bar_link: Callable[[str, str], Awaitable[None]],
+        *,
+        link_lifetime_s: float = 7_200.0,
     ) -> None:
         self._keys = keys
         self._directory = directory
+        self._in_media = in_media
+        self._bar_link = bar_link
+        self._link_lifetime_s = link_lifetime_s
         self._rooms = rooms
         self._chat = chat
         self._attachments = attachments
@@ -69,7 +83,19 @@ class RoomRequests:
                 return await self._past.listed(grant.identity, request.before, request.limit)
         if isinstance(request, wire.ChatRequest):
             return await self._in_chat(grant, request)
-        return self._in_room(grant, request)
+        if isinstance(request, wire.MediaRequest):
+            self._rooms.house.member(room_id, grant.identity)
+            room = self._rooms.house.room(room_id)
+            if room is None or room.kind is not RoomKind.CONSULTATION:
+                raise NotPossible("no_bridge", "In this room one writes: a consultation has sound and pictures.")
+            return await self._in_media(grant.identity, request)
+        before = self._rooms.house.room(room_id)
+        links = list(before.links) if before is not None and isinstance(request, wire.UnlinkRoom) else []
+        result = self._in_room(grant, request)
+        for link_id in links:
+            if before is not None and link_id not in before.links:
+                await self._bar_link(link_id, grant.identity)
+        return result
 
     # ------------------------------------------------------------------ rooms
 
@@ -142,16 +168,23 @@ class RoomRequests:
         return room_state(made)
 
     def _join(self, grant: Grant, room_id: str) -> wire.RoomJoined:
-        self._rooms.feed(ev.JoinWanted(room_id, grant.identity, grant.name, _granted(grant, room_id)))
+        link_id = grant.session_id if grant.role == Job.CUSTOMER else ""
+        self._rooms.feed(ev.JoinWanted(room_id, grant.identity, grant.name, _granted(grant, room_id), link_id))
         room = self._rooms.house.room(room_id)
         assert room is not None
         waiting = room.members[grant.identity].state is MemberState.WAITING
         return wire.RoomJoined(waiting=waiting, room=None if waiting else room_state(room))
 
-    def _link(self, me: str, room_id: str, lives_s: float, moderates: bool) -> wire.RoomLink:
-        link, expires_at = self._invitations.issue(room_id, lives_s), self._rooms.now() + lives_s
+    def _link(self, me: str, room_id: str, lives_s: float | None, moderates: bool) -> wire.RoomLink:
+        room = self._rooms.house.room(room_id)
+        plan = room.schedule if room is not None else None
+        expires_at = self._rooms.now() + (self._link_lifetime_s if lives_s is None else lives_s)
+        if lives_s is None and plan is not None:
+            expires_at = plan.closes_s
+        times = {"starts_at": plan.starts_s, "ends_at": plan.ends_s} if plan is not None else {}
+        link = self._invitations.issue(room_id, expires_at, **times)
         self._rooms.feed(ev.LinkWanted(room_id, me, link.link_id, expires_at, moderates))
-        return wire.RoomLink(link_id=link.link_id, token=link.token, expires_at=expires_at)
+        return wire.RoomLink(room_id=room_id, link_id=link.link_id, token=link.token, expires_at=expires_at)
 
     # ------------------------------------------------------------------ chat
 

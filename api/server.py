@@ -41,7 +41,7 @@ from api.recording_shelf import RecordingShelf
 from api.rest_limits import RestLimits
 from api.room_keys import RoomKeys
 from api.room_requests import RoomRequests
-from api.rooms import Rooms
+from api.rooms import RoomEvent, Rooms
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
 from api.shared_limits import SharedLimits
@@ -64,10 +64,14 @@ from pbx.routing import DialPlan, NumberStyle, Routing
 from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.trunk import Trunk, TrunkEvent
+from rooms.house import HousePolicy
+from rooms.membership_events import LeaveWanted
 from rooms.switchboard import CallPolicy, Switchboard
 from signaling.bus import Bus, BusState, MemoryBus
-from signaling.consultations import AUDIENCE, ROOM_AUDIENCE, Invitations
+from signaling.grants import Grant, Role
 from signaling.hub import Hub
+from signaling.invitations import Invitations
+from signaling.messages import Session
 from signaling.redis_bus import RedisBus
 from signaling.tokens import TokenIssuer
 
@@ -215,7 +219,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             exchange.on_trunk_event(event)
 
         worker = await _media_plane(stack, settings, ground.metrics, on_media_event)
-        consultations = Consultations(worker, relays=ground.relays.of, most_people=settings.consultations.most_people)
+        consultations = await stack.enter_async_context(Consultations(worker))
         demo = LoopbackTrunk(on_trunk_event, name="demo") if settings.demo.enabled else None
         if demo is not None:
             trunks[demo.name] = demo
@@ -263,6 +267,7 @@ class _Talk:
     past: PastRooms
     attachments: Attachments
     links: Invitations
+    guests: GuestRoutes
 
 
 @asynccontextmanager
@@ -271,7 +276,13 @@ async def _talk(settings: Settings, ground: _Ground, calls: _Calls) -> AsyncIter
     files = settings.server.data_dir / "attachments"
     days = settings.chat.retention_days
     async with AcknowledgedWrites(store, Spool(settings.server.data_dir / "chat.spool")) as writes:
-        rooms = Rooms(store, writes, now=now, on_event=calls.webhooks.tell_room, on_over=lambda room_id: chat.forget(room_id))
+
+        def on_room_event(event: RoomEvent) -> None:
+            calls.consultations.on_room_event(event)
+            calls.webhooks.tell_room(event)
+
+        policy = HousePolicy(consultation_capacity=settings.consultations.most_people)
+        rooms = Rooms(store, writes, now=now, policy=policy, on_event=on_room_event, on_over=lambda room_id: chat.forget(room_id))
         chat = Chat(rooms, store, writes)
         keep_s = None if days is None else days * 86_400.0
         past = PastRooms(ground.store.past_rooms, store, writes, files, keep_s=keep_s, note=ground.identity.log.note, forget=chat.forget)
@@ -285,8 +296,11 @@ async def _talk(settings: Settings, ground: _Ground, calls: _Calls) -> AsyncIter
             largest=settings.chat.largest_file,
             together=settings.chat.all_files,
         )
+        secrets_before = [secret.get_secret_value() for secret in settings.security.previous_secrets]
+        links = Invitations(settings.token_secret(), previous=secrets_before)
+        guests = GuestRoutes(rooms, links, ground.tokens, relays=ground.relays.of, touch=ground.identity.sessions.touch)
         async with past:
-            yield _Talk(writes, rooms, chat, past, attachments, _invitations(settings, ROOM_AUDIENCE))
+            yield _Talk(writes, rooms, chat, past, attachments, links, guests)
 
 
 @asynccontextmanager
@@ -299,7 +313,18 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         pbx_trunk=settings.sip.name if settings.sip.enabled else None,
     )
     keys = RoomKeys(rooms, ground.store.room_keys)
-    in_rooms = RoomRequests(rooms, talk.chat, talk.attachments, talk.links, talk.past, keys, identity.users.colleagues)
+    in_rooms = RoomRequests(
+        rooms,
+        talk.chat,
+        talk.attachments,
+        talk.links,
+        talk.past,
+        keys,
+        identity.users.colleagues,
+        calls.consultations.perform,
+        identity.accounts.bar_link,
+        link_lifetime_s=settings.consultations.link_lifetime_s,
+    )
     requests = PageRequests(
         exchange,
         calls.switchboard,
@@ -311,10 +336,14 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         teams_of=identity.sessions.teams_of,
     )
     snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, demo=settings.demo.enabled)
+
+    async def renew(grant: Grant) -> Session:
+        return talk.guests.renew(grant) if grant.role == Role.CUSTOMER else await identity.accounts.renew(grant)
+
     hub = Hub(
         settings.hub(),
         verify=identity.sessions.verify,
-        renew=identity.accounts.renew,
+        renew=renew,
         perform=identity.accounts.watched(nodes.perform),
         on_presence=nodes.on_phone,
         on_pages=nodes.on_pages,
@@ -330,11 +359,12 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
     exchange.board.know_teams(identity.sessions.teams_of)
 
     def in_call(who: str) -> bool:
-        return bool(calls.switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who))
+        return bool(calls.switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who) or calls.consultations.has(who))
 
     identity.sessions.meet(in_call=in_call, on_ended=hub.recheck, tell=nodes.tell_revoked)
     nodes.hear_revoked(identity.sessions.hear)
     rooms.meet(hub)
+    calls.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(LeaveWanted(room_id, who)))
     ground.metrics.watch_sockets(lambda: hub.sockets)
     ground.metrics.watch_rooms(
         lambda: {"open": len(rooms.house), "conversations": talk.chat.open, "writes_spooled": talk.writes.spooled},
@@ -381,10 +411,10 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
     talk.attachments.add_to(app)
     PastRoomRoutes(talk.past).add_to(app)
     WebhookRoutes(calls.webhooks).add_to(app)
-    GuestRoutes(talk.rooms, talk.links, ground.tokens).add_to(app)
+    talk.guests.add_to(app)
+    ConsultationRoutes(identity.accounts.watched(cluster.nodes.perform)).add_to(app)
     if calls.shelf is not None:
         RecordingRoutes(calls.shelf, ground.store.people.teams_of).add_to(app)
-    _consultation_routes(settings, calls.consultations, network).add_to(app)
     async with AsyncExitStack() as stack:
         if issuer is not None:
             way_back = f"{settings.server.public_url.rstrip('/')}/api/oidc/callback"
@@ -398,20 +428,6 @@ def _cluster_health(bus: RedisBus) -> PartHealth:
     if bus.state is BusState.TOGETHER:
         return PartHealth(True, MEMORY_FULL if bus.memory_full else "")
     return PartHealth(bus.is_fit, NAME_TAKEN if bus.name_taken else ALONE if bus.is_fit else DEAF)
-
-
-def _invitations(settings: Settings, audience: str) -> Invitations:
-    return Invitations(
-        settings.token_secret(),
-        previous=[secret.get_secret_value() for secret in settings.security.previous_secrets],
-        audience=audience,
-        lifetime_s=settings.consultations.link_lifetime_s,
-    )
-
-
-def _consultation_routes(settings: Settings, consultations: Consultations, network: Neighbours) -> ConsultationRoutes:
-    invitations = _invitations(settings, AUDIENCE)
-    return ConsultationRoutes(consultations, invitations, address_of=network.address_of, limits=settings.hub().address)
 
 
 async def _demo_agent(store: Store, passwords: Passwords) -> str:

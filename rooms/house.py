@@ -7,7 +7,8 @@ The tables and the rules of admission stand in ``rooms/membership.py``. What is 
 - Coming twice, leaving twice, locking a locked room is what two hands do: no error, and no effect.
 - A host is let in past lock and waiting room, never past the limit of a room.
 - Who loses their connection keeps their seat for ``away_s``. A room that is not lasting ends ``empty_s`` after the last one left, or after
-  it was made; a planned one at the end of its time, once nobody is in.
+  it was made, but not while a link leads to it; a planned one at the end of its time, once nobody is in.
+- Who came by a link is out when it is taken back.
 - The last effect of every room is its ``Finish``; after it the room is forgotten, but for how it ended.
 
 Refusals: ``unknown_room``, ``room_over``, ``room_cancelled``, ``not_host``, ``not_member``, ``nobody_waits``, ``duplicate_room``,
@@ -31,13 +32,15 @@ from rooms.refusals import NotPossible
 @dataclass(frozen=True, slots=True)
 class HousePolicy:
     """Times in seconds. ``most_members``: of whom one room remembers anything, ``most_rooms_of``: in which one person may be,
-    ``most_made``: that stand and were made by one person. ``encrypted_capacity``: there a page wraps keys for each device of everybody."""
+    ``most_made``: that stand and were made by one person. ``encrypted_capacity``: there a page wraps keys for each device of everybody.
+    ``consultation_capacity``: how many see and hear one another."""
 
     most_rooms: int = 10_000
     most_made: int = 1_000
     most_rooms_of: int = 200
     capacity: int = 100
     encrypted_capacity: int = 50
+    consultation_capacity: int = 8
     most_members: int = 500
     most_waiting: int = 50
     most_links: int = 50
@@ -155,7 +158,7 @@ class House:
             name=event.name,
             created_by=event.by,
             created_s=now,
-            capacity=self._capacity(event.capacity or self._policy.capacity, event.encrypted),
+            capacity=self._place_for(event.kind, event.capacity, event.encrypted),
             metadata=event.metadata,
             waiting_room=event.waiting_room,
             encrypted=event.encrypted,
@@ -182,12 +185,18 @@ class House:
             ]
         return effects
 
+    def _place_for(self, kind: RoomKind, wanted: int, encrypted: bool) -> int:
+        policy = self._policy
+        most = policy.encrypted_capacity if encrypted else policy.capacity
+        most = min(most, policy.consultation_capacity) if kind is RoomKind.CONSULTATION else most
+        return min(wanted or most, most)
+
     def _on_change(self, event: ev.ChangeWanted, now: float) -> list[MembershipEffect]:
         room = self._hosted(event.room_id, event.by, event.moderates)
         before = (room.name, room.metadata, room.capacity, room.locked, room.waiting_room)
         room.name = room.name if event.name is None else event.name
         room.metadata = room.metadata if event.metadata is None else event.metadata
-        room.capacity = room.capacity if event.capacity is None else self._capacity(event.capacity, room.encrypted)
+        room.capacity = room.capacity if event.capacity is None else self._place_for(room.kind, event.capacity, room.encrypted)
         room.locked = room.locked if event.locked is None else event.locked
         room.waiting_room = room.waiting_room if event.waiting_room is None else event.waiting_room
         if before == (room.name, room.metadata, room.capacity, room.locked, room.waiting_room):
@@ -197,9 +206,6 @@ class House:
             if not room.waiting_room and not room.locked and not room.full:
                 effects += self._enter(room, member, now)
         return effects
-
-    def _capacity(self, wanted: int, encrypted: bool) -> int:
-        return min(wanted, self._policy.encrypted_capacity if encrypted else self._policy.capacity)
 
     def _on_end(self, event: ev.EndWanted, now: float) -> list[MembershipEffect]:
         room = self._hosted(event.room_id, event.by, event.moderates)
@@ -229,12 +235,13 @@ class House:
         self._watch_emptiness(room, now)
 
     def _watch_emptiness(self, room: Room, now: float) -> None:
-        """A room that is not lasting ends some time after it became empty; a planned one not before its time is over."""
+        """A room that is not lasting ends some time after it became empty; a planned one not before its time is over, one to which links
+        lead not before the last of them has expired."""
         key = _Deadline(room.room_id, _Kind.EMPTY)
         if room.lasting or any(room.present()):
             self._deadlines.clear(key)
         elif room.schedule is None or now >= room.schedule.closes_s:
-            self._deadlines.set(key, now + self._policy.empty_s)
+            self._deadlines.set(key, max(now + self._policy.empty_s, *room.links.values(), 0.0))
 
     # ------------------------------------------------------------------ coming and going
 
@@ -245,8 +252,10 @@ class House:
             raise _unknown()
         if known is None and len(room.members) >= self._policy.most_members:
             raise NotPossible("room_full", "This room has seen as many people as it can remember.")
+        if event.link_id:
+            self.check_link(event.room_id, event.link_id, event.identity, now)
         member = replace(known) if known is not None else Member(event.identity, event.name, event.granted or Role.GUEST)
-        member.name = event.name
+        member.name, member.link_id = event.name, event.link_id
         if event.granted is Role.HOST and not room.lasting:
             member.role = Role.HOST
         step = room.step_for(member, now)
@@ -384,22 +393,32 @@ class House:
         if len(links) >= self._policy.most_links:
             raise NotPossible("links_full", f"A room has {self._policy.most_links} links at most: take back those that nobody needs.")
         room.links = {**links, event.link_id: event.expires_s}
+        self._watch_emptiness(room, now)
         return [Keep(room.room_id)]
 
     def _on_revoked(self, event: ev.LinkRevoked, now: float) -> list[MembershipEffect]:
         room = self._hosted(event.room_id, event.by, event.moderates)
-        if room.links.pop(event.link_id, None) is None:
+        revoked = [link_id for link_id in room.links if event.link_id in (None, link_id)]
+        if not revoked:
             raise NotPossible("unknown_link", "There is no such link to this room, or it was taken back already.")
-        return [Keep(room.room_id)]
+        room.links = {link_id: expires_s for link_id, expires_s in room.links.items() if link_id not in revoked}
+        effects: list[MembershipEffect] = [Keep(room.room_id)]
+        for member in [member for member in room.members.values() if member.link_id in revoked]:
+            member.admitted = False
+            effects += self._out(room, member, Exit.REVOKED, now)
+        if room.state is not RoomState.ENDED:
+            self._watch_emptiness(room, now)
+        return effects
 
-    def check_link(self, room_id: str, link_id: str, identity: str, now: float) -> None:
-        """May this guest come by this link? Whoever is in already may stay beyond its time. Raises ``NotPossible``."""
+    def check_link(self, room_id: str, link_id: str, identity: str, now: float) -> Room:
+        """The room, if this guest may come by this link: whoever is in already may stay beyond its time. Raises ``NotPossible``."""
         room = self._known(room_id)
         expires_s = room.links.get(link_id)
         if expires_s is None:
             raise NotPossible("link_revoked", "This link was taken back: ask who invited you for a new one.")
         if now >= expires_s and not room.has(identity):
             raise NotPossible("link_expired", "This link has expired: ask who invited you for a new one.")
+        return room
 
     def _on_removal(self, event: ev.RemovalWanted, now: float) -> list[MembershipEffect]:
         room = self._hosted(event.room_id, event.by, event.moderates)

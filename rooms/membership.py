@@ -63,13 +63,14 @@ class RoomEnd(StrEnum):
 
 
 class Exit(StrEnum):
-    """Why somebody is not in a room any more, or did not get in."""
+    """Why somebody is not in a room any more, or did not get in. ``revoked``: the link by which they came was taken back."""
 
     LEFT = "left"
     LOST = "lost"
     REMOVED = "removed"
     MOVED = "moved"
     DENIED = "denied"
+    REVOKED = "revoked"
     ENDED = "ended"
 
 
@@ -101,8 +102,8 @@ MEMBER_TABLE: dict[tuple[MemberState, MemberStep], MemberState] = {
 
 @dataclass(slots=True)
 class Member:
-    """``invited``: may come without anybody's leave. ``admitted``: was let in once, and needs not knock again. ``hand_s``: since when the
-    hand is up."""
+    """``invited``: may come without anybody's leave. ``admitted``: was let in once, and needs not knock again. ``link_id``: by which link
+    they came. ``hand_s``: since when the hand is up."""
 
     identity: str
     name: str
@@ -110,6 +111,7 @@ class Member:
     invited: bool = False
     admitted: bool = False
     removed: bool = False
+    link_id: str = ""
     state: MemberState = MemberState.OUT
     since_s: float = 0.0
     hand_s: float | None = None

@@ -32,12 +32,14 @@ class RoomWanted:
 
 @dataclass(frozen=True, slots=True)
 class JoinWanted:
-    """``granted``: the role that this person's token gives in this room; None where it names none."""
+    """``granted``: the role that this person's token gives in this room; None where it names none. ``link_id``: the link they
+    came by."""
 
     room_id: str
     identity: str
     name: str
     granted: Role | None = None
+    link_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,11 @@ class LinkWanted:
 
 @dataclass(frozen=True, slots=True)
 class LinkRevoked:
-    """Nobody comes by it any more. Who is in may stay until their token ends."""
+    """Nobody comes by it any more, and who came by it is out. None: by any of this room's."""
 
     room_id: str
     by: str
-    link_id: str
+    link_id: str | None
     moderates: bool = False
 
 

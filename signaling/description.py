@@ -14,7 +14,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from signaling import consultations, messages
+from signaling import messages
 from signaling.grants import REQUESTS
 from signaling.guard import CLASSES
 
@@ -22,10 +22,8 @@ Schema = dict[str, Any]
 
 REQUEST_TYPES: tuple[type[Struct], ...] = get_args(messages.AnyRequest)
 NOTICE_TYPES: tuple[type[Struct], ...] = get_args(messages.AnyNotice)
-SAID_TYPES: tuple[type[Struct], ...] = get_args(consultations.AnySaid)
-TOLD_TYPES: tuple[type[Struct], ...] = get_args(consultations.AnyTold)
 _SCHEMAS = "#/components/schemas/"
-_HUB, _CONSULTATION = "hub", "consultation"
+_HUB = "hub"
 
 
 def tag(struct: type[Struct]) -> str:
@@ -83,7 +81,7 @@ def field_words(struct: type[Struct]) -> Mapping[str, str]:
 def asyncapi() -> Schema:
     """The AsyncAPI 3 document, seen from the server: it receives requests and sends notices."""
     results = [result for request in REQUEST_TYPES if (result := result_of(request)) is not None]
-    components = schemas([*REQUEST_TYPES, *NOTICE_TYPES, *results, messages.Error, *SAID_TYPES, *TOLD_TYPES])
+    components = schemas([*REQUEST_TYPES, *NOTICE_TYPES, *results, messages.Error])
     for request in REQUEST_TYPES:
         _without_type(components[request.__name__])
     for notice in NOTICE_TYPES:
@@ -99,7 +97,7 @@ def asyncapi() -> Schema:
         "channels": {
             _HUB: {
                 "address": "/socket.io/",
-                "title": "Softphone and board",
+                "title": "Every page",
                 "description": "Socket.IO protocol 5 over WebSocket alone. Connect with the auth `{token, seen, phone}`.",
                 "messages": {
                     **{f"request.{tag(struct)}": _message(f"request.{tag(struct)}") for struct in REQUEST_TYPES},
@@ -107,29 +105,16 @@ def asyncapi() -> Schema:
                     **{f"notice.{tag(struct)}": _message(f"notice.{tag(struct)}") for struct in NOTICE_TYPES},
                 },
             },
-            _CONSULTATION: {
-                "address": "/api/consultations/socket",
-                "title": "Video consultation",
-                "description": inspect.cleandoc(consultations.__doc__ or ""),
-                "messages": {
-                    **{f"said.{tag(struct)}": _message(f"said.{tag(struct)}") for struct in SAID_TYPES},
-                    **{f"told.{tag(struct)}": _message(f"told.{tag(struct)}") for struct in TOLD_TYPES},
-                },
-            },
         },
         "operations": {
             **{f"request.{tag(struct)}": _request(struct) for struct in REQUEST_TYPES},
             **{f"notice.{tag(struct)}": _operation("send", _HUB, f"notice.{tag(struct)}") for struct in NOTICE_TYPES},
-            **{f"said.{tag(struct)}": _operation("receive", _CONSULTATION, f"said.{tag(struct)}") for struct in SAID_TYPES},
-            **{f"told.{tag(struct)}": _operation("send", _CONSULTATION, f"told.{tag(struct)}") for struct in TOLD_TYPES},
         },
         "components": {
             "messages": {
                 **{f"request.{tag(struct)}": _payload(struct, tag(struct)) for struct in REQUEST_TYPES},
                 **{f"result.{tag(struct)}": _answer(struct) for struct in REQUEST_TYPES},
                 **{f"notice.{tag(struct)}": _payload(struct, "notice") for struct in NOTICE_TYPES},
-                **{f"said.{tag(struct)}": _payload(struct, tag(struct)) for struct in SAID_TYPES},
-                **{f"told.{tag(struct)}": _payload(struct, tag(struct)) for struct in TOLD_TYPES},
             },
             "schemas": components,
         },
@@ -193,7 +178,7 @@ def _with_place(schema: Schema) -> None:
 
 def markdown() -> str:
     """The same as a page of text."""
-    known = schemas([*REQUEST_TYPES, *NOTICE_TYPES, *SAID_TYPES, *TOLD_TYPES, messages.Error, *_results()])
+    known = schemas([*REQUEST_TYPES, *NOTICE_TYPES, messages.Error, *_results()])
     parts = [
         "# Signalling",
         "<!-- Written by `centralita describe`. Change the structs in signaling/, then run it again. -->",
@@ -203,12 +188,6 @@ def markdown() -> str:
         *(_section(struct, known, _asked(struct)) for struct in REQUEST_TYPES),
         "## Notices",
         *(_section(struct, known, "") for struct in NOTICE_TYPES),
-        "## Video consultations",
-        inspect.cleandoc(consultations.__doc__ or "").replace("``", "`"),
-        "### What a page says",
-        *(_section(struct, known, "", "####") for struct in SAID_TYPES),
-        "### What a page is told",
-        *(_section(struct, known, "", "####") for struct in TOLD_TYPES),
         "## Parts",
         *(_section(struct, known, "") for struct in _parts(known)),
     ]
@@ -220,8 +199,8 @@ def _results() -> list[type[Struct]]:
 
 
 def _parts(known: Mapping[str, Schema]) -> list[type[Struct]]:
-    messages_of_all = {*REQUEST_TYPES, *NOTICE_TYPES, *SAID_TYPES, *TOLD_TYPES}
-    found = {part.__name__: part for part in _with_parts([messages.Error, consultations.Said]) if part not in messages_of_all}
+    messages_of_all = {*REQUEST_TYPES, *NOTICE_TYPES}
+    found = {part.__name__: part for part in _with_parts([messages.Error]) if part not in messages_of_all}
     return [found[name] for name in known if name in found]
 
 
@@ -239,9 +218,9 @@ def _allowance(request: type[Struct]) -> str:
     return f" At most {allowance.burst:g} at once and {allowance.rate_per_s:g}/s of class `{name}`."
 
 
-def _section(struct: type[Struct], known: Mapping[str, Schema], more: str, level: str = "###") -> str:
+def _section(struct: type[Struct], known: Mapping[str, Schema], more: str) -> str:
     schema = known[struct.__name__]
-    name = f"{level} {struct.__struct_config__.tag or struct.__name__}"
+    name = f"### {struct.__struct_config__.tag or struct.__name__}"
     words = _without_result(schema.get("description", "")).replace("``", "`").strip()
     required = set(schema.get("required", ()))
     rows = [

@@ -29,8 +29,10 @@ GUEST_PREFIX = "guest."
 
 
 class Permission(StrEnum):
+    SESSION_RENEW = "session.renew"
+    """Go on in the open connection."""
     SESSION_OWN = "session.own"
-    """Renew, see and end my sessions; change my password and second factor."""
+    """See and end my sessions; change my password and second factor."""
     SESSION_ANY = "session.any"
     PRESENCE_OWN = "presence.own"
     PRESENCE_WATCH = "presence.watch"
@@ -64,7 +66,7 @@ class Permission(StrEnum):
 
 
 _P = Permission
-_GUEST = frozenset({_P.ROOM_JOIN, _P.ROOM_PUBLISH, _P.CHAT_READ, _P.CHAT_WRITE})
+_GUEST = frozenset({_P.SESSION_RENEW, _P.ROOM_JOIN, _P.ROOM_PUBLISH, _P.CHAT_READ, _P.CHAT_WRITE})
 _AGENT = _GUEST | {
     _P.SESSION_OWN, _P.PRESENCE_OWN, _P.PRESENCE_WATCH, _P.CALL_DIAL, _P.CALL_TAKE, _P.CALL_RECORD, _P.ROOM_CREATE, _P.ROOM_LIST,
     _P.DEVICE_OWN,
@@ -100,7 +102,7 @@ BY_TEAM = frozenset({_P.CALL_RECORD_ANY, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P
 """Permissions that reach only the bearer's teams, where the bearer has any. Nobody is limited who has none."""
 
 REQUESTS: Mapping[type[wire.Request], Permission] = {
-    wire.RefreshSession: _P.SESSION_OWN,
+    wire.RefreshSession: _P.SESSION_RENEW,
     wire.SetPresence: _P.PRESENCE_OWN,
     wire.WatchPresence: _P.PRESENCE_WATCH,
     wire.Dial: _P.CALL_DIAL,
@@ -120,6 +122,8 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     wire.ListPeople: _P.PRESENCE_WATCH,
     wire.ListPastRooms: _P.CHAT_READ,
     **dict.fromkeys((wire.JoinRoom, wire.LeaveRoom, wire.RaiseHand, wire.React), _P.ROOM_JOIN),
+    **dict.fromkeys((wire.OfferToRoom, wire.MicrophoneInRoom), _P.ROOM_PUBLISH),
+    wire.WatchRoom: _P.ROOM_JOIN,
     # Also for a room's own host, who needs no more than to be in it: call control of rooms looks.
     **dict.fromkeys((wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom, wire.LockRoom), _P.ROOM_JOIN),
     **dict.fromkeys((wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.UnlinkRoom, wire.ListLinks), _P.ROOM_JOIN),
@@ -149,6 +153,7 @@ class VideoGrant(Struct, frozen=True, rename="camel"):
             _P.ROOM_LIST: self.room_list,
             _P.ROOM_MODERATE: self.room_admin,
             _P.ROOM_JOIN: self.room_join,
+            _P.SESSION_RENEW: self.room_join,
             _P.ROOM_PUBLISH: self.room_join and self.can_publish,
             _P.CHAT_READ: self.room_join and self.can_subscribe,
             _P.CHAT_WRITE: self.room_join and self.can_publish_data,

@@ -26,7 +26,7 @@ def _classes(**allowances: tuple[Allowance, tuple[str, ...]]) -> Mapping[str, tu
 
 CLASSES = _classes(
     dial=(Allowance(0.5, 10), ("call.dial", "demo.call_me")),  # rings somebody, and may cost money
-    media=(Allowance(5, 30), ("peer.offer",)),  # keys are made
+    media=(Allowance(5, 30), ("peer.offer", "room.offer")),  # keys are made
     make=(Allowance(0.5, 10), ("room.create", "room.invite", "room.link", "device.add", "device.remove")),
     decide=(Allowance(2, 20), ("room.join", "room.leave", "room.admit", "room.kick", "room.move", "room.lock", "room.update")),
     upload=(Allowance(0.5, 10), ("chat.attach",)),
@@ -35,7 +35,8 @@ CLASSES = _classes(
         Allowance(5, 30),
         ("chat.history", "chat.overview", "room.list", "room.links", "people.list", "room.keys", "device.list", "board.watch"),
     ),  # asks the database, or makes much
-    gesture=(Allowance(5, 20), ("typing.indicator", "reaction", "hand.raise", "chat.read")),  # told to everybody
+    gesture=(Allowance(5, 20), ("typing.indicator", "reaction", "hand.raise", "chat.read", "room.microphone")),  # told to everybody
+    watch=(Allowance(5, 20), ("room.watch",)),  # moves layers of pictures
 )
 """By request: its class and what one connection may do of that. The others have their part of all frames."""
 

@@ -241,7 +241,8 @@ class LinkToRoom(RoomRequest, frozen=True, tag="room.link"):
     """A link by which guests come, with no name in it. Result: ``RoomLink``."""
 
     room_id: Id
-    expires_in: Annotated[float, Meta(ge=60, le=31 * 86_400)] = 7_200.0
+    expires_in: Annotated[float, Meta(ge=60, le=31 * 86_400)] | None = None
+    """Null: an appointment's until it is over, another's as long as the server's settings say."""
 
 
 class ListLinks(RoomRequest, frozen=True, tag="room.links"):
@@ -251,10 +252,10 @@ class ListLinks(RoomRequest, frozen=True, tag="room.links"):
 
 
 class UnlinkRoom(RoomRequest, frozen=True, tag="room.unlink"):
-    """Take a link back: nobody comes by it any more."""
+    """Take a link back, or all of them: nobody comes by it any more, and who came by it is out."""
 
     room_id: Id
-    link_id: Id
+    link_id: Id | None = None
 
 
 class KickFromRoom(RoomRequest, frozen=True, tag="room.kick"):
@@ -306,6 +307,50 @@ class React(RoomRequest, frozen=True, tag="reaction"):
 
     room_id: Id
     emoji: Emoji
+
+
+# --- sound and pictures of a consultation in which I am -------------------------------------------------------------------------------
+
+Mid = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$")]
+Track = Literal["camera", "screen"]
+
+
+class MediaRequest(RoomRequest, frozen=True):
+    """Base of what is asked about the sound and pictures of a consultation in which I am."""
+
+
+class OfferToRoom(MediaRequest, frozen=True, tag="room.offer"):
+    """My browser's SDP offer; again when tracks change, for an ICE restart, or after ``room.reoffer``. Result: ``PeerAnswer``.
+
+    ``peer_id``: as in ``peer.offer``; another one takes my seat over (page reload). ``tracks``: what each sending video line shows, by mid.
+    """
+
+    room_id: Id
+    peer_id: Id
+    sdp: Sdp
+    tracks: Annotated[dict[Mid, Track], Meta(max_length=2)] = {}
+
+
+class Tile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A picture that the page shows, and how high it is there in device pixels; 0 where it cannot be seen now."""
+
+    identity: Identity
+    track: Track
+    height: Annotated[int, Meta(ge=0, le=8_192)]
+
+
+class WatchRoom(MediaRequest, frozen=True, tag="room.watch"):
+    """All the pictures that my page shows from now on, the most important first."""
+
+    room_id: Id
+    tiles: Annotated[tuple[Tile, ...], Meta(max_length=16)]
+
+
+class MicrophoneInRoom(MediaRequest, frozen=True, tag="room.microphone"):
+    """Is mine on? The others see it. Result: ``RoomMedia``: who is heard and seen now."""
+
+    room_id: Id
+    on: bool
 
 
 # --- chat ----------------------------------------------------------------------------------------------------------------------------
@@ -480,6 +525,9 @@ AnyRequest = (
     | EndRoom
     | RaiseHand
     | React
+    | OfferToRoom
+    | WatchRoom
+    | MicrophoneInRoom
     | SendChat
     | EditChat
     | DeleteChat
@@ -788,6 +836,7 @@ class PastRoomList(Struct, frozen=True):
 class RoomLink(Struct, frozen=True):
     """``token`` goes to ``POST /api/guests``; carry it in the fragment of an address, which browsers send to nobody."""
 
+    room_id: str
     link_id: str
     token: str
     expires_at: float
@@ -804,13 +853,33 @@ class RoomLinks(Struct, frozen=True):
     links: list[KnownLink]
 
 
+class NewConsultation(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /api/consultations``: a consultation, of which I am a host, and a link to it (``RoomLink``). As in ``room.create``."""
+
+    name: RoomName = ""
+    waiting_room: bool = True
+    invited: Annotated[tuple[Invited, ...], Meta(max_length=200)] = ()
+    starts_at: EpochS | None = None
+    ends_at: EpochS | None = None
+    early_s: Annotated[float, Meta(ge=0, le=86_400)] = 600.0
+    late_s: Annotated[float, Meta(ge=0, le=86_400)] = 900.0
+
+
 class GuestEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /api/guests``; the answer is a ``Session`` for the link's room. ``device`` is drawn by the page and kept by it: the
-    same one is the same guest, who asks again before the session ends."""
+    """Body of ``POST /api/guests``; the answer is a ``GuestSession`` for the link's room. ``device`` is drawn by the page and kept by it:
+    the same one is the same guest."""
 
     link: Annotated[str, Meta(min_length=1, max_length=4_096)]
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     device: Annotated[str, Meta(min_length=16, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class GuestSession(Session, frozen=True):
+    """A guest's session, and what they come to: the room's name and its hosts'."""
+
+    room_id: str = ""
+    room_name: str = ""
+    hosts: list[str] = []
 
 
 class RoomJoined(Struct, frozen=True):
@@ -821,7 +890,7 @@ class RoomJoined(Struct, frozen=True):
 
 
 class RoomExit(Notice, frozen=True, tag="room.exit"):
-    """I am not in this room any more, or did not get in. ``reason``: left, lost, removed, moved, denied, ended."""
+    """I am not in this room any more, or did not get in. ``reason``: left, lost, removed, moved, denied, revoked (the link), ended."""
 
     room_id: str
     reason: str
@@ -831,6 +900,63 @@ class RoomReaction(Notice, frozen=True, tag="reaction"):
     room_id: str
     identity: str
     emoji: str
+
+
+class Heard(Struct, frozen=True):
+    """Somebody in a consultation: is their microphone on, and which pictures (``camera``, ``screen``) do they send?"""
+
+    identity: str
+    microphone: bool
+    tracks: list[str]
+
+
+class RoomMedia(Notice, frozen=True, tag="room.media"):
+    """Who is heard and seen in a consultation, complete each time. ``recording``: as in ``CallState``."""
+
+    room_id: str
+    people: list[Heard]
+    recording: str = "off"
+
+
+class RoomSpeaker(Notice, frozen=True, tag="room.speaker"):
+    """Who speaks now; "" while nobody does."""
+
+    room_id: str
+    identity: str
+
+
+class Place(Struct, frozen=True):
+    """The line ``mid`` shows this picture."""
+
+    mid: str
+    identity: str
+    track: str
+
+
+class RoomShown(Notice, frozen=True, tag="room.shown"):
+    """Which pictures the receiving lines of my connection ``peer_id`` show, complete each time."""
+
+    room_id: str
+    peer_id: str
+    places: list[Place]
+
+
+class RoomReoffer(Notice, frozen=True, tag="room.reoffer"):
+    """Please offer again, with ``lines`` receiving video lines; ``anew``: by a new connection, for this one is no more at the server."""
+
+    room_id: str
+    peer_id: str
+    lines: int
+    anew: bool
+
+
+class RoomWatched(Notice, frozen=True, tag="room.watched"):
+    """How high this picture of mine is shown where it is largest: layers beyond that need not be sent. 0: nobody looks at it."""
+
+    room_id: str
+    peer_id: str
+    track: str
+    height: int
 
 
 class ChatFile(Struct, frozen=True):
@@ -995,6 +1121,11 @@ AnyNotice = (
     | RoomInvited
     | RoomExit
     | RoomReaction
+    | RoomMedia
+    | RoomSpeaker
+    | RoomShown
+    | RoomReoffer
+    | RoomWatched
     | ChatMessage
     | ChatRead
     | TypingNow

@@ -11,9 +11,14 @@ from signaling.messages import (
     Notice,
     PresenceChanged,
     PresenceState,
+    RoomMedia,
     RoomReaction,
+    RoomReoffer,
+    RoomShown,
+    RoomSpeaker,
     RoomState,
     RoomWaiting,
+    RoomWatched,
     TypingNow,
 )
 
@@ -72,6 +77,16 @@ def superseding_key(notice: Notice) -> str | None:
             return f"room:{room_id}"
         case RoomWaiting(room_id=room_id):
             return f"waiting:{room_id}"
+        case RoomMedia(room_id=room_id):
+            return f"media:{room_id}"
+        case RoomSpeaker(room_id=room_id):
+            return f"speaker:{room_id}"
+        case RoomShown(room_id=room_id):
+            return f"shown:{room_id}"
+        case RoomReoffer(room_id=room_id):
+            return f"reoffer:{room_id}"
+        case RoomWatched(room_id=room_id, track=track):
+            return f"watched:{room_id}:{track}"
         case ChatMessage(room_id=room_id, message_id=message_id):
             return f"chat:{room_id}:{message_id}"
         case ChatRead(room_id=room_id, identity=identity):
@@ -87,4 +102,4 @@ def superseding_key(notice: Notice) -> str | None:
 
 def is_volatile(notice: Notice) -> bool:
     """May it be left out for a slow reader, and is it worthless after a reconnect?"""
-    return isinstance(notice, CallQuality | BoardChanged | PresenceChanged | RoomReaction | TypingNow)
+    return isinstance(notice, CallQuality | BoardChanged | PresenceChanged | RoomReaction | RoomSpeaker | TypingNow)

@@ -228,6 +228,14 @@ class Accounts:
         if refusal.code == "forbidden":
             self.log.note("forbidden", grant.identity, detail=str(request.__struct_config__.tag))
 
+    async def bar_link(self, link_id: str, by: str) -> None:
+        """Who came by this link has no session any more, on any node. Raises ``Refusal``."""
+        try:
+            await self.sessions.bar(link_id, by)
+        except StoreUnavailable as error:
+            raise store_away(error) from None
+        self.log.note("link_revoked", by, detail=link_id[:8])
+
     # ------------------------------------------------------------------ what the owner changes
 
     async def sign_out(self, grant: Grant, device: Device) -> None:

@@ -188,6 +188,12 @@ class Sessions:
         await self.look()
         return ended
 
+    async def bar(self, session_id: str, by: str) -> None:
+        """End what is no sign-in, on every node: all that came by a link. Raises ``StoreUnavailable``; here it is ended all the same."""
+        now = self._clock()
+        self._ended[session_id] = now
+        await self._store.open_session(StoredSession(session_id, "", "", "", "", False, now, now, now, by))
+
     # ------------------------------------------------------------------ what ended elsewhere
 
     async def look(self) -> None:

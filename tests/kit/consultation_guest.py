@@ -1,78 +1,94 @@
-"""A participant of a consultation who has no browser: our page's words over its WebSocket, and a ``VideoPeer`` for the rest."""
+"""Somebody in a consultation who has no browser: our page's words to the hub, and a ``VideoPeer`` for the rest."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession
 
+from tests.kit.hub import Client
 from tests.kit.video_peer import VideoPeer
+
+WITHIN_S = 40.0
 
 
 class ConsultationGuest:
-    """``told``: everything the server said, by type; the newest of each."""
+    """``person``: their identity; ``client``: their connection, once they have come by a link."""
 
-    def __init__(self, socket: ClientWebSocketResponse, peer: VideoPeer | None) -> None:
+    def __init__(self, url: str, http: ClientSession, peer: VideoPeer | None, device: str) -> None:
         self.peer = peer
-        self.told: dict[str, dict[str, Any]] = {}
         self.person = ""
-        self.socket = socket
-        self._came = asyncio.Event()
-        self._reading = asyncio.get_running_loop().create_task(self._read(), name="guest")
+        self.room_id = ""
+        self.session: dict[str, Any] = {}
+        self.client = Client(http)
+        self._url, self._http, self._device = url, http, device
 
-    async def say(self, type_: str, **fields: object) -> None:
-        await self.socket.send_str(json.dumps({"type": type_, **fields}))
+    async def come(self, link: str, name: str) -> dict[str, Any]:
+        """By a link: the session, or what is said instead. Connected afterwards, but in no room."""
+        body = {"link": link, "name": name, "device": self._device}
+        async with self._http.post(f"{self._url}/api/guests", json=body) as answer:
+            self.session = told = await answer.json()
+        if answer.status == 201:
+            self.person, self.room_id = told["identity"], told["room_id"]
+            await self.connect()
+        return self.session
+
+    async def connect(self, token: str = "") -> None:
+        """Anew, by a client of their own."""
+        self.client = Client(self._http)
+        await self.client.connect(self._url, {"token": token or self.session["token"], "phone": False})
+        await self.client.told("session.snapshot")
+
+    async def join(self, link: str, name: str) -> None:
+        """Come in; where there is a waiting room, once a host says so."""
+        told = await self.come(link, name)
+        assert "token" in told, told
+        joined = (await self.ask("room.join"))["ok"]
+        if joined["waiting"]:
+            await self.hear("room.state")
+        assert "ok" in await self.ask("room.microphone", on=True)
+
+    async def ask(self, request: str, **fields: object) -> dict[str, Any]:
+        """About our room, unless another is named."""
+        answer: dict[str, Any] = await self.client.socket.call(request, {"room_id": self.room_id, **fields}, timeout=int(WITHIN_S))
+        return answer
 
     async def hear(self, type_: str, matches: Callable[[dict[str, Any]], bool] = lambda told: True) -> dict[str, Any]:
-        """Wait until the newest word of this type is such a one."""
+        """Wait until the newest notice of this type is such a one."""
+        heard: list[dict[str, Any]] = []
         try:
-            async with asyncio.timeout(40):
-                while type_ not in self.told or not matches(self.told[type_]):
-                    self._came.clear()
-                    await self._came.wait()
+            async with asyncio.timeout(WITHIN_S):
+                while True:
+                    heard = await self.client.told(type_, len(heard) + 1, within_s=WITHIN_S)
+                    if matches(heard[-1]):
+                        return heard[-1]
         except TimeoutError:
-            told = {name: self.told.get(name) for name in (type_, "closing", "refused", "gone")}
-            raise AssertionError(f"the server did not say such a {type_!r} in 40 s, but {told}") from None
-        return self.told[type_]
+            last = heard[-1:] or [notice["type"] for notice in self.client.notices]
+            raise AssertionError(f"no such {type_!r} came in {WITHIN_S:g} s, but {last}") from None
 
-    async def join(self, token: str, name: str) -> None:
-        await self.say("join", token=token, name=name)
-        self.person = (await self.hear("welcome"))["person"]
+    async def hears_of(self, matches: Callable[[dict[str, dict[str, Any]]], bool]) -> None:
+        """Wait until who is heard and seen, by identity, is such."""
+        await self.hear("room.media", lambda told: matches({person["identity"]: person for person in told["people"]}))
 
-    async def offer(self) -> None:
+    async def offer(self, peer_id: str = "peer") -> None:
         """Connect the peer, or negotiate anew."""
         assert self.peer is not None
-        self.told.pop("answer", None)
         sdp = await self.peer.offer()
         tracks = {self.peer.sending.mid: "camera"} if self.peer.sending is not None else {}
-        await self.say("offer", peer_id="peer", sdp=sdp, tracks=tracks)
-        await self.peer.accept((await self.hear("answer"))["sdp"])
-        await asyncio.wait_for(self.peer.connected.wait(), 40)
-
-    async def _read(self) -> None:
-        async for message in self.socket:
-            if message.type is WSMsgType.TEXT:
-                told = json.loads(message.data)
-                self.told[told["type"]] = told
-                self._came.set()
-        self.told["gone"] = {"code": self.socket.close_code}
-        self._came.set()
-
-    async def close(self) -> None:
-        await self.socket.close()
-        await asyncio.wait([self._reading])
+        answer = await self.ask("room.offer", peer_id=peer_id, sdp=sdp, tracks=tracks)
+        await self.peer.accept(answer["ok"]["sdp"])
+        await asyncio.wait_for(self.peer.connected.wait(), WITHIN_S)
 
 
 @asynccontextmanager
-async def guest(url: str, peer: VideoPeer | None = None) -> AsyncIterator[ConsultationGuest]:
-    """A page's connection that has said nothing yet; ``peer`` is closed with it."""
-    async with ClientSession() as http, http.ws_connect(f"{url}/api/consultations/socket", max_msg_size=0) as socket:
-        someone = ConsultationGuest(socket, peer)
+async def guest(url: str, peer: VideoPeer | None = None, *, device: str = "") -> AsyncIterator[ConsultationGuest]:
+    """Somebody who has not come yet; ``peer`` is closed with them. ``device``: what their page drew."""
+    async with ClientSession() as http:
+        someone = ConsultationGuest(url, http, peer, device or f"device-{id(http):x}".ljust(16, "0"))
         try:
             yield someone
         finally:
             if peer is not None:
                 await peer.__aexit__()
-            await someone.close()
+            await someone.client.socket.disconnect()

@@ -137,13 +137,13 @@ class Client:
         """The acknowledgement of a request."""
         return await self.socket.call(event, payload, timeout=WITHIN_S)
 
-    async def told(self, type_: str, count: int = 1) -> list[dict[str, Any]]:
+    async def told(self, type_: str, count: int = 1, *, within_s: float = WITHIN_S) -> list[dict[str, Any]]:
         """Waits until so many notices of this type have come."""
 
         def found() -> list[dict[str, Any]]:
             return [notice for notice in self.notices if notice["type"] == type_]
 
-        async with asyncio.timeout(WITHIN_S), self._told:
+        async with asyncio.timeout(within_s), self._told:
             await self._told.wait_for(lambda: len(found()) >= count)
         return found()
 

@@ -42,14 +42,25 @@ def microphone(tmp_path: Path) -> Path:
     return tone_file(tmp_path / "tone.wav", 697.0)
 
 
-async def link_from(page: Page, server: Server) -> str:
-    """Sign in on the page without a link, which gives one."""
+async def link_from(page: Page, server: Server, *, waiting: bool = False) -> str:
+    """Sign in on the page without a link and make a consultation; its host is at the door of it afterwards."""
+    page.set_default_timeout(40_000)  # browsers that encode pictures leave a small machine little for one another
     await page.goto(f"{server.url}/consultation")
-    await page.fill("#invite [name=user]", server.user)
-    await page.fill("#invite [name=password]", server.password)
-    await page.click("[data-do=invite]")
-    await page.wait_for_selector("#link:not([hidden])")
+    await page.fill("#door [name=user]", server.user)
+    await page.fill("#door [name=password]", server.password)
+    await page.click("[data-do=sign-in]")
+    await page.set_checked("#plan [name=waiting]", waiting)
+    await page.click("[data-do=plan]")
+    await page.wait_for_selector("#made:not([hidden])")
     return await page.input_value("#address")
+
+
+async def go_in(page: Page) -> None:
+    """The host, by being signed in."""
+    await page.click("[data-do=open]")
+    await page.wait_for_function("() => document.querySelector('#preview')?.srcObject")
+    await page.click("[data-do=join]")
+    await page.wait_for_selector("#room:not([hidden])")
 
 
 @asynccontextmanager
@@ -61,10 +72,10 @@ async def participant(link: str, name: str, microphone: Path) -> AsyncIterator[P
 
 
 async def join(page: Page, link: str, name: str) -> None:
-    page.set_default_timeout(40_000)  # browsers that encode pictures leave a small machine little for one another
+    page.set_default_timeout(40_000)
     await page.goto(link)
     await page.wait_for_function("() => document.querySelector('#preview').srcObject")
-    await page.fill("#enter [name=name]", name)
+    await page.fill("#called input", name)
     await page.click("[data-do=join]")
 
 
@@ -81,7 +92,7 @@ async def test_two_browsers_see_and_hear_each_other(tmp_path: Path, microphone: 
         host = await stack.enter_async_context(person(microphone))
         await host.context.grant_permissions(["microphone", "camera"])
         link = await link_from(host.page, server)
-        await join(host.page, link, "Ana")
+        await go_in(host.page)
         guest = await stack.enter_async_context(participant(link, "Ben", microphone))
         await asyncio.gather(sees_motion(host.page), sees_motion(guest.page))
         for someone in (host, guest):
@@ -99,20 +110,20 @@ async def test_five_take_part_and_the_slow_one_gets_the_lower_layer(tmp_path: Pa
         link = await link_from(host.page, server)
         peers = [VideoPeer(layers, 4), VideoPeer(layers, 1), VideoPeer(layers, 1, link_bits_per_s=150_000)]
         guests = [await stack.enter_async_context(guest(server.url, peer)) for peer in peers]
-        for number, someone in enumerate(guests):  # while there is room: browsers come back by themselves when the worker is full
+        for number, someone in enumerate(guests):
             await someone.join(link.partition("#")[2], f"Guest {number}")
-            if number:
-                await someone.say("watch", tiles=[{"person": guests[0].person, "track": "camera", "height": 240}])
-        await join(host.page, link, "Ana")
+        await go_in(host.page)
         other = await stack.enter_async_context(participant(link, "Ben", microphone))
         begun_s = asyncio.get_running_loop().time()
         for someone, peer in zip(guests, peers, strict=True):
             await someone.offer()
             peer.begin()
+        for someone in guests[1:]:
+            await someone.ask("room.watch", tiles=[{"identity": guests[0].person, "track": "camera", "height": 240}])
         for page in (host.page, other.page):
             await page.wait_for_function(f"async () => (await ({_SEEN})()).filter(([frames]) => frames > 20).length === 4")
-        places = (await guests[0].hear("shown", lambda told: len(told["places"]) == 4))["places"]
-        assert len({place["person"] for place in places}) == 4
+        places = (await guests[0].hear("room.shown", lambda told: len(told["places"]) == 4))["places"]
+        assert len({place["identity"] for place in places}) == 4
         for slot in range(4):
             await peers[0].see(slot, frames=2)
         await asyncio.gather(peers[1].mostly(HIGH[1]), peers[2].mostly(LOW[1]))
@@ -133,36 +144,86 @@ async def test_screens_are_shared_microphones_muted_and_people_leave(server: Ser
         host = await stack.enter_async_context(person(microphone))
         await host.context.grant_permissions(["microphone", "camera"])
         link = await link_from(host.page, server)
-        await join(host.page, link, "Ana")
+        await go_in(host.page)
         someone = await stack.enter_async_context(guest(server.url, VideoPeer([], 1)))
         await someone.join(link.partition("#")[2], "Ben")
         await someone.offer()
         assert someone.peer is not None
-        await someone.hear("people", lambda told: told["people"][0]["tracks"] == ["camera"])
+        me = await host.page.evaluate("JSON.parse(sessionStorage['centralita.session']).identity")
+        await someone.hears_of(lambda people: people[me]["tracks"] == ["camera"])
         await host.page.click("[data-do=screen]")
-        people = (await someone.hear("people", lambda told: len(told["people"][0]["tracks"]) == 2))["people"]
-        assert people[0]["tracks"] == ["camera", "screen"]
-        ours = (await someone.hear("offer_wanted", lambda told: told["lines"] == 2))["lines"]
-        assert ours == 2
-        await someone.say("watch", tiles=[{"person": people[0]["id"], "track": "screen", "height": 720}])
-        await someone.hear("shown", lambda told: [place["track"] for place in told["places"]] == ["screen"])
+        await someone.hears_of(lambda people: people[me]["tracks"] == ["camera", "screen"])
+        await someone.hear("room.reoffer", lambda told: told["lines"] == 2)
+        await someone.ask("room.watch", tiles=[{"identity": me, "track": "screen", "height": 720}])
+        await someone.hear("room.shown", lambda told: [place["track"] for place in told["places"]] == ["screen"])
         await someone.peer.see(0, frames=3)
         await host.page.click("[data-do=microphone]")
-        await someone.hear("people", lambda told: not told["people"][0]["microphone"])
+        await someone.hears_of(lambda people: not people[me]["microphone"])
         await host.page.click("[data-do=screen]")
         await host.page.click("[data-do=camera]")
-        await someone.hear("people", lambda told: told["people"][0]["tracks"] == [])
+        await someone.hears_of(lambda people: people[me]["tracks"] == [])
         await host.page.wait_for_function("() => document.querySelector('[data-do=camera]').ariaPressed === 'false'")
         await host.page.click("[data-do=leave]")
-        await someone.hear("people", lambda told: len(told["people"]) == 1)
+        await someone.hears_of(lambda people: me not in people)
         await host.page.wait_for_selector("#over:not([hidden])")
 
 
-async def test_a_link_that_is_not_ours_is_said_to_be_so(server: Server, microphone: Path) -> None:
-    async with person(microphone, locale="es-ES") as someone:
-        await someone.context.grant_permissions(["microphone", "camera"])
-        await join(someone.page, f"{server.url}/consultation#not-a-link", "Eva")
-        await someone.page.wait_for_function("() => document.querySelector('#said').textContent.includes('no es de este servidor')")
+async def test_a_guest_waits_talks_reloads_and_is_put_out(server: Server, microphone: Path) -> None:
+    """Everything that a guest goes through: the waiting room, chat, hand, reaction, a reload with the same seat, the link taken back."""
+    async with AsyncExitStack() as stack:
+        host = (await stack.enter_async_context(person(microphone))).page
+        host.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+        await host.context.grant_permissions(["microphone", "camera"])
+        link = await link_from(host, server, waiting=True)
+        await go_in(host)
+        page = (await stack.enter_async_context(participant(link, "Tom", microphone))).page
+        await page.wait_for_selector("#wait:not([hidden])")
+        await host.click("[data-do=admit]")
+        await page.wait_for_selector("#tiles li:nth-child(2)")
+        await page.click("[data-do=hand]")
+        await host.wait_for_selector("#tiles p:has-text('Hand raised')")
+        await page.click("[data-do=react]")
+        await page.click("#reactions button >> nth=1")
+        await host.wait_for_selector("#tiles .mark:has-text('👏')")
+        await page.click("[data-do=chat]")
+        await page.fill("#say input", "<b>Hola</b>")
+        await page.press("#say input", "Enter")
+        await host.wait_for_selector("[data-do=chat] b:has-text('1')")
+        await host.click("[data-do=chat]")
+        await host.wait_for_selector("#messages li:has-text('<b>Hola</b>')")
+        await page.wait_for_function("() => document.body.dataset.media === 'connected'")
+        me = "JSON.parse(sessionStorage['centralita.session']).identity"
+        before = await page.evaluate(me)
+        await page.reload()
+        await page.wait_for_function("() => document.body.dataset.media === 'connected'")
+        assert await page.evaluate(me) == before
+        await sees_motion(page)
+        assert await host.evaluate("document.querySelectorAll('#tiles li').length") == 2
+        await host.click("[data-do=people]")
+        await host.click("[data-do=unlink]")
+        await page.wait_for_selector("#over:not([hidden]):has-text('taken back')")
+        await host.wait_for_selector("#tiles li:nth-child(2)", state="detached")
+
+
+async def test_who_may_not_come_in_is_told_why_and_when(server: Server, microphone: Path) -> None:
+    async with person(microphone) as host, person(microphone, locale="es-ES", timezone_id="America/New_York", expected=("403",)) as guest_:
+        await host.context.grant_permissions(["microphone", "camera"])
+        await guest_.context.grant_permissions(["microphone", "camera"])
+        await link_from(host.page, server)
+        await host.page.goto(f"{server.url}/consultation")
+        await host.page.fill("#plan [name=starts]", "2100-03-01T18:30")
+        await host.page.click("[data-do=plan]")
+        await host.page.wait_for_selector("#made:not([hidden])")
+        zone = await host.page.evaluate("new Date('2100-03-01T18:30').toISOString()")
+        page = guest_.page
+        await join(page, await host.page.input_value("#address"), "Tom")
+        await page.wait_for_selector("#early:not([hidden])")
+        expected = await page.evaluate(
+            "(at) => new Intl.DateTimeFormat('es-ES', { hour: 'numeric', minute: '2-digit' }).format(new Date(at))", zone
+        )
+        assert expected in await page.inner_text("#early-when"), "in the zone of who reads it"
+        await page.goto(f"{server.url}/consultation#not.a.link")
+        await page.wait_for_selector("#over:not([hidden]):has-text('no es de este servidor')")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -180,18 +241,31 @@ async def test_every_view_is_accessible_and_fits_a_narrow_screen(
             assert await page.evaluate("document.documentElement.scrollWidth") <= 320, view
 
         await page.goto(f"{server.url}/consultation")
-        await fits("#invite")
-        link = await link_from(page, server)
-        await fits("#link")
-        await page.click("[data-do=open]")
-        await page.wait_for_function("() => document.querySelector('#preview').srcObject")
+        await fits("#door")
+        link = await link_from(page, server, waiting=True)
+        await fits("#made")
+        await page.goto(f"{server.url}/consultation")
+        await fits("#mine")
+        await page.click("#mine a")
+        await page.wait_for_function("() => document.querySelector('#preview')?.srcObject")
         await fits("#enter")
-        await page.fill("#enter [name=name]", "Ana con un nombre bastante largo")
         await page.click("[data-do=join]")
-        async with guest(server.url) as other:
-            await other.join(link.partition("#")[2], "Ben")
+        await page.wait_for_selector("#room:not([hidden])")
+        async with guest(server.url) as other, guest(server.url) as third:
+            await third.come(link.partition("#")[2], "Un nombre bastante largo, para que no quepa en una sola línea")
+            await third.ask("room.join")
+            await other.come(link.partition("#")[2], "Ben")
+            await other.ask("room.join")
+            await page.click("#waiting li:has-text('Ben') [data-do=admit]")
             await page.wait_for_selector("#tiles li:nth-child(2)")
+            await other.ask("hand.raise", raised=True)
+            await other.ask("chat.message", message_id="m1", text="Hola, ¿se oye bien? " * 10)
             await fits("#room")
+            await page.click("[data-do=chat]")
+            await fits("#chat")
+            await page.click("[data-do=people]")
+            await page.wait_for_selector("[data-do=lower]")
+            await fits("#people")
         await page.click("[data-do=leave]")
         await fits("#over")
 
@@ -201,12 +275,12 @@ async def test_people_are_back_after_their_worker_died(tmp_path: Path, microphon
         up = await server.process.said(r'"pid": (\d+).*"worker.up"', 60)
         await host.context.grant_permissions(["microphone", "camera"])
         link = await link_from(host.page, server)
-        await join(host.page, link, "Ana")
+        await go_in(host.page)
         async with participant(link, "Ben", microphone) as other:
             await asyncio.gather(sees_motion(host.page), sees_motion(other.page))
-            before = [await page.evaluate("window.consultation.person") for page in (host.page, other.page)]
+            before = [await page.evaluate("window.consultation.id") for page in (host.page, other.page)]
             os.kill(int(up.group(1)), signal.SIGKILL)
             for page, former in zip((host.page, other.page), before, strict=True):
-                await page.wait_for_function("(former) => ![former, ''].includes(window.consultation.person)", arg=former)
+                await page.wait_for_function("(former) => former !== window.consultation.id", arg=former)
             await asyncio.gather(sees_motion(host.page), sees_motion(other.page))
             assert await host.page.evaluate("document.querySelectorAll('#tiles li').length") == 2

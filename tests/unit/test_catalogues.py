@@ -175,7 +175,7 @@ NOT_FOR_PAGES = {
     *("sound_unusable", "sounds_full"),
     *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
     # Said to the consultation page, which has a catalogue of its own.
-    *("link_invalid", "link_expired", "consultation_full"),
+    *("link_invalid", "link_expired", "no_bridge"),
     # Answered to what no page asks yet.
     *(
         "not_recorded",
@@ -240,16 +240,24 @@ def test_the_consultation_speaks_both_languages() -> None:
 
 
 def test_the_consultation_asks_for_every_text_and_for_no_other() -> None:
-    page = (CONSULTATION / "index.html").read_text()
-    source = page + "".join(path.read_text() for path in CONSULTATION.glob("*.js"))
-    asked = set(re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source))
-    whole = {one or other for one, other in asked} | set(re.findall(r"'(devices\.\w+)'", source))
+    source = (CONSULTATION / "index.html").read_text() + "".join(path.read_text() for path in CONSULTATION.glob("*.js"))
+    asked = {one or other for one, other in re.findall(r"'([a-z_]+(?:\.[a-z_]+)*)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
     texts = CONSULTATION_TEXTS["en"]
-    assert whole <= set(texts)
-    assert {key for key in texts if key not in whole and not key.startswith("error.")} == set()
-    assert {f"error.{code}" for code in ("link_invalid", "link_expired", "consultation_full", "consultation_lost", "stopping")} <= set(
-        texts
-    )
+    assert {key for key in texts if key not in asked and not key.startswith("error.")} == set()
+    families = tuple({f"{key.partition('.')[0]}." for key in texts if "." in key} - {"room.", "chat."})
+    whole = set(re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source))
+    assert {one or other for one, other in whole} | {key for key in asked if key.startswith(families)} <= set(texts)
+
+
+def test_the_consultation_words_every_way_out_and_every_refusal_of_coming_in() -> None:
+    """Those of the room's rules, of links, and of what its page asks."""
+    source = (CONSULTATION / "main.js").read_text()
+    ways = set(re.findall(r"^  (\w+): 'over\.", source, re.MULTILINE))
+    refusals = set(re.findall(r"NotPossible\(\s*\"(\w+)\"", (PAGES.parents[1] / "rooms" / "membership.py").read_text()))
+    assert {exit.value for exit in Exit} | refusals - {"too_early"} | {"link_invalid", "link_expired", "link_revoked"} <= ways
+    assert {
+        f"error.{code}" for code in ("not_host", "nobody_waits", "links_full", "unknown_link", "stopping", "worker_full", "busy")
+    } <= set(CONSULTATION_TEXTS["en"])
 
 
 def test_the_consultation_says_nothing_by_itself_and_needs_no_looser_policy() -> None:

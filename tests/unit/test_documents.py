@@ -14,7 +14,7 @@ from api.documents import documents, openapi
 from api.guarded_routes import ROUTES
 from signaling import messages as wire
 from signaling.bus import notice_line
-from signaling.description import NOTICE_TYPES, REQUEST_TYPES, SAID_TYPES, TOLD_TYPES, asyncapi, result_of, tag
+from signaling.description import NOTICE_TYPES, REQUEST_TYPES, asyncapi, result_of, tag
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "api" / "pages"
@@ -80,18 +80,12 @@ def test_every_answer_that_is_named_exists() -> None:
 
 
 def test_pages_ask_only_what_exists_and_listen_only_to_what_is_told() -> None:
-    source = scripts("js") + scripts("board") + scripts("rooms")
-    asked = set(re.findall(r"\bask\('([^']+)'", source))
-    assert {"call.dial", "board.watch", "chat.message"} <= asked <= {tag(struct) for struct in REQUEST_TYPES}
+    source = scripts("js") + scripts("board") + scripts("rooms") + scripts("consultation")
+    asked = set(re.findall(r"\b(?:ask|aboutRoom|this\.do)\('([^']+)'", source))
+    some = {"call.dial", "board.watch", "room.join", "room.offer", "room.admit", "chat.message"}
+    assert some <= asked <= {tag(struct) for struct in REQUEST_TYPES}
     heard = set(re.findall(r"(?:notice|told)\.type [!=]== '([^']+)'", source)) | set(
         re.findall(r"^  '([a-z_]+\.[a-z_]+)':", source, re.MULTILINE)
     )
-    assert {"session.snapshot", "call.state", "board.changed", "room.state"} <= heard <= {tag(struct) for struct in NOTICE_TYPES}
-
-
-def test_a_consultation_says_only_what_exists_and_listens_only_to_what_is_told() -> None:
-    source = scripts("consultation")
-    said = set(re.findall(r"\.say\(\{ type: '([^']+)'", source))
-    assert {"join", "offer"} <= said <= {tag(struct) for struct in SAID_TYPES}
-    told = set(re.findall(r"told\.type === '([^']+)'", source))
-    assert {"welcome", "people"} <= told <= {tag(struct) for struct in TOLD_TYPES}
+    some = {"session.snapshot", "call.state", "board.changed", "room.state", "room.exit", "room.shown"}
+    assert some <= heard <= {tag(struct) for struct in NOTICE_TYPES}

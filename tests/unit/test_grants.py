@@ -14,6 +14,7 @@ P = Permission
 
 COLUMNS = ("customer", "agent", "professional", "supervisor", "admin", "service")
 MATRIX = """
+session.renew      x x x x x -
 session.own        - x x x x -
 session.any        - - - - x -
 presence.own       - x x x x -
@@ -108,7 +109,6 @@ OPEN = {
     ("POST", "/api/oidc/session"),
     ("GET", "/metrics"),
     ("GET", "/socket.io/"),
-    ("GET", "/api/consultations/socket"),
     ("POST", "/api/guests"),
     ("POST", "/api/uploads/{ticket}"),
 }

@@ -189,6 +189,42 @@ def test_a_link_lets_in_until_its_time_or_until_it_is_taken_back() -> None:
         house.check_link("r", "m", "tom", 103)
 
 
+def test_who_came_by_a_link_is_out_when_it_is_taken_back() -> None:
+    house = House()
+    opened(house, waiting_room=True)
+    for link_id in ("l", "m"):
+        house.handle(ev.LinkWanted("r", "eva", link_id, 100), 0)
+    for identity, link_id in (("tom", "l"), ("luz", "l"), ("ivo", "m")):
+        house.handle(ev.JoinWanted("r", identity, identity, GUEST, link_id), 1)
+    house.handle(ev.AdmissionDecided("r", "eva", "tom", True), 2)
+    effects = house.handle(ev.LinkRevoked("r", "eva", "l"), 3)
+    assert fx.Unseat("r", "tom", Exit.REVOKED) in effects and fx.TurnAway("r", "luz", Exit.REVOKED) in effects
+    assert effects[0] == fx.Keep("r") and [member.identity for member in room_of(house).waiting()] == ["ivo"]
+    assert refused(house, ev.JoinWanted("r", "tom", "Tom", GUEST, "l"), 4) == "link_revoked"
+    assert refused(house, ev.JoinWanted("r", "kim", "Kim", GUEST, "m"), 100) == "link_expired"
+    assert house.handle(ev.JoinWanted("r", "ivo", "Ivo", GUEST, "m"), 99) == []
+    assert fx.TurnAway("r", "ivo", Exit.REVOKED) in house.handle(ev.LinkRevoked("r", "eva", None), 101)
+    assert room_of(house).links == {}
+
+
+def test_a_room_does_not_end_for_want_of_people_while_a_link_leads_to_it() -> None:
+    house = House(HousePolicy(empty_s=10))
+    house.handle(ev.RoomWanted("r", "eva", "Eva", kind=RoomKind.CONSULTATION), 0)
+    house.handle(ev.LinkWanted("r", "eva", "l", 100), 1)
+    assert house.next_deadline() == 100 and house.expire(99) == []
+    house.handle(ev.LinkRevoked("r", "eva", "l"), 99)
+    assert house.next_deadline() == 109
+    assert ends(house.expire(109)) == ("r", RoomEnd.EMPTY)
+
+
+def test_a_consultation_has_a_limit_of_its_own() -> None:
+    house = House(HousePolicy(consultation_capacity=3))
+    opened(house, kind=RoomKind.CONSULTATION, capacity=50)
+    assert room_of(house).capacity == 3
+    house.handle(ev.ChangeWanted("r", "eva", capacity=40), 1)
+    assert room_of(house).capacity == 3
+
+
 def test_a_restart_keeps_rooms_for_those_who_come_back() -> None:
     house = House(HousePolicy(away_s=30))
     opened(house, waiting_room=True)

@@ -1,5 +1,5 @@
 /**
- * One participant's connection: a WebSocket for words, one RTCPeerConnection for sound and pictures.
+ * Sound and pictures of one page: an RTCPeerConnection, whose offers and answers go through the hub. It goes on while the hub is away.
  *
  * We always offer and the server answers. Our camera is sent in three layers, of which each of the others gets the one that fits their tile
  * and their way; pictures of the others come on receiving lines, and the server says which picture is on which line.
@@ -10,8 +10,12 @@ const LAYERS = [
   { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
 ];
 const MOST_LINES = 12;
-/** Refusals of an offer that say this connection is no more at the server. */
-const GONE = new Set(['peer_closed', 'certificate_changed', 'unknown_leg', 'unknown_room']);
+/** Refusals of an offer after which a new connection helps. */
+const GONE = new Set(['peer_closed', 'certificate_changed', 'unknown_leg', 'worker_full', 'busy', 'timeout', 'too_many_requests']);
+/** The hub is away: we offer again when it is back. */
+const AWAY = new Set(['signalling_lost', 'no_reply']);
+const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 15_000;
 /** The server gives a tile the lowest layer of at least this part of its height. */
 const LARGE_ENOUGH = 0.75;
 
@@ -25,71 +29,82 @@ function restrict(transceiver) {
   transceiver.setCodecPreferences(codecs.filter(ours));
 }
 
+/** Events: `shown`, `sound` (a track to play), `state`, `refused` (a code), `over` (a code). */
 export class Connection extends EventTarget {
-  constructor(token, name) {
+  /** `ask(type, fields)` asks the hub about this room. */
+  constructor(ask, iceServers) {
     super();
-    this.token = token;
-    this.name = name;
-    this.person = '';
+    this.ask = ask;
+    this.iceServers = iceServers;
+    this.tracks = { microphone: null, camera: null, screen: null };
+    this.tiles = null;
+    this.over = false;
+    this.delay = RETRY_MS;
+    this.timer = 0;
+    /** An offer that the hub did not hear. */
+    this.owed = false;
+    addEventListener('online', (this.onOnline = () => this.offer({ iceRestart: true })));
+    this.begin();
+  }
+
+  /** A new peer connection with all that we send; the server gives it the seat of the one before. */
+  begin() {
+    this.pc?.close();
+    this.id = drawId();
     this.places = [];
     this.sending = {};
     this.heights = {};
     this.receiving = [];
-    this.tiles = null;
     this.queue = Promise.resolve();
-    this.waiting = null;
-    this.over = false;
-    this.open();
+    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers: this.iceServers });
+    this.pc = pc;
+    this.audio = pc.addTransceiver('audio', { direction: 'sendrecv' });
+    this.audio.sender.replaceTrack(this.tracks.microphone);
+    for (const name of ['camera', 'screen']) if (this.tracks[name]) this.add(name);
+    pc.addEventListener('connectionstatechange', () => pc === this.pc && this.onState(pc.connectionState));
+    pc.addEventListener('iceconnectionstatechange', () => pc === this.pc && pc.iceConnectionState === 'failed' && this.offer({ iceRestart: true }));
+    this.emit('sound', this.audio.receiver.track);
+    this.offer();
   }
 
-  open() {
-    this.id = drawId();
-    this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
-    this.audio = this.pc.addTransceiver('audio', { direction: 'sendrecv' });
-    this.pc.addEventListener('connectionstatechange', () => this.emit('state', this.pc.connectionState));
-    this.pc.addEventListener('iceconnectionstatechange', () => this.pc.iceConnectionState === 'failed' && this.offer({ iceRestart: true }));
-    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/consultations/socket`);
-    this.socket = socket;
-    socket.addEventListener('open', () => this.say({ type: 'join', token: this.token, name: this.name }));
-    socket.addEventListener('message', ({ data }) => this.hear(JSON.parse(data)));
-    socket.addEventListener('close', () => this.close('lost'));
+  onState(state) {
+    if (state === 'connected') this.delay = RETRY_MS;
+    if (state === 'failed') this.later();
+    this.emit('state', state);
   }
 
-  say(message) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  /** Begin anew after a while, longer each time. */
+  later() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.over || this.begin(), this.delay);
+    this.delay = Math.min(2 * this.delay, LONGEST_RETRY_MS);
+  }
+
+  /** The hub is back: say again what it may have missed. */
+  resume() {
+    const { connectionState } = this.pc;
+    if (this.owed || connectionState !== 'connected') this.offer({ iceRestart: connectionState === 'disconnected' });
+    else this.say();
   }
 
   emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  hear(told) {
-    if (told.type === 'welcome') {
-      this.person = told.person;
-      this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers: told.ice_servers });
-      this.emit('welcome');
-      this.offer();
-    } else if (told.type === 'answer' || told.type === 'refused') {
-      this.waiting?.(told);
-      if (GONE.has(told.code)) this.close('lost');
-      else if (told.type === 'refused') this.emit('refused', told.code);
-    } else if (told.type === 'shown') {
-      this.places = told.places;
+  /** A notice of the hub about this room; those about an earlier connection of ours say nothing of this one. */
+  hear(notice) {
+    if (this.over || notice.peer_id !== this.id) return;
+    if (notice.type === 'room.shown') {
+      this.places = notice.places;
       this.emit('shown');
-    } else if (told.type === 'offer_wanted' && !told.lines) {
-      this.close('lost');
-    } else if (told.type === 'offer_wanted') {
-      while (this.receiving.length < Math.min(told.lines, MOST_LINES)) this.receive();
+    } else if (notice.type === 'room.reoffer' && notice.anew) {
+      this.later();
+    } else if (notice.type === 'room.reoffer') {
+      while (this.receiving.length < Math.min(notice.lines, MOST_LINES)) this.receive();
       this.offer();
-    } else if (told.type === 'watched') {
-      this.heights[told.track] = told.height;
-      this.rest(told.track);
-    } else if (told.type === 'people') {
-      this.emit('people', told.people);
-    } else if (told.type === 'speaker') {
-      this.emit('speaker', told.person);
-    } else if (told.type === 'closing') {
-      this.close(told.code);
+    } else if (notice.type === 'room.watched') {
+      this.heights[notice.track] = notice.height;
+      this.rest(notice.track);
     }
   }
 
@@ -101,50 +116,59 @@ export class Connection extends EventTarget {
 
   /** Offer anew, after what is under way. */
   offer({ iceRestart = false } = {}) {
-    this.queue = this.queue.then(() => this.negotiate(iceRestart)).catch((error) => this.emit('refused', error.name));
+    const pc = this.pc;
+    this.queue = this.queue
+      .then(() => pc === this.pc && !this.over && this.negotiate(pc, iceRestart))
+      .catch((error) => pc === this.pc && this.failed(pc, error));
     return this.queue;
   }
 
-  async negotiate(iceRestart) {
-    if (this.over || !this.person) return;
-    await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart }));
+  async negotiate(pc, iceRestart) {
+    await pc.setLocalDescription(await pc.createOffer({ iceRestart }));
     const tracks = {};
     for (const [track, transceiver] of Object.entries(this.sending)) {
       if (transceiver.direction === 'sendonly') tracks[transceiver.mid] = track;
     }
-    const answered = await new Promise((resolve) => {
-      this.waiting = resolve;
-      this.say({ type: 'offer', peer_id: this.id, sdp: this.pc.localDescription.sdp, tracks });
-    });
-    this.waiting = null;
-    if (this.over) return;
-    if (answered.type === 'refused') {
-      await this.pc.setLocalDescription({ type: 'rollback' });
-      return;
-    }
-    await this.pc.setRemoteDescription({ type: 'answer', sdp: answered.sdp });
+    const { sdp } = await this.ask('room.offer', { peer_id: this.id, sdp: pc.localDescription.sdp, tracks });
+    if (this.over || pc !== this.pc) return;
+    this.owed = false;
+    await pc.setRemoteDescription({ type: 'answer', sdp });
     this.emit('shown');
     for (const name of Object.keys(this.sending)) this.rest(name);
-    if (this.tiles) this.say({ type: 'watch', tiles: this.tiles });
+    this.say();
+  }
+
+  async failed(pc, error) {
+    if (this.over) return;
+    if (pc.signalingState === 'have-local-offer') await pc.setLocalDescription({ type: 'rollback' });
+    if (error.code === 'taken_over') this.close('taken_over');
+    else if (GONE.has(error.code)) this.later();
+    if (AWAY.has(error.code)) this.owed = true;
+    else this.emit('refused', error);
   }
 
   /** The microphone's track, or null. */
   speak(track) {
+    this.tracks.microphone = track;
     this.audio.sender.replaceTrack(track);
   }
 
   /** Send a picture (`camera` or `screen`), or stop sending it: null. */
   async send(name, track) {
     const known = this.sending[name];
+    const goes = Boolean(this.tracks[name]);
+    this.tracks[name] = track;
     if (known) {
       await known.sender.replaceTrack(track);
       known.direction = track ? 'sendonly' : 'inactive';
-    } else if (track) {
-      const sendEncodings = name === 'camera' ? LAYERS : [{ maxBitrate: 2_500_000 }];
-      this.sending[name] = this.pc.addTransceiver(track, { direction: 'sendonly', sendEncodings });
-      restrict(this.sending[name]);
-    }
-    return this.offer();
+    } else if (track) this.add(name);
+    return goes && track ? this.queue : this.offer();
+  }
+
+  add(name) {
+    const sendEncodings = name === 'camera' ? LAYERS : [{ maxBitrate: 2_500_000 }];
+    this.sending[name] = this.pc.addTransceiver(this.tracks[name], { direction: 'sendonly', sendEncodings });
+    restrict(this.sending[name]);
   }
 
   /** Layers beyond what is shown anywhere are not sent, and nothing of a picture that nobody looks at. */
@@ -162,25 +186,29 @@ export class Connection extends EventTarget {
     sender.setParameters(parameters).catch(() => undefined);
   }
 
-  /** What the page shows: [{person, track, height}]. */
+  /** What the page shows: [{identity, track, height}]. */
   watch(tiles) {
     if (JSON.stringify(tiles) === JSON.stringify(this.tiles)) return;
     this.tiles = tiles;
-    this.say({ type: 'watch', tiles });
+    this.say();
+  }
+
+  say() {
+    // Said again with the next offer, or when the hub is back.
+    if (this.tiles && this.pc.remoteDescription) this.ask('room.watch', { tiles: this.tiles }).catch(() => (this.tiles = null));
   }
 
   /** The received track of a picture, or null. */
-  picture(person, track) {
-    const place = this.places.find((each) => each.person === person && each.track === track);
+  picture(identity, track) {
+    const place = this.places.find((each) => each.identity === identity && each.track === track);
     return this.receiving.find((each) => place && each.mid === place.mid)?.receiver.track ?? null;
   }
 
   close(code) {
     if (this.over) return;
     this.over = true;
-    this.waiting?.({ type: 'refused' });
-    this.say({ type: 'leave' });
-    this.socket.close();
+    clearTimeout(this.timer);
+    removeEventListener('online', this.onOnline);
     this.pc.close();
     this.emit('over', code);
   }

@@ -1,71 +1,168 @@
-/** The consultation page: get a link, join by it, see and hear one another. The link's token is in the fragment, which no server is sent. */
+/**
+ * The consultation page: plan one, come in by a link or signed in, wait, see and hear one another. A link's token is in the fragment, which
+ * no server is sent; a fragment without dots is a room's id, for who is signed in.
+ */
+import { effect } from '@preact/signals';
+import * as link from '../js/link.js';
+import { forget, keep, session, signIn } from '../js/session.js';
+import { Chat } from './chat.js';
 import { Connection } from './connection.js';
+import { Devices } from './devices.js';
+import { drawIcons } from './icons.js';
+import { People } from './people.js';
 import { explain, mindLanguage, mindTheme, t } from './text.js';
 import { Tiles } from './tiles.js';
+import { chosenTime, moment, span } from './times.js';
 
-const VIEWS = ['invite', 'enter', 'room', 'over'];
-const KEPT = 'centralita.consultation.name';
-const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
-const RETRY_MS = 2_000;
-const RETRIES = 5;
-/** Ends after which another connection helps, a moment later. */
-const PASSING = new Set(['lost', 'worker_full', 'stopping', 'consultation_lost']);
+const VIEWS = ['door', 'plan', 'made', 'enter', 'early', 'wait', 'room', 'over'];
+const NAME = 'centralita.consultation.name';
+const DEVICE = 'centralita.consultation.device';
+const SEAT = 'centralita.consultation.seat';
+const REACTIONS = ['👍', '👏', '❤️', '😂', '🎉', '😮'];
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const METER_MS = 100;
+/** Refusals of coming in, and ways out, that a page of their own explains. */
+const OVER = {
+  link_invalid: 'over.invalid',
+  link_expired: 'over.expired',
+  link_revoked: 'over.revoked',
+  revoked: 'over.revoked',
+  room_over: 'over.ended',
+  ended: 'over.ended',
+  too_late: 'over.ended',
+  room_cancelled: 'over.cancelled',
+  removed: 'over.removed',
+  denied: 'over.denied',
+  lost: 'over.lost',
+  moved: 'over.moved',
+  left: 'over.left',
+  taken_over: 'over.taken',
+  room_locked: 'over.locked',
+  room_full: 'over.full',
+  forbidden: 'over.unknown',
+  waiting_full: 'over.full',
+  unknown_room: 'over.unknown',
+};
+/** Ways out that trying again cannot change. */
+const FINAL = new Set(['link_invalid', 'link_expired', 'link_revoked', 'revoked', 'room_over', 'ended', 'too_late', 'room_cancelled', 'removed', 'unknown_room']);
+const SESSION_OVER = new Set(['session_expired', 'token_expired', 'token_revoked']);
 
 const $ = (selector) => document.querySelector(selector);
 const button = (name) => $(`[data-do="${name}"]`);
-const token = () => location.hash.slice(1);
+const say = (text) => ($('#said').textContent = text);
+const hash = () => location.hash.slice(1);
+const isLink = () => hash().includes('.');
 
-let connection = null;
-let microphone = null;
-let camera = null;
+/** What a link says about itself, unchecked: only the server believes links, and only signed ones. */
+function claims() {
+  try {
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(hash().split('.')[1].replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))));
+  } catch {
+    return {};
+  }
+}
+
+const devices = new Devices();
+let view = '';
+/** `coming`, `waiting` or `in` this room; '' while none of it. */
+let place = '';
+let roomId = '';
+let room = null;
+let media = { people: [], recording: 'off' };
+let me = '';
 let screen = null;
-let known = new Map();
-let retries = 0;
+let connection = null;
+let known = null;
+let timer = 0;
+let over = '';
+/** Names of who expects us. */
+let hosts = [];
+/** What the consultation is called. */
+let called = '';
+/** When the room opens, for who is too early. */
+let opens = 0;
 
-const tiles = new Tiles($('#tiles'), (track) => (track === 'screen' ? screen : camera), measure);
+const tiles = new Tiles($('#tiles'), (track) => (track === 'screen' ? screen : devices.camera), measure);
+const chat = new Chat($('#chat'), (count) => badge('chat', count), refused);
+const people = new People($('#people'), $('#waiting'), refused, offerLink);
 
 function show(name) {
-  for (const view of VIEWS) $(`#${view}`).hidden = view !== name;
+  view = name;
+  for (const each of VIEWS) $(`#${each}`).hidden = each !== name;
   document.body.dataset.view = name;
+  button('sign-out').hidden = !session.peek() || session.peek().role === 'customer' || name === 'room';
 }
 
-const say = (text) => ($('#said').textContent = text);
+const badge = (name, count) => (button(name).querySelector('b').textContent = count ? String(count) : '');
+function refused(refusal) {
+  say(refusal.code === 'unlinked' ? t('host.unlinked') : explain(refusal.code));
+}
+const aboutRoom = (type, fields = {}) => link.ask(type, { room_id: roomId, ...fields });
 
-function draw() {
-  if (!connection) return;
-  tiles.draw(connection);
-  for (const [name, track] of Object.entries({ microphone: microphone?.enabled, camera, screen })) {
-    button(name).ariaPressed = String(Boolean(track));
+// --- planning ------------------------------------------------------------------------------------------------------------------------
+
+async function post(path, body) {
+  const token = session.peek()?.token;
+  const headers = { 'Content-Type': 'application/json', ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+  let answer;
+  try {
+    answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  } catch {
+    throw Object.assign(new Error(), { code: 'signalling_lost' });
   }
-  measure();
-}
-
-/** Tell the server what is to be seen, a moment after the last change. */
-let timer = 0;
-function measure() {
-  clearTimeout(timer);
-  timer = setTimeout(() => connection?.person && connection.watch(tiles.watched(connection.person)), 100);
-}
-
-// --- a new link --------------------------------------------------------------------------------------------------------------------
-
-async function post(path, body, headers = {}) {
-  const answer = await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
-  const told = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(told.detail), { code: told.error?.code });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(told.detail), told.error ?? { code: 'unknown' });
   return told;
 }
 
-async function invite(event) {
+async function enterDoor(event) {
   event.preventDefault();
-  const form = new FormData($('#invite'));
+  const form = new FormData($('#door'));
   try {
-    const session = await post('/api/sign-in', { user: form.get('user'), password: form.get('password') });
-    const link = await post('/api/consultations', {}, { Authorization: `Bearer ${session.token}` });
-    $('#address').value = `${location.origin}/consultation#${link.token}`;
-    $('#link').hidden = false;
-    $('#invite [name=password]').value = '';
+    await signIn(form.get('user'), form.get('password'));
+    $('#door').reset();
     say('');
+    begin();
+  } catch (refusal) {
+    say(explain(refusal.code));
+  }
+}
+
+async function plan(event) {
+  event.preventDefault();
+  const form = new FormData($('#plan'));
+  const starts = chosenTime(form.get('starts'));
+  const times = starts === null ? {} : { starts_at: starts, ends_at: starts + 60 * Number(form.get('minutes')) };
+  try {
+    const made = await post('/api/consultations', { name: form.get('name').trim(), waiting_room: form.has('waiting'), ...times });
+    $('#address').value = `${location.origin}/consultation#${made.token}`;
+    $('#made-when').textContent = times.starts_at ? span(times.starts_at, times.ends_at) : t('made.until', { time: moment(made.expires_at) });
+    roomId = made.room_id;
+    show('made');
+    say('');
+  } catch (refusal) {
+    say(explain(refusal.code));
+  }
+}
+
+/** My consultations: those that I am in, made, or am invited to. */
+function list({ rooms, invitations }) {
+  const mine = [...rooms, ...invitations].filter(({ kind }) => kind === 'consultation').sort((a, b) => (a.starts_at ?? 0) - (b.starts_at ?? 0));
+  $('#mine').hidden = !mine.length;
+  $('#mine ul').replaceChildren(
+    ...mine.map((each) => {
+      const row = document.createElement('li');
+      const way = Object.assign(document.createElement('a'), { href: `#${each.room_id}`, textContent: each.name || t('title') });
+      const when = Object.assign(document.createElement('p'), { className: 'fine', textContent: each.starts_at ? span(each.starts_at, each.ends_at) : t('plan.running') });
+      row.append(way, when);
+      return row;
+    }),
+  );
+}
+
+async function askMine() {
+  try {
+    list(await link.ask('room.list'));
   } catch (refusal) {
     say(explain(refusal.code));
   }
@@ -73,117 +170,372 @@ async function invite(event) {
 
 async function copy() {
   await navigator.clipboard.writeText($('#address').value);
-  say(t('link.copied'));
+  say(t('made.copied'));
 }
 
-// --- coming in ---------------------------------------------------------------------------------------------------------------------
+async function offerLink(token) {
+  $('#address').value = `${location.origin}/consultation#${token}`;
+  await copy().catch(() => say($('#address').value));
+}
 
-async function prepare() {
-  show('enter');
-  $('#enter [name=name]').value = localStorage.getItem(KEPT) ?? '';
-  $('#devices').textContent = t('devices.asked');
-  for (const wanted of [{ audio: true, video: CAMERA }, { audio: true }, { video: CAMERA }]) {
+// --- before coming in ------------------------------------------------------------------------------------------------------------------
+
+/** A page keeps its own seat: whoever reloads, or opens the link again in this browser, is the same guest. */
+function device() {
+  const kept = localStorage.getItem(DEVICE) ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  localStorage.setItem(DEVICE, kept);
+  return kept;
+}
+
+const seat = () => JSON.parse(sessionStorage.getItem(SEAT) ?? 'null');
+const isStaff = () => Boolean(session.peek()) && session.peek().role !== 'customer';
+
+async function visit(name) {
+  const told = await post('/api/guests', { link: hash(), name, device: device() });
+  roomId = told.room_id;
+  called = told.room_name;
+  ({ hosts } = told);
+  keep(told);
+}
+
+/** What changes with the language, and with the times that a link says. */
+function word() {
+  const { starts, ends } = claims();
+  const when = starts ? span(starts, ends) : '';
+  $('#enter-when').hidden = !starts;
+  $('#enter-when').textContent = $('#early-when').textContent = when;
+  $('#enter-title').textContent = called || t('enter.title');
+  $('#enter-hosts').hidden = !hosts.length;
+  $('#enter-hosts').textContent = t('enter.hosts', { names: hosts.join(', ') });
+  $('#early-opens').textContent = t('early.opens', { time: moment(opens) });
+  $('#wait-who').textContent = hosts.length ? t('wait.hosts', { names: hosts.join(', ') }) : t('wait.known');
+  if (devices.asked) $('#devices').textContent = t(devices.camera ? (devices.microphone ? 'devices.all' : 'devices.no_microphone') : devices.microphone ? 'devices.no_camera' : 'devices.none');
+}
+
+async function begin() {
+  over = '';
+  if (!hash() && isStaff()) {
+    link.open((notice) => notice.type === 'session.snapshot' && askMine(), false);
+    return show('plan');
+  }
+  if (!hash()) return show('door');
+  roomId = isLink() ? claims().room ?? '' : hash();
+  if (!isLink() && !isStaff()) return show('door');
+  if (seat()?.room === roomId && session.peek()) return comeBack();
+  if (isLink() && !isStaff()) {
+    if (session.peek()) forget('signed_out_guest');
     try {
-      const stream = await navigator.mediaDevices.getUserMedia(wanted);
-      [microphone = null] = stream.getAudioTracks();
-      [camera = null] = stream.getVideoTracks();
-      break;
-    } catch {
-      continue;
+      await visit(t('enter.guest'));
+    } catch (refusal) {
+      return leave(refusal.code);
     }
   }
-  $('#preview').srcObject = camera ? new MediaStream([camera]) : null;
-  $('#devices').textContent = t(camera ? 'devices.all' : microphone ? 'devices.no_camera' : 'devices.none');
+  word();
+  $('#called').hidden = isStaff();
+  $('#called input').disabled = isStaff();
+  $('#called input').value = localStorage.getItem(NAME) ?? '';
+  show('enter');
+  $('#devices').textContent = t('devices.asked');
+  await devices.open();
+  word();
 }
 
-function join(event) {
-  event?.preventDefault();
-  const name = $('#enter [name=name]').value.trim();
-  if (!name) return;
-  localStorage.setItem(KEPT, name);
-  show('room');
-  say(t('said.connecting'));
-  connect(name);
+/** After a reload: the same seat, without being asked again. */
+async function comeBack() {
+  const before = seat();
+  come();
+  await devices.open();
+  if (devices.microphone) devices.microphone.enabled = before.microphone;
+  if (!before.camera) await devices.film(false);
+  follow();
+  if (place === 'in') tellMicrophone();
 }
 
-function connect(name) {
-  known = new Map();
-  const made = (connection = new Connection(token(), name));
-  window.consultation = made;
-  made.speak(microphone);
-  if (camera) made.send('camera', camera);
-  if (screen) made.send('screen', screen);
-  made.addEventListener('people', ({ detail }) => meet(detail));
-  made.addEventListener('welcome', () => {
-    retries = 0;
-    made.say({ type: 'microphone', on: Boolean(microphone?.enabled) });
-  });
-  made.addEventListener('shown', draw);
-  made.addEventListener('speaker', ({ detail }) => {
-    tiles.speaker = detail;
-    draw();
-  });
-  made.addEventListener('refused', ({ detail }) => say(explain(detail)));
-  made.addEventListener('state', ({ detail }) => {
-    document.body.dataset.media = detail;
-    if (detail === 'failed') made.close('lost');
-  });
-  made.addEventListener('over', ({ detail }) => over(made, detail, name));
-  $('#sound').srcObject = new MediaStream([made.audio.receiver.track]);
-}
-
-function meet(people) {
-  const now = new Map(people.map((person) => [person.id, person.name]));
-  const others = (names) => [...names].filter(([id]) => id !== connection.person);
-  const came = others(now).filter(([id]) => !known.has(id));
-  const gone = others(known).filter(([id]) => !now.has(id));
-  if (came.length) say(t('said.joined', { name: came[0][1] }));
-  else if (gone.length) say(t('said.left', { name: gone[0][1] }));
-  else if (now.size === 1) say(t('said.alone'));
-  known = now;
-  tiles.people = people;
-  draw();
-}
-
-function over(made, code, name) {
-  if (made !== connection) return;
-  connection = null;
-  tiles.people = [];
-  if (PASSING.has(code) && retries < RETRIES) {
-    retries += 1;
-    say(code === 'lost' ? t('said.lost') : explain(code));
-    setTimeout(() => connection ?? connect(name), RETRY_MS);
-    return;
+/** The session of a guest is over, by time or with its link: ask for another. */
+async function comeAgain() {
+  try {
+    await visit(localStorage.getItem(NAME) ?? t('enter.guest'));
+    link.open(onNotice, false);
+  } catch (refusal) {
+    leave(refusal.code);
   }
-  for (const track of [microphone, camera, screen]) track?.stop();
-  microphone = camera = screen = null;
-  show('over');
-  say(code === 'left' ? '' : explain(code));
 }
 
-// --- the bar -----------------------------------------------------------------------------------------------------------------------
-
-function toggleMicrophone() {
-  if (!microphone) return;
-  microphone.enabled = !microphone.enabled;
-  connection?.say({ type: 'microphone', on: microphone.enabled });
-  draw();
-}
-
-async function toggleCamera() {
-  if (camera) {
-    camera.stop();
-    camera = null;
-  } else {
+async function join(event) {
+  event.preventDefault();
+  if (isLink() && !isStaff()) {
+    const name = $('#called input').value.trim();
+    if (!name) return;
+    localStorage.setItem(NAME, name);
     try {
-      [camera] = (await navigator.mediaDevices.getUserMedia({ video: CAMERA })).getVideoTracks();
-    } catch {
-      say(t('devices.no_camera'));
+      await visit(name);
+    } catch (refusal) {
+      leave(refusal.code);
       return;
     }
   }
-  await connection?.send('camera', camera);
+  come();
+}
+
+function come() {
+  place = 'coming';
+  me = session.peek().identity;
+  tiles.me = me;
+  say(t('said.connecting'));
+  if (link.isOpen()) knock();
+  else link.open(onNotice, false);
+}
+
+/** Ask to be in, at first and whenever the hub is back. */
+async function knock() {
+  clearTimeout(timer);
+  try {
+    const joined = await aboutRoom('room.join');
+    if (joined.waiting) wait();
+    else await enter(joined.room);
+  } catch (refusal) {
+    if (refusal.code === 'too_early') early(refusal.retryAfter);
+    else if (refusal.code === 'unknown_room' && isLink() && isStaff()) asGuest();
+    else if (refusal.code in OVER) leave(refusal.code);
+    else if (!SESSION_OVER.has(refusal.code)) {
+      say(explain(refusal.code));
+      timer = setTimeout(() => place && knock(), 2_000);
+    }
+  }
+}
+
+/** Somebody of the house who is not invited comes as a guest, as the link lets everybody. */
+function asGuest() {
+  link.close();
+  place = '';
+  sessionStorage.removeItem(SEAT);
+  forget('signed_out_guest');
+  begin();
+}
+
+function early(seconds) {
+  opens = Date.now() / 1000 + seconds;
+  word();
+  show('early');
+  say('');
+  timer = setTimeout(() => place && knock(), Math.min(Math.max(1, seconds) * 1000, LONGEST_TIMER_MS));
+}
+
+function wait() {
+  place = 'waiting';
+  if (view !== 'wait') say('');
+  remember();
+  word();
+  show('wait');
+}
+
+// --- in the room -----------------------------------------------------------------------------------------------------------------------
+
+async function enter(state) {
+  const first = place !== 'in';
+  place = 'in';
+  room = state;
+  if (first) known = null;
+  remember();
+  show('room');
+  meet();
+  chat.begin(roomId, me).catch(refused);
+  if (people.hosts) askWaiting();
+  await tellMicrophone();
+  if (connection) connection.resume();
+  else connect();
+}
+
+function remember() {
+  const now = { room: roomId, microphone: devices.microphone?.enabled ?? true, camera: devices.asked ? Boolean(devices.camera) : (seat()?.camera ?? true) };
+  sessionStorage.setItem(SEAT, JSON.stringify(now));
+}
+
+/** Who waits, for a host whose page was not there when they came. */
+async function askWaiting() {
+  try {
+    const { waiting } = await link.ask('room.list');
+    people.wait(waiting.find((each) => each.room_id === roomId)?.waiting ?? []);
+  } catch (refusal) {
+    refused(refusal);
+  }
+}
+
+async function tellMicrophone() {
+  try {
+    media = await aboutRoom('room.microphone', { on: Boolean(devices.microphone?.enabled) });
+    meet();
+  } catch (refusal) {
+    refused(refusal);
+  }
+}
+
+function connect() {
+  const made = (connection = new Connection(aboutRoom, session.peek().ice_servers));
+  window.consultation = made;
+  follow();
+  made.addEventListener('shown', draw);
+  made.addEventListener('sound', ({ detail }) => ($('#sound').srcObject = new MediaStream([detail])));
+  made.addEventListener('refused', ({ detail }) => say(explain(detail.code)));
+  made.addEventListener('state', ({ detail }) => {
+    document.body.dataset.media = detail;
+    if (detail === 'failed' || detail === 'disconnected') say(t('said.lost'));
+    if (detail === 'connected') say('');
+  });
+  made.addEventListener('over', ({ detail }) => made === connection && leave(detail));
+  $('#sound').srcObject = new MediaStream([made.audio.receiver.track]);
+}
+
+/** Everybody, from what the room and its media say of them. */
+function meet() {
+  if (!room) return;
+  const heard = new Map(media.people.map((person) => [person.identity, person]));
+  tiles.people = room.members.map(({ identity, name, role, state, hand_at }) => {
+    const { microphone = true, tracks = [] } = heard.get(identity) ?? {};
+    return { identity, name, role, away: state === 'away', hand: hand_at !== null, microphone, tracks };
+  });
+  announce();
+  $('#room-name').textContent = room.name || t('title');
+  $('#locked').hidden = !room.locked;
+  $('#recording').hidden = media.recording === 'off';
+  $('#recording span:last-child').textContent = t(media.recording === 'paused' ? 'room.paused' : 'room.recorded');
+  people.draw(room, me, tiles.people);
+  badge('people', room.members.length);
+  button('hand').ariaPressed = String(tiles.people.some(({ identity, hand }) => identity === me && hand));
   draw();
+}
+
+/** Say who came, who went, who raised a hand. */
+function announce() {
+  const now = new Map(tiles.people.map((person) => [person.identity, person]));
+  const former = known;
+  known = now;
+  if (former === null) return say(now.size > 1 ? '' : t('said.alone'));
+  const others = (found) => [...found.values()].filter(({ identity }) => identity !== me);
+  const came = others(now).find(({ identity }) => !former.has(identity));
+  const gone = others(former).find(({ identity }) => !now.has(identity));
+  const raised = others(now).find(({ identity, hand }) => hand && !former.get(identity)?.hand);
+  if (came) say(t('said.joined', { name: came.name }));
+  else if (gone) say(t('said.left', { name: gone.name }));
+  else if (raised) say(t('said.hand', { name: raised.name }));
+}
+
+function draw() {
+  tiles.draw(connection);
+  for (const [name, on] of Object.entries({ microphone: devices.microphone?.enabled, camera: devices.camera, screen })) button(name).ariaPressed = String(Boolean(on));
+  measure();
+}
+
+/** Tell the server what is to be seen, a moment after the last change. */
+let measuring = 0;
+function measure() {
+  clearTimeout(measuring);
+  measuring = setTimeout(() => {
+    tiles.draw(connection);
+    connection?.watch(tiles.watched());
+  }, 250);
+}
+
+const nameOf = (identity) => room?.members.find((member) => member.identity === identity)?.name ?? '';
+
+function onNotice(notice) {
+  if (notice.type === 'session.snapshot') {
+    if (place) knock();
+    return;
+  }
+  if (notice.room_id !== roomId || !place) return;
+  if (notice.type === 'room.state') {
+    if (place === 'in') {
+      room = notice;
+      meet();
+    } else if (notice.members.some(({ identity }) => identity === me)) enter(notice);
+  } else if (notice.type === 'room.exit') leave(notice.reason);
+  else if (notice.type === 'room.waiting') {
+    people.wait(notice.waiting);
+    if (notice.waiting.length) say(t('people.waits', { name: notice.waiting.at(-1).name }));
+  } else if (notice.type === 'room.media') {
+    media = notice;
+    meet();
+  } else if (notice.type === 'room.speaker') {
+    tiles.speaker = notice.identity;
+    draw();
+  } else if (notice.type === 'reaction') {
+    tiles.react(notice.identity, notice.emoji, draw);
+    if (notice.identity !== me) say(`${nameOf(notice.identity)}: ${notice.emoji}`);
+  } else if (notice.type === 'chat.message') chat.take(notice);
+  else if (notice.type === 'typing.indicator') chat.types(notice.people.filter((identity) => identity !== me).map(nameOf));
+  else connection?.hear(notice);
+}
+
+/** Out of it, and why. */
+function leave(code) {
+  clearTimeout(timer);
+  const left = connection;
+  connection = null;
+  left?.close(code);
+  place = '';
+  room = null;
+  over = code;
+  tiles.people = [];
+  tiles.draw(null);
+  devices.close();
+  screen?.stop();
+  screen = null;
+  sessionStorage.removeItem(SEAT);
+  link.close();
+  if (session.peek()?.role === 'customer') forget('signed_out_guest');
+  drawOver();
+}
+
+function drawOver() {
+  const { starts, ends, exp } = claims();
+  $('#over-title').textContent = t(over === 'left' ? 'over.title' : 'over.sorry');
+  $('#over-why').textContent = t(OVER[over] ?? 'over.unknown');
+  const ended_ = over === 'link_expired' && !starts && exp;
+  $('#over-when').hidden = !starts && !ended_;
+  $('#over-when').textContent = starts ? t('over.when', { time: span(starts, ends) }) : ended_ ? t('over.until', { time: moment(exp) }) : '';
+  button('again').hidden = FINAL.has(over);
+  say('');
+  show('over');
+}
+
+// --- what we send ------------------------------------------------------------------------------------------------------------------------
+
+/** Our tracks may be others now: send those, and show them. */
+function follow() {
+  connection?.speak(devices.microphone);
+  if (connection && connection.tracks.camera !== devices.camera) connection.send('camera', devices.camera);
+  const shown = $('#preview').srcObject?.getTracks()[0] ?? null;
+  if (shown !== devices.camera) $('#preview').srcObject = devices.camera ? new MediaStream([devices.camera]) : null;
+  $('#dark').textContent = devices.camera ? '' : t('enter.dark');
+  button('try-microphone').ariaPressed = String(Boolean(devices.microphone?.enabled));
+  button('try-camera').ariaPressed = String(Boolean(devices.camera));
+  for (const select of document.querySelectorAll('[data-kind]')) {
+    const found = devices.list.filter(({ kind }) => kind === select.dataset.kind);
+    const canChoose = found.length > 0 && (select.dataset.kind !== 'audiooutput' || 'setSinkId' in HTMLMediaElement.prototype);
+    select.parentElement.hidden = !canChoose;
+    select.replaceChildren(new Option(t('devices.default'), ''), ...found.map(({ deviceId, label }) => new Option(label || t('devices.unnamed'), deviceId)));
+    select.value = devices.pick(select.dataset.kind);
+  }
+  $('#sound').setSinkId?.(devices.pick('audiooutput')).catch(() => undefined);
+  if (place === 'in') {
+    remember();
+    draw();
+  }
+}
+
+function toggleMicrophone() {
+  if (!devices.microphone) {
+    say(t('devices.no_microphone'));
+    return;
+  }
+  devices.microphone.enabled = !devices.microphone.enabled;
+  follow();
+  if (place === 'in') tellMicrophone();
+}
+
+async function toggleCamera() {
+  if (!(await devices.film(!devices.camera))) say(t('devices.no_camera'));
 }
 
 async function toggleScreen() {
@@ -205,25 +557,99 @@ async function toggleScreen() {
   draw();
 }
 
+function toggleHand() {
+  const raised = button('hand').ariaPressed !== 'true';
+  aboutRoom('hand.raise', { raised }).catch(refused);
+}
+
+function toggleReactions(open = $('#reactions').hidden) {
+  $('#reactions').hidden = !open;
+  button('react').ariaExpanded = String(open);
+}
+
+/** The chat or the people beside the tiles; the same again closes it. */
+function toggle(name) {
+  const open = $(`#${name}`).hidden;
+  for (const each of ['chat', 'people']) {
+    $(`#${each}`).hidden = each !== name || !open;
+    button(each).ariaExpanded = String(each === name && open);
+  }
+  $('#panel').hidden = !open;
+  if (name === 'chat' && open) {
+    chat.read();
+    $('#say input').focus();
+  }
+  measure();
+}
+
+async function leaveRoom() {
+  if (link.isOpen()) await aboutRoom('room.leave').catch(() => undefined);
+  if (place) leave('left');
+}
+
 const DO = {
   copy,
   open: () => {
-    location.hash = new URL($('#address').value).hash;
+    location.hash = roomId;
   },
+  skip: () => $('#main').focus(),
+  'sign-out': () => {
+    forget('signed_out');
+    location.reload();
+  },
+  'try-microphone': toggleMicrophone,
+  'try-camera': toggleCamera,
+  'give-up': leaveRoom,
+  'stop-waiting': leaveRoom,
   microphone: toggleMicrophone,
   camera: toggleCamera,
   screen: toggleScreen,
-  leave: () => connection?.close('left'),
-  again: () => location.reload(),
+  hand: toggleHand,
+  react: () => toggleReactions(),
+  chat: () => toggle('chat'),
+  people: () => toggle('people'),
+  leave: leaveRoom,
+  again: begin,
 };
 
-for (const [name, act] of Object.entries(DO)) button(name).addEventListener('click', act);
-$('#invite').addEventListener('submit', invite);
-$('#enter').addEventListener('submit', join);
-document.addEventListener('visibilitychange', measure);
-addEventListener('hashchange', () => location.reload());
-addEventListener('pagehide', () => connection?.close('left'));
-mindTheme($('#theme'));
-await mindLanguage($('#language'), draw);
-if (token()) prepare();
-else show('invite');
+async function start() {
+  drawIcons();
+  for (const [name, act] of Object.entries(DO)) button(name).addEventListener('click', act);
+  for (const emoji of REACTIONS) {
+    const made = Object.assign(document.createElement('button'), { type: 'button', textContent: emoji });
+    made.addEventListener('click', () => {
+      aboutRoom('reaction', { emoji }).catch(refused);
+      toggleReactions(false);
+      button('react').focus();
+    });
+    $('#reactions').append(made);
+  }
+  $('#door').addEventListener('submit', enterDoor);
+  $('#plan').addEventListener('submit', plan);
+  $('#enter').addEventListener('submit', join);
+  for (const select of document.querySelectorAll('[data-kind]')) select.addEventListener('change', () => devices.choose(select.dataset.kind, select.value));
+  devices.addEventListener('changed', follow);
+  document.addEventListener('visibilitychange', measure);
+  addEventListener('hashchange', () => location.reload());
+  setInterval(() => view === 'enter' && ($('#level').value = devices.microphone?.enabled ? devices.level : 0), METER_MS);
+  effect(() => {
+    if (session.value || !place) return;
+    if (isLink()) comeAgain();
+    else leave('lost');
+  });
+  effect(() => {
+    if (link.link.value === 'lost' && place) say(t('said.lost'));
+    else if (link.link.value === 'up' && place === 'in') say('');
+  });
+  mindTheme($('#theme'));
+  await mindLanguage($('#language'), () => {
+    if (view === 'over') drawOver();
+    word();
+    follow();
+    meet();
+    chat.draw();
+  });
+  begin();
+}
+
+start();
