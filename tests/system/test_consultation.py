@@ -190,7 +190,7 @@ async def test_a_guest_waits_talks_reloads_and_is_put_out(server: Server, microp
         await page.press("#say input", "Enter")
         await host.wait_for_selector("[data-do=chat] b:has-text('1')")
         await host.click("[data-do=chat]")
-        await host.wait_for_selector("#messages li:has-text('<b>Hola</b>')")
+        await host.wait_for_selector("#messages > div:has-text('<b>Hola</b>')")
         await page.wait_for_function("() => document.body.dataset.media === 'connected'")
         me = "JSON.parse(sessionStorage['centralita.session']).identity"
         before = await page.evaluate(me)

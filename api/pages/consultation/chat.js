@@ -16,6 +16,7 @@ export class Chat {
     this.onUnread = onUnread;
     this.onRefused = onRefused;
     this.known = new Map();
+    this.rows = new Map();
     this.unread = 0;
     this.room = '';
     this.me = '';
@@ -40,22 +41,33 @@ export class Chat {
     this.draw();
   }
 
+  /** Rows that are there stay, so that a screen reader says only what is new. */
   draw() {
     const inOrder = [...this.known.values()].sort((a, b) => a.position - b.position);
-    this.list.replaceChildren(...inOrder.map((message) => this.row(message)));
+    inOrder.forEach((message, index) => {
+      const row = this.rows.get(message.message_id) ?? this.make(message);
+      if (this.list.children[index] !== row) this.list.insertBefore(row, this.list.children[index] ?? null);
+      this.fill(row, message);
+    });
     this.list.scrollTop = this.list.scrollHeight;
   }
 
-  row(message) {
-    const row = document.createElement('li');
+  make(message) {
+    const row = document.createElement('div');
     row.classList.toggle('mine', message.sender === this.me);
     const head = document.createElement('p');
     head.className = 'fine';
-    head.textContent = `${message.sender === this.me ? t('chat.me') : message.name} · ${shortTime(message.sent_at)}`;
-    const words = document.createElement('p');
-    words.textContent = message.deleted_at ? t('chat.deleted') : [message.text, ...message.attachments.map((file) => file.name)].join('\n').trim();
-    row.append(head, words);
+    row.append(head, document.createElement('p'));
+    this.rows.set(message.message_id, row);
     return row;
+  }
+
+  fill(row, message) {
+    const head = `${message.sender === this.me ? t('chat.me') : message.name} · ${shortTime(message.sent_at)}`;
+    const files = message.attachments.map((file) => file.name);
+    const words = message.deleted_at ? t('chat.deleted') : [message.text, ...files].join('\n').trim();
+    if (row.firstChild.textContent !== head) row.firstChild.textContent = head;
+    if (row.lastChild.textContent !== words) row.lastChild.textContent = words;
   }
 
   read() {
