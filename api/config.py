@@ -57,6 +57,7 @@ _LEAST_BEEP_S = 5.0
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
 _TURN_URL = re.compile(r"turns?:[^?\s]+(\?transport=(udp|tcp))?")
 _CODECS = ("opus", "g722", "pcma", "pcmu")
+_Bitrate = Annotated[int, Field(ge=6_000, le=128_000)]
 
 
 def _codecs(value: object) -> object:
@@ -148,7 +149,8 @@ class StoreSection(_Section):
 
 
 class VoiceSection(_Section):
-    """What is done to the voices of legs that are decoded anyway. ``auto``: phones, and browsers where something is left to do."""
+    """What is done to voices. ``auto``: to those of phones that are decoded anyway, and to others where something is left to do; ``on``: to
+    all, so that no call is forwarded."""
 
     echo: Literal["auto", "on", "off"] = "auto"
     """Take out the echo of what the leg heard."""
@@ -158,6 +160,31 @@ class VoiceSection(_Section):
     """What tells voices from noise and echo: the trained network, or an estimator alone, which takes less of both and of the processor."""
     gain: Literal["auto", "on", "off"] = "auto"
     """Bring quiet and loud voices to one level."""
+    sample_every_s: Annotated[float, Field(ge=0, le=3_600)] = 5.0
+    """How often 200 ms of a voice that is only forwarded are looked at: with a clear echo, noise or wrong level it is decoded. 0: never."""
+
+
+class OpusSection(_Section):
+    """What is sent in Opus where something is encoded, in bit/s; FEC adds a quarter. No more than the far end asks for."""
+
+    bitrate: _Bitrate = 40_000
+    narrow_bitrate: _Bitrate = 24_000
+    """For what has nothing above 4 kHz."""
+    sparing_bitrate: _Bitrate = 64_000
+    """While the processor is spared: a coder that takes two thirds of it for more bits."""
+    sparing_narrow_bitrate: _Bitrate = 32_000
+    sparing_from: Annotated[float, Field(ge=0, le=1)] = 0.35
+    """The share of the mixing clock's time from which on the processor is spared."""
+    complexity: Annotated[int, Field(ge=0, le=10)] = 0
+    """0 is within 0.1 PESQ of the highest, which takes three times as long."""
+    dtx: bool = True
+    """Send nothing in silence to those who asked for that."""
+    fec_from_loss: Annotated[float, Field(ge=0.01, le=1)] = 0.01
+    """From this loss at the far end on packets carry a copy of the one before."""
+    browser_bitrate: _Bitrate | None = None
+    """The most that browsers are asked to send; None leaves it to them."""
+    browser_dtx: bool = False
+    """Ask browsers to send nothing in silence."""
 
 
 class RecordingSection(_Section):
@@ -240,7 +267,13 @@ class MediaSection(_Section):
     """Folder in which every decrypted packet is logged. For measuring only: calls can be heard from it."""
     browser_codecs: CodecPolicy = "auto"
     phone_codecs: CodecPolicy = "auto"
+    opus_over_g711: Literal["loss", "room", "never"] = "loss"
+    """When browsers speak Opus with phones that speak only G.711: once more than 1 % is lost (``loss``), also while there is ``room``, or
+    ``never``."""
+    opus: OpusSection = OpusSection()
     concealment: bool = True
+    mend_from_loss: Annotated[float, Field(gt=0, le=1)] = 0.005
+    """From this loss on (0-1) a call that would be forwarded to a phone is decoded and its holes are concealed."""
     fullest_tick: Annotated[float, Field(gt=0, le=1)] = 0.7
     """From this share of the mixing clock's time on a worker takes no new call: those it has would be heard late."""
     voice: VoiceSection = VoiceSection()

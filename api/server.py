@@ -17,7 +17,7 @@ from aiohttp import web
 from api.attachments import Attachments
 from api.browser_legs import BrowserLegs
 from api.chat import Chat
-from api.config import Settings
+from api.config import OpusSection, Settings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.exchange import Exchange
@@ -52,7 +52,9 @@ from api.store.spool import Spool
 from api.turn import TurnAccess
 from api.webhook_routes import WebhookRoutes
 from api.webhooks import Webhooks
+from media.answer import OpusPreferences
 from media.messages import AnyMediaEvent
+from media.opus_choice import OpusPolicy
 from media.pool import WorkerPool
 from media.prompt_settings import PromptSettings
 from media.recording.recordings import RecordingSettings
@@ -519,11 +521,28 @@ def _media(settings: Settings) -> MediaSettings:
         codec_policy=media.browser_codecs,
         concealment=media.concealment,
         fullest_tick=media.fullest_tick,
-        voice=VoiceSettings(media.voice.echo, media.voice.noise, media.voice.gain),
+        opus_over_g711=media.opus_over_g711,
+        mend_from_loss=media.mend_from_loss,
+        opus=_opus(media.opus),
+        browser_opus=OpusPreferences(dtx=media.opus.browser_dtx, max_average_bitrate=media.opus.browser_bitrate),
+        voice=VoiceSettings(media.voice.echo, media.voice.noise, media.voice.gain, media.voice.sample_every_s),
         learn_phone_addresses=media.learn_phone_addresses,
         capture=media.capture_dir,
         recording=_recording(settings),
         prompts=_prompts(settings),
+    )
+
+
+def _opus(opus: OpusSection) -> OpusPolicy:
+    return OpusPolicy(
+        bitrate=opus.bitrate,
+        narrow_bitrate=opus.narrow_bitrate,
+        sparing_bitrate=opus.sparing_bitrate,
+        sparing_narrow_bitrate=opus.sparing_narrow_bitrate,
+        sparing_from=opus.sparing_from,
+        complexity=opus.complexity,
+        dtx=opus.dtx,
+        fec_from_loss=opus.fec_from_loss,
     )
 
 

@@ -36,6 +36,7 @@ class BrowserLeg:
         self._peer: Peer | None = None
         self._peer_id = ""
         self._wanted: tuple[str, ...] | None = None
+        self._worst_loss = 0.0
 
     def answer(self, command: OfferPeer) -> PeerAnswered:
         """Answer an offer. Raises MediaRefusal; a former peer is then untouched."""
@@ -114,12 +115,17 @@ class BrowserLeg:
             self._on_event(PeerLost(leg_id=leg.leg_id, peer_id=peer_id, detail=detail))
         self._on_change()
 
-    def suggest(self, phone_codec: str, policy: Policy) -> None:
-        """Ask for a new offer when this browser could speak what the phone speaks but does not; once for each order of codecs."""
+    def suggest(self, phone_codec: str, policy: Policy, *, roomy: bool) -> None:
+        """Ask for a new offer where this browser had better speak another codec with this phone; once for each order of codecs.
+
+        ``roomy``: this worker has plenty of room. A path that lost packets once may do so again: it stays a lossy one.
+        """
         peer, agreement = self._peer, self.leg.agreement
         if peer is None or peer.offer is None or agreement is None:
             return
-        conditions = Conditions(browser_loss=self.leg.received.loss if self.leg.received is not None else 0.0)
+        over_g711 = self._settings.opus_over_g711
+        self._worst_loss = max(self._worst_loss, self.leg.loss)
+        conditions = Conditions(self._worst_loss if over_g711 != "never" else 0.0, headroom=roomy and over_g711 == "room")
         can = [codec.name for codec in peer.offer.codecs]
         order = reoffer(can, agreement.spoken.name, phone_codec, policy, conditions)
         if order is not None and order != self._wanted:

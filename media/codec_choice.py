@@ -4,13 +4,14 @@ Theory. Transcoding costs delay, CPU and quality; G.711 costs bandwidth above 3.
 
 1. a wideband codec both speak, passed through: G.722 where the phone has it, Opus where the phone has that;
 2. Opus in the browser, transcoded for a phone that speaks only G.711, when the browser's path loses more than 1 % (its in-band FEC is
-   worth more than the transcoding costs) or when the machine has plenty of room;
+   worth more than the transcoding costs) or when the machine has plenty of room, if that is wanted: without loss it gains nothing
+   (PESQ-NB 4.09 for 4.07-4.16) and delays by 40 ms;
 3. otherwise G.711 through.
 
 A fixed order of names overrules all of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from rooms.audio import KNOWN_CODECS, AudioCodec
@@ -76,15 +77,18 @@ def answer_phone(
 
 
 def reoffer(
-    can: Iterable[str], speaks: str, phone_speaks: str, policy: Policy = "auto", conditions: Conditions = Conditions()
+    can: Collection[str], speaks: str, phone_speaks: str, policy: Policy = "auto", conditions: Conditions = Conditions()
 ) -> tuple[str, ...] | None:
-    """The order for a new offer when the browser forces transcoding though it need not; None when all is well as it is.
+    """The order for a new offer when the browser forces transcoding though it need not, or speaks G.711 where that pays; None when all is
+    well as it is.
 
     ``can``: what the browser offered, ``speaks``: what it was answered with.
     """
-    if policy != "auto" or speaks == phone_speaks or phone_speaks not in set(can):
+    if policy != "auto":
         return None
-    if phone_speaks in _NARROWBAND and conditions.transcoding_pays and speaks not in _NARROWBAND:
+    if phone_speaks in _NARROWBAND and conditions.transcoding_pays:
+        return _BEST_FIRST if speaks in _NARROWBAND and "opus" in can else None
+    if speaks == phone_speaks or phone_speaks not in can:
         return None
     return browser_order((phone_speaks,), policy, conditions, agreed=phone_speaks)
 

@@ -115,6 +115,8 @@ class Leg:
         """Reachable, but nothing came for a while: the other side is sent silence meanwhile."""
         self.lossy = False
         """So much gets lost on the way from the far end that what it says should be mended before a phone hears it."""
+        self.loss = 0.0
+        """The fraction that got lost there in the last ten seconds; 0 while it may be chance."""
         self.cared = False
         """Its voice needs care and is decoded for that."""
         self.agreement: Agreement | None = None
@@ -539,6 +541,7 @@ class Leg:
         """Take over another transport; the former one is closed."""
         former, self.transport = self.transport, transport
         self.connected = self.silent = self.lossy = False
+        self.loss = 0.0
         self.codec_in = None
         if former is not None and former is not transport:
             former.close()

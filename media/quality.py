@@ -31,7 +31,7 @@ _PACKET_MS = 20.0
 _CODEC_MS = {"opus": 6.5, "g722": 1.5, "pcma": 0.0, "pcmu": 0.0}
 """Look-ahead of the codecs (RFC 6716: 6.5 ms in its speech mode; G.722: its 24-tap filters)."""
 _LOOKED_BACK = 10
-_LOSSY, _CLEAN, _FEW = 0.005, 0.001, 3
+_CLEANER, _FEW = 0.2, 3
 GOOD_LOST_R = 5.0
 """Up to so many points of R below the codec's own best the second counts as good."""
 _ADAPTIVE_BUFFER = 3 << 4
@@ -92,9 +92,10 @@ class _Mark:
 class LegQuality:
     """Looks at one leg every second; ``sample`` gives what changed since the last look."""
 
-    def __init__(self, leg: Leg, voices: Voices) -> None:
+    def __init__(self, leg: Leg, voices: Voices, *, mend_from_loss: float = 0.005) -> None:
         self._leg = leg
         self._voices = voices
+        self._mend_from_loss = mend_from_loss
         self._mark = _Mark()
         self._counters: PlayoutCounters | None = None
         self._lost: deque[tuple[int, int]] = deque(maxlen=_LOOKED_BACK)
@@ -170,7 +171,7 @@ class LegQuality:
         return judge(Impairments(rated_as, loss, late, self._delay_ms(codec, buffer_ms), burst_ratio))
 
     def _judge_loss(self, lost: int, expected: int) -> None:
-        """Lossy from 0.5 % (and three packets) of the last ten seconds on, until ten seconds have passed with less than 0.1 %."""
+        """Lossy from ``mend_from_loss`` (and three packets) of the last ten seconds on, until ten have passed with a fifth of it."""
         self._lost.append((lost, expected))
         lost = expected = 0
         for lost_then, expected_then in self._lost:
@@ -178,9 +179,10 @@ class LegQuality:
             expected += expected_then
         full = len(self._lost) == _LOOKED_BACK
         if self._leg.lossy:
-            self._leg.lossy = not full or lost >= _CLEAN * expected
+            self._leg.lossy = not full or lost >= _CLEANER * self._mend_from_loss * expected
         else:
-            self._leg.lossy = lost >= _FEW and lost > _LOSSY * expected
+            self._leg.lossy = lost >= _FEW and lost > self._mend_from_loss * expected
+        self._leg.loss = lost / expected if full and lost >= _FEW else 0.0
 
     def _expects_audio(self) -> bool:
         leg = self._leg

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from media.answer import OpusPreferences
 from media.opus_choice import OpusPolicy
@@ -35,7 +36,12 @@ class MediaSettings:
     tcp: bool = True
     """Take browsers that cannot use UDP by TCP, on the same addresses and port number."""
     codec_policy: str | tuple[str, ...] = "auto"
+    opus_over_g711: Literal["loss", "room", "never"] = "loss"
+    """When a browser speaks Opus with a phone that speaks only G.711: once its path ``loss``es more than 1 %, also while there is ``room``,
+    or ``never``."""
     concealment: bool = True
+    mend_from_loss: float = 0.005
+    """From this loss on (a fraction 0-1) what a leg says is decoded and concealed for a phone, instead of forwarded as it is."""
     opus: OpusPolicy = field(default_factory=OpusPolicy)
     browser_opus: OpusPreferences = field(default_factory=OpusPreferences)
     """What we send in Opus, and what we ask the browser's encoder to send."""

@@ -322,7 +322,7 @@ class MediaWorker:
         sound = self._sounds.pop(leg_id, None)
         bridge.add(leg)
         self._legs[leg_id] = (leg, bridge.room_id)
-        room.qualities[leg_id] = LegQuality(leg, self._voices)
+        room.qualities[leg_id] = LegQuality(leg, self._voices, mend_from_loss=self.settings.mend_from_loss)
         if sound is not None:
             bridge.play(leg_id, sound)
         return leg
@@ -420,7 +420,7 @@ class MediaWorker:
         if len(room.browsers) == 1 and len(room.phones) == 1:
             agreement = next(iter(room.phones.values())).leg.agreement
             if agreement is not None:
-                next(iter(room.browsers.values())).suggest(agreement.spoken.name, self.settings.codec_policy)
+                next(iter(room.browsers.values())).suggest(agreement.spoken.name, self.settings.codec_policy, roomy=not self._opus.sparing)
 
     def _digit(self, leg: Leg, bridge: Bridge, digit: str) -> None:
         bridge.relay_digit(leg, digit)
@@ -513,6 +513,7 @@ class MediaWorker:
         samples = tuple(quality.sample() for leg_id, quality in room.qualities.items() if legs[leg_id].connected)
         if lossy != [leg.lossy for leg in legs.values()]:
             room.bridge.replan()
+        self._suggest(room)
         if samples:
             self._on_event(msg.QualitySampled(room_id=room.bridge.room_id, legs=samples, faults=faults(samples)))
 

@@ -59,11 +59,15 @@ def test_a_calling_phone_is_answered_in_what_the_browser_speaks() -> None:
         (ALL, "opus", "g722", Conditions(), "g722"),
         (ALL, "opus", "pcma", Conditions(), "pcma"),
         (ALL, "opus", "pcma", LOSSY, None),
+        (ALL, "pcma", "pcma", LOSSY, "opus"),
+        (ALL, "pcma", "pcma", Conditions(headroom=True), "opus"),
+        (("pcma",), "pcma", "pcma", LOSSY, None),
+        (ALL, "g722", "g722", LOSSY, None),
         (ALL, "g722", "g722", Conditions(), None),
         (("opus",), "opus", "g722", Conditions(), None),
     ],
 )
-def test_a_new_offer_is_wanted_only_when_it_saves_transcoding(
+def test_a_new_offer_is_wanted_only_when_it_saves_transcoding_or_losses(
     can: tuple[str, ...], speaks: str, phone: str, conditions: Conditions, first: str | None
 ) -> None:
     order = reoffer(can, speaks, phone, "auto", conditions)

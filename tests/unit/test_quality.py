@@ -117,7 +117,7 @@ def test_a_lossy_leg_is_mended_for_a_phone_and_forwarded_again_when_it_has_becom
         bridge.add(bench.leg)
         bridge.join(bench.leg.leg_id)
     quality = LegQuality(a.leg, bridge.voices)
-    mixing = []
+    mixing, losses = [], []
     for second in range(20):
         for index in range(50):
             now_s = second + index * 0.02
@@ -127,7 +127,9 @@ def test_a_lossy_leg_is_mended_for_a_phone_and_forwarded_again_when_it_has_becom
         quality.sample()
         bridge.replan()
         mixing.append(bridge.mixing)
+        losses.append(a.leg.loss)
     assert mixing == [False] + [True] * 11 + [False] * 8
+    assert losses == pytest.approx([0.0] * 9 + [0.012, 0.008] + [0.0] * 9, abs=1e-4), "of ten whole seconds, and no chance"
     a.leg.lossy, b.leg.kind = True, "peer"
     bridge.replan()
     assert not bridge.mixing, "a browser conceals by itself"
