@@ -1,9 +1,10 @@
-"""Default-deny for numbers on which money is stolen: a short list of kinds and countries that may be dialled.
+"""Default-deny for numbers on which money is stolen: a short list of kinds and countries that may be dialled, and how risky each number is.
 
-Emergency numbers always pass, whatever the rules say.
+Emergency numbers always pass, whatever the rules say. What follows from a risk stands in ``pbx/toll.py``.
 """
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from pbx.numbers import Number, NumberKind
 
@@ -28,11 +29,12 @@ _SPOKEN = {
 
 @dataclass(frozen=True, slots=True)
 class DialRules:
-    """Which numbers may be dialled. ``regions``: ISO countries, or None for all; ``blocked_regions`` wins."""
+    """Which numbers may be dialled. ``regions``: ISO countries, or None for all; ``blocked_regions`` wins. ``home``: of our own numbers."""
 
     kinds: frozenset[NumberKind] = _USUAL
     regions: frozenset[str] | None = None
     blocked_regions: frozenset[str] = field(default_factory=frozenset)
+    home: str = "ES"
 
 
 def dial_objection(number: Number, rules: DialRules) -> str | None:
@@ -48,3 +50,27 @@ def dial_objection(number: Number, rules: DialRules) -> str | None:
             f"{number.display} lies in a country ({number.region or 'unknown'}) to which calls are not allowed here: ask an administrator."
         )
     return None
+
+
+class Risk(IntEnum):
+    """The table stands in ``pbx/toll.py``; a larger one is worse."""
+
+    FREE = 0
+    TRUSTED = 1
+    STANDARD = 2
+    ELEVATED = 3
+    HIGH = 4
+    BLOCKED = 5
+
+
+def risk_of(number: Number, rules: DialRules, *, known: bool) -> Risk:
+    """``known``: did somebody here call the number's country lately?"""
+    if number.e164 is None:
+        return Risk.FREE
+    if dial_objection(number, rules) is not None:
+        return Risk.BLOCKED
+    if number.kind not in _USUAL:
+        return Risk.HIGH
+    if number.kind is NumberKind.TOLL_FREE or number.region == rules.home:
+        return Risk.TRUSTED
+    return Risk.STANDARD if known else Risk.ELEVATED
