@@ -12,17 +12,23 @@ import re
 import secrets
 import tomllib
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from api.identity.settings import IdentitySettings, OidcSettings
 from api.rest_limits import PER_HOUR, Rates, RestLimitSettings
 from api.webhook_settings import WebhookSettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
+from pbx.fraud import EUROPE_AND_NORTH_AMERICA, DialRules
+from pbx.numbers import NumberKind
+from pbx.routing import DialPlan, NumberStyle
+from pbx.toll import Bound, TollBounds
 from rooms.policy import RecordingMode, RecordingPolicy
 from signaling.addresses import networks
 from signaling.grants import Role
@@ -389,6 +395,39 @@ class DialingSection(_Section):
     style: Literal["plus", "zeros", "bare", "national"] = "plus"
     """How public numbers are written towards the PBX."""
     line_prefix: Annotated[str, Field(pattern=r"^[0-9*#]*$", max_length=8)] = ""
+    countries: Names = EUROPE_AND_NORTH_AMERICA
+    """Which may be called (ISO 3166); ``*``: all."""
+    blocked_countries: Names = ()
+    dear_numbers: Annotated[tuple[Literal["premium", "shared_cost", "satellite", "unclassified"], ...], BeforeValidator(_split)] = ()
+    """Kinds that may be called although each minute may be dear: only when confirmed, few in an hour, never off-hours."""
+    working_hours: Annotated[str, Field(pattern=r"^$|^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$")] = ""
+    """Such as ``07:00-22:00``, by the machine's clock: at other times calls abroad are confirmed. Empty: all hours are alike."""
+    rates_file: Path | None = None
+    """What calls cost: CSV with ``prefix,per_minute`` and, where wanted, ``connection,first_s,step_s``."""
+    person_calls: Annotated[int, Field(ge=1, le=100)] = 3
+    """Calls to public numbers that one person has at once."""
+    person_minutes: Annotated[float, Field(gt=0, le=100_000)] | None = 600.0
+    """To public numbers in 24 hours; beyond it the person is stopped, and a supervisor may lift that. None: no bound; so below."""
+    person_cost: Annotated[float, Field(gt=0)] | None = None
+    """In the currency of ``rates_file``."""
+    all_calls: Annotated[int, Field(ge=1)] | None = None
+    all_minutes: Annotated[float, Field(gt=0)] | None = None
+    all_cost: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("countries", "blocked_countries")
+    @classmethod
+    def _are_countries(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [name for name in names if name not in SUPPORTED_REGIONS and name != "*"]
+        if strange:
+            raise ValueError(f"no such country: {', '.join(strange)}; write ISO codes such as ES or GB")
+        return names
+
+    @field_validator("working_hours")
+    @classmethod
+    def _are_hours(cls, text: str) -> str:
+        if any(part[:2] > "23" for part in text.split("-")):
+            raise ValueError("hours end at 23:59")
+        return text
 
 
 class DemoSection(_Section):
@@ -690,6 +729,28 @@ class Settings(_Section):
             sockets=security.sockets,
             sockets_per_person=security.sockets_per_person,
         )
+
+    def dial_plan(self) -> DialPlan:
+        """Which numbers may be dialled, and how they are written towards the PBX."""
+        dialing = self.dialing
+        regions = None if "*" in dialing.countries else frozenset((*dialing.countries, dialing.region))
+        kinds = DialRules().kinds | {NumberKind(kind) for kind in dialing.dear_numbers}
+        rules = DialRules(kinds, regions, frozenset(dialing.blocked_countries), dialing.region)
+        return DialPlan(dialing.region, NumberStyle(dialing.style), dialing.line_prefix, rules)
+
+    def toll_bounds(self) -> TollBounds:
+        """What one person and all together may spend on calls."""
+        dialing = self.dialing
+        return TollBounds(
+            person=Bound(dialing.person_calls, dialing.person_minutes, dialing.person_cost),
+            everybody=Bound(dialing.all_calls, dialing.all_minutes, dialing.all_cost),
+        )
+
+    @property
+    def working_hours(self) -> tuple[time, time] | None:
+        """From when to when; None: all hours are alike."""
+        begin, _, end = self.dialing.working_hours.partition("-")
+        return (time.fromisoformat(begin), time.fromisoformat(end)) if begin else None
 
     def rest_limits(self) -> RestLimitSettings:
         """How much REST a caller may use."""

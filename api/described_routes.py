@@ -13,6 +13,7 @@ from api.identity import wire
 from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
 from api.store import StoredRecording
+from api.tolls import SuspendedCaller
 from api.webhook_routes import Receiver, Resumed
 from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
 
@@ -120,6 +121,10 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("POST", "/api/consultations"): Described(
         "A new consultation, and the fragment of a link to it.", body=NewConsultation, answer=RoomLink, statuses=(201,), problems=(503,)
     ),
+    ("GET", "/api/suspended-callers"): Described(
+        "Whose calls to public numbers are stopped, and what they spent in 24 hours.", answer={"suspended": list[SuspendedCaller]}
+    ),
+    ("DELETE", "/api/suspended-callers/{identity}"): Described("Let somebody call public numbers again.", **_DONE),
     ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
     ("GET", "/api/calls/{call_id}/film"): Described(
         "All that is kept of a consultation, as one film. Who fetched it is noted with each part.",

@@ -42,7 +42,8 @@ class Exchange:
     """Performs effects, translates events. ``async with``: leaving ends every live call with its record written.
 
     ``trunks`` are entered and left by the wiring, around this. ``on_record`` hears of each record, with what turns its times into epochs.
-    ``on_engaged`` hears of whom a call rings at, or is, and of whom none is any more.
+    ``cost_of`` says what an outgoing call that is over cost. ``on_engaged`` hears of whom a call rings at, or is, and of whom none is
+    any more.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Exchange:
         metrics: Metrics,
         trunks: dict[str, line.Trunk],
         on_record: Callable[[CallRecord, Callable[[float], float]], None] = lambda record, to_epoch: None,
+        cost_of: Callable[[CallRecord], float | None] = lambda record: None,
         new_call_id: Callable[[], str] = lambda: uuid4().hex,
         on_engaged: Callable[[str, AgentState | None], None] = lambda identity, state: None,
     ) -> None:
@@ -69,6 +71,7 @@ class Exchange:
         self._metrics = metrics
         self._trunks = trunks
         self._on_record = on_record
+        self._cost_of = cost_of
         self.new_call_id = new_call_id
         self._on_engaged = on_engaged
         self._hub: Hub | None = None
@@ -433,7 +436,7 @@ class Exchange:
 
     def _write(self, record: CallRecord) -> None:
         self._metrics.call(record)
-        self._store.put_call(record, self.clock.at)
+        self._store.put_call(record, self.clock.at, self._cost_of(record))
         self._on_record(record, self.clock.at)
 
     def _on_trunk(self, leg_id: str, act: Callable[[line.Trunk], None]) -> None:

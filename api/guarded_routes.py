@@ -55,6 +55,8 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("GET", "/api/webhooks"): _P.WEBHOOKS_MANAGE,
     ("POST", "/api/webhooks/resume"): _P.WEBHOOKS_MANAGE,
     ("POST", "/api/consultations"): _P.ROOM_CREATE,
+    ("GET", "/api/suspended-callers"): _P.CALL_LIFT,
+    ("DELETE", "/api/suspended-callers/{identity}"): _P.CALL_LIFT,
     ("GET", "/api/calls/{call_id}/recordings"): _P.RECORDING_LISTEN,
     ("GET", "/api/calls/{call_id}/film"): _P.RECORDING_LISTEN,
     ("GET", "/api/recordings/{recording_id}"): _P.RECORDING_LISTEN,

@@ -94,6 +94,7 @@ class Metrics:
         )
         self.sign_ins = Counter("centralita_sign_ins", "Attempts to sign in", ["outcome"], registry=registry)
         self.refusals = Counter("centralita_refused_requests", "Requests and connections refused, by code", ["code"], registry=registry)
+        self.suspensions = Counter("centralita_suspended_callers", "People whose calls to public numbers were stopped", registry=registry)
         self.failures = Counter("centralita_effect_failures", "Effects of call control that failed", ["effect"], registry=registry)
         self.recordings = Counter("centralita_recordings", "Recordings that are over, by outcome", ["outcome"], registry=registry)
         self.lines = Gauge("centralita_line_ready", "1 while the telephone line is up", ["line"], registry=registry)

@@ -9,6 +9,7 @@ from api.call_line import LineFull
 from api.exchange import Exchange
 from api.metrics import Metrics
 from api.nodes import Nodes
+from api.tolls import Tolls
 from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
 from pbx.routing import NoRoute, NotANumber, Routing
@@ -27,6 +28,7 @@ InRooms = Callable[[Grant, wire.RoomRequest | wire.ChatRequest], Awaitable[Struc
 
 class PageRequests:
     """``in_rooms`` does what is asked about rooms and chat. ``demo``: the demo line, where there is one.
+    ``tolls`` watches over what is dialled.
     ``teams_of`` says in which teams an agent is."""
 
     def __init__(
@@ -39,6 +41,7 @@ class PageRequests:
         in_rooms: InRooms,
         *,
         demo: LoopbackTrunk | None,
+        tolls: Tolls | None = None,
         teams_of: Callable[[str], frozenset[str]] = lambda identity: frozenset(),
     ) -> None:
         self._exchange = exchange
@@ -48,6 +51,7 @@ class PageRequests:
         self._in_rooms = in_rooms
         self._nodes = nodes
         self._demo = demo
+        self._tolls = tolls
         self._teams_of = teams_of
 
     async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
@@ -119,8 +123,12 @@ class PageRequests:
             raise Refusal("not_a_number", str(error)) from None
         except NoRoute as error:
             raise Refusal("no_route", str(error)) from None
+        if self._tolls is not None:
+            self._tolls.ask(identity, route.number)
         call_id = self._exchange.new_call_id()
         self._exchange.dial(call_id, identity, route.dialled, route.trunk)
+        if self._tolls is not None:
+            self._tolls.began(call_id, identity, route.number)
         return wire.CallRef(call_id=call_id)
 
     def _call_me(self, identity: str) -> None:

@@ -35,6 +35,7 @@ _STATUS = {
     **dict.fromkeys(("second_factor_on", "second_factor_off"), 409),
     **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long"), 409),
     **dict.fromkeys(("busy", "store_unavailable", "stopping", "issuer_away"), 503),
+    "not_suspended": 404,
     "recording_erased": 410,
     "too_many_requests": 429,
     **dict.fromkeys(("bad_message", "weak_password", "common_password", "password_names"), 400),

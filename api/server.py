@@ -49,6 +49,8 @@ from api.snapshots import Snapshots
 from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.spool import Spool
+from api.toll_routes import TollRoutes
+from api.tolls import Tolls
 from api.turn import TurnAccess
 from api.webhook_routes import WebhookRoutes
 from api.webhooks import Webhooks
@@ -62,12 +64,15 @@ from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from pbx.loopback import LoopbackTrunk
-from pbx.routing import DialPlan, NumberStyle, Routing
+from pbx.rates import BadRates, RateTable
+from pbx.routing import Routing
 from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
+from pbx.toll import TollWatch
 from pbx.trunk import Trunk, TrunkEvent
 from rooms.house import HousePolicy
 from rooms.membership_events import LeaveWanted
+from rooms.record import CallRecord
 from rooms.switchboard import CallPolicy, Switchboard
 from signaling.bus import Bus, BusState, MemoryBus
 from signaling.grants import Grant, Role
@@ -204,6 +209,7 @@ class _Calls:
     exchange: Exchange
     shelf: RecordingShelf | None
     webhooks: Webhooks
+    tolls: Tolls
 
 
 @asynccontextmanager
@@ -219,6 +225,14 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
 
         def on_trunk_event(event: TrunkEvent) -> None:
             exchange.on_trunk_event(event)
+
+        def on_record(record: CallRecord, to_epoch: Callable[[float], float]) -> None:
+            tolls.heard(record, to_epoch)
+            webhooks.tell_call(record, to_epoch)
+
+        def on_suspended(who: str, why: str) -> None:
+            ground.metrics.suspensions.inc()
+            webhooks.tell_suspended(who, why)
 
         worker = await _media_plane(stack, settings, ground.metrics, on_media_event)
         consultations = await stack.enter_async_context(Consultations(worker))
@@ -247,16 +261,28 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             book=book,
             metrics=ground.metrics,
             trunks=trunks,
-            on_record=lambda record, to_epoch: webhooks.tell_call(record, to_epoch),
+            on_record=on_record,
+            cost_of=lambda record: tolls.cost(record),
             new_call_id=lambda: call_id_of(cluster.bus.node),
             on_engaged=cluster.nodes.on_engaged,
         )
         webhooks = Webhooks(ground.store.webhooks, settings.webhook_settings(), now=exchange.now, node=settings.node)
         await stack.enter_async_context(webhooks)
+        plan, price = settings.dial_plan(), _rates(settings).cost
+        tolls = Tolls(
+            TollWatch(plan.rules, settings.toll_bounds(), price),
+            plan,
+            price,
+            now=exchange.now,
+            hours=settings.working_hours,
+            security_log=ground.identity.log,
+            on_suspended=on_suspended,
+        )
+        await tolls.restore(ground.store.dialled)
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
-        yield _Calls(worker, consultations, switchboard, trunks, demo, exchange, shelf, webhooks)
+        yield _Calls(worker, consultations, switchboard, trunks, demo, exchange, shelf, webhooks, tolls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +336,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
     """What pages ask and are told. The hub is introduced to everybody here, and entered last of all."""
     identity, nodes, exchange, rooms = ground.identity, cluster.nodes, calls.exchange, talk.rooms
     routing = Routing(
-        DialPlan(settings.dialing.region, NumberStyle(settings.dialing.style), settings.dialing.line_prefix),
+        settings.dial_plan(),
         demo_trunk=calls.demo.name if calls.demo is not None else None,
         pbx_trunk=settings.sip.name if settings.sip.enabled else None,
     )
@@ -335,6 +361,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         nodes,
         in_rooms.perform,
         demo=calls.demo,
+        tolls=calls.tolls,
         teams_of=identity.sessions.teams_of,
     )
     snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, demo=settings.demo.enabled)
@@ -415,6 +442,7 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
     WebhookRoutes(calls.webhooks).add_to(app)
     talk.guests.add_to(app)
     ConsultationRoutes(identity.accounts.watched(cluster.nodes.perform)).add_to(app)
+    TollRoutes(calls.tolls, ground.store.people.teams_of).add_to(app)
     if calls.shelf is not None:
         RecordingRoutes(calls.shelf, ground.store.people.teams_of).add_to(app)
     async with AsyncExitStack() as stack:
@@ -423,6 +451,16 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
             client = await stack.enter_async_context(OidcClient(issuer, way_back, settings.identity().second_factor_key))
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
         yield await _serve(stack, app, settings)
+
+
+def _rates(settings: Settings) -> RateTable:
+    file = settings.dialing.rates_file
+    if file is None:
+        return RateTable()
+    try:
+        return RateTable.read(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, BadRates) as error:
+        raise StartFailure(f"The rate table {file} (dialing.rates_file) cannot be used: {error}.") from None
 
 
 def _cluster_health(bus: RedisBus) -> PartHealth:

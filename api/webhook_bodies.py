@@ -37,7 +37,7 @@ class Call(Struct, frozen=True, rename="camel"):
 
 
 class Body(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One of ``room`` and ``call`` is there."""
+    """At most one of ``room`` and ``call`` is there."""
 
     event: str
     id: str
@@ -82,3 +82,9 @@ def body_of_call(record: CallRecord, to_epoch: Callable[[float], float], now: fl
         reason=record.cause.reason.value if record.cause else None,
     )
     return Body(event=event, id=f"{record.call_id}-{event}", created_at=int(now), call=call)
+
+
+def body_of_suspension(identity: str, why: str, now: float) -> Body:
+    """Somebody's calls to public numbers were stopped."""
+    event = "calls_suspended"
+    return Body(event=event, id=f"{identity}-{event}-{now:.3f}", created_at=int(now), participant=Participant(identity, ""), reason=why)

@@ -19,7 +19,7 @@ from api.rooms import RoomEvent
 from api.store import StoreUnavailable
 from api.store.room_rows import Row
 from api.store.webhooks import WebhookStore
-from api.webhook_bodies import Body, body_of_call, body_of_room
+from api.webhook_bodies import Body, body_of_call, body_of_room, body_of_suspension
 from api.webhook_endpoint import Endpoint
 from api.webhook_post import WITHIN_S, post, post_session
 from api.webhook_settings import WebhookSettings
@@ -93,6 +93,9 @@ class Webhooks:
         if len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
         self._tell(body, record.call_id)
+
+    def tell_suspended(self, identity: str, why: str) -> None:
+        self._tell(body_of_suspension(identity, why, self._now()), identity)
 
     def _tell(self, body: Body, subject: str) -> None:
         if not self._settings.urls:

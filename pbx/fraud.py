@@ -8,6 +8,52 @@ from enum import IntEnum
 
 from pbx.numbers import Number, NumberKind
 
+EUROPE_AND_NORTH_AMERICA = (
+    "AD",
+    "AT",
+    "BE",
+    "BG",
+    "CA",
+    "CH",
+    "CY",
+    "CZ",
+    "DE",
+    "DK",
+    "EE",
+    "ES",
+    "FI",
+    "FR",
+    "GB",
+    "GG",
+    "GI",
+    "GR",
+    "HR",
+    "HU",
+    "IE",
+    "IM",
+    "IS",
+    "IT",
+    "JE",
+    "LI",
+    "LT",
+    "LU",
+    "LV",
+    "MC",
+    "MT",
+    "NL",
+    "NO",
+    "PL",
+    "PT",
+    "RO",
+    "SE",
+    "SI",
+    "SK",
+    "SM",
+    "US",
+    "VA",
+)  # fmt: skip
+"""Where a travel company's calls mostly go, and hardly a minute is dear. The Caribbean islands under +1 are not among them."""
+
 _USUAL = frozenset(
     {
         NumberKind.EXTENSION,

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pbx.fraud import DialRules, dial_objection
+from pbx.fraud import DialRules
 from pbx.loopback import DEMO_NUMBERS
 from pbx.numbers import NotANumber, Number, parse_number
 
 __all__ = ["DialPlan", "NoRoute", "NotANumber", "NumberStyle", "Route", "Routing"]
+
+_LONGEST_EXTENSION = 6
 
 
 class NumberStyle(StrEnum):
@@ -28,6 +30,13 @@ class DialPlan:
     line_prefix: str = ""
     rules: DialRules = field(default_factory=DialRules)
 
+    def read_back(self, dialled: str) -> Number:
+        """The number that was written so towards the PBX. Raises ``NotANumber``."""
+        text = dialled.removeprefix(self.line_prefix)
+        if self.style is NumberStyle.BARE and text.isdigit() and len(text) > _LONGEST_EXTENSION:
+            text = "+" + text
+        return parse_number(text, self.region)
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -39,7 +48,7 @@ class Route:
 
 
 class NoRoute(Exception):
-    """No line takes this number, or the rules forbid it. The message is for the person who dialled."""
+    """No line takes this number. The message is for the person who dialled."""
 
 
 class Routing:
@@ -58,9 +67,6 @@ class Routing:
         if self._pbx is None:
             demo = f" The demo line answers {min(DEMO_NUMBERS)} to {max(DEMO_NUMBERS)}." if self._demo else ""
             raise NoRoute(f"No telephone system is attached to this server, so {number.display} cannot be reached.{demo}")
-        objection = dial_objection(number, self.plan.rules)
-        if objection is not None:
-            raise NoRoute(objection)
         return Route(self._pbx, number, self._written(number))
 
     def _written(self, number: Number) -> str:

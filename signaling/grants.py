@@ -39,6 +39,8 @@ class Permission(StrEnum):
     CALL_DIAL = "call.dial"
     CALL_TAKE = "call.take"
     """Accept, decline, hold, mute, end a call of mine."""
+    CALL_LIFT = "call.lift"
+    """Let somebody call again whose calls to public numbers were stopped."""
     CALL_RECORD = "call.record"
     """Recording of a call of mine."""
     CALL_RECORD_ANY = "call.record.any"
@@ -71,7 +73,7 @@ _AGENT = _GUEST | {
     _P.SESSION_OWN, _P.PRESENCE_OWN, _P.PRESENCE_WATCH, _P.CALL_DIAL, _P.CALL_TAKE, _P.CALL_RECORD, _P.ROOM_CREATE, _P.ROOM_LIST,
     _P.DEVICE_OWN,
 }  # fmt: skip
-_SUPERVISOR = _AGENT | {_P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE}
+_SUPERVISOR = _AGENT | {_P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE}
 _ADMIN = _SUPERVISOR | {_P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
@@ -98,7 +100,7 @@ OF_OTHERS: Mapping[Permission, Permission | None] = {
 }
 """Permissions about one's own things, and which one reaches other people's; None: none does."""
 
-BY_TEAM = frozenset({_P.CALL_RECORD_ANY, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE})
+BY_TEAM = frozenset({_P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE})
 """Permissions that reach only the bearer's teams, where the bearer has any. Nobody is limited who has none."""
 
 REQUESTS: Mapping[type[wire.Request], Permission] = {

@@ -132,7 +132,19 @@ class StoredCall:
     mos_p50: float | None
     quality_hop: str | None
     quality_cause: str | None
+    cost: float | None = None
     legs: tuple[StoredLeg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """An outgoing call that was answered and is over."""
+
+    agent: str
+    called: str
+    answered_at: float
+    ended_at: float
+    cost: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +199,9 @@ def key_of(record: Record) -> str:
     return record.call_id if isinstance(record, CallRows) else record.recording_id
 
 
-def call_rows(record: CallRecord, boot_id: str, to_epoch: ToEpoch) -> CallRows:
+def call_rows(record: CallRecord, boot_id: str, to_epoch: ToEpoch, cost: float | None = None) -> CallRows:
     legs = tuple(_leg_row(record.call_id, leg, to_epoch) for leg in record.legs)
-    return CallRows(record.call_id, record.ended_s is not None, _call_row(record, boot_id, to_epoch), legs)
+    return CallRows(record.call_id, record.ended_s is not None, _call_row(record, boot_id, to_epoch) | {"cost": cost}, legs)
 
 
 def _call_row(record: CallRecord, boot_id: str, to_epoch: ToEpoch) -> Row:

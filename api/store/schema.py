@@ -124,12 +124,14 @@ calls = Table(
     Column("mos_p50", Double),
     Column("quality_hop", String(16)),
     Column("quality_cause", String(32)),
+    Column("cost", Double),
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_state", "state"),
 )
 """``mos_*`` sum up the direction that sounded worst; MOS is on ``mos_scale`` and comparable on that scale only.
 
-``quality_hop`` and ``quality_cause``: where and why most bad seconds were bad; ``good`` where none was.
+``quality_hop`` and ``quality_cause``: where and why most bad seconds were bad; ``good`` where none was. ``cost``: of an outgoing call that
+was answered, in the currency of the rate table; NULL where it knows none.
 """
 
 legs = Table(

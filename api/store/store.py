@@ -18,6 +18,7 @@ from api.store.room_keys import RoomKeyStore
 from api.store.rooms import RoomStore
 from api.store.rows import (
     CallRows,
+    Dialled,
     HeardSecond,
     Record,
     Row,
@@ -94,9 +95,9 @@ class Store(Statements):
 
     # ------------------------------------------------------------------ calls, from the call path
 
-    def put_call(self, record: CallRecord, to_epoch: ToEpoch) -> None:
+    def put_call(self, record: CallRecord, to_epoch: ToEpoch, cost: float | None = None) -> None:
         """Keep a call as it now stands; the newest counts. Returns at once."""
-        self.writer.put(call_rows(record, self.boot_id, to_epoch))
+        self.writer.put(call_rows(record, self.boot_id, to_epoch, cost))
 
     def put_recording(self, recording: StoredRecording) -> None:
         """Keep what is known of a recording; the newest counts, but for its erasure. Returns at once."""
@@ -183,6 +184,13 @@ class Store(Statements):
         end = [legs.c.ended_at.label("leg_ended_at"), legs.c.end_reason.label("leg_end_reason"), legs.c.end_detail.label("leg_end_detail")]
         query = select(*_CALL_COLUMNS, *end).join(legs, of_agent).order_by(legs.c.opened_at.desc(), calls.c.call_id).limit(limit)
         return [_as_it_was_for(agent, dict(row)) for row in await self._rows(query)]
+
+    async def dialled(self, since: float, limit: int) -> list[Dialled]:
+        """The newest outgoing calls that were answered and ended after ``since`` (seconds since the epoch), the oldest first."""
+        query = select(*(calls.c[field.name] for field in fields(Dialled)))
+        query = query.where(calls.c.direction == "out", calls.c.answered_at.is_not(None), calls.c.ended_at > since)
+        rows = await self._rows(query.order_by(calls.c.ended_at.desc()).limit(limit))
+        return [Dialled(**row) for row in reversed(rows)]
 
     async def samples(self, call_id: str) -> list[Sample]:
         """Every quality sample of a call, oldest first."""

@@ -22,6 +22,7 @@ presence.watch     - x x x x x
 call.dial          - x x x x x
 call.take          - x x x x -
 call.record        - x x x x -
+call.lift          - - - x x -
 call.record.any    - - - x x -
 board.watch        - - - x x -
 recording.listen   - - - x x x

@@ -67,6 +67,15 @@ def test_the_attempt_that_suspends_says_so_once() -> None:
     assert not any(digit in told[2] for digit in (PREMIUM[1:], "803"))
 
 
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [("806123456", "premium"), ("+881612345678", "satellite"), ("+34412345678", "no published"), ("+4930123456", "country")],
+)
+def test_a_refusal_says_what_is_wrong_with_the_number(number: str, says: str) -> None:
+    with pytest.raises(TollRefused, match=says):
+        watch().ask("ana", parse_number(number, "ES"), 0)
+
+
 def test_who_is_lifted_calls_again() -> None:
     toll = watch()
     for at in range(3):

@@ -1,0 +1,118 @@
+"""Dialled numbers are watched over: each call to a public number is asked for, counted and priced. The rules stand in ``pbx/toll.py``.
+
+Every refusal is in the security log. A person whose calls are stopped is told of in the program's log, the metrics and a webhook.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, time
+
+import structlog
+from msgspec import Struct
+
+from api.identity.security_log import SecurityLog
+from api.store.rows import Dialled
+from pbx.numbers import NotANumber, Number
+from pbx.routing import DialPlan
+from pbx.toll import Spent, TollRefused, TollWatch
+from rooms.record import CallRecord, CallState
+from signaling.refusal import Refusal
+
+log = structlog.get_logger()
+_DAYS = 30
+_MOST_RESTORED = 200_000
+
+
+class SuspendedCaller(Struct, frozen=True):
+    """Times in seconds since the epoch; minutes and money of the last 24 hours."""
+
+    identity: str
+    why: str
+    since: float
+    until: float
+    minutes: float
+    cost: float
+
+
+class Tolls:
+    """``now``: seconds since the epoch. ``hours``: of work, by the machine's local time; None: all are. ``on_suspended(who,
+    why)`` tells whom it concerns."""
+
+    def __init__(
+        self,
+        watch: TollWatch,
+        plan: DialPlan,
+        price: Callable[[str, float], float | None],
+        *,
+        now: Callable[[], float],
+        hours: tuple[time, time] | None = None,
+        security_log: SecurityLog,
+        on_suspended: Callable[[str, str], None],
+    ) -> None:
+        self._watch, self._plan, self._price = watch, plan, price
+        self._now, self._hours = now, hours
+        self._security_log, self._on_suspended = security_log, on_suspended
+
+    async def restore(self, dialled: Callable[[float, int], Awaitable[list[Dialled]]]) -> None:
+        """Count what was called before this start. ``dialled(since, limit)``: answered outgoing calls, the oldest first."""
+        for call in await dialled(self._now() - _DAYS * 86_400, _MOST_RESTORED):
+            number = self._number(call.called)
+            if number is not None and number.e164 is not None:
+                talk_s = call.ended_at - call.answered_at
+                self._watch.restore([Spent(call.agent, number.region, call.ended_at, talk_s, call.cost or 0.0)])
+
+    def ask(self, who: str, number: Number) -> None:
+        """May this person call this number now? Raises ``Refusal`` with what to do."""
+        now = self._now()
+        try:
+            self._watch.ask(who, number, now, off_hours=self._off_hours(now))
+        except TollRefused as refused:
+            self._security_log.note("call.refused", who, detail=refused.code)
+            if refused.suspended:
+                self._security_log.note("call.suspended", who, detail=refused.suspended)
+                log.warning("calls.suspended", who=who, why=refused.suspended)
+                self._on_suspended(who, refused.suspended)
+            raise Refusal(refused.code, str(refused), refused.retry_after_s) from None
+
+    def began(self, call_id: str, who: str, number: Number) -> None:
+        """A call that was asked for."""
+        self._watch.began(call_id, who, number, self._now())
+
+    def heard(self, record: CallRecord, to_epoch: Callable[[float], float]) -> None:
+        """A call as it was just recorded."""
+        if record.answered_s is not None:
+            self._watch.answered(record.call_id, to_epoch(record.answered_s))
+        if record.state is CallState.ENDED and record.ended_s is not None:
+            self._watch.ended(record.call_id, to_epoch(record.ended_s))
+
+    def cost(self, record: CallRecord) -> float | None:
+        """Of an outgoing call that is over; None where it was not answered or nobody knows."""
+        if record.direction != "out" or record.answered_s is None or record.ended_s is None:
+            return None
+        number = self._number(record.called)
+        return None if number is None or number.e164 is None else self._price(number.e164, record.ended_s - record.answered_s)
+
+    def suspended(self) -> list[SuspendedCaller]:
+        """Whose calls to public numbers are stopped."""
+        now = self._now()
+        held = self._watch.suspensions(now)
+        return [SuspendedCaller(who, each.why, each.since, each.until, *self._watch.spent(who, now)) for who, each in held.items()]
+
+    def lift(self, who: str, by: str) -> bool:
+        """Let this person call again; False where nothing was stopped."""
+        lifted = self._watch.lift(who)
+        if lifted:
+            self._security_log.note("call.lifted", who, by=by)
+        return lifted
+
+    def _number(self, dialled: str) -> Number | None:
+        try:
+            return self._plan.read_back(dialled)
+        except NotANumber:
+            return None
+
+    def _off_hours(self, now: float) -> bool:
+        if self._hours is None:
+            return False
+        begin, end = self._hours
+        at = datetime.fromtimestamp(now).time()  # noqa: DTZ006 - of the house where the telephones are
+        return not (begin <= at < end if begin <= end else at >= begin or at < end)

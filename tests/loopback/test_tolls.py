@@ -1,0 +1,167 @@
+"""Toll fraud against a whole exchange: a stolen token, the audit behind it, what calls cost, and who lets somebody call again."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from api.identity.security_log import SecurityLog
+from api.nodes import Nodes
+from api.page_requests import PageRequests
+from api.routes import PartHealth, make_app, make_runner
+from api.toll_routes import TollRoutes
+from api.tolls import Tolls
+from pbx.rates import Rate, RateTable
+from pbx.routing import DialPlan, Routing
+from pbx.toll import TollBounds, TollWatch
+from rooms import events as ev
+from rooms.audio import PCMA
+from signaling.bus import MemoryBus
+from signaling.messages import CallRef, Dial
+from signaling.refusal import Refusal
+from signaling.tokens import TokenIssuer
+from tests.kit.exchange_bench import ExchangeBench, exchange_bench
+from tests.kit.people import known_by
+from tests.kit.rtp_phone import RtpPhone
+
+TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
+RATES = RateTable([Rate("34", 0.02, connection=0.1)])
+
+
+class House:
+    """One exchange with a line that answers every number, watched over."""
+
+    bench: ExchangeBench
+    tolls: Tolls
+    pages: PageRequests
+    log: SecurityLog
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def watch(self, plan: DialPlan) -> Tolls:
+        return Tolls(
+            TollWatch(plan.rules, TollBounds(), RATES.cost),
+            plan,
+            RATES.cost,
+            now=lambda: self.bench.exchange.now(),
+            security_log=self.log,
+            on_suspended=lambda who, why: self.told.append((who, why)),
+        )
+
+    async def dial(self, number: str, identity: str = "ana") -> str:
+        """The call's id, or why there is none."""
+        grant = TOKENS.verify(TOKENS.issue(identity, identity, "agent").token)
+        try:
+            answer = await self.pages.perform(grant, Dial(number=number))
+        except Refusal as refusal:
+            return refusal.code
+        assert isinstance(answer, CallRef)
+        return answer.call_id
+
+
+@asynccontextmanager
+async def house_of(directory: Path) -> AsyncIterator[House]:
+    house, plan = House(), DialPlan()
+    async with AsyncExitStack() as stack:
+        phone = await stack.enter_async_context(RtpPhone(PCMA))
+        bench = house.bench = await stack.enter_async_context(
+            exchange_bench(
+                directory,
+                phone=phone,
+                on_record=lambda record, to_epoch: house.tolls.heard(record, to_epoch),
+                cost_of=lambda record: house.tolls.cost(record),
+            )
+        )
+        house.log = await stack.enter_async_context(SecurityLog(bench.store.people))
+        house.tolls = house.watch(plan)
+        house.pages = PageRequests(
+            bench.exchange,
+            bench.switchboard,
+            Routing(plan, demo_trunk=None, pbx_trunk="pbx"),
+            bench.metrics,
+            Nodes(MemoryBus(topics=10, kept=1)),
+            _nothing,
+            demo=None,
+            tolls=house.tolls,
+        )
+        yield house
+
+
+async def _nothing(*_: Any) -> None:
+    raise AssertionError("nobody asks about rooms here")
+
+
+async def test_a_stolen_token_is_stopped_is_on_record_and_an_emergency_call_passes(tmp_path: Path) -> None:
+    async with house_of(tmp_path) as house:
+        codes = [await house.dial(f"80312{index:04}") for index in range(200)]
+        assert codes[:3] == ["no_route"] * 3 and set(codes[3:]) == {"calls_suspended"}
+        ((who, why),) = house.told
+        assert who == "ana" and "803" not in why
+        assert not house.bench.exchange.calls
+        emergency = await house.dial("112")
+        house.bench.exchange.feed(ev.HangUpRequested(emergency, "ana"))
+        await house.bench.ended(emergency)
+        await house.log.written()
+        entries = await house.log.entries(0, 1_000)
+        assert await house.log.faults() == []
+    assert [entry.event.kind for entry in entries].count("call.refused") == 200
+    assert [(entry.event.who, entry.event.detail) for entry in entries if entry.event.kind == "call.suspended"] == [("ana", why)]
+
+
+async def test_what_a_call_cost_is_on_record_and_counts_after_a_restart(tmp_path: Path) -> None:
+    async with house_of(tmp_path) as house:
+        call_id = await house.dial("911 234 567")
+        await house.bench.told.picture("ana", lambda call: call.state == "live")
+        house.bench.exchange.feed(ev.HangUpRequested(call_id, "ana"))
+        await house.bench.ended(call_id)
+        call = await house.bench.store.call(call_id)
+        assert call is not None and call.answered_at is not None and call.ended_at is not None
+        assert call.cost == pytest.approx(RATES.cost("+34911234567", call.ended_at - call.answered_at))
+        again = house.watch(DialPlan())
+        await again.restore(house.bench.store.dialled)
+        for index in range(3):
+            with pytest.raises(Refusal):
+                again.ask("ana", Routing(DialPlan(), demo_trunk=None, pbx_trunk="pbx").route(f"80312{index:04}").number)
+        (stopped,) = again.suspended()
+        assert (stopped.identity, stopped.cost) == ("ana", pytest.approx(call.cost))
+
+
+async def test_a_supervisor_of_the_team_lets_somebody_call_again(tmp_path: Path) -> None:
+    async def teams_of(identity: str) -> frozenset[str]:
+        return frozenset({"hotels"} if identity == "ana" else ())
+
+    async def healthy() -> dict[str, PartHealth]:
+        return {}
+
+    async with house_of(tmp_path) as house, AsyncExitStack() as stack:
+        for index in range(3):
+            await house.dial(f"80312{index:04}")
+        app = make_app(known_by(TOKENS), house.bench.metrics, healthy)
+        TollRoutes(house.tolls, teams_of).add_to(app)
+        runner = make_runner(app)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        http = await stack.enter_async_context(ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}"))
+
+        async def ask(method: str, path: str, role: str, *teams: str) -> tuple[int, Any]:
+            token = TOKENS.issue("eva", "Eva", role, teams=teams).token
+            async with http.request(method, path, headers={"Authorization": f"Bearer {token}"}) as answer:
+                return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
+
+        everybody, one = "/api/suspended-callers", "/api/suspended-callers/ana"
+        assert (await ask("GET", everybody, "agent"))[0] == 403
+        assert (await ask("GET", everybody, "supervisor", "flights"))[1] == {"suspended": []}
+        status, listed = await ask("GET", everybody, "supervisor", "hotels")
+        assert (status, [each["identity"] for each in listed["suspended"]]) == (200, ["ana"])
+        assert [(await ask("DELETE", one, "supervisor", team))[0] for team in ("flights", "hotels", "hotels")] == [403, 204, 404]
+        call_id = await house.dial("911234567")
+        house.bench.exchange.feed(ev.HangUpRequested(call_id, "ana"))
+        await house.bench.ended(call_id)
+        await house.log.written()
+        entries = [entry.event for entry in await house.log.entries(0, 99)]
+        assert [(entry.who, entry.by) for entry in entries if entry.kind == "call.lifted"] == [("ana", "eva")]
