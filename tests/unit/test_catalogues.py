@@ -202,7 +202,7 @@ NOT_FOR_PAGES = {
     *("second_factor_on", "second_factor_off", "key_invalid"),
     *("weak_password", "common_password", "password_names"),
     *("issuer_away", "sign_in_failed", "not_a_user"),
-    *("unknown_user", "unknown_session", "unknown_key", "unknown_receiver"),
+    *("unknown_user", "unknown_session", "unknown_key", "unknown_receiver", "not_suspended"),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
 }
