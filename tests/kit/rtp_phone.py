@@ -35,6 +35,8 @@ class RtpPhone(asyncio.DatagramProtocol):
         self.lose: set[int] = set()
         """Indices of packets that get lost on the way."""
         self.speaking = True
+        self.wanted_ms = 20
+        """How long it wants the packets to be that it hears."""
         self._tones: tuple[float, ...] = (frequency_hz,)
         self._amplitude = amplitude
         self._came = asyncio.Event()
@@ -72,7 +74,7 @@ class RtpPhone(asyncio.DatagramProtocol):
 
     def endpoint(self, *, direction: Direction = Direction.SENDRECV, events: bool = True) -> RtpEndpoint:
         host, port = self._transport.get_extra_info("sockname")[:2]
-        return RtpEndpoint(host, port, (self.codec,), EVENT_TYPE if events else None, direction)
+        return RtpEndpoint(host, port, (self.codec,), EVENT_TYPE if events else None, direction, self.wanted_ms)
 
     def hum(self, *frequencies_hz: float) -> None:
         """These from now on, each as loud."""

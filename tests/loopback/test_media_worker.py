@@ -11,6 +11,7 @@ from media import messages as msg
 from media import rtcp, rtp
 from media.recorder import read_capture
 from media.settings import MediaSettings
+from media.voice_care import VoiceSettings
 from rooms.audio import G722, OPUS, PCMA, PCMU, AudioCodec, DemoEndpoint, Direction, RtpEndpoint
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.leg_bench import level_at
@@ -266,6 +267,35 @@ async def test_a_phone_on_hold_is_sent_nothing_and_the_browser_hears_silence() -
         await a.hear(40)
         assert level_at(a.heard(last=20), 900) == pytest.approx(0.25, rel=0.1)
         assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(a.headers)} == {1}
+
+
+async def test_phones_hear_packets_of_the_length_that_they_want() -> None:
+    async with RtpPhone(PCMA, frequency_hz=440) as a, RtpPhone(OPUS, frequency_hz=900) as b, media_desk() as desk:
+        a.wanted_ms, b.wanted_ms = 30, 40
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        await a.hear(50)
+        await b.hear(40)
+    for phone, frequency_hz, step in ((a, 900, 240), (b, 440, 1_920)):
+        lately = phone.headers[-30:]
+        assert {(y.timestamp - x.timestamp) & 0xFFFFFFFF for x, y in pairwise(lately)} == {step}
+        assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(lately)} == {1}
+        assert level_at(phone.heard(last=25), frequency_hz) == pytest.approx(0.25, rel=0.1)
+
+
+async def test_a_voice_that_is_much_too_quiet_is_not_just_forwarded() -> None:
+    """Glimpses of it come from the packet path's own memory."""
+    voice = VoiceSettings(sample_every_s=0.1)
+    async with RtpPhone(PCMA, amplitude=0.004) as a, RtpPhone(PCMA, frequency_hz=900) as b, media_desk(voice=voice) as desk:
+        await desk.phone("a", a)
+        await desk.phone("b", b)
+        await b.hear(20)
+        while not desk.worker.gauges["legs_cared"]:
+            await b.hear(10)
+        assert desk.worker.gauges["rooms_mixing"] == 1
+        forwarded = desk.worker.counters["packets_forwarded"]
+        await b.hear(20)
+        assert desk.worker.counters["packets_forwarded"] - forwarded <= 2
 
 
 async def test_a_codec_that_both_could_speak_is_asked_for_once() -> None:
