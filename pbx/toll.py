@@ -153,9 +153,9 @@ class TollWatch:
         person = self._person(who)
         self._refuse_suspended(person, now)
         if risk is Risk.BLOCKED:
-            raise self._refused(person, "no_route", dial_objection(number, self._rules) or "", now)
+            raise self._refused("number_not_allowed", dial_objection(number, self._rules) or "", person, now)
         if risk is Risk.HIGH and off_hours:
-            raise self._refused(person, "off_hours", f"{number.display} is dear, and such calls are not made at this hour.", now)
+            raise self._refused("off_hours", f"{number.display} is dear, and such calls are not made at this hour.", person, now)
         self._keep_pace(person, risk, now)
         self._keep_bounds(who, person, now)
         if risk >= Risk.ELEVATED or (risk is Risk.STANDARD and off_hours):
@@ -255,7 +255,7 @@ class TollWatch:
         )  # fmt: skip
         raise TollRefused("confirm_call", f"{number.display} {why}. To call all the same, dial it again within a minute.")
 
-    def _refused(self, person: _Person, code: str, message: str, now: float) -> TollRefused:
+    def _refused(self, code: str, message: str, person: _Person, now: float) -> TollRefused:
         person.refused.append(now)
         bounds = self._bounds
         lately = sum(at > now - bounds.refused_within_s for at in person.refused)

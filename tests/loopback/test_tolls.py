@@ -98,7 +98,7 @@ async def _nothing(*_: Any) -> None:
 async def test_a_stolen_token_is_stopped_is_on_record_and_an_emergency_call_passes(tmp_path: Path) -> None:
     async with house_of(tmp_path) as house:
         codes = [await house.dial(f"80312{index:04}") for index in range(200)]
-        assert codes[:3] == ["no_route"] * 3 and set(codes[3:]) == {"calls_suspended"}
+        assert codes[:3] == ["number_not_allowed"] * 3 and set(codes[3:]) == {"calls_suspended"}
         ((who, why),) = house.told
         assert who == "ana" and "803" not in why
         assert not house.bench.exchange.calls

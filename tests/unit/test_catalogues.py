@@ -166,8 +166,8 @@ def test_nothing_needs_a_looser_content_security_policy(name: str) -> None:
 
 # --- what the server says by code ----------------------------------------------------------------------------------------------------
 
-SOURCES = [path for package in ("api", "signaling", "rooms", "media") for path in sorted((PAGES.parents[1] / package).rglob("*.py"))]
-REFUSALS = {"Refusal", "NotPossible", "MediaRefusal"}
+SOURCES = [path for package in ("api", "signaling", "rooms", "media", "pbx") for path in sorted((PAGES.parents[1] / package).rglob("*.py"))]
+REFUSALS = {"Refusal", "NotPossible", "MediaRefusal", "TollRefused", "_refused"}
 NOT_FOR_PAGES = {
     # What the exchange might ask wrongly of the media plane: its failure ends a call, and the page hears an end reason.
     *("bad_gain", "bad_socket", "digits_full", "leg_exists", "no_events", "no_socket", "room_exists", "room_full"),

@@ -38,7 +38,7 @@ def call(toll: TollWatch, number: str, now: float, talk_s: float = 60.0, who: st
 def test_a_stolen_token_is_stopped_at_its_third_premium_number_and_an_emergency_call_passes() -> None:
     toll = watch()
     codes = [code(toll, f"+3480312{index:04}", 10.0 * index) for index in range(200)]
-    assert codes[:3] == ["no_route"] * 3 and set(codes[3:]) == {"calls_suspended"}
+    assert codes[:3] == ["number_not_allowed"] * 3 and set(codes[3:]) == {"calls_suspended"}
     assert code(toll, "112", 2_000) == code(toll, "200", 2_000) == ""
     assert code(toll, MADRID, 2_000) == "calls_suspended" and code(toll, MADRID, 2_000, "ben") == ""
     assert "ana" in toll.suspensions(2_000) and not toll.suspensions(9_000)
@@ -82,7 +82,7 @@ def test_who_is_lifted_calls_again() -> None:
         code(toll, PREMIUM, at)
     assert toll.lift("ana") and not toll.lift("ana") and not toll.lift("nobody")
     assert code(toll, MADRID, 4) == ""
-    assert [code(toll, PREMIUM, at) for at in (5, 6)] == ["no_route"] * 2  # and begins to count anew
+    assert [code(toll, PREMIUM, at) for at in (5, 6)] == ["number_not_allowed"] * 2  # and begins to count anew
     assert code(toll, MADRID, 7) == ""
 
 
