@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -24,9 +24,9 @@ from api.store import StoreUnavailable
 from api.store.errors import StoreRefused
 from api.store.room_rows import Attachment
 from api.store.rooms import RoomStore
-from rooms.house import House
 from rooms.refusals import NotPossible
 from signaling import messages as wire
+from signaling.grants import Grant
 from signaling.refusal import Refusal
 
 _PIECE = 65_536
@@ -59,12 +59,13 @@ class _Ticket(Struct, frozen=True, array_like=True):
 
 
 class Attachments:
-    """``secret`` signs addresses; ``largest`` and all ``together`` in bytes; ``now``: seconds since the epoch; ``at_once``: uploads."""
+    """``is_member`` says whether somebody is in a room; ``secret`` signs addresses; ``largest`` and all ``together`` in bytes; ``now``:
+    seconds since the epoch; ``at_once``: uploads."""
 
     def __init__(
         self,
         store: RoomStore,
-        house: House,
+        is_member: Callable[[Grant, str], Awaitable[bool]],
         past: PastRooms,
         folder: Path,
         secret: str,
@@ -75,7 +76,7 @@ class Attachments:
         at_once: int = 8,
     ) -> None:
         self._store = store
-        self._house = house
+        self._is_member = is_member
         self._past = past
         self._folder = folder
         self._key = hashlib.sha256(b"centralita uploads:" + secret.encode()).digest()
@@ -181,7 +182,7 @@ class Attachments:
     async def _download(self, request: web.Request) -> web.StreamResponse:
         try:
             found = await self._store.attachment(request.match_info["attachment_id"])
-            reads = found is not None and await self._may_read(found.room_id, grant_of(request).identity)
+            reads = found is not None and await self._may_read(found.room_id, grant_of(request))
         except StoreUnavailable:
             raise Refusal("store_unavailable", "The database does not answer: try again in a moment.", 2.0) from None
         if found is None or not reads:
@@ -192,9 +193,8 @@ class Attachments:
         response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
         return response
 
-    async def _may_read(self, room_id: str, identity: str) -> bool:
-        room = self._house.room(room_id)
-        return room.has(identity) if room is not None else await self._past.readable(room_id, identity)
+    async def _may_read(self, room_id: str, grant: Grant) -> bool:
+        return await self._is_member(grant, room_id) or await self._past.readable(room_id, grant.identity)
 
 
 def _tame(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from api.deadline_timer import DeadlineTimer
 from api.rooms import Rooms
 from api.store import StoreUnavailable
-from api.store.acknowledged import AcknowledgedWrites
+from api.store.errors import StoreFenced
 from api.store.room_rows import Attachment, mark_entry, message_entry
 from api.store.rooms import RoomStore
 from rooms.chat import ChatPolicy, Conversation, Draft, Message
@@ -37,15 +37,13 @@ class Chat:
     """``async with``: owns the timer of typing and what is under way. ``most_open``: conversations at hand; the longest untouched is let go
     and read from the store again.
 
-    Everything raises ``NotPossible`` for what a person may not do, ``Refusal`` where the store is needed and away.
+    Everything raises ``NotPossible`` for what a person may not do, ``Refusal`` where the store is needed and away, ``StoreFenced`` where
+    another node holds the room now.
     """
 
-    def __init__(
-        self, rooms: Rooms, store: RoomStore, writes: AcknowledgedWrites, *, policy: ChatPolicy | None = None, most_open: int = 2_000
-    ) -> None:
+    def __init__(self, rooms: Rooms, store: RoomStore, *, policy: ChatPolicy | None = None, most_open: int = 2_000) -> None:
         self._rooms = rooms
         self._store = store
-        self._writes = writes
         self._policy = policy or ChatPolicy()
         self._most_open = most_open
         self._open: OrderedDict[str, _Open] = OrderedDict()
@@ -123,8 +121,10 @@ class Chat:
         async with self._turn(room_id, by) as chat:
             if chat.read(by, position):
                 self._open[room_id].marks[by] = position
-                self._writes.keep(mark_entry(room_id, by, position))
+                kept = self._rooms.keep(mark_entry(room_id, by, position))
                 self._rooms.hub.publish(topics.room(room_id), wire.ChatRead(room_id=room_id, identity=by, position=position))
+                with store_needed():
+                    await kept
 
     # ------------------------------------------------------------------ reading
 
@@ -139,11 +139,11 @@ class Chat:
             files = await self._store.attachments(name for message in page for name in message.attachments)
         return wire.ChatPage(messages=[chat_message(message, files) for message in page], more=more, read=marks)
 
-    async def overview(self, by: str) -> wire.ChatGists:
-        """Of each room in which this person is: the last message, and how much is unread."""
-        mine = [room.room_id for room in self._rooms.house.rooms_of(by) if room.has(by)]
+    async def overview(self, by: str, elsewhere: Iterable[str] = ()) -> wire.ChatGists:
+        """Of each room in which this person is, at other nodes ``elsewhere``: the last message, and how much is unread."""
+        mine = [*(room.room_id for room in self._rooms.house.rooms_of(by) if room.has(by)), *elsewhere]
         with store_needed():
-            await self._writes.written()  # what was read a moment ago counts
+            await self._rooms.written()  # what was read a moment ago counts
             gists = await self._store.gists(mine, by)
             files = await self._store.attachments(name for gist in gists if gist.last is not None for name in gist.last.attachments)
         return wire.ChatGists(
@@ -171,7 +171,7 @@ class Chat:
     # ------------------------------------------------------------------ conversations
 
     def forget(self, room_id: str) -> None:
-        """The room is over."""
+        """The room is over, or another node's."""
         self._open.pop(room_id, None)
 
     @asynccontextmanager
@@ -182,6 +182,8 @@ class Chat:
         self._open.move_to_end(room_id)
         async with opened.turn:
             self._rooms.house.member(room_id, identity)  # they may have been put out while they waited
+            if self._open.get(room_id) is not opened:
+                raise StoreFenced("This room was another node's for a moment: what was said there is to be read first.")
             yield opened.conversation
 
     async def _opened(self, room_id: str) -> _Open:
@@ -222,14 +224,17 @@ class Chat:
         return chat_message(after, files)
 
     async def _keep(self, chat: Conversation, message: Message, before: Message | None) -> None:
-        """Raises ``Refusal`` when it cannot be kept; then it was never said, or is as it was."""
+        """Raises ``Refusal`` when it cannot be kept, ``StoreFenced`` where another node holds the room; then it was never said, or is as it
+        was."""
         try:
-            await self._writes.keep(message_entry(message))
+            await self._rooms.keep(message_entry(message))
         except StoreUnavailable as error:
             if before is None:
                 chat.take_back(message)
             else:
                 chat.restore(before)
+            if isinstance(error, StoreFenced):
+                raise
             raise Refusal("store_unavailable", f"The message could not be kept, so it was not sent. {error}", 5.0) from None
 
     def _tell(self, message: Message, files: Sequence[Attachment]) -> None:
@@ -252,6 +257,8 @@ def store_needed() -> Iterator[None]:
     """Where the database is away, who asked is told so."""
     try:
         yield
+    except StoreFenced:
+        raise
     except StoreUnavailable:
         raise Refusal("store_unavailable", "The database does not answer: try again in a moment.", 2.0) from None
 

@@ -3,14 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from msgspec import Struct
 
 from api.bodies import body_of, json_answer
 from api.guarded_routes import grant_of
 from signaling import messages as wire
 from signaling.grants import Grant
 
-Perform = Callable[[Grant, wire.AnyRequest], Awaitable[Struct | None]]
+Perform = Callable[[Grant, wire.AnyRequest], Awaitable[object]]
 
 
 class ConsultationRoutes:

@@ -208,8 +208,13 @@ class Consultations:
         if event.event == "participant_left":
             self._empty(bridge, event.identity)
         elif event.event == "room_finished":
-            for identity in tuple(bridge.seats):
-                self._empty(bridge, identity)
+            self.lose(event.room.room_id)
+
+    def lose(self, room_id: str) -> None:
+        """The room is over, or another node's: nobody has a seat here any more."""
+        bridge = self._bridges.get(room_id)
+        for identity in tuple(bridge.seats) if bridge is not None else ():
+            self._empty(self._bridges[room_id], identity)
 
     def _empty(self, bridge: _Bridge, identity: str) -> None:
         seat = bridge.seats.pop(identity, None)

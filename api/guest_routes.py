@@ -1,24 +1,26 @@
 """Guests: who has a link to a room gets a short session for that room and nothing else, which is renewed while its page is open."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
 
 from api.bodies import body_of, json_answer
-from api.rooms import Rooms
-from rooms.membership import Role as RoomRole
-from rooms.refusals import NotPossible
+from api.room_questions import LinkedRoom
 from signaling.grants import GUEST_PREFIX, Grant, Role, VideoGrant
 from signaling.invitations import Invitations
 from signaling.messages import GuestEntry, GuestSession, IceServer, Session
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 
+CheckLinks = Callable[[str, str, str], Awaitable[LinkedRoom]]
+"""Room, link, guest."""
+
 
 class GuestRoutes:
-    """A link is checked against its room each time, where a host may have taken it back; its id is that of its guests' sessions.
+    """A link is checked against its room each time, where a host may have taken it back: ``check`` raises ``Refusal``. Its id is that of
+    its guests' sessions.
 
     ``relays``: TURN servers for a guest. ``touch`` hears of each session that is given: who came by a
     link is not idle while somebody's page is open by it.
@@ -26,14 +28,14 @@ class GuestRoutes:
 
     def __init__(
         self,
-        rooms: Rooms,
+        check: CheckLinks,
         invitations: Invitations,
         tokens: TokenIssuer,
         *,
         relays: Callable[[str], list[IceServer]] = lambda identity: [],
         touch: Callable[[Grant], None] = lambda grant: None,
     ) -> None:
-        self._rooms = rooms
+        self._check = check
         self._invitations = invitations
         self._tokens = tokens
         self._relays = relays
@@ -46,13 +48,9 @@ class GuestRoutes:
         entry = await body_of(request, GuestEntry)
         invitation = self._invitations.read(entry.link)
         identity = _identity(invitation.link_id, entry.device)
-        try:
-            room = self._rooms.house.check_link(invitation.room, invitation.link_id, identity, self._rooms.now())
-        except NotPossible as error:
-            raise Refusal(error.code, str(error)) from None
+        room = await self._check(invitation.room, invitation.link_id, identity)
         session = msgspec.structs.asdict(self._session(identity, entry.name, invitation.room, invitation.link_id))
-        hosts = [member.name for member in room.members.values() if member.role is RoomRole.HOST]
-        return json_answer(GuestSession(**session, room_id=room.room_id, room_name=room.name, hosts=hosts), 201)
+        return json_answer(GuestSession(**session, room_id=invitation.room, room_name=room.name, hosts=room.hosts), 201)
 
     def renew(self, grant: Grant) -> Session:
         """The next token of a guest who came by a link. Raises ``Refusal``."""

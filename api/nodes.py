@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 from uuid import uuid4
 
 import msgspec
@@ -23,6 +23,7 @@ import structlog
 from msgspec import Raw, Struct
 
 from api.identity.sessions import Ended
+from api.room_questions import AnyRoomQuestion, OwnRooms, room_of
 from rooms import events as ev
 from rooms.agent import AgentState
 from rooms.presence import Attendance, Facts, Person, Wish
@@ -33,13 +34,14 @@ from signaling.refusal import Refusal
 from signaling.topics import LINES, person, team
 
 log = structlog.get_logger()
+Perform = Callable[[Grant, wire.AnyRequest], Awaitable[object]]
 
 LEASE_S = 3.0
 BEAT_S = 0.5
 ASKED_S = 5.0
 """How long another node may take to do something."""
-CALLS_ASKED_S = 0.5
-"""How long a page that connects waits for another node to say what calls it has for it."""
+TOLD_WITHIN_S = 0.5
+"""How long a page that connects waits for another node to say what calls and rooms it has for it."""
 MOST_ASKED = 2_000
 WATCHED_S = 90.0
 """So long after it asked a page is told; pages ask again in time."""
@@ -74,9 +76,12 @@ class _Leaving(_Word, frozen=True, tag="leaving"):
 
 
 class _Ask(_Word, frozen=True, tag="ask"):
+    """``room_id``: it is about this room, which you hold."""
+
     ask_id: str
     grant: Grant
-    request: wire.AnyRequest
+    request: wire.AnyRequest | AnyRoomQuestion
+    room_id: str = ""
 
 
 class _AskCalls(_Word, frozen=True, tag="ask_calls"):
@@ -84,6 +89,10 @@ class _AskCalls(_Word, frozen=True, tag="ask_calls"):
 
     ask_id: str
     identity: str
+
+
+class _RoomOver(_Word, frozen=True, tag="room_over"):
+    room_id: str
 
 
 class _Answer(_Word, frozen=True, tag="answer"):
@@ -96,7 +105,7 @@ class _Revoked(_Word, frozen=True, tag="revoked"):
     ended: list[Ended]
 
 
-_AnyWord = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Ask | _AskCalls | _Answer | _Revoked
+_AnyWord = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Ask | _AskCalls | _RoomOver | _Answer | _Revoked
 
 
 class CallControl(Protocol):
@@ -105,6 +114,30 @@ class CallControl(Protocol):
     def feed(self, event: ev.Event) -> None: ...
 
     def calls_of(self, identity: str) -> list[wire.CallState]: ...
+
+
+class RoomHolder(Protocol):
+    """What is asked of ``api.room_owners.RoomOwners``."""
+
+    async def perform(self, room_id: str, grant: Grant, request: wire.AnyRequest) -> object: ...
+
+    async def answer(self, room_id: str, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> object: ...
+
+    def on_there(self, identity: str, there: bool) -> None: ...
+
+    def on_state(self) -> None: ...
+
+    def on_gone(self, node: str) -> None: ...
+
+    def on_over(self, room_id: str) -> None: ...
+
+
+class NodeSilent(Exception):
+    """Another node did not answer. ``unheard``: it was not even asked, for it is not there."""
+
+    def __init__(self, *, unheard: bool = False) -> None:
+        super().__init__()
+        self.unheard = unheard
 
 
 class Pages(Protocol):
@@ -129,7 +162,7 @@ def call_id_of(node: str) -> str:
 class Nodes:
     """``async with``, inside the bus. ``perform`` does what a page asks about this node's own calls, or raises ``Refusal``.
 
-    ``meet`` introduces call control and the hub, which need this to be made.
+    ``meet`` introduces call control, the hub and who holds rooms, which need this to be made.
     """
 
     def __init__(self, bus: Bus, *, lease_s: float = LEASE_S, beat_s: float = BEAT_S) -> None:
@@ -139,7 +172,8 @@ class Nodes:
         self.attendance = Attendance(bus.node, lease_s=lease_s)
         self._calls: CallControl | None = None
         self._pages: Pages | None = None
-        self._perform: Callable[[Grant, wire.AnyRequest], Awaitable[Struct | None]] | None = None
+        self._perform: Perform | None = None
+        self._rooms: RoomHolder | None = None
         self._on_revoked: Callable[[Sequence[Ended]], object] = lambda ended: None
         self._number = 0
         self._fed: dict[str, Person] = {}
@@ -149,8 +183,8 @@ class Nodes:
         self._decode = msgspec.json.Decoder(_AnyWord).decode
         bus.join(self._on_word, self._on_state)
 
-    def meet(self, calls: CallControl, pages: Pages, perform: Callable[[Grant, wire.AnyRequest], Awaitable[Struct | None]]) -> None:
-        self._calls, self._pages, self._perform = calls, pages, perform
+    def meet(self, calls: CallControl, pages: Pages, perform: Perform, rooms: RoomHolder | None = None) -> None:
+        self._calls, self._pages, self._perform, self._rooms = calls, pages, perform, rooms
         self._look()
 
     def hear_revoked(self, on_revoked: Callable[[Sequence[Ended]], object]) -> None:
@@ -190,6 +224,10 @@ class Nodes:
         """So many pages of a person that are no telephone are open at this node."""
         self._change(identity, replace(self.attendance.own(identity), pages=pages))
 
+    def on_there(self, identity: str, there: bool) -> None:
+        """A person's first connection of any kind to this node is up, or their last one gone."""
+        self._change(identity, replace(self.attendance.own(identity), there=there))
+
     def on_engaged(self, identity: str, state: AgentState | None) -> None:
         """A call of this node rings at a person, is theirs, or (None) neither."""
         self._change(identity, replace(self.attendance.own(identity), engaged=state))
@@ -212,9 +250,10 @@ class Nodes:
             self._look()
 
     def _tell_others(self, identities: Iterable[str]) -> None:
+        if not self._bus.node:
+            return
         self._number += 1
-        own = self.attendance.own_people()
-        self._say(_Changed(self._bus.token, self._number, {identity: own.get(identity, Facts()) for identity in identities}))
+        self._say(_Changed(self._bus.token, self._number, {identity: self.attendance.told(identity) for identity in identities}))
 
     # ------------------------------------------------------------------ what follows
 
@@ -234,6 +273,8 @@ class Nodes:
             if (before.phones > 0) is not (someone.phones > 0):
                 changed = ev.AgentConnected if someone.phones else ev.AgentDisconnected
                 self._calls.feed(changed(someone.identity))
+            if before.there is not someone.there and self._rooms is not None:
+                self._rooms.on_there(someone.identity, someone.there)
 
     def _tell_watchers(self) -> None:
         """What changed since the last time, to who watches: once a second at most, encoded once for each team."""
@@ -289,6 +330,9 @@ class Nodes:
             case _AskCalls(ask_id=ask_id, identity=identity):
                 calls = self._calls.calls_of(identity) if self._calls is not None else []
                 self._say(_Answer(self._bus.token, ask_id, Raw(msgspec.json.encode(calls))), node)
+            case _RoomOver(room_id=room_id):
+                if self._rooms is not None:
+                    self._rooms.on_over(room_id)
             case _Revoked(ended=ended):
                 self._on_revoked(ended)
             case _Answer(ask_id=ask_id):
@@ -315,11 +359,16 @@ class Nodes:
         for node in set(known) - set(self.attendance.nodes):
             log.warning("node.gone", node=node)
             for ask_id in [ask_id for ask_id in self._asked if ask_id.endswith(f" {node}")]:
-                self._asked[ask_id].cancel()
+                if not self._asked[ask_id].done():
+                    self._asked[ask_id].set_exception(NodeSilent())
+            if self._rooms is not None:
+                self._rooms.on_gone(node)
 
     def _on_state(self) -> None:
         """The bus is there, or not: say so to the pages of this node, and everything to the other nodes."""
         state = self._bus.state
+        if self._rooms is not None:
+            self._rooms.on_state()
         if state is BusState.TOGETHER:
             self._say(_Everything(self._bus.token, self._number, self.attendance.own_people()))
             self._say(_TellAll(self._bus.token))
@@ -351,32 +400,65 @@ class Nodes:
 
     # ------------------------------------------------------------------ asking the node that has the call
 
-    async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
-        """Do what a page asks, here or where its call is. Raises ``Refusal``."""
+    async def perform(self, grant: Grant, request: wire.AnyRequest) -> object:
+        """Do what a page asks, here or where its call or its room is. Raises ``Refusal``."""
         assert self._perform is not None
-        _, _, node = getattr(request, "call_id", "").partition("-")
-        if not self._bus.node or node in ("", self._bus.node):
+        if not self._bus.node:
             return await self._perform(grant, request)
-        answer = await self._ask(node, lambda ask_id: _Ask(self._bus.token, ask_id, grant, request), ASKED_S)
+        room_id = room_of(grant, request)
+        if room_id and self._rooms is not None:
+            return await self._rooms.perform(room_id, grant, request)
+        _, _, node = getattr(request, "call_id", "").partition("-")
+        if node in ("", self._bus.node):
+            return await self._perform(grant, request)
+        try:
+            return await self.ask(node, grant, request)
+        except NodeSilent as silence:
+            if node not in self.attendance.nodes:
+                raise Refusal(
+                    "unknown_call", "This call is over, or its server is not to be reached: the page shows the calls there are."
+                ) from silence
+            raise Refusal(
+                "timeout", "The server of this call took too long to do this: see what the page shows, and try again.", 1.0
+            ) from silence
+
+    async def ask(self, node: str, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion, room_id: str = "") -> object:
+        """Have another node do this. Raises ``Refusal`` as it did, and ``NodeSilent``."""
+        answer = await self._ask(node, lambda ask_id: _Ask(self._bus.token, ask_id, grant, request, room_id), ASKED_S)
         if answer.error is not None:
             raise Refusal(answer.error.code, answer.error.message, answer.error.retry_after)
-        return msgspec.json.decode(answer.result, type=wire.PeerAnswer) if isinstance(request, wire.PeerOffer) else None
+        return msgspec.json.decode(answer.result)
 
     async def calls_elsewhere(self, identity: str) -> list[wire.CallState]:
         """The calls that other nodes have for this person. A node that does not answer in time has none to tell."""
         nodes = self.attendance.nodes_engaging(identity)
-        asked = [self._ask(node, lambda ask_id: _AskCalls(self._bus.token, ask_id, identity), CALLS_ASKED_S) for node in nodes]
-        found: list[wire.CallState] = []
-        for answer in await asyncio.gather(*asked, return_exceptions=True):
+        answers, _ = await self._ask_all(nodes, lambda ask_id: _AskCalls(self._bus.token, ask_id, identity))
+        return [call for answer in answers for call in msgspec.json.decode(answer, type=list[wire.CallState])]
+
+    async def rooms_elsewhere(self, grant: Grant) -> tuple[list[wire.RoomList], bool]:
+        """What each other node has of its rooms for this person, and whether all have said so."""
+        question = OwnRooms(grant.identity)
+        answers, whole = await self._ask_all(self.others, lambda ask_id: _Ask(self._bus.token, ask_id, grant, question))
+        return [msgspec.json.decode(answer, type=wire.RoomList) for answer in answers], whole
+
+    async def _ask_all(self, nodes: Iterable[str], word: Callable[[str], _Word]) -> tuple[list[Raw], bool]:
+        """What they answer who do in time, and whether all did."""
+        told = await asyncio.gather(*(self._ask(node, word, TOLD_WITHIN_S) for node in nodes), return_exceptions=True)
+        answers: list[Raw] = []
+        for answer in told:
             if isinstance(answer, _Answer):
-                found += msgspec.json.decode(answer.result, type=list[wire.CallState])
-            elif not isinstance(answer, Refusal):
+                answers += [answer.result] if answer.error is None else []
+            elif not isinstance(answer, Refusal | NodeSilent):
                 raise answer
-        return found
+        return answers, len(answers) == len(told)
+
+    def tell_over(self, room_id: str) -> None:
+        """A room of this node has ended."""
+        self._say(_RoomOver(self._bus.token, room_id))
 
     async def _ask(self, node: str, word: Callable[[str], _Word], within_s: float) -> _Answer:
         if node not in self.attendance.nodes:
-            raise Refusal("unknown_call", "This call is over, or its server is not to be reached: the page shows the calls there are.")
+            raise NodeSilent(unheard=True)
         if len(self._asked) >= MOST_ASKED:
             raise Refusal("busy", "Much is being asked of another server right now: try again in a moment.", 1.0)
         ask_id = f"{uuid4().hex} {node}"
@@ -387,22 +469,21 @@ class Nodes:
             async with asyncio.timeout(within_s):
                 return await waiting
         except TimeoutError:
-            raise Refusal(
-                "timeout", "The server of this call took too long to do this: see what the page shows, and try again.", 1.0
-            ) from None
-        except asyncio.CancelledError:
-            if waiting.cancelled() and node not in self.attendance.nodes:
-                raise Refusal("unknown_call", "The server of this call is gone, and the call with it.") from None
-            raise
+            raise NodeSilent from None
         finally:
             del self._asked[ask_id]
 
     async def _answer(self, node: str, ask: _Ask) -> None:
         assert self._perform is not None
+        result: object = None
+        error = None
         try:
-            result, error = await self._perform(ask.grant, ask.request), None
+            if not ask.room_id:
+                result = await self._perform(ask.grant, cast(wire.AnyRequest, ask.request))
+            elif self._rooms is not None:
+                result = await self._rooms.answer(ask.room_id, ask.grant, ask.request)
         except Refusal as refusal:
-            result, error = None, refusal.as_error()
+            error = refusal.as_error()
         self._say(_Answer(self._bus.token, ask.ask_id, Raw(msgspec.json.encode(result)), error), node)
 
     # ------------------------------------------------------------------

@@ -9,6 +9,7 @@ from api.call_line import LineFull
 from api.exchange import Exchange
 from api.metrics import Metrics
 from api.nodes import Nodes
+from api.room_questions import AnyRoomQuestion, RoomQuestion
 from api.tolls import Tolls
 from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
@@ -23,7 +24,7 @@ from signaling.refusal import Refusal
 
 DEMO_CALLER = "601"
 """Whom the demo line shows as caller: dialling it back gives the same voice."""
-InRooms = Callable[[Grant, wire.RoomRequest | wire.ChatRequest], Awaitable[Struct | None]]
+InRooms = Callable[[Grant, wire.RoomRequest | wire.ChatRequest | AnyRoomQuestion], Awaitable[Struct | None]]
 
 
 class PageRequests:
@@ -54,7 +55,7 @@ class PageRequests:
         self._tolls = tolls
         self._teams_of = teams_of
 
-    async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
+    async def perform(self, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
         """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
         try:
             return await self._perform(grant, request)
@@ -67,7 +68,7 @@ class PageRequests:
         except LineFull:
             raise Refusal("busy", "This call is still busy with earlier requests: wait a moment.", 1.0) from None
 
-    async def _perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
+    async def _perform(self, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
         identity, feed = grant.identity, self._exchange.feed
         match request:
             case wire.Dial(number=number):
@@ -97,7 +98,7 @@ class PageRequests:
                 return self._exchange.board.watch(identity, grant.teams)
             case wire.CallMe():
                 self._call_me(identity)
-            case wire.RoomRequest() | wire.ChatRequest():
+            case wire.RoomRequest() | wire.ChatRequest() | RoomQuestion():
                 return await self._in_rooms(grant, request)
             case wire.PeerCandidate():
                 pass  # an ICE-lite server learns a browser's addresses from its checks (RFC 8445, section 2.5)

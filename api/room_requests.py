@@ -1,6 +1,5 @@
 """What pages ask about rooms and their chat: whose grant reaches which room, then one function for each."""
 
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from uuid import uuid4
@@ -11,6 +10,8 @@ from api.attachments import Attachments
 from api.chat import Chat, store_needed
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys
+from api.room_owners import RoomOwners
+from api.room_questions import AnyRoomQuestion, CheckLink, CheckMember, LinkedRoom, MoveIn, OwnRooms, direct_id
 from api.rooms import Rooms, room_state
 from rooms import membership_events as ev
 from rooms.chat import Draft
@@ -44,7 +45,7 @@ class RoomRequests:
     """``directory``: everybody of the house. ``bar_link`` ends the sessions of who came by a link, on every node. ``link_lifetime_s``: of a
     link to no appointment.
 
-    Raises ``Refusal``, ``NotPossible`` and ``MediaRefusal``.
+    Raises ``Refusal``, ``NotPossible`` and ``MediaRefusal``, and ``StoreFenced`` where a room is another node's by now.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class RoomRequests:
         invitations: Invitations,
         past: PastRooms,
         keys: RoomKeys,
+        owners: RoomOwners,
         directory: Directory,
         in_media: InMedia,
         bar_link: Callable[[str, str], Awaitable[None]],
@@ -67,12 +69,15 @@ class RoomRequests:
         self._bar_link = bar_link
         self._link_lifetime_s = link_lifetime_s
         self._rooms = rooms
+        self._owners = owners
         self._chat = chat
         self._attachments = attachments
         self._invitations = invitations
         self._past = past
 
-    async def perform(self, grant: Grant, request: wire.RoomRequest | wire.ChatRequest) -> Struct | None:
+    async def perform(self, grant: Grant, request: wire.RoomRequest | wire.ChatRequest | AnyRoomQuestion) -> Struct | None:
+        if isinstance(request, AnyRoomQuestion):
+            return await self._answer(grant, request)
         room_id = getattr(request, "room_id", "")
         if room_id:
             demand(grant, REQUESTS[type(request)], Resource(room=room_id))
@@ -91,91 +96,124 @@ class RoomRequests:
             return await self._in_media(grant.identity, request)
         before = self._rooms.house.room(room_id)
         links = list(before.links) if before is not None and isinstance(request, wire.UnlinkRoom) else []
-        result = self._in_room(grant, request)
+        result = await self._in_room(grant, request)
         for link_id in links:
             if before is not None and link_id not in before.links:
                 await self._bar_link(link_id, grant.identity)
         return result
 
+    async def _answer(self, grant: Grant, question: AnyRoomQuestion) -> Struct | None:
+        """What another room or another node asks, which has seen to it that it may be asked."""
+        house = self._rooms.house
+        match question:
+            case OwnRooms(identity=identity):
+                return self._rooms.list_for(identity)
+            case CheckLink(room_id=room_id, identity=identity, link_id=link_id):
+                room = house.check_link(room_id, link_id, identity, self._rooms.now())
+                return LinkedRoom(room.name, [member.name for member in room.members.values() if member.role is Role.HOST])
+            case CheckMember(room_id=room_id, identity=identity):
+                house.member(room_id, identity)
+            case MoveIn(room_id=room_id, identity=identity, name=name, role=role, away=away):
+                moderates = allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
+                await self._rooms.do(ev.MovedIn(room_id, grant.identity, identity, name, role, away, moderates))
+        return None
+
     # ------------------------------------------------------------------ rooms
 
-    def _in_room(self, grant: Grant, request: wire.RoomRequest) -> Struct | None:
-        me, feed = grant.identity, self._rooms.feed
+    async def _in_room(self, grant: Grant, request: wire.RoomRequest) -> Struct | None:
+        me, do = grant.identity, self._rooms.do
         room_id = getattr(request, "room_id", "")
         moderates = allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
         match request:
             case wire.CreateRoom():
-                return self._create(grant, request)
+                return await self._create(grant, request)
             case wire.ListRooms():
-                return self._rooms.list_for(me)
+                return await self._list(grant)
             case wire.JoinRoom():
-                return self._join(grant, room_id)
+                return await self._join(grant, room_id)
             case wire.LeaveRoom():
-                feed(ev.LeaveWanted(room_id, me))
+                await do(ev.LeaveWanted(room_id, me))
             case wire.AdmitToRoom(identity=identity, admitted=admitted):
-                feed(ev.AdmissionDecided(room_id, me, identity, admitted, moderates))
+                await do(ev.AdmissionDecided(room_id, me, identity, admitted, moderates))
             case wire.InviteToRoom(identity=identity, name=name, role=role):
-                feed(ev.InvitationWanted(room_id, me, identity, name or identity, Role(role), moderates))
+                await do(ev.InvitationWanted(room_id, me, identity, name or identity, Role(role), moderates))
             case wire.LinkToRoom(expires_in=expires_in):
-                return self._link(me, room_id, expires_in, moderates)
+                return await self._link(me, room_id, expires_in, moderates)
             case wire.ListLinks():
                 links = self._rooms.house.links_of(room_id, me, self._rooms.now(), moderates=moderates)
                 return wire.RoomLinks(links=[wire.KnownLink(link_id, until) for link_id, until in links.items()])
             case wire.UnlinkRoom(link_id=link_id):
-                feed(ev.LinkRevoked(room_id, me, link_id, moderates))
+                await do(ev.LinkRevoked(room_id, me, link_id, moderates))
             case wire.KickFromRoom(identity=identity):
-                feed(ev.RemovalWanted(room_id, me, identity, moderates))
+                await do(ev.RemovalWanted(room_id, me, identity, moderates))
             case wire.LockRoom(locked=locked):
-                feed(ev.ChangeWanted(room_id, me, locked=locked, moderates=moderates))
+                await do(ev.ChangeWanted(room_id, me, locked=locked, moderates=moderates))
             case wire.MoveToRoom(identity=identity, to_room=to_room):
-                feed(ev.MoveWanted(room_id, me, identity, to_room, moderates))
+                await self._move(grant, room_id, identity, to_room, moderates)
             case wire.UpdateRoom(name=new_name, metadata=metadata, capacity=capacity, waiting_room=waiting_room):
-                feed(ev.ChangeWanted(room_id, me, new_name, metadata, capacity, None, waiting_room, moderates))
+                await do(ev.ChangeWanted(room_id, me, new_name, metadata, capacity, None, waiting_room, moderates))
             case wire.EndRoom():
-                feed(ev.EndWanted(room_id, me, moderates))
+                await do(ev.EndWanted(room_id, me, moderates))
             case wire.RaiseHand(raised=raised, identity=identity):
-                feed(ev.HandMoved(room_id, me, identity or me, raised, moderates))
+                await do(ev.HandMoved(room_id, me, identity or me, raised, moderates))
             case wire.React(emoji=emoji):
-                feed(ev.Reacted(room_id, me, emoji))
+                await do(ev.Reacted(room_id, me, emoji))
         return None
 
-    def _create(self, grant: Grant, request: wire.CreateRoom) -> wire.RoomState:
+    async def _list(self, grant: Grant) -> wire.RoomList:
+        elsewhere, own = await self._owners.elsewhere(grant), self._rooms.list_for(grant.identity)
+        return wire.RoomList(
+            rooms=own.rooms + elsewhere.rooms,
+            invitations=own.invitations + elsewhere.invitations,
+            waiting=own.waiting + elsewhere.waiting,
+        )
+
+    async def _create(self, grant: Grant, request: wire.CreateRoom) -> wire.RoomState:
         kind, plan = RoomKind(request.kind), _plan(request)
         room_id = uuid4().hex
         if kind is RoomKind.DIRECT:
-            room_id = _direct_id(grant.identity, request)
+            room_id = direct_id(grant.identity, request)
             known = self._rooms.house.room(room_id)
             if known is not None:
                 return room_state(known)
-        self._rooms.feed(
-            ev.RoomWanted(
-                room_id=room_id,
-                by=grant.identity,
-                by_name=grant.name,
-                kind=kind,
-                name=request.name,
-                metadata=request.metadata,
-                capacity=request.capacity or 0,
-                waiting_room=request.waiting_room,
-                encrypted=request.encrypted,
-                schedule=plan,
-                invited=tuple((one.identity, one.name or one.identity, Role(one.role)) for one in request.invited),
-                expires_s=None if request.expires_in is None else self._rooms.now() + request.expires_in,
-            )
+        wanted = ev.RoomWanted(
+            room_id=room_id,
+            by=grant.identity,
+            by_name=grant.name,
+            kind=kind,
+            name=request.name,
+            metadata=request.metadata,
+            capacity=request.capacity or 0,
+            waiting_room=request.waiting_room,
+            encrypted=request.encrypted,
+            schedule=plan,
+            invited=tuple((one.identity, one.name or one.identity, Role(one.role)) for one in request.invited),
+            expires_s=None if request.expires_in is None else self._rooms.now() + request.expires_in,
         )
+        await self._owners.make(room_id, lambda: self._rooms.do(wanted))
         made = self._rooms.house.room(room_id)
         assert made is not None
         return room_state(made)
 
-    def _join(self, grant: Grant, room_id: str) -> wire.RoomJoined:
+    async def _join(self, grant: Grant, room_id: str) -> wire.RoomJoined:
         link_id = grant.session_id if grant.role == Job.CUSTOMER else ""
-        self._rooms.feed(ev.JoinWanted(room_id, grant.identity, grant.name, _granted(grant, room_id), link_id))
+        await self._rooms.do(ev.JoinWanted(room_id, grant.identity, grant.name, _granted(grant, room_id), link_id))
         room = self._rooms.house.room(room_id)
-        assert room is not None
+        if room is None or grant.identity not in room.members:
+            raise NotPossible("room_over", "This room is over.")
         waiting = room.members[grant.identity].state is MemberState.WAITING
         return wire.RoomJoined(waiting=waiting, room=None if waiting else room_state(room))
 
-    def _link(self, me: str, room_id: str, lives_s: float | None, moderates: bool) -> wire.RoomLink:
+    async def _move(self, grant: Grant, room_id: str, identity: str, to_room: str, moderates: bool) -> None:
+        """In there first, then out here: who cannot come in stays. The other room may be another node's."""
+        if to_room == room_id:
+            raise NotPossible("fixed_room", "This person is in this very room.")
+        member = self._rooms.house.mover(room_id, grant.identity, identity, moderates=moderates)
+        moved_in = MoveIn(to_room, identity, member.name, member.role, member.state is MemberState.AWAY)
+        await self._owners.perform(to_room, grant, moved_in)
+        await self._rooms.do(ev.MovedOut(room_id, identity))
+
+    async def _link(self, me: str, room_id: str, lives_s: float | None, moderates: bool) -> wire.RoomLink:
         room = self._rooms.house.room(room_id)
         plan = room.schedule if room is not None else None
         expires_at = self._rooms.now() + (self._link_lifetime_s if lives_s is None else lives_s)
@@ -183,7 +221,7 @@ class RoomRequests:
             expires_at = plan.closes_s
         times = {"starts_at": plan.starts_s, "ends_at": plan.ends_s} if plan is not None else {}
         link = self._invitations.issue(room_id, expires_at, **times)
-        self._rooms.feed(ev.LinkWanted(room_id, me, link.link_id, expires_at, moderates))
+        await self._rooms.do(ev.LinkWanted(room_id, me, link.link_id, expires_at, moderates))
         return wire.RoomLink(room_id=room_id, link_id=link.link_id, token=link.token, expires_at=expires_at)
 
     # ------------------------------------------------------------------ chat
@@ -210,7 +248,8 @@ class RoomRequests:
                         return await self._past.history(room_id, me, before=before, after=after, limit=limit)
                 return await chat.history(room_id, me, before=before, after=after, limit=limit)
             case wire.ChatOverview():
-                return await chat.overview(me)
+                elsewhere = await self._owners.elsewhere(grant)
+                return await chat.overview(me, [state.room_id for state in elsewhere.rooms])
             case wire.Typing(room_id=room_id, on=on):
                 chat.type(room_id, me, on)
             case wire.AttachToChat(room_id=room_id):
@@ -247,12 +286,3 @@ def _plan(request: wire.CreateRoom) -> Schedule | None:
     if request.starts_at is None or request.ends_at is None or request.ends_at <= request.starts_at:
         raise Refusal("bad_message", "An appointment has a start and a later end.")
     return Schedule(request.starts_at, request.ends_at, request.early_s, request.late_s)
-
-
-def _direct_id(me: str, request: wire.CreateRoom) -> str:
-    """The same two people always meet in the same room."""
-    if len(request.invited) != 1 or request.invited[0].identity == me:
-        raise NotPossible("bad_invitation", "A conversation of two is with exactly one other person: invite them.")
-    kind = "encrypted" if request.encrypted else "clear"
-    both = "\0".join((kind, *sorted((me, request.invited[0].identity))))
-    return "direct-" + hashlib.sha256(both.encode()).hexdigest()[:40]

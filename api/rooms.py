@@ -1,25 +1,33 @@
 """Rooms that people come to: performs what ``rooms.house`` decides, tells the people, keeps the rooms."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 from uuid import uuid4
 
 import structlog
+from msgspec.structs import replace
 
 from api.deadline_timer import DeadlineTimer
 from api.store import StoreUnavailable
 from api.store.acknowledged import AcknowledgedWrites
-from api.store.room_rows import person_entry, room_entry
+from api.store.errors import StoreFenced
+from api.store.room_rows import Entry, person_entry, room_entry
 from api.store.rooms import RoomStore
 from rooms import membership_effects as fx
 from rooms import membership_events as ev
 from rooms.house import House, HousePolicy
-from rooms.membership import Exit, Role, Room, RoomEnd
+from rooms.membership import Exit, MemberState, Role, Room, RoomEnd
 from signaling import messages as wire
 from signaling import topics
 from signaling.hub import Hub
 
 log = structlog.get_logger()
+
+_DOUBT_S = 0.2
+"""How soon what time brought is looked at again, while it is in doubt whether it is for this node to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +44,33 @@ class RoomEvent:
     reason: str = ""
 
 
+class Holding(Protocol):
+    """Which rooms are decided about here: what is asked of ``api.room_owners.RoomOwners``."""
+
+    shared: bool
+    """Are there other nodes that may hold rooms?"""
+
+    def is_sure(self) -> bool:
+        """May what time brings be done now?"""
+
+    def fence(self, room_id: str) -> int: ...
+
+    def is_there(self, identity: str) -> bool:
+        """Is this person connected, at any node?"""
+
+    def lost(self, room_id: str) -> None:
+        """The store refused our fence: another node has it."""
+
+    def over(self, room_id: str, kept: "asyncio.Future[None]") -> None:
+        """It has ended, and is so for everybody when that is kept."""
+
+
 class Rooms:
-    """``async with``: brings back the rooms of before a restart, and owns the timer of all deadlines.
+    """``async with``: brings back the rooms of before a restart where they are not ``shared``, and owns the timer of all deadlines.
 
     ``now`` gives seconds since the epoch on a clock that never goes back. ``on_event`` hears what webhooks tell; ``on_over`` that a room
-    is no more. ``meet`` the hub before anything happens.
+    is no more, ``on_taken`` that it was another node's and is ours now, ``on_lost`` that it was ours and is another node's: its people
+    are told nothing then. ``meet`` the others before anything happens.
     """
 
     def __init__(
@@ -52,6 +82,8 @@ class Rooms:
         policy: HousePolicy | None = None,
         on_event: Callable[[RoomEvent], None] = lambda event: None,
         on_over: Callable[[str], None] = lambda room_id: None,
+        on_taken: Callable[[str], None] = lambda room_id: None,
+        on_lost: Callable[[str], None] = lambda room_id: None,
     ) -> None:
         self._policy = policy or HousePolicy()
         self.house = House(self._policy)
@@ -60,12 +92,21 @@ class Rooms:
         self._writes = writes
         self._on_event = on_event
         self._on_over = on_over
+        self._on_taken, self._on_lost = on_taken, on_lost
         self._hub: Hub | None = None
-        self._timer = DeadlineTimer(self.house.next_deadline, now, self._expire)
+        self._held: Holding | None = None
+        self._kept: asyncio.Future[None] | None = None
+        """What was written last."""
+        self._timer = DeadlineTimer(self._next_deadline, now, self._expire)
 
-    def meet(self, hub: Hub) -> None:
-        """The hub needs our functions to be made; so it is introduced after."""
-        self._hub = hub
+    def meet(self, hub: Hub, holding: Holding) -> None:
+        """Both need us to be made; so they are introduced after."""
+        self._hub, self._held = hub, holding
+
+    @property
+    def _holding(self) -> Holding:
+        assert self._held is not None
+        return self._held
 
     @property
     def hub(self) -> Hub:
@@ -75,7 +116,7 @@ class Rooms:
     async def __aenter__(self) -> "Rooms":
         try:
             self.house.remember(await self._store.ended_rooms(self._policy.remembered_ends))
-            kept = await self._store.open_rooms()
+            kept = [] if self._holding.shared else await self._store.open_rooms()
         except StoreUnavailable as error:
             log.error("rooms.not_brought_back", detail=str(error))
             return self
@@ -85,6 +126,48 @@ class Rooms:
                 self.hub.subscribe(member.identity, topics.room(room.room_id))
         self._timer.arm()
         return self
+
+    # ------------------------------------------------------------------ rooms of other nodes
+
+    @property
+    def full(self) -> bool:
+        return len(self.house) >= self._policy.most_rooms
+
+    def take(self, room: Room) -> None:
+        """It was another node's, or nobody's. Everybody is told how it stands."""
+        self.house.adopt(room, self.now(), self._holding.is_there)
+        self._perform([fx.Show(room.room_id), *([fx.ShowWaiting(room.room_id)] if room.waiting() else [])])
+        self._on_taken(room.room_id)
+        self._timer.arm()
+
+    def lose(self, room_id: str) -> list[str]:
+        """Another node has it now. Who was in it, as far as we knew."""
+        room = self.house.room(room_id)
+        self.house.drop(room_id)
+        self._on_lost(room_id)
+        self._timer.arm()
+        return [] if room is None else [member.identity for member in room.members.values() if member.state is not MemberState.OUT]
+
+    def keep(self, entry: Entry) -> "asyncio.Future[None]":
+        """Done when it is safe. Fails with ``StoreFenced`` where another node holds the room, which is lost with it."""
+        room_id = entry.row["room_id"]
+        fence = self._holding.fence(room_id)
+        if self._holding.shared and not fence:
+            kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            kept.set_exception(StoreFenced("Another node holds this room now."))
+        else:
+            kept = self._writes.keep(replace(entry, fence=fence))
+        kept.add_done_callback(partial(self._look_whether_lost, room_id))
+        self._kept = kept
+        return kept
+
+    def written(self) -> "asyncio.Future[None]":
+        """Done when all that was given to be kept before is safe."""
+        return self._writes.written()
+
+    def _look_whether_lost(self, room_id: str, kept: "asyncio.Future[None]") -> None:
+        if not kept.cancelled() and isinstance(kept.exception(), StoreFenced):
+            self._holding.lost(room_id)
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._timer.close()
@@ -98,12 +181,35 @@ class Rooms:
         finally:
             self._timer.arm()
 
+    async def do(self, event: ev.MembershipEvent) -> None:
+        """The same, and where several nodes share the rooms it returns when that is kept: the next one goes on from there.
+
+        Raises ``StoreFenced`` where another node had to decide it.
+        """
+        self._kept = None
+        self.feed(event)
+        kept = self._kept
+        if kept is None or not self._holding.shared:
+            return
+        try:
+            await asyncio.shield(kept)
+        except StoreFenced:
+            raise
+        except StoreUnavailable:
+            log.warning("room.not_kept", detail="The database takes nothing now: what happened in a room is in the memory of this node.")
+
     def on_there(self, identity: str, there: bool) -> None:
         """A person's first connection is up, or their last one gone."""
         self.feed(ev.PersonBack(identity) if there else ev.PersonLost(identity))
 
     def _expire(self) -> None:
-        self._perform(self.house.expire(self.now()))
+        if self._holding.is_sure():
+            self._perform(self.house.expire(self.now()))
+
+    def _next_deadline(self) -> float | None:
+        """What time brings waits while it is in doubt whether it is for this node to do."""
+        deadline = self.house.next_deadline()
+        return deadline if deadline is None or self._holding.is_sure() else max(deadline, self.now() + _DOUBT_S)
 
     # ------------------------------------------------------------------ effects out
 
@@ -119,20 +225,18 @@ class Rooms:
             case fx.Begin():
                 self._tell_others("room_started", room)
             case fx.Show():
-                self.hub.publish(topics.room(room_id), room_state(room))
-                self._writes.keep(room_entry(room))
+                self.hub.publish(topics.room(room_id), room_state(room), [member.identity for member in room.present()])
+                self.keep(room_entry(room))
             case fx.Keep():
-                self._writes.keep(room_entry(room))
+                self.keep(room_entry(room))
             case fx.Invite(identity=identity):
                 self.hub.publish(topics.person(identity), wire.RoomInvited(room=room_state(room)))
             case fx.Seat(identity=identity):
-                self.hub.subscribe(identity, topics.room(room_id))
-                self._writes.keep(person_entry(room_id, identity))
+                self.keep(person_entry(room_id, identity))
                 self._tell_others("participant_joined", room, identity)
             case fx.Unseat(identity=identity, why=why):
-                self.hub.unsubscribe(identity, topics.room(room_id))
                 if why is Exit.REMOVED:
-                    self._writes.keep(person_entry(room_id, identity, may_read=False))
+                    self.keep(person_entry(room_id, identity, may_read=False))
                 self.hub.publish(topics.person(identity), wire.RoomExit(room_id=room_id, reason=why.value))
                 self._tell_others("participant_left", room, identity, why.value)
             case fx.TurnAway(identity=identity, why=why):
@@ -150,7 +254,7 @@ class Rooms:
             self.hub.publish(topics.person(host.identity), waiting)
 
     def _finish(self, room: Room, why: RoomEnd) -> None:
-        self._writes.keep(room_entry(room, why=why, ended_at=self.now()))
+        self._holding.over(room.room_id, self.keep(room_entry(room, why=why, ended_at=self.now())))
         self.hub.close_topic(topics.room(room.room_id))
         self._tell_others("room_finished", room, reason=why.value)
         self._on_over(room.room_id)

@@ -40,6 +40,7 @@ from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
 from api.rest_limits import RestLimits
 from api.room_keys import RoomKeys
+from api.room_owners import RoomOwners
 from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.routes import Neighbours, PartHealth, make_app, make_runner
@@ -121,10 +122,11 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         ground = await stack.enter_async_context(_ground(settings))
         cluster = await stack.enter_async_context(_cluster(settings, ground))
         calls = await stack.enter_async_context(_calls(settings, ground, cluster))
-        talk = await stack.enter_async_context(_talk(settings, ground, calls))
+        talk = await stack.enter_async_context(_talk(settings, ground, cluster, calls))
         hub = await stack.enter_async_context(_pages(settings, ground, cluster, calls, talk))
         url = await stack.enter_async_context(_site(settings, ground, cluster, calls, talk, hub))
         await stack.enter_async_context(cluster.nodes)
+        await stack.enter_async_context(talk.owners)
         await stack.enter_async_context(hub)
         try:
             yield Running(url, calls.exchange, ground.demo_password)
@@ -291,6 +293,7 @@ class _Talk:
 
     writes: AcknowledgedWrites
     rooms: Rooms
+    owners: RoomOwners
     chat: Chat
     past: PastRooms
     attachments: Attachments
@@ -299,7 +302,7 @@ class _Talk:
 
 
 @asynccontextmanager
-async def _talk(settings: Settings, ground: _Ground, calls: _Calls) -> AsyncIterator[_Talk]:
+async def _talk(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _Calls) -> AsyncIterator[_Talk]:
     store, now = ground.store.rooms, calls.exchange.now
     files = settings.server.data_dir / "attachments"
     days = settings.chat.retention_days
@@ -310,13 +313,27 @@ async def _talk(settings: Settings, ground: _Ground, calls: _Calls) -> AsyncIter
             calls.webhooks.tell_room(event)
 
         policy = HousePolicy(consultation_capacity=settings.consultations.most_people)
-        rooms = Rooms(store, writes, now=now, policy=policy, on_event=on_room_event, on_over=lambda room_id: chat.forget(room_id))
-        chat = Chat(rooms, store, writes)
+
+        def on_lost(room_id: str) -> None:
+            calls.consultations.lose(room_id)
+            chat.forget(room_id)
+
+        rooms = Rooms(
+            store,
+            writes,
+            now=now,
+            policy=policy,
+            on_event=on_room_event,
+            on_over=lambda room_id: chat.forget(room_id),
+            on_lost=on_lost,
+        )
+        chat = Chat(rooms, store)
+        owners = RoomOwners(cluster.bus, cluster.nodes, rooms, store)
         keep_s = None if days is None else days * 86_400.0
         past = PastRooms(ground.store.past_rooms, store, writes, files, keep_s=keep_s, note=ground.identity.log.note, forget=chat.forget)
         attachments = Attachments(
             store,
-            rooms.house,
+            owners.is_member,
             past,
             files,
             settings.token_secret(),
@@ -326,9 +343,9 @@ async def _talk(settings: Settings, ground: _Ground, calls: _Calls) -> AsyncIter
         )
         secrets_before = [secret.get_secret_value() for secret in settings.security.previous_secrets]
         links = Invitations(settings.token_secret(), previous=secrets_before)
-        guests = GuestRoutes(rooms, links, ground.tokens, relays=ground.relays.of, touch=ground.identity.sessions.touch)
+        guests = GuestRoutes(owners.check_link, links, ground.tokens, relays=ground.relays.of, touch=ground.identity.sessions.touch)
         async with past:
-            yield _Talk(writes, rooms, chat, past, attachments, links, guests)
+            yield _Talk(writes, rooms, owners, chat, past, attachments, links, guests)
 
 
 @asynccontextmanager
@@ -348,6 +365,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         talk.links,
         talk.past,
         keys,
+        talk.owners,
         identity.users.colleagues,
         calls.consultations.perform,
         identity.accounts.bar_link,
@@ -364,7 +382,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         tolls=calls.tolls,
         teams_of=identity.sessions.teams_of,
     )
-    snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, demo=settings.demo.enabled)
+    snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, talk.owners, demo=settings.demo.enabled)
 
     async def renew(grant: Grant) -> Session:
         return talk.guests.renew(grant) if grant.role == Role.CUSTOMER else await identity.accounts.renew(grant)
@@ -376,7 +394,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         perform=identity.accounts.watched(nodes.perform),
         on_presence=nodes.on_phone,
         on_pages=nodes.on_pages,
-        on_there=rooms.on_there,
+        on_there=nodes.on_there,
         bus=cluster.bus,
         snapshot=snapshots.of,
         on_refused=ground.metrics.refused,
@@ -384,7 +402,8 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         authorise=identity.accounts.authorise,
     )
     exchange.meet(hub)
-    nodes.meet(exchange, hub, requests.perform)
+    nodes.meet(exchange, hub, requests.perform, talk.owners)
+    talk.owners.meet(hub, requests.perform)
     exchange.board.know_teams(identity.sessions.teams_of)
 
     def in_call(who: str) -> bool:
@@ -392,7 +411,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
 
     identity.sessions.meet(in_call=in_call, on_ended=hub.recheck, tell=nodes.tell_revoked)
     nodes.hear_revoked(identity.sessions.hear)
-    rooms.meet(hub)
+    rooms.meet(hub, talk.owners)
     calls.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(LeaveWanted(room_id, who)))
     ground.metrics.watch_sockets(lambda: hub.sockets)
     ground.metrics.watch_rooms(

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from api.exchange import Exchange
 from api.nodes import Nodes
+from api.room_owners import RoomOwners
 from api.rooms import Rooms
 from api.store import Store, StoreUnavailable
 from pbx.trunk import Trunk
@@ -28,6 +29,7 @@ class Snapshots:
         trunks: dict[str, Trunk],
         rooms: Rooms,
         nodes: Nodes,
+        owners: RoomOwners,
         *,
         demo: bool,
     ) -> None:
@@ -37,6 +39,7 @@ class Snapshots:
         self._trunks = trunks
         self._rooms = rooms
         self._nodes = nodes
+        self._owners = owners
         self._demo = demo
         self._version = version("centralita")
 
@@ -45,7 +48,9 @@ class Snapshots:
         staff = allows(grant, Permission.PRESENCE_WATCH)
         if staff:
             self._nodes.know(grant)
-        recent, elsewhere = await asyncio.gather(self._recent(grant.identity), self._nodes.calls_elsewhere(grant.identity))
+        recent, elsewhere, rooms = await asyncio.gather(
+            self._recent(grant.identity), self._nodes.calls_elsewhere(grant.identity), self._owners.elsewhere(grant)
+        )
         # Nothing is awaited from here on: the snapshot is one moment.
         return Snapshot(
             version=PROTOCOL_VERSION,
@@ -59,7 +64,7 @@ class Snapshots:
             calls=[*self._exchange.calls_of(grant.identity), *elsewhere],
             lines=self._lines() if staff else [],
             recent=recent,
-            rooms=self._rooms.states_for(grant.identity),
+            rooms=[*self._rooms.states_for(grant.identity), *rooms.rooms],
         )
 
     def _lines(self) -> list[LineState]:

@@ -116,22 +116,41 @@ class House:
     def next_deadline(self) -> float | None:
         return self._deadlines.next()
 
-    def adopt(self, room: Room, now: float) -> None:
-        """A room that was kept over a restart. Who was in it is away until they come back; who waited has to knock again."""
+    def adopt(self, room: Room, now: float, there: Callable[[str], bool] = lambda identity: False) -> None:
+        """A room that was kept over a restart, or that another node had. ``there``: is this person connected?
+
+        Who was in it and is not there is away until they come back; who waited has to knock again.
+        """
         self._rooms[room.room_id] = room
         for member in room.members.values():
-            if member.state is MemberState.WAITING:
+            is_there = there(member.identity)
+            if member.state is MemberState.WAITING and not is_there:
                 member.take(MemberStep.EXIT, now)
-            elif not room.lasting and member.is_in:
+            elif member.state is MemberState.AWAY and is_there:
+                member.take(MemberStep.ENTER, now)
+            elif not room.lasting and member.is_in and not is_there:
                 member.take(MemberStep.LOSE, now)
                 self._deadlines.set(_Deadline(room.room_id, _Kind.AWAY, member.identity), now + self._policy.away_s)
-        for member in room.present():
-            self._rooms_of.setdefault(member.identity, {})[room.room_id] = None
+            if member.state is not MemberState.OUT:
+                self._rooms_of.setdefault(member.identity, {})[room.room_id] = None
         self._set_deadlines(room, now)
 
+    def drop(self, room_id: str) -> None:
+        """Another node has this room now: nothing of it is decided here any more, and nothing is over."""
+        room = self._rooms.pop(room_id, None)
+        if room is None:
+            return
+        for kind in (_Kind.EMPTY, _Kind.EXPIRY, _Kind.LATE):
+            self._deadlines.clear(_Deadline(room_id, kind))
+        for member in room.members.values():
+            if member.state is not MemberState.OUT:
+                self._forget(room, member)
+
     def remember(self, ended: Mapping[str, RoomEnd]) -> None:
-        """How rooms of before a restart ended."""
+        """How rooms of before a restart, or of other nodes, ended."""
         self._ended.update(ended)
+        while len(self._ended) > self._policy.remembered_ends:
+            self._ended.popitem(last=False)
 
     def _came_due(self, room: Room, due: _Deadline, now: float) -> list[MembershipEffect]:
         if due.kind is _Kind.AWAY:
@@ -270,7 +289,7 @@ class House:
         if not member.take(MemberStep.KNOCK, now):
             return []
         self._rooms_of.setdefault(member.identity, {})[room.room_id] = None
-        return [ShowWaiting(room.room_id)]
+        return [ShowWaiting(room.room_id), Keep(room.room_id)]
 
     def _enter(self, room: Room, member: Member, now: float) -> list[MembershipEffect]:
         waited, was_away = member.state is MemberState.WAITING, member.state is MemberState.AWAY
@@ -435,22 +454,30 @@ class House:
         if room.lasting and role is not Role.HOST and member is not None and room.hosts() == [member]:
             raise NotPossible("last_host", "This is the group's only host: make somebody else one first.")
 
-    def _on_move(self, event: ev.MoveWanted, now: float) -> list[MembershipEffect]:
-        room = self._hosted(event.room_id, event.by, event.moderates)
-        to = self._hosted(event.to_room, event.by, event.moderates)
-        member = room.members.get(event.identity)
+    def mover(self, room_id: str, by: str, identity: str, *, moderates: bool) -> Member:
+        """Whom ``by`` may move out of this room. Raises ``NotPossible``."""
+        room = self._hosted(room_id, by, moderates)
+        member = room.members.get(identity)
         if member is None or not member.is_in:
             raise NotPossible("not_member", "This person is not in the room.")
-        if room.lasting or to.lasting or room is to:
-            raise NotPossible("fixed_room", "One is moved from one meeting to another: into a group one is invited.")
-        there = to.members.get(event.identity) or Member(member.identity, member.name, member.role)
-        if not there.is_in and (to.full or len(to.members) >= self._policy.most_members):
-            raise NotPossible("room_full", f"There are {to.capacity} people in the other room, which is its limit.")
-        was_away = member.state is MemberState.AWAY
-        there.removed, there.admitted = False, True
-        to.members[event.identity] = there
-        effects = [*self._out(room, member, Exit.MOVED, now), *self._enter(to, there, now)]
-        return [*effects, *self._on_lost(ev.PersonLost(event.identity), now)] if was_away else effects
+        if room.lasting:
+            raise _fixed()
+        return member
+
+    def _on_moved_in(self, event: ev.MovedIn, now: float) -> list[MembershipEffect]:
+        room = self._hosted(event.room_id, event.by, event.moderates)
+        if room.lasting:
+            raise _fixed()
+        member = room.members.get(event.identity) or Member(event.identity, event.name, event.role)
+        if not member.is_in and (room.full or len(room.members) >= self._policy.most_members):
+            raise NotPossible("room_full", f"There are {room.capacity} people in the other room, which is its limit.")
+        member.removed, member.admitted = False, True
+        room.members[event.identity] = member
+        effects = self._enter(room, member, now)
+        return [*effects, *self._on_lost(ev.PersonLost(event.identity), now)] if event.away else effects
+
+    def _on_moved_out(self, event: ev.MovedOut, now: float) -> list[MembershipEffect]:
+        return self._out(self._known(event.room_id), self.member(event.room_id, event.identity), Exit.MOVED, now)
 
     # ------------------------------------------------------------------ in the room
 
@@ -504,7 +531,8 @@ class House:
         ev.LinkWanted: _on_link,
         ev.LinkRevoked: _on_revoked,
         ev.RemovalWanted: _on_removal,
-        ev.MoveWanted: _on_move,
+        ev.MovedIn: _on_moved_in,
+        ev.MovedOut: _on_moved_out,
         ev.ChangeWanted: _on_change,
         ev.EndWanted: _on_end,
         ev.HandMoved: _on_hand,
@@ -521,3 +549,7 @@ def _invited(room: Room) -> list[Member]:
 
 def _unknown() -> NotPossible:
     return NotPossible("unknown_room", "There is no such room, or you are not invited to it.")
+
+
+def _fixed() -> NotPossible:
+    return NotPossible("fixed_room", "One is moved from one meeting to another: into a group one is invited.")

@@ -103,14 +103,24 @@ class RemovalWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class MoveWanted:
-    """Out of one room and into another, of which ``by`` is a host too."""
+class MovedIn:
+    """A host of this room and of another one moves somebody in from there, where they are ``role`` and maybe away."""
 
     room_id: str
     by: str
     identity: str
-    to_room: str
+    name: str
+    role: Role
+    away: bool = False
     moderates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MovedOut:
+    """They are in the other room: out of this one."""
+
+    room_id: str
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +185,8 @@ MembershipEvent = (
     | LinkWanted
     | LinkRevoked
     | RemovalWanted
-    | MoveWanted
+    | MovedIn
+    | MovedOut
     | ChangeWanted
     | EndWanted
     | HandMoved

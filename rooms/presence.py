@@ -41,7 +41,8 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one node knows of one person. ``phones``: pages that calls ring at, ``pages``: others; ``engaged``: by a call of that node."""
+    """What one node knows of one person. ``phones``: pages that calls ring at, ``pages``: others; ``engaged``: by a call of that node;
+    ``there``: is any connection of theirs up, also a guest's?"""
 
     name: str = ""
     teams: tuple[str, ...] = ()
@@ -50,15 +51,17 @@ class Facts:
     engaged: AgentState | None = None
     """``ringing`` or ``on_call``."""
     wish: Wish | None = None
+    there: bool = False
 
     @property
     def worth_telling(self) -> bool:
-        return bool(self.phones or self.pages or self.engaged)
+        return bool(self.phones or self.pages or self.engaged or self.there)
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody as all nodes together see them. ``elsewhere``: engaged by a call of another node."""
+    """Somebody as all nodes together see them. ``elsewhere``: engaged by a call of another node. ``there``: connected somewhere, which
+    watchers are not told."""
 
     identity: str
     name: str = ""
@@ -72,6 +75,7 @@ class Person:
     available: bool = True
     """Their wish."""
     elsewhere: AgentState | None = None
+    there: bool = False
 
 
 @dataclass(slots=True)
@@ -104,7 +108,12 @@ class Attendance:
 
     def own_people(self) -> dict[str, Facts]:
         """All that other nodes are to be told."""
-        return {identity: replace(facts, wish=self._wishes.get(identity)) for identity, facts in self._own.items()}
+        return {identity: self.told(identity) for identity in self._own}
+
+    def told(self, identity: str) -> Facts:
+        """What other nodes are to be told of a person; empty facts where nothing is known of them here."""
+        facts = self._own.get(identity)
+        return Facts() if facts is None else replace(facts, wish=self._wishes.get(identity))
 
     def know(self, identity: str, facts: Facts) -> bool:
         """This node knows something else of this person now: did it change, so that others are to be told?"""
@@ -238,7 +247,7 @@ class Attendance:
         """What watchers are to be told at ``now``: everybody who changed, once, and nothing before ``every_s`` since the last time."""
         if not self._unsaid or now < self.next_tell(now):
             return []
-        told = [person for identity, before in self._unsaid.items() if (person := self.person(identity)) != before]
+        told = [person for identity, before in self._unsaid.items() if _looks(person := self.person(identity)) != _looks(before)]
         self._unsaid.clear()
         if told:
             self._told_at_s = now
@@ -284,7 +293,13 @@ class Attendance:
             pages=pages,
             available=wish.available,
             elsewhere=_most({facts.engaged for facts in others}),
+            there=any(facts.there for facts in views),
         )
+
+
+def _looks(person: Person) -> Person:
+    """As watchers see them."""
+    return replace(person, there=False)
 
 
 def _most(engaged: set[AgentState | None]) -> AgentState | None:

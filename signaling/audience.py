@@ -1,6 +1,6 @@
 """Who hears which topic. Kept by person, not by connection, so that a page reload loses nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from signaling.topics import owner_of, person
 
@@ -23,6 +23,19 @@ class Audience:
             row.pop(value, None)
             if not row:
                 table.pop(key, None)
+
+    def settle(self, topic: str, identities: Iterable[str]) -> None:
+        """These people hear the topic and nobody else."""
+        wanted = dict.fromkeys(identities)
+        for identity in [identity for identity in self._hearers.get(topic, ()) if identity not in wanted]:
+            self.unsubscribe(identity, topic)
+        for identity in wanted:
+            self.subscribe(identity, topic)
+
+    def retain(self, keeps: Callable[[str], bool]) -> None:
+        """Nobody hears the other topics any more."""
+        for topic in [topic for topic in self._hearers if not keeps(topic)]:
+            self.close(topic)
 
     def close(self, topic: str) -> None:
         """Nobody hears this topic any more."""

@@ -5,9 +5,9 @@ one in Redis (``signaling/redis_bus.py``). The one here is of a single node and 
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +21,8 @@ from signaling.topics import is_volatile, superseding_key
 class Said(Struct, frozen=True, gc=False):
     """A notice with its number, encoded once for everybody who hears its topic.
 
-    ``key``: of two with the same key only the later one counts. ``volatile``: not kept for replay.
+    ``key``: of two with the same key only the later one counts. ``volatile``: not kept for replay. ``hearers``: from here on these people
+    hear the topic and nobody else; None: who did before.
     """
 
     topic: str
@@ -29,6 +30,18 @@ class Said(Struct, frozen=True, gc=False):
     line: Line
     key: str | None = None
     volatile: bool = False
+    hearers: tuple[str, ...] | None = None
+
+
+class Holder(NamedTuple):
+    """Who holds a claim, and with which fence: every later holder's is higher. ``node`` is empty where nobody does, of one node too."""
+
+    node: str
+    fence: int
+
+
+class BusAlone(Exception):
+    """There is no register to ask: this node is alone."""
 
 
 class BusState(StrEnum):
@@ -64,8 +77,21 @@ class Bus(Protocol):
     def join(self, on_word: Callable[[str, bytes], None], on_state: Callable[[], None]) -> None:
         """``on_word(node, word)`` is called with what other nodes send, in the order of each; ``on_state`` when ``state`` changed."""
 
-    def publish(self, topic: str, notice: Notice) -> None:
-        """Say it on the topic. Never blocks."""
+    def publish(self, topic: str, notice: Notice, hearers: Sequence[str] | None = None) -> None:
+        """Say it on the topic; ``hearers`` as in ``Said``. Never blocks. On a room's topic only who holds the room's claim is heard."""
+
+    @property
+    def lease_holds(self) -> bool:
+        """By our own clock: can nobody have taken over yet what this node holds?"""
+
+    async def claim(self, names: Sequence[str], *, take: bool, above: int = 0) -> list[Holder]:
+        """Who holds each of these. ``take``: this node, from now on, where nobody living does; with a fence above ``above``.
+
+        Raises ``BusAlone``.
+        """
+
+    async def disclaim(self, names: Sequence[str]) -> None:
+        """What of these is ours is nobody's. Without the register they run out by themselves."""
 
     def send(self, word: bytes, to: str = "") -> None:
         """To the node ``to``, or to every other one. Never blocks; a word may get lost, and never waits for the bus to come back."""
@@ -77,9 +103,9 @@ class Bus(Protocol):
         """What was said after ``seen``, in order, but for the superseded; None when some of it is forgotten or ``seen`` is none of ours."""
 
 
-def said(topic: str, seq: int, notice: bytes, key: str | None, volatile: bool) -> Said:
+def said(topic: str, seq: int, notice: bytes, key: str | None, volatile: bool, hearers: Sequence[str] | None = None) -> Said:
     """``notice`` is its JSON."""
-    return Said(topic, seq, notice_line(topic, seq, notice), key, volatile)
+    return Said(topic, seq, notice_line(topic, seq, notice), key, volatile, None if hearers is None else tuple(hearers))
 
 
 def notice_line(topic: str, seq: int, notice: bytes, **more: object) -> Line:
@@ -94,6 +120,7 @@ class MemoryBus:
     node = ""
     token = 0
     state = BusState.TOGETHER
+    lease_holds = True
 
     def __init__(self, *, topics: int, kept: int) -> None:
         self._deliver: Callable[[Said], None] = lambda said: None
@@ -113,10 +140,17 @@ class MemoryBus:
     def send(self, word: bytes, to: str = "") -> None:
         """There is nobody to hear it."""
 
-    def publish(self, topic: str, notice: Notice) -> None:
+    async def claim(self, names: Sequence[str], *, take: bool, above: int = 0) -> list[Holder]:
+        """There is nobody else to hold anything, and no need of a fence."""
+        return [Holder(self.node, 0) for _ in names]
+
+    async def disclaim(self, names: Sequence[str]) -> None:
+        """Nobody else waits for it."""
+
+    def publish(self, topic: str, notice: Notice, hearers: Sequence[str] | None = None) -> None:
         log = self._logs.log(topic, time.time())
         key, volatile = superseding_key(notice), is_volatile(notice)
-        told = said(topic, log.next_seq(), msgspec.json.encode(notice), key, volatile)
+        told = said(topic, log.next_seq(), msgspec.json.encode(notice), key, volatile, hearers)
         if not volatile:
             log.keep(told.seq, told, key)
         self._deliver(told)

@@ -7,7 +7,7 @@ once there are several, and would bring a second, unguarded way in for oversize 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType, TracebackType
@@ -45,6 +45,7 @@ CONDUIT = "centralita.conduit"
 """Where a connection's environment holds its conduit."""
 _HEARTBEAT_STEP_S = 0.1
 _UP_TO_DATE_AT_ONCE = 64
+_MOMENTS = 3
 SESSION_OVER = frozenset({"token_expired", "token_invalid", "token_revoked"})
 
 
@@ -113,7 +114,7 @@ class Hub:
         *,
         verify: Callable[[str], Grant],
         renew: Callable[[Grant], Awaitable[Session]],
-        perform: Callable[[Grant, AnyRequest], Awaitable[Struct | None]],
+        perform: Callable[[Grant, AnyRequest], Awaitable[object]],
         on_presence: Callable[[str, bool], None],
         snapshot: Callable[[Grant], Awaitable[Snapshot]],
         on_there: Callable[[str, bool], None] = lambda identity, there: None,
@@ -198,11 +199,16 @@ class Hub:
 
     # ------------------------------------------------------------------ telling
 
-    def publish(self, topic: str, notice: Notice) -> None:
-        """Tell everybody who hears this topic. Never blocks: a reader too slow for it is disconnected."""
-        self._bus.publish(topic, notice)
+    def publish(self, topic: str, notice: Notice, hearers: Sequence[str] | None = None) -> None:
+        """Tell everybody who hears this topic. Never blocks: a reader too slow for it is disconnected.
+
+        ``hearers``: from this notice on these people hear the topic, at whatever node they are, and nobody else.
+        """
+        self._bus.publish(topic, notice, hearers)
 
     def _tell(self, said: Said) -> None:
+        if said.hearers is not None:
+            self._audience.settle(said.topic, said.hearers)
         for identity in self._audience.hearers(said.topic, self._staff):
             for connection in self._people.get(identity, ()):
                 if connection.live:
@@ -228,6 +234,10 @@ class Hub:
     def close_topic(self, topic: str) -> None:
         """Nobody hears this topic any more."""
         self._audience.close(topic)
+
+    def retain(self, keeps: Callable[[str], bool]) -> None:
+        """Nobody hears the other topics any more."""
+        self._audience.retain(keeps)
 
     def disconnect(self, identity: str, refusal: Refusal) -> None:
         """End every connection of a person, telling why."""
@@ -406,9 +416,8 @@ class Hub:
 
     async def _catch_up(self, connection: _Connection, seen: Mapping[str, int]) -> None:
         identity = connection.grant.identity
-        marks = await self._bus.last_seqs(self._audience.topics_of(identity, common=identity in self._staff))
         try:
-            snapshot = await self._supervised(self._snapshot(connection.grant))
+            marks, snapshot = await self._moment(connection.grant)
         except Refusal as refusal:
             connection.conduit.dismiss(refusal)
             return
@@ -424,6 +433,19 @@ class Hub:
         for line in lines:
             connection.conduit.outbox.offer(line)
         connection.live = not connection.gone
+
+    async def _moment(self, grant: Grant) -> tuple[dict[str, int], Snapshot]:
+        """How things stand for a person, and the number of the last notice that is in it, by topic.
+
+        Making a snapshot may bring to light that they hear more topics, of other nodes: then it is made again.
+        """
+        common = grant.identity in self._staff
+        for _ in range(_MOMENTS):
+            marks = await self._bus.last_seqs(self._audience.topics_of(grant.identity, common=common))
+            snapshot = await self._supervised(self._snapshot(grant))
+            if marks.keys() >= set(self._audience.topics_of(grant.identity, common=common)):
+                break
+        return marks, snapshot
 
     def _is_phone_now(self, connection: _Connection, others: list[_Connection], returns: bool) -> bool:
         """A person has one telephone: the page opened last. An older one offers to take it back, but does not by itself.

@@ -17,6 +17,9 @@ kept for replay, which frees memory, and who reconnects gets a snapshot.
 
 A node's name is a lease with a fencing token that grows with each life (SET with PX and a counter that also follows the clock, so that it
 grows although Redis lost its data).
+
+**Claims.** A room is held by the life of a node that claimed it first (``rooms/ownership.py``): the claim names that life and holds as long
+as its lease, so one renewal a beat keeps all rooms of a node. On a room's topic nobody else is heard.
 """
 
 import asyncio
@@ -36,7 +39,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from signaling.bus import BusState, MemoryBus, Said, said
+from signaling.bus import BusAlone, BusState, Holder, MemoryBus, Said, said
 from signaling.messages import Notice
 from signaling.topics import is_of_node, is_volatile, superseding_key
 
@@ -49,6 +52,9 @@ local volatile, kept, ttl, said = ARGV[5] == '1', tonumber(ARGV[6]), ARGV[7], AR
 local done = prefix .. ':said:' .. instance
 if tonumber(redis.call('GET', done) or '0') >= tonumber(number) then return 0 end
 redis.call('SET', done, number, 'PX', ttl)
+local room = string.match(topic, '^room:(.+)$')
+local claim = room and redis.call('GET', prefix .. ':claim:' .. room)
+if claim and string.match(claim, '^%S+') ~= instance then return 0 end
 local generation = redis.call('GET', prefix .. ':generation') or '0'
 local base = prefix .. ':' .. generation .. ':' .. topic
 local head, lines, keys = base .. ':head', base .. ':lines', base .. ':keys'
@@ -88,7 +94,7 @@ redis.call('PEXPIRE', head, ttl)
 redis.call('PUBLISH', prefix .. ':notices', generation .. ' ' .. seq .. ' ' .. said)
 return 1
 """
-"""Number, keep and publish. 0 where this was done already."""
+"""Number, keep and publish. 0 where this was done already, or is about a room that another node holds."""
 
 _LAST = """#!lua flags=no-writes
 local generation = redis.call('GET', KEYS[1] .. ':generation') or '0'
@@ -131,6 +137,41 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 
+_CLAIM_ROOMS = """#!lua flags=allow-oom
+local prefix, instance, node, take, above, ttl = KEYS[1], ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), ARGV[5]
+local found = {}
+for i = 6, #ARGV do
+  local key = prefix .. ':claim:' .. ARGV[i]
+  local holding, holder, fence = string.match(redis.call('GET', key) or '', '^(%S+) (%S+) (%d+)$')
+  local lease = holder and redis.call('GET', prefix .. ':node:' .. holder)
+  if holding == instance then
+    redis.call('PEXPIRE', key, ttl)
+  elseif not lease or string.match(lease, '^%S+') ~= holding then
+    holder, fence = '', '0'
+    if take then
+      local time = redis.call('TIME')
+      local token = math.max((tonumber(redis.call('GET', prefix .. ':fence')) or 0), above) + 1
+      token = math.max(token, time[1] * 1000 + math.floor(time[2] / 1000))
+      holder, fence = node, string.format('%.0f', token)
+      redis.call('SET', prefix .. ':fence', fence)
+      redis.call('SET', key, instance .. ' ' .. node .. ' ' .. fence, 'PX', ttl)
+    end
+  end
+  found[#found + 1] = holder
+  found[#found + 1] = fence
+end
+return found
+"""
+"""Who holds each room, and its fence. A claim holds as long as the lease of the life that made it."""
+
+_DISCLAIM = """#!lua flags=allow-oom
+for i = 2, #ARGV do
+  local key = KEYS[1] .. ':claim:' .. ARGV[i]
+  if string.match(redis.call('GET', key) or '', '^%S+') == ARGV[1] then redis.call('DEL', key) end
+end
+return 1
+"""
+
 _GENERATION = """#!lua flags=allow-oom
 if ARGV[1] == '0' then return tonumber(redis.call('GET', KEYS[1] .. ':generation') or '0') end
 local generation = redis.call('INCR', KEYS[1] .. ':generation')
@@ -139,6 +180,15 @@ return generation
 """
 """The generation of the logs; with 1, a new one."""
 
+_SCRIPTS = {
+    "say": _SAY,
+    "last": _LAST,
+    "since": _SINCE,
+    "claim": _CLAIM,
+    "renew": _RENEW,
+    "claim_rooms": _CLAIM_ROOMS,
+    "disclaim": _DISCLAIM,
+}
 _BATCH = 64
 _END_S = 1.0
 """How long leaving may take: what it does then is a courtesy."""
@@ -167,6 +217,8 @@ class RedisBusSettings:
     """And for so long, this node goes on alone."""
     lease_s: float = 3.0
     """After that nobody believes any more in a node that is not heard of."""
+    claim_s: float = 600.0
+    """So long a claim is remembered that nobody renews."""
     waiting: int = 10_000
     """Notices that wait for Redis; one more, and this node goes on alone at once."""
     words: int = 10_000
@@ -189,6 +241,7 @@ class _Saying(Struct, frozen=True, array_like=True):
     key: str
     volatile: bool
     notice: Raw
+    hearers: tuple[str, ...] | None = None
 
 
 class _Word(Struct, frozen=True, array_like=True):
@@ -218,7 +271,7 @@ class RedisBus:
         self._of_node = self._memory()
         self._alone = self._memory()
         self._client: Any = None
-        self._waiting: OrderedDict[int, tuple[str, Notice]] = OrderedDict()
+        self._waiting: OrderedDict[int, tuple[str, Notice, tuple[str, ...] | None]] = OrderedDict()
         """Said and not heard yet, by number; up to ``_written`` it went to Redis."""
         self._number = self._written = 0
         self._words: deque[tuple[str, bytes]] = deque()
@@ -226,6 +279,7 @@ class RedisBus:
         self._delivered: OrderedDict[str, int] = OrderedDict()
         self._generation = b""
         self._heard_at_s = self._loop.time()
+        self._lease_until_s = 0.0
         self._full = False
         self._answers = False
         """Did Redis answer when it was last asked?"""
@@ -324,10 +378,7 @@ class RedisBus:
         )
         ears = client.connection_pool.make_connection()
         try:
-            self._scripts = {
-                name: await _answer(client.script_load(text))
-                for name, text in (("say", _SAY), ("last", _LAST), ("since", _SINCE), ("claim", _CLAIM), ("renew", _RENEW))
-            }
+            self._scripts = {name: await _answer(client.script_load(text)) for name, text in _SCRIPTS.items()}
             await self._claim(client)
             channels = [self._channel("notices"), self._channel("words"), self._channel(f"words:{settings.node}")]
             await ears.connect()
@@ -364,11 +415,11 @@ class RedisBus:
         return f"{self._settings.prefix}:node:{self._settings.node}"
 
     async def _claim(self, client: Any) -> None:
-        keys = (self._lease, f"{self._settings.prefix}:fence")
+        keys, asked_s = (self._lease, f"{self._settings.prefix}:fence"), self._loop.time()
         token = int(await _answer(client.evalsha(self._scripts["claim"], 2, *keys, self._instance, _ms(self._settings.lease_s))))
         if not token:
             raise _NameTaken
-        self.token = token
+        self.token, self._lease_until_s = token, asked_s + self._settings.lease_s
 
     async def _release(self, client: Any) -> None:
         """When this node is stopped its name is free at once."""
@@ -398,8 +449,8 @@ class RedisBus:
         self.counts["times_alone"] += 1
         self._set(BusState.ALONE)
         waiting, self._waiting = self._waiting, OrderedDict()
-        for topic, notice in waiting.values():
-            self._alone.publish(topic, notice)
+        for topic, notice, hearers in waiting.values():
+            self._alone.publish(topic, notice, hearers)
 
     def _gap(self) -> None:
         self._on_gap(dict(self._delivered))
@@ -412,14 +463,14 @@ class RedisBus:
     def join(self, on_word: Callable[[str, bytes], None], on_state: Callable[[], None]) -> None:
         self._on_word, self._on_state = on_word, on_state
 
-    def publish(self, topic: str, notice: Notice) -> None:
+    def publish(self, topic: str, notice: Notice, hearers: Sequence[str] | None = None) -> None:
         if is_of_node(topic):
-            self._of_node.publish(topic, notice)
+            self._of_node.publish(topic, notice, hearers)
         elif self._state is BusState.ALONE:
-            self._alone.publish(topic, notice)
+            self._alone.publish(topic, notice, hearers)
         else:
             self._number += 1
-            self._waiting[self._number] = (topic, notice)
+            self._waiting[self._number] = (topic, notice, None if hearers is None else tuple(hearers))
             self._wake.set()
             if len(self._waiting) > self._settings.waiting:
                 self.counts["waited_in_vain"] += len(self._waiting)
@@ -450,6 +501,21 @@ class RedisBus:
         if answer is _ALONE:
             return await self._alone.since(topic, seen)
         return None if answer is None else [_said(*line.split(b" ", 1))[0] for line in answer]
+
+    @property
+    def lease_holds(self) -> bool:
+        return self._state is BusState.TOGETHER and self._loop.time() < self._lease_until_s
+
+    async def claim(self, names: Sequence[str], *, take: bool, above: int = 0) -> list[Holder]:
+        settings = self._settings
+        given = (self._instance, settings.node, str(int(take)), str(above), str(_ms(settings.claim_s)))
+        answer = await self._ask("claim_rooms", *given, *names)
+        if answer is _ALONE:
+            raise BusAlone
+        return [Holder(node.decode(), int(fence)) for node, fence in zip(answer[::2], answer[1::2], strict=True)]
+
+    async def disclaim(self, names: Sequence[str]) -> None:
+        await self._ask("disclaim", self._instance, *names)
 
     async def _ask(self, script: str, *arguments: str) -> Any:
         """What Redis answers; ``_ALONE`` while this node is alone. Waits while that is not settled, at most ``alone_s``."""
@@ -489,8 +555,8 @@ class RedisBus:
             self._wake.clear()
             while self._words or self._number > self._written:
                 pipe, batch = client.pipeline(transaction=False), self._next_batch()
-                for number, (topic, notice) in batch:
-                    said, kept = self._saying(number, topic, notice), 0 if self._full else settings.kept
+                for number, (topic, notice, hearers) in batch:
+                    said, kept = self._saying(number, topic, notice, hearers), 0 if self._full else settings.kept
                     order = (self._instance, number, topic, said.key, int(said.volatile), kept, _ms(settings.kept_s))
                     pipe.evalsha(self._scripts["say"], 1, settings.prefix, *order, msgspec.json.encode(said))
                 for channel, word in [self._words.popleft() for _ in range(min(_BATCH, len(self._words)))]:
@@ -507,15 +573,15 @@ class RedisBus:
         if self._state is not BusState.TOGETHER:
             raise TimeoutError("Redis takes less than is said")
 
-    def _next_batch(self) -> list[tuple[int, tuple[str, Notice]]]:
+    def _next_batch(self) -> list[tuple[int, tuple[str, Notice, tuple[str, ...] | None]]]:
         """Of what waits, the next that was not written; numbers have no gaps but at the front, where they were heard."""
         first = max(self._written + 1, next(iter(self._waiting), self._number + 1))
         numbers = range(first, min(first + _BATCH, self._number + 1))
         return [(number, self._waiting[number]) for number in numbers if number in self._waiting]
 
-    def _saying(self, number: int, topic: str, notice: Notice) -> _Saying:
+    def _saying(self, number: int, topic: str, notice: Notice, hearers: tuple[str, ...] | None) -> _Saying:
         key, volatile = superseding_key(notice) or "", is_volatile(notice)
-        return _Saying(self._instance, number, topic, key, volatile, Raw(msgspec.json.encode(notice)))
+        return _Saying(self._instance, number, topic, key, volatile, Raw(msgspec.json.encode(notice)), hearers)
 
     async def _beat(self, client: Any) -> None:
         """Keep the lease, ask for the state of the memory, send ourselves a heartbeat, and see whether they come."""
@@ -527,10 +593,12 @@ class RedisBus:
             pipe.evalsha(self._scripts["renew"], 1, self._lease, held, _ms(settings.lease_s))
             pipe.info("memory")
             pipe.publish(own, msgspec.json.encode(_Word(settings.node, self._instance, Raw(b"0"))))
+            asked_s = self._loop.time()
             renewed, memory, _ = await _answer(pipe.execute())
             self._answers = True
             if not renewed:
                 raise _Deaf  # it has run out, or Redis has lost it: join anew, with a new token
+            self._lease_until_s = asked_s + settings.lease_s
             most = memory.get("maxmemory", 0)
             self._full = most > 0 and memory["used_memory"] >= _FULL * most
             slept_from_s = self._loop.time()
@@ -585,7 +653,7 @@ _ALONE = object()
 
 def _said(seq: bytes, data: bytes) -> tuple[Said, _Saying]:
     saying = msgspec.json.decode(data, type=_Saying)
-    return said(saying.topic, int(seq), bytes(saying.notice), saying.key or None, saying.volatile), saying
+    return said(saying.topic, int(seq), bytes(saying.notice), saying.key or None, saying.volatile, saying.hearers), saying
 
 
 async def _answer(command: Awaitable[T]) -> T:

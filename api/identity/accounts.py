@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from api.identity.api_keys import PREFIX, ApiKeys
@@ -26,7 +25,7 @@ from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 
 log = structlog.get_logger()
-Perform = Callable[[Grant, AnyRequest], Awaitable[Struct | None]]
+Perform = Callable[[Grant, AnyRequest], Awaitable[object]]
 _TRUSTED_S = 30 * 86_400.0
 """So long a device from which the second factor was given is not asked again where it is."""
 
@@ -214,7 +213,7 @@ class Accounts:
     def watched(self, perform: Perform) -> Perform:
         """The same, but who asks is not idle, and what is refused for want of rights is written down."""
 
-        async def watched(grant: Grant, request: AnyRequest) -> Struct | None:
+        async def watched(grant: Grant, request: AnyRequest) -> object:
             self.sessions.touch(grant)
             try:
                 return await perform(grant, request)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from api.patience import Patience
-from api.store.errors import StoreRefused, StoreUnavailable
+from api.store.errors import StoreFenced, StoreRefused, StoreUnavailable
 from api.store.room_rows import Entry
 from api.store.rooms import RoomStore
 from api.store.spool import Spool
@@ -65,7 +65,7 @@ class AcknowledgedWrites:
         return self._spooled
 
     def keep(self, *entries: Entry) -> "asyncio.Future[None]":
-        """Done when all of these are safe. Fails with ``StoreUnavailable`` or ``StoreRefused``: then none of them is."""
+        """Done when all of these are safe. Fails with ``StoreUnavailable``, ``StoreRefused`` or ``StoreFenced``: then none of them is."""
         kept = asyncio.get_running_loop().create_future()
         kept.add_done_callback(_looked_at)
         if len(self._waiting) >= self._most_waiting:
@@ -119,11 +119,11 @@ class AcknowledgedWrites:
     async def _store_all(self, entries: list[Entry]) -> None:
         """One that the database will never take costs only itself."""
         try:
-            await self._store.keep(entries)
+            await self._store.keep(entries, acknowledged=True)
         except StoreRefused:
             for entry in entries:
                 try:
-                    await self._store.keep([entry])
+                    await self._store.keep([entry], acknowledged=True)
                 except StoreRefused as error:
                     log.error("spool.refused", table=entry.table, detail=str(error))
 
@@ -155,6 +155,8 @@ class AcknowledgedWrites:
         for at, write in enumerate(batch):
             try:
                 await self._store.keep(write.entries)
+            except StoreFenced as error:
+                _settle([write], error)
             except StoreRefused as error:
                 log.error("store.refused", kind=write.entries[0].table, detail=str(error))
                 _settle([write], error)

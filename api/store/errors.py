@@ -7,3 +7,7 @@ class StoreUnavailable(Exception):
 
 class StoreRefused(StoreUnavailable):
     """The database works and does not take this row, today or ever: too long, not unique, null where there must be something."""
+
+
+class StoreFenced(StoreRefused):
+    """Another node holds this room meanwhile: what was to be stored about it is of a node that holds it no more."""

@@ -27,10 +27,11 @@ rooms = Table(
     Column("state", String(16), nullable=False),
     Column("end_reason", String(16)),
     Column("ended_at", Double),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
     Index("ix_rooms_ended_at", "ended_at"),
 )
 """Complete each time; the newest counts, but what has ended stays ended. ``members`` and ``links`` are JSON:
-a room is only ever read whole."""
+a room is only ever read whole. ``fence``: the highest with which a node held it (``rooms/ownership.py``)."""
 
 room_people = Table(
     "room_people",

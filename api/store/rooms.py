@@ -1,14 +1,16 @@
 """Rooms, their chat and its files, in the database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Executable, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Executable, and_, func, or_, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from api.store.database import in_words
+from api.store.errors import StoreFenced
 from api.store.room_rows import Attachment, Entry, Gist, message_of, room_of
 from api.store.room_tables import attachments, messages, read_marks, room_people, rooms
 from api.store.statements import Statements
@@ -23,12 +25,33 @@ class RoomStore(Statements):
 
     # ------------------------------------------------------------------ what is kept
 
-    async def keep(self, entries: Sequence[Entry]) -> None:
-        """Write these in one transaction, in order. Written twice they stand once."""
+    async def keep(self, entries: Sequence[Entry], *, acknowledged: bool = False) -> None:
+        """Write these in one transaction, in order. Written twice they stand once.
+
+        Raises ``StoreFenced``, and writes nothing, where another node has taken over one of their rooms. ``acknowledged``: to somebody
+        already, maybe before it did: then it is taken all the same, and which of two writes of one row counts is said by the row.
+        """
         with in_words(self._engine.url):
             async with self._writing() as connection:
+                if not acknowledged:
+                    await self._check_fences(connection, entries)
                 for entry in entries:
-                    await connection.execute(self._upsert(entry.table), entry.row)
+                    fenced = {"fence": entry.fence} if entry.table == "rooms" else {}
+                    await connection.execute(self._upsert(entry.table), entry.row | fenced)
+
+    async def _check_fences(self, connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+        """Whoever takes a room over meanwhile waits until this is written, so they read all of it."""
+        fences: dict[str, int] = {}
+        for entry in entries:
+            if entry.fence:
+                room_id = entry.row["room_id"]
+                fences[room_id] = min(entry.fence, fences.get(room_id, entry.fence))
+        if not fences:
+            return
+        query = select(rooms.c.room_id, rooms.c.fence).where(rooms.c.room_id.in_(fences)).with_for_update(read=True)
+        for row in (await connection.execute(query)).mappings():
+            if row["fence"] > fences[row["room_id"]]:
+                raise StoreFenced("Another node holds this room now.")
 
     def _upsert(self, name: str) -> Executable:
         table = _TABLES[name]
@@ -48,6 +71,34 @@ class RoomStore(Statements):
         query = select(rooms.c.room_id, rooms.c.end_reason).where(rooms.c.ended_at.is_not(None))
         found = await self._rows(query.order_by(rooms.c.ended_at.desc()).limit(limit))
         return {row["room_id"]: RoomEnd(row["end_reason"]) for row in reversed(found)}
+
+    async def standing(self) -> dict[str, int]:
+        """The fence of each room that has not ended, oldest first."""
+        query = select(rooms.c.room_id, rooms.c.fence).where(rooms.c.ended_at.is_(None)).order_by(rooms.c.created_at)
+        return {row["room_id"]: row["fence"] for row in await self._rows(query)}
+
+    async def fate(self, room_id: str) -> tuple[int, RoomEnd | None] | None:
+        """A room's fence, and how it ended where it did; None: there was never such a room."""
+        found = await self._rows(select(rooms.c.fence, rooms.c.ended_at, rooms.c.end_reason).where(rooms.c.room_id == room_id))
+        if not found:
+            return None
+        return found[0]["fence"], RoomEnd(found[0]["end_reason"]) if found[0]["ended_at"] is not None else None
+
+    async def fences(self, room_ids: Iterable[str]) -> dict[str, int]:
+        query = select(rooms.c.room_id, rooms.c.fence).where(rooms.c.room_id.in_(tuple(room_ids)))
+        return {row["room_id"]: row["fence"] for row in await self._rows(query)}
+
+    async def take_over(self, fences: Mapping[str, int]) -> list[Room]:
+        """From now on these rooms are written with these fences or higher ones. As they stand; those are missing that ended meanwhile or
+        that somebody with a higher fence has."""
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                for room_id, fence in fences.items():
+                    free = (rooms.c.room_id == room_id) & (rooms.c.fence < fence) & rooms.c.ended_at.is_(None)
+                    await connection.execute(update(rooms).where(free).values(fence=fence))
+                query = select(rooms).where(rooms.c.room_id.in_(fences), rooms.c.ended_at.is_(None))
+                found = (await connection.execute(query)).mappings().all()
+        return [room_of(row) for row in found if row["fence"] == fences[row["room_id"]]]
 
     # ------------------------------------------------------------------ chat
 
@@ -112,10 +163,11 @@ class RoomStore(Statements):
 
 
 def _newer(name: str, excluded: ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]) -> ColumnElement[bool]:
-    """Which of two writes of one row counts: what has ended stays ended, revisions and marks only rise."""
+    """Which of two writes of one row counts: what has ended stays ended, fences, revisions and marks only rise."""
     match name:
         case "rooms":
-            return or_(rooms.c.ended_at.is_(None), excluded.ended_at.is_not(None))
+            ends = or_(rooms.c.ended_at.is_(None), excluded.ended_at.is_not(None))
+            return and_(ends, or_(excluded.fence == 0, excluded.fence >= rooms.c.fence))
         case "messages":
             return excluded.revision >= messages.c.revision
         case "room_people":

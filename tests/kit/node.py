@@ -1,4 +1,4 @@
-"""A whole node, of which a test may have several: call control, demo line, hub, and the bus in Redis between them."""
+"""A whole node, of which a test may have several: call control, demo line, rooms, hub; between them the bus in Redis and one store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,10 +8,17 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
+from api.attachments import Attachments
+from api.chat import Chat
 from api.nodes import Nodes, call_id_of
 from api.page_requests import PageRequests
+from api.past_rooms import PastRooms
+from api.room_keys import RoomKeys
+from api.room_owners import RoomOwners
+from api.room_requests import RoomRequests
 from api.rooms import Rooms
 from api.snapshots import Snapshots
+from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.spool import Spool
 from pbx.loopback import LoopbackTimes
@@ -19,6 +26,7 @@ from pbx.routing import DialPlan, NumberStyle, Routing
 from rooms.switchboard import CallPolicy
 from signaling.bus import BusState
 from signaling.hub import Hub, HubSettings
+from signaling.invitations import Invitations
 from signaling.redis_bus import RedisBus, RedisBusSettings
 from signaling.tokens import TokenIssuer
 from tests.kit.bus import PATIENT
@@ -38,6 +46,9 @@ class Node:
     bus: RedisBus
     nodes: Nodes
     hub: Hub
+    rooms: Rooms
+    owners: RoomOwners
+    writes: AcknowledgedWrites
 
     def __init__(self, name: str, clients: AsyncExitStack) -> None:
         self.name = name
@@ -72,6 +83,10 @@ class Node:
 class _Watched(Nodes):
     """Nodes that let a test look again whenever something came or changed."""
 
+    def _on_word(self, node: str, data: bytes) -> None:
+        super()._on_word(node, data)
+        _pulse()
+
     def _look(self) -> None:
         super()._look()
         _pulse()
@@ -103,7 +118,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def running_node(url: str, name: str, folder: Path, **settings: float) -> AsyncIterator[Node]:
+async def running_node(url: str, name: str, folder: Path, *, grace_s: float = 0.0, **settings: float) -> AsyncIterator[Node]:
     """``url``: of Redis. Patient but for ``settings``."""
     pace = PATIENT | settings
     async with AsyncExitStack() as stack, AsyncExitStack() as clients:
@@ -116,17 +131,31 @@ async def running_node(url: str, name: str, folder: Path, **settings: float) -> 
                 folder / name, policy=POLICY, times=LoopbackTimes(), new_call_id=lambda: call_id_of(name), on_engaged=node.nodes.on_engaged
             )
         )
+        database = await stack.enter_async_context(Store.open(f"sqlite:///{folder}/rooms.sqlite3", node=name))
+        store = database.rooms
+        writes = node.writes = await stack.enter_async_context(AcknowledgedWrites(store, Spool(folder / name / "chat.spool")))
+        rooms = node.rooms = Rooms(
+            store,
+            writes,
+            now=bench.exchange.now,
+            on_over=lambda room_id: chat.forget(room_id),
+            on_taken=lambda room_id: _pulse(),
+            on_lost=lambda room_id: chat.forget(room_id),
+        )
+        chat = Chat(rooms, store)
+        owners = node.owners = RoomOwners(node.bus, node.nodes, rooms, store, grace_s=grace_s)
+        past = PastRooms(database.past_rooms, store, writes, folder / "files", keep_s=None, note=_unnoted, forget=chat.forget)
+        files = Attachments(store, owners.is_member, past, folder / "files", SECRET, now=bench.exchange.now, largest=1_000, together=1_000)
+        links = Invitations(SECRET)
         requests = PageRequests(
             bench.exchange,
             bench.switchboard,
             Routing(DialPlan("ES", NumberStyle("plus"), ""), demo_trunk="demo", pbx_trunk=None),
             bench.metrics,
             node.nodes,
-            _never,
+            RoomRequests(rooms, chat, files, links, past, RoomKeys(rooms, database.room_keys), owners, _nobody, _never, _never).perform,
             demo=bench.demo,
         )
-        writes = await stack.enter_async_context(AcknowledgedWrites(bench.store.rooms, Spool(folder / name / "chat.spool")))
-        rooms = Rooms(bench.store.rooms, writes, now=bench.exchange.now)
         node.hub = Hub(
             HubSettings(),
             verify=node.tokens.verify,
@@ -134,11 +163,18 @@ async def running_node(url: str, name: str, folder: Path, **settings: float) -> 
             perform=node.nodes.perform,
             on_presence=node.nodes.on_phone,
             on_pages=node.nodes.on_pages,
-            snapshot=Snapshots(bench.switchboard, bench.exchange, bench.store, {"demo": bench.demo}, rooms, node.nodes, demo=True).of,
+            on_there=node.nodes.on_there,
+            snapshot=Snapshots(
+                bench.switchboard, bench.exchange, bench.store, {"demo": bench.demo}, rooms, node.nodes, owners, demo=True
+            ).of,
             bus=node.bus,
         )
         bench.exchange.meet(node.hub)
-        node.nodes.meet(bench.exchange, node.hub, requests.perform)
+        node.nodes.meet(bench.exchange, node.hub, requests.perform, owners)
+        owners.meet(node.hub, requests.perform)
+        rooms.meet(node.hub, owners)
+        await stack.enter_async_context(rooms)
+        await stack.enter_async_context(chat)
         app = web.Application()
         node.hub.attach(app)
         runner = web.AppRunner(app, access_log=None)
@@ -147,9 +183,18 @@ async def running_node(url: str, name: str, folder: Path, **settings: float) -> 
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         node.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         await stack.enter_async_context(node.nodes)
+        await stack.enter_async_context(owners)
         await stack.enter_async_context(node.hub)
         yield node
 
 
 async def _never(*_: Any) -> Any:
     raise AssertionError("no test lasts as long as a token")
+
+
+async def _nobody() -> list[Any]:
+    return []
+
+
+def _unnoted(kind: str, who: str, *, by: str = "", detail: str = "") -> None:
+    """Nothing is erased here."""

@@ -17,9 +17,12 @@ from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.guest_routes import GuestRoutes
 from api.metrics import Metrics
+from api.nodes import Nodes
 from api.past_rooms import PastRooms
 from api.rest_limits import Rates, RestLimits, RestLimitSettings
 from api.room_keys import RoomKeys
+from api.room_owners import RoomOwners
+from api.room_questions import AnyRoomQuestion
 from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.routes import make_app, make_runner
@@ -32,6 +35,7 @@ from rooms import membership_events as ev
 from rooms.house import HousePolicy
 from rooms.refusals import NotPossible
 from signaling import messages as wire
+from signaling.bus import MemoryBus
 from signaling.grants import Grant, Role
 from signaling.hub import Hub, HubSettings
 from signaling.invitations import Invitations
@@ -110,8 +114,8 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         def on_event(event: RoomEvent) -> None:
             found.consultations.on_room_event(event)
 
-        async def perform(grant: Grant, request: wire.AnyRequest) -> Struct | None:
-            assert isinstance(request, wire.RoomRequest | wire.ChatRequest)
+        async def perform(grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
+            assert isinstance(request, wire.RoomRequest | wire.ChatRequest | AnyRoomQuestion)
             try:
                 return await requests.perform(grant, request)
             except NotPossible as error:
@@ -133,10 +137,12 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         found.consultations = await stack.enter_async_context(Consultations(found.worker, gone_s=0.05))
         policy = HousePolicy(consultation_capacity=3, away_s=0.2)
         found.rooms = rooms = Rooms(store.rooms, writes, now=lambda: found.now, policy=policy, on_event=on_event)
-        chat = Chat(rooms, store.rooms, writes)
+        chat = Chat(rooms, store.rooms)
+        bus = MemoryBus(topics=100, kept=10)
+        owners = RoomOwners(bus, Nodes(bus), rooms, store.rooms)
         folder = tmp_path / "files"
         past = PastRooms(store.past_rooms, store.rooms, writes, folder, keep_s=None, note=identity.log.note, forget=chat.forget)
-        files = Attachments(store.rooms, rooms.house, past, folder, "s" * 32, now=lambda: found.now, largest=1, together=1)
+        files = Attachments(store.rooms, owners.is_member, past, folder, "s" * 32, now=lambda: found.now, largest=1, together=1)
         requests = RoomRequests(
             rooms,
             chat,
@@ -144,11 +150,12 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             found.links,
             past,
             RoomKeys(rooms, store.room_keys),
+            owners,
             identity.users.colleagues,
             found.consultations.perform,
             identity.accounts.bar_link,
         )
-        guests = GuestRoutes(rooms, found.links, found.tokens, touch=identity.sessions.touch)
+        guests = GuestRoutes(owners.check_link, found.links, found.tokens, touch=identity.sessions.touch)
         hub = Hub(
             HubSettings(sweep_s=0.02),
             verify=identity.sessions.verify,
@@ -159,7 +166,8 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             snapshot=snapshot,
         )
         identity.sessions.meet(in_call=found.consultations.has, on_ended=hub.recheck)
-        rooms.meet(hub)
+        rooms.meet(hub, owners)
+        owners.meet(hub, perform)
         found.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(ev.LeaveWanted(room_id, who)))
         await stack.enter_async_context(rooms)
         await stack.enter_async_context(chat)

@@ -16,9 +16,12 @@ from api.attachments import Attachments
 from api.chat import Chat
 from api.guarded_routes import guarded, identified
 from api.guest_routes import GuestRoutes
+from api.nodes import Nodes
 from api.page_requests import InRooms
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys
+from api.room_owners import RoomOwners
+from api.room_questions import AnyRoomQuestion
 from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.store import Store
@@ -30,6 +33,7 @@ from rooms.house import HousePolicy
 from rooms.refusals import NotPossible
 from rooms.sealed import device_id_of
 from signaling import messages as wire
+from signaling.bus import MemoryBus
 from signaling.grants import Grant, VideoGrant
 from signaling.invitations import Invitations
 from signaling.refusal import Refusal
@@ -47,11 +51,20 @@ class Talk:
     """``hub`` with rooms behind it. ``events``: what webhooks would tell."""
 
     def __init__(
-        self, hub: RunningHub, store: Store, rooms: Rooms, in_rooms: InRooms, files: Attachments, links: Invitations, folder: Path
+        self,
+        hub: RunningHub,
+        store: Store,
+        rooms: Rooms,
+        in_rooms: InRooms,
+        owners: RoomOwners,
+        files: Attachments,
+        links: Invitations,
+        folder: Path,
     ) -> None:
         self.hub, self.store, self.rooms, self.folder = hub, store, rooms, folder
         self.events: list[RoomEvent] = []
         self._in_rooms = in_rooms
+        self._owners = owners
         self._files = files
         self.links = links
         self.url = ""
@@ -59,8 +72,8 @@ class Talk:
         self.notes: list[tuple[str, str, str, str]] = []
         self.later_s = 0.0
 
-    async def perform(self, grant: Grant, request: wire.AnyRequest) -> Struct | None:
-        assert isinstance(request, wire.RoomRequest | wire.ChatRequest)
+    async def perform(self, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
+        assert isinstance(request, wire.RoomRequest | wire.ChatRequest | AnyRoomQuestion)
         try:
             return await self._in_rooms(grant, request)
         except NotPossible as error:
@@ -93,7 +106,7 @@ class Talk:
 
         app = web.Application(middlewares=[refusals, identified(identify), guarded(lambda grant, permission, code: None)])
         self._files.add_to(app)
-        GuestRoutes(self.rooms, self.links, self.hub.tokens).add_to(app)
+        GuestRoutes(self._owners.check_link, self.links, self.hub.tokens).add_to(app)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -123,7 +136,9 @@ async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIt
 
         heard: list[RoomEvent] = []
         rooms = Rooms(store.rooms, writes, now=now, policy=policy, on_event=heard.append, on_over=lambda room_id: chat.forget(room_id))
-        chat = Chat(rooms, store.rooms, writes)
+        chat = Chat(rooms, store.rooms)
+        bus = MemoryBus(topics=100, kept=10)
+        owners = RoomOwners(bus, Nodes(bus), rooms, store.rooms)
         past = PastRooms(
             store.past_rooms,
             store.rooms,
@@ -134,14 +149,17 @@ async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIt
             forget=chat.forget,
             now=lambda: now() + talk.later_s,
         )
-        files = Attachments(store.rooms, rooms.house, past, folder / "attachments", "s" * 32, now=now, largest=LARGEST, together=LARGEST)
+        kept_in = folder / "attachments"
+        files = Attachments(store.rooms, owners.is_member, past, kept_in, "s" * 32, now=now, largest=LARGEST, together=LARGEST)
         links = Invitations("s" * 32)
-        requests = RoomRequests(rooms, chat, files, links, past, RoomKeys(rooms, store.room_keys), colleagues, no_media, nothing_to_bar)
-        talk = Talk(hub, store, rooms, requests.perform, files, links, folder)
+        keys = RoomKeys(rooms, store.room_keys)
+        requests = RoomRequests(rooms, chat, files, links, past, keys, owners, colleagues, no_media, nothing_to_bar)
+        talk = Talk(hub, store, rooms, requests.perform, owners, files, links, folder)
         talk.events, talk.past = heard, past
         hub.line.perform = talk.perform
         hub.line.there = rooms.on_there
-        rooms.meet(hub.hub)
+        rooms.meet(hub.hub, owners)
+        owners.meet(hub.hub, talk.perform)
         await stack.enter_async_context(rooms)
         await stack.enter_async_context(chat)
         yield talk

@@ -191,7 +191,7 @@ NOT_FOR_PAGES = {
     "address_denied",
     # Said to the page of rooms, which has a catalogue of its own.
     *("duplicate_room", "fixed_room", "last_host", "members_full", "nobody_waits", "not_host", "not_member", "removed", "room_cancelled"),
-    *("room_locked", "room_over", "rooms_full", "too_early", "too_late", "waiting_full"),
+    *("room_locked", "room_over", "room_unreachable", "rooms_full", "too_early", "too_late", "waiting_full"),
     *("deleted", "duplicate_message", "empty_message", "encrypted", "not_encrypted", "too_late_to_change", "too_long"),
     *("too_many_attachments", "too_many_reactions", "unknown_message", "bad_invitation"),
     *("keys_outdated", "devices_full", "unknown_device", "bad_device"),

@@ -61,7 +61,7 @@ def test_who_is_granted_a_room_comes_in_and_who_is_not_learns_nothing() -> None:
 def test_a_guest_waits_until_a_host_decides() -> None:
     house = House()
     opened(house, waiting_room=True, invited=(("ana", "Ana", MEMBER),))
-    assert house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1) == [fx.ShowWaiting("r")]
+    assert house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1) == [fx.ShowWaiting("r"), fx.Keep("r")]
     assert house.handle(ev.JoinWanted("r", "ana", "Ana"), 2) == [fx.Seat("r", "ana"), fx.Show("r")]
     assert refused(house, ev.AdmissionDecided("r", "ana", "tom", True)) == "not_host"
     assert house.handle(ev.AdmissionDecided("r", "eva", "tom", True), 3) == [fx.Seat("r", "tom"), fx.Show("r"), fx.ShowWaiting("r")]
@@ -147,9 +147,10 @@ def test_somebody_is_moved_by_a_host_of_both_rooms() -> None:
     house.handle(ev.RoomWanted("s", "eva", "Eva", waiting_room=True), 0)
     house.handle(ev.RoomWanted("t", "bea", "Bea"), 0)
     house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 1)
-    assert refused(house, ev.MoveWanted("r", "eva", "tom", "t")) == "unknown_room"
-    moved = house.handle(ev.MoveWanted("r", "eva", "tom", "s"), 2)
-    assert moved == [fx.Unseat("r", "tom", Exit.MOVED), fx.Show("r"), fx.Begin("s"), fx.Seat("s", "tom"), fx.Show("s")]
+    assert house.mover("r", "eva", "tom", moderates=False).role is GUEST
+    assert refused(house, ev.MovedIn("t", "eva", "tom", "Tom", GUEST)) == "unknown_room"
+    moved = house.handle(ev.MovedIn("s", "eva", "tom", "Tom", GUEST), 2) + house.handle(ev.MovedOut("r", "tom"), 2)
+    assert moved == [fx.Begin("s"), fx.Seat("s", "tom"), fx.Show("s"), fx.Unseat("r", "tom", Exit.MOVED), fx.Show("r")]
 
 
 def test_a_group_lasts_and_keeps_a_host() -> None:
@@ -278,7 +279,8 @@ steps = st.one_of(
     *[st.builds(ev.AdmissionDecided, rooms, people, people, yes)] * 2,
     st.builds(ev.InvitationWanted, rooms, people, people, people, st.sampled_from(Role)),
     st.builds(ev.RemovalWanted, rooms, people, people, yes),
-    st.builds(ev.MoveWanted, rooms, people, people, rooms, yes),
+    st.builds(ev.MovedIn, rooms, people, people, people, st.sampled_from(Role), yes, yes),
+    st.builds(ev.MovedOut, rooms, people),
     st.builds(ev.ChangeWanted, rooms, people, locked=yes, waiting_room=yes),
     st.builds(ev.EndWanted, rooms, people),
     st.builds(ev.HandMoved, rooms, people, people, yes),
