@@ -26,6 +26,18 @@ class Library:
     files: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Packages of many files, of which pages use a little: ``entry`` is put together with what it needs into one ``file``, readable.
+
+    ``packages``: name, version, licence and the name of its licence's file; the first one's exports are used.
+    """
+
+    file: str
+    entry: str
+    packages: tuple[tuple[str, str, str, str], ...]
+
+
 LIBRARIES = (
     Library(
         "preact",
@@ -37,6 +49,16 @@ LIBRARIES = (
     Library("@preact/signals-core", "1.14.5", "MIT", {"dist/signals-core.mjs": "signals-core.mjs", "LICENSE": "signals-core.LICENSE"}),
     Library("@preact/signals", "2.11.4", "MIT", {"dist/signals.mjs": "signals.mjs", "LICENSE": "signals.LICENSE"}),
     Library("socket.io-client", "4.8.4", "MIT", {"dist/socket.io.esm.min.js": "socket.io.mjs", "LICENSE": "socket.io.LICENSE"}),
+)
+
+
+BUNDLER = "esbuild@0.28.2"
+BUNDLES = (
+    Bundle(
+        "hpke.mjs",
+        "export { Aes256Gcm, CipherSuite, DhkemP256HkdfSha256, HkdfSha256 } from '@hpke/core';",
+        (("@hpke/core", "1.9.0", "MIT", "hpke-core.LICENSE"), ("@hpke/common", "1.10.1", "MIT", "hpke-common.LICENSE")),
+    ),
 )
 
 
@@ -61,16 +83,29 @@ def copy(library: Library, scratch: Path) -> list[dict[str, str]]:
                 sys.exit(f"{library.name} {library.version} has no file {path}: look where it moved to and correct LIBRARIES")
             body = without_source_map(member.read())
             (FOLDER / name).write_bytes(body)
-            entries.append(
-                {
-                    "file": name,
-                    "name": library.name,
-                    "version": library.version,
-                    "path": path,
-                    "licence": library.licence,
-                    "sha256": hashlib.sha256(body).hexdigest(),
-                }
-            )
+            entries.append(lock_entry(body, name, library.name, library.version, path, library.licence))
+    return entries
+
+
+def lock_entry(body: bytes, file: str, name: str, version: str, path: str, licence: str) -> dict[str, str]:
+    return {"file": file, "name": name, "version": version, "path": path, "licence": licence, "sha256": hashlib.sha256(body).hexdigest()}
+
+
+def bundle(wanted: Bundle, scratch: Path) -> list[dict[str, str]]:
+    """Install the packages without running anything of theirs, put them together, and return the lock entries."""
+    named = [f"{name}@{version}" for name, version, _, _ in wanted.packages]
+    subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", *named, BUNDLER], cwd=scratch, check=True)
+    (scratch / "entry.mjs").write_text(wanted.entry)
+    made = scratch / wanted.file
+    bundler = ["node_modules/.bin/esbuild", "entry.mjs", "--bundle", "--format=esm", "--charset=utf8", "--legal-comments=inline"]
+    subprocess.run([*bundler, f"--outfile={made}", "--log-level=error"], cwd=scratch, check=True)
+    first = wanted.packages[0]
+    (FOLDER / wanted.file).write_bytes(made.read_bytes())
+    entries = [lock_entry(made.read_bytes(), wanted.file, first[0], first[1], f"{BUNDLER}: {wanted.entry}", first[2])]
+    for name, version, licence, file in wanted.packages:
+        body = (scratch / "node_modules" / name / "LICENSE").read_bytes()
+        (FOLDER / file).write_bytes(body)
+        entries.append(lock_entry(body, file, name, version, "LICENSE", licence))
     return entries
 
 
@@ -78,6 +113,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         entries = [entry for library in LIBRARIES for entry in copy(library, Path(scratch))]
+        entries += [entry for each in BUNDLES for entry in bundle(each, Path(scratch))]
     lock = FOLDER / "vendor.lock.json"
     lock.write_text(json.dumps(entries, indent=2) + "\n")
     sys.stdout.write(f"{len(entries)} files locked in {lock}\n")

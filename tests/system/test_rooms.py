@@ -1,5 +1,6 @@
 """The page of rooms in real browsers: nothing written is lost or doubled, guests are let in and put out, and both see it at once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -28,6 +29,10 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         yield running
 
 
+def script(name: str) -> str:
+    return (Path(__file__).parents[1] / "kit" / f"{name}.js").read_text()
+
+
 async def enter(page: Page, server: Server, user: str) -> None:
     await page.goto(f"{server.url}/rooms")
     await page.fill("#door [name=user]", user)
@@ -45,7 +50,7 @@ def said(words: str) -> str:
     return f".message[data-message]:has-text('{words}')"
 
 
-async def test_two_people_write_and_a_guest_is_let_in(server: Server, tmp_path: Path) -> None:
+async def test_people_write_in_the_clear_and_encrypted_and_a_guest_is_let_in(server: Server, tmp_path: Path) -> None:
     microphone = tone_file(tmp_path / "tone.wav", 697.0)
     async with (
         person(microphone, **WIDE_LIGHT) as eva,
@@ -58,8 +63,8 @@ async def test_two_people_write_and_a_guest_is_let_in(server: Server, tmp_path: 
         await read_and_answered(eva.page, ana.page)
         await changed(eva.page, ana.page)
         await nothing_is_lost_or_doubled(eva.page, ana.page)
+        await read_by_its_people_and_by_nobody_else(eva.page, ana.page)
         await make(eva.page, "meeting", "Consulta")
-        await eva.page.click("[data-do=aside]")
         await eva.page.check("[data-do=waiting-room]")
         await eva.page.click("[data-do=link]")
         address = await eva.page.input_value("#made")
@@ -73,13 +78,17 @@ async def test_two_people_write_and_a_guest_is_let_in(server: Server, tmp_path: 
         await eva.page.click("[data-member^=guest] summary")
         await eva.page.click("[data-do=kick]")
         await ana.page.wait_for_selector(".elsewhere h2:has-text('Un anfitrión le ha sacado de esta sala')")
+    kept = b"".join(path.read_bytes() for path in server.data_dir.parent.rglob("*") if path.is_file() and path.suffix != ".wav")
+    assert b"retraso" in kept and b"Contratos" in kept, "what is in the clear is found, and the name of a room is"
+    assert [word for word in ("zanahoria", "calabac", "nabo", "berenjena") if word.encode() in kept] == []
 
 
-async def make(page: Page, kind: str, name: str) -> None:
+async def make(page: Page, kind: str, name: str, *, encrypted: bool = False) -> None:
     await page.click("[data-do=new]")
     await page.check(f"#new-room [value={kind}]")
     await page.fill("#new-room [name=name]", name)
     await page.check("#new-room [value=ana]")
+    await page.set_checked("[data-do=encrypted]", encrypted)
     await page.click("[data-do=make]")
     await page.wait_for_selector(f"#talk-title:has-text('{name}')")
 
@@ -133,3 +142,63 @@ async def come_by(page: Page, address: str) -> None:
     await page.fill("#door [name=name]", "Tom")
     await page.keyboard.press("Enter")
     await page.wait_for_selector(".elsewhere h2:has-text('Espere')")
+
+
+EXPECTED = {
+    "text": "Hola",
+    "sameLength": 1,
+    "extractable": [False] * 4,
+    "genuine": [True, False, False],
+    "forOthers": "damaged",
+    "otherRoom": "damaged",
+    "otherMaker": "damaged",
+    "notSigned": "forged",
+    "otherKey": "damaged",
+    "readers": [True, False],
+    "impostor": "forged",
+    "impostorsDevice": "forged",
+    "otherPlace": "forged",
+    "damaged": "forged",
+    "otherEpochsKey": "damaged",
+    "file": "a file",
+    "damagedFile": "damaged",
+    "numbers": [True, False],
+}
+"""What right keys open, and what each wrong one is answered."""
+
+
+async def read_by_its_people_and_by_nobody_else(eva: Page, ana: Page) -> None:
+    main = str(await eva.get_attribute("script[src$='/rooms/main.js']", "src"))
+    assert await eva.evaluate(script("cipher_checks"), main.replace("main.js", "cipher.js")) == EXPECTED
+    await eva.click("[data-do=new]")
+    await eva.check("[data-do=encrypted]")
+    await looks_right(eva, "what encrypting means")
+    await eva.keyboard.press("Escape")
+    await make(eva, "group", "Contratos", encrypted=True)
+    await ana.click("[data-do=back]")
+    await ana.click("[data-room]:has-text('Contratos')")
+    await ana.wait_for_selector("#talk-title:has-text('Contratos')")
+    await write(ana, "zanahoria")
+    await eva.wait_for_selector(said("zanahoria"))
+    await eva.set_input_files("input[type=file]", files=[{"name": "berenjena.pdf", "mimeType": "application/pdf", "buffer": b"%PDF nabo"}])
+    await eva.fill("#words", "calabacín")
+    await eva.click("[data-do=send]:not([disabled])")
+    await ana.wait_for_selector(said("calabacín"))
+    async with ana.expect_download() as fetched:
+        await ana.click(".file:has-text('berenjena.pdf')")
+    assert await asyncio.to_thread((await (await fetched.value).path()).read_bytes) == b"%PDF nabo"
+    await verified(eva, ana)
+    assert await eva.evaluate(script("downgrade_check"), main.replace("main.js", "")) == [True, "encrypted"]
+
+
+async def verified(eva: Page, ana: Page) -> None:
+    digits = []
+    for page in (eva, ana):
+        await page.click("[data-do=aside]")
+        await page.click("[data-do=safety]")
+        await page.wait_for_selector(".digits")
+        digits.append((await page.inner_text(".digits")).split())
+        await looks_right(page, "the safety number")
+        await page.click("[data-do=same]")
+        await page.wait_for_selector("#safety", state="detached")
+    assert digits[0] == digits[1] and len(digits[0]) == 12

@@ -8,6 +8,7 @@ import { alarm, hears, me, nameOf } from './desk.js';
 import { attempt } from './doings.js';
 import { GESTURES, emojiName } from './emoji.js';
 import { Icon } from './icon.js';
+import { unsealed } from './seals.js';
 import { edit, say, talks, type, upload } from './talks.js';
 import { explain, t } from './words.js';
 
@@ -77,7 +78,7 @@ function onKey(event, of) {
     const last = lastOfMine(of.room_id);
     if (!last) return;
     event.preventDefault();
-    editing.value = last;
+    editing.value = unsealed(last);
   }
 }
 

@@ -8,8 +8,10 @@ import { Composer, editing, replying } from './composer.js';
 import { alarm, aside, chosen, gestures, gists, gone, hears, invitations, knocking, me, myRole, nameOf, otherOf, room, rooms, typing, waiting } from './desk.js';
 import { attempt, join, open, titleOf } from './doings.js';
 import { REACTIONS, emojiName } from './emoji.js';
+import { Changes } from './encryption.js';
 import { Icon } from './icon.js';
 import { Avatar, presenceWords, roving } from './parts.js';
+import { unsealed } from './seals.js';
 import { discard, erase, fetchFile, load, loadEarlier, outgoing, react, read, talks, tryAgain } from './talks.js';
 import { bytes, clock, day, explain, fullMoment, listed, t } from './words.js';
 
@@ -78,7 +80,7 @@ function Tools({ message }) {
   const close = () => (opened.value = '');
   return html`
     <div class="message-tools" role="group" aria-label=${t('tools')}>
-      ${REACTIONS.map((emoji) => html`
+      ${!room.value.encrypted && REACTIONS.map((emoji) => html`
         <button key=${emoji} type="button" class="plain tool" aria-label=${t('react_with', { emoji: emojiName(emoji) })} onClick=${() => { close(); attempt(() => react(message, emoji, !message.reactions[emoji]?.includes(me.value.identity))); }}><span aria-hidden="true">${emoji}</span></button>
       `)}
       <button type="button" class="plain tool" data-do="reply" onClick=${() => { close(); replying.value = message; }}><${Icon} name="reply" />${t('reply')}</button>
@@ -114,7 +116,7 @@ function Message({ message, before, messages, last, readers }) {
           ${message.edited_at && !message.deleted_at && html`<span class="fine">${t('message.edited')}</span>`}
         </p>
         ${message.reply_to && html`<${Quoted} id=${message.reply_to} messages=${messages} />`}
-        ${message.deleted_at ? html`<p class="words fine"><i>${t('message.deleted')}</i></p>` : message.text && html`<p class="words"><${Words} text=${message.text} /></p>`}
+        ${message.deleted_at ? html`<p class="words fine"><i>${t('message.deleted')}</i></p>` : message.fault ? html`<p class="words fine"><i>${t(`sealed.${message.fault}`)}</i></p>` : message.text && html`<p class="words"><${Words} text=${message.text} /></p>`}
         <${Files} files=${message.attachments} />
         <${Reactions} message=${message} />
       </div>
@@ -161,7 +163,7 @@ function Log({ talk }) {
   const was = useRef({ height: 0, first: '', atEnd: true, room: '', divider: 0 });
   const id = chosen.value;
   if (was.current.room !== id) was.current = { height: 0, first: '', atEnd: true, room: id, divider: gists.value.get(id)?.unread ? gists.value.get(id).read : 0 };
-  const { messages } = talk;
+  const messages = talk.messages.map(unsealed);
   const mine = outgoing.value.filter((each) => each.room_id === id);
   const readers = readersOf(talk);
 
@@ -230,7 +232,7 @@ function Head({ of }) {
       <button type="button" class="plain round back" data-do="back" aria-label=${t('back')} onClick=${() => open('')}><${Icon} name="back" /></button>
       <${Avatar} identity=${direct ? other.identity : of.room_id} name=${titleOf(of)} there=${direct} icon=${direct ? '' : of.kind === 'group' ? 'group' : 'meeting'} />
       <div class="talk-title">
-        <h2 id="talk-title">${titleOf(of)}</h2>
+        <h2 id="talk-title">${of.encrypted && html`<span class="mark"><${Icon} name="lock" /><span class="visually-hidden">${t('encrypted')}: </span></span> `}${titleOf(of)}</h2>
         <p class="fine">${under}</p>
       </div>
       <div class="talk-doings">
@@ -265,6 +267,7 @@ export function Conversation() {
     <section class="pane talk" aria-labelledby="talk-title">
       <${Head} of=${of} />
       ${alarm.value && html`<p class="notice bad talk-notice" data-part="alarm"><${Icon} name="warning" /><span>${alarm.value}</span><button type="button" class="plain small" onClick=${() => (alarm.value = '')}>${t('close')}</button></p>`}
+      ${of.encrypted && html`<${Changes} of=${of} />`}
       ${!talk || talk.state === 'loading'
         ? html`<p class="log fine first-words">${t('loading')}</p>`
         : talk.state === 'failed'

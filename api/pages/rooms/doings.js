@@ -3,6 +3,7 @@ import { ask } from '../js/link.js';
 import * as link from '../js/link.js';
 import { Refusal, session } from '../js/session.js';
 import * as desk from './desk.js';
+import { keyed, remembered, secrets } from './seals.js';
 import * as talks from './talks.js';
 import { explain, t } from './words.js';
 
@@ -44,9 +45,10 @@ export async function openDirect(identity, encrypted = false) {
 
 /** A new room, and I am in it. */
 export async function make(wanted) {
+  if (wanted.encrypted) await (await secrets()).device();
   const of = await ask('room.create', wanted);
   take(of);
-  if (wanted.kind === 'meeting') await join(of.room_id);
+  if (of.kind === 'meeting') await join(of.room_id);
   open(of.room_id);
 }
 
@@ -69,12 +71,33 @@ export async function leave(roomId) {
 function take(of) {
   const before = desk.rooms.peek().get(of.room_id);
   if (!of.members.some((member) => desk.hears(member.identity))) return;
-  desk.put(desk.rooms, of.room_id, of);
+  desk.put(desk.rooms, of.room_id, remembered(of));
+  if (of.encrypted && !before) haveDevice();
+  if (of.encrypted && before && membersOf(before) !== membersOf(of)) outdated(of.room_id);
   desk.put(desk.invitations, of.room_id, undefined);
   if (!before && desk.knocking.peek() === of.room_id) {
     desk.knocking.value = '';
     open(of.room_id);
   }
+}
+
+/** Only what is written once this browser is known can be read in it: so it makes itself known before anything is opened. */
+async function haveDevice() {
+  if (desk.me.peek().guest) return;
+  const { device } = await secrets();
+  await attempt(device);
+}
+
+const membersOf = (of) => of.members.map((member) => member.identity).sort().join();
+
+/** The keys of this room, or whose they are, have changed. */
+async function outdated(roomId) {
+  if (!keyed.peek().has(roomId)) return; // it was not opened yet
+  const { stale, stateOf } = await secrets();
+  stale(roomId);
+  await stateOf(roomId).catch((refusal) => {
+    if (!(refusal instanceof Refusal)) throw refusal;
+  });
 }
 
 function drop(roomId, reason = '') {
@@ -91,10 +114,11 @@ async function refresh() {
   const guest = desk.me.peek().guest;
   try {
     const [list, overview] = await Promise.all([ask('room.list'), ask('chat.overview')]);
-    desk.rooms.value = new Map(list.rooms.map((each) => [each.room_id, each]));
+    desk.rooms.value = new Map(list.rooms.map((each) => [each.room_id, remembered(each)]));
     desk.invitations.value = new Map(list.invitations.map((each) => [each.room_id, each]));
     desk.waiting.value = new Map(list.waiting.map((each) => [each.room_id, each.waiting]));
     talks.takeGists(overview.rooms);
+    if (list.rooms.some((each) => each.encrypted)) haveDevice();
     if (guest) await enterOwnRoom();
     else [{ people: desk.people.value }] = await Promise.all([ask('people.list'), watchPresence()]);
   } catch (refusal) {
@@ -174,6 +198,7 @@ const ON = {
   'chat.read': talks.onRead,
   'typing.indicator': (notice) => desk.put(desk.typing, notice.room_id, notice.people),
   'presence.changed': (notice) => onPresence(notice.people),
+  'room.key': (notice) => outdated(notice.room_id),
   'presence.state': (notice) => onPresence([notice]),
   reaction: onGesture,
 };

@@ -5,6 +5,7 @@ import { chosen, dialog, gists, hears, invitations, me, otherOf, people, presenc
 import { attempt, join, open, openDirect, titleOf } from './doings.js';
 import { Icon } from './icon.js';
 import { Avatar, presenceWords, roving } from './parts.js';
+import { unsealed } from './seals.js';
 import { outgoing } from './talks.js';
 import { listed, moment, t } from './words.js';
 
@@ -23,7 +24,7 @@ function gistWords(of, last) {
   if (typers.length) return t('typing.short');
   if (!last) return t('nothing_yet');
   if (last.deleted_at) return t('message.deleted');
-  const words = last.cipher ? t('message.sealed') : last.text || t('files', { count: last.attachments.length });
+  const words = last.cipher ? unsealed(last).text || t('message.sealed') : last.text || t('files', { count: last.attachments.length });
   const who = hears(last.sender) ? t('you') : of.kind === 'direct' ? '' : last.name;
   return who ? t('gist', { who, words }) : words;
 }

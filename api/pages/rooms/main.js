@@ -8,6 +8,7 @@ import { App, minded } from './app.js';
 import { chosen, forgetEverything } from './desk.js';
 import { onNotice } from './doings.js';
 import { guest, renewInTime, takeLink } from './door.js';
+import { forgetSeals } from './seals.js';
 import { forgetAll } from './talks.js';
 import { speak } from './words.js';
 
@@ -32,6 +33,7 @@ async function begin() {
     if (!open) {
       link.close();
       forgetAll();
+      forgetSeals();
       forgetEverything();
       document.body.dataset.ready = 'true';
     }

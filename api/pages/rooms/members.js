@@ -5,6 +5,7 @@ import { ask } from '../js/link.js';
 import { html } from '../js/views/html.js';
 import { aside, hears, me, myRole, people, room, rooms, waiting } from './desk.js';
 import { attempt, leave, openDirect, titleOf } from './doings.js';
+import { Encryption } from './encryption.js';
 import { Icon } from './icon.js';
 import { Avatar, presenceWords } from './parts.js';
 import { fullMoment, t } from './words.js';
@@ -196,6 +197,7 @@ export function Members() {
         <ul data-part="members">${hands.map((member) => html`<${Member} key=${member.identity} member=${member} host=${host} />`)}</ul>
         ${host && html`<${Invite} of=${of} />`}
       </section>
+      ${of.encrypted && !me.value.guest && html`<${Encryption} of=${of} />`}
       ${host && html`<${HostDoings} key=${of.room_id} of=${of} />`}
       ${of.kind !== 'direct' && html`
         <section class="ways-out">

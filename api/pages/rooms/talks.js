@@ -8,10 +8,12 @@ import { effect, signal } from '@preact/signals';
 import { ask, link } from '../js/link.js';
 import { Refusal } from '../js/session.js';
 import { gists, hears, me, put, rooms } from './desk.js';
+import { secrets, unseal } from './seals.js';
 
 const PAGE = 50;
 const KEPT_OPEN = 12;
 const TYPING_AGAIN_MS = 4_000;
+const KEY_ATTEMPTS = 4;
 /** Refusals that pass by themselves: try again then. */
 const PASSING = new Set(['signalling_lost', 'no_reply', 'too_many_requests', 'store_unavailable', 'busy', 'timeout', 'stopping']);
 
@@ -54,6 +56,7 @@ export async function load(roomId) {
     });
     for (const each of page.messages) arrived(each.message_id);
     shed(roomId);
+    await unseal(page.messages);
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
     if (!before) change(roomId, { state: 'failed' });
@@ -65,6 +68,7 @@ export async function loadEarlier(roomId) {
   const { messages } = talks.peek().get(roomId);
   const page = await ask('chat.history', { room_id: roomId, before: messages[0].position, limit: PAGE });
   change(roomId, { messages: merged(talks.peek().get(roomId).messages, page.messages), more: page.more });
+  await unseal(page.messages);
 }
 
 /** Only the conversations last opened stay at hand. */
@@ -96,6 +100,7 @@ export function onMessage(message) {
   arrived(message.message_id);
   if (talks.peek().has(message.room_id)) {
     change(message.room_id, { messages: merged(talks.peek().get(message.room_id).messages, [message]) });
+    unseal([message]);
   }
   const gist = gists.peek().get(message.room_id) ?? { last: null, read: 0, unread: 0 };
   const isNew = !gist.last || message.position > gist.last.position;
@@ -146,8 +151,26 @@ export function say(roomId, text, { replyTo = '', files = [] } = {}) {
   flush(roomId);
 }
 
-/** What is sent of an entry. */
-const plain = async (entry) => ({ text: entry.text, attachments: entry.files.map((file) => file.attachment_id) });
+const isSealed = (roomId) => rooms.peek().get(roomId)?.encrypted ?? true;
+
+/** What is sent of a message: its words, or, in an encrypted room, what nobody but its people can read. */
+async function bodyOf(roomId, messageId, text, files) {
+  const attachments = files.map((file) => file.attachment_id);
+  if (!isSealed(roomId)) return { text, attachments };
+  return { cipher: await (await secrets()).seal(roomId, messageId, { text, files }), attachments };
+}
+
+/** Do it; again where the room's people or devices changed in the meantime, so that a newer key is needed. */
+async function underNewestKey(roomId, work) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (refusal) {
+      if (!(refusal instanceof Refusal) || refusal.code !== 'keys_outdated' || attempt === KEY_ATTEMPTS) throw refusal;
+      (await secrets()).stale(roomId);
+    }
+  }
+}
 
 const underWay = new Set();
 const laters = new Map();
@@ -172,8 +195,11 @@ const nextIn = (roomId) => outgoing.peek().find((each) => each.room_id === roomI
 async function post(entry) {
   mark(entry.message_id, { state: 'sending', code: '' });
   try {
-    const body = await plain(entry);
-    onMessage(await ask('chat.message', { room_id: entry.room_id, message_id: entry.message_id, reply_to: entry.reply_to, ...body }));
+    const { room_id: roomId, message_id: messageId, reply_to: replyTo, text, files } = entry;
+    const sent = await underNewestKey(roomId, async () =>
+      ask('chat.message', { room_id: roomId, message_id: messageId, reply_to: replyTo, ...(await bodyOf(roomId, messageId, text, files)) }),
+    );
+    onMessage(sent);
     return true;
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
@@ -186,7 +212,8 @@ async function post(entry) {
 
 function keepOutgoing(entries) {
   outgoing.value = entries;
-  sessionStorage.setItem(keptAs(), JSON.stringify(entries));
+  // What is encrypted on its way is not left in the clear here.
+  sessionStorage.setItem(keptAs(), JSON.stringify(entries.filter((each) => !isSealed(each.room_id))));
 }
 
 const mark = (id, values) => keepOutgoing(outgoing.peek().map((each) => (each.message_id === id ? { ...each, ...values } : each)));
@@ -199,6 +226,11 @@ function arrived(id) {
 export function tryAgain(entry) {
   mark(entry.message_id, { state: 'waiting' });
   flush(entry.room_id);
+}
+
+/** What was refused for this may go now. */
+export function retryRefused(roomId, code) {
+  for (const each of outgoing.peek()) if (each.room_id === roomId && each.code === code) mark(each.message_id, { state: 'waiting' });
 }
 
 export const discard = (entry) => arrived(entry.message_id);
@@ -224,7 +256,12 @@ export function flushAll() {
 }
 
 export async function edit(message, text) {
-  onMessage(await ask('chat.edit', { room_id: message.room_id, message_id: message.message_id, text }));
+  const { room_id: roomId, message_id: messageId, attachments } = message;
+  const changed = await underNewestKey(roomId, async () => {
+    const body = await bodyOf(roomId, messageId, text, isSealed(roomId) ? attachments : []);
+    return ask('chat.edit', { room_id: roomId, message_id: messageId, text: body.text ?? '', cipher: body.cipher ?? '' });
+  });
+  onMessage(changed);
 }
 
 export const erase = (message) => ask('chat.delete', { room_id: message.room_id, message_id: message.message_id });
@@ -235,18 +272,26 @@ export const react = (message, emoji, on) => ask('chat.react', { room_id: messag
 
 /** Upload one; `onPart` hears how much is there, 0-1. Resolves with what a message names. */
 export async function upload(roomId, file, onPart) {
-  const type = file.type || 'application/octet-stream';
-  const ticket = await ask('chat.attach', { room_id: roomId, name: file.name.slice(-200), content_type: type, size: file.size });
+  const shown = { name: file.name.slice(-200), content_type: file.type || 'application/octet-stream', size: file.size };
+  if (!isSealed(roomId)) return { attachment_id: await send(roomId, shown, file, onPart), ...shown };
+  const { sealed, key, nonce } = await (await secrets()).sealFile(await file.arrayBuffer());
+  const outside = { name: 'sealed', content_type: 'application/octet-stream', size: sealed.byteLength };
+  return { attachment_id: await send(roomId, outside, sealed, onPart), ...shown, key, nonce };
+}
+
+/** Upload these bytes as what they shall be known by. Returns the id of the file. */
+async function send(roomId, outside, body, onPart) {
+  const ticket = await ask('chat.attach', { room_id: roomId, ...outside });
   await new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.upload.onprogress = (event) => onPart(event.loaded / event.total);
     request.onload = () => (request.status === 201 ? resolve() : reject(new Refusal(problemOf(request))));
     request.onerror = () => reject(new Refusal({ code: 'server_unreachable' }));
     request.open('POST', ticket.url);
-    request.setRequestHeader('content-type', type);
-    request.send(file);
+    request.setRequestHeader('content-type', outside.content_type);
+    request.send(body);
   });
-  return { attachment_id: ticket.attachment_id, name: file.name, content_type: type, size: file.size };
+  return ticket.attachment_id;
 }
 
 function problemOf(request) {
@@ -266,7 +311,13 @@ export async function fetchFile(file, token) {
     throw new Refusal({ code: 'server_unreachable' });
   }
   if (!answer.ok) throw new Refusal((await answer.json().catch(() => ({}))).error ?? { code: 'unknown_attachment' });
-  return answer.blob();
+  if (!file.key) return answer.blob();
+  const { Unreadable, openFile } = await secrets();
+  try {
+    return new Blob([await openFile(await answer.arrayBuffer(), file)], { type: file.content_type });
+  } catch (error) {
+    throw error instanceof Unreadable ? new Refusal({ code: 'file_damaged' }) : error;
+  }
 }
 
 effect(() => {
