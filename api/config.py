@@ -488,6 +488,8 @@ class OidcSection(_Section):
     client_secret: SecretStr = SecretStr("")
     identity_claim: Literal["preferred_username", "email", "sub"] = "preferred_username"
     """The claim that is a user's name here. The issuer must never give one's value to another person."""
+    second_factor: bool = False
+    """Let in only whom the issuer asked for a second factor, as it says in ``amr``."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -670,7 +672,9 @@ class Settings(_Section):
         oidc = self.oidc
         if not oidc.issuer:
             return None
-        return OidcSettings(oidc.issuer, oidc.client_id, oidc.client_secret.get_secret_value(), oidc.identity_claim)
+        return OidcSettings(
+            oidc.issuer, oidc.client_id, oidc.client_secret.get_secret_value(), oidc.identity_claim, second_factor=oidc.second_factor
+        )
 
     def recording_keys(self) -> tuple[bytes, ...]:
         """The keys of recordings, the newest first; kept in the data folder like the token secret where none is set."""

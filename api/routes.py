@@ -27,7 +27,7 @@ KEEP_ALIVE_S = 30.0
 
 _STATUS = {
     **dict.fromkeys(("wrong_password", "token_invalid", "token_expired", "token_revoked", "key_invalid", "sign_in_failed"), 401),
-    **dict.fromkeys(("second_factor_required", "wrong_code"), 401),
+    **dict.fromkeys(("second_factor_required", "wrong_code", "issuer_factor_missing"), 401),
     **dict.fromkeys(
         ("unknown_recording", "unknown_call", "unknown_attachment", "unknown_user", "unknown_session", "unknown_key", "unknown_receiver"),
         404,

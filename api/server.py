@@ -400,6 +400,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         on_refused=ground.metrics.refused,
         address_of=ground.network.address_of,
         authorise=identity.accounts.authorise,
+        on_abuse=identity.accounts.note_abuse,
     )
     exchange.meet(hub)
     nodes.meet(exchange, hub, requests.perform, talk.owners)

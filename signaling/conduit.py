@@ -40,6 +40,9 @@ class Owner(Protocol):
 
     def refused(self, refusal: Refusal) -> None: ...
 
+    def abused(self, conduit: "Conduit", refusal: Refusal) -> None:
+        """The client did so often what it may not that it is dismissed."""
+
     def closed(self, conduit: "Conduit") -> None: ...
 
     def farewell(self, refusal: Refusal) -> list[Line]:
@@ -65,11 +68,11 @@ class Conduit(asyncio.Protocol):
         "address",
         "closed",
         "dismissed",
+        "identity",
         "largest",
         "opened_at",
         "outbox",
         "sid",
-        "signed_in",
     )
 
     def __init__(self, sid: str, address: str, owner: Owner, limits: ClientLimits, *, packets: int, size: int) -> None:
@@ -89,7 +92,8 @@ class Conduit(asyncio.Protocol):
         self.opened_at = self._loop.time()
         self.sid = sid
         self.address = address
-        self.signed_in = False
+        self.identity = ""
+        """Who signed in here; empty until then."""
         self.dismissed = False
         self.closed = False
 
@@ -224,6 +228,7 @@ class Conduit(asyncio.Protocol):
 
     def _refuse(self, verdict: Verdict, refusal: Refusal, ack: int | None) -> None:
         if verdict.dismiss:
+            self._owner.abused(self, refusal)
             self.dismiss(refusal)
             return
         self._owner.refused(refusal)

@@ -105,7 +105,8 @@ class Hub:
     last connection that is a telephone, ``on_there`` of the first and last of any kind. ``snapshot`` says how things stand for a person.
     ``on_refused`` counts refusals by code. ``address_of`` tells where a request comes from (behind a proxy that is not its peer).
     ``authorise`` raises ``Refusal`` for a request that is not for its sender. ``bus``: shared with other nodes, else its own. ``on_pages``
-    hears how many pages of a person are open that are no telephone.
+    hears how many pages of a person are open that are no telephone. ``on_abuse`` hears who, from where, tried to get round the guards: a
+    flood, malformed packets, a page of another site; without a name where nobody had signed in.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Hub:
         authorise: Callable[[Grant, AnyRequest], None] = authorise,
         bus: Bus | None = None,
         on_pages: Callable[[str, int], None] = lambda identity, pages: None,
+        on_abuse: Callable[[str, str, str], None] = lambda identity, address, code: None,
     ) -> None:
         self._settings = settings
         self._verify = verify
@@ -134,6 +136,7 @@ class Hub:
         self._on_pages = on_pages
         self._snapshot = snapshot
         self._on_refused = on_refused
+        self._on_abuse = on_abuse
         self._address_of = address_of
         self._addresses = AddressGate(settings.address)
         self._bus = bus if bus is not None else MemoryBus(topics=settings.topics, kept=settings.replay_kept)
@@ -262,6 +265,7 @@ class Hub:
         """The way in. Refuses by plain HTTP, before any work is done for the connection."""
         origin = request.headers.get("Origin")
         if origin is not None and not self._is_allowed(origin, request):
+            self._on_abuse("", self._address_of(request), "bad_origin")
             return self._turn_away(
                 403, Refusal("bad_origin", "Pages of other sites may not connect: the server's setting allowed_origins says who may.")
             )
@@ -336,6 +340,9 @@ class Hub:
     def refused(self, refusal: Refusal) -> None:
         self._on_refused(refusal.code)
 
+    def abused(self, conduit: Conduit, refusal: Refusal) -> None:
+        self._on_abuse(conduit.identity, conduit.address, refusal.code)
+
     def farewell(self, refusal: Refusal) -> list[Line]:
         """Why, then Socket.IO's disconnect, after which a client does not come back by itself; without it where it should."""
         error = refusal.as_error()
@@ -372,7 +379,7 @@ class Hub:
             raise self._not_let_in(conduit, Refusal("bad_message", f"The sign-in of this connection cannot be read: {error}")) from None
         except Refusal as refusal:
             raise self._not_let_in(conduit, refusal) from None
-        conduit.signed_in = True
+        conduit.identity = grant.identity
         phone = hello.phone and allows(grant, Permission.CALL_TAKE)
         connection = self._connections[sid] = _Connection(conduit, hello.token, grant, phone)
         self._start(self._welcome(connection, hello.seen)).add_done_callback(partial(self._welcomed, connection))
@@ -565,7 +572,7 @@ class Hub:
                 self._check(connection)
             latest = loop.time() - self._settings.handshake_s
             for conduit in tuple(self._conduits):
-                if not conduit.signed_in and conduit.opened_at < latest:
+                if not conduit.identity and conduit.opened_at < latest:
                     conduit.dismiss(Refusal("handshake_timeout", "This connection did not sign in."))
 
     async def _ask_heartbeats(self) -> None:

@@ -19,13 +19,14 @@ from api.identity.security_log import SecurityLog
 from api.identity.sessions import Sessions
 from api.store import StoreUnavailable, User
 from signaling.grants import Grant, authorise
-from signaling.limits import Backoff, network_of
+from signaling.limits import Backoff, TokenBucket, network_of
 from signaling.messages import AnyRequest, IceServer, Session, SignIn
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 
 log = structlog.get_logger()
 Perform = Callable[[Grant, AnyRequest], Awaitable[object]]
+_ABUSE_AT_ONCE = 60.0
 _TRUSTED_S = 30 * 86_400.0
 """So long a device from which the second factor was given is not asked again where it is."""
 
@@ -79,6 +80,7 @@ class Accounts:
         self._guesses = Backoff(free=5)
         self._guesses_of_address = Backoff(free=30)
         self._guesses_of_code = Backoff(free=5)
+        self._abuse = TokenBucket(1.0, _ABUSE_AT_ONCE, clock())
 
     # ------------------------------------------------------------------ signing in
 
@@ -222,6 +224,11 @@ class Accounts:
                 raise
 
         return watched
+
+    def note_abuse(self, identity: str, address: str, code: str) -> None:
+        """Somebody tried to get round the guards of the hub. A flood of that is none of the log: a note a second; the metrics count all."""
+        if self._abuse.take(self._clock()) <= 0.0:
+            self.log.note("dismissed", identity, Device(address), detail=code)
 
     def _note_forbidden(self, grant: Grant, request: AnyRequest, refusal: Refusal) -> None:
         if refusal.code == "forbidden":

@@ -129,6 +129,8 @@ class OidcClient:
             raise _failed("the issuer refused")
         claims = await self._claims(await self._exchange(query["code"], flow.verifier), flow.nonce)
         arrived = Arrived(self._identity_in(claims), not _MFA.isdisjoint(_texts(claims.get("amr"))))
+        if self._settings.second_factor and not arrived.second_factor:
+            raise Refusal("issuer_factor_missing", "Your organisation did not ask you for a second factor, which is needed here.")
         return arrived, self._sealed(arrived)
 
     def arrived(self, cookie: str) -> Arrived:

@@ -25,3 +25,4 @@ class OidcSettings:
     client_secret: str
     identity_claim: str = "preferred_username"
     scope: str = "openid profile email"
+    second_factor: bool = False

@@ -30,6 +30,7 @@ class TestLine:
         self.presence: list[tuple[str, bool]] = []
         self._changed = asyncio.Event()
         self.refused: list[str] = []
+        self.abuse: list[tuple[str, str, str]] = []
         self.perform: Callable[[Grant, wire.AnyRequest], Any] = self._perform
         self.snapshot: Callable[[Grant], Any] = self._snapshot
         self.there: Callable[[str, bool], None] = lambda identity, there: None
@@ -85,6 +86,7 @@ class RunningHub:
             on_there=lambda identity, there: self.line.there(identity, there),
             snapshot=lambda grant: self.line.snapshot(grant),
             on_refused=self.line.refused.append,
+            on_abuse=lambda *told: self.line.abuse.append(told),
         )
         self.url = ""
         self._stack = stack

@@ -63,6 +63,7 @@ async def test_a_page_of_another_site_is_turned_away() -> None:
         with pytest.raises(socketio.exceptions.ConnectionError):
             await stranger.connect(running.url, {"token": running.token()}, {"Origin": "https://evil.example"})
         assert running.line.refused == ["bad_origin"]
+        assert running.line.abuse == [("", "127.0.0.1", "bad_origin")]
         for origin in ("https://phone.example", running.url):
             friend = await running.unconnected()
             await friend.connect(running.url, {"token": running.token()}, {"Origin": origin})

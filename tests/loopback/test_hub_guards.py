@@ -72,6 +72,7 @@ async def test_a_flood_of_requests_is_told_to_slow_down_then_disconnected(certif
             await client.socket.send_str(f'42{number}["call.hang_up",{{"call_id":"c1"}}]')
         texts = await client.rest()
         assert len(running.line.asked) == 9  # the burst, less the sign-in
+        assert running.line.abuse == [("mallory", "127.0.0.1", "too_many_requests")]
         refused = [text for text in texts if "too_many_requests" in text and text.startswith("43")]
         assert len(refused) == 5
         assert '"retry_after":' in refused[0]
@@ -133,6 +134,7 @@ async def test_a_storm_of_malformed_packets_is_borne_a_little_and_then_ended(jun
         assert "session.closing" in texts[-2]
         assert "bad_message" in texts[-2]
         assert running.line.refused == ["bad_message"] * 11
+        assert running.line.abuse == [("ana", "127.0.0.1", "bad_message")]
         assert running.line.asked == []
         assert not caplog.records, "no traceback for what a stranger sends"
         await still_works(running)

@@ -299,6 +299,15 @@ async def test_what_is_refused_over_the_hub_for_want_of_rights_is_written_down(s
     assert await site.log() == [("forbidden", "ana", "board.watch"), ("forbidden", "ana", "call.mute")]
 
 
+async def test_who_tries_to_get_round_the_guards_is_written_down_but_cannot_fill_the_log(site: Site) -> None:
+    for _ in range(100):
+        site.people.identity.accounts.note_abuse("ana", "192.0.2.1", "too_many_requests")
+    assert await site.log() == [("dismissed", "ana", "too_many_requests")] * 60
+    site.clock += 1.0
+    site.people.identity.accounts.note_abuse("", "192.0.2.2", "bad_origin")
+    assert (await site.log())[-1] == ("dismissed", "", "bad_origin")
+
+
 # --- the second factor --------------------------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Desk:
 
     def __init__(self, url: str, http: ClientSession, issuer: Issuer, people: Signing) -> None:
         self.url, self.http, self.issuer, self.people = url, http, issuer, people
+        self.client: OidcClient
         self.now = START
 
     async def go(self, address: str) -> str:
@@ -82,6 +84,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         await web.SockSite(runner, listening).start()
         http = await stack.enter_async_context(ClientSession(cookie_jar=CookieJar(unsafe=True)))
         desk = Desk(url, http, issuer, people)
+        desk.client = client
         yield desk
 
 
@@ -95,6 +98,16 @@ async def test_who_the_issuer_knows_and_we_know_is_signed_in(desk: Desk, kind: s
     (row,) = await desk.people.identity.sessions.of("ana")
     assert row.second_factor and row.session_id == grant.session_id
     assert (await desk.session())[1]["error"]["code"] == "sign_in_failed"  # once
+
+
+async def test_whom_the_issuer_asked_for_no_second_factor_stays_out_where_it_is_wanted(desk: Desk) -> None:
+    wanted = replace(desk.client._settings, second_factor=True)
+    desk.client._settings = wanted
+    for amr in (["pwd"], [], None):
+        desk.issuer.claims = {"amr": amr}
+        assert await desk.refused() == "issuer_factor_missing"
+    desk.issuer.claims = {"amr": ["pwd", "otp"]}
+    assert await desk.refused() == ""
 
 
 async def test_nobody_gets_in_whom_we_do_not_know_or_who_is_disabled(desk: Desk) -> None:

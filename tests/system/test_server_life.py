@@ -254,6 +254,8 @@ async def test_pages_are_served_by_https_where_a_certificate_is_given(tmp_path: 
         async with http.get(url, ssl=trust) as response:
             assert response.status == 200
             assert "max-age" in response.headers["Strict-Transport-Security"]
+        with pytest.raises(aiohttp.ClientError):
+            await http.ws_connect(f"ws{url.removeprefix('https')}/socket.io/?EIO=4&transport=websocket")
         assert await process.stop() == 0
 
 

@@ -201,7 +201,7 @@ NOT_FOR_PAGES = {
     # Said to the page of accounts and to programs; the softphone shows the English message.
     *("second_factor_on", "second_factor_off", "key_invalid"),
     *("weak_password", "common_password", "password_names"),
-    *("issuer_away", "sign_in_failed", "not_a_user"),
+    *("issuer_away", "sign_in_failed", "not_a_user", "issuer_factor_missing"),
     *("unknown_user", "unknown_session", "unknown_key", "unknown_receiver", "not_suspended"),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),

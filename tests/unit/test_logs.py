@@ -129,6 +129,17 @@ def test_an_exception_is_one_line_that_says_where(out: io.StringIO) -> None:
     assert "Traceback" not in out.getvalue()
 
 
+def test_everything_goes_to_one_stream_and_nowhere_else(out: io.StringIO) -> None:
+    """ASVS 5.0, 16.2.3: no library of ours opens a log of its own."""
+    from api import server  # noqa: F401 - all of it, with what it brings along
+
+    ours_alone = set(logging.root.manager.loggerDict) - {"engineio.client", "socketio.client"}  # those are of other tests' clients
+    handlers = {name: logger.handlers for name in ours_alone if (logger := logging.getLogger(name)).handlers}
+    assert {name: kept for name, kept in handlers.items() if any(not isinstance(one, logging.NullHandler) for one in kept)} == {}
+    (ours,) = [handler for handler in logging.getLogger().handlers if "pytest" not in type(handler).__module__]
+    assert isinstance(ours, logging.StreamHandler) and ours.stream is out
+
+
 def test_libraries_are_redacted_and_heard_from_warnings_on(out: io.StringIO) -> None:
     logging.getLogger("engineio.server").info("Received packet %s", "canary")
     logging.getLogger("aiortc.x").warning("ice-pwd is a=ice-pwd:%s", "canary")
