@@ -1,7 +1,8 @@
 """A look, now and then, at voices that are only forwarded: 200 ms of each every few seconds, to see whether one needs care.
 
 One leg at most per tick, and no more of the processor than a hundredth: with many legs each is seen less often. What is clearly an echo, a
-noise or a wrong level is told; the leg is then decoded, the chain hears it all the time and ``VoiceCare`` says when that may end.
+noise or a wrong level is told; the leg is then decoded, the chain hears it all the time and ``VoiceCare`` says when that may end. Between
+two browsers only an echo counts: they lower noise and keep the level by themselves, and decoding costs them what lies above 8 kHz.
 """
 
 import math
@@ -109,7 +110,8 @@ class Glimpses:
             return False
         self.taken += 1
         frames = said[: len(said) // _FRAME * _FRAME].reshape(-1, _FRAME)
-        seen.put(frames)
+        if leg.kind == "phone" or _hears(leg) == "phone":
+            seen.put(frames)
         self._listen_for_echo(leg, said, float(said @ said) / len(said), seen, now_s)
         return is_clear(self._settings, seen.condition())
 
@@ -128,6 +130,11 @@ class Glimpses:
         former, seen.lag = seen.lag, lag if alike >= _ALIKE else None
         if former is not None and seen.lag is not None and abs(seen.lag - former) <= _SAME_LAG:
             seen.has_echo = True
+
+
+def _hears(leg: Leg) -> str:
+    """The kind of who hears this leg."""
+    return leg.route.target.kind if leg.route is not None else ""
 
 
 def _is_voiced(sound: Samples) -> bool:

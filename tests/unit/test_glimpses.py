@@ -97,6 +97,16 @@ def test_an_echo_is_seen_where_it_comes_from(delay_ms: int, loss_db: float) -> N
     assert Call(FINE + echo, OTHER, settings=VoiceSettings(echo="off")).go_on(3_000) == []
 
 
+def test_between_browsers_only_an_echo_counts() -> None:
+    call = Call(FINE + hiss(60, -34.0), OTHER, "opus")
+    call.a.leg.kind = "peer"
+    assert call.go_on(3_000) == []
+    echo = np.roll(OTHER, 100 * 16) * np.float32(0.2)
+    call = Call(FINE + echo, OTHER, "opus")
+    call.a.leg.kind = "peer"
+    assert call.go_on(3_000) == ["a"]
+
+
 def test_other_speech_is_no_echo() -> None:
     rng = np.random.default_rng(5)
     one, other = load_prompt("en-vm-intro").reshape(-1)[::2], load_prompt("es-vm-intro").reshape(-1)[::2]
