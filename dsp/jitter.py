@@ -218,7 +218,11 @@ class JitterBuffer:
         share, from its beginning; its settings are theirs."""
         self._all = buffers or JitterBuffers(1, settings)
         self.settings, self.clock_hz = self._all.settings, clock_hz
-        self._row, self._state, self._rules = row, self._all.state, self._all.rules
+        self._row, self._state = row, self._all.state
+        self._own: tuple[Any, ...] = (
+            *(part[row : row + 1] for part in self._state),
+            *self._all.rules,
+        )  # numba takes arrays faster than tuples of them
         self._counts, self._times, self._statistics = self._state.counts[row], self._state.times[row], self._state.statistics[row]
         self._lowest_s = max(self.settings.lowest_s, floor_s)
         self._found = np.zeros(TAKEN, np.int64)
@@ -240,11 +244,11 @@ class JitterBuffer:
         LONGEST_PAYLOAD_BYTES (ValueError)."""
         if len(payload) > LONGEST_PAYLOAD_BYTES:
             raise ValueError(f"a payload of {len(payload)} bytes; a packet holds {LONGEST_PAYLOAD_BYTES} at most")
-        put_one(self._row, sequence, timestamp, duration, np.frombuffer(payload, np.uint8), arrival_s, self._state, self._rules)
+        _put(sequence, timestamp, duration, np.frombuffer(payload, np.uint8), arrival_s, *self._own)
 
     def take(self, now_s: float) -> Packet | Gap:
         """What is at the playhead, which moves on behind it. Call it when the sound taken before does not last for the coming tick."""
-        take_one(self._row, now_s, self._found, self._state, self._rules)
+        _take(now_s, self._found, *self._own)
         return self.told(self._found)
 
     def told(self, found: Integers) -> Packet | Gap:
@@ -257,7 +261,7 @@ class JitterBuffer:
     def idles(self, now_s: float, ticks: int) -> bool:
         """In the usual case of a long pause, nothing here and the delay as it should be: what ``take`` does where so many empty ticks are
         all that it has to tell. False: nothing was done."""
-        return bool(idles_one(self._row, now_s, ticks, self._state, self._rules))
+        return bool(idles_one(self._row, now_s, ticks, self._state, self._all.rules))
 
     def begin(self) -> list[Packet]:
         """Playing begins right behind what is here, because that was heard another way; returns it, in order."""
@@ -274,7 +278,10 @@ class JitterBuffer:
 
         With ``pending_ticks`` of earlier sound still to be played: how late the sound is played that comes next.
         """
-        return float(delay_one(self._row, now_s, pending_ticks, self._state))
+        if not self._counts[_BEGUN]:
+            return 0.0
+        at_s: float = (self._counts.item(_PLAYHEAD) - pending_ticks) / self.clock_hz
+        return now_s - float(self._statistics.item(_BASE)) - at_s
 
     def excess_s(self, now_s: float, taken_ticks: int) -> float:
         """Time in hand, beyond the target, when the ``taken_ticks`` before the playhead were taken just now."""
@@ -282,7 +289,7 @@ class JitterBuffer:
 
     @property
     def target_s(self) -> float:
-        return float(self._times[_TARGET])
+        return float(self._times.item(_TARGET))
 
     @property
     def playhead(self) -> int | None:
@@ -311,6 +318,53 @@ def copy_row(to: tuple[NDArray[Any], ...], row: int, source: tuple[NDArray[Any],
 
 
 _REASONS = {int(reason.value): reason for reason in Missing}
+
+
+@exact_kernel
+def _put(
+    sequence: int,
+    timestamp: int,
+    duration: int,
+    payload: Bytes,
+    arrival_s: float,
+    counts: Integers,
+    times: Numbers,
+    statistics: Numbers,
+    played: Integers,
+    order: Integers,
+    packets: Integers,
+    payloads: Bytes,
+    keep_s: float,
+    calm_s: float,
+    hold_s: float,
+    late_run_s: float,
+    ahead_s: float,
+    cost: Numbers,
+) -> None:
+    state = Buffers(counts, times, statistics, played, order, packets, payloads)
+    put_one(0, sequence, timestamp, duration, payload, arrival_s, state, Rules(keep_s, calm_s, hold_s, late_run_s, ahead_s, cost))
+
+
+@exact_kernel
+def _take(
+    now_s: float,
+    found: Integers,
+    counts: Integers,
+    times: Numbers,
+    statistics: Numbers,
+    played: Integers,
+    order: Integers,
+    packets: Integers,
+    payloads: Bytes,
+    keep_s: float,
+    calm_s: float,
+    hold_s: float,
+    late_run_s: float,
+    ahead_s: float,
+    cost: Numbers,
+) -> None:
+    state = Buffers(counts, times, statistics, played, order, packets, payloads)
+    take_one(0, now_s, found, state, Rules(keep_s, calm_s, hold_s, late_run_s, ahead_s, cost))
 
 
 # -- one row: packets in

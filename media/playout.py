@@ -245,7 +245,10 @@ class Playout:
         self._native_hz = self._decoder.rate_hz
         self._frame = self._native_hz // 50
         self._all, self._row = playouts or Playouts(1, settings), row
-        self.numbers, self._times, self._found = (part[row] for part in self._all.state[:3])
+        state = self._all.state
+        self.numbers, self._times, self._found, self._recent, self._sizes = (
+            state.numbers[row], state.times[row], state.taken[row], state.recent[row], state.sizes[row]
+        )  # fmt: skip
         floor_s = _OPUS_FLOOR_S if self._opus else 0.0
         self._jitter = JitterBuffer(codec.clock_rate, floor_s=floor_s, buffers=self._all.jitter, row=row)
         self._frame_ticks = codec.clock_rate // 50
@@ -383,9 +386,9 @@ class Playout:
 
     def recent(self) -> list[bytes]:
         """The payloads played last, oldest first."""
-        state, played = self._all.state, self.numbers.item(_RECENT)
+        played = self.numbers.item(_RECENT)
         places = [number % _RECALLED_PACKETS for number in range(max(0, played - _RECALLED_PACKETS), played)]
-        return [state.recent[self._row, place, : state.sizes[self._row, place]].tobytes() for place in places]
+        return [self._recent[place, : self._sizes[place]].tobytes() for place in places]
 
     def follow(self, sound: Samples, now_s: float) -> Samples:
         """20 ms at the native rate, of what is left from before and of the plain packet's ``sound``, made longer or shorter where due."""
@@ -443,15 +446,15 @@ class Playout:
         return changed
 
     def _emit(self, samples: int) -> None:
+        delay_s, _, delay_sum, target_sum = self._times.tolist()
         self.numbers[_EMITTED] += samples
-        self._times[_DELAY_SUM] += samples * self._times[_DELAY]
-        self._times[_TARGET_SUM] += samples * self._jitter.target_s
+        self._times[_DELAY_SUM], self._times[_TARGET_SUM] = delay_sum + samples * delay_s, target_sum + samples * self._jitter.target_s
 
     # -- packets
 
     def _play(self, packet: Packet) -> Samples:
         self._decide(packet)
-        _note(self._row, packet.sequence, packet.timestamp + packet.duration, np.frombuffer(packet.payload, np.uint8), self._all.state)
+        self._note(packet)
         ahead, self._ahead = self._ahead, None
         try:
             sound = ahead.sound if ahead and ahead.sequence == packet.sequence else self._decoder.decode(packet.payload)
@@ -467,6 +470,14 @@ class Playout:
             if self._concealment:
                 sound = self._concealer.received(sound)
         return sound
+
+    def _note(self, packet: Packet) -> None:
+        """It is played."""
+        self.numbers[_LAST_KNOWN : _LAST_END + 1] = 1, packet.sequence, packet.timestamp + packet.duration
+        place = self.numbers.item(_RECENT) % _RECALLED_PACKETS
+        self._recent[place, : len(packet.payload)] = np.frombuffer(packet.payload, np.uint8)
+        self._sizes[place] = len(packet.payload)
+        self.numbers[_RECENT] += 1
 
     def _sleeps_on(self, sound: Samples) -> bool:
         """One quiet packet in a long pause is a sign of life (DTX sends one every 400 ms) and no voice: it is made silent."""
