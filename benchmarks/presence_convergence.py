@@ -13,9 +13,7 @@ import asyncio
 import math
 import os
 import random
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,7 +25,8 @@ import structlog
 from msgspec import Struct
 
 from api.nodes import Nodes, call_id_of
-from benchmarks.report import CannotRun, Options, Row
+from benchmarks.cluster import Redis
+from benchmarks.report import Options, Row
 from rooms import events as ev
 from rooms.agent import AgentState
 from rooms.effects import Notify
@@ -41,46 +40,6 @@ from signaling.refusal import Refusal
 _PEOPLE = 100
 _PROBE = "person:probe"
 _GIVE_UP_S = 90.0
-
-
-class _Redis:
-    """A Redis that keeps nothing on disk. ``with``: running."""
-
-    def __init__(self) -> None:
-        program = shutil.which("redis-server")
-        if program is None:
-            raise CannotRun("redis-server is missing: apt-get install redis-server")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self._command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.port, self.url = port, f"redis://127.0.0.1:{port}/0"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.kill()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        while b"Ready to accept" not in self._process.stdout.readline():
-            if self._process.poll() is not None:
-                raise CannotRun("redis-server did not start")
-
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        self._process.send_signal(signal.SIGKILL)
-        self._process.communicate()
-
-    def limit_memory(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.port)) as link:
-            link.sendall(b"CONFIG SET maxmemory 100000\r\n")
-            link.recv(64)
 
 
 class _Calls:
@@ -209,7 +168,7 @@ async def _faults(pause_s: float) -> list[Row]:
         rows.append(Row(case, f"presence of {2 * _PEOPLE} people right", seconds, "s", goal="<= 5"))
         rows.append(Row(case, "ghosts", ghosts, "people", goal="<= 0"))
 
-    with _Redis() as redis:
+    with Redis() as redis:
         two = _child(redis.url)
         async with _Node(redis.url, "one", ours) as one:
             probing = asyncio.create_task(one.probe())
@@ -268,7 +227,7 @@ async def _races(rounds: int) -> list[Row]:
     """History: (call, who was answered what, whose the call was then, where it was)."""
     history: list[tuple[str, dict[str, str], str, str]] = []
     chance, spent_s = random.Random(5), 0.0
-    with _Redis() as redis:
+    with Redis() as redis:
         async with _Node(redis.url, "one", ["ana"]) as one, _Node(redis.url, "two", ["bea"]) as two:
             for number in range(rounds):
                 await _took_s(lambda: _both_are_free((one, two)))

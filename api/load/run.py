@@ -40,7 +40,7 @@ class Plan:
 
 async def carried(plan: Plan, tokens: TokenIssuer) -> tuple[Counts | None, list[str]]:
     """What was counted, None where no call was connected, and why calls failed."""
-    certificate, voice = Certificate.create(), _voice(plan.codec)
+    certificate, voice = Certificate.create(), voice_of(plan.codec)
     failures: list[str] = []
     gate = asyncio.Semaphore(_AT_ONCE)
     async with AsyncExitStack() as stack:
@@ -86,7 +86,8 @@ async def _part(loop: PythonLoop) -> None:
     await asyncio.gather(*map(part, loop.endpoints))
 
 
-def _voice(codec: AudioCodec) -> Payloads:
+def voice_of(codec: AudioCodec) -> Payloads:
+    """Something to say: one of our own prompts, over and over."""
     said = load_prompt(PROMPTS[0])
     encoder = make_encoder(codec, rate_hz=RATE_HZ)
     frames = np.resize(said, len(said) // FRAME_SAMPLES * FRAME_SAMPLES).reshape(-1, FRAME_SAMPLES)

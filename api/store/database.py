@@ -22,6 +22,8 @@ _DRIVERS = {
 _CONNECT_S = 5.0
 _COMMAND_S = 10.0
 _BUSY_MS = 5_000
+_POOL: Any = {"hide_parameters": True, "pool_size": 5, "max_overflow": 0, "pool_timeout": 5.0}
+"""Who waits longer for one of the connections is told that the database does not answer."""
 
 
 def database_url(url: str) -> URL:
@@ -42,12 +44,12 @@ def make_engine(url: URL) -> AsyncEngine:
     """An engine for this database, not yet connected. Raises ``StoreUnavailable`` when the SQLite file cannot be made."""
     if url.get_backend_name() == "sqlite":
         _make_private(Path(url.database or ""))
-        engine = create_async_engine(url, hide_parameters=True, pool_size=5, max_overflow=0, connect_args={"timeout": _BUSY_MS / 1000})
+        engine = create_async_engine(url, **_POOL, connect_args={"timeout": _BUSY_MS / 1000})
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     arguments = {"timeout": _CONNECT_S, "command_timeout": _COMMAND_S}
-    return create_async_engine(url, hide_parameters=True, pool_size=5, max_overflow=0, pool_pre_ping=True, connect_args=arguments)
+    return create_async_engine(url, **_POOL, pool_pre_ping=True, connect_args=arguments)
 
 
 def _make_private(path: Path) -> None:

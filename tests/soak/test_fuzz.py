@@ -7,6 +7,7 @@ spoiled, and by spoiled frames. Both at once against the real program.
 import asyncio
 import json
 import random
+import resource
 import string
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.kit.server import Server, running_server
 
 SOAK_S = 600
 PLENTY = 10_000_000
+MOST_GROWN_MB = 30.0
 UNLIMITED = dict.fromkeys(
     ("admin_per_hour", "person_per_minute", "person_at_once", "public_per_hour", "address_per_hour", "address_at_once"), PLENTY
 )
@@ -46,12 +48,27 @@ async def fuzz(folder: Path, seconds: int) -> None:
             key = await _key(http, server)
             rest = asyncio.create_task(_fuzz_rest(folder, server, key, seconds))
             sockets = [asyncio.create_task(_fuzz_socket(http, server, seed, seconds)) for seed in range(2)]
+            grown = asyncio.create_task(_grown_mb(server, seconds))
             answered = await asyncio.gather(*sockets)
             await rest
             assert sum(answered) > 100
+            assert await grown < MOST_GROWN_MB
     log = (folder / "server.log").read_text()
     assert "Traceback" not in log
     assert '"level":"error"' not in log.replace(" ", "")
+
+
+async def _grown_mb(server: Server, seconds: int) -> float:
+    """By how much the server's memory grows from the first third on: what it keeps of callers and topics is bounded, and not full then."""
+    sizes = []
+    for share in (1 / 3, 0.6):
+        await asyncio.sleep(share * seconds)
+        sizes.append(_memory_mb(server.process.pid))
+    return sizes[1] - sizes[0]
+
+
+def _memory_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 async def _key(http: aiohttp.ClientSession, server: Server) -> str:
