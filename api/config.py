@@ -29,7 +29,7 @@ from pbx.fraud import EUROPE_AND_NORTH_AMERICA, DialRules
 from pbx.numbers import NumberKind
 from pbx.routing import DialPlan, NumberStyle
 from pbx.toll import Bound, TollBounds
-from rooms.policy import RecordingMode, RecordingPolicy
+from rooms.policy import ConsultationRecordingPolicy, RecordingMode, RecordingPolicy
 from signaling.addresses import networks
 from signaling.grants import Role
 from signaling.guard import ClientLimits
@@ -204,6 +204,14 @@ class RecordingSection(_Section):
     """How the other side agreed. ``announced``: nothing is kept before ``announcement`` was said to them whole."""
     announcement: SoundName = "recording-notice"
     """The text of ``media.prompts`` that is said."""
+    consultations: Literal["never", "on_demand"] = "on_demand"
+    """May a host record a consultation? Everybody in it sees that it is recorded."""
+    consultation_consent: Literal["asked", "told"] = "asked"
+    """``asked``: of each person nothing is kept before they agreed on their page. ``told``: they see it there and may refuse."""
+    picture_height: Annotated[int, Field(ge=90, le=2_160)] = 480
+    """Of a consultation's cameras the smallest layer that is so high is kept; screens are kept as they come."""
+    key_frame_every_s: Annotated[float, Field(ge=1, le=600)] = 10.0
+    """A kept picture is asked for a key frame so often, where none came for another reason: what a loss costs at most."""
     beep: bool = True
     """A tone for both sides when recording begins and goes on."""
     beep_every_s: Annotated[float, Field(ge=0, le=3_600)] = 0.0
@@ -705,6 +713,15 @@ class Settings(_Section):
             consent=recording.consent,
             beep=recording.beep,
             beep_every_s=recording.beep_every_s,
+        )
+
+    def consultation_recording_policy(self) -> ConsultationRecordingPolicy:
+        """How consultations are recorded."""
+        recording = self.media.recording
+        return ConsultationRecordingPolicy(
+            possible=recording.enabled and recording.consultations != "never",
+            asks=recording.consultation_consent == "asked",
+            picture_height_px=recording.picture_height,
         )
 
     @property

@@ -7,7 +7,7 @@ another one of theirs is open, is out when nothing was heard of their connection
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
@@ -58,6 +58,7 @@ class _Bridge:
     """Opening and closing wait for one another."""
     opened: bool = False
     recording: str = "off"
+    consents: dict[str, str] = field(default_factory=dict)
 
 
 class Consultations:
@@ -73,10 +74,11 @@ class Consultations:
         self._tasks: set[asyncio.Task[None]] = set()
         self._publish: Callable[[str, wire.Notice], None] | None = None
         self._leave: Callable[[str, str], None] = lambda room_id, identity: None
+        self._seated: Callable[[str], None] = lambda room_id: None
 
-    def meet(self, publish: Callable[[str, wire.Notice], None], leave: Callable[[str, str], None]) -> None:
-        """Who tells pages, and who takes somebody out of a room (room, identity)."""
-        self._publish, self._leave = publish, leave
+    def meet(self, publish: Callable[[str, wire.Notice], None], leave: Callable[[str, str], None], seated: Callable[[str], None]) -> None:
+        """Who tells pages, who takes somebody out of a room (room, identity), and who is told of a room that its ``legs`` changed."""
+        self._publish, self._leave, self._seated = publish, leave, seated
 
     async def __aenter__(self) -> Self:
         return self
@@ -165,6 +167,7 @@ class Consultations:
             await self._worker.perform(media.OpenPeerLeg(leg_id=seat.leg_id, room_id=bridge.room_id))
             await self._worker.perform(media.JoinBridge(room_id=bridge.room_id, leg_id=seat.leg_id))
             seat.anchored = True
+            self._seated(bridge.room_id)
 
     async def _watch(self, seat: _Seat, tiles: tuple[wire.Tile, ...]) -> None:
         if not seat.anchored:
@@ -182,11 +185,11 @@ class Consultations:
         self._show(bridge)
         return _media_of(bridge)
 
-    def show_recording(self, room_id: str, state: str) -> None:
-        """Is this consultation being recorded? ``off``, ``recording`` or ``paused``."""
+    def show_recording(self, room_id: str, state: str, consents: Mapping[str, str]) -> None:
+        """Is this consultation being recorded (``off``, ``recording`` or ``paused``), and did each person agree (``Heard.consent``)?"""
         bridge = self._bridges.get(room_id)
-        if bridge is not None and bridge.recording != state:
-            bridge.recording = state
+        if bridge is not None and (bridge.recording, bridge.consents) != (state, consents):
+            bridge.recording, bridge.consents = state, dict(consents)
             self._show(bridge)
 
     # ------------------------------------------------------------------ what pages are told
@@ -222,6 +225,7 @@ class Consultations:
             return
         seat.here()
         del self._seats[seat.leg_id]
+        self._seated(bridge.room_id)
         self._show(bridge)
         task = asyncio.get_running_loop().create_task(self._close(bridge, seat), name="consultation-seat")
         self._tasks.add(task)
@@ -273,6 +277,7 @@ class Consultations:
             for seat in bridge.seats.values():
                 seat.anchored = False
                 self._ask_again(seat, 0)
+            self._seated(bridge.room_id)
 
     def _on_leg(self, seat: _Seat, event: media.AnyMediaEvent) -> None:
         match event:
@@ -303,5 +308,7 @@ class Consultations:
 
 
 def _media_of(bridge: _Bridge) -> wire.RoomMedia:
-    people = [wire.Heard(seat.identity, seat.microphone, [*seat.tracks]) for seat in bridge.seats.values()]
+    people = [
+        wire.Heard(seat.identity, seat.microphone, [*seat.tracks], bridge.consents.get(seat.identity, "")) for seat in bridge.seats.values()
+    ]
     return wire.RoomMedia(room_id=bridge.room_id, people=people, recording=bridge.recording)

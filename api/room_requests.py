@@ -25,6 +25,8 @@ from signaling.refusal import Refusal
 
 InMedia = Callable[[str, wire.MediaRequest], Awaitable[Struct | None]]
 """What is asked about sound and pictures by somebody who is in that consultation."""
+Record = Callable[[str, str, str, bool], None]
+"""What somebody (room, action, identity, are they a host?) wants of its recording."""
 
 
 class Known(Protocol):
@@ -59,13 +61,14 @@ class RoomRequests:
         owners: RoomOwners,
         directory: Directory,
         in_media: InMedia,
+        record: Record,
         bar_link: Callable[[str, str], Awaitable[None]],
         *,
         link_lifetime_s: float = 7_200.0,
     ) -> None:
         self._keys = keys
         self._directory = directory
-        self._in_media = in_media
+        self._in_media, self._record = in_media, record
         self._bar_link = bar_link
         self._link_lifetime_s = link_lifetime_s
         self._rooms = rooms
@@ -89,10 +92,13 @@ class RoomRequests:
         if isinstance(request, wire.ChatRequest):
             return await self._in_chat(grant, request)
         if isinstance(request, wire.MediaRequest):
-            self._rooms.house.member(room_id, grant.identity)
+            member = self._rooms.house.member(room_id, grant.identity)
             room = self._rooms.house.room(room_id)
             if room is None or room.kind is not RoomKind.CONSULTATION:
                 raise NotPossible("no_bridge", "In this room one writes: a consultation has sound and pictures.")
+            if isinstance(request, wire.RecordRoom):
+                host = member.role is Role.HOST or allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
+                return self._record(room_id, request.action, grant.identity, host)
             return await self._in_media(grant.identity, request)
         before = self._rooms.house.room(room_id)
         links = list(before.links) if before is not None and isinstance(request, wire.UnlinkRoom) else []

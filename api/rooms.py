@@ -198,6 +198,12 @@ class Rooms:
         except StoreUnavailable:
             log.warning("room.not_kept", detail="The database takes nothing now: what happened in a room is in the memory of this node.")
 
+    def name_of(self, room_id: str, identity: str) -> str:
+        """What somebody is called in a room; empty where they are not of it."""
+        room = self.house.room(room_id)
+        member = room.members.get(identity) if room is not None else None
+        return member.name if member is not None else ""
+
     def on_there(self, identity: str, there: bool) -> None:
         """A person's first connection is up, or their last one gone."""
         self.feed(ev.PersonBack(identity) if there else ev.PersonLost(identity))

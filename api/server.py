@@ -18,6 +18,7 @@ from api.attachments import Attachments
 from api.browser_legs import BrowserLegs
 from api.chat import Chat
 from api.config import OpusSection, Settings
+from api.consultation_recordings import ConsultationRecordings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.exchange import Exchange
@@ -132,6 +133,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
             yield Running(url, calls.exchange, ground.demo_password)
             await _drain(calls.exchange, settings.server.drain_s, hurry or asyncio.Event())
         finally:
+            await calls.filmed.stop()
             # Pages hear how their calls end before their connections do.
             await calls.exchange.stop()
 
@@ -205,6 +207,7 @@ class _Calls:
 
     worker: MediaPlane
     consultations: Consultations
+    filmed: ConsultationRecordings
     switchboard: Switchboard
     trunks: dict[str, Trunk]
     demo: LoopbackTrunk | None
@@ -222,6 +225,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
 
         # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
         def on_media_event(event: AnyMediaEvent) -> None:
+            filmed.on_media_event(event)
             if not consultations.on_media_event(event):
                 exchange.on_media_event(event)
 
@@ -254,6 +258,13 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         )
         shelf = await stack.enter_async_context(_shelf(settings, ground.store)) if settings.media.recording.enabled else None
         book = RecordingBook(ground.store, shelf.look_soon, shelf.erase_soon) if shelf is not None else RecordingBook(ground.store)
+        filmed = ConsultationRecordings(
+            settings.consultation_recording_policy(),
+            worker,
+            book,
+            legs_of=consultations.legs,
+            show=consultations.show_recording,
+        )
         exchange = Exchange(
             switchboard=switchboard,
             worker=worker,
@@ -284,7 +295,8 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
-        yield _Calls(worker, consultations, switchboard, trunks, demo, exchange, shelf, webhooks, tolls)
+        await stack.enter_async_context(filmed)
+        yield _Calls(worker, consultations, filmed, switchboard, trunks, demo, exchange, shelf, webhooks, tolls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +380,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         talk.owners,
         identity.users.colleagues,
         calls.consultations.perform,
+        calls.filmed.request,
         identity.accounts.bar_link,
         link_lifetime_s=settings.consultations.link_lifetime_s,
     )
@@ -413,7 +426,8 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
     identity.sessions.meet(in_call=in_call, on_ended=hub.recheck, tell=nodes.tell_revoked)
     nodes.hear_revoked(identity.sessions.hear)
     rooms.meet(hub, talk.owners)
-    calls.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(LeaveWanted(room_id, who)))
+    calls.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(LeaveWanted(room_id, who)), calls.filmed.seated)
+    calls.filmed.meet(rooms.name_of)
     ground.metrics.watch_sockets(lambda: hub.sockets)
     ground.metrics.watch_rooms(
         lambda: {"open": len(rooms.house), "conversations": talk.chat.open, "writes_spooled": talk.writes.spooled},
@@ -621,7 +635,7 @@ def _recording(settings: Settings) -> RecordingSettings | None:
     recording = settings.media.recording
     if not recording.enabled:
         return None
-    return RecordingSettings(settings.recordings_folder, settings.recording_keys())
+    return RecordingSettings(settings.recordings_folder, settings.recording_keys(), key_frame_every_s=recording.key_frame_every_s)
 
 
 def _shelf(settings: Settings, store: Store) -> RecordingShelf:

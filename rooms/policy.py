@@ -37,6 +37,18 @@ class RecordingPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsultationRecordingPolicy:
+    """``possible``: may hosts record at all? ``asks``: each person agrees on their page before anything of them is kept; else they are told
+
+    there. ``picture_height_px``: of cameras.
+    """
+
+    possible: bool = False
+    asks: bool = True
+    picture_height_px: int = 480
+
+
+@dataclass(frozen=True, slots=True)
 class CallPolicy:
     """Times in seconds.
 

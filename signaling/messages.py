@@ -346,6 +346,16 @@ class WatchRoom(MediaRequest, frozen=True, tag="room.watch"):
     tiles: Annotated[tuple[Tile, ...], Meta(max_length=16)]
 
 
+class RecordRoom(MediaRequest, frozen=True, tag="room.record"):
+    """Hosts begin, pause (nothing is kept), go on with and end the recording of a consultation; whoever is in it agrees to be recorded or
+
+    refuses, at any time: what was kept of them is erased then. Of whom nothing is known nothing is kept.
+    """
+
+    room_id: Id
+    action: Literal["start", "pause", "resume", "stop", "agree", "refuse"]
+
+
 class MicrophoneInRoom(MediaRequest, frozen=True, tag="room.microphone"):
     """Is mine on? The others see it. Result: ``RoomMedia``: who is heard and seen now."""
 
@@ -527,6 +537,7 @@ AnyRequest = (
     | React
     | OfferToRoom
     | WatchRoom
+    | RecordRoom
     | MicrophoneInRoom
     | SendChat
     | EditChat
@@ -903,15 +914,22 @@ class RoomReaction(Notice, frozen=True, tag="reaction"):
 
 
 class Heard(Struct, frozen=True):
-    """Somebody in a consultation: is their microphone on, and which pictures (``camera``, ``screen``) do they send?"""
+    """Somebody in a consultation: is their microphone on, and which pictures (``camera``, ``screen``) do they send?
+
+    ``consent``: to being recorded, while the consultation is: ``asked``, ``given`` or ``refused``; else empty.
+    """
 
     identity: str
     microphone: bool
     tracks: list[str]
+    consent: str = ""
 
 
 class RoomMedia(Notice, frozen=True, tag="room.media"):
-    """Who is heard and seen in a consultation, complete each time. ``recording``: as in ``CallState``."""
+    """Who is heard and seen in a consultation, complete each time.
+
+    ``recording``: ``off``, ``recording`` or ``paused`` (nothing is kept).
+    """
 
     room_id: str
     people: list[Heard]

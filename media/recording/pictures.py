@@ -6,14 +6,18 @@ the RTP times of sound and pictures have in common (RFC 3550, section 6.4.1).
 """
 
 from collections import deque
+from struct import Struct
 
-from media import rtp
-from media.recording.records import Track, event_record, record
+from media.recording.records import EVENT, PER_S, event_record
 
-_PAYLOAD_TYPE = 96
-"""Stands in the file only: ``picture`` says what it means."""
+_PACKET = Struct("!BIHBBHII")
+"""A record's head and the RTP header behind it, at once: each packet is copied a single time."""
+_RTP_BYTES = 12
+_VERSION, _PAYLOAD_TYPE, _MARKED = 0x80, 96, 96 | 0x80
+"""The payload type stands in the file only: ``picture`` says what it means."""
 _MOST_WAITING_BYTES = 16_000_000
 """Some 20 s of a camera and a screen that come as large as a browser sends them."""
+_LONGEST = 65_000
 _CLOCK_EVERY_S = 0.5
 _MOST_CLOCKS = 64
 
@@ -28,24 +32,28 @@ class PictureRecords:
         self.lost = self._lost_told = 0
         self._start_s, self._lost_s = start_s, start_s
         self._most_bytes = most_bytes
-        self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._waiting: deque[bytes] = deque()
         self._put_bytes = self._taken_bytes = 0  # each is written by one thread alone
         self._clocks_s: dict[int, float] = {}
 
-    def put(self, track: Track, ssrc: int, sequence: int, timestamp: int, marker: bool, payload: bytes, at_s: float) -> None:
-        """One packet of a picture."""
-        if self._put_bytes - self._taken_bytes > self._most_bytes:
+    def put(self, track: int, ssrc: int, sequence: int, timestamp: int, marker: bool, payload: bytes, at_s: float) -> None:
+        """One packet of a picture. ``track``: the number of a ``Track``."""
+        size = len(payload)
+        if self._put_bytes - self._taken_bytes > self._most_bytes or size > _LONGEST:
             self.lost += 1
             self._lost_s = at_s
             return
-        packet = rtp.build(_PAYLOAD_TYPE, sequence, timestamp, ssrc, payload, marker=marker)
-        self._add(record(track, at_s - self._start_s, packet), packet=True)
+        tenths = int((at_s - self._start_s) * PER_S) & 0xFFFFFFFF
+        second = _MARKED if marker else _PAYLOAD_TYPE
+        content = _PACKET.pack(track, tenths, size + _RTP_BYTES, _VERSION, second, sequence, timestamp, ssrc) + payload
+        self._put_bytes += len(content)
+        self._waiting.append(content)
 
-    def show(self, track: Track, ssrc: int, codec: str, size_px: tuple[int, int], at_s: float) -> None:
+    def show(self, track: int, ssrc: int, codec: str, size_px: tuple[int, int], at_s: float) -> None:
         """What follows of this track is this; the size is (0, 0) where it is not known."""
         width, height = size_px
-        details: dict[str, str | int | float] = {"track": int(track), "ssrc": ssrc, "codec": codec, "width": width, "height": height}
-        self._add(event_record("picture", at_s - self._start_s, details), packet=False)
+        details: dict[str, str | int | float] = {"track": track, "ssrc": ssrc, "codec": codec, "width": width, "height": height}
+        self._add(event_record("picture", at_s - self._start_s, details))
 
     def clock(self, ssrc: int, timestamp: int, ntp: int, at_s: float) -> None:
         """A sender report came; of each source two a second are kept."""
@@ -53,19 +61,19 @@ class PictureRecords:
             return
         self._clocks_s[ssrc] = at_s
         details: dict[str, str | int | float] = {"ssrc": ssrc, "timestamp": timestamp, "ntp": f"{ntp:016x}"}
-        self._add(event_record("clock", at_s - self._start_s, details), packet=False)
+        self._add(event_record("clock", at_s - self._start_s, details))
 
-    def _add(self, content: bytes, *, packet: bool) -> None:
+    def _add(self, content: bytes) -> None:
         self._put_bytes += len(content)
-        self._waiting.append((content, packet))
+        self._waiting.append(content)
 
     def take(self) -> tuple[bytes, int]:
         """The records since the last time, and how many packets are among them. From any thread."""
         taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        content = b"".join(one for one, _ in taken)
+        content = b"".join(taken)
         self._taken_bytes += len(content)
         lost = self.lost
         if lost != self._lost_told:
             content += event_record("lost", self._lost_s - self._start_s, {"packets": lost - self._lost_told})
             self._lost_told = lost
-        return content, sum(packet for _, packet in taken)
+        return content, sum(one[0] != EVENT for one in taken)

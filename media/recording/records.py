@@ -24,8 +24,9 @@ from media.rtp import RtpHeader
 from rooms.audio import AudioCodec
 
 _RECORD = Struct("!BIH")
-_EVENT = 2
-_PER_S = 10_000
+EVENT = 2
+"""The kind of records that are events."""
+PER_S = 10_000
 _LAST = 0xFFFFFFFF  # after five days the times begin anew
 
 
@@ -123,7 +124,7 @@ class Telling:
         content, packets, lost, lost_s = self.drain()
         if lost:
             told = _event("lost", {"packets": lost})
-            content += _RECORD.pack(_EVENT, _tenths(lost_s - self.start_s), len(told)) + told
+            content += _RECORD.pack(EVENT, _tenths(lost_s - self.start_s), len(told)) + told
         return content, packets
 
     def codec_event(self, side: int, codec: AudioCodec) -> bytes:
@@ -183,7 +184,7 @@ class Records(Telling):
         if self._skipping and side in self._skipping:
             self._skipping.discard(side)
             return
-        waiting.append(_RECORD.pack(side, int((at_s - self.start_s) * _PER_S) & _LAST, len(packet)) + packet)
+        waiting.append(_RECORD.pack(side, int((at_s - self.start_s) * PER_S) & _LAST, len(packet)) + packet)
         self._newest_s = at_s
 
     def _switch(self, side: int, codec: AudioCodec, at_s: float) -> None:
@@ -192,7 +193,7 @@ class Records(Telling):
             self.add_event(self.codec_event(side, codec), at_s)
 
     def add_event(self, event: bytes, at_s: float) -> None:
-        self._waiting.append(_RECORD.pack(_EVENT, _tenths(at_s - self.start_s), len(event)) + event)
+        self._waiting.append(_RECORD.pack(EVENT, _tenths(at_s - self.start_s), len(event)) + event)
         self._newest_s = at_s
 
     def resume(self, at_s: float) -> None:
@@ -202,7 +203,7 @@ class Records(Telling):
     def drain(self) -> tuple[bytes, int, int, float]:
         taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
         known, self._lost_told = self._lost_told, self.lost
-        return b"".join(taken), sum(record[0] != _EVENT for record in taken), self._lost_told - known, self._lost_s
+        return b"".join(taken), sum(record[0] != EVENT for record in taken), self._lost_told - known, self._lost_s
 
     @property
     def length_s(self) -> float:
@@ -233,9 +234,9 @@ def decode(chunks: Chunks) -> Recorded:
             position += _RECORD.size
             data = content[position : position + size]
             position += size
-            if kind == _EVENT:
+            if kind == EVENT:
                 event = msgspec.json.decode(data, type=_Event)
-                events.append(RecordingEvent(event.name, tenths / _PER_S, event.details))
+                events.append(RecordingEvent(event.name, tenths / PER_S, event.details))
                 if event.name == "codec":
                     codecs[int(event.details["side"])] = _codec(event.details)
                 elif event.name == "picture":
@@ -244,22 +245,18 @@ def decode(chunks: Chunks) -> Recorded:
                 continue
             elif kind in shown:
                 view = memoryview(content)[position - size + header.payload_start : position - size + header.payload_end]
-                pictures.append(RecordedPicture(Track(kind), tenths / _PER_S, shown[kind], header, view))
+                pictures.append(RecordedPicture(Track(kind), tenths / PER_S, shown[kind], header, view))
             else:
                 payload = data[header.payload_start : header.payload_end]
-                packets.append(RecordedPacket(Side(kind), tenths / _PER_S, codecs[kind], header, payload))
+                packets.append(RecordedPacket(Side(kind), tenths / PER_S, codecs[kind], header, payload))
     read = (tuple(packets), tuple(pictures), tuple(events))
     return Recorded(chunks.file_id, *read, len(chunks.contents), chunks.digest, chunks.ending, chunks.detail)
 
 
-def record(kind: int, since_start_s: float, data: bytes) -> bytes:
-    """One record as it stands in the file."""
-    return _RECORD.pack(kind, _tenths(since_start_s), len(data)) + data
-
-
 def event_record(name: str, since_start_s: float, details: Mapping[str, str | int | float]) -> bytes:
-    """The same of an event."""
-    return record(_EVENT, since_start_s, _event(name, details))
+    """One event as it stands in the file."""
+    told = _event(name, details)
+    return _RECORD.pack(EVENT, _tenths(since_start_s), len(told)) + told
 
 
 def _event(name: str, details: Mapping[str, str | int | float]) -> bytes:
@@ -267,7 +264,7 @@ def _event(name: str, details: Mapping[str, str | int | float]) -> bytes:
 
 
 def _tenths(since_start_s: float) -> int:
-    return int(since_start_s * _PER_S) & _LAST
+    return int(since_start_s * PER_S) & _LAST
 
 
 def _told(codec: AudioCodec) -> dict[str, str | int | float]:

@@ -37,7 +37,8 @@ class PictureWish(NamedTuple):
 class _Kept:
     """One track: the layer that is kept, the one that is to be, and where the former began."""
 
-    def __init__(self) -> None:
+    def __init__(self, track: str) -> None:
+        self.track = int(Track.SCREEN if track == "screen" else Track.CAMERA)
         self.feed: VideoLayer | None = None
         self.wanted: VideoLayer | None = None
         self.first = 0
@@ -49,7 +50,7 @@ class KeptPictures:
     """From ``now_s`` on; ``round_trip_s``: to the one who sends them."""
 
     def __init__(self, wish: PictureWish, now_s: float, round_trip_s: float) -> None:
-        self.wish = wish
+        self.wish, self._records = wish, wish.records
         self._from_s = now_s + round_trip_s + _GUARD_S
         self._marks: dict[int, int] | None = None
         self._tracks: dict[str, _Kept] = {}
@@ -61,12 +62,10 @@ class KeptPictures:
             return
         if packet.starts_key and layer is kept.wanted and (layer is kept.feed or self._is_new(layer, packet)):
             begins = layer is not kept.feed
-            self._key_frame(source, kept, layer, packet, now_s)
-            self._keep(source, layer, packet, now_s)
-            if begins:
-                for later in layer.latest:
-                    if sequence_difference(later.sequence, packet.sequence) > 0:
-                        self._keep(source, layer, later, now_s)
+            self._key_frame(kept, layer, packet, now_s)
+            came = (later for later in layer.latest if sequence_difference(later.sequence, packet.sequence) > 0) if begins else ()
+            for each in (packet, *came):
+                self._records.put(kept.track, layer.ssrc, each.sequence, each.timestamp, each.marker, each.payload, now_s)
             return
         if layer is not kept.feed:
             return
@@ -75,7 +74,7 @@ class KeptPictures:
             return
         if ahead > 0x4000:  # only so far back may a packet be late: numbers of 16 bits come around
             kept.first = (packet.sequence - 0x2000) & 0xFFFF
-        self._keep(source, layer, packet, now_s)
+        self._records.put(kept.track, layer.ssrc, packet.sequence, packet.timestamp, packet.marker, packet.payload, now_s)
 
     def _is_new(self, layer: VideoLayer, packet: VideoPacket) -> bool:
         if self._marks is None:
@@ -83,18 +82,14 @@ class KeptPictures:
         mark = self._marks.get(layer.ssrc)
         return mark is None or sequence_difference(packet.sequence, mark) > 0
 
-    def _key_frame(self, source: VideoSource, kept: _Kept, layer: VideoLayer, packet: VideoPacket, now_s: float) -> None:
+    def _key_frame(self, kept: _Kept, layer: VideoLayer, packet: VideoPacket, now_s: float) -> None:
         if layer is not kept.feed:
             kept.feed, kept.first = layer, packet.sequence
         kept.key_frame_s = now_s
         shown = (layer.ssrc, packet.codec, layer.width_px, layer.height_px)
         if shown != kept.shown:
             kept.shown = shown
-            self.wish.records.show(Track[source.track.upper()], layer.ssrc, packet.codec, shown[2:], now_s)
-
-    def _keep(self, source: VideoSource, layer: VideoLayer, packet: VideoPacket, now_s: float) -> None:
-        track = Track.SCREEN if source.track == "screen" else Track.CAMERA
-        self.wish.records.put(track, layer.ssrc, packet.sequence, packet.timestamp, packet.marker, packet.payload, now_s)
+            self._records.show(kept.track, layer.ssrc, packet.codec, shown[2:], now_s)
 
     def plan(self, sources: Iterable[VideoSource], now_s: float) -> None:
         """A few times a second: choose layers, and ask for the key frames that are due."""
@@ -105,7 +100,7 @@ class KeptPictures:
             layers = [layer for source in sources for layer in source.layers.values()]
             self._marks = {layer.ssrc: layer.received.highest_sequence & 0xFFFF for layer in layers if layer.received.packets}
         for source in sources:
-            kept = self._tracks.setdefault(source.track, _Kept())
+            kept = self._tracks.get(source.track) or self._tracks.setdefault(source.track, _Kept(source.track))
             kept.wanted = self._chosen(source, now_s) or kept.wanted
             wanted = kept.wanted
             if wanted is None or wanted.key_frames.pending or not wanted.comes(now_s):

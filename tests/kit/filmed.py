@@ -87,7 +87,7 @@ class Filmed:
     ) -> None:
         """One layer, from its key frame on."""
         first, sequence = 2**32 - 50_000 - ssrc, self._sequences.get(ssrc, 65_400)
-        self.pictures.show(track, ssrc, codec, size_px, START_S + from_s + late_s)
+        self.pictures.show(int(track), ssrc, codec, size_px, START_S + from_s + late_s)
         for number, frame in enumerate(frames):
             at_s = from_s + number / FRAMES_PER_S
             timestamp = first + round(_HZ * at_s)

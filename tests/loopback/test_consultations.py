@@ -2,23 +2,28 @@
 
 import asyncio
 import base64
+import io
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from aiohttp import ClientSession, web
 from msgspec import Struct
 
 from api.attachments import Attachments
 from api.chat import Chat
+from api.consultation_recordings import ConsultationRecordings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.guest_routes import GuestRoutes
 from api.metrics import Metrics
 from api.nodes import Nodes
 from api.past_rooms import PastRooms
+from api.recording_book import RecordingBook
+from api.recording_shelf import RecordingShelf
 from api.rest_limits import Rates, RestLimits, RestLimitSettings
 from api.room_keys import RoomKeys
 from api.room_owners import RoomOwners
@@ -26,13 +31,16 @@ from api.room_questions import AnyRoomQuestion
 from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.routes import make_app, make_runner
+from api.store import StoredRecording
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.spool import Spool
 from media import messages as media
+from media.recording.recordings import RecordingSettings
 from media.settings import MediaSettings
 from media.worker import MediaWorker
 from rooms import membership_events as ev
 from rooms.house import HousePolicy
+from rooms.policy import ConsultationRecordingPolicy
 from rooms.refusals import NotPossible
 from signaling import messages as wire
 from signaling.bus import MemoryBus
@@ -49,6 +57,7 @@ from tests.kit.video_peer import VideoPeer, recorded_vp8
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
 SECRET = "a secret for tests, long enough: 0123456789"
+KEY = bytes(range(32))
 
 
 class Door:
@@ -63,6 +72,7 @@ class Door:
         self.rooms: Rooms
         self.worker: MediaWorker
         self.consultations: Consultations
+        self.shelf: RecordingShelf
         self._stack = stack
 
     @property
@@ -108,8 +118,16 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         metrics = await stack.enter_async_context(Metrics())
         writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(tmp_path / "spool")))
 
+        book = RecordingBook(store)
+
         def told(event: media.AnyMediaEvent) -> None:
+            filmed.on_media_event(event)
             found.consultations.on_media_event(event)
+            match event:
+                case media.RecordingStarted():
+                    book.started(event)
+                case media.RecordingStopped():
+                    book.stopped(event, found.now)
 
         def on_event(event: RoomEvent) -> None:
             found.consultations.on_room_event(event)
@@ -133,8 +151,14 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         async def no_parts() -> dict[str, Any]:
             return {}
 
-        found.worker = await stack.enter_async_context(MediaWorker(MediaSettings(), told))
+        kept = RecordingSettings(tmp_path / "recordings", (KEY,))
+        found.shelf = await stack.enter_async_context(RecordingShelf(store, kept.folder, kept.keys))
+        book.on_unwanted = found.shelf.erase_soon
+        found.worker = await stack.enter_async_context(MediaWorker(MediaSettings(recording=kept), told))
         found.consultations = await stack.enter_async_context(Consultations(found.worker, gone_s=0.05))
+        shown, legs_of = found.consultations.show_recording, found.consultations.legs
+        possible = ConsultationRecordingPolicy(possible=True)
+        filmed = await stack.enter_async_context(ConsultationRecordings(possible, found.worker, book, legs_of=legs_of, show=shown))
         policy = HousePolicy(consultation_capacity=3, away_s=0.2)
         found.rooms = rooms = Rooms(store.rooms, writes, now=lambda: found.now, policy=policy, on_event=on_event)
         chat = Chat(rooms, store.rooms)
@@ -153,6 +177,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             owners,
             identity.users.colleagues,
             found.consultations.perform,
+            filmed.request,
             identity.accounts.bar_link,
         )
         guests = GuestRoutes(owners.check_link, found.links, found.tokens, touch=identity.sessions.touch)
@@ -168,7 +193,8 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         identity.sessions.meet(in_call=found.consultations.has, on_ended=hub.recheck)
         rooms.meet(hub, owners)
         owners.meet(hub, perform)
-        found.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(ev.LeaveWanted(room_id, who)))
+        found.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(ev.LeaveWanted(room_id, who)), filmed.seated)
+        filmed.meet(rooms.name_of)
         await stack.enter_async_context(rooms)
         await stack.enter_async_context(chat)
         bounds = RestLimits(RestLimitSettings(person={}, public=Rates(100_000), address=Rates(100_000)), lambda: 0.0)
@@ -275,7 +301,9 @@ async def test_who_waits_is_heard_by_nobody_until_a_host_says_so(door: Door) -> 
     (waiting,) = (await eva.told("room.waiting"))[-1]["waiting"]
     assert "ok" in await eva.ask("room.admit", {"room_id": made["room_id"], "identity": waiting["identity"]})
     assert [one["name"] for one in (await tom.hear("room.state"))["members"]] == ["Eva", "Tom"]
-    assert (await tom.ask("room.microphone", on=False))["ok"]["people"] == [{"identity": tom.person, "microphone": False, "tracks": []}]
+    assert (await tom.ask("room.microphone", on=False))["ok"]["people"] == [
+        {"identity": tom.person, "microphone": False, "tracks": [], "consent": ""}
+    ]
 
 
 async def test_a_consultation_has_its_limit_its_people_and_its_end(door: Door) -> None:
@@ -443,3 +471,48 @@ async def test_rooms_hear_nothing_of_one_another(door: Door) -> None:
     assert people == [{"identity": ivo.person, "microphone": False, "tracks": []}]
     heard = {notice.get("room_id") for notice in ivo.client.notices if notice["type"].startswith("room.")}
     assert heard == {other["room_id"]}
+
+
+async def test_nobody_is_recorded_who_did_not_agree_and_all_see_that_it_is_recorded(door: Door) -> None:
+    low = recorded_vp8(160, 120, 60_000)
+    eva, made = await both(door)
+    room = {"room_id": made["room_id"]}
+    tom, luz = await door.guest(VideoPeer([("", low)], 0)), await door.guest(VideoPeer([("", low)], 0))
+    for someone, name in ((tom, "Tom"), (luz, "Luz")):
+        await someone.join(made["token"], name)
+        await someone.offer()
+        assert someone.peer is not None
+        someone.peer.begin()
+    assert code(await tom.ask("room.record", action="start")) == "not_host"
+    assert code(await tom.ask("room.record", action="agree")) == "wrong_state"
+    assert "ok" in await eva.ask("room.record", {**room, "action": "start"})
+    asked = await tom.hear("room.media", lambda told: told["recording"] == "recording")
+    assert {person["identity"]: person["consent"] for person in asked["people"]} == {tom.person: "asked", luz.person: "asked"}
+    assert "ok" in await tom.ask("room.record", action="agree") and "ok" in await luz.ask("room.record", action="refuse")
+    await luz.hears_of(lambda people: (people[tom.person]["consent"], people[luz.person]["consent"]) == ("given", "refused"))
+    assert tom.peer is not None
+    await tom.peer.sent(20)
+    assert "ok" in await eva.ask("room.record", {**room, "action": "pause"})
+    await luz.hear("room.media", lambda told: told["recording"] == "paused")
+    assert "ok" in await eva.ask("room.record", {**room, "action": "resume"})
+    await tom.peer.sent(15)
+    assert "ok" in await eva.ask("room.record", {**room, "action": "stop"})
+    await luz.hear("room.media", lambda told: told["recording"] == "off")
+    (part,) = await ended(door, made["room_id"])
+    assert (part.agent, part.consent, part.fault, part.lost) == ("eva", "given", "", 0)
+    film = await door.shelf.watch(made["room_id"], "webm", "boss")
+    with av.open(io.BytesIO(film.body)) as container:
+        assert [stream.metadata["title"] for stream in container.streams] == ["Tom, camera", "Tom, voice"]
+        assert sum(1 for _ in container.decode(video=0)) >= 15
+    assert "ok" in await tom.ask("room.record", action="refuse"), "he thinks better of it"
+    async with asyncio.timeout(20):
+        while (await door.shelf.parts_of(made["room_id"]))[0].erased_at is None:  # noqa: ASYNC110 - the shelf tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def ended(door: Door, room_id: str) -> list[StoredRecording]:
+    """The parts of a recording, once all are over."""
+    async with asyncio.timeout(20):
+        while not (parts := await door.shelf.parts_of(room_id)) or any(part.ended_at is None for part in parts):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return parts

@@ -118,6 +118,10 @@ async def no_media(identity: str, request: wire.MediaRequest) -> Struct | None:
     raise AssertionError("these rooms are written in")
 
 
+def nothing_to_record(room_id: str, action: str, who: str, host: bool) -> None:
+    raise AssertionError("these rooms are written in")
+
+
 async def nothing_to_bar(link_id: str, by: str) -> None:
     """The tokens of these tests belong to no link's sessions."""
 
@@ -153,7 +157,7 @@ async def talking(folder: Path, *, policy: HousePolicy | None = None) -> AsyncIt
         files = Attachments(store.rooms, owners.is_member, past, kept_in, "s" * 32, now=now, largest=LARGEST, together=LARGEST)
         links = Invitations("s" * 32)
         keys = RoomKeys(rooms, store.room_keys)
-        requests = RoomRequests(rooms, chat, files, links, past, keys, owners, colleagues, no_media, nothing_to_bar)
+        requests = RoomRequests(rooms, chat, files, links, past, keys, owners, colleagues, no_media, nothing_to_record, nothing_to_bar)
         talk = Talk(hub, store, rooms, requests.perform, owners, files, links, folder)
         talk.events, talk.past = heard, past
         hub.line.perform = talk.perform
