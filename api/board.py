@@ -4,19 +4,28 @@ One notice a second on one topic, with what changed in it, however many calls th
 sequence numbers and asks for everything anew; a page that is no longer there is forgotten when it does not ask again. Watching is
 a supervisor's right, looked at each time it is asked for. Who has teams sees the calls of these teams alone: each set of teams is a topic
 of its own.
+
+**Several nodes.** A node whose board is watched wants to know of the calls of all others, and says so as often as its pages do. Who is
+wanted tells once a second what changed, numbered, at most ``MOST_TOLD`` calls, the longest waiting first; whoever misses a number wants
+everything anew. Calls of a node that is gone leave the boards.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol, Self
+
+from msgspec import Struct
 
 from media.messages import Fault, LegSample
 from signaling.messages import BoardCall, BoardChanged, BoardLeg, BoardNow, CallState, Notice
 from signaling.topics import board_of
 
 MOST_CALLS = 500
-"""Calls on the board; of more only the number is told."""
+"""Calls on a board, and of one node; of more only the number is told."""
+MOST_TOLD = 200
+"""Calls of which other nodes are told in one second."""
 WATCHED_S = 90.0
 """So long after it asked a page is told; pages ask again in time."""
 _EVERY_S = 1.0
@@ -30,6 +39,43 @@ class Teller(Protocol):
     def subscribe(self, identity: str, topic: str) -> None: ...
 
     def unsubscribe(self, identity: str, topic: str) -> None: ...
+
+
+class ToldCall(Struct, frozen=True, array_like=True):
+    """A call of another node, and in which teams its agent is."""
+
+    call: BoardCall
+    teams: list[str]
+
+
+class BoardSummary(Struct, frozen=True):
+    """What a node tells others of its calls: all (``whole``), or what changed since the number before. ``more``: it is silent about."""
+
+    number: int
+    whole: bool
+    calls: list[ToldCall]
+    gone: list[str]
+    more: int
+
+
+class Nodes(Protocol):
+    """What the board asks of ``api.nodes.Nodes``."""
+
+    @property
+    def others(self) -> tuple[str, ...]: ...
+
+    def want_board(self, node: str, whole: bool) -> None: ...
+
+    def tell_board(self, node: str, summary: BoardSummary) -> None: ...
+
+
+@dataclass(slots=True)
+class _Elsewhere:
+    """What is known of another node's calls."""
+
+    number: int
+    calls: dict[str, ToldCall]
+    more: int
 
 
 @dataclass(slots=True)
@@ -60,11 +106,22 @@ class Board:
         self._changed: dict[str, None] = {}
         self._views: dict[frozenset[str], _View] = {}
         self._teams_of: Callable[[str], frozenset[str]] = lambda identity: frozenset()
+        self._nodes: Nodes | None = None
+        self._elsewhere: dict[str, _Elsewhere] = {}
+        self._wanted_by: dict[str, float] = {}
+        """Until when each of the other nodes wants to know of our calls."""
+        self._untold: dict[str, None] = {}
+        self._gone: dict[str, None] = {}
+        self._number = 0
         self._task: asyncio.Task[None] | None = None
 
     def meet(self, teller: Teller) -> None:
         """By whom pages are told: the hub."""
         self._teller = teller
+
+    def meet_nodes(self, nodes: Nodes) -> None:
+        """By whom other nodes are told, and of whom they are."""
+        self._nodes = nodes
 
     def know_teams(self, teams_of: Callable[[str], frozenset[str]]) -> None:
         """Who says in which teams an agent is."""
@@ -86,13 +143,16 @@ class Board:
             self._unseen.discard(state.call_id)
             self._calls.pop(state.call_id, None)
             self._changed.pop(state.call_id, None)
+            if self._wanted_by:
+                self._untold.pop(state.call_id, None)
+                self._gone[state.call_id] = None
         elif known is not None:
             known.state = state
-            self._changed[state.call_id] = None
+            self._change(state.call_id)
         elif len(self._calls) < MOST_CALLS:
             self._calls[state.call_id] = _Call(state)
             self._unseen.discard(state.call_id)
-            self._changed[state.call_id] = None
+            self._change(state.call_id)
         elif len(self._unseen) < MOST_CALLS * 20:
             self._unseen.add(state.call_id)
 
@@ -103,7 +163,12 @@ class Board:
             return
         known.legs = [_board_leg(side, sample) for side, sample in sides]
         known.hop, known.cause = (faults[0].hop, faults[0].cause) if faults else ("", "good")
+        self._change(call_id)
+
+    def _change(self, call_id: str) -> None:
         self._changed[call_id] = None
+        if self._wanted_by:
+            self._untold[call_id] = None
 
     def watch(self, identity: str, teams: frozenset[str] = frozenset()) -> BoardNow:
         """Everything that who has these teams may see, and from now on what changes."""
@@ -114,23 +179,41 @@ class Board:
         if self._teller is not None and identity not in view.watchers:
             self._teller.subscribe(identity, board_of(teams))
         view.watchers[identity] = self._clock() + WATCHED_S
-        seen = self._seen_by(teams)
+        for node in self._nodes.others if self._nodes is not None else ():
+            self._want(node)
+        seen, total = self._seen_by(teams, view.shown)
         view.shown |= seen
-        calls = [_board_call(call) for call_id, call in self._calls.items() if call_id in seen]
-        return BoardNow(at=self._now(), total=self._total(teams, seen), calls=calls)
+        return BoardNow(at=self._now(), total=total, calls=self._shown(seen))
 
-    def _seen_by(self, teams: frozenset[str]) -> set[str]:
+    def _seen_by(self, teams: frozenset[str], shown: set[str]) -> tuple[set[str], int]:
+        """What who has these teams sees, of which what they saw goes on before new ones, and how many calls there are.
+
+        Calls of which nothing is known are counted for who sees all: whose they are is not kept.
+        """
+        own = (call_id for call_id, call in self._calls.items() if not teams or teams & self._teams_of(call.state.agent))
+        visible = [*own, *self._seen_elsewhere(teams)]
+        total = len(visible)
         if not teams:
-            return set(self._calls)
-        return {call_id for call_id, call in self._calls.items() if teams & self._teams_of(call.state.agent)}
+            total += len(self._unseen) + sum(known.more for known in self._elsewhere.values())
+        visible.sort(key=lambda call_id: call_id not in shown)
+        return set(visible[:MOST_CALLS]), total
 
-    def _total(self, teams: frozenset[str], seen: set[str]) -> int:
-        """Calls beyond the board's room are counted for who sees all: whose they are is not kept."""
-        return len(seen) if teams else len(self._calls) + len(self._unseen)
+    def _seen_elsewhere(self, teams: frozenset[str]) -> Iterator[str]:
+        for known in self._elsewhere.values():
+            for call_id, told in known.calls.items():
+                if not teams or not teams.isdisjoint(told.teams):
+                    yield call_id
+
+    def _shown(self, wanted: set[str]) -> list[BoardCall]:
+        calls = [_board_call(call) for call_id, call in self._calls.items() if call_id in wanted]
+        for known in self._elsewhere.values():
+            calls += [told.call for call_id, told in known.calls.items() if call_id in wanted]
+        return calls
 
     def tell(self) -> None:
-        """What changed since the last time, to who watches."""
+        """What changed since the last time, to who watches, here and on other nodes."""
         now = self._clock()
+        self._tell_nodes(now)
         for teams, view in tuple(self._views.items()):
             for identity in [identity for identity, until in view.watchers.items() if until <= now]:
                 del view.watchers[identity]
@@ -144,17 +227,71 @@ class Board:
 
     def _tell_view(self, teams: frozenset[str], view: _View) -> None:
         """A call may come into sight, and out of it, by who has it now."""
-        seen = self._seen_by(teams)
-        calls = [
-            _board_call(call)
-            for call_id, call in self._calls.items()
-            if call_id in seen and (call_id in self._changed or call_id not in view.shown)
-        ]
+        seen, total = self._seen_by(teams, view.shown)
+        calls = self._shown({call_id for call_id in seen if call_id in self._changed or call_id not in view.shown})
         gone = sorted(view.shown - seen)
         view.shown = seen
         if self._teller is not None and (calls or gone):
-            changed = BoardChanged(at=self._now(), total=self._total(teams, seen), calls=calls, gone=gone)
+            changed = BoardChanged(at=self._now(), total=total, calls=calls, gone=gone)
             self._teller.publish(board_of(teams), changed)
+
+    # ------------------------------------------------------------------ several nodes
+
+    def _want(self, node: str) -> None:
+        if self._nodes is not None:
+            self._nodes.want_board(node, node not in self._elsewhere)
+
+    def on_wanted(self, node: str, whole: bool) -> None:
+        """Another node's board is watched."""
+        self._wanted_by[node] = self._clock() + WATCHED_S
+        if whole and self._nodes is not None:
+            summary = BoardSummary(self._number, True, self._told(self._calls), [], len(self._unseen))
+            self._nodes.tell_board(node, summary)
+
+    def on_told(self, node: str, summary: BoardSummary) -> None:
+        """What another node says of its calls."""
+        known = self._elsewhere.get(node)
+        if summary.whole:
+            known = self._elsewhere[node] = _Elsewhere(summary.number, {}, 0)
+        elif known is None:
+            return  # all of it was asked for, and is on its way
+        elif summary.number != known.number + 1:
+            del self._elsewhere[node]
+            self._want(node)
+            return
+        known.number, known.more = summary.number, summary.more
+        for told in summary.calls:
+            if told.call.call_id in known.calls or len(known.calls) < MOST_CALLS:
+                known.calls[told.call.call_id] = told
+                self._changed[told.call.call_id] = None
+        for call_id in summary.gone:
+            known.calls.pop(call_id, None)
+
+    def on_node(self, node: str, there: bool) -> None:
+        """Another node came, or is gone."""
+        self._elsewhere.pop(node, None)
+        self._wanted_by.pop(node, None)
+        if there and any(view.watchers for view in self._views.values()):
+            self._want(node)
+
+    def _tell_nodes(self, now: float) -> None:
+        for node in [node for node, until in self._wanted_by.items() if until <= now]:
+            del self._wanted_by[node]
+        if self._wanted_by and self._nodes is not None:
+            told = tuple(islice(self._untold, MOST_TOLD))
+            self._number += 1
+            summary = BoardSummary(self._number, False, self._told(told), list(self._gone), len(self._unseen))
+            for node in self._wanted_by:
+                self._nodes.tell_board(node, summary)
+            for call_id in told:
+                del self._untold[call_id]
+        else:
+            self._untold.clear()
+        self._gone.clear()
+
+    def _told(self, call_ids: Iterable[str]) -> list[ToldCall]:
+        calls = [self._calls[call_id] for call_id in call_ids]
+        return [ToldCall(_board_call(call), sorted(self._teams_of(call.state.agent))) for call in calls]
 
     async def _tell_on(self) -> None:
         while True:

@@ -22,6 +22,7 @@ import msgspec
 import structlog
 from msgspec import Raw, Struct
 
+from api.board import Board, BoardSummary
 from api.identity.sessions import Ended
 from api.room_questions import AnyRoomQuestion, OwnRooms, room_of
 from rooms import events as ev
@@ -95,6 +96,16 @@ class _RoomOver(_Word, frozen=True, tag="room_over"):
     room_id: str
 
 
+class _BoardWanted(_Word, frozen=True, tag="board_wanted"):
+    """Our live board is watched: tell us of your calls, of all of them now where ``whole``."""
+
+    whole: bool
+
+
+class _BoardTold(_Word, frozen=True, tag="board_told"):
+    summary: BoardSummary
+
+
 class _Answer(_Word, frozen=True, tag="answer"):
     ask_id: str
     result: Raw = Raw(b"null")
@@ -105,7 +116,8 @@ class _Revoked(_Word, frozen=True, tag="revoked"):
     ended: list[Ended]
 
 
-_AnyWord = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Ask | _AskCalls | _RoomOver | _Answer | _Revoked
+_AboutPeople = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Revoked
+_AnyWord = _AboutPeople | _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Answer
 
 
 class CallControl(Protocol):
@@ -174,6 +186,7 @@ class Nodes:
         self._pages: Pages | None = None
         self._perform: Perform | None = None
         self._rooms: RoomHolder | None = None
+        self._board: Board | None = None
         self._on_revoked: Callable[[Sequence[Ended]], object] = lambda ended: None
         self._number = 0
         self._fed: dict[str, Person] = {}
@@ -186,6 +199,17 @@ class Nodes:
     def meet(self, calls: CallControl, pages: Pages, perform: Perform, rooms: RoomHolder | None = None) -> None:
         self._calls, self._pages, self._perform, self._rooms = calls, pages, perform, rooms
         self._look()
+
+    def meet_board(self, board: Board) -> None:
+        """The live board, which shows the calls of all nodes."""
+        self._board = board
+        board.meet_nodes(self)
+
+    def want_board(self, node: str, whole: bool) -> None:
+        self._say(_BoardWanted(self._bus.token, whole), node)
+
+    def tell_board(self, node: str, summary: BoardSummary) -> None:
+        self._say(_BoardTold(self._bus.token, summary), node)
 
     def hear_revoked(self, on_revoked: Callable[[Sequence[Ended]], object]) -> None:
         """Who hears which sessions and tokens another node's people ended."""
@@ -333,6 +357,12 @@ class Nodes:
             case _RoomOver(room_id=room_id):
                 if self._rooms is not None:
                     self._rooms.on_over(room_id)
+            case _BoardWanted(whole=whole):
+                if self._board is not None:
+                    self._board.on_wanted(node, whole)
+            case _BoardTold(summary=summary):
+                if self._board is not None and node in self.attendance.nodes:
+                    self._board.on_told(node, summary)
             case _Revoked(ended=ended):
                 self._on_revoked(ended)
             case _Answer(ask_id=ask_id):
@@ -356,8 +386,12 @@ class Nodes:
     def _nodes_changed(self, known: tuple[str, ...]) -> None:
         for node in set(self.attendance.nodes) - set(known):
             log.info("node.there", node=node)
+            if self._board is not None:
+                self._board.on_node(node, True)
         for node in set(known) - set(self.attendance.nodes):
             log.warning("node.gone", node=node)
+            if self._board is not None:
+                self._board.on_node(node, False)
             for ask_id in [ask_id for ask_id in self._asked if ask_id.endswith(f" {node}")]:
                 if not self._asked[ask_id].done():
                     self._asked[ask_id].set_exception(NodeSilent())

@@ -51,6 +51,8 @@ AGAIN_S = 0.3
 """After that a room whose node is not there is looked up again, and strays that could not be taken yet."""
 MOST_LOOKED_UP = 1_000
 _BATCH = 200
+_END_S = 1.0
+"""How long leaving may take."""
 _NOT_HELD = "room_not_held"
 """What a node answers that does not hold the room; told to no page."""
 Perform = Callable[[Grant, "wire.AnyRequest | AnyRoomQuestion"], Awaitable[object]]
@@ -77,6 +79,7 @@ class RoomOwners:
         self._looking_up: dict[str, asyncio.Task[bool]] = {}
         self._changed = asyncio.Event()
         self._wanted = asyncio.Event()
+        self._leaving = False
         self._work: set[asyncio.Task[None]] = set()
         self.shared = bool(bus.node)
         self.counts: dict[str, int] = dict.fromkeys(("taken", "lost", "sent", "unreachable"), 0)
@@ -92,10 +95,15 @@ class RoomOwners:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        work = (*self._work, *self._looking_up.values())
-        for task in work:
-            task.cancel()
-        await asyncio.gather(*work, return_exceptions=True)
+        """What is under way in the database comes to its end."""
+        self._leaving = True
+        self._wanted.set()
+        work = {*self._work, *self._looking_up.values()}
+        if work:
+            _, slow = await asyncio.wait(work, timeout=_END_S)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
 
     @property
     def held(self) -> int:
@@ -368,11 +376,13 @@ class RoomOwners:
     async def _look_after(self) -> None:
         """Renew what is held here, and take over what nobody holds."""
         wait_s = 0.0
-        while True:
+        while not self._leaving:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._wanted.wait()
             self._wanted.clear()
+            if self._leaving:
+                return
             try:
                 wait_s = await self._look()
             except (BusAlone, StoreUnavailable):

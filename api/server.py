@@ -419,6 +419,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
     nodes.meet(exchange, hub, requests.perform, talk.owners)
     talk.owners.meet(hub, requests.perform)
     exchange.board.know_teams(identity.sessions.teams_of)
+    nodes.meet_board(exchange.board)
 
     def in_call(who: str) -> bool:
         return bool(calls.switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who) or calls.consultations.has(who))

@@ -55,12 +55,12 @@ class Node:
         self._clients = clients
         self.tokens = TokenIssuer(SECRET)
 
-    async def client(self, identity: str, **auth: Any) -> Client:
+    async def client(self, identity: str, role: str = "agent", **auth: Any) -> Client:
         """A page of this person, connected here."""
         http = await self._clients.enter_async_context(ClientSession())
         client = Client(http)
         self._clients.push_async_callback(client.socket.disconnect)
-        token = self.tokens.issue(identity, identity.title(), "agent").token
+        token = self.tokens.issue(identity, identity.title(), role).token
         await client.connect(self.url, {"token": token, **auth})
         await client.told("session.snapshot")
         return client
@@ -172,6 +172,7 @@ async def running_node(url: str, name: str, folder: Path, *, grace_s: float = 0.
         bench.exchange.meet(node.hub)
         node.nodes.meet(bench.exchange, node.hub, requests.perform, owners)
         owners.meet(node.hub, requests.perform)
+        node.nodes.meet_board(bench.exchange.board)
         rooms.meet(node.hub, owners)
         await stack.enter_async_context(rooms)
         await stack.enter_async_context(chat)

@@ -153,3 +153,14 @@ async def _parted_and_together(server: RedisServer, one: Node, two: Node) -> Non
     assert (await ana.told("node.state", 2))[-1]["alone"] is False
     snapshots = await ana.told("session.snapshot", 2)
     assert [call["call_id"] for call in snapshots[-1]["calls"]] == [call_id]
+
+
+async def test_a_supervisor_sees_the_calls_of_all_nodes(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    ana, sue = await one.client("ana"), await two.client("sue", role="supervisor", phone=False)
+    await one.sees(ana="available")
+    one.ring("ana")
+    call_id = await ringing(ana)
+    assert "ok" in await sue.ask("board.watch", {})
+    shown = {call["call_id"]: call for changed in await sue.told("board.changed") for call in changed["calls"]}
+    assert (shown[call_id]["agent"], shown[call_id]["state"]) == ("ana", "ringing")

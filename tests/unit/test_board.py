@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from api.board import MOST_CALLS, WATCHED_S, Board
+from api.board import MOST_CALLS, MOST_TOLD, WATCHED_S, Board, BoardSummary
 from media.messages import Fault, LegSample
 from signaling.messages import BoardChanged, CallState, Notice
 from signaling.topics import BOARD
@@ -139,3 +139,120 @@ def test_other_teams_are_another_board() -> None:
     bench.board.watch("eva", frozenset({"hotels"}))
     bench.board.watch("eva", frozenset({"cars"}))
     assert bench.teller.topics == {("eva", "board:cars")}
+
+
+# --- several nodes
+
+
+class Nodes:
+    """Boards that hear one another. ``lost``: so many of the next words do not arrive. ``told``: the calls of each word that was sent."""
+
+    def __init__(self) -> None:
+        self.benches = {name: Bench() for name in ("one", "two")}
+        self.told: list[int] = []
+        self.lost = 0
+        for name, bench in self.benches.items():
+            bench.board.meet_nodes(_Desk(self, name))
+
+    def tell(self) -> None:
+        for bench in self.benches.values():
+            bench.now_s += 1
+            bench.board.tell()
+
+
+class _Desk:
+    def __init__(self, nodes: Nodes, name: str) -> None:
+        self._nodes, self._name = nodes, name
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        return tuple(name for name in self._nodes.benches if name != self._name)
+
+    def want_board(self, node: str, whole: bool) -> None:
+        self._nodes.benches[node].board.on_wanted(self._name, whole)
+
+    def tell_board(self, node: str, summary: BoardSummary) -> None:
+        self._nodes.told.append(len(summary.calls))
+        if self._nodes.lost:
+            self._nodes.lost -= 1
+        else:
+            self._nodes.benches[node].board.on_told(self._name, summary)
+
+
+def of_ids(told: list[BoardChanged]) -> list[str]:
+    return [call.call_id for changed in told for call in changed.calls]
+
+
+def test_a_board_shows_the_calls_of_all_nodes_while_it_is_watched() -> None:
+    nodes = Nodes()
+    one, two = nodes.benches["one"], nodes.benches["two"]
+    two.board.call(state("theirs"))
+    nodes.tell()
+    assert nodes.told == [], "nobody wants to know"
+    one.board.call(state("mine"))
+    assert [call.call_id for call in one.board.watch("sue").calls] == ["mine", "theirs"]
+    nodes.tell()
+    two.board.quality("theirs", [("agent", SAMPLE)], [Fault("l", "browser_to_us", "loss", 10.0)])
+    two.board.call(state("new"))
+    nodes.tell()
+    nodes.tell()
+    last = one.teller.told[-1]
+    assert [(call.call_id, call.hop) for call in last.calls] == [("theirs", "browser_to_us"), ("new", "")] and last.total == 3
+    two.board.call(state("theirs", ended=True))
+    nodes.tell()
+    nodes.tell()
+    assert one.teller.told[-1].gone == ["theirs"] and one.teller.told[-1].total == 2
+    one.board.on_node("two", False)
+    nodes.tell()
+    assert one.teller.told[-1].gone == ["new"], "a node that is gone leaves nothing on the board"
+    two.board.on_node("one", False)
+    before = len(nodes.told)
+    nodes.tell()
+    assert len(nodes.told) == before
+
+
+def test_teams_limit_what_is_seen_of_other_nodes_too() -> None:
+    nodes = Nodes()
+    one, two = nodes.benches["one"], nodes.benches["two"]
+    two.board.know_teams(lambda identity: frozenset({"north"}))
+    two.board.call(state("theirs"))
+    assert one.board.watch("sue", frozenset({"south"})).calls == []
+    assert [call.call_id for call in one.board.watch("tim", frozenset({"north"})).calls] == ["theirs"]
+
+
+def test_a_missed_word_is_noticed_and_mended() -> None:
+    nodes = Nodes()
+    one, two = nodes.benches["one"], nodes.benches["two"]
+    one.board.watch("sue")
+    nodes.lost = 1
+    two.board.call(state("a"))
+    nodes.tell()
+    assert of_ids(one.teller.told) == []
+    two.board.call(state("b"))
+    nodes.tell()
+    nodes.tell()
+    assert sorted(of_ids(one.teller.told)) == ["a", "b"]
+
+
+def test_what_a_node_tells_in_a_second_and_what_a_board_shows_are_bounded() -> None:
+    nodes = Nodes()
+    one, two = nodes.benches["one"], nodes.benches["two"]
+    for number in range(MOST_CALLS):
+        two.board.call(state(f"t{number}"))
+    one.board.call(state("mine"))
+    now = one.board.watch("sue")
+    assert (len(now.calls), now.total) == (MOST_CALLS, MOST_CALLS + 1)
+    for number in range(MOST_CALLS):
+        two.board.quality(f"t{number}", [("agent", SAMPLE)], [])
+    nodes.told.clear()
+    for _ in range(4):
+        nodes.tell()
+    assert nodes.told == [MOST_TOLD, MOST_TOLD, MOST_CALLS - 2 * MOST_TOLD, 0], "the longest waiting first, and each once"
+
+
+def test_who_is_wanted_no_more_tells_no_more() -> None:
+    nodes = Nodes()
+    nodes.benches["one"].board.watch("sue")
+    nodes.benches["two"].now_s += WATCHED_S
+    nodes.tell()
+    assert nodes.told == [0], "only what was asked for at once"
