@@ -69,6 +69,9 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("POST", "/api/sign-out"): Described("End this session.", problems=(404,), **_DONE),
     ("GET", "/api/account"): Described("Who I am and what I may do.", answer=wire.AccountNow),
     ("POST", "/api/account/password"): Described("Change my password; my other sessions end.", body=wire.NewPassword, **_DONE),
+    ("GET", "/api/account/events"): Described(
+        "Sign-ins, refused ones and changes of my account, the newest first.", answer={"events": list[wire.AccountEvent]}
+    ),
     ("GET", "/api/account/sessions"): Described("Where I am signed in.", answer={"sessions": list[wire.SessionRow]}),
     ("DELETE", "/api/account/sessions"): Described("End my sessions but this one.", **_ENDED),
     ("DELETE", "/api/account/sessions/{session_id}"): Described("End one of my sessions.", **_DONE),

@@ -32,6 +32,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/sign-out"): _P.SESSION_OWN,
     ("GET", "/api/account"): _P.SESSION_OWN,
     ("POST", "/api/account/password"): _P.SESSION_OWN,
+    ("GET", "/api/account/events"): _P.SESSION_OWN,
     ("GET", "/api/account/sessions"): _P.SESSION_OWN,
     ("DELETE", "/api/account/sessions"): _P.SESSION_OWN,
     ("DELETE", "/api/account/sessions/{session_id}"): _P.SESSION_OWN,

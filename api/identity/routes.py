@@ -62,6 +62,7 @@ class IdentityRoutes:
         router.add_post("/api/sign-out", self._sign_out)
         router.add_get("/api/account", self._account)
         router.add_post("/api/account/password", self._password)
+        router.add_get("/api/account/events", self._events)
         router.add_get("/api/account/sessions", self._sessions)
         router.add_delete("/api/account/sessions", self._end_others)
         router.add_delete("/api/account/sessions/{session_id}", self._end_session)
@@ -148,6 +149,12 @@ class IdentityRoutes:
             for session in await self._accounts.sessions.of(grant.identity)
         ]
         return json_answer({"sessions": rows})
+
+    async def _events(self, request: web.Request) -> web.Response:
+        who = grant_of(request).identity
+        events = [entry.event for entry in await self._accounts.log.of_account(who)]
+        rows = [wire.AccountEvent(one.at, one.kind, one.by if one.by != who else "", one.address, one.device) for one in events]
+        return json_answer({"events": rows})
 
     async def _end_others(self, request: web.Request) -> web.Response:
         ended = await self._accounts.end_other_sessions(grant_of(request), self.device_of(request))

@@ -7,7 +7,7 @@ the end is not: therefore the newest number and digest also go to the program's 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, Self
 
 import structlog
@@ -29,6 +29,18 @@ class LogStore(Protocol):
     async def log_events(self, events: Sequence[SecurityEvent]) -> LoggedEvent | None: ...
 
     async def logged_events(self, after: int, limit: int) -> list[LoggedEvent]: ...
+
+    async def events_of(self, identity: str, kinds: Collection[str], limit: int) -> list[LoggedEvent]: ...
+
+
+OF_ACCOUNT = frozenset(
+    {
+        *("sign_in", "sign_in_refused", "signed_out", "session_ended", "password_changed", "recovery_code_used"),
+        *("second_factor_on", "second_factor_off", "user_made", "user_changed"),
+    }
+)
+"""Kinds of entries that the owner of an account is shown."""
+_SHOWN = 20
 
 
 class SecurityLog:
@@ -79,6 +91,11 @@ class SecurityLog:
     async def entries(self, after: int, limit: int) -> list[LoggedEvent]:
         """Entries behind number ``after``, oldest first. Raises ``StoreUnavailable``."""
         return await self._store.logged_events(after, limit)
+
+    async def of_account(self, identity: str) -> list[LoggedEvent]:
+        """What its owner should see, the newest first: sign-ins, refused ones, and changes. Raises ``StoreUnavailable``."""
+        await self.written()
+        return await self._store.events_of(identity, OF_ACCOUNT, _SHOWN)
 
     async def faults(self) -> list[str]:
         """Where the chain is broken; none: it is whole. Raises ``StoreUnavailable``."""

@@ -86,6 +86,16 @@ class SessionRow(Struct, frozen=True):
     this_one: bool
 
 
+class AccountEvent(Struct, frozen=True):
+    """What happened to my account. ``by``: who did it, where that was somebody else."""
+
+    at: float
+    kind: str
+    by: str
+    address: str
+    device: str
+
+
 class Enrolment(Struct, frozen=True):
     """For an authenticator app: ``secret`` in base32, ``uri`` for a QR code."""
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -213,6 +213,11 @@ class PeopleStore(Statements):
         """Entries behind number ``after``, oldest first."""
         query = select(security_log).where(security_log.c.seq > after).order_by(security_log.c.seq).limit(limit)
         return [_logged(row) for row in await self._rows(query)]
+
+    async def events_of(self, identity: str, kinds: Collection[str], limit: int) -> list[LoggedEvent]:
+        """What happened to this person's account, of these kinds, the newest first."""
+        query = select(security_log).where(security_log.c.who == identity, security_log.c.kind.in_(kinds))
+        return [_logged(row) for row in await self._rows(query.order_by(security_log.c.seq.desc()).limit(limit))]
 
 
 def chained(previous: str, seq: int, event: SecurityEvent) -> str:

@@ -88,6 +88,7 @@ security_log = Table(
     Column("device", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("digest", String(64), nullable=False),
+    Index("ix_security_log_who_seq", "who", "seq"),
 )
 """``digest`` covers the row and the digest of the row before it."""
 

@@ -299,6 +299,23 @@ async def test_what_is_refused_over_the_hub_for_want_of_rights_is_written_down(s
     assert await site.log() == [("forbidden", "ana", "board.watch"), ("forbidden", "ana", "call.mute")]
 
 
+async def test_people_see_what_happened_to_their_account_and_to_no_other(site: Site) -> None:
+    here, boss, stranger = await site.browser(), await site.browser("203.0.113.5"), await site.browser("198.51.100.66")
+    await boss.sign_in("admin")
+    await stranger.sign_in(password="a guess of somebody's")
+    await here.sign_in()
+    await boss.ask("PUT", "/api/users/ana", {"name": "Ana"})
+    await here.ask("GET", "/api/security-log")  # refused, which is no news of the account
+    _, told = await here.ask("GET", "/api/account/events")
+    assert [(each["kind"], each["by"], each["address"]) for each in told["events"]] == [
+        ("user_changed", "admin", "203.0.113.5"),
+        ("sign_in", "", "192.0.2.1"),
+        ("sign_in_refused", "", "198.51.100.66"),
+    ]
+    _, told = await boss.ask("GET", "/api/account/events")
+    assert [each["kind"] for each in told["events"]] == ["sign_in"]
+
+
 async def test_who_tries_to_get_round_the_guards_is_written_down_but_cannot_fill_the_log(site: Site) -> None:
     for _ in range(100):
         site.people.identity.accounts.note_abuse("ana", "192.0.2.1", "too_many_requests")

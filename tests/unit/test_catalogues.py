@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.identity.security_log import OF_ACCOUNT
 from rooms.agent import AgentState
 from rooms.causes import EndReason
 from rooms.membership import Exit, RoomKind
@@ -330,7 +331,7 @@ def test_the_page_of_accounts_speaks_both_languages_and_asks_for_every_text() ->
     assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
     source = (ACCOUNT / "index.html").read_text() + (ACCOUNT / "main.js").read_text()
     asked = {one or other for one, other in re.findall(r"'([a-z_]+(?:\.[a-z_]+)*)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
-    roles = {f"role.{role}" for role in Role if role is not Role.CUSTOMER}
+    roles = {f"role.{role}" for role in Role if role is not Role.CUSTOMER} | {f"event.{kind}" for kind in OF_ACCOUNT}
     assert {key for key in english if key not in asked | roles and not key.startswith("error.")} == set()
     dotted = {key for key in asked if "." in key and not key.endswith((".js", ".manage"))}
     assert dotted | roles <= set(english)

@@ -78,6 +78,16 @@ async function drawSessions() {
   }
 }
 
+async function drawEvents() {
+  const { events } = await ask('GET', '/api/account/events');
+  $('#events').replaceChildren();
+  for (const each of events) {
+    const by = each.by && t('events.by', { by: each.by });
+    const words = [when(each.at), t(`event.${each.kind}`), each.device, each.address, by].filter(Boolean).join(' · ');
+    row($('#events'), words);
+  }
+}
+
 async function drawUsers() {
   const { users } = await ask('GET', '/api/users');
   $('#users').replaceChildren();
@@ -135,6 +145,7 @@ async function draw() {
     $('#keys-part').hidden = !account.permissions.includes('keys.manage');
     $('[name=role]').replaceChildren(...ROLES.map((role) => new Option(t(`role.${role}`), role)));
     await drawSessions();
+    await drawEvents();
     if (!$('#users-part').hidden) await drawUsers();
     if (!$('#keys-part').hidden) await drawKeys();
   } else {
