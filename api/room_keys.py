@@ -6,12 +6,13 @@ taken under the key of an epoch of before somebody, or a device, came or went.
 
 from msgspec import Struct
 
+from api.device_keys import is_genuine
 from api.rooms import Rooms
 from api.store.errors import StoreRefused
 from api.store.room_keys import Device, Epoch, RoomKeyStore
 from rooms.membership import Room
 from rooms.refusals import NotPossible
-from rooms.sealed import device_id_of, sealed
+from rooms.sealed import sealed
 from signaling import messages as wire
 from signaling import topics
 from signaling.grants import Grant
@@ -56,8 +57,8 @@ class RoomKeys:
             raise _outdated()
 
     async def _add(self, me: str, request: wire.AddDevice) -> None:
-        if device_id_of(request.sign_key, request.wrap_key) != request.device_id:
-            raise NotPossible("bad_device", "A device is called by the hash of its keys: these are others.")
+        if not is_genuine(me, request):
+            raise NotPossible("bad_device", "These are no keys of a device of yours: they, their name or their signature are wrong.")
         known = await self._store.device(request.device_id)
         if known is not None and known.identity == me and known.removed_at is None:
             return

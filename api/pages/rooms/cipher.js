@@ -42,6 +42,14 @@ export function toBytes(text) {
   }
 }
 
+function readJson(bytes) {
+  try {
+    return JSON.parse(decode(bytes));
+  } catch {
+    throw new Unreadable('damaged');
+  }
+}
+
 /** Parts that no other parts can be mistaken for, as bytes. */
 const bound = (...parts) => encode(JSON.stringify(parts));
 const joined = (...arrays) => Uint8Array.from(arrays.flatMap((each) => [...new Uint8Array(each)]));
@@ -62,15 +70,22 @@ export async function makeDevice(identity, label) {
   return { identity, sign, wrap, shown };
 }
 
-const verifies = async (signKey, signature, bytes) => {
-  const key = await crypto.subtle.importKey('raw', toBytes(signKey), CURVE, false, ['verify']);
-  return crypto.subtle.verify(SIGNED, key, toBytes(signature), bytes);
-};
+async function verifies(signKey, signature, bytes) {
+  try {
+    const key = await crypto.subtle.importKey('raw', toBytes(signKey), CURVE, false, ['verify']);
+    return await crypto.subtle.verify(SIGNED, key, toBytes(signature), bytes);
+  } catch {
+    return false; // no key, or no text of bytes
+  }
+}
+
+/** Is what is told of a device now what we know of it? */
+export const isSame = (known, told) => ['device_id', 'identity', 'sign_key', 'wrap_key'].every((name) => known[name] === told[name]);
 
 /** Is this device what it is called by, and does it say itself whose it is? */
 export async function isGenuine(device) {
-  if ((await deviceIdOf(device.sign_key, device.wrap_key)) !== device.device_id) return false;
-  return verifies(device.sign_key, device.signature, ownWords(device.identity, device));
+  if (!(await verifies(device.sign_key, device.signature, ownWords(device.identity, device)))) return false;
+  return (await deviceIdOf(device.sign_key, device.wrap_key).catch(() => '')) === device.device_id;
 }
 
 // --- epochs -------------------------------------------------------------------------------------------------------------------------
@@ -94,12 +109,13 @@ export async function makeEpoch(mine, roomId, epoch, devices) {
   const signature = toText(await crypto.subtle.sign(SIGNED, mine.sign.privateKey, bound('centralita epoch 1', announcement)));
   const key = await usable(raw);
   raw.fill(0);
-  return { sent: { room_id: roomId, epoch, device_id: mine.shown.device_id, announcement, signature, packages }, key };
+  const sent = { room_id: roomId, epoch, device_id: mine.shown.device_id, announcement, signature, packages };
+  return { sent, key, readers: words.readers, by: words.by };
 }
 
 /** The key of an epoch that `by` announced, unwrapped for us. Raises `Unreadable`. */
 export async function openEpoch(mine, roomId, told, by) {
-  const words = JSON.parse(decode(toBytes(told.announcement)));
+  const words = readJson(toBytes(told.announcement));
   if (words.v !== 1 || words.room !== roomId || words.epoch !== told.epoch || words.by !== by.device_id) throw new Unreadable('damaged');
   if (!(await verifies(by.sign_key, told.signature, bound('centralita epoch 1', told.announcement)))) throw new Unreadable('forged');
   const [enc, sealed] = told.package.split('.');
@@ -113,11 +129,14 @@ export async function openEpoch(mine, roomId, told, by) {
   if (toText(await digest(joined(encode('centralita commitment 1'), raw))) !== words.commitment) throw new Unreadable('forged');
   const key = await usable(raw);
   raw.fill(0);
-  return { key, readers: words.readers };
+  return { key, readers: words.readers, by: words.by };
 }
 
-/** Was this epoch made for exactly these devices? */
-export const isFor = async (readers, ids) => readers === (await readersOf(ids));
+/**
+ * May one write under this epoch's key? It was made for exactly these devices, and by one of them: a key that a stranger made, the server
+ * for one, is known to that stranger.
+ */
+export const isFor = async ({ readers, by }, ids) => ids.includes(by) && readers === (await readersOf(ids));
 
 // --- messages -----------------------------------------------------------------------------------------------------------------------
 

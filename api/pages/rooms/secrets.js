@@ -104,7 +104,7 @@ async function sync(roomId) {
 /** Devices are what they were when we first saw them, whatever is told later. */
 async function known(each) {
   const before = await kept.get('known', [myself(), each.device_id]);
-  if (before) return before.identity === each.identity;
+  if (before) return cipher.isSame(before, each);
   if (!(await cipher.isGenuine(each))) return false;
   await kept.put('known', [myself(), each.device_id], each);
   return true;
@@ -113,17 +113,16 @@ async function known(each) {
 /** Keep the key of an epoch; one that is not what it says it is we do without. */
 async function take(mine, roomId, state, epoch) {
   const by = state.known.get(epoch.device_id);
-  if (!by || by.identity !== epoch.identity) return;
+  if (!by || by.identity !== epoch.identity || state.keys.has(epoch.epoch)) return;
   try {
-    const { key, readers } = await cipher.openEpoch(mine, roomId, epoch, by);
-    await keep(mine, roomId, state, { epoch: epoch.epoch, key, readers });
+    await keep(mine, roomId, state, epoch.epoch, await cipher.openEpoch(mine, roomId, epoch, by));
   } catch (error) {
     if (!(error instanceof cipher.Unreadable)) throw error;
   }
 }
 
-async function keep(mine, roomId, state, { epoch, key, readers }) {
-  const entry = { epoch, key, readers, reader: mine.shown.device_id };
+async function keep(mine, roomId, state, epoch, { key, readers, by }) {
+  const entry = { epoch, key, readers, by, reader: mine.shown.device_id };
   state.keys.set(epoch, entry);
   await kept.put('epochs', [myself(), roomId, epoch], entry);
 }
@@ -139,14 +138,17 @@ async function look(roomId, state) {
     const before = await kept.get('people', [myself(), member.identity]);
     const isNew = (id) => !before.seen.includes(id);
     if (!before && ids.length) await kept.put('people', [myself(), member.identity], { seen: ids, verified: null });
-    const own_ = member.identity === myself();
-    const changed = Boolean(before) && !own_ && ids.some(isNew);
+    const isMe = member.identity === myself();
+    const changed = Boolean(before) && !isMe && ids.some(isNew);
     const verified = Boolean(before?.verified) && ids.length > 0 && ids.every((id) => before.verified.includes(id));
-    people.push({ identity: member.identity, ids, changed, verified, was: Boolean(before?.verified) && !own_ });
+    people.push({ identity: member.identity, ids, changed, verified, was: Boolean(before?.verified) && !isMe && ids.length > 0 });
   }
   state.people = people;
   tell(roomId, { epoch: state.epoch, people, fault: '' });
 }
+
+/** Somebody who was verified, with a device that was not. */
+const isUnsure = (person) => person.was && !person.verified;
 
 /** For the people who are in: the key under which one may write now. Raises `Refusal`. */
 async function keyToWrite(roomId) {
@@ -154,11 +156,13 @@ async function keyToWrite(roomId) {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const state = await stateOf(roomId);
     await look(roomId, state);
-    const unsure = state.people.find((each) => each.was && !each.verified);
-    if (unsure) throw new Refusal({ code: 'unverified_device' });
+    if (state.people.some(isUnsure)) throw new Refusal({ code: 'unverified_device' });
     const readers = inUse(state);
     const last = state.keys.get(state.epoch);
-    if (state.current && last && (await cipher.isFor(last.readers, readers.map((each) => each.device_id)))) return { mine, epoch: state.epoch, key: last.key };
+    const ids = readers.map((each) => each.device_id);
+    if (state.current && last && (await cipher.isFor(last, ids))) return { mine, epoch: state.epoch, key: last.key };
+    // A server that has forgotten epochs that we know would have us make them a second time.
+    if (state.epoch < Math.max(0, ...state.keys.keys())) break;
     const made = await cipher.makeEpoch(mine, roomId, state.epoch + 1, readers);
     try {
       await ask('room.key', made.sent);
@@ -167,8 +171,7 @@ async function keyToWrite(roomId) {
       stale(roomId);
       continue;
     }
-    const { readers: digest } = JSON.parse(new TextDecoder().decode(cipher.toBytes(made.sent.announcement)));
-    await keep(mine, roomId, state, { epoch: made.sent.epoch, key: made.key, readers: digest });
+    await keep(mine, roomId, state, made.sent.epoch, made);
     Object.assign(state, { epoch: made.sent.epoch, current: true });
     await look(roomId, state);
   }
