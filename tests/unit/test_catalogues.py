@@ -257,7 +257,8 @@ def test_the_consultation_words_every_way_out_and_every_refusal_of_coming_in() -
     refusals = set(re.findall(r"NotPossible\(\s*\"(\w+)\"", (PAGES.parents[1] / "rooms" / "membership.py").read_text()))
     assert {exit.value for exit in Exit} | refusals - {"too_early"} | {"link_invalid", "link_expired", "link_revoked"} <= ways
     assert {
-        f"error.{code}" for code in ("not_host", "nobody_waits", "links_full", "unknown_link", "stopping", "worker_full", "busy")
+        f"error.{code}"
+        for code in ("not_host", "nobody_waits", "links_full", "unknown_link", "stopping", "worker_full", "busy", "not_recorded")
     } <= set(CONSULTATION_TEXTS["en"])
 
 

@@ -10,6 +10,7 @@ import { Connection } from './connection.js';
 import { Devices } from './devices.js';
 import { drawIcons } from './icons.js';
 import { People } from './people.js';
+import { Recording } from './recording.js';
 import { explain, mindLanguage, mindTheme, t } from './text.js';
 import { Tiles } from './tiles.js';
 import { chosenTime, moment, span } from './times.js';
@@ -85,6 +86,7 @@ let opens = 0;
 const tiles = new Tiles($('#tiles'), (track) => (track === 'screen' ? screen : devices.camera), measure);
 const chat = new Chat($('#chat'), (count) => badge('chat', count), refused);
 const people = new People($('#people'), $('#waiting'), refused, offerLink);
+const recording = new Recording((action) => aboutRoom('room.record', { action }).catch(refused));
 
 function show(name) {
   view = name;
@@ -397,8 +399,7 @@ function meet() {
   announce();
   $('#room-name').textContent = room.name || t('title');
   $('#locked').hidden = !room.locked;
-  $('#recording').hidden = media.recording === 'off';
-  $('#recording span:last-child').textContent = t(media.recording === 'paused' ? 'room.paused' : 'room.recorded');
+  recording.draw(media.recording, heard.get(me)?.consent ?? '');
   people.draw(room, me, tiles.people);
   badge('people', room.members.length);
   button('hand').ariaPressed = String(tiles.people.some(({ identity, hand }) => identity === me && hand));
