@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
@@ -36,7 +36,7 @@ from rooms.audio import KNOWN_CODECS
 from signaling.tokens import TokenIssuer
 
 _GIVE_UP_S = 30.0
-_QUIET_S = 2.0
+_QUIET_S = 1.0
 _PAUSE_S = 60.0
 _CODEC = KNOWN_CODECS["pcma"]
 _ECHO = "600"
@@ -147,10 +147,8 @@ async def _faults(calls: int, quick: bool) -> list[Row]:
         redis = stack.enter_context(Redis())
         installation = Installation(folder)
         _of_its_own(redis)
-        nodes = [
-            await stack.enter_async_context(installation.node("one", redis.url)),
-            await stack.enter_async_context(installation.node("two", redis.url.replace("//", "//two:two@"))),
-        ]
+        urls = {"one": redis.url, "two": redis.url.replace("//", "//two:two@")}
+        nodes = await _served(stack, installation, urls)
         tokens = TokenIssuer(installation.secret)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         one = _Crowd(nodes[0], tokens, ("wanda", "ana"), calls, waits)
@@ -182,6 +180,13 @@ async def _faults(calls: int, quick: bool) -> list[Row]:
         return scene.rows
 
 
+async def _served(
+    stack: AsyncExitStack, installation: Installation, urls: dict[str, str], more: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[ServingNode]:
+    """Nodes by name, each with its address of the Redis, in order: the first makes the database."""
+    return [await stack.enter_async_context(installation.node(name, url, more)) for name, url in urls.items()]
+
+
 def _of_its_own(redis: Redis) -> None:
     """The second node has a user of its own, so that it alone can be made deaf. A Redis that was begun again does not know it any more."""
     redis.do("ACL SETUSER two on >two ~* &* +@all")
@@ -197,9 +202,7 @@ async def _alone(scene: _Scene, case: str) -> None:
     one, two = scene.one, scene.two
     await scene.presence_right(f"{case}: alone", {one: one.people, two: two.people})
     health = await one.node.cluster()
-    scene.rows.append(
-        Row(f"{case}: alone", "node that says so, and is ready", int(health["ready"] and "alone" in health["detail"]), "", goal=">= 1")
-    )
+    scene.rows.append(Row(f"{case}: alone", "says so, and is ready", int(health["ready"] and "alone" in health["detail"]), "", goal=">= 1"))
 
 
 async def _redis_killed(scene: _Scene) -> None:
@@ -331,7 +334,7 @@ async def _revocations(rounds: int) -> list[Row]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="centralita-revocations-")))
         redis = stack.enter_context(Redis())
         installation = Installation(folder)
-        nodes = [await stack.enter_async_context(installation.node(name, redis.url, {"limits": _PLENTY})) for name in ("one", "two")]
+        nodes = await _served(stack, installation, dict.fromkeys(("one", "two"), redis.url), {"limits": _PLENTY})
         http = await stack.enter_async_context(aiohttp.ClientSession())
         adding = [sys.executable, "-m", "api", "user", "add", "root", "--role", "admin", "--password", _PASSWORD, "--config"]
         await asyncio.to_thread(subprocess.run, [*adding, str(nodes[0].configuration)], check=True, capture_output=True)

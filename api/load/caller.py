@@ -1,6 +1,7 @@
 """One person of a load: signed in over Socket.IO, in one call, heard and sending through a connection of their own."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -52,7 +53,8 @@ class Caller:
         """Hang up and sign out, as far as it had come."""
         if self._socket.connected:
             if self._call_id and self._state.get("state") != "ended":
-                await self._socket.call("call.hang_up", {"call_id": self._call_id}, timeout=_ASKED_WITHIN_S)
+                with suppress(socketio.exceptions.SocketIOError):  # who is gone has hung up too
+                    await self._socket.call("call.hang_up", {"call_id": self._call_id}, timeout=_ASKED_WITHIN_S)
             await self._socket.disconnect()
 
     async def _sign_in(self) -> None:
