@@ -537,7 +537,7 @@ class ConsultationsSection(_Section):
     """Video consultations, joined by a link."""
 
     link_lifetime_s: Annotated[float, Field(ge=60, le=7 * 86_400)] = 7_200.0
-    """How long a link lets people in; who is in may stay."""
+    """How long a link lets people in that is to no appointment; who is in may stay."""
     most_people: Annotated[int, Field(ge=2, le=50)] = 8
     """In one consultation."""
 

@@ -213,6 +213,10 @@ class Consultations:
         elif event.event == "room_finished":
             self.lose(event.room.room_id)
 
+    def take(self, room_id: str) -> None:
+        """The room was another node's, where its people's sound was: each page connects anew."""
+        self._tell(topics.room(room_id), wire.RoomReoffer(room_id=room_id, peer_id="", lines=0, anew=True))
+
     def lose(self, room_id: str) -> None:
         """The room is over, or another node's: nobody has a seat here any more."""
         bridge = self._bridges.get(room_id)

@@ -73,6 +73,7 @@ from pbx.sip_trunk import SipTrunk
 from pbx.toll import TollWatch
 from pbx.trunk import Trunk, TrunkEvent
 from rooms.house import HousePolicy
+from rooms.membership import RoomKind
 from rooms.membership_events import LeaveWanted
 from rooms.record import CallRecord
 from rooms.switchboard import CallPolicy, Switchboard
@@ -326,6 +327,11 @@ async def _talk(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
 
         policy = HousePolicy(consultation_capacity=settings.consultations.most_people)
 
+        def on_taken(room_id: str) -> None:
+            room = rooms.house.room(room_id)
+            if room is not None and room.kind is RoomKind.CONSULTATION:
+                calls.consultations.take(room_id)
+
         def on_lost(room_id: str) -> None:
             calls.consultations.lose(room_id)
             chat.forget(room_id)
@@ -337,6 +343,7 @@ async def _talk(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
             policy=policy,
             on_event=on_room_event,
             on_over=lambda room_id: chat.forget(room_id),
+            on_taken=on_taken,
             on_lost=on_lost,
         )
         chat = Chat(rooms, store)

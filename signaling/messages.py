@@ -960,7 +960,10 @@ class RoomShown(Notice, frozen=True, tag="room.shown"):
 
 
 class RoomReoffer(Notice, frozen=True, tag="room.reoffer"):
-    """Please offer again, with ``lines`` receiving video lines; ``anew``: by a new connection, for this one is no more at the server."""
+    """Please offer again, with ``lines`` receiving video lines; ``anew``: by a new connection, for this one is no more at the server.
+
+    To the room, with an empty ``peer_id``: everybody, for the room is on another node now.
+    """
 
     room_id: str
     peer_id: str

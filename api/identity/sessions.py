@@ -189,9 +189,9 @@ class Sessions:
         return ended
 
     async def bar(self, session_id: str, by: str) -> None:
-        """End what is no sign-in, on every node: all that came by a link. Raises ``StoreUnavailable``; here it is ended all the same."""
+        """End what is no sign-in, on every node: all that came by a link. Raises ``StoreUnavailable``; what is open ends all the same."""
         now = self._clock()
-        self._ended[session_id] = now
+        self._tell(self.hear([Ended(session_id, "", now)]))
         await self._store.open_session(StoredSession(session_id, "", "", "", "", False, now, now, now, by))
 
     # ------------------------------------------------------------------ what ended elsewhere

@@ -20,7 +20,7 @@ from tests.kit.video_peer import VideoPeer, recorded_vp8
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
 LOW, HIGH = (160, 120), (320, 240)
-PLAIN = {"media.voice": {"echo": "off", "noise": "off", "gain": "off"}}
+PLAIN = {"media.voice": {"echo": "off", "noise": "off", "gain": "off"}, "media.recording": {"enabled": True}}
 """Browsers that encode video leave this machine little: what is done to voices is tested elsewhere."""
 
 # What the page decoded of others, by the height of the picture; and what is on a video element now.
@@ -200,6 +200,12 @@ async def test_a_guest_waits_talks_reloads_and_is_put_out(server: Server, microp
         await sees_motion(page)
         assert await host.evaluate("document.querySelectorAll('#tiles li').length") == 2
         await host.click("[data-do=people]")
+        await host.click("[data-record=start]")
+        await page.click("[data-record=agree]")
+        await page.wait_for_selector("#recording:not([hidden])")
+        await host.wait_for_selector("#members li:has-text('Tom'):has-text('Agrees to be recorded')")
+        await host.click("[data-record=stop]")
+        await page.wait_for_selector("#recording", state="hidden")
         await host.click("[data-do=unlink]")
         await page.wait_for_selector("#over:not([hidden]):has-text('taken back')")
         await host.wait_for_selector("#tiles li:nth-child(2)", state="detached")

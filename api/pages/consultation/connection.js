@@ -91,9 +91,9 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  /** A notice of the hub about this room; those about an earlier connection of ours say nothing of this one. */
+  /** A notice of the hub about this room; those about an earlier connection of ours say nothing of this one, those about none mean each. */
   hear(notice) {
-    if (this.over || notice.peer_id !== this.id) return;
+    if (this.over || (notice.peer_id && notice.peer_id !== this.id)) return;
     if (notice.type === 'room.shown') {
       this.places = notice.places;
       this.emit('shown');
@@ -142,7 +142,8 @@ export class Connection extends EventTarget {
     if (this.over) return;
     if (pc.signalingState === 'have-local-offer') await pc.setLocalDescription({ type: 'rollback' });
     if (error.code === 'taken_over') this.close('taken_over');
-    else if (GONE.has(error.code)) this.later();
+    // What the browser itself refuses is an answer to another connection: the server began anew meanwhile.
+    else if (GONE.has(error.code) || error instanceof DOMException) this.later();
     if (AWAY.has(error.code)) this.owed = true;
     else this.emit('refused', error);
   }

@@ -46,6 +46,7 @@ const OVER = {
 };
 /** Ways out that trying again cannot change. */
 const FINAL = new Set(['link_invalid', 'link_expired', 'link_revoked', 'revoked', 'room_over', 'ended', 'too_late', 'room_cancelled', 'removed', 'unknown_room']);
+const RECORDED = { off: 'room.unrecorded', recording: 'room.recorded', paused: 'room.paused' };
 const SESSION_OVER = new Set(['session_expired', 'token_expired', 'token_revoked']);
 
 const $ = (selector) => document.querySelector(selector);
@@ -74,6 +75,8 @@ let me = '';
 let screen = null;
 let connection = null;
 let known = null;
+/** As last said to the person. */
+let recorded = 'off';
 let timer = 0;
 let over = '';
 /** Names of who expects us. */
@@ -88,11 +91,17 @@ const chat = new Chat($('#chat'), (count) => badge('chat', count), refused);
 const people = new People($('#people'), $('#waiting'), refused, offerLink);
 const recording = new Recording((action) => aboutRoom('room.record', { action }).catch(refused));
 
+/** The view of this name; who reads with the keyboard or by ear begins at its heading. */
 function show(name) {
+  const former = view;
   view = name;
   for (const each of VIEWS) $(`#${each}`).hidden = each !== name;
   document.body.dataset.view = name;
   button('sign-out').hidden = !session.peek() || session.peek().role === 'customer' || name === 'room';
+  if (!former || former === name) return;
+  const heading = $(`#${name} h2`);
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
 }
 
 const badge = (name, count) => (button(name).querySelector('b').textContent = count ? String(count) : '');
@@ -343,9 +352,9 @@ async function enter(state) {
   meet();
   chat.begin(roomId, me).catch(refused);
   if (people.hosts) askWaiting();
-  await tellMicrophone();
   if (connection) connection.resume();
   else connect();
+  await tellMicrophone();
 }
 
 function remember() {
@@ -393,8 +402,8 @@ function meet() {
   if (!room) return;
   const heard = new Map(media.people.map((person) => [person.identity, person]));
   tiles.people = room.members.map(({ identity, name, role, state, hand_at }) => {
-    const { microphone = true, tracks = [] } = heard.get(identity) ?? {};
-    return { identity, name, role, away: state === 'away', hand: hand_at !== null, microphone, tracks };
+    const { microphone = true, tracks = [], consent = '' } = heard.get(identity) ?? {};
+    return { identity, name, role, away: state === 'away', hand: hand_at !== null, microphone, tracks, consent };
   });
   announce();
   $('#room-name').textContent = room.name || t('title');
@@ -411,6 +420,10 @@ function announce() {
   const now = new Map(tiles.people.map((person) => [person.identity, person]));
   const former = known;
   known = now;
+  if (media.recording !== recorded) {
+    recorded = media.recording;
+    return say(t(RECORDED[recorded]));
+  }
   if (former === null) return say(now.size > 1 ? '' : t('said.alone'));
   const others = (found) => [...found.values()].filter(({ identity }) => identity !== me);
   const came = others(now).find(({ identity }) => !former.has(identity));

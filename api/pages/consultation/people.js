@@ -12,6 +12,9 @@ function button(text, act, label = '') {
   return made;
 }
 
+/** What somebody said to being recorded. */
+const CONSENTS = { asked: 'record.asked', given: 'record.given', refused: 'record.refused' };
+
 export class People {
   /** `onRefused(refusal)`, `onLink(token)`: a link was made for others. */
   constructor(panel, waiting, onRefused, onLink) {
@@ -46,7 +49,7 @@ export class People {
   row(person) {
     const row = document.createElement('li');
     const name = document.createElement('p');
-    const marks = [person.role === 'host' && t('people.host'), person.away && t('tile.away'), !person.microphone && t('tile.muted'), person.hand && t('tile.hand')];
+    const marks = [person.role === 'host' && t('people.host'), person.away && t('tile.away'), !person.microphone && t('tile.muted'), person.hand && t('tile.hand'), CONSENTS[person.consent] && t(CONSENTS[person.consent])];
     name.textContent = [person.identity === this.me ? t('tile.you', { name: person.name }) : person.name, ...marks.filter(Boolean)].join(' · ');
     row.append(name);
     if (!this.hosts || person.identity === this.me) return row;

@@ -115,7 +115,7 @@ function Links({ of }) {
     const lives = new FormData(event.target).get('lives');
     attempt(async () => {
       const link = await ask('room.link', { room_id: of.room_id, expires_in: LIVES_S[lives] });
-      made.value = `${location.origin}/rooms#link=${link.token}`;
+      made.value = `${location.origin}/${of.kind === 'consultation' ? 'consultation#' : 'rooms#link='}${link.token}`;
       await loadLinks(of.room_id);
     }, t('link.made'));
   };
