@@ -236,12 +236,15 @@ from media.recording.recordings import Recordings, RecordingSettings
 from rooms.audio import PCMA
 with Recordings(RecordingSettings(Path(sys.argv[1]), (bytes(range(32)),))) as recordings:
     start_s = time.monotonic()
-    recording = recordings.start(start_s, {}, who=(), consent="given", on_start=lambda path: None, on_end=lambda outcome: None)
+    nobody = lambda told: None
+    recording = recordings.start(start_s, {}, who=(), consent="given", on_start=nobody, on_end=nobody, pictures=True)
+    recording.pictures.show(3, 9, "vp8", (160, 120), start_s)
     number = 0
     while True:
         now_s = time.monotonic()
         while number * 0.02 < now_s - start_s:
             recording.records.put(0, rtp.build(8, number & 0xFFFF, 160 * number, 77, b"x" * 160), now_s, PCMA)
+            recording.pictures.put(3, 9, number & 0xFFFF, 1800 * number, True, b"x" * 900, now_s)
             number += 1
             print(number, flush=True)
         time.sleep(0.005)
@@ -263,7 +266,8 @@ def test_kill_9_loses_at_most_two_seconds(tmp_path: Path) -> None:
     read = read_recording(next(tmp_path.glob("*.rec")), RING)
     assert read.ending is Ending.EARLY and "is not the last" in read.detail
     assert [entry.header.sequence for entry in read.packets] == list(range(len(read.packets))), "without a hole"
-    assert 0.02 * (put_in - len(read.packets)) <= 2.0
+    assert [entry.header.sequence for entry in read.pictures] == list(range(len(read.pictures)))
+    assert 0.02 * (put_in - min(len(read.packets), len(read.pictures))) <= 2.0
 
 
 def test_old_recordings_go_and_interrupted_ones_are_signed_as_they_are(tmp_path: Path) -> None:
