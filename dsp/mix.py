@@ -75,10 +75,11 @@ class Mix:
         """Only these speakers (capacity,) are heard from the next block on; all by default."""
         self._audible = audible.astype(np.float32)
 
-    def process(self, block: Block) -> Block:
-        """What each row hears of ``block`` (rows, samples), rows <= capacity: (rows, samples), within ±1."""
+    def process(self, block: Block, out: Block | None = None) -> Block:
+        """What each row hears of ``block`` (rows, samples), rows <= capacity: (rows, samples), within ±1; in ``out`` where given."""
         said, peaks = _sane(block)
-        out = np.zeros_like(said)
+        out = np.empty_like(said) if out is None else out
+        out[:] = 0.0
         ramp = np.linspace(0.0, 1.0, said.shape[1], endpoint=False, dtype=np.float32)
         turned = self._audible != self._audible_before
         for size in self._sizes.values():

@@ -193,7 +193,8 @@ class Ears:
         for sound, legs in alike.items():
             ear = legs[0].ear
             running = ear.running if ear is not None else None
-            if len(legs) > 1 or running is None or ear is None or running.users > 1 or running.encoder.settings is not ear.settings:
+            settled = running is not None and running.users == len(legs) and all(leg.ear and leg.ear.running is running for leg in legs)
+            if not settled or running is None or ear is None or running.encoder.settings is not ear.settings:
                 self._share(sound, legs, out, tick)
                 continue
             running.round, running.sound, running.alike_ticks = self._round, sound, 0

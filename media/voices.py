@@ -189,7 +189,7 @@ class Voices:
         cleaned = self._cleaned[:used]
         powers = np.einsum("ij,ij->i", cleaned, cleaned) / self._frame
         self._select(powers)
-        self._heard[:used] = self._sent[:used] = self._mix.process(cleaned)
+        self._sent[:used] = self._mix.process(cleaned, self._heard[:used])
         for (_, voice), power in zip(self._voices.items(), powers[list(self._voices)].tolist(), strict=True):
             voice.power = power
         self._said[:used] = 0.0
