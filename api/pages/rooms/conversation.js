@@ -112,7 +112,7 @@ function Message({ message, before, messages, last, readers }) {
       <div class="bubble">
         <p class="by">
           <span class=${joined || own ? 'visually-hidden' : 'by-name'}>${own ? t('you') : message.name}</span>
-          <time class="fine" title=${fullMoment(message.sent_at)}>${clock(message.sent_at)}</time>
+          <time class=${joined && clock(before.sent_at) === clock(message.sent_at) ? 'visually-hidden' : 'fine'} title=${fullMoment(message.sent_at)}>${clock(message.sent_at)}</time>
           ${message.edited_at && !message.deleted_at && html`<span class="fine">${t('message.edited')}</span>`}
         </p>
         ${message.reply_to && html`<${Quoted} id=${message.reply_to} messages=${messages} />`}

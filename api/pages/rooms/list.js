@@ -7,7 +7,7 @@ import { Icon } from './icon.js';
 import { Avatar, presenceWords, roving } from './parts.js';
 import { unsealed } from './seals.js';
 import { outgoing } from './talks.js';
-import { listed, moment, t } from './words.js';
+import { moment, t } from './words.js';
 
 const sought = signal('');
 const RANK = { online: 0, away: 1, offline: 2 };
@@ -74,7 +74,7 @@ const Invitation = ({ of }) => html`
   <li class="invitation">
     <span class="entry-words">
       <span class="entry-name">${titleOf(of)}</span>
-      <span class="entry-gist">${of.members.length ? t('are_in', { names: listed(of.members.map((each) => each.name)) }) : t('nobody_in')}</span>
+      <span class="entry-gist">${t(`kind.${of.kind}`)}</span>
     </span>
     <button type="button" class="small primary" data-do="join" aria-label=${t('join_named', { room: titleOf(of) })} onClick=${() => attempt(() => join(of.room_id))}>${t('join')}</button>
   </li>
