@@ -161,11 +161,13 @@ class ConsultationRecording:
         return effects + [ErasePart(self._name(identity, part), identity) for part in range(erased + 1, person.part + 1)]
 
     def seated(self, legs: Mapping[str, str]) -> list[PartEffect]:
-        """Everybody's leg, complete each time. A leg that is closed has ended its recording by itself."""
+        """Everybody's leg, complete each time. A leg that is closed has ended its recording by itself; with the last one all of it ends."""
         for identity, leg_id in self._legs.items():
             if legs.get(identity) != leg_id and identity in self._people:
                 self._people[identity].open = False
         self._legs = dict(legs)
+        if not legs and self.state is not ConsultationState.OFF:
+            return self.request(RecordingAction.STOP, self.owner, host=True)
         return self._begin(self._legs)
 
     def broke(self, recording_id: str, *, again: bool) -> list[PartEffect]:

@@ -88,6 +88,14 @@ def test_a_part_ends_with_its_leg_and_the_next_leg_has_another() -> None:
     assert recording.broke("n-1-2", again=True) == [], "it was over"
 
 
+def test_with_the_last_leg_the_recording_is_over_and_said_to_be() -> None:
+    recording = begun()
+    recording.answer("ben", agrees=True)
+    assert recording.seated({}) == [] and recording.state is ConsultationState.OFF
+    assert recording.seated(LEGS) == [], "who comes again is asked again"
+    assert wants(recording, "start") == [StartPart("r", "n-1-2", "leg-a", "ana", "ana")]
+
+
 def test_behind_a_full_disk_a_host_begins_again() -> None:
     recording = begun()
     assert recording.broke("n-1-1", again=False) == recording.seated({}) == []
