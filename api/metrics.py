@@ -137,9 +137,16 @@ class Metrics:
         """``centralita_sip_NAME_total`` for each of the SIP trunk's counts."""
         self._registry.register(_FromMapping("centralita_sip_", counts, CounterMetricFamily))
 
-    def watch_rooms(self, gauges: Callable[[], Mapping[str, float]], webhooks: Callable[[], Mapping[str, float]]) -> None:
-        """``centralita_rooms_NAME`` for each of the gauges, ``centralita_webhooks_NAME_total`` by what became of events."""
+    def watch_rooms(
+        self,
+        gauges: Callable[[], Mapping[str, float]],
+        counters: Callable[[], Mapping[str, float]],
+        webhooks: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """``centralita_rooms_NAME`` for each of the gauges, ``centralita_rooms_NAME_total`` for what became of rooms over several nodes,
+        ``centralita_webhooks_NAME_total`` by what became of events."""
         self._registry.register(_FromMapping("centralita_rooms_", gauges, GaugeMetricFamily))
+        self._registry.register(_FromMapping("centralita_rooms_", counters, CounterMetricFamily))
         self._registry.register(_FromMapping("centralita_webhooks_", webhooks, CounterMetricFamily))
 
     # ------------------------------------------------------------------ what happened

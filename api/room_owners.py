@@ -82,6 +82,7 @@ class RoomOwners:
         self._leaving = False
         self._work: set[asyncio.Task[None]] = set()
         self.shared = bool(bus.node)
+        """Are there other nodes that may hold rooms?"""
         self.counts: dict[str, int] = dict.fromkeys(("taken", "lost", "sent", "unreachable"), 0)
 
     def meet(self, hub: Hub, perform: Perform) -> None:
@@ -368,6 +369,9 @@ class RoomOwners:
         """The bus came or went."""
         if self.shared:
             self._ownership.stand(Footing.ALONE if self._bus.state is BusState.ALONE else Footing.DOUBT, self._loop.time())
+            if self._bus.state is BusState.TOGETHER and self._hub is not None:
+                # Who hears rooms of others may be otherwise by now: every page is brought up to date next, and asks for them anew.
+                self._hub.retain(lambda topic: (room_id := topics.room_of(topic)) is None or bool(self._ownership.fence(room_id)))
             self._changed.set()
             self._wanted.set()
 

@@ -439,6 +439,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
     ground.metrics.watch_sockets(lambda: hub.sockets)
     ground.metrics.watch_rooms(
         lambda: {"open": len(rooms.house), "conversations": talk.chat.open, "writes_spooled": talk.writes.spooled},
+        lambda: talk.owners.counts,
         lambda: calls.webhooks.counts,
     )
     async with rooms, talk.chat:

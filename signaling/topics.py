@@ -52,6 +52,11 @@ def room(room_id: str) -> str:
     return f"room:{room_id}"
 
 
+def room_of(topic: str) -> str | None:
+    """Which room's topic it is, where it is one's."""
+    return topic.removeprefix("room:") if topic.startswith("room:") else None
+
+
 def owner_of(topic: str) -> str | None:
     """Whose topic it is, where it is a person's."""
     return topic.removeprefix("person:") if topic.startswith("person:") else None

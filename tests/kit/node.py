@@ -146,14 +146,14 @@ async def running_node(url: str, name: str, folder: Path, *, grace_s: float = 0.
         owners = node.owners = RoomOwners(node.bus, node.nodes, rooms, store, grace_s=grace_s)
         past = PastRooms(database.past_rooms, store, writes, folder / "files", keep_s=None, note=_unnoted, forget=chat.forget)
         files = Attachments(store, owners.is_member, past, folder / "files", SECRET, now=bench.exchange.now, largest=1_000, together=1_000)
-        links = Invitations(SECRET)
+        links, keys = Invitations(SECRET), RoomKeys(rooms, database.room_keys)
         requests = PageRequests(
             bench.exchange,
             bench.switchboard,
             Routing(DialPlan("ES", NumberStyle("plus"), ""), demo_trunk="demo", pbx_trunk=None),
             bench.metrics,
             node.nodes,
-            RoomRequests(rooms, chat, files, links, past, RoomKeys(rooms, database.room_keys), owners, _nobody, _never, _never).perform,
+            RoomRequests(rooms, chat, files, links, past, keys, owners, _nobody, _never, _never, _never).perform,
             demo=bench.demo,
         )
         node.hub = Hub(
