@@ -237,7 +237,8 @@ class Consultations:
 
     async def _close(self, bridge: _Bridge, seat: _Seat) -> None:
         async with bridge.turn:
-            await self._perform_late(media.CloseLeg(leg_id=seat.leg_id))
+            if seat.anchored:
+                await self._perform_late(media.CloseLeg(leg_id=seat.leg_id))
             if not bridge.seats and bridge.opened:
                 bridge.opened = False
                 await self._perform_late(media.CloseRoom(room_id=bridge.room_id))

@@ -69,14 +69,21 @@ export class Connection extends EventTarget {
 
   onState(state) {
     if (state === 'connected') this.delay = RETRY_MS;
-    if (state === 'failed') this.later();
+    if (state === 'failed') {
+      // Asked by the same connection the server says whether another page of ours has the seat now: then we do not take it back.
+      this.offer({ iceRestart: true });
+      this.later(() => this.pc.connectionState !== 'connected');
+    }
     this.emit('state', state);
   }
 
-  /** Begin anew after a while, longer each time. */
-  later() {
+  /** Begin anew after a while, longer each time, where it is `needed` then. */
+  later(needed = () => true) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.over || this.begin(), this.delay);
+    this.timer = setTimeout(async () => {
+      await this.queue;
+      if (!this.over && needed()) this.begin();
+    }, this.delay);
     this.delay = Math.min(2 * this.delay, LONGEST_RETRY_MS);
   }
 
