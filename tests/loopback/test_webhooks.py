@@ -304,11 +304,13 @@ async def test_what_was_kept_survives_kill_and_comes_in_order(store: Store, tmp_
             sys.executable, "-c", KILLED, root, url, receiver.url, stdout=asyncio.subprocess.PIPE
         )
         assert process.stdout is not None
-        async with asyncio.timeout(30):
-            while await process.stdout.readline() != b"kept\n":
-                assert process.returncode is None
-        process.kill()
-        await process.communicate()
+        try:
+            async with asyncio.timeout(30):
+                while (line := await process.stdout.readline()) != b"kept\n":
+                    assert line, "it ended by itself"
+        finally:
+            process.kill()
+            await process.communicate()
         async with Webhooks(store.webhooks, settings(receiver.url), now=lambda: clock() + 4_000.0):
             await receiver.came(4)
             await settled(store)
