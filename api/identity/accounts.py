@@ -222,6 +222,8 @@ class Accounts:
             except Refusal as refusal:
                 self._note_forbidden(grant, request, refusal)
                 raise
+            except StoreUnavailable as error:
+                raise store_away(error) from None
 
         return watched
 

@@ -22,7 +22,7 @@ _DRIVERS = {
 _CONNECT_S = 5.0
 _COMMAND_S = 10.0
 _BUSY_MS = 5_000
-_POOL: Any = {"hide_parameters": True, "pool_size": 5, "max_overflow": 0, "pool_timeout": 5.0}
+_POOL: Any = {"hide_parameters": True, "pool_size": 5, "max_overflow": 0, "pool_timeout": 10.0}
 """Who waits longer for one of the connections is told that the database does not answer."""
 
 

@@ -24,6 +24,7 @@ from api.identity.sessions import Sessions
 from api.metrics import Metrics
 from api.rest_limits import Rates, RestLimits, RestLimitSettings
 from api.routes import Neighbours, PartHealth, make_app, make_runner
+from api.store import StoreUnavailable
 from api.store.schema import security_log
 from signaling.addresses import networks
 from signaling.grants import Grant, Permission, allows
@@ -297,6 +298,13 @@ async def test_what_is_refused_over_the_hub_for_want_of_rights_is_written_down(s
         with pytest.raises(Refusal):
             await accounts.watched(not_hers)(grant, request)
     assert await site.log() == [("forbidden", "ana", "board.watch"), ("forbidden", "ana", "call.mute")]
+
+    async def without_a_database(grant: Grant, request: AnyRequest) -> Struct | None:
+        raise StoreUnavailable("away")
+
+    with pytest.raises(Refusal) as caught:
+        await accounts.watched(without_a_database)(grant, SetPresence(available=True))
+    assert (caught.value.code, caught.value.retry_after) == ("store_unavailable", 5.0)
 
 
 async def test_people_see_what_happened_to_their_account_and_to_no_other(site: Site) -> None:
