@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.conceal import Concealer, Concealment
+from dsp.lanes import LANES
 from dsp.levels import rms_dbfs
 from dsp.resample import Resampling
 from dsp.stretch import SILENCE_DBFS
-from media.codec import Samples, decode_together, native_rate_hz
+from media.codec import Samples, decode_together, make_encoder, native_rate_hz
 from media.playout import OTHER, PLAIN, SIGN, Playout, Playouts, settling_s
 from media.wire.seam import Place
-from rooms.audio import AudioCodec
+from rooms.audio import G722, OPUS, PCMA, AudioCodec
 
 # What a codec or an array may raise over one leg's packets; the others are heard all the same.
 _FAULTS = (ArithmeticError, LookupError, ValueError, TypeError, RuntimeError)
@@ -140,3 +141,25 @@ class Intake:
         if native_hz not in self._resamplings:
             self._resamplings[native_hz] = Resampling(self._capacity, native_hz, self._rate_hz)
         return self._resamplings[native_hz]
+
+
+def rehearse(rate_hz: int) -> None:
+    """A second of each codec, of which a packet is lost and others come late and all at once, and then a pause: what packets of all rows
+    together need is compiled, or loaded, afterwards."""
+    intake, codecs = Intake(LANES, rate_hz), (PCMA, G722, OPUS)
+    said = np.zeros((LANES, rate_hz // 50), np.float32)
+    hum = 0.3 * np.sin(np.arange(rate_hz // 50, dtype=np.float32) * (2 * np.pi * 200 / rate_hz), dtype=np.float32)
+    waiting: list[tuple[int, list[int], bytes]] = []
+    for row, codec in enumerate(codecs):
+        intake.open(row, codec)
+        encoder = make_encoder(codec, rate_hz=rate_hz)
+        for number in (number for number in range(50) if number != 5):
+            payload = encoder.encode(hum)
+            at = 25 if 10 <= number < 25 else number
+            waiting.append((at, [row, number, codec.clock_rate // 50 * number, row, len(payload)], payload))
+    for tick in range(80):
+        due = [each for each in waiting if each[0] == tick]
+        heads = np.array([head for _, head, _ in due], np.int64).tobytes()
+        intake.put(heads, np.full(len(due), 0.02 * tick).tobytes(), b"".join(payload for _, _, payload in due))
+        said[:] = 0.0
+        intake.pull(said, 0.02 * tick + 0.005)

@@ -822,3 +822,4 @@ def rehearse() -> None:
             _, number = waiting.pop(0)
             playout.put(number, 160 * number, False, hum, 0.02 * tick)
         playout.pull(0.02 * tick + 0.005)
+    playout.reset()

@@ -14,6 +14,7 @@ from dsp.suppress import Suppressor
 from media.digits import ToneHearing
 from media.ears import rehearse as rehearse_ears
 from media.icelite import IcePort
+from media.intake import rehearse as rehearse_intake
 from media.playout import rehearse as rehearse_playout
 from media.voice_care import VoiceSettings
 from media.voices import Voices
@@ -71,6 +72,7 @@ def _pass_sound(voices: Voices) -> None:
     long.start()
     try:
         rehearse_playout()
+        rehearse_intake(voices.rate_hz)
         rehearse_ears()
         voices.rehearse()
         ToneHearing(PCMA).packet(bytes(160))

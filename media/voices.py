@@ -109,10 +109,13 @@ class Voices:
 
     def rehearse(self) -> None:
         """Two ticks of noise, so that no call waits for kernels to be compiled, or loaded where an earlier start compiled them."""
-        if self._chain is None:
-            return
         rows = np.arange(LANES)
         noise = np.random.default_rng(0).uniform(-0.1, 0.1, (LANES, FRAME_SAMPLES)).astype(np.float32)
+        mix = Mix(LANES)
+        mix.set_room("", rows, 1.0 - np.eye(LANES, dtype=np.float32))
+        mix.process(noise)
+        if self._chain is None:
+            return
         for _ in range(2):
             self._chain.process(noise, noise)
         self._chain.reset(rows)
