@@ -822,4 +822,4 @@ def rehearse() -> None:
             _, number = waiting.pop(0)
             playout.put(number, 160 * number, False, hum, 0.02 * tick)
         playout.pull(0.02 * tick + 0.005)
-    playout.reset()
+    playout.prime([Received(number, 160 * number, hum, 0.02 * number) for number in range(60, 70)], ssrc=1)
