@@ -334,9 +334,9 @@ async def test_a_supervisor_listens_and_the_manifest_says_who_and_when(tmp_path:
         row = await recorded(bench)
         address = f"/api/recordings/{row.recording_id}"
         for role, token_less in (("agent", 403), ("customer", 403), ("", 401)):
-            assert (await shelf.ask("GET", address, role))[0] == token_less
-            assert (await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings", role))[0] == token_less
-            assert (await shelf.ask("DELETE", address, role))[0] == token_less
+            assert (await shelf.ask("GET", address, role, "tom"))[0] == token_less
+            assert (await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings", role, "tom"))[0] == token_less
+            assert (await shelf.ask("DELETE", address, role, "tom"))[0] == token_less
         await bench.store.people.save_user("ana", name="Ana", role="agent", password_hash="", teams=["hotels"])
         assert (await shelf.ask("GET", address, "supervisor", "eva", "flights"))[0] == 403
         assert (await shelf.ask("DELETE", address, "supervisor", "eva", "flights"))[0] == 403
