@@ -11,8 +11,10 @@ const say = (text) => ($('#said').textContent = text);
 const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang);
 let account = null;
 
-/** The answer of REST, or a thrown `Refusal`. */
-async function ask(method, path, body) {
+const LONGEST_WAIT_S = 5;
+
+/** The answer of REST, or a thrown `Refusal`. Who is signed in and was faster than the limits allow is served a moment later. */
+async function ask(method, path, body, tries = 3) {
   const headers = { ...(body && { 'content-type': 'application/json' }), ...(session.peek() && { authorization: `Bearer ${session.peek().token}` }) };
   let answer;
   try {
@@ -22,6 +24,11 @@ async function ask(method, path, body) {
   }
   const said = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
   if (answer.ok) return said;
+  const wait = said.error?.retry_after;
+  if (answer.status === 429 && session.peek() && wait <= LONGEST_WAIT_S && tries > 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1000 * wait + 100));
+    return ask(method, path, body, tries - 1);
+  }
   const refusal = new Refusal(said.error ?? { code: 'unknown' });
   if (refusal.code.startsWith('token_')) forget(refusal.code);
   throw refusal;
@@ -145,7 +152,7 @@ async function draw() {
     $('#keys-part').hidden = !account.permissions.includes('keys.manage');
     $('[name=role]').replaceChildren(...ROLES.map((role) => new Option(t(`role.${role}`), role)));
     await drawSessions();
-    await drawEvents();
+    if ($('#events-part').open) await drawEvents();
     if (!$('#users-part').hidden) await drawUsers();
     if (!$('#keys-part').hidden) await drawKeys();
   } else {
@@ -204,6 +211,7 @@ function listen() {
     await drawKeys();
   });
   $('[data-do=end-others]').addEventListener('click', () => tell(() => ask('DELETE', '/api/account/sessions').then(drawSessions), 'sessions.ended'));
+  $('#events-part').addEventListener('toggle', () => $('#events-part').open && tell(drawEvents));
   $('[data-do=sign-out]').addEventListener('click', () => forget('signed_out'));
 }
 
