@@ -1,6 +1,8 @@
 """The connection to SQLite or PostgreSQL: what is set, and what its errors mean in words."""
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,7 @@ _DRIVERS = {
 _CONNECT_S = 5.0
 _COMMAND_S = 10.0
 _BUSY_MS = 5_000
+_WAL_AGAIN_S = 0.01
 _POOL: Any = {"hide_parameters": True, "pool_size": 5, "max_overflow": 0, "pool_timeout": 10.0}
 """Who waits longer for one of the connections is told that the database does not answer."""
 
@@ -65,9 +68,24 @@ def _make_private(path: Path) -> None:
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver would begin transactions by itself, and not before CREATE TABLE
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    _enter_wal(cursor)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _enter_wal(cursor: Any) -> None:
+    """Several nodes may start on a new file at once, and SQLite's own patience does not cover this change of the whole file."""
+    until_s = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until_s:
+                raise
+            time.sleep(_WAL_AGAIN_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:
