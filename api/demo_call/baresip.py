@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -112,7 +111,7 @@ class Phone:
 @asynccontextmanager
 async def phone(directory: Path, settings: PhoneSettings) -> AsyncIterator[Phone]:
     """Starts baresip and waits until it is registered. Raises PeerFailure with its output when it is not."""
-    sip_port = settings.sip_port or _sip_port(settings.host)
+    sip_port = settings.sip_port or free_port(settings.host, count=2)
     control_port = free_port()
     _write(directory, settings, sip_port, control_port)
     command = ["baresip", "-4", "-f", str(directory)]
@@ -128,18 +127,6 @@ async def phone(directory: Path, settings: PhoneSettings) -> AsyncIterator[Phone
             writer.close()
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
-
-
-def _sip_port(host: str) -> int:
-    """A free port whose successor is free too: there baresip listens for TLS, whether anybody wants it or not."""
-    while True:
-        port = free_port(host)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as successor:
-            try:
-                successor.bind((host, port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 def _write(directory: Path, settings: PhoneSettings, sip_port: int, control_port: int) -> None:

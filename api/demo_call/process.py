@@ -4,6 +4,7 @@ import asyncio
 import collections
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -14,6 +15,8 @@ from typing import Self
 _STOP_S = 5.0
 _LINE_END = re.compile(rb"[\r\n]+")
 _LONGEST_LINE = 65_536
+_PORTS, _TRIES = range(10_000, 20_000), 1_000
+_CHANCE = random.SystemRandom()
 
 
 class PeerFailure(Exception):
@@ -120,17 +123,13 @@ class ChildProcess:
         self._line_came.set()
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that is free now for UDP and TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
-            stream.bind((host, 0))
-            port: int = stream.getsockname()[1]
-            try:
-                datagram.bind((host, port))
-            except OSError:
-                continue
+def free_port(host: str = "127.0.0.1", *, count: int = 1) -> int:
+    """A port that is free now for UDP and TCP, with ``count`` - 1 neighbours above it; none that the kernel gives to connections."""
+    for _ in range(_TRIES):
+        port = _CHANCE.choice(_PORTS)
+        if all(_is_free(host, each, kind) for each in range(port, port + count) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
             return port
+    raise PeerFailure(f"no free port between {_PORTS.start} and {_PORTS.stop}: too many programs use this machine's ports")
 
 
 def free_port_range(count: int, *, start: int, host: str = "127.0.0.1") -> int:
@@ -141,8 +140,8 @@ def free_port_range(count: int, *, start: int, host: str = "127.0.0.1") -> int:
     raise PeerFailure(f"no {count} free UDP ports in a row above {start}: too many programs use this machine's ports")
 
 
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def _is_free(host: str, port: int, kind: socket.SocketKind = socket.SOCK_DGRAM) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
         try:
             probe.bind((host, port))
         except OSError:
