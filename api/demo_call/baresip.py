@@ -111,7 +111,7 @@ class Phone:
 @asynccontextmanager
 async def phone(directory: Path, settings: PhoneSettings) -> AsyncIterator[Phone]:
     """Starts baresip and waits until it is registered. Raises PeerFailure with its output when it is not."""
-    sip_port = settings.sip_port or free_port(settings.host, count=2)
+    sip_port = settings.sip_port or free_port(settings.host, count=2)  # on the next one it listens for TLS, whether wanted or not
     control_port = free_port()
     _write(directory, settings, sip_port, control_port)
     command = ["baresip", "-4", "-f", str(directory)]
