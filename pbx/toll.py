@@ -19,7 +19,7 @@ goes over a bound, makes no public call for an hour, or until somebody lifts tha
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pbx.fraud import DialRules, Risk, dial_objection, risk_of
@@ -116,11 +116,6 @@ class TollWatch:
         """When somebody last talked to a country."""
 
     # ------------------------------------------------------------------ what others read
-
-    @property
-    def live(self) -> Mapping[str, str]:
-        """Who is in which public call, by call."""
-        return {call_id: call.who for call_id, call in self._live.items()}
 
     def suspensions(self, now: float) -> dict[str, Suspension]:
         """Those that last, by person."""

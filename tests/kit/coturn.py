@@ -2,26 +2,14 @@
 
 import asyncio
 import shutil
-import socket
 from pathlib import Path
 from typing import Self
+
+from api.demo_call.process import free_port
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "turnserver.conf"
 """What is proposed to who runs one."""
 PROGRAM = shutil.which("turnserver") or "/usr/bin/turnserver"
-
-
-def free_port() -> int:
-    """A port that is free for both UDP and TCP just now."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
-            udp.bind(("127.0.0.1", 0))
-            port: int = udp.getsockname()[1]
-            try:
-                tcp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class Coturn:
