@@ -50,7 +50,8 @@ _STATUS_LINE = re.compile(r"SIP/2\.0 ([0-9]{3})(?: (.*))?", re.IGNORECASE)
 
 REASONS = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK", 202: "Accepted",
-    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
+    408: "Request Timeout",
     413: "Request Entity Too Large", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
     422: "Session Interval Too Small", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
     486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error",
@@ -176,14 +177,12 @@ def parse_message(data: bytes, *, stream: bool = False) -> AnyMessage:
     if len(data) > MAX_BYTES:
         raise BadMessage("larger than 64 kB", 513)
     head, separator, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    if not separator:
-        raise BadMessage("the headers never end")
     lines = _unfold(head.decode("utf-8", "replace"))
     message = _start(lines[0])
     bad_header = _read_headers(message, lines[1:])
     message.body = body
     answerable = message if isinstance(message, Request) else None
-    fault = bad_header or _fault(message, len(body), stream)
+    fault = (400, "the headers never end") if not separator else bad_header or _fault(message, len(body), stream)
     if fault is not None:
         raise BadMessage(fault[1], fault[0], answerable if answerable and can_be_answered(answerable) else None)
     length = message.get("Content-Length")
@@ -284,12 +283,8 @@ def _read_mandatory(message: AnyMessage) -> None:
 
 
 def can_be_answered(request: Request) -> bool:
-    """Are the headers that a response copies there and readable?"""
-    try:
-        _ = request.top_via, request.cseq, request.from_address, request.to_address
-    except BadValue:
-        return False
-    return bool(request.call_id) and request.method != "ACK"
+    """Could its sender find out which request a response means? The branch in Via is enough for that, whatever else is missing."""
+    return bool(request.lines("Via")) and request.method != "ACK"
 
 
 def _start_line(message: AnyMessage) -> str:
@@ -316,7 +311,7 @@ def respond(request: Request, status: int, *, to_tag: str = "", reason: str = ""
     response = Response(status=status, reason=reason or REASONS.get(status, "Unknown"))
     for name in ("Via", "From", "To", "Call-ID", "CSeq"):
         for value in request.lines(name):
-            if name == "To" and to_tag and status > 100 and not request.to_address.tag:
+            if name == "To" and to_tag and status > 100 and not _has_tag(value):
                 value = f"{value};tag={to_tag}"
             response.add(name, value)
     if 100 < status < 300:
@@ -324,6 +319,14 @@ def respond(request: Request, status: int, *, to_tag: str = "", reason: str = ""
             response.add("Record-Route", value)
     response.headers.extend(headers)
     return response
+
+
+def _has_tag(value: str) -> bool:
+    try:
+        return parse_address(value).tag is not None
+    except BadValue:
+        # The To of a request that is refused for it: copied as it came.
+        return True
 
 
 def copy_message(message: M) -> M:

@@ -4,6 +4,7 @@ Sans-IO: ``send`` puts a message on its way, ``Timers`` tells the time. A reques
 be sent as a local 503 (section 8.1.3.1), so that a user of this layer sees responses and nothing else.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -121,10 +122,16 @@ class Transactions:
             server.last = before
             self._counts["late_responses"] += 1
 
-    def refuse_unread(self, request: Request, source: Hop, status: int) -> None:
-        """Answer a request that is too broken for a transaction, statelessly (section 8.2.7)."""
-        self._note_source(request, source)
-        self._send(respond(request, status, to_tag=self._new_branch()), _response_hop(request, source))
+    def refuse_unread(self, request: Request, source: Hop, status: int, words: str) -> None:
+        """Answer a request that is too broken for a transaction, statelessly (section 8.2.7). Whose Via is the fault gets it at its source.
+
+        ``words`` say what is wrong, as a reason phrase should (section 21.4.1).
+        """
+        hop = source
+        with contextlib.suppress(BadValue):
+            self._note_source(request, source)
+            hop = _response_hop(request, source)
+        self._send(respond(request, status, to_tag=self._new_branch(), reason=words), hop)
 
     def unreachable(self, message: AnyMessage) -> None:
         """The transport could not deliver this message."""
@@ -258,7 +265,8 @@ def _server_key(request: Request, *, method: str = "") -> Key:
     """Section 17.2.3; the second form is for peers of RFC 2543, whose branch says nothing."""
     via = request.top_via
     of = method or ("INVITE" if request.method == "ACK" else request.method)
-    if via.branch.startswith(_COOKIE):
+    # The cookie alone is no branch: it is the same in every request of such a peer (RFC 4475, section 3.2.1).
+    if via.branch.startswith(_COOKIE) and via.branch != _COOKIE:
         return via.branch, via.sent_by, of
     # The To tag is left out: the ACK for our refusal carries the tag that we added.
     return request.uri, request.from_address.tag or "", request.call_id, str(request.cseq[0]), of

@@ -10,7 +10,7 @@ from pbx.admission import RateLimit
 from pbx.dialog import Key
 from pbx.incoming_leg import IncomingLeg
 from pbx.line import ALLOW, METHODS, SUPPORTED, Line
-from pbx.message import AnyMessage, BadMessage, Request, Response, respond
+from pbx.message import REASONS, AnyMessage, BadMessage, Request, Response, respond
 from pbx.outgoing_leg import OutgoingLeg
 from pbx.registration import Registration
 from pbx.sdp import BadSdp, NoCommonAudio
@@ -22,6 +22,9 @@ from rooms.audio import RtpEndpoint
 from rooms.causes import Cause, EndReason
 
 _KNOWN_EXTENSIONS = frozenset({"timer"})
+_OTHER_METHODS = frozenset({"REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE", "REFER", "PRACK"})
+"""Methods that exist and that are not for us, 405; any other word is 501 (RFC 3261, sections 8.2.1 and 21.5.2)."""
+_SCHEMES = ("sip:", "sips:", "tel:")
 
 
 class _Door(Enum):
@@ -57,7 +60,7 @@ class UserAgent:
         self.line.timers.advance(now)
         self.line.counts["bad_messages"] += 1
         if error.request is not None:
-            self.line.transactions.refuse_unread(error.request, source, error.status)
+            self.line.transactions.refuse_unread(error.request, source, error.status, f"{REASONS[error.status]} ({error})")
 
     def unreachable(self, message: AnyMessage, now: float) -> None:
         """The transport could not deliver a message of ours."""
@@ -163,7 +166,9 @@ class UserAgent:
                 leg.acknowledged(request)
             return
         if request.method not in METHODS:
-            self._respond(server, 405, [("Allow", ALLOW)])
+            self._respond(server, 405 if request.method in _OTHER_METHODS else 501, [("Allow", ALLOW)])
+        elif not request.uri.lower().startswith(_SCHEMES):
+            self._respond(server, 416)
         elif unknown := self._unknown_extensions(request):
             self._respond(server, 420, [("Unsupported", ", ".join(unknown))])
         elif tag:
@@ -210,12 +215,12 @@ class UserAgent:
     def _refusal(self, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
         """Why a new INVITE cannot become a call, as status and headers."""
         settings = self.line.settings
-        if not request.uri.lower().startswith(("sip:", "sips:", "tel:")):
-            return 416, []
         if request.get("Content-Encoding") not in (None, "identity"):
             return 415, [("Accept-Encoding", "identity")]
         if request.body and request.content_type != SDP:
             return 415, [("Accept", SDP)]
+        if not _accepts_sdp(request):
+            return 406, []
         try:
             session_of_called(request, wanted_s=settings.session_expires_s, smallest_s=settings.min_session_expires_s)
         except TooShort:
@@ -232,3 +237,10 @@ class UserAgent:
     def _respond(self, server: ServerTransaction, status: int, headers: list[tuple[str, str]] | None = None) -> None:
         response: Response = respond(server.request, status, to_tag=self.line.token(), headers=headers or ())
         self.line.transactions.respond(server, response)
+
+
+def _accepts_sdp(request: Request) -> bool:
+    """May the answer carry a session description? No Accept means yes, an empty one no (RFC 3261, section 20.1)."""
+    accepted = request.lines("Accept")
+    types = {value.split(";")[0].strip().lower() for line in accepted for value in line.split(",")}
+    return not accepted or bool(types & {SDP, "application/*", "*/*"})

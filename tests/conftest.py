@@ -29,6 +29,7 @@ settings.register_profile("soak", max_examples=20_000, deadline=None)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="also the long runs of tests/soak, and deep fuzzing")
+    parser.addoption("--torture", type=Path, help="folder with RFC 4475's and 5118's messages, to use in place of ours")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -66,6 +66,10 @@ def test_what_is_written_is_read_back() -> None:
         ("Call-ID: c", "Call-ID: c\nContent-Length: -1", 400),
         ("Call-ID: c", "Call-ID: c\nThis is no header", 400),
         ("Call-ID: c", "Call-ID: c\nContact: sip:x@y?a=b", 400),
+        ("From: <sip:a@pbx.test>", 'From: "never closed <sip:a@pbx.test>', 400),
+        ("To: <sip:b@pbx.test>", "To: <sip:b@pbx.test", 400),
+        ("CSeq: 7 OPTIONS", "CSeq: 36893488147419103232 OPTIONS", 400),
+        ("Call-ID: c\n", "", 400),
     ],
 )
 def test_broken_requests_that_can_be_answered(old: str, new: str, status: int) -> None:
@@ -78,10 +82,6 @@ def test_broken_requests_that_can_be_answered(old: str, new: str, status: int) -
     ("old", "new"),
     [
         ("Via: SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bK1\n", ""),
-        ("From: <sip:a@pbx.test>", 'From: "never closed <sip:a@pbx.test>'),
-        ("To: <sip:b@pbx.test>", "To: <sip:b@pbx.test"),
-        ("CSeq: 7 OPTIONS", "CSeq: 36893488147419103232 OPTIONS"),
-        ("Call-ID: c\n", ""),
         ("OPTIONS sip:100@pbx.test SIP/2.0", "SIP/2.0 4294967301 better not"),
         ("OPTIONS sip:100@pbx.test SIP/2.0", "HELO"),
         ("Call-ID: c", "Call-ID: c\n" + "X: 1\n" * 300),
