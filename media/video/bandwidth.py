@@ -11,8 +11,9 @@ layer needs, three times the estimate at most. What arrives as fast as it was se
 or layer that failed makes the next one wait twice as long, up to a minute.
 
 A far end without arrival times tells its loss in receiver reports and perhaps an estimate of its own (REMB,
-draft-alvestrand-rmcat-remb-03). That knows nothing of what was not sent, so it counts only where it is below what is sent; and as no
-probe of ours could be judged by it, the higher layer itself is the probe.
+draft-alvestrand-rmcat-remb-03). That knows nothing of what was not sent, so it counts only where it is below what is sent: below what
+was sent half a second ago, because it tells of the second before it was told, and a layer that has just begun is not in it. As no probe of
+ours could be judged by it, the higher layer itself is the probe.
 """
 
 from collections import deque
@@ -33,6 +34,7 @@ _BETWEEN_CUTS_S = 0.5
 _TRIAL_S = 5.0
 _FIRST_HOLD_S, _LONGEST_HOLD_S = 4.0, 60.0
 _BELOW = 0.8
+_TOLD_LATE_S = 0.5
 _PROBE_STEP = 3.0
 _PROBE_S, _PROBE_BYTES = 0.1, 8_000
 """At least so long, and at least so much: a rate is told by some ten packets."""
@@ -83,6 +85,7 @@ class BandwidthEstimate:
         self._grown_s: float | None = None
         self._cut_s = -1.0
         self._sent = ByteRate()
+        self._sent_before = ByteRate(_TOLD_LATE_S)
         self._trial_s: float | None = None
         self._hold_s, self._hold_until_s = _FIRST_HOLD_S, 0.0
         self._probe: _Probe | None = None
@@ -95,6 +98,7 @@ class BandwidthEstimate:
     def sent(self, size: int, now_s: float) -> None:
         """So many bytes are sent now."""
         self._sent.add(size, now_s)
+        self._sent_before.add(size, now_s)
         if self._probe is not None and now_s <= self._probe.ended_s:
             self._probe.sent_bytes += size
 
@@ -145,7 +149,7 @@ class BandwidthEstimate:
 
     def told(self, bitrate: int, now_s: float) -> None:
         """REMB: the far end's own estimate."""
-        if bitrate < _BELOW * self._sending:
+        if bitrate < _BELOW * min(self._sending, self._sent_before.bits_per_s(now_s)):
             self._cut(bitrate, now_s)
 
     def lost(self, fraction: float, now_s: float) -> None:

@@ -15,7 +15,8 @@ class TcpTunnel(asyncio.DatagramProtocol):
     """
 
     def __init__(self) -> None:
-        self._answered = False
+        self.answered = asyncio.Event()
+        """Set while the connection carries everything; clear from a cut until a check was answered on the next one."""
         self._far: tuple[str, int] | None = None
         self._target = ("", 0)
         self._transport: Any = None
@@ -47,14 +48,15 @@ class TcpTunnel(asyncio.DatagramProtocol):
 
     async def cut(self) -> None:
         """The connection breaks; the next datagram opens another."""
-        writer, self._writer, self._answered = self._writer, None, False
+        writer, self._writer = self._writer, None
+        self.answered.clear()
         if writer is not None:
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         self._far = addr
-        if not self._answered and data[0] > 3:
+        if not self.answered.is_set() and data[0] > 3:
             return
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(len(data).to_bytes(2, "big") + data)
@@ -62,15 +64,17 @@ class TcpTunnel(asyncio.DatagramProtocol):
             self._opening = asyncio.get_running_loop().create_task(self._open(), name="tunnel-open")
 
     async def _open(self) -> None:
-        reader, self._writer = await asyncio.open_connection(*self._target)
-        self._reading = asyncio.get_running_loop().create_task(self._read(reader), name="tunnel-read")
+        reader, writer = await asyncio.open_connection(*self._target)
+        self._writer = writer
+        self._reading = asyncio.get_running_loop().create_task(self._read(reader, writer), name="tunnel-read")
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
+            while self._writer is writer:
                 length = int.from_bytes(await reader.readexactly(2), "big")
                 datagram = await reader.readexactly(length)
-                self._answered = True
+                if self._writer is writer:
+                    self.answered.set()
                 self._transport.sendto(datagram, self._far)
 
     def connection_lost(self, exc: Exception | None) -> None:

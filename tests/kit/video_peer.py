@@ -6,6 +6,7 @@ about it is read there.
 
 import asyncio
 import contextlib
+import re
 import secrets
 from collections import deque
 from collections.abc import Sequence
@@ -135,7 +136,8 @@ class VideoPeer(BrowserPeer):
     """``layers``: (rid, recorded frames), the lowest first; one with rid "" is no simulcast. ``seen``: how many pictures it can receive.
 
     ``link_bits_per_s``: what its way from the server carries, behind a queue of half a second. ``loses_every``: each so-manieth packet of
-    video from the server does not arrive.
+    video from the server does not arrive. ``judges`` off: it tells no estimate of its own (REMB). aiortc's takes a pause of this process,
+    in which all the far ends and the server run, for a full queue.
     """
 
     def __init__(
@@ -145,8 +147,10 @@ class VideoPeer(BrowserPeer):
         *,
         link_bits_per_s: float | None = None,
         loses_every: int = 0,
+        judges: bool = True,
     ) -> None:
         super().__init__()
+        self._judges = judges
         self._link_bits_per_s, self._loses_every = link_bits_per_s, loses_every
         self._free_s, self._arrivals = 0.0, 0
         self.heights: deque[int] = deque(maxlen=_PICTURES)
@@ -165,6 +169,8 @@ class VideoPeer(BrowserPeer):
 
     async def offer(self) -> str:
         sdp = await super().offer()
+        if not self._judges:
+            sdp = re.sub(rf"a=extmap:\d+ {re.escape(extensions.SEND_TIME)}\r\n", "", sdp)
         if self.sending is None:
             return sdp
         head, *sections = sdp.split("m=")

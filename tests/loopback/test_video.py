@@ -67,7 +67,10 @@ async def test_what_gets_lost_is_asked_for_and_given_again(low: list[bytes]) -> 
 
 async def test_a_slow_receiver_gets_the_lower_layer_and_the_other_keeps_his(low: list[bytes], high: list[bytes]) -> None:
     layers = [("q", low), ("f", high)]
-    async with media_desk() as desk, VideoPeer(layers, 0) as ana, VideoPeer([], 1) as ben, VideoPeer([], 1, link_bits_per_s=150_000) as eva:
+    async with AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(media_desk())
+        ana, ben = [await stack.enter_async_context(peer) for peer in (VideoPeer(layers, 0), VideoPeer([], 1, judges=False))]
+        eva = await stack.enter_async_context(VideoPeer([], 1, link_bits_per_s=150_000))
         for name, peer in (("ana", ana), ("ben", ben), ("eva", eva)):
             await desk.browser(name, peer, "opus", video={})
         begun_s = time.monotonic()

@@ -196,12 +196,27 @@ def test_a_probe_of_a_way_that_is_full_raises_nothing_and_the_next_one_waits() -
 
 def test_what_the_far_end_allows_bounds_what_is_sent() -> None:
     estimate = BandwidthEstimate()
-    for index in range(100):
+    for index in range(200):
         estimate.sent(500, 0.01 * index)
-    estimate.told(390_000, 1.0)
+    estimate.told(390_000, 2.0)
     assert estimate.bits_per_s == 1_000_000  # as much as it is sent: it cannot know of more
-    estimate.told(200_000, 1.1)
-    assert estimate.bits_per_s == 200_000 and not estimate.may_try(1.2)
+    estimate.told(200_000, 2.1)
+    assert estimate.bits_per_s == 200_000 and not estimate.may_try(2.2)
+
+
+def test_what_the_far_end_tells_of_the_second_before_is_no_verdict_on_a_layer_that_has_just_begun() -> None:
+    estimate = BandwidthEstimate()
+    for index in range(200):
+        estimate.sent(125, 0.01 * index)  # 100 kbit/s
+    for index in range(60):
+        estimate.sent(500, 2.0 + 0.01 * index)  # and 400
+        if index == 40:
+            estimate.told(150_000, 2.4)
+            assert estimate.bits_per_s == 1_000_000
+    for index in range(100):
+        estimate.sent(500, 2.6 + 0.01 * index)
+    estimate.told(150_000, 3.6)
+    assert estimate.bits_per_s == 150_000  # it still tells so, when the layer must have come
 
 
 def test_loss_is_believed_of_who_tells_nothing_better() -> None:
