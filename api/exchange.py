@@ -148,6 +148,9 @@ class Exchange:
         if self.draining:
             self._trunks[event.trunk].hang_up(event.leg_id, Cause(EndReason.SERVER_STOPPED, 503))
             return
+        if event.replaces:
+            self._trunks[event.trunk].hang_up(event.leg_id, Cause(EndReason.DECLINED, 603))
+            return
         call_id = self.new_call_id()
         self._phones.expect(event.leg_id, call_id, event.trunk, event.remote)
         agents = tuple((identity, uuid4().hex) for identity in self._switchboard.available_agents(event.called))
@@ -198,6 +201,12 @@ class Exchange:
     def _digit_arrived(self, event: line.DigitArrived) -> None:
         self._tell_digit(event.leg_id, event.digit)
 
+    def _transfer_asked(self, event: line.TransferAsked) -> None:
+        self._on_trunk(event.leg_id, lambda trunk: trunk.transfer_progress(event.leg_id, 603))
+
+    def _transfer_progressed(self, event: line.TransferProgressed) -> None:
+        log.info("transfer.progressed", leg_id=event.leg_id, status=event.status)
+
     def _status_changed(self, event: line.StatusChanged) -> None:
         self._metrics.line_ready(event.trunk, event.status.ready)
         log.info("line.status", trunk=event.trunk, ready=event.status.ready, detail=event.status.detail)
@@ -212,6 +221,8 @@ class Exchange:
         line.HungUp: _hung_up,  # type: ignore[dict-item]
         line.Reagreed: _reagreed,  # type: ignore[dict-item]
         line.DigitArrived: _digit_arrived,  # type: ignore[dict-item]
+        line.TransferAsked: _transfer_asked,  # type: ignore[dict-item]
+        line.TransferProgressed: _transfer_progressed,  # type: ignore[dict-item]
         line.StatusChanged: _status_changed,  # type: ignore[dict-item]
     }
 

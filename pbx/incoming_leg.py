@@ -4,10 +4,11 @@ import re
 
 from pbx.address import BadValue, parse_address, parse_uri
 from pbx.dialog import dialog_of_called
+from pbx.legs import Legs
 from pbx.line import ALLOW, Line
-from pbx.message import Request
+from pbx.message import Request, respond
 from pbx.sdp import NoCommonAudio
-from pbx.sip_leg import LegState, OnEnd, SipLeg
+from pbx.sip_leg import LegState, SipLeg, give_body
 from pbx.transactions import ServerTransaction
 from pbx.trunk import Arrived, HungUp
 from rooms.audio import RtpEndpoint
@@ -17,11 +18,12 @@ from rooms.causes import Cause, EndReason, sip_of_cause
 class IncomingLeg(SipLeg):
     """Opened once its INVITE has passed every check. Raises ``BadValue``, ``BadSdp`` and ``NoCommonAudio`` where it has not."""
 
-    def __init__(self, line: Line, leg_id: str, on_end: OnEnd, server: ServerTransaction) -> None:
+    def __init__(self, line: Line, leg_id: str, legs: Legs, server: ServerTransaction, replaces: str = "") -> None:
         dialog = dialog_of_called(server.request, line.token())
-        super().__init__(line, leg_id, on_end, dialog.key, owns_call_id=False)
+        super().__init__(line, leg_id, legs, dialog.key, owns_call_id=False)
         self.invite = server
         self._request = server.request
+        self._replaces = replaces
         self.dialog = dialog
         self.peer_allows = {method.upper() for method in self._request.tokens("Allow")}
         self.remote = self.negotiation.take_offer(self._request.body) if self._request.body else None
@@ -30,7 +32,7 @@ class IncomingLeg(SipLeg):
         """Tell that the call arrived."""
         caller, name = caller_of(self._request)
         called = called_of(self._request, self.line.settings.extension)
-        self.line.emit(Arrived(self.leg_id, self.line.settings.name, caller, name, called, self.remote))
+        self.line.emit(Arrived(self.leg_id, self.line.settings.name, caller, name, called, self.remote, replaces=self._replaces))
         self._restart("ringing", self._patience_s(), self._rang_too_long)
 
     def _patience_s(self) -> float:
@@ -46,18 +48,35 @@ class IncomingLeg(SipLeg):
 
     def ring(self) -> None:
         if self.state is LegState.ARRIVED:
-            self._respond(self.invite, 180, [("Contact", self.line.contact), ("Allow", ALLOW)])
+            self.respond(self.invite, 180, [("Contact", self.line.contact), ("Allow", ALLOW)])
+
+    def progress(self, early: RtpEndpoint) -> None:
+        """183 with our answer. A call without offer cannot have it: its answer would have to come in a PRACK."""
+        if self.state is not LegState.ARRIVED or self.remote is None:
+            return
+        body = self._description(early)
+        if body is None:
+            return
+        response = respond(self._request, 183, to_tag=self.key[1], headers=[("Contact", self.line.contact), ("Allow", ALLOW)])
+        give_body(response, body)
+        self.line.transactions.respond(self.invite, response)
+
+    def _description(self, ours: RtpEndpoint) -> bytes | None:
+        """Our answer, or our offer where the INVITE had none; None where there is no common codec, and the call was refused."""
+        try:
+            return self.negotiation.offer(ours) if self.remote is None else self.negotiation.answer(ours)
+        except NoCommonAudio as error:
+            cause = Cause(EndReason.INCOMPATIBLE, 488, str(error))
+            self.refuse(cause)
+            self.line.emit(HungUp(self.leg_id, cause))
+            return None
 
     def answer(self, ours: RtpEndpoint) -> None:
         """200 with our answer, or with our offer where the INVITE had none."""
         if self.state is not LegState.ARRIVED:
             return
-        try:
-            body = self.negotiation.offer(ours) if self.remote is None else self.negotiation.answer(ours)
-        except NoCommonAudio as error:
-            cause = Cause(EndReason.INCOMPATIBLE, 488, str(error))
-            self.refuse(cause)
-            self.line.emit(HungUp(self.leg_id, cause))
+        body = self._description(ours)
+        if body is None:
             return
         headers = self._session_headers(self._request, self.invite)
         if headers is None:
@@ -73,7 +92,7 @@ class IncomingLeg(SipLeg):
         """A final refusal, without an event: whoever asks for it knows."""
         status = sip_of_cause(cause)
         headers = [("Retry-After", "10")] if status == 503 else []
-        self._respond(self.invite, status if status >= 300 else 480, headers)
+        self.respond(self.invite, status if status >= 300 else 480, headers)
         self.end()
 
     def cancelled(self) -> None:
@@ -83,7 +102,7 @@ class IncomingLeg(SipLeg):
 
     def _peer_left(self, cause: Cause) -> None:
         if self.state is LegState.ARRIVED:
-            self._respond(self.invite, 487)
+            self.respond(self.invite, 487)
         super()._peer_left(cause)
 
 

@@ -14,9 +14,9 @@ from pbx.timers import Timers
 from pbx.transactions import ClientTransaction, Hop, Transactions, TransactionUser
 from pbx.trunk import OnTrunkEvent
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "REFER", "NOTIFY", "SUBSCRIBE")
 ALLOW = ", ".join(METHODS)
-SUPPORTED = "timer"
+SUPPORTED = "timer, replaces, norefersub"
 
 OnAnswer = Callable[[Response, str], None]
 

@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 from uuid import uuid4
 
-from pbx.trunk import Answered, Arrived, Confirmed, HungUp, OnTrunkEvent, Rang, Refused, TrunkEvent, TrunkStatus
+from pbx.trunk import Answered, Arrived, Confirmed, HungUp, OnTrunkEvent, Rang, Refused, TransferProgressed, TrunkEvent, TrunkStatus
 from rooms.audio import DemoEndpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
 
@@ -72,8 +73,18 @@ class LoopbackTrunk:
         for leg_id in list(self._legs):
             self._forget(leg_id)
 
-    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint) -> None:
-        """Place a call; the offer is ignored, because the far end has no network."""
+    def dial(
+        self,
+        leg_id: str,
+        number: str,
+        caller: str,
+        offer: RtpEndpoint,
+        *,
+        private: bool = False,
+        diverted_by: str = "",
+        referred: str = "",
+    ) -> None:
+        """Place a call; the offer is ignored, because the far end has no network, and who calls makes no difference to it."""
         leg = _Leg(_State.DIALLED, PROGRAMMES.get(number, ""))
         full = len(self._legs) >= MAX_CALLS or not self._open
         self._legs[leg_id] = leg
@@ -104,6 +115,9 @@ class LoopbackTrunk:
     def ring(self, leg_id: str) -> None:
         """Nothing to do: the demo caller hears nothing."""
 
+    def progress(self, leg_id: str, early: RtpEndpoint) -> None:
+        """Nothing to do: the demo caller hears nothing before the answer."""
+
     def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
         leg = self._legs.get(leg_id)
         if leg is None or leg.state is not _State.ARRIVED:
@@ -127,6 +141,32 @@ class LoopbackTrunk:
 
     def send_digit(self, leg_id: str, digit: str) -> None:
         """The demo far end listens to no digits."""
+
+    def can_refer(self, leg_id: str) -> bool:
+        leg = self._legs.get(leg_id)
+        return leg is not None and leg.state is _State.TALKING
+
+    def refer(self, leg_id: str, target: str, *, replaces: str = "") -> None:
+        """The demo far end obeys: it calls a demo number, and tells how that goes as a telephone would."""
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            return
+        if not self.can_refer(leg_id) or (replaces and not self.can_refer(replaces)):
+            self._later(leg, 0.0, lambda: self._emit(TransferProgressed(leg_id, 481)))
+            return
+        if replaces:
+            steps = [(0.0, 100), (self._times.answer_s, 200)]
+        elif target not in DEMO_NUMBERS:
+            steps = [(0.0, 100), (self._times.refuse_s, 404)]
+        elif target == BUSY:
+            steps = [(0.0, 100), (self._times.refuse_s, 486)]
+        else:
+            steps = [(0.0, 100), (self._times.ring_s, 180), (self._times.ring_s + self._times.answer_s, 200)]
+        for delay_s, status in steps[: 2 if target == NEVER_ANSWERS and not replaces else 3]:
+            self._later(leg, delay_s, partial(self._emit, TransferProgressed(leg_id, status)))
+
+    def transfer_progress(self, leg_id: str, status: int) -> None:
+        """Nothing to do: the demo far end never asks to be transferred."""
 
     def _far_answers(self, leg_id: str) -> None:
         leg = self._legs[leg_id]

@@ -1,12 +1,16 @@
 """A call that we dial: INVITE, ringing, answer, refusal, CANCEL and forks (RFC 3261, sections 9 and 13)."""
 
+from dataclasses import dataclass
+
 from pbx.address import BadValue, NameAddress, SipUri
 from pbx.dialog import dialog_of_caller
+from pbx.legs import Legs
 from pbx.line import ALLOW, SUPPORTED, Asked, Line
 from pbx.message import Request, Response
+from pbx.refer import ReferTo
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.session_timer import read_min_se, session_of_caller
-from pbx.sip_leg import SDP, LegState, OnEnd, SipLeg
+from pbx.sip_leg import SDP, LegState, SipLeg
 from pbx.transaction import T1
 from pbx.transactions import Hop
 from pbx.trunk import Answered, Rang, Refused
@@ -16,15 +20,25 @@ from rooms.causes import Cause, EndReason, cause_of_sip
 MAX_FORKS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Dialling:
+    """What a new call says beside its offer: see ``pbx.trunk.Trunk.dial``."""
+
+    number: str
+    caller: str
+    private: bool = False
+    diverted_by: str = ""
+    referred: ReferTo | None = None
+
+
 class OutgoingLeg(SipLeg):
     """Ends as ``Answered`` or ``Refused``, whichever way the messages cross."""
 
-    def __init__(self, line: Line, leg_id: str, on_end: OnEnd, number: str, caller: str, offer: RtpEndpoint) -> None:
+    def __init__(self, line: Line, leg_id: str, legs: Legs, wish: Dialling, offer: RtpEndpoint) -> None:
         self.call_id = line.token(16)
         self.tag = line.token()
-        super().__init__(line, leg_id, on_end, (self.call_id, self.tag), owns_call_id=True)
-        self._number = number
-        self._caller = caller
+        super().__init__(line, leg_id, legs, (self.call_id, self.tag), owns_call_id=True)
+        self._wish = wish
         self._cseq = 0
         self._min_se = line.settings.min_session_expires_s
         self._cancel_cause: Cause | None = None
@@ -38,13 +52,11 @@ class OutgoingLeg(SipLeg):
 
     def _invite(self, body: bytes) -> Asked:
         settings = self.line.settings
-        uri = str(SipUri(settings.sip_domain, self._number))
-        me = self.line.identity
-        display = "".join(c for c in self._caller if c.isprintable())[:64] or me.display
+        uri = str(SipUri(settings.sip_domain, self._wish.number))
         request = Request(method="INVITE", uri=uri, body=body)
         request.headers = [
             ("Max-Forwards", "70"),
-            ("From", str(NameAddress(me.uri, display, {"tag": self.tag}))),
+            ("From", str(self._from())),
             ("To", f"<{uri}>"),
             ("Call-ID", self.call_id),
             ("CSeq", f"{self._next_cseq()} INVITE"),
@@ -55,7 +67,28 @@ class OutgoingLeg(SipLeg):
             ("Min-SE", str(self._min_se)),
             ("Content-Type", SDP),
         ]
+        request.headers += self._more_headers()
         return self.line.ask(request, self.line.server_hop, self._next_cseq, self._invite_answered)
+
+    def _from(self) -> NameAddress:
+        if self._wish.private:
+            return NameAddress("sip:anonymous@anonymous.invalid", "Anonymous", {"tag": self.tag})
+        me = self.line.identity
+        display = "".join(c for c in self._wish.caller if c.isprintable())[:64] or me.display
+        return NameAddress(me.uri, display, {"tag": self.tag})
+
+    def _more_headers(self) -> list[tuple[str, str]]:
+        """Privacy (RFC 3323, 3325), who diverted (RFC 5806), who asked for it and which call it takes the place of (RFC 3892, 3891)."""
+        wish, headers = self._wish, []
+        if wish.private:
+            headers += [("Privacy", "id"), ("P-Preferred-Identity", str(self.line.identity))]
+        if wish.diverted_by:
+            headers.append(("Diversion", f"<{SipUri(self.line.settings.sip_domain, wish.diverted_by)}>;reason=unconditional"))
+        if wish.referred is not None and wish.referred.referred_by:
+            headers.append(("Referred-By", wish.referred.referred_by))
+        if wish.referred is not None and wish.referred.replaces is not None:
+            headers.append(("Replaces", str(wish.referred.replaces)))
+        return headers
 
     def _next_cseq(self) -> int:
         # A challenge may follow a provisional response: then it is a new transaction, and a CANCEL waits for its provisional response.

@@ -17,15 +17,18 @@ from pbx.accepted import AcceptedInvite
 from pbx.address import BadValue
 from pbx.dialog import Dialog, Key
 from pbx.digits import digit_of_info, info_of_digit
+from pbx.legs import Legs, NotReplaceable
 from pbx.line import ALLOW, SUPPORTED, Asked, Line, OnAnswer
 from pbx.message import Request, Response, respond
 from pbx.negotiation import Negotiation
+from pbx.refer import NotReferable, ReferTo, read_refer, refusal_of_event
+from pbx.referral import OurReferral, TheirReferral
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.session_timer import Session, TooShort, read_min_se, session_of_called, session_of_caller
 from pbx.timers import Timer
 from pbx.transaction import T1
 from pbx.transactions import ServerTransaction
-from pbx.trunk import Confirmed, DigitArrived, HungUp, Reagreed
+from pbx.trunk import Confirmed, DigitArrived, HungUp, Reagreed, TransferAsked, TransferProgressed
 from rooms.causes import Cause, EndReason
 
 SDP = "application/sdp"
@@ -41,16 +44,16 @@ class LegState(StrEnum):
 
 
 class SipLeg:
-    """What calls we dial and calls we get have in common. ``on_end(leg)`` is told once, whatever ended it.
+    """What calls we dial and calls we get have in common. ``legs`` is told once that it ended, whatever ended it.
 
     ``key``: Call-ID and our tag, by which requests of the peer find this leg.
     """
 
-    def __init__(self, line: Line, leg_id: str, on_end: "OnEnd", key: Key, *, owns_call_id: bool) -> None:
+    def __init__(self, line: Line, leg_id: str, legs: Legs, key: Key, *, owns_call_id: bool) -> None:
         self.line = line
         self.leg_id = leg_id
         self.key = key
-        self._on_end = on_end
+        self.legs = legs
         self.state = LegState.CALLING if owns_call_id else LegState.ARRIVED
         self.dialog: Dialog | None = None
         self.negotiation = Negotiation(line.random.getrandbits(48))
@@ -64,6 +67,16 @@ class SipLeg:
         self._bye_after_ack: Cause | None = None
         self._session: Session | None = None
         self._timers: dict[str, Timer] = {}
+        self._our_referral: OurReferral | None = None
+
+    @property
+    def answered(self) -> bool:
+        return self.state in (LegState.ANSWERED, LegState.TALKING)
+
+    @property
+    def replaceable(self) -> bool:
+        """A call that rings here may not be taken from us: only one that was answered, or that we dialled (RFC 3891, section 3)."""
+        return self.state is not LegState.ARRIVED
 
     # -- what the trunk's user wants --
 
@@ -83,18 +96,35 @@ class SipLeg:
 
     def _send_info(self, digit: str) -> None:
         content_type, body = info_of_digit(digit)
-        request = self._in_dialog("INFO")
+        request = self.in_dialog("INFO")
         request.add("Content-Type", content_type)
         request.body = body
-        self._ask(request, self._info_answered)
+        self.ask(request, self._info_answered)
 
     def _info_answered(self, response: Response, words: str) -> None:
         if response.status < 200:
             return
-        self._survives(response, words)
+        self.survives(response)
         self._digits.pop(0)
         if self._digits and self.state is LegState.TALKING:
             self._send_info(self._digits[0])
+
+    @property
+    def can_refer(self) -> bool:
+        return self.state is LegState.TALKING and self.line.settings.refer and "REFER" in self.peer_allows
+
+    def refer(self, refer_to: str) -> None:
+        """Ask the peer to call ``refer_to``, a name-addr."""
+        if self.state is not LegState.TALKING or self._refers:
+            self.line.timers.start(0.0, lambda: self.line.emit(TransferProgressed(self.leg_id, 491 if self._refers else 481)))
+            return
+        request = self.in_dialog("REFER")
+        request.headers += [("Refer-To", refer_to), ("Referred-By", f"<{self.line.identity.uri}>"), ("Supported", SUPPORTED)]
+        self._our_referral = OurReferral(self, request)
+
+    @property
+    def _refers(self) -> bool:
+        return self._our_referral is not None and not self._our_referral.ended
 
     def bye(self) -> None:
         """End a call that talks, without an event: whoever asks for it knows."""
@@ -116,20 +146,22 @@ class SipLeg:
         if self._accepted is not None:
             self._accepted.stop()
         self._accepted = None
-        self._on_end(self)
+        if self._our_referral is not None:
+            self._our_referral.stop()
+        self.legs.ended(self)
 
     # -- what the peer wants --
 
     def request_arrived(self, request: Request, server: ServerTransaction) -> None:
         """A request inside this leg's dialog, except ACK and CANCEL."""
         if self.dialog is None or self.dialog.remote.tag != request.from_address.tag:
-            self._respond(server, 481)
+            self.respond(server, 481)
         elif not self.dialog.takes(request):
-            self._respond(server, 500, [("Retry-After", str(self.line.random.randint(1, 10)))])
+            self.respond(server, 500, [("Retry-After", str(self.line.random.randint(1, 10)))])
         elif self.state is LegState.CALLING:
-            self._respond(server, 491 if request.method in ("INVITE", "UPDATE") else 481)
+            self.respond(server, 491 if request.method in ("INVITE", "UPDATE") else 481)
         elif request.method == "BYE":
-            self._respond(server, 200)
+            self.respond(server, 200)
             self._peer_left(Cause(EndReason.COMPLETED, 200, "The other side hung up."))
         elif request.method == "INVITE":
             self._reinvited(request, server)
@@ -137,10 +169,19 @@ class SipLeg:
             self._updated(request, server)
         elif request.method == "INFO":
             self._informed(request, server)
+        elif request.method == "REFER":
+            self._referred(request, server)
+        elif request.method == "NOTIFY":
+            if self._our_referral is None or not self._our_referral.notified(request, server):
+                self._unsubscribed(request, server)
+        elif request.method == "SUBSCRIBE":
+            referral = self.legs.referrals.get(self.leg_id)
+            if referral is None or not referral.subscribed(request, server):
+                self._unsubscribed(request, server)
         elif request.method == "OPTIONS":
-            self._respond(server, 200, [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)])
+            self.respond(server, 200, [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)])
         else:
-            self._respond(server, 405, [("Allow", ALLOW)])
+            self.respond(server, 405, [("Allow", ALLOW)])
 
     def acknowledged(self, request: Request) -> None:
         """An ACK inside this leg's dialog. It may carry the answer to an offer that our 2xx made."""
@@ -174,10 +215,10 @@ class SipLeg:
 
     def _reinvited(self, request: Request, server: ServerTransaction) -> None:
         if self._accepted is not None or self.state is LegState.ARRIVED:
-            self._respond(server, 500, [("Retry-After", str(self.line.random.randint(0, 10)))])
+            self.respond(server, 500, [("Retry-After", str(self.line.random.randint(0, 10)))])
             return
         if self._offering is not None:
-            self._respond(server, 491)
+            self.respond(server, 491)
             return
         headers = self._session_headers(request, server)
         if headers is None:
@@ -198,7 +239,7 @@ class SipLeg:
     def _updated(self, request: Request, server: ServerTransaction) -> None:
         """RFC 3311, section 5.2."""
         if request.body and (self._offering is not None or self.state is not LegState.TALKING or self._accepted is not None):
-            self._respond(server, 491)
+            self.respond(server, 491)
             return
         headers = self._session_headers(request, server)
         if headers is None:
@@ -211,7 +252,7 @@ class SipLeg:
             body, changed = answered
         self._retarget(request)
         response = respond(request, 200, headers=[("Contact", self.line.contact), ("Allow", ALLOW), *headers])
-        _give_body(response, body)
+        give_body(response, body)
         self.line.transactions.respond(server, response)
         if changed and self.negotiation.theirs is not None:
             self.line.emit(Reagreed(self.leg_id, self.negotiation.theirs))
@@ -219,23 +260,58 @@ class SipLeg:
     def _informed(self, request: Request, server: ServerTransaction) -> None:
         digit = digit_of_info(request.content_type, request.body)
         if request.body and digit is None:
-            self._respond(server, 415, [("Accept", "application/dtmf-relay, application/dtmf")])
+            self.respond(server, 415, [("Accept", "application/dtmf-relay, application/dtmf")])
             return
-        self._respond(server, 200)
+        self.respond(server, 200)
         if digit is not None:
             self.line.emit(DigitArrived(self.leg_id, digit))
+
+    def _referred(self, request: Request, server: ServerTransaction) -> None:
+        """RFC 3515, section 2.4.2: accepted, told that we try, and handed up."""
+        if self.state is not LegState.TALKING or self.leg_id in self.legs.referrals:
+            self.respond(server, 491)
+            return
+        try:
+            asked = read_refer(request)
+            replaces = self._leg_of(asked)
+        except NotReferable as refusal:
+            self.respond(server, refusal.status)
+            return
+        headers = [("Contact", self.line.contact)] + ([("Refer-Sub", "false")] if asked.silent else [])
+        self.respond(server, 202, headers)
+        referral = TheirReferral(self, request, asked)
+        self.legs.referrals[self.leg_id] = referral
+        referral.tell(100)
+        self.line.emit(TransferAsked(self.leg_id, asked.number, replaces, asked.referrer))
+
+    def _leg_of(self, asked: ReferTo) -> str:
+        """Our leg that the REFER wants to be replaced, where it names one of ours. Raises ``NotReferable`` for this very call."""
+        if asked.replaces is None:
+            return ""
+        try:
+            leg = self.legs.replaced_by(asked.replaces)
+        except NotReplaceable:
+            if not asked.number:
+                raise NotReferable(400) from None
+            return ""
+        if leg is self:
+            raise NotReferable(400)
+        return leg.leg_id
+
+    def _unsubscribed(self, request: Request, server: ServerTransaction) -> None:
+        self.respond(server, *refusal_of_event(request))
 
     def _answer_offer(self, request: Request, server: ServerTransaction) -> tuple[bytes, bool] | None:
         """Our answer to a later offer, and whether anything changed; None where it was refused, and nothing changed."""
         if request.content_type != SDP:
-            self._respond(server, 415, [("Accept", SDP)])
+            self.respond(server, 415, [("Accept", SDP)])
             return None
         try:
             body, _, changed = self.negotiation.answer_again(request.body)
         except BadSdp:
-            self._respond(server, 400)
+            self.respond(server, 400)
         except NoCommonAudio as error:
-            self._respond(server, 488, [("Warning", _warning(self.line, str(error)))])
+            self.respond(server, 488, [("Warning", _warning(self.line, str(error)))])
         else:
             return body, changed
         return None
@@ -245,7 +321,7 @@ class SipLeg:
         try:
             session, headers = session_of_called(request, wanted_s=settings.session_expires_s, smallest_s=settings.min_session_expires_s)
         except TooShort:
-            self._respond(server, 422, [("Min-SE", str(settings.min_session_expires_s))])
+            self.respond(server, 422, [("Min-SE", str(settings.min_session_expires_s))])
             return None
         self._keep_session(session)
         return headers
@@ -254,7 +330,7 @@ class SipLeg:
         """Send the 2xx of an INVITE, and again until its ACK comes."""
         response = respond(server.request, 200, to_tag=self.dialog.local.tag or "" if self.dialog else "")
         response.headers += [("Contact", self.line.contact), ("Allow", ALLOW), ("Supported", SUPPORTED), *headers]
-        _give_body(response, body)
+        give_body(response, body)
         self._accepted = AcceptedInvite(self.line, server, response, self._never_acknowledged)
 
     def _never_acknowledged(self) -> None:
@@ -272,10 +348,10 @@ class SipLeg:
             self._offer_again = True
             return
         self._offer_again = False
-        request = self._in_dialog("INVITE")
+        request = self.in_dialog("INVITE")
         self._add_session(request)
-        _give_body(request, self.negotiation.offer())
-        self._offering = self._ask(request, self._offer_answered)
+        give_body(request, self.negotiation.offer())
+        self._offering = self.ask(request, self._offer_answered)
 
     def _offer_waiting(self) -> None:
         if self._offer_again and self.state is LegState.TALKING:
@@ -327,9 +403,9 @@ class SipLeg:
         if "UPDATE" not in self.peer_allows:
             self._offer_now()
             return
-        request = self._in_dialog("UPDATE")
+        request = self.in_dialog("UPDATE")
         self._add_session(request)
-        self._ask(request, self._refreshed)
+        self.ask(request, self._refreshed)
 
     def _refreshed(self, response: Response, words: str) -> None:
         if response.status < 200 or self.state is not LegState.TALKING:
@@ -348,9 +424,9 @@ class SipLeg:
             self._session = Session(max(read_min_se(response), self._session.interval_s), True)
             self._restart("refresh", T1, self._refresh)
         else:
-            self._survives(response, "")
+            self.survives(response)
 
-    def _survives(self, response: Response, words: str) -> None:
+    def survives(self, response: Response) -> None:
         """481 and 408 to a request inside the dialog end the call (section 12.2.1.2)."""
         if response.status in (408, 481) and self.state is LegState.TALKING:
             self._give_up(Cause(EndReason.MEDIA_LOST, response.status, "The other side lost this call, or cannot be reached any more."))
@@ -379,20 +455,20 @@ class SipLeg:
 
     # -- building blocks --
 
-    def _in_dialog(self, method: str) -> Request:
+    def in_dialog(self, method: str) -> Request:
         assert self.dialog is not None
         request = self.dialog.request(method, self.dialog.next_cseq())
         request.headers += [("Contact", self.line.contact), ("Allow", ALLOW)]
         return request
 
-    def _ask(self, request: Request, on_answer: OnAnswer) -> Asked:
+    def ask(self, request: Request, on_answer: OnAnswer) -> Asked:
         assert self.dialog is not None
         return self.line.ask(request, self.line.hop_of(self.dialog.next_uri()), self.dialog.next_cseq, on_answer)
 
     def _send_bye(self) -> None:
-        request = self._in_dialog("BYE")
+        request = self.in_dialog("BYE")
         request.remove("Contact")
-        self._ask(request, lambda response, words: None)
+        self.ask(request, lambda response, words: None)
 
     def _peer_left(self, cause: Cause) -> None:
         """The other side ended the call."""
@@ -406,7 +482,7 @@ class SipLeg:
             self._send_bye()
             self._peer_left(cause)
 
-    def _respond(self, server: ServerTransaction, status: int, headers: list[tuple[str, str]] | None = None) -> None:
+    def respond(self, server: ServerTransaction, status: int, headers: list[tuple[str, str]] | None = None) -> None:
         tag = self.dialog.local.tag or "" if self.dialog else self.line.token()
         self.line.transactions.respond(server, respond(server.request, status, to_tag=tag, headers=headers or ()))
 
@@ -430,10 +506,7 @@ class SipLeg:
         self._timers[name] = self.line.timers.start(delay_s, fire)
 
 
-OnEnd = Callable[[SipLeg], None]
-
-
-def _give_body(message: Request | Response, body: bytes) -> None:
+def give_body(message: Request | Response, body: bytes) -> None:
     if body:
         message.set("Content-Type", SDP)
         message.body = body

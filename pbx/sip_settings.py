@@ -17,6 +17,7 @@ class SipTrunkSettings:
     ``extension`` is our number there, ``auth_id`` the name in digest answers where it differs (3CX: always), ``password`` its secret.
     ``public_host``: the address that the PBX sees us at, where it is not the one we send from (NAT 1:1).
     ``register`` off: a trunk by address, watched with OPTIONS every ``keepalive_s``; 0 there: not watched either.
+    ``refer`` off: the PBX is never asked to transfer a call; transfers are bridged here.
     ``trusted``: further addresses or networks (CIDR) whose requests are accepted, beside those that ``server`` resolves to.
     """
 
@@ -45,6 +46,7 @@ class SipTrunkSettings:
     ring_longest_s: float = 180.0
     session_expires_s: int = 1800
     min_session_expires_s: int = 90
+    refer: bool = True
     user_agent: str = "Centralita"
 
     @property

@@ -87,15 +87,29 @@ class SipTrunk:
 
     # -- commands --
 
-    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint) -> None:
+    def dial(
+        self,
+        leg_id: str,
+        number: str,
+        caller: str,
+        offer: RtpEndpoint,
+        *,
+        private: bool = False,
+        diverted_by: str = "",
+        referred: str = "",
+    ) -> None:
         if not self._opened:
             self._emit(Refused(leg_id, Cause(EndReason.UNREACHABLE, 503, self.status.detail)))
             return
-        self._agent.dial(leg_id, number, caller, offer, self._now())
+        self._agent.dial(leg_id, number, caller, offer, self._now(), private=private, diverted_by=diverted_by, referred=referred)
         self._follow()
 
     def ring(self, leg_id: str) -> None:
         self._agent.ring(leg_id, self._now())
+        self._follow()
+
+    def progress(self, leg_id: str, early: RtpEndpoint) -> None:
+        self._agent.progress(leg_id, early, self._now())
         self._follow()
 
     def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
@@ -112,6 +126,17 @@ class SipTrunk:
 
     def send_digit(self, leg_id: str, digit: str) -> None:
         self._agent.send_digit(leg_id, digit, self._now())
+        self._follow()
+
+    def can_refer(self, leg_id: str) -> bool:
+        return self._agent.can_refer(leg_id)
+
+    def refer(self, leg_id: str, target: str, *, replaces: str = "") -> None:
+        self._agent.refer(leg_id, target, replaces, self._now())
+        self._follow()
+
+    def transfer_progress(self, leg_id: str, status: int) -> None:
+        self._agent.transfer_progress(leg_id, status, self._now())
         self._follow()
 
     # -- between the core and the world --

@@ -22,7 +22,12 @@ class TrunkStatus:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """An INVITE for us. ``leg_id`` was drawn by the trunk. ``remote`` is None when it carried no SDP: then our answer is the offer."""
+    """An INVITE for us. ``leg_id`` was drawn by the trunk. ``remote`` is None when it carried no SDP: then our answer is the offer.
+
+    ``diversions``: who diverted the call, the last one first (RFC 5806; History-Info, RFC 7044, folded in). ``private``: the caller asked
+    for privacy (RFC 3323, 3325). ``verified``: somebody whom we trust asserted the caller's number. ``replaces``: our leg whose place
+    this call takes (RFC 3891), checked already: it is put there once answered, and the old one hung up.
+    """
 
     leg_id: str
     trunk: str
@@ -30,6 +35,10 @@ class Arrived:
     caller_name: str
     called: str
     remote: Endpoint | None
+    diversions: tuple[str, ...] = ()
+    private: bool = False
+    verified: bool = False
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +98,36 @@ class DigitArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferAsked:
+    """The peer asks us to call ``target`` for its own place in this call (REFER, RFC 3515). It was told that we try.
+
+    ``replaces``: our leg whose peer is to be talked to, where the REFER names a call of ours (attended transfer): nothing is dialled then.
+    ``by``: who asks, as it says itself (RFC 3892). The outcome goes back with ``Trunk.transfer_progress``.
+    """
+
+    leg_id: str
+    target: str
+    replaces: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgressed:
+    """How a transfer goes that we asked of the peer: a SIP status, final from 200 on. A ``HungUp`` of the leg ends it as well."""
+
+    leg_id: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class StatusChanged:
     trunk: str
     status: TrunkStatus
 
 
-TrunkEvent = Arrived | Rang | Answered | Confirmed | Refused | HungUp | Reagreed | DigitArrived | StatusChanged
+TrunkEvent = (
+    Arrived | Rang | Answered | Confirmed | Refused | HungUp | Reagreed | DigitArrived | TransferAsked | TransferProgressed | StatusChanged
+)
 OnTrunkEvent = Callable[[TrunkEvent], None]
 
 
@@ -112,11 +145,29 @@ class Trunk(Protocol):
 
     async def __aexit__(self, *exc_info: object) -> None: ...
 
-    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint) -> None:
-        """Place a call. Outcome: ``Rang``, then ``Answered`` or ``Refused``."""
+    def dial(
+        self,
+        leg_id: str,
+        number: str,
+        caller: str,
+        offer: RtpEndpoint,
+        *,
+        private: bool = False,
+        diverted_by: str = "",
+        referred: str = "",
+    ) -> None:
+        """Place a call. Outcome: ``Rang``, then ``Answered`` or ``Refused``.
+
+        ``private``: the called person is not to see who calls. ``diverted_by``: the number that sends the call on. ``referred``: the leg
+        whose ``TransferAsked`` this call carries out: who asked for it is passed on, and the call to be replaced elsewhere, where it
+        named one.
+        """
 
     def ring(self, leg_id: str) -> None:
         """Tell a caller that it rings here (180)."""
+
+    def progress(self, leg_id: str, early: RtpEndpoint) -> None:
+        """Let a caller hear us before the call is answered (183 with SDP). ``answer`` then has to be given the same endpoint."""
 
     def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
         """Accept a call (200). Outcome: ``Confirmed`` or ``HungUp``."""
@@ -129,3 +180,12 @@ class Trunk(Protocol):
 
     def send_digit(self, leg_id: str, digit: str) -> None:
         """One digit by SIP INFO, for peers that did not agree to RFC 4733."""
+
+    def can_refer(self, leg_id: str) -> bool:
+        """May this call be handed over with ``refer``: is it answered, does its peer know REFER, and do the settings allow it?"""
+
+    def refer(self, leg_id: str, target: str, *, replaces: str = "") -> None:
+        """Ask the peer to call ``target``, or to take the place that our leg ``replaces`` has. Outcome: ``TransferProgressed``."""
+
+    def transfer_progress(self, leg_id: str, status: int) -> None:
+        """Tell who asked us to transfer how it goes; a status of 200 or more is the last word."""

@@ -3,26 +3,29 @@
 It checks a new request in the order of RFC 3261, section 8.2: method, dialog, extensions, content; then load; then opens a leg.
 """
 
+from dataclasses import replace
 from enum import Enum
 
-from pbx.address import BadValue
+from pbx.address import BadValue, SipUri, parse_uri
 from pbx.admission import RateLimit
-from pbx.dialog import Key
 from pbx.incoming_leg import IncomingLeg
+from pbx.legs import Legs, NotReplaceable
 from pbx.line import ALLOW, METHODS, SUPPORTED, Line
 from pbx.message import REASONS, AnyMessage, BadMessage, Request, Response, respond
-from pbx.outgoing_leg import OutgoingLeg
+from pbx.outgoing_leg import Dialling, OutgoingLeg
+from pbx.refer import refusal_of_event
 from pbx.registration import Registration
+from pbx.replaces import Replaces, read_replaces
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.session_timer import TooShort, session_of_called
-from pbx.sip_leg import SDP, LegState, SipLeg
+from pbx.sip_leg import SDP, LegState
 from pbx.transactions import Hop, ServerTransaction
-from pbx.trunk import Refused, StatusChanged, TrunkStatus
+from pbx.trunk import Refused, StatusChanged, TransferProgressed, TrunkStatus
 from rooms.audio import RtpEndpoint
 from rooms.causes import Cause, EndReason
 
-_KNOWN_EXTENSIONS = frozenset({"timer"})
-_OTHER_METHODS = frozenset({"REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE", "REFER", "PRACK"})
+_KNOWN_EXTENSIONS = frozenset({"timer", "replaces", "norefersub"})
+_OTHER_METHODS = frozenset({"REGISTER", "PUBLISH", "MESSAGE", "PRACK"})
 """Methods that exist and that are not for us, 405; any other word is 501 (RFC 3261, sections 8.2.1 and 21.5.2)."""
 _SCHEMES = ("sip:", "sips:", "tel:")
 
@@ -39,8 +42,7 @@ class UserAgent:
         self.line = line
         line.attach(self)
         self.registration = Registration(line, self._status_changed)
-        self._legs: dict[str, SipLeg] = {}
-        self._dialogs: dict[Key, SipLeg] = {}
+        self.legs = Legs()
         self._rate = RateLimit(line.settings.invites_per_s)
         self._door = _Door.OPEN
 
@@ -83,40 +85,57 @@ class UserAgent:
         """End every call with BYE, CANCEL or a refusal, and unregister."""
         self.line.timers.advance(now)
         self._door = _Door.CLOSING
-        for leg_id in list(self._legs):
-            self.hang_up(leg_id, Cause(EndReason.SERVER_STOPPED), now)
+        for leg in self.legs:
+            self.hang_up(leg.leg_id, Cause(EndReason.SERVER_STOPPED), now)
         self.registration.stop()
 
     @property
     def busy(self) -> bool:
         """Is anything still under way that a closing trunk should wait for?"""
-        return self.line.transactions.waiting > 0 or bool(self._legs)
+        return self.line.transactions.waiting > 0 or len(self.legs) > 0
 
-    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint, now: float) -> None:
+    def dial(
+        self,
+        leg_id: str,
+        number: str,
+        caller: str,
+        offer: RtpEndpoint,
+        now: float,
+        *,
+        private: bool = False,
+        diverted_by: str = "",
+        referred: str = "",
+    ) -> None:
         self.line.timers.advance(now)
         objection = self._dial_objection(number)
         if objection is not None:
             self.line.timers.start(0.0, lambda: self.line.emit(Refused(leg_id, objection)))
             return
-        leg = OutgoingLeg(self.line, leg_id, self._ended, number, caller, offer)
-        self._legs[leg_id] = leg
-        self._dialogs[leg.key] = leg
+        referral = self.legs.referrals.get(referred)
+        wish = Dialling(number, caller, private, diverted_by, referral.asked if referral is not None else None)
+        self.legs.add(OutgoingLeg(self.line, leg_id, self.legs, wish, offer))
 
     def ring(self, leg_id: str, now: float) -> None:
         self.line.timers.advance(now)
-        leg = self._legs.get(leg_id)
+        leg = self.legs.by_id.get(leg_id)
         if isinstance(leg, IncomingLeg):
             leg.ring()
 
+    def progress(self, leg_id: str, early: RtpEndpoint, now: float) -> None:
+        self.line.timers.advance(now)
+        leg = self.legs.by_id.get(leg_id)
+        if isinstance(leg, IncomingLeg):
+            leg.progress(early)
+
     def answer(self, leg_id: str, answer: RtpEndpoint, now: float) -> None:
         self.line.timers.advance(now)
-        leg = self._legs.get(leg_id)
+        leg = self.legs.by_id.get(leg_id)
         if isinstance(leg, IncomingLeg):
             leg.answer(answer)
 
     def hang_up(self, leg_id: str, cause: Cause, now: float) -> None:
         self.line.timers.advance(now)
-        leg = self._legs.get(leg_id)
+        leg = self.legs.by_id.get(leg_id)
         if leg is None:
             return
         if isinstance(leg, OutgoingLeg) and leg.state is LegState.CALLING:
@@ -128,30 +147,60 @@ class UserAgent:
 
     def hold(self, leg_id: str, held: bool, now: float) -> None:
         self.line.timers.advance(now)
-        leg = self._legs.get(leg_id)
+        leg = self.legs.by_id.get(leg_id)
         if leg is not None:
             leg.hold(held)
 
     def send_digit(self, leg_id: str, digit: str, now: float) -> None:
         self.line.timers.advance(now)
-        leg = self._legs.get(leg_id)
+        leg = self.legs.by_id.get(leg_id)
         if leg is not None:
             leg.send_digit(digit)
+
+    def can_refer(self, leg_id: str) -> bool:
+        leg = self.legs.by_id.get(leg_id)
+        return leg is not None and leg.can_refer
+
+    def refer(self, leg_id: str, target: str, replaces: str, now: float) -> None:
+        self.line.timers.advance(now)
+        leg = self.legs.by_id.get(leg_id)
+        if leg is None:
+            return
+        try:
+            leg.refer(self._refer_to(target, replaces))
+        except BadValue:
+            self.line.timers.start(0.0, lambda: self.line.emit(TransferProgressed(leg_id, 484)))
+
+    def _refer_to(self, target: str, replaces: str) -> str:
+        """The number at the PBX, or the peer of another call of ours with that call's own dialog to take (RFC 5589, section 7.1).
+
+        Raises ``BadValue`` for a number that cannot be dialled, and for a call that is over or not yet answered.
+        """
+        if not replaces:
+            if not target or not target.isprintable():
+                raise BadValue("no number to dial")
+            return f"<{SipUri(self.line.settings.sip_domain, target)}>"
+        other = self.legs.by_id.get(replaces)
+        if other is None or other.dialog is None or other.state is not LegState.TALKING:
+            raise BadValue("no call whose place could be taken")
+        dialog = other.dialog
+        place = Replaces(dialog.call_id, dialog.remote.tag or "0", dialog.local.tag or "0")
+        return f"<{replace(parse_uri(dialog.target), headers=place.escaped)}>"
+
+    def transfer_progress(self, leg_id: str, status: int, now: float) -> None:
+        self.line.timers.advance(now)
+        referral = self.legs.referrals.get(leg_id)
+        if referral is not None:
+            referral.tell(status)
 
     def _dial_objection(self, number: str) -> Cause | None:
         if self._door is _Door.CLOSING:
             return Cause(EndReason.SERVER_STOPPED, 503, "The server is stopping.")
-        if len(self._legs) >= self.line.settings.max_calls:
-            return Cause(
-                EndReason.UNREACHABLE, 503, f"The line carries {len(self._legs)} calls already, as many as it may: try again soon."
-            )
+        if len(self.legs) >= self.line.settings.max_calls:
+            return Cause(EndReason.UNREACHABLE, 503, f"The line carries {len(self.legs)} calls already, as many as it may: try again soon.")
         if not number or not number.isprintable():
             return Cause(EndReason.NOT_FOUND, 484, "The number cannot be dialled: it is empty or has control characters.")
         return None
-
-    def _ended(self, leg: SipLeg) -> None:
-        self._legs.pop(leg.leg_id, None)
-        self._dialogs.pop(leg.key, None)
 
     def _status_changed(self, status: TrunkStatus) -> None:
         self.line.emit(StatusChanged(self.line.settings.name, status))
@@ -160,7 +209,7 @@ class UserAgent:
 
     def request_arrived(self, request: Request, server: ServerTransaction | None) -> None:
         tag = request.to_address.tag
-        leg = self._dialogs.get((request.call_id, tag)) if tag else None
+        leg = self.legs.by_dialog.get((request.call_id, tag)) if tag else None
         if server is None:
             if leg is not None:
                 leg.acknowledged(request)
@@ -169,6 +218,8 @@ class UserAgent:
             self._respond(server, 405 if request.method in _OTHER_METHODS else 501, [("Allow", ALLOW)])
         elif not request.uri.lower().startswith(_SCHEMES):
             self._respond(server, 416)
+        elif request.method != "INVITE" and request.get("Replaces") is not None:
+            self._respond(server, 400)
         elif unknown := self._unknown_extensions(request):
             self._respond(server, 420, [("Unsupported", ", ".join(unknown))])
         elif tag:
@@ -180,13 +231,18 @@ class UserAgent:
             self._outside_dialog(request, server)
 
     def cancel_arrived(self, invite: ServerTransaction) -> None:
-        for leg in list(self._legs.values()):
+        for leg in self.legs:
             if isinstance(leg, IncomingLeg) and leg.invite is invite:
                 leg.cancelled()
 
     def _outside_dialog(self, request: Request, server: ServerTransaction) -> None:
         if request.method == "OPTIONS":
             self._respond(server, 200, [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)])
+        elif request.method in ("SUBSCRIBE", "NOTIFY"):
+            self._respond(server, *refusal_of_event(request))
+        elif request.method == "REFER":
+            # Whoever wants a call of us that nobody here talks in gets none.
+            self._respond(server, 603)
         elif request.method != "INVITE":
             self._respond(server, 481)
         else:
@@ -200,16 +256,20 @@ class UserAgent:
         self.line.transactions.respond(server, respond(request, 100))
         leg_id = f"{self.line.settings.name}-{self.line.token(16)}"
         try:
-            leg = IncomingLeg(self.line, leg_id, self._ended, server)
+            replaces = read_replaces(request)
+            replaced = self.legs.replaced_by(replaces).leg_id if replaces is not None else ""
+            leg = IncomingLeg(self.line, leg_id, self.legs, server, replaced)
         except (BadSdp, BadValue):
             self._respond(server, 400)
             return
-        except NoCommonAudio as error:
-            words = str(error).replace('"', "'").replace("\\", "/")
+        except NotReplaceable as error:
+            self._respond(server, error.status)
+            return
+        except NoCommonAudio as mismatch:
+            words = str(mismatch).replace('"', "'").replace("\\", "/")
             self._respond(server, 488, [("Warning", f'399 {self.line.host} "{words}"')])
             return
-        self._legs[leg_id] = leg
-        self._dialogs[leg.key] = leg
+        self.legs.add(leg)
         leg.announce()
 
     def _refusal(self, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
@@ -225,7 +285,7 @@ class UserAgent:
             session_of_called(request, wanted_s=settings.session_expires_s, smallest_s=settings.min_session_expires_s)
         except TooShort:
             return 422, [("Min-SE", str(settings.min_session_expires_s))]
-        full = len(self._legs) >= settings.max_calls
+        full = len(self.legs) >= settings.max_calls
         if self._door is _Door.CLOSING or full or not self._rate.allows(self.line.timers.now):
             self.line.counts["calls_refused_full"] += 1
             return 503, [("Retry-After", "5")]

@@ -28,7 +28,17 @@ class PhoneTrunk:
     async def __aexit__(self, *exc_info: object) -> None:
         pass
 
-    def dial(self, leg_id: str, number: str, caller: str, offer: RtpEndpoint) -> None:
+    def dial(
+        self,
+        leg_id: str,
+        number: str,
+        caller: str,
+        offer: RtpEndpoint,
+        *,
+        private: bool = False,
+        diverted_by: str = "",
+        referred: str = "",
+    ) -> None:
         def answered() -> None:
             self._phone.call(offer.host, offer.port)
             self._on_event(Answered(leg_id, self._phone.endpoint()))
@@ -36,6 +46,9 @@ class PhoneTrunk:
         asyncio.get_running_loop().call_soon(answered)
 
     def ring(self, leg_id: str) -> None:
+        pass
+
+    def progress(self, leg_id: str, early: RtpEndpoint) -> None:
         pass
 
     def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
@@ -48,4 +61,13 @@ class PhoneTrunk:
         pass
 
     def send_digit(self, leg_id: str, digit: str) -> None:
+        pass
+
+    def can_refer(self, leg_id: str) -> bool:
+        return False
+
+    def refer(self, leg_id: str, target: str, *, replaces: str = "") -> None:
+        raise NotImplementedError("this phone is never asked to transfer")
+
+    def transfer_progress(self, leg_id: str, status: int) -> None:
         pass

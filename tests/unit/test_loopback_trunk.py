@@ -6,7 +6,7 @@ import pytest
 
 from pbx import loopback
 from pbx.loopback import DEMO_NUMBERS, LoopbackTimes, LoopbackTrunk
-from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Refused, TrunkEvent
+from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Refused, TransferProgressed, TrunkEvent
 from rooms.audio import PCMU, DemoEndpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
 
@@ -72,3 +72,27 @@ async def test_leaving_forgets_what_was_to_come() -> None:
         line.hang_up("b", Cause(EndReason.GAVE_UP))
     await asyncio.sleep(0.03)
     assert heard.events.empty()
+
+
+@pytest.mark.parametrize(("target", "told"), [("601", [100, 180, 200]), ("603", [100, 486]), ("999", [100, 404]), ("604", [100, 180])])
+async def test_the_far_end_obeys_when_it_is_asked_to_transfer(target: str, told: list[int]) -> None:
+    heard = Heard()
+    async with LoopbackTrunk(heard.events.put_nowait, times=AT_ONCE) as line:
+        assert not line.can_refer("a")
+        line.dial("a", "600", "ana", OFFER)
+        await heard.next(Answered)
+        assert line.can_refer("a")
+        line.refer("a", target)
+        assert [await heard.next(TransferProgressed) for _ in told] == [TransferProgressed("a", status) for status in told]
+
+
+async def test_the_far_end_takes_the_place_of_another_call_that_talks() -> None:
+    heard = Heard()
+    async with LoopbackTrunk(heard.events.put_nowait, times=AT_ONCE) as line:
+        for leg_id in "ab":
+            line.dial(leg_id, "600", "ana", OFFER)
+            await heard.next(Answered)
+        line.refer("a", "", replaces="nobody")
+        assert await heard.next(TransferProgressed) == TransferProgressed("a", 481)
+        line.refer("a", "", replaces="b")
+        assert [await heard.next(TransferProgressed) for _ in range(2)] == [TransferProgressed("a", 100), TransferProgressed("a", 200)]

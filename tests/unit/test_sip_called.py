@@ -171,8 +171,10 @@ def test_invites_that_ask_for_what_we_do_not_do(
         ("INFO", 481),
         ("UPDATE", 481),
         ("CANCEL", 481),
-        ("REFER", 405),
-        ("NOTIFY", 405),
+        ("REFER", 603),
+        ("NOTIFY", 489),
+        ("SUBSCRIBE", 489),
+        ("MESSAGE", 405),
         ("PUBLISH", 405),
         ("FOO", 501),
     ],
@@ -211,7 +213,7 @@ def test_requests_out_of_order_are_refused(call: Called) -> None:
 def test_methods_inside_a_call(call: Called) -> None:
     call.talk()
     for cseq, (method, status) in enumerate(
-        [("REFER", 405), ("NOTIFY", 405), ("MESSAGE", 405), ("OPTIONS", 200), ("UPDATE", 200), ("INFO", 200)], 2
+        [("REFER", 400), ("NOTIFY", 489), ("SUBSCRIBE", 489), ("MESSAGE", 405), ("OPTIONS", 200), ("UPDATE", 200), ("INFO", 200)], 2
     ):
         call.request(method, cseq)
         assert (method, call.last.status) == (method, status)

@@ -50,7 +50,7 @@ class Pair:
         for phone in (self.ana, self.ben):
             assert not phone.agent.busy
             assert not phone.line.transactions._servers and not phone.line.transactions._clients
-            assert not phone.agent._dialogs
+            assert not phone.agent.legs.by_dialog
             assert not phone.line.transactions._merging
 
 

@@ -65,11 +65,11 @@ def test_nothing_is_left_and_every_leg_ends_once(seed: int) -> None:
         storm.act()
         storm.network.run(storm.random.choice([0.0, 0.005, 0.3, 3.0]))
     for phone in storm.phones:
-        for leg in list(phone.agent._legs):
+        for leg in list(phone.agent.legs.by_id):
             storm.hang_up(phone, leg)
     storm.network.run(400)
     for phone in storm.phones:
-        assert not phone.agent._legs and not phone.agent._dialogs
+        assert not phone.agent.legs.by_id and not phone.agent.legs.by_dialog
         assert not phone.line.transactions._clients and not phone.line.transactions._servers
         legs = {event.leg_id for event in phone.events if isinstance(event, Rang | Answered | Arrived | Confirmed)}
         for leg in legs:
