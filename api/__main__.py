@@ -1,5 +1,5 @@
-"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``load``, ``demo-call`` and
-``describe``."""
+"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``load``, ``demo-call``,
+``threecx-double`` and ``describe``."""
 
 import asyncio
 import gc
@@ -18,6 +18,7 @@ from api.config import Settings
 from api.demo_call.command import demo_call
 from api.load import load_server
 from api.recording_command import recording_app
+from api.threecx_double import threecx_double
 from signaling.grants import GUEST_PREFIX, Role
 
 app = typer.Typer(
@@ -161,6 +162,7 @@ def describe(folder: Annotated[Path, typer.Argument(help="Folder to write into."
 
 app.command("demo-call")(demo_call)
 app.command("load")(load_server)
+app.command("threecx-double")(threecx_double)
 app.add_typer(recording_app, name="recording")
 
 

@@ -1,0 +1,72 @@
+"""``centralita threecx-double``: an emulated 3CX PBX to develop and test against, and what of it is confirmed or assumed."""
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pbx.threecx.double import Double, Manners
+
+
+def threecx_double(
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of its APIs; 0 takes a free one.")] = 5004,
+    switch: Annotated[list[str] | None, typer.Option("--set", help="A switch of what is assumed, as NAME=CHOICE; may be repeated.")] = None,
+    behaviours: Annotated[
+        bool, typer.Option("--behaviours", help="List what it does, on what that rests, and the switches; then end.")
+    ] = False,
+) -> None:
+    """Run an emulated 3CX v20 PBX until Ctrl+C. It is for development and tests: its secrets are known to everybody."""
+    from pbx.threecx.double import Double, Manners, UnknownManner
+
+    try:
+        manners = Manners().with_(**dict(_parted(text) for text in switch or []))
+    except UnknownManner as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None
+    if behaviours:
+        _list(manners)
+        return
+    try:
+        asyncio.run(_run(Double(manners=manners, host=host, port=port)))
+    except OSError as error:
+        typer.echo(f"The emulator cannot start. {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _parted(text: str) -> tuple[str, str]:
+    name, equals, choice = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is not NAME=CHOICE", param_hint="--set")
+    return name, choice
+
+
+def _list(manners: "Manners") -> None:
+    from pbx.threecx.double.stage import listed
+
+    for behaviour in listed(manners):
+        choices = behaviour["choices"]
+        switched = f"  [{'|'.join(choices)}; now {behaviour['now']}]" if isinstance(choices, list) and choices else ""
+        typer.echo(f"{behaviour['basis']:9}  {behaviour['name']:24} {behaviour['what']}{switched}")
+
+
+async def _run(double: "Double") -> None:
+    async with double as pbx:
+        typer.echo(f"An emulated 3CX v20 PBX serves {pbx.url}")
+        for principal in pbx.directory.principals.values():
+            typer.echo(
+                f"API client {principal.client_id}, secret {principal.secret}; it monitors {', '.join(sorted(principal.monitored))}."
+            )
+        for dn in pbx.directory.dns.values():
+            typer.echo(f"  {dn.number:6} {dn.kind.value:14} {dn.name}")
+        for number, destination in pbx.directory.dids.items():
+            typer.echo(f"  {number} leads to {destination}")
+        typer.echo(
+            f"To let things happen: {pbx.url}/double/..., header X-Double-Key: {pbx.stage.key} (pbx/threecx/double/stage.py says what)."
+        )
+        typer.echo("Not everything is certain of a real 3CX: --behaviours lists what is confirmed and what is assumed.")
+        stop = asyncio.Event()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(each, stop.set)
+        await stop.wait()

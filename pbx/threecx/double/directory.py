@@ -1,0 +1,126 @@
+"""What the emulated PBX is configured with: DNs, API clients, inbound rules, and what whoever is behind a number does with a call."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class DnType(StrEnum):
+    """As Call Control spells them. A real PBX may have more."""
+
+    EXTENSION = "Wextension"
+    ROUTE_POINT = "Wroutepoint"
+    QUEUE = "Wqueue"
+    RING_GROUP = "Wringgroup"
+    IVR = "Wivr"
+    LINE = "Wexternalline"
+    MENU = "Wspecialmenu"
+    NONE = "None"
+
+
+class Refusing(StrEnum):
+    """Why a call is not taken; the words of 3CX's reason vocabulary."""
+
+    NO = ""
+    BUSY = "PhoneBusy"
+    UNREGISTERED = "PhoneNotRegistered"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What a person called does. ``answer_after_s`` None: never answers; ``hang_up_after_s`` counts from the answer, None: never."""
+
+    answer_after_s: float | None = None
+    hang_up_after_s: float | None = None
+    refuse: Refusing = Refusing.NO
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """``device_id`` looks like a SIP contact. ``controllable``: the API may act on its legs (3CX's own apps, uaCSTA phones)."""
+
+    device_id: str
+    user_agent: str = "3CX Web Client"
+    controllable: bool = True
+
+
+@dataclass(slots=True)
+class Dn:
+    """``members``: numbers that a queue or ring group rings. ``wired``: a real SIP peer is behind it, so nobody plays its person."""
+
+    number: str
+    kind: DnType
+    name: str = ""
+    devices: list[Device] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    logged_out: set[str] = field(default_factory=set)
+    reaction: Reaction = Reaction()
+    voicemail: bool = False
+    wired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An API client ("service principal"). Its id is the DN of its route point."""
+
+    client_id: str
+    secret: str
+    call_control: bool = True
+    xapi: bool = True
+    monitored: frozenset[str] = frozenset()
+    role: str = "system_owners"
+
+    def lists(self, dn: str) -> bool:
+        """Are the DN's legs shown to this client?"""
+        return dn == self.client_id or dn in self.monitored
+
+
+@dataclass(slots=True)
+class Directory:
+    """``dids``: number called from outside -> DN. ``outside``: what people behind outside numbers do; ``others``: all the rest."""
+
+    dns: dict[str, Dn]
+    principals: dict[str, Principal]
+    trunk: str = "10000"
+    main_number: str = ""
+    dids: dict[str, str] = field(default_factory=dict)
+    outside: dict[str, Reaction] = field(default_factory=dict)
+    others: Reaction = Reaction(answer_after_s=1.0)
+    max_calls: int = 8
+    ring_s: float = 30.0
+    """How long somebody rings where the caller does not say."""
+
+    def is_outside(self, number: str) -> bool:
+        """Does a number lead over the trunk?"""
+        digits = number.lstrip("+")
+        return number not in self.dns and digits.isdecimal() and (number in self.outside or len(digits) >= 6)
+
+
+def demo_directory() -> Directory:
+    """A small office: three people with apps, a desk phone, a queue, a ring group, a route point and one trunk with three DIDs."""
+
+    def person(number: str, name: str, *devices: Device) -> Dn:
+        return Dn(number, DnType.EXTENSION, name, list(devices or (web_client(number),)))
+
+    dns = [
+        person("200", "Ana Ruiz"),
+        person("201", "Luis Marín"),
+        person("202", "Eva Sanz", web_client("202"), Device("sip:202@192.0.2.22:5060", "Yealink SIP-T46U", controllable=False)),
+        Dn("203", DnType.EXTENSION, "Recepción", [Device("sip:203@192.0.2.23:5060", "Yealink SIP-T33G", controllable=False)]),
+        Dn("800", DnType.QUEUE, "Viajes", members=["200", "201"]),
+        Dn("801", DnType.RING_GROUP, "Oficina", members=["200", "201", "202"]),
+        Dn("870", DnType.ROUTE_POINT, "centralita"),
+        Dn("10000", DnType.LINE, "Demo trunk"),
+    ]
+    client = Principal("870", "demo-secret", monitored=frozenset({"200", "201", "202", "203", "800"}))
+    return Directory(
+        dns={dn.number: dn for dn in dns},
+        principals={client.client_id: client},
+        main_number="+34910000000",
+        dids={"+34910000000": "870", "+34910000001": "200", "+34910000002": "800"},
+        outside={"+34600000603": Reaction(refuse=Refusing.BUSY), "+34600000604": Reaction()},
+    )
+
+
+def web_client(number: str) -> Device:
+    """The PBX's own app of an extension: loopback and a high port."""
+    return Device(f"sip:{number}@127.0.0.1:5483;rinstance={int(number):08x}")

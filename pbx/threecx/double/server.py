@@ -1,0 +1,378 @@
+"""The emulated PBX on real sockets: the only file of the emulator that knows aiohttp and has a clock."""
+
+import asyncio
+import json
+import ssl
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Self
+from urllib.parse import unquote
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from pbx.threecx.double.audio import FRAME_MS, LegAudio, odd_chunks, tone
+from pbx.threecx.double.calls import Calls, Change, Removed
+from pbx.threecx.double.control import Control
+from pbx.threecx.double.directory import Directory, Principal, demo_directory
+from pbx.threecx.double.events import Sequences, event, hears
+from pbx.threecx.double.faults import Faults
+from pbx.threecx.double.legs import Leg, Status
+from pbx.threecx.double.manners import Manners
+from pbx.threecx.double.reply import Reply
+from pbx.threecx.double.stage import Stage
+from pbx.threecx.double.tokens import Tokens
+
+MEDIA_DELAY_S = 0.1
+"""A leg has sound so long after it appeared."""
+MAX_WAITING_EVENTS = 4096
+MAX_AUDIOS = 200
+"""Of so many ended legs it is remembered what was posted."""
+VERSION = "20.0.9.100"
+
+
+@dataclass(slots=True, eq=False)
+class _Socket:
+    principal: Principal
+    ws: web.WebSocketResponse
+    sequence: Iterator[int]
+    queue: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING_EVENTS))
+    mute: bool = False
+    transport: asyncio.BaseTransport | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Stream:
+    client_id: str
+    leg: Leg
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Double:
+    """``async with``. ``url`` is what a client is given. ``clock`` is monotonic and ``wall`` the time of day, both in seconds: a test
+    that moves them itself calls ``expire`` afterwards."""
+
+    def __init__(
+        self,
+        directory: Directory | None = None,
+        manners: Manners | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        random: Random | None = None,
+    ) -> None:
+        self.directory = directory or demo_directory()
+        self.manners = manners or Manners()
+        self.faults = Faults()
+        self.audio: dict[int, LegAudio] = {}
+        """By participant id, kept for a while after the leg's end."""
+        self.requests: deque[tuple[str, str]] = deque(maxlen=10_000)
+        """Method and path of what was asked."""
+        self._random = random or Random()
+        self._host, self._port, self._tls = host, port, tls
+        self._clock, self._wall = clock, wall
+        self.calls = Calls(self.directory, self.manners, self._changed, random=self._random)
+        self.tokens = Tokens(self.directory, self.manners, self._revoked, issuer=f"{host}:{port}", random=self._random)
+        self.stage = Stage(self.calls, self.faults, key=f"{self._random.getrandbits(128):032x}")
+        self._control = Control(self.calls)
+        self._sequences = Sequences(self.manners)
+        self._sockets: set[_Socket] = set()
+        self._streams: set[_Stream] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=2**20)
+        app.router.add_post("/connect/token", self._token)
+        app.router.add_get("/callcontrol/ws", self._socket)
+        app.router.add_get("/callcontrol/{dn}/participants/{leg}/stream", self._listen)
+        app.router.add_post("/callcontrol/{dn}/participants/{leg}/stream", self._speak)
+        app.router.add_route("*", "/callcontrol{path:(/.*)?}", self._call_control)
+        app.router.add_route("*", "/double/{path:.*}", self._stage_door)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self.tokens.issuer = f"{self._host}:{self._port}"
+        self.calls.timers.advance(self._clock())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._disarm()
+        self._end_streams(lambda stream: True)
+        for socket in list(self._sockets):
+            await socket.ws.close(code=WSCloseCode.GOING_AWAY)
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    # -- time
+
+    def expire(self) -> None:
+        """Let happen what is due on the clock."""
+        self.calls.timers.expire(self._clock())
+        self._arm()
+
+    def _arm(self) -> None:
+        self._disarm()
+        deadline = self.calls.timers.next_deadline()
+        if deadline is not None:
+            self._alarm = asyncio.get_running_loop().call_later(max(0.0, deadline - self._clock()), self.expire)
+
+    def _disarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    @contextmanager
+    def _now(self) -> Iterator[None]:
+        """Around whatever is asked of the calls: they know the time before, and the alarm is set after."""
+        self.calls.timers.expire(self._clock())
+        try:
+            yield
+        finally:
+            self._arm()
+
+    # -- what the calls tell
+
+    def _changed(self, change: Change) -> None:
+        self.tell(event(change), lambda principal: hears(principal, change))
+        if isinstance(change, Removed):
+            self._end_streams(lambda stream: stream.leg is change.leg)
+
+    def tell(self, inner: dict[str, object], who: Callable[[Principal], bool] = lambda principal: True) -> None:
+        """Send an event, also one that no real PBX would send, to the sockets of these clients."""
+        for socket in [socket for socket in self._sockets if who(socket.principal)]:
+            text = json.dumps({"sequence": next(socket.sequence), "event": inner})
+            if socket.queue.full():
+                self._cut(socket)
+            else:
+                socket.queue.put_nowait(text)
+
+    def _revoked(self, client_id: str) -> None:
+        if self.manners.revoke_kills_streams == "yes":
+            self._end_streams(lambda stream: stream.client_id == client_id)
+        if self.manners.revoke_kills_ws == "yes":
+            for socket in [socket for socket in self._sockets if socket.principal.client_id == client_id]:
+                self._cut(socket)
+
+    def _end_streams(self, which: Callable[[_Stream], bool]) -> None:
+        for stream in self._streams:
+            if which(stream):
+                stream.ended.set()
+
+    def _cut(self, socket: _Socket) -> None:
+        self._sockets.discard(socket)
+        if socket.transport is not None:
+            socket.transport.close()
+
+    # -- what may befall it
+
+    def cut_sockets(self) -> None:
+        """Every event socket ends without a close frame."""
+        for socket in list(self._sockets):
+            self._cut(socket)
+
+    def mute_sockets(self) -> None:
+        """Every event socket stays open and is dead: no events, no pongs."""
+        for socket in self._sockets:
+            socket.mute = True
+
+    def restart(self) -> None:
+        """The PBX's services restart: calls, tokens and sockets are gone, counting begins anew."""
+        self.calls.restart()
+        self.tokens.forget()
+        self._sequences.restart()
+        self._end_streams(lambda stream: True)
+        self.cut_sockets()
+
+    def steal_token(self, client_id: str) -> None:
+        """A second client with the same credentials takes a token."""
+        self.tokens.steal(client_id, self._wall())
+
+    # -- requests
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        if self.faults.slow_token_s:
+            await asyncio.sleep(self.faults.slow_token_s)
+        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        return self._sent(request, self.tokens.issue(form, self._wall()))
+
+    def _bearer(self, request: web.Request) -> Principal | None:
+        return self.tokens.bearer(request.headers.get("Authorization", ""), self._wall())
+
+    async def _call_control(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "GET":
+            await asyncio.sleep(self.faults.late_s())
+        principal = self._bearer(request)
+        if principal is None:
+            return self._sent(request, Reply(401))
+        if (instead := self.faults.instead()) is not None:
+            return self._sent(request, instead)
+        body = await request.read()
+        if request.method == "POST" and body and request.content_type != "application/json":
+            return self._sent(request, Reply(415))
+        replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        with self._now():
+            self._control.handle(principal, request.method, _segments(request)[1:], body, lambda reply: _settle(replied, reply))
+        reply = await replied
+        if request.method == "GET":
+            await asyncio.sleep(self.faults.held_s())
+        return self._sent(request, reply)
+
+    async def _stage_door(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        if request.headers.get("X-Double-Key") != self.stage.key:
+            return self._sent(request, Reply(401))
+        befall = {"restart": self.restart, "cut-sockets": self.cut_sockets, "mute-sockets": self.mute_sockets}
+        path = _segments(request)[1:]
+        with self._now():
+            if request.method == "POST" and len(path) == 1 and path[0] in befall:
+                befall[path[0]]()
+                return self._sent(request, Reply(204))
+            return self._sent(request, self.stage.handle(request.method, path, body))
+
+    def _sent(self, request: web.Request, reply: Reply) -> web.Response:
+        self.requests.append((request.method, request.path))
+        if reply.body is None:
+            return web.Response(status=reply.status, headers=dict(reply.headers))
+        text = json.dumps(self.faults.spoil(reply.body))
+        if reply.status == 200:
+            text = self.faults.cut(text)
+        return web.Response(status=reply.status, text=text, headers=dict(reply.headers), content_type="application/json")
+
+    # -- events
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        principal = self._bearer(request)
+        if principal is None or not principal.call_control:
+            return self._sent(request, Reply(401 if principal is None else 403))
+        ws = web.WebSocketResponse(autoping=False)
+        await ws.prepare(request)
+        socket = _Socket(principal, ws, self._sequences.for_socket(), transport=request.transport)
+        self._sockets.add(socket)
+        sender = asyncio.create_task(self._send_events(socket), name="double-events")
+        try:
+            async for message in ws:
+                if message.type is WSMsgType.PING and not socket.mute:
+                    await ws.pong(message.data)
+        finally:
+            self._sockets.discard(socket)
+            sender.cancel()
+            await asyncio.wait([sender])
+        return ws
+
+    async def _send_events(self, socket: _Socket) -> None:
+        while True:
+            text = await socket.queue.get()
+            if not socket.mute:
+                try:
+                    await socket.ws.send_str(text)
+                except ConnectionError:
+                    return
+
+    # -- audio
+
+    def audio_of(self, leg: Leg) -> LegAudio:
+        """What is said and heard on a leg."""
+        if leg.id not in self.audio:
+            while len(self.audio) >= MAX_AUDIOS:
+                del self.audio[next(iter(self.audio))]
+            self.audio[leg.id] = LegAudio(tone())
+        return self.audio[leg.id]
+
+    async def _listen(self, request: web.Request) -> web.StreamResponse:
+        return await self._stream(request, self._send_audio)
+
+    async def _speak(self, request: web.Request) -> web.StreamResponse:
+        return await self._stream(request, self._take_audio)
+
+    async def _stream(
+        self, request: web.Request, perform: Callable[[web.Request, _Stream], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        principal = self._bearer(request)
+        if principal is None:
+            return self._sent(request, Reply(401))
+        if (instead := self.faults.instead()) is not None:
+            return self._sent(request, instead)
+        leg = self._control.stream_leg(principal, _segments(request)[1:])
+        if isinstance(leg, Reply):
+            return self._sent(request, leg)
+        stream = _Stream(principal.client_id, leg)
+        self._streams.add(stream)
+        try:
+            return await perform(request, stream)
+        finally:
+            self._streams.discard(stream)
+
+    async def _send_audio(self, request: web.Request, stream: _Stream) -> web.StreamResponse:
+        if stream.leg.other is None or self._clock() < stream.leg.born + MEDIA_DELAY_S:
+            return self._sent(request, Reply(int(self.manners.media_not_ready_code), {"reasontext": "no media yet"}))
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        chunks = odd_chunks(lambda: self.audio_of(stream.leg).voice(), self._random)
+        start, sent = time.monotonic(), 0
+        while not stream.ended.is_set():
+            try:
+                await response.write(next(chunks))
+            except ConnectionError:
+                return response
+            sent += 1
+            await _until(stream.ended, start + sent * FRAME_MS / 1000)
+        await response.write_eof()
+        return response
+
+    async def _take_audio(self, request: web.Request, stream: _Stream) -> web.StreamResponse:
+        if stream.leg.status is not Status.CONNECTED and self.manners.early_post == "refused":
+            return self._sent(request, Reply(int(self.manners.wrong_state_code), {"reasontext": "not connected"}))
+        audio = self.audio_of(stream.leg)
+        reading = asyncio.create_task(self._read_audio(request, stream, audio), name="double-stream")
+        ended = asyncio.create_task(stream.ended.wait(), name="double-stream-end")
+        audio.ended_cleanly = False
+        try:
+            await asyncio.wait([reading, ended], return_when=asyncio.FIRST_COMPLETED)
+            audio.ended_cleanly = reading.done() and reading.exception() is None
+        finally:
+            for task in (reading, ended):
+                task.cancel()
+            await asyncio.wait([reading, ended])
+        if audio.ended_cleanly and self.calls.is_routing(stream.leg) and self.manners.stream_end_in_routeto == "hangs_up":
+            with self._now():
+                if stream.leg.other is not None:
+                    self.calls.drop(stream.leg.other)
+        return self._sent(request, Reply(200))
+
+    async def _read_audio(self, request: web.Request, stream: _Stream, audio: LegAudio) -> None:
+        async for piece in request.content.iter_any():
+            if stream.leg.status is Status.CONNECTED:
+                audio.post(piece, self._clock())
+
+
+def _segments(request: web.Request) -> list[str]:
+    """The path's parts, decoded one by one: a device id may hold an encoded slash."""
+    return [unquote(part) for part in request.rel_url.raw_path.split("/") if part]
+
+
+def _settle(future: asyncio.Future[Reply], reply: Reply) -> None:
+    if not future.done():
+        future.set_result(reply)
+
+
+async def _until(event: asyncio.Event, moment: float) -> None:
+    """Wait for an event, at most until a moment of the monotonic clock."""
+    try:
+        async with asyncio.timeout(max(0.0, moment - time.monotonic())):
+            await event.wait()
+    except TimeoutError:
+        return

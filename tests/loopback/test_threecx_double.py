@@ -1,0 +1,288 @@
+"""The emulated 3CX on real sockets: tokens, requests, events, audio, and what may go wrong with them."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from pbx.threecx.double import Double, Manners, demo_directory
+from pbx.threecx.double.audio import FRAME_BYTES, tone
+
+OUTSIDE = "+34600111222"
+FORM = {"client_id": "870", "client_secret": "demo-secret", "grant_type": "client_credentials"}
+
+
+class Client:
+    """A client of the simplest kind, which does nothing by itself."""
+
+    def __init__(self, pbx: Double, http: aiohttp.ClientSession) -> None:
+        self.pbx = pbx
+        self.http = http
+        self.token = ""
+
+    async def sign_in(self, **changes: str) -> dict[str, Any]:
+        async with self.http.post(f"{self.pbx.url}/connect/token", data=FORM | changes) as response:
+            body: dict[str, Any] = await response.json() | {"status": response.status}
+        self.token = body.get("access_token", self.token)
+        return body
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    async def get(self, path: str, **more: Any) -> tuple[int, str]:
+        async with self.http.get(f"{self.pbx.url}/callcontrol{path}", headers=self.headers, **more) as response:
+            return response.status, await response.text()
+
+    async def post(self, path: str, body: object = None, **more: Any) -> tuple[int, str]:
+        sent = more or {"json": {} if body is None else body}
+        async with self.http.post(f"{self.pbx.url}/callcontrol{path}", headers=self.headers, **sent) as response:
+            return response.status, await response.text()
+
+    def events(self) -> Any:
+        return self.http.ws_connect(f"{self.pbx.url}/callcontrol/ws", headers=self.headers)
+
+
+async def bench(manners: Manners | None = None) -> AsyncIterator[Client]:
+    async with Double(demo_directory(), manners) as pbx, aiohttp.ClientSession() as http:
+        client = Client(pbx, http)
+        await client.sign_in()
+        yield client
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async for each in bench():
+        yield each
+
+
+@pytest.fixture
+async def lenient() -> AsyncIterator[Client]:
+    async for each in bench(
+        Manners().with_(revoke_kills_ws="no", revoke_kills_streams="no", expires_unit="minutes", wrong_secret_code="400")
+    ):
+        yield each
+
+
+async def test_one_token_lives_and_only_its_header_counts(client: Client) -> None:
+    first = client.token
+    assert (await client.get(""))[0] == 200
+    again = await client.sign_in()
+    assert again["expires_in"] == 3600 and again["token_type"] == "Bearer" and client.token != first
+    assert (await client.get(""))[0] == 200
+    client.token = first
+    assert (await client.get(""))[0] == 401
+    async with client.http.get(f"{client.pbx.url}/callcontrol?access_token={again['access_token']}") as response:
+        assert response.status == 401
+    assert (await client.sign_in(client_secret="wrong"))["status"] == 401
+    assert (await client.sign_in(grant_type="password"))["status"] == 400
+    multipart = aiohttp.FormData(FORM, default_to_multipart=True)
+    async with client.http.post(f"{client.pbx.url}/connect/token", data=multipart) as response:
+        assert response.status == 200
+
+
+async def test_what_an_older_pbx_does_with_tokens(lenient: Client) -> None:
+    assert (await lenient.sign_in(client_secret="wrong"))["status"] == 400
+    async with lenient.events() as socket:
+        assert (await lenient.sign_in())["expires_in"] == 60
+        lenient.pbx.calls.arrive(OUTSIDE, "+34910000000")
+        assert (await socket.receive_json())["event"]["event_type"] == 0
+
+
+async def test_a_new_token_ends_the_socket_and_the_streams_of_the_old_one(client: Client) -> None:
+    client.pbx.calls.arrive(OUTSIDE, "+34910000000")
+    (leg,) = client.pbx.calls.of("870")
+    async with client.events() as socket:
+        async with client.http.get(await _stream(client, leg.id), headers=client.headers) as heard:
+            await heard.content.readexactly(FRAME_BYTES)
+            await client.sign_in()
+            while await heard.content.readany():
+                pass
+        message = await socket.receive()
+        while message.type is aiohttp.WSMsgType.TEXT:
+            message = await socket.receive()
+        assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR) and socket.close_code == 1006
+
+
+async def _stream(client: Client, leg_id: int) -> str:
+    """The stream's address, once there is sound: as a client does it, it asks until it is no longer 424."""
+    url = f"{client.pbx.url}/callcontrol/870/participants/{leg_id}/stream"
+    while True:
+        async with client.http.get(url, headers=client.headers) as response:
+            if response.status == 200:
+                return url
+            assert response.status == 424
+
+
+async def test_events_say_what_changed_and_nothing_more(client: Client) -> None:
+    async with client.http.ws_connect(f"{client.pbx.url}/callcontrol/ws", headers=client.headers) as socket:
+        trunk = client.pbx.calls.arrive(OUTSIDE, "+34910000000")
+        (leg,) = client.pbx.calls.of("870")
+        client.pbx.calls.press(trunk, "5")
+        client.pbx.calls.drop(trunk)
+        told = [await socket.receive_json() for _ in range(3)]
+    assert [each["event"]["event_type"] for each in told] == [0, 2, 1]
+    assert {each["event"]["entity"] for each in told} == {f"/callcontrol/870/participants/{leg.id}"}
+    assert told[0]["event"]["attached_data"] is None and told[1]["event"]["attached_data"] == {"dtmf_input": "5"}
+    numbers = [each["sequence"] for each in told]
+    assert numbers == sorted(set(numbers))
+    client.token = "wrong"
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+        await client.events()
+
+
+async def test_a_call_is_made_and_talked_in_and_ended(client: Client) -> None:
+    status, text = await client.post("/870/makecall", {"destination": OUTSIDE})
+    leg_id = json.loads(text)["result"]["id"]
+    assert status == 200
+    (far,) = client.pbx.calls.of("10000")
+    client.pbx.calls.answer(far)
+    url = await _stream(client, leg_id)
+    async with client.http.get(url, headers=client.headers) as heard:
+        assert heard.headers["Transfer-Encoding"] == "chunked"
+        said = await heard.content.readexactly(3 * FRAME_BYTES)
+        voice = tone()
+        assert said == voice() + voice() + voice() or said in b"".join(voice() for _ in range(3000))
+        async with client.http.post(url, headers=client.headers, data=bytes(2 * FRAME_BYTES)) as spoken:
+            assert spoken.status == 200
+        audio = client.pbx.audio[leg_id]
+        assert bytes(audio.posted) == bytes(2 * FRAME_BYTES) and audio.ended_cleanly
+        assert (await client.post(f"/870/participants/{leg_id}/drop"))[0] == 200
+        while await heard.content.readany():
+            pass
+    assert (await client.get(f"/870/participants/{leg_id}"))[0] == 404
+    assert (await client.post(f"/870/participants/{leg_id}/drop"))[0] == 404
+
+
+async def test_a_posted_stream_ends_with_its_leg_and_extensions_have_none(client: Client) -> None:
+    trunk = client.pbx.calls.arrive(OUTSIDE, "+34910000000")
+    (leg,) = client.pbx.calls.of("870")
+    url = await _stream(client, leg.id)
+    came = asyncio.Event()
+    client.pbx.audio_of(leg).ear = lambda piece: came.set()
+
+    async def speech() -> AsyncIterator[bytes]:
+        yield bytes(FRAME_BYTES)
+        await came.wait()
+        client.pbx.calls.drop(trunk)
+        await asyncio.Event().wait()
+
+    async with client.http.post(url, headers=client.headers, data=speech()) as response:
+        assert response.status == 200
+    assert client.pbx.audio[leg.id].ended_cleanly is False
+    client.pbx.calls.arrive(OUTSIDE, "+34910000001")
+    (ringing,) = client.pbx.calls.of("200")
+    assert (await client.get(f"/200/participants/{ringing.id}/stream"))[0] == 403
+    assert (await client.get("/204/participants/1/stream"))[0] == 403
+    assert (await client.get("/870/participants/99/stream"))[0] == 404
+
+
+async def test_who_ends_the_stream_before_routeto_is_done_loses_the_caller(client: Client) -> None:
+    trunk = client.pbx.calls.arrive(OUTSIDE, "+34910000000")
+    (leg,) = client.pbx.calls.of("870")
+    async with client.events() as socket:
+        routing = asyncio.create_task(client.post(f"/870/participants/{leg.id}/routeto", {"destination": "203"}))
+        await socket.receive_json()
+    assert client.pbx.calls.is_routing(leg)
+    async with client.http.post(await _stream(client, leg.id), headers=client.headers, data=bytes(320)) as response:
+        assert response.status == 200
+    assert not trunk.alive and not leg.alive
+    routing.cancel()
+    await asyncio.wait([routing])
+
+
+async def test_what_a_client_must_send(client: Client) -> None:
+    assert (await client.post("/870/makecall", data=b""))[0] == 400
+    assert (await client.post("/870/makecall", data=b"destination=1"))[0] == 415
+    device = "sip%3A200%40127.0.0.1%3A5483%3Brinstance%3D000000c8"
+    async with client.http.get(
+        aiohttp.client.URL(f"{client.pbx.url}/callcontrol/200/devices/{device}", encoded=True), headers=client.headers
+    ) as found:
+        assert found.status == 200
+
+
+class Taken(deque[float]):
+    """Delays that tell when one of them is used."""
+
+    def __init__(self, delays: list[float]) -> None:
+        super().__init__(delays)
+        self.taken = asyncio.Event()
+
+    def popleft(self) -> float:
+        self.taken.set()
+        return super().popleft()
+
+
+async def test_faults_befall_it_once_and_on_demand(client: Client) -> None:
+    faults = client.pbx.faults
+    faults.codes.extend([500, 504])
+    faults.truncated = 1
+    assert [(await client.get(""))[0] for _ in range(2)] == [500, 504]
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
+        json.loads((await client.get(""))[1])
+    client.pbx.calls.arrive(OUTSIDE, "+34910000000")
+    faults.odd_status = "Parked"
+    assert json.loads((await client.get("/870/participants"))[1])[0]["status"] == "Parked"
+    faults.odd_status = ""
+    waiting = Taken([0.05])
+    faults.held_gets = waiting
+    read = asyncio.create_task(client.get("/870/participants"))
+    await waiting.taken.wait()
+    client.pbx.calls.drop(client.pbx.calls.of("870")[0])
+    assert len(json.loads((await read)[1])) == 1
+    waiting = faults.late_gets = Taken([0.05])
+    read = asyncio.create_task(client.get("/870/participants"))
+    await waiting.taken.wait()
+    client.pbx.calls.arrive(OUTSIDE, "+34910000000")
+    assert len(json.loads((await read)[1])) == 1
+    client.pbx.steal_token("870")
+    assert (await client.get(""))[0] == 401
+
+
+async def test_a_restart_drops_everything_without_a_close_frame(client: Client) -> None:
+    async with client.events() as socket:
+        client.pbx.restart()
+        message = await socket.receive()
+        assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR) and socket.close_code == 1006
+    assert (await client.get(""))[0] == 401
+
+
+async def test_a_mute_socket_stays_open_and_answers_no_ping(client: Client) -> None:
+    async with client.http.ws_connect(f"{client.pbx.url}/callcontrol/ws", headers=client.headers, autoping=False) as socket:
+        await socket.ping(b"1")
+        assert (await socket.receive()).type is aiohttp.WSMsgType.PONG
+        client.pbx.mute_sockets()
+        await socket.ping(b"2")
+        client.pbx.calls.arrive(OUTSIDE, "+34910000000")
+        client.pbx.tell({"event_type": 9, "entity": "/callcontrol/870", "attached_data": None})
+        assert (await client.get(""))[0] == 200
+        client.pbx.cut_sockets()
+        assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+
+
+async def test_things_are_made_to_happen_through_its_own_door(client: Client) -> None:
+    door = {"X-Double-Key": client.pbx.stage.key}
+
+    async def push(path: str, body: object = None) -> tuple[int, Any]:
+        async with client.http.post(f"{client.pbx.url}/double/{path}", json=body or {}, headers=door) as response:
+            return response.status, json.loads(await response.text() or "null")
+
+    async with client.http.get(f"{client.pbx.url}/double/legs") as refused:
+        assert refused.status == 401
+    status, leg = await push("calls", {"caller": OUTSIDE, "called": "+34910000001"})
+    assert status == 201
+    (ringing,) = client.pbx.calls.of("200")
+    assert (await push(f"legs/{ringing.id}/answer"))[0] == 204
+    assert (await push(f"legs/{leg['id']}/digits", {"digits": "1"}))[0] == 204
+    assert (await push(f"legs/{leg['id']}/drop"))[0] == 204
+    assert not client.pbx.calls.legs
+    assert (await push("faults", {"codes": [500], "nonsense": 1}))[0] == 400
+    assert (await push("faults", {"codes": [500]}))[0] == 204
+    assert (await client.get(""))[0] == 500
+    async with client.http.get(f"{client.pbx.url}/double/behaviours", headers=door) as response:
+        assert {each["basis"] for each in await response.json()} == {"confirmed", "assumed"}
+    assert (await push("restart"))[0] == 204
