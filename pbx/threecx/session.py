@@ -1,0 +1,252 @@
+"""Asking a 3CX with a token that is good, at an address that works: what every client of it stands on."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
+from typing import Any, Self
+
+import structlog
+
+from pbx.threecx.bases import Bases
+from pbx.threecx.faults import Away, Denied, ThreeCxFault, fault_of, reason_in
+from pbx.threecx.http import Answer, Kind, PbxHttp, UpgradeRefused
+from pbx.threecx.settings import ThreeCxSettings
+from pbx.threecx.token_life import Token, TokenLife, life_s
+
+log = structlog.get_logger()
+_BROKEN = frozenset({502, 503, 504})
+_UNSENT = frozenset({"name", "refused", "certificate"})
+
+
+class PbxSession:
+    """``async with``. One for all that use one client id: they share its token. ``now``: monotonic seconds.
+
+    A request that can be repeated goes to the next address where one fails; one that cannot (``makecall``) only where nothing was sent.
+    """
+
+    def __init__(self, settings: ThreeCxSettings, now: Callable[[], float] | None = None, random: Random | None = None) -> None:
+        self.settings = settings
+        self._now = now or asyncio.get_running_loop().time
+        self._http = PbxHttp(settings)
+        self._bases = Bases(settings.bases, first_s=settings.first_retry_s, longest_s=settings.longest_retry_s)
+        self._life = TokenLife(early=(random or Random()).uniform(0.8, 0.9))
+        self._drawing = asyncio.Lock()
+        self.streams = 0
+        """Streams of sound that run: a new token may end them, so it waits for a quiet moment."""
+        self.asked = 0
+        self.failed = 0
+        self.version = ""
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._http.__aexit__(*exc_info)
+
+    # ------------------------------------------------------------------ asking
+
+    async def get(self, path: str, kind: Kind = Kind.ASK) -> Any:
+        """The JSON at ``path``. Raises ``ThreeCxFault``."""
+        return decoded(await self.ask("GET", path, kind=kind))
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        kind: Kind = Kind.ASK,
+        repeatable: bool | None = None,
+    ) -> Answer:
+        """A good answer. ``repeatable``: may be sent twice; by default what is not POST. Raises ``ThreeCxFault``."""
+        again = method != "POST" if repeatable is None else repeatable
+        tried: set[str] = set()
+        while True:
+            base = self._base(frozenset(tried))
+            tried.add(base)
+            try:
+                answer = await self._ask(base, method, path, body, headers or {}, kind)
+            except Away as away:
+                if not (again or away.why in _UNSENT) or self._none_left(tried):
+                    raise
+                continue
+            if answer.status in _BROKEN and again and not self._none_left(tried):
+                continue
+            if not answer.good:
+                raise fault_of(answer.status, answer.body)
+            return answer
+
+    async def _ask(self, base: str, method: str, path: str, body: object, headers: Mapping[str, str], kind: Kind) -> Answer:
+        """At this address, with a new token once where 401 came."""
+        async with self._trying(base):
+            token = await self._token(base)
+            answer = await self._send(base, method, path, token, body, headers, kind)
+            if answer.status == 401:
+                self._life.on_refused(token, self._now())
+                token = await self._token(base)
+                answer = await self._send(base, method, path, token, body, headers, kind)
+                if answer.status == 401:
+                    self._life.on_refused(token, self._now())
+            if answer.good:
+                self._life.on_worked(self._now())
+            return answer
+
+    async def _send(self, base: str, method: str, path: str, token: str, body: object, headers: Mapping[str, str], kind: Kind) -> Answer:
+        self.asked += 1
+        answer = await self._http.ask(base, method, path, token=token, json=body, headers=headers, kind=kind)
+        self.version = answer.headers.get("X-3CX-Version", self.version)
+        if answer.status in _BROKEN:
+            self._failed(base)
+        return answer
+
+    # ------------------------------------------------------------------ long connections
+
+    @asynccontextmanager
+    async def socket(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
+        """A WebSocket's texts. Raises ``ThreeCxFault``."""
+        base = self._base()
+        async with AsyncExitStack() as stack:
+            async with self._trying(base):
+                token = await self._token(base)
+                try:
+                    texts = await stack.enter_async_context(self._http.socket(base, path, token))
+                except UpgradeRefused as refused:
+                    if refused.status == 401:
+                        self._life.on_refused(token, self._now())
+                    elif refused.status in _BROKEN:
+                        self._failed(base)
+                    raise fault_of(refused.status, b"") from None
+            yield texts
+
+    @asynccontextmanager
+    async def hear(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Sound from the PBX. Raises ``ThreeCxFault``: ``NotReady`` and ``Gone`` before there is any."""
+        base = self._base()
+        token = await self._token(base)
+        self.streams += 1
+        try:
+            async with self._http.hear(base, path, token) as (status, pieces):
+                if not 200 <= status < 300:
+                    self._seen(status, token)
+                    raise fault_of(status, b"")
+                yield pieces
+        finally:
+            self.streams -= 1
+
+    async def speak(self, path: str, pieces: AsyncIterator[bytes]) -> None:
+        """Sound to the PBX, until ``pieces`` ends. Raises ``ThreeCxFault``."""
+        base = self._base()
+        token = await self._token(base)
+        self.streams += 1
+        try:
+            status = await self._http.speak(base, path, token, pieces)
+        finally:
+            self.streams -= 1
+        if not 200 <= status < 300:
+            self._seen(status, token)
+            raise fault_of(status, b"")
+
+    def _seen(self, status: int, token: str) -> None:
+        if status == 401:
+            self._life.on_refused(token, self._now())
+
+    # ------------------------------------------------------------------ the token
+
+    async def _token(self, base: str) -> str:
+        """One at a time draws; the others wait and take what it drew."""
+        if not self._life.is_due(self._now(), quiet=self.streams == 0) and (token := self._life.usable(self._now())) is not None:
+            return token.value
+        async with self._drawing:
+            now = self._now()
+            usable = self._life.usable(now)
+            if usable is not None and not self._life.is_due(now, quiet=self.streams == 0):
+                return usable.value
+            self._life.check(now)
+            try:
+                return await self._draw(base)
+            except Away:
+                if usable is not None:  # the one there is still lives
+                    return usable.value
+                raise
+
+    async def _draw(self, base: str) -> str:
+        form = {"client_id": self.settings.client_id, "client_secret": self.settings.secret, "grant_type": "client_credentials"}
+        answer = await self._http.ask(base, "POST", "/connect/token", form=form)
+        if answer.status in (400, 401, 403):
+            fault = self._life.on_denied(reason_in(answer.body), self._now())
+            log.error("threecx.denied", detail=str(fault))
+            raise fault
+        if not answer.good:
+            self._failed(base)
+            raise Away(f"3CX gives no token now: it answers with status {answer.status}.", sent=True, why="broken")
+        given = decoded(answer)
+        value = given.get("access_token") if isinstance(given, dict) else None
+        if not isinstance(value, str) or not value:
+            raise Denied("What answers at this address is no 3CX: its token cannot be read.")
+        self._life.granted(Token(value, self._now(), life_s(given)))
+        return value
+
+    # ------------------------------------------------------------------ addresses
+
+    def _base(self, without: frozenset[str] = frozenset()) -> str:
+        base = self._bases.choose(self._now(), without)
+        if base is None:
+            raise Away("3CX was not to be reached a moment ago and is tried again soon.", why="silence", retry_after_s=self.retry_s)
+        return base
+
+    def _none_left(self, tried: set[str]) -> bool:
+        return len(tried) == len(self.settings.bases)
+
+    @asynccontextmanager
+    async def _trying(self, base: str) -> AsyncIterator[None]:
+        """Tells the circuit breaker how it went: whoever answers, whatever it says, is there."""
+        failures = self.failed
+        try:
+            yield
+        except Away:
+            self._failed(base)
+            raise
+        except ThreeCxFault:
+            self._bases.worked(base)
+            raise
+        except BaseException:
+            self._bases.abandoned(base)
+            raise
+        else:
+            if self.failed == failures:
+                self._bases.worked(base)
+
+    def _failed(self, base: str) -> None:
+        self.failed += 1
+        self._bases.failed(base, self._now())
+
+    # ------------------------------------------------------------------ how it stands
+
+    @property
+    def retry_s(self) -> float:
+        return self._bases.wait_s(self._now())
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be asked now, for an administrator; empty where something can."""
+        if held := self._life.trouble(self._now()):
+            return held
+        if len(self._bases.open) == len(self.settings.bases):
+            return "3CX is not to be reached at any of its addresses."
+        return ""
+
+    @property
+    def counts(self) -> dict[str, float]:
+        return {"requests": self.asked, "failures": self.failed, "tokens": self._life.drawn, "tokens_refused": self._life.refused}
+
+
+def decoded(answer: Answer) -> Any:
+    """The JSON of an answer. Raises ``Away`` for what is none."""
+    try:
+        return json.loads(answer.body) if answer.body else None
+    except ValueError:
+        raise Away("3CX's answer cannot be read: it is no JSON.", sent=True, why="broken") from None
