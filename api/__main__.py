@@ -43,6 +43,7 @@ def serve(
     from api.server import StartFailure
     from api.store import StoreUnavailable
     from media.messages import MediaRefusal
+    from pbx.tls import TlsUnusable
     from pbx.transport import SipPortTaken
 
     settings = load(
@@ -59,7 +60,7 @@ def serve(
     logs.set_up(settings.log.level, settings.log.format)
     try:
         uvloop.run(_serve(settings))
-    except (StartFailure, StoreUnavailable, MediaRefusal, SipPortTaken, OSError) as error:
+    except (StartFailure, StoreUnavailable, MediaRefusal, SipPortTaken, TlsUnusable, OSError) as error:
         print(f"Centralita cannot start. {error}", file=sys.stderr)
         raise typer.Exit(1) from None
 

@@ -141,12 +141,17 @@ class ServerSection(_Section):
 
     @model_validator(mode="after")
     def _whole_certificate(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key belong together: give both, or neither")
-        for path in (self.tls_certificate, self.tls_key):
-            if path is not None and not path.is_file():
-                raise ValueError(f"{path} does not exist or is no file: give the path of the PEM file")
+        _check_pem(self.tls_certificate, self.tls_key)
         return self
+
+
+def _check_pem(certificate: Path | None, key: Path | None, *others: Path | None) -> None:
+    """Raises ``ValueError`` for a pair that is none, and for files that are not there."""
+    if (certificate is None) != (key is None):
+        raise ValueError("tls_certificate and tls_key belong together: give both, or neither")
+    for path in (certificate, key, *others):
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path} does not exist or is no file: give the path of the PEM file")
 
 
 class StoreSection(_Section):
@@ -372,8 +377,18 @@ class SipSection(_Section):
     enabled: bool = False
     name: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9_-]+$")] = "pbx"
     server: str = ""
-    port: Annotated[int, Field(ge=1, le=65_535)] = 5060
-    transport: Literal["udp", "tcp"] = "udp"
+    port: Port = 0
+    """0: the usual one, 5060, or 5061 with TLS."""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    tls_ca_file: Path | None = None
+    """Certificates of the authorities that the PBX's must be signed by, or itself (PEM); none: those that the system trusts."""
+    tls_certificate: Path | None = None
+    """What we show the PBX, with ``tls_key``; none: one signed by itself, kept in the data folder."""
+    tls_key: Path | None = None
+    tls_demand_certificate: bool = False
+    """Who connects to us must show a certificate for ``server`` or ``domain``."""
+    tls_accept_any_certificate: bool = False
+    """Check nothing: then anybody on the way to the PBX can listen, dial and read the password's digest."""
     domain: str = ""
     extension: str = ""
     auth_id: str = ""
@@ -394,6 +409,13 @@ class SipSection(_Section):
         missing = [name for name in ("server", "extension") if not getattr(self, name)]
         if self.enabled and missing:
             raise ValueError(f"the line is enabled but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        _check_pem(self.tls_certificate, self.tls_key, self.tls_ca_file)
+        if self.tls_demand_certificate and self.tls_accept_any_certificate:
+            raise ValueError("tls_demand_certificate and tls_accept_any_certificate contradict each other: set one of them")
         return self
 
 
@@ -622,7 +644,7 @@ class Settings(_Section):
     def _ports_apart(self) -> Self:
         """By TCP a port has one owner: pages, or a worker's browsers, or the line to the PBX."""
         taken = {"server.port": self.server.port}
-        if self.sip.enabled and self.sip.transport == "tcp":
+        if self.sip.enabled and self.sip.transport != "udp":
             taken["sip.listen_port"] = self.sip.listen_port
         shared = [name for name, port in taken.items() if self.media.tcp and port in self.media.browser_ports]
         if shared:

@@ -46,6 +46,7 @@ from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
+from api.self_signed import kept_certificate
 from api.shared_limits import SharedLimits
 from api.snapshots import Snapshots
 from api.store import Store
@@ -68,7 +69,7 @@ from media.worker import MediaWorker
 from pbx.loopback import LoopbackTrunk
 from pbx.rates import BadRates, RateTable
 from pbx.routing import Routing
-from pbx.sip_settings import SipTransport, SipTrunkSettings
+from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.toll import TollWatch
 from pbx.trunk import Trunk, TrunkEvent
@@ -664,6 +665,7 @@ def _sip(settings: Settings) -> SipTrunkSettings:
         port=sip.port,
         domain=sip.domain,
         transport=SipTransport(sip.transport),
+        tls=_sip_tls(settings),
         display_name=sip.display_name,
         bind_host=sip.listen_host,
         bind_port=sip.listen_port,
@@ -671,6 +673,19 @@ def _sip(settings: Settings) -> SipTrunkSettings:
         trusted=sip.trusted,
         register=sip.register_,
         registration_s=sip.expires_s,
+    )
+
+
+def _sip_tls(settings: Settings) -> SipTlsSettings:
+    sip = settings.sip
+    shown = (sip.tls_certificate, sip.tls_key)
+    if sip.enabled and sip.transport == "tls" and sip.tls_certificate is None:
+        shown = kept_certificate(settings.server.data_dir)
+    return SipTlsSettings(
+        sip.tls_ca_file,
+        *shown,
+        demand_certificate=sip.tls_demand_certificate,
+        accept_any_certificate=sip.tls_accept_any_certificate,
     )
 
 

@@ -107,6 +107,11 @@ def join_host(host: str, port: int | None) -> str:
     return shown if port is None else f"{shown}:{port}"
 
 
+def default_port(transport: str) -> int:
+    """The port where none is written (RFC 3261, section 19.1.2)."""
+    return 5061 if transport.lower() == "tls" else 5060
+
+
 @dataclass(frozen=True, slots=True)
 class SipUri:
     """``sip:user@host:port;params?headers``. ``user`` is unescaped; ``host`` has no brackets."""
@@ -221,7 +226,7 @@ class Via:
 
     @property
     def sent_by(self) -> str:
-        return join_host(self.host.lower(), self.port or 5060)
+        return join_host(self.host.lower(), self.port or default_port(self.transport))
 
 
 def parse_via(text: str) -> Via:

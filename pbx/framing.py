@@ -16,12 +16,21 @@ class StreamFramer:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._searched = 0
+        self._total = 0
         self.pings = 0
 
     @property
     def partial(self) -> bool:
         """Is a message begun and not yet whole?"""
-        return bool(self._buffer)
+        return len(self._buffer) > 3 or bool(self._buffer.strip(b"\r\n"))
+
+    def take_pong(self) -> bool:
+        """Take a CRLF that stands alone, the answer to a ping of ours; False where there is none."""
+        if self._buffer != b"\r\n":
+            return False
+        self._buffer.clear()
+        return True
 
     def feed(self, data: bytes) -> list[bytes]:
         """Complete messages so far. Raises ``StreamBroken``; holds at most one message of 64 kB."""
@@ -40,19 +49,27 @@ class StreamFramer:
                 return None
             else:
                 del self._buffer[:2]
-        end = self._buffer.find(b"\r\n\r\n")
+        # What was searched once is not searched again: a message may come byte by byte.
+        if not self._total and not self._find_end():
+            return None
+        if len(self._buffer) < self._total:
+            return None
+        message = bytes(self._buffer[: self._total])
+        del self._buffer[: self._total]
+        self._searched = self._total = 0
+        return message
+
+    def _find_end(self) -> bool:
+        end = self._buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
+        self._searched = len(self._buffer)
         if end < 0:
             if len(self._buffer) > MAX_BYTES:
                 raise StreamBroken("headers larger than 64 kB")
-            return None
+            return False
         lengths = _LENGTH.findall(bytes(self._buffer[: end + 2]))
         if len(set(lengths)) != 1:
             raise StreamBroken("no Content-Length, or several")
-        total = end + 4 + int(lengths[0])
-        if total > MAX_BYTES:
+        self._total = end + 4 + int(lengths[0])
+        if self._total > MAX_BYTES:
             raise StreamBroken("a message larger than 64 kB")
-        if len(self._buffer) < total:
-            return None
-        message = bytes(self._buffer[:total])
-        del self._buffer[:total]
-        return message
+        return True

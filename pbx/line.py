@@ -79,11 +79,11 @@ class Line:
 
     @property
     def server_hop(self) -> Hop:
-        return Hop(self.settings.transport, self.settings.server, self.settings.port)
+        return Hop(self.settings.transport, self.settings.server, self.settings.server_port)
 
     def hop_of(self, uri: SipUri) -> Hop:
         """The next hop for a URI. One trunk speaks one transport, so that is the one taken, whatever the URI says."""
-        return Hop(self.settings.transport, uri.host, uri.port or 5060)
+        return Hop(self.settings.transport, uri.host, uri.port or self.settings.transport.default_port)
 
     def ask(self, request: Request, hop: Hop, next_cseq: Callable[[], int], on_answer: OnAnswer) -> Asked:
         """Send a request and answer the challenges of the PBX to it, each once, under a new CSeq.

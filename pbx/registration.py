@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from enum import StrEnum, auto
 
-from pbx.address import BadValue, SipUri, parse_address, parse_uri
+from pbx.address import BadValue, SipUri, join_host, parse_address, parse_uri
 from pbx.line import ALLOW, Line
 from pbx.message import Request, Response
 from pbx.timers import Timer
@@ -57,7 +57,7 @@ class Registration:
     @property
     def _where(self) -> str:
         settings = self._line.settings
-        return f"{settings.server}:{settings.port} ({settings.transport.upper()})"
+        return f"{join_host(settings.server, settings.server_port)} ({settings.transport.upper()})"
 
     def start(self) -> None:
         self._tell(False, f"Registering at the PBX {self._where}." if self._line.settings.register else f"Asking the PBX {self._where}.")
@@ -72,6 +72,11 @@ class Registration:
             self._tell(
                 False, f"The PBX {self._where} has not answered yet: check that it runs, and that address, port and transport are right."
             )
+
+    def connection_lost(self) -> None:
+        """The connection by which we are registered is over: the PBX can no longer reach us by it, so register anew at once."""
+        if self.state is RegistrationState.REGISTERED:
+            self._try()
 
     def stop(self) -> None:
         """Unregister. Whether the PBX confirms it is not waited for here."""
@@ -206,7 +211,7 @@ class Registration:
             return
         self._pinging = True
         line = self._line
-        uri = str(SipUri(line.settings.server, port=line.settings.port))
+        uri = str(SipUri(line.settings.server, port=line.settings.port or None))
         request = Request(method="OPTIONS", uri=uri)
         request.headers = [
             ("Max-Forwards", "70"),

@@ -2,18 +2,43 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+
+from pbx.address import default_port
 
 
 class SipTransport(StrEnum):
     UDP = "udp"
     TCP = "tcp"
+    TLS = "tls"
+
+    @property
+    def default_port(self) -> int:
+        return default_port(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SipTlsSettings:
+    """Whom we believe and what we show. ``ca_file``: PEM certificates of the authorities; None: the system's.
+
+    ``certificate`` (with those between it and its authority) and ``key`` are shown to who connects to us, and to a PBX that asks for one.
+    ``demand_certificate``: who connects to us must show one too. ``accept_any_certificate``: nothing is checked, and anybody between us and
+    the PBX can listen and dial.
+    """
+
+    ca_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    demand_certificate: bool = False
+    accept_any_certificate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SipTrunkSettings:
     """One line to one PBX.
 
-    ``server``/``port``: where requests go. ``domain``: what stands after the @ in From, To and Request-URI; the server's name by default.
+    ``server``/``port``: where requests go; port 0: the usual one, 5060 or 5061 with TLS. ``domain``: what stands after the @ in From, To
+    and Request-URI; the server's name by default.
     ``extension`` is our number there, ``auth_id`` the name in digest answers where it differs (3CX: always), ``password`` its secret.
     ``public_host``: the address that the PBX sees us at, where it is not the one we send from (NAT 1:1).
     ``register`` off: a trunk by address, watched with OPTIONS every ``keepalive_s``; 0 there: not watched either.
@@ -26,9 +51,10 @@ class SipTrunkSettings:
     password: str = field(default="", repr=False)
     auth_id: str = ""
     name: str = "pbx"
-    port: int = 5060
+    port: int = 0
     domain: str = ""
     transport: SipTransport = SipTransport.UDP
+    tls: SipTlsSettings = SipTlsSettings()
     display_name: str = ""
     bind_host: str = "0.0.0.0"
     bind_port: int = 0
@@ -52,6 +78,10 @@ class SipTrunkSettings:
     @property
     def sip_domain(self) -> str:
         return self.domain or self.server
+
+    @property
+    def server_port(self) -> int:
+        return self.port or self.transport.default_port
 
     @property
     def digest_name(self) -> str:

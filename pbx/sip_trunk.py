@@ -9,7 +9,8 @@ import structlog
 
 from pbx.line import Line
 from pbx.message import AnyMessage, BadMessage, parse_message
-from pbx.sip_settings import SipTransport, SipTrunkSettings
+from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
+from pbx.tls import TlsUnusable
 from pbx.transactions import Hop
 from pbx.transport import NameUnknown, SipPortTaken, SipSockets
 from pbx.trunk import Answered, Arrived, Confirmed, OnTrunkEvent, Rang, Reagreed, Refused, StatusChanged, TrunkEvent, TrunkStatus
@@ -17,7 +18,7 @@ from pbx.user_agent import UserAgent
 from rooms.audio import RtpEndpoint
 from rooms.causes import Cause, EndReason
 
-__all__ = ["SipPortTaken", "SipTransport", "SipTrunk", "SipTrunkSettings"]
+__all__ = ["SipPortTaken", "SipTlsSettings", "SipTransport", "SipTrunk", "SipTrunkSettings", "TlsUnusable"]
 
 log = structlog.get_logger()
 
@@ -27,7 +28,9 @@ LOCATE_LONGEST_S = 120.0
 
 
 class SipTrunk:
-    """Satisfies ``pbx.trunk.Trunk``. Entering raises ``SipPortTaken``; a PBX that is down or unknown is a status, never an error."""
+    """Satisfies ``pbx.trunk.Trunk``. Raises ``TlsUnusable``, entering it ``SipPortTaken``; a PBX that is down or unknown is a status, never
+    an error.
+    """
 
     carries_rtp = True
 
@@ -38,7 +41,14 @@ class SipTrunk:
         self._counts: Counter[str] = Counter()
         self._line = Line(settings, self._emit, self._send, counts=self._counts)
         self._agent = UserAgent(self._line)
-        self._sockets = SipSockets(settings, on_bytes=self._arrived, on_unreachable=self._unreachable, counts=self._counts)
+        self._sockets = SipSockets(
+            settings,
+            on_bytes=self._arrived,
+            on_unreachable=self._unreachable,
+            on_lost=self._lost,
+            counts=self._counts,
+            random=self._line.random,
+        )
         self._status: TrunkStatus | None = None
         self._speaker = ""
         self._opened = False
@@ -191,6 +201,10 @@ class SipTrunk:
     def _unreachable(self, message: AnyMessage, words: str) -> None:
         self._line.fault = words
         self._agent.unreachable(message, self._now())
+        self._follow()
+
+    def _lost(self, hop: Hop) -> None:
+        self._agent.connection_lost(hop, self._now())
         self._follow()
 
     def _follow(self) -> None:

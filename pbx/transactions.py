@@ -7,10 +7,10 @@ be sent as a local 503 (section 8.1.3.1), so that a user of this layer sees resp
 import contextlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pbx.address import BadValue, Via
+from pbx.address import BadValue, Via, default_port
 from pbx.message import AnyMessage, Request, Response, respond
 from pbx.timers import Timers
 from pbx.transaction import Do, Happened, Kind, Transaction, ack_of_refusal, happened_to_client, happened_to_server
@@ -22,11 +22,14 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Where a message goes, or came from: ``udp`` or ``tcp``, host, port."""
+    """Where a message goes, or came from: ``udp``, ``tcp`` or ``tls``, host, port. ``anew_port``: where to connect to when the connection
+    that a request came by has gone meanwhile (RFC 3261, section 18.2.2).
+    """
 
     transport: str
     host: str
     port: int
+    anew_port: int | None = field(default=None, compare=False)
 
     @property
     def reliable(self) -> bool:
@@ -143,6 +146,12 @@ class Transactions:
         if client is not None:
             client.machine.happened(Happened.UNREACHABLE)
 
+    def connection_lost(self, hop: Hop) -> None:
+        """What went over a connection that is over, and was not answered at all, failed with it: nobody repeats it (section 17.1.4)."""
+        for client in list(self._clients.values()):
+            if client.hop == hop and client.last is None:
+                client.machine.happened(Happened.UNREACHABLE)
+
     def receive(self, message: AnyMessage, source: Hop) -> None:
         """A message whose mandatory headers are readable."""
         if isinstance(message, Response):
@@ -256,9 +265,10 @@ class Transactions:
 def _response_hop(request: Request, source: Hop) -> Hop:
     """Where responses go: back on the connection, to the source port where rport asks for it, else to the port of the Via."""
     via = request.top_via
-    if source.reliable or "rport" in via.params:
-        return source
-    return Hop(source.transport, source.host, via.port or 5060)
+    usual = via.port or default_port(via.transport)
+    if source.reliable:
+        return replace(source, anew_port=usual)
+    return source if "rport" in via.params else Hop(source.transport, source.host, usual)
 
 
 def _server_key(request: Request, *, method: str = "") -> Key:

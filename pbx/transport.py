@@ -1,20 +1,23 @@
-"""SIP sockets: UDP datagrams and TCP streams in one shape, names resolved, strangers dropped before anything is parsed.
-
-A further transport (TLS) is one more wire with ``open``, ``send`` and ``close`` beside the two.
-"""
+"""SIP sockets: UDP datagrams and TCP or TLS streams in one shape, names resolved, strangers dropped before anything is parsed."""
 
 import asyncio
 import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Callable
+from random import Random
+
+import structlog
 
 from pbx.address import BadValue
 from pbx.admission import SourceTrust
 from pbx.message import AnyMessage, build
 from pbx.sip_settings import SipTransport, SipTrunkSettings
-from pbx.tcp_wire import Address, TcpWire
+from pbx.tcp_wire import Address, TcpWire, Undelivered, plain_address
+from pbx.tls import TlsContexts
 from pbx.transactions import Hop
+
+log = structlog.get_logger()
 
 RESOLVE_S = 5.0
 NAME_HOLDS_S = 60.0
@@ -35,20 +38,21 @@ class _UdpWire(asyncio.DatagramProtocol):
         self._on_bytes = on_bytes
         self._counts = counts
         self._transport: asyncio.DatagramTransport | None = None
+        self._family = socket.AF_INET
         self._closed = asyncio.get_running_loop().create_future()
 
-    async def open(self, host: str, port: int) -> int:
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, port))
-        self._transport = transport
-        return int(transport.get_extra_info("sockname")[1])
+    async def open(self, sock: socket.socket) -> None:
+        """Send and receive by a bound socket, which is ours from now on."""
+        self._family = sock.family
+        self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
 
-    async def send(self, data: bytes, peer: Address) -> None:
+    async def send(self, data: bytes, peer: Address, *, name: str = "", anew_port: int | None = None) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(data, peer)
+            host = f"::ffff:{peer[0]}" if self._family is socket.AF_INET6 and ":" not in peer[0] else peer[0]
+            self._transport.sendto(data, (host, peer[1]))
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
-        self._on_bytes(data, (str(addr[0]), int(addr[1])))
+        self._on_bytes(data, plain_address(addr))
 
     def error_received(self, exc: Exception) -> None:
         # An ICMP "port unreachable" does not say for which message: the transaction's own timer tells.
@@ -65,7 +69,9 @@ class _UdpWire(asyncio.DatagramProtocol):
 
 
 class SipSockets:
-    """The sockets of one trunk. ``on_unreachable(message, words)`` is told when a message could not be sent."""
+    """The sockets of one trunk. ``on_unreachable(message, words)`` is told when a message could not be sent, ``on_lost(hop)`` when a
+    connection to or from a peer is over. Raises ``TlsUnusable``.
+    """
 
     def __init__(
         self,
@@ -73,13 +79,18 @@ class SipSockets:
         *,
         on_bytes: OnBytes,
         on_unreachable: Callable[[AnyMessage, str], None],
+        on_lost: Callable[[Hop], None],
         counts: Counter[str],
+        random: Random,
     ) -> None:
         self._settings = settings
         self._on_bytes = on_bytes
         self._on_unreachable = on_unreachable
+        self._on_lost = on_lost
         self._counts = counts
+        self._random = random
         self.trust = SourceTrust(settings.trusted)
+        self._tls = TlsContexts(settings.tls, counts) if settings.transport is SipTransport.TLS else None
         self._wire: TcpWire | _UdpWire | None = None
         self._names: dict[str, tuple[float, list[str]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,17 +98,32 @@ class SipSockets:
     async def open(self) -> int:
         """Bind; the local port. Raises ``SipPortTaken``."""
         settings = self._settings
-        if settings.transport is SipTransport.TCP:
-            self._wire = TcpWire(self._arrived, self.trust.allows, self._counts)
-        else:
-            self._wire = _UdpWire(self._arrived, self._counts)
+        stream = settings.transport is not SipTransport.UDP
         try:
-            return await self._wire.open(settings.bind_host, settings.bind_port)
+            sock = _bound(settings.bind_host, settings.bind_port, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
         except OSError as error:
             raise SipPortTaken(
                 f"The SIP port {settings.bind_port} on {settings.bind_host} cannot be opened ({error.strerror or error}): "
                 "another program has it, or the address is not this machine's. Choose another bind_port."
             ) from None
+        port = int(sock.getsockname()[1])
+        self._wire = self._stream_wire() if stream else _UdpWire(self._arrived, self._counts)
+        await self._wire.open(sock)
+        if settings.tls.accept_any_certificate and self._tls is not None:
+            log.warning("sip_certificates_unchecked", trunk=settings.name, advice="anybody on the way to the PBX can listen and dial")
+        return port
+
+    def _stream_wire(self) -> TcpWire:
+        settings = self._settings
+        return TcpWire(
+            self._arrived,
+            self.trust.allows,
+            self._counts,
+            on_lost=lambda peer: self._on_lost(Hop(settings.transport, *peer)),
+            random=self._random,
+            tls=self._tls,
+            names=(settings.server, settings.sip_domain),
+        )
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -110,7 +136,7 @@ class SipSockets:
     async def locate_server(self) -> str:
         """Resolve the PBX's name, trust what it stands for, and find our own address towards it. Raises ``NameUnknown``, ``OSError``."""
         addresses = await self._resolve(self._settings.server)
-        return _address_towards(addresses[0], self._settings.port)
+        return _address_towards(addresses[0], self._settings.server_port)
 
     def send(self, message: AnyMessage, hop: Hop) -> None:
         """Put a message on its way. What fails is told by ``on_unreachable``, never raised."""
@@ -126,11 +152,13 @@ class SipSockets:
             data = build(message)
             host = (await self._resolve(hop.host))[0]
             assert self._wire is not None
-            await self._wire.send(data, (host, hop.port))
+            await self._wire.send(data, (host, hop.port), name=hop.host, anew_port=hop.anew_port)
         except BadValue:
             self._counts["refused_to_send"] += 1
             self._on_unreachable(message, "the message would have carried control characters")
         except NameUnknown as error:
+            self._on_unreachable(message, str(error))
+        except Undelivered as error:
             self._on_unreachable(message, str(error))
         except TimeoutError:
             self._on_unreachable(message, "the connection could not be opened in time: check address, port and firewall")
@@ -171,6 +199,25 @@ class SipSockets:
             self._names.clear()
         self._names[host] = (loop.time(), addresses)
         return addresses
+
+
+def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
+    """A socket bound to this address, listening where it is of streams; ``::`` takes IPv4 too. Raises ``OSError``."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, kind)
+    try:
+        if family is socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if kind is socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        if kind is socket.SOCK_STREAM:
+            sock.listen(64)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
 
 
 def _address_towards(host: str, port: int) -> str:

@@ -69,6 +69,13 @@ class UserAgent:
         self.line.timers.advance(now)
         self.line.transactions.unreachable(message)
 
+    def connection_lost(self, hop: Hop, now: float) -> None:
+        """A connection to or from a peer is over."""
+        self.line.timers.advance(now)
+        self.line.transactions.connection_lost(hop)
+        if hop == self.line.server_hop:
+            self.registration.connection_lost()
+
     def expire(self, now: float) -> None:
         self.line.timers.expire(now)
 

@@ -28,24 +28,31 @@ class Hop:
 
 @dataclass(slots=True)
 class Kamailio:
-    """A running registrar: SIP over UDP and TCP at ``host:port``; ``users`` maps authentication names to passwords."""
+    """A running registrar: SIP over UDP and TCP at ``host:port``, over TLS at ``tls_port``; ``users``: passwords by authentication name."""
 
     host: str
     port: int
     process: ChildProcess
     users: dict[str, str] = field(repr=False)
+    tls_port: int = 0
 
 
 @asynccontextmanager
-async def kamailio(directory: Path, users: dict[str, str], *, hop: Hop | None = None) -> AsyncIterator[Kamailio]:
-    """Starts kamailio with its files in ``directory``. Raises PeerFailure when it does not answer OPTIONS within 10 s."""
+async def kamailio(
+    directory: Path, users: dict[str, str], *, hop: Hop | None = None, certificate: tuple[Path, Path] | None = None
+) -> AsyncIterator[Kamailio]:
+    """Starts kamailio with its files in ``directory``. Raises PeerFailure when it does not answer OPTIONS within 10 s.
+
+    With a ``certificate`` (and its key) it speaks TLS too.
+    """
     host, port = "127.0.0.1", free_port()
-    configuration = _write(directory, host, port, users, hop)
+    tls = _Tls(free_port(), *certificate) if certificate is not None else None
+    configuration = _write(directory, _configuration(directory, host, port, users, hop, tls))
     command = ["/usr/sbin/kamailio", "-DD", "-E", "-m", "32", "-M", "4", "-f", str(configuration)]
     command += ["-P", str(directory / "kamailio.pid"), "-Y", str(directory)]
     async with ChildProcess("kamailio", command, log=directory / "kamailio.log", directory=directory) as process:
         await _answers(host, port, process)
-        yield Kamailio(host, port, process, users)
+        yield Kamailio(host, port, process, users, tls.port if tls is not None else 0)
 
 
 async def _answers(host: str, port: int, process: ChildProcess) -> None:
@@ -71,14 +78,30 @@ async def _answers(host: str, port: int, process: ChildProcess) -> None:
     raise PeerFailure(f"kamailio does not answer. {process.last_words()}")
 
 
-def _write(directory: Path, host: str, port: int, users: dict[str, str], hop: Hop | None) -> Path:
+@dataclass(frozen=True, slots=True)
+class _Tls:
+    port: int
+    certificate: Path
+    key: Path
+
+    def lines(self, host: str) -> str:
+        return f"""enable_tls=yes
+listen=tls:{host}:{self.port}
+loadmodule "tls.so"
+modparam("tls", "certificate", "{self.certificate}")
+modparam("tls", "private_key", "{self.key}")
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "verify_certificate", 0)"""
+
+
+def _write(directory: Path, configuration: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "kamailio.cfg"
-    path.write_text(_configuration(directory, host, port, users, hop))
+    path.write_text(configuration)
     return path
 
 
-def _configuration(directory: Path, host: str, port: int, users: dict[str, str], hop: Hop | None) -> str:
+def _configuration(directory: Path, host: str, port: int, users: dict[str, str], hop: Hop | None, tls: _Tls | None) -> str:
     found = sorted(Path("/usr/lib").glob("*/kamailio/modules"))
     if not found:
         raise PeerFailure("kamailio's modules are not installed: apt-get install kamailio")
@@ -95,6 +118,7 @@ listen=udp:{host}:{port}
 listen=tcp:{host}:{port}
 alias="{DOMAIN}"
 mpath="{found[0]}/"
+{tls.lines(host) if tls is not None else ""}
 {modules}
 modparam("ctl", "binrpc", "unix:{directory}/ctl.sock")
 modparam("jsonrpcs", "transport", 0)

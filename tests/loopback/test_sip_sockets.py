@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from api.demo_call.process import free_port
-from pbx import tcp_wire
+from pbx import backoff, tcp_wire
 from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipPortTaken, SipTrunk
 from pbx.trunk import Refused, StatusChanged
@@ -139,7 +139,8 @@ async def test_an_unknown_name_is_a_status_and_calls_are_refused() -> None:
         assert (await bench.event(Refused)).cause.reason is EndReason.UNREACHABLE
 
 
-async def test_a_pbx_that_is_down_at_first_is_found_when_it_comes_up() -> None:
+async def test_a_pbx_that_is_down_at_first_is_found_when_it_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "SHORTEST_S", 0.05)
     port = free_port()
     async with sip_bench("127.0.0.1", port, register=False, keepalive_s=30.0, retry_first_s=0.05, transport=SipTransport.TCP) as bench:
         status = (await bench.event(StatusChanged)).status

@@ -1,18 +1,20 @@
-"""What every trunk must do alike: the demo line, and SIP over UDP and TCP with a far end of the same manners."""
+"""What every trunk must do alike: the demo line, and SIP over UDP, TCP and TLS with a far end of the same manners."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from api.demo_call.process import free_port
 from pbx.loopback import LoopbackTimes, LoopbackTrunk
-from pbx.sip_settings import SipTransport
+from pbx.sip_settings import SipTlsSettings, SipTransport
 from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Rang, Refused, Trunk, TrunkEvent
 from rooms.audio import PCMA, DemoEndpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
+from tests.kit.certificate import self_signed
 from tests.kit.trunk_bench import TrunkBench, sip_bench
 
 BYE = Cause(EndReason.COMPLETED)
@@ -82,9 +84,12 @@ async def demo_line() -> AsyncIterator[Line]:
 
 
 @asynccontextmanager
-async def sip_line(transport: SipTransport) -> AsyncIterator[Line]:
+async def sip_line(transport: SipTransport, directory: Path) -> AsyncIterator[Line]:
     near_port, far_port = free_port(), free_port()
     shared = {"register": False, "keepalive_s": 0.0, "transport": transport}
+    if transport is SipTransport.TLS:
+        certificate, key = self_signed(directory)
+        shared["tls"] = SipTlsSettings(certificate, certificate, key, demand_certificate=True)
     async with AsyncExitStack() as stack:
         far = await stack.enter_async_context(sip_bench("127.0.0.1", near_port, extension="200", bind_port=far_port, **shared))
         near = await stack.enter_async_context(sip_bench("127.0.0.1", far_port, bind_port=near_port, **shared))
@@ -99,9 +104,9 @@ async def sip_line(transport: SipTransport) -> AsyncIterator[Line]:
             await asyncio.wait([behaving])
 
 
-@pytest.fixture(params=["demo", SipTransport.UDP, SipTransport.TCP])
-async def line(request: pytest.FixtureRequest) -> AsyncIterator[Line]:
-    async with demo_line() if request.param == "demo" else sip_line(request.param) as opened:
+@pytest.fixture(params=["demo", *SipTransport])
+async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Line]:
+    async with demo_line() if request.param == "demo" else sip_line(request.param, tmp_path) as opened:
         yield opened
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from api.demo_call.kamailio import Kamailio, kamailio
-from pbx.sip_settings import SipTransport
+from pbx.sip_settings import SipTlsSettings, SipTransport
 from pbx.trunk import Answered, Arrived, Confirmed, DigitArrived, HungUp, Rang, Reagreed, Refused, StatusChanged
 from rooms.audio import G722, PCMA, Direction, RtpEndpoint
 from rooms.causes import Cause, EndReason
+from tests.kit.certificate import Authority
 from tests.kit.sipp import sipp
 from tests.kit.trunk_bench import TrunkBench, sip_bench
 
@@ -51,6 +52,28 @@ async def test_registers_with_an_auth_id_and_unregisters_on_leaving(pbx: Kamaili
         await other.ready()
         other.trunk.dial("a", "100", "", other.endpoint())
         assert (await other.event(Refused)).cause.reason is EndReason.NOT_FOUND
+
+
+async def test_registers_and_is_called_over_tls(tmp_path: Path) -> None:
+    """The PBX knows us by its own connection to us, checked on both sides."""
+    authority = Authority(tmp_path)
+    ours = SipTlsSettings(authority.file, *authority.sign("127.0.0.1", file="ours"))
+    async with AsyncExitStack() as stack:
+        pbx = await stack.enter_async_context(
+            kamailio(tmp_path / "kamailio", USERS, certificate=authority.sign("sip:pbx.test", file="pbx"))
+        )
+        line = {"domain": "pbx.test", "transport": SipTransport.TLS, "tls": ours}
+        ana = await stack.enter_async_context(sip_bench(pbx.host, pbx.tls_port, auth_id="auth-100", password="pw100", **line))
+        bea = await stack.enter_async_context(sip_bench(pbx.host, pbx.tls_port, extension="300", password="pw300", **line))
+        await ana.ready()
+        await bea.ready()
+        bea.trunk.dial("a", "100", "Bea", bea.endpoint())
+        arrived = await ana.event(Arrived)
+        ana.trunk.answer(arrived.leg_id, ana.endpoint((PCMA,)))
+        await ana.event(Confirmed)
+        await bea.event(Answered)
+        bea.trunk.hang_up("a", BYE)
+        assert (await ana.event(HungUp)).cause.reason is EndReason.COMPLETED
 
 
 async def test_a_wrong_password_is_said_once_and_not_hammered(pbx: Kamailio, transport: SipTransport) -> None:

@@ -1,12 +1,14 @@
 """Settings: where they come from, what is refused, what is shown."""
 
 import os
+import ssl
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from api.config import ConfigError, Settings
+from api.self_signed import kept_certificate
 from rooms.policy import RecordingMode, RecordingPolicy
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -241,3 +243,25 @@ def test_phones_are_told_the_public_address_of_the_family_that_they_reach() -> N
     assert told("10.0.0.5,2001:db8::5", "2001:db8::9,203.0.113.7") == "203.0.113.7"
     assert told("2001:db8::5,10.0.0.5", "203.0.113.7") == "2001:db8::5"
     assert told("0.0.0.0", "203.0.113.7") == "203.0.113.7"
+
+
+def test_a_line_with_tls_wants_files_that_are_there_and_checks_that_agree(tmp_path: Path) -> None:
+    line = {"enabled": True, "server": "pbx", "extension": "1", "transport": "tls"}
+    for wrong, words in (
+        ({"tls_certificate": tmp_path}, "tls_certificate and tls_key belong together"),
+        ({"tls_ca_file": tmp_path / "none.pem"}, "does not exist or is no file"),
+        ({"tls_demand_certificate": True, "tls_accept_any_certificate": True}, "contradict each other"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            Settings.load(env={}, overrides={"sip": {**line, **wrong}})
+
+
+def test_a_certificate_of_our_own_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    certificate, key = kept_certificate(tmp_path / "data")
+    made = certificate.read_bytes()
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert kept_certificate(tmp_path / "data") == (certificate, key) and certificate.read_bytes() == made
+    ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    key.unlink()
+    kept_certificate(tmp_path / "data")
+    assert certificate.read_bytes() != made
