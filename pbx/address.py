@@ -15,6 +15,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 _HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 _URI = re.compile(r"(sips?):(?:([^@]*)@)?([^;?]+)((?:;[^?]*)?)(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 _USER_SAFE = "-_.!~*'()&=+$,;?/"
+_WANTS_QUOTES = re.compile(r"[\s\"<>,;\\]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NEVER_CLOSES = "a quote or angle bracket never closes"
 
 
@@ -74,8 +76,9 @@ def parse_params(parts: Iterable[str]) -> Params:
 
 
 def unquote_text(text: str) -> str:
+    """Without quotes and escapes, and without control characters: a peer may quote them, and we write none (RFC 4475, section 3.1.1.2)."""
     if len(text) >= 2 and text[0] == text[-1] == '"':
-        return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+        return _CONTROLS.sub("", re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL))
     return text
 
 
@@ -86,6 +89,11 @@ def quote_text(text: str) -> str:
 
 def write_params(params: Params) -> str:
     return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in params.items())
+
+
+def _write_header_params(params: Params) -> str:
+    """Parameters of a header, which may need quotes; those of a URI never have any."""
+    return write_params({name: quote_text(value) if value and _WANTS_QUOTES.search(value) else value for name, value in params.items()})
 
 
 def split_host(text: str) -> tuple[str, int | None]:
@@ -152,7 +160,7 @@ class NameAddress:
 
     def __str__(self) -> str:
         display = quote_text(self.display) + " " if self.display else ""
-        return refuse_line_breaks(f"{display}<{self.uri}>{write_params(self.params)}")
+        return refuse_line_breaks(f"{display}<{self.uri}>{_write_header_params(self.params)}")
 
     @property
     def tag(self) -> str | None:
@@ -218,7 +226,7 @@ class Via:
     params: Params = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
-        return refuse_line_breaks(f"SIP/2.0/{self.transport} {join_host(self.host, self.port)}{write_params(self.params)}")
+        return refuse_line_breaks(f"SIP/2.0/{self.transport} {join_host(self.host, self.port)}{_write_header_params(self.params)}")
 
     @property
     def branch(self) -> str:

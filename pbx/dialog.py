@@ -93,4 +93,6 @@ def _checked(dialog: Dialog) -> Dialog:
     for route in dialog.route_set:
         _uri_of(route)
     parse_uri(dialog.target)
+    # Whatever cannot be written would fail later, when nobody can be told any more.
+    _ = str(dialog.local), str(dialog.remote)
     return dialog

@@ -8,6 +8,7 @@ callee behind the PBX could otherwise collect digests.
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pbx.address import BadValue, parse_params, quote_text, split_outside, unquote_text
 
@@ -142,6 +143,6 @@ def split_challenges(header: str, lines: list[str]) -> list[tuple[str, str]]:
     pairs = []
     for line in lines:
         starts = [found.start() for found in re.finditer(r"(?:^|(?<=,))\s*(?:Digest|Basic|Bearer)\s", line, re.IGNORECASE)]
-        for begin, end in zip(starts, [*starts[1:], len(line)], strict=True):
+        for begin, end in pairwise([*starts, len(line)]):
             pairs.append((header, line[begin:end].strip().rstrip(",")))
     return pairs

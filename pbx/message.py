@@ -46,7 +46,7 @@ _SPELLING = {
 }
 _SINGLE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type")
 _REQUEST_LINE = re.compile(r"([!-~]+) (\S+) SIP/2\.0", re.IGNORECASE)
-_STATUS_LINE = re.compile(r"SIP/2\.0 ([0-9]{3})(?: (.*))?", re.IGNORECASE)
+_STATUS_LINE = re.compile(r"SIP/2\.0 ([0-9]{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 
 REASONS = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK", 202: "Accepted",

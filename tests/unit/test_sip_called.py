@@ -420,3 +420,13 @@ def test_packets_are_as_long_as_the_caller_wants_and_takes(call: Called, lines: 
     call.arrive(body=sdp("m=audio 7000 RTP/AVP 8", *lines))
     remote = call.ana.last(Arrived).remote
     assert isinstance(remote, RtpEndpoint) and remote.ptime_ms == wanted_ms
+
+
+def test_a_caller_whose_name_cannot_be_written_is_refused_at_once(call: Called) -> None:
+    call.peer.send(
+        "INVITE sip:100@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKx\nFrom: a\x01b <sip:a@10.0.0.9>;tag=p\n"
+        "To: <sip:100@10.0.0.1>\nCall-ID: x\nCSeq: 1 INVITE\nContact: <sip:a@10.0.0.9>\nContent-Type: application/sdp",
+        sdp(),
+    )
+    call.run()
+    assert call.peer.statuses() == [100, 400] and call.ana.count(Arrived) == 0

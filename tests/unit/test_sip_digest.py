@@ -68,3 +68,7 @@ def test_several_challenges_on_one_line() -> None:
         'Digest realm="b", nonce="2"',
         'Basic realm="c"',
     ]
+
+
+def test_challenges_of_unknown_schemes_are_none() -> None:
+    assert split_challenges("WWW-Authenticate", ["Newer realm=x", ""]) == []

@@ -218,3 +218,9 @@ SDP_LINES = st.sampled_from(
 def test_nothing_but_its_own_errors_leaves_the_sdp_parser(lines: list[str]) -> None:
     with contextlib.suppress(BadSdp, NoCommonAudio):
         audio_of(parse_sdp("\r\n".join(["v=0", *lines]).encode("utf-8", "surrogatepass")))
+
+
+def test_what_a_peer_quoted_is_written_so_that_it_is_read_again() -> None:
+    address = parse_address('"BEL:\\\x07 \\"x\\"" <sip:a@b>;note="a;b, c";tag=1')
+    assert address.display == 'BEL: "x"' and address.params == {"note": "a;b, c", "tag": "1"}
+    assert parse_address(str(address)) == address
