@@ -59,7 +59,7 @@ class Legs:
         leg = self.by_dialog.get(key)
         if leg is None:
             raise NotReplaceable(603 if self._ended.get(key) == replaces.from_tag else 481)
-        if leg.dialog is None or (leg.dialog.remote.tag or "0") != replaces.from_tag or not leg.replaceable:
+        if not leg.talks_to(replaces.from_tag) or not leg.replaceable:
             raise NotReplaceable(481)
         if replaces.early_only and leg.answered:
             raise NotReplaceable(486)

@@ -14,9 +14,9 @@ from pbx.timers import Timers
 from pbx.transactions import ClientTransaction, Hop, Transactions, TransactionUser
 from pbx.trunk import OnTrunkEvent
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "REFER", "NOTIFY", "SUBSCRIBE")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE")
 ALLOW = ", ".join(METHODS)
-SUPPORTED = "timer, replaces, norefersub"
+SUPPORTED = "100rel, timer, replaces, norefersub"
 
 OnAnswer = Callable[[Response, str], None]
 

@@ -1,16 +1,20 @@
 """A call that we dial: INVITE, ringing, answer, refusal, CANCEL and forks (RFC 3261, sections 9 and 13)."""
 
+from copy import copy
 from dataclasses import dataclass
 
 from pbx.address import BadValue, NameAddress, SipUri
-from pbx.dialog import dialog_of_caller
+from pbx.body import SDP
+from pbx.dialog import Dialog, dialog_of_caller
+from pbx.fork import Fork, rseq_of
 from pbx.legs import Legs
 from pbx.line import ALLOW, SUPPORTED, Asked, Line
 from pbx.message import Request, Response
+from pbx.negotiation import Negotiation
 from pbx.refer import ReferTo
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.session_timer import read_min_se, session_of_caller
-from pbx.sip_leg import SDP, LegState, SipLeg
+from pbx.sip_leg import LegState, SipLeg
 from pbx.transaction import T1
 from pbx.transactions import Hop
 from pbx.trunk import Answered, Rang, Refused
@@ -46,6 +50,7 @@ class OutgoingLeg(SipLeg):
         self._proceeding = False
         self._rang: RtpEndpoint | None = None
         self._ringing = False
+        self._forks: dict[str, Fork] = {}
         self._acks: dict[str, tuple[Request, Hop]] = {}
         self._inviting = self._invite(self.negotiation.offer(offer))
         self._restart("ringing", line.settings.ring_longest_s, self._rang_too_long)
@@ -92,7 +97,8 @@ class OutgoingLeg(SipLeg):
 
     def _next_cseq(self) -> int:
         # A challenge may follow a provisional response: then it is a new transaction, and a CANCEL waits for its provisional response.
-        self._cseq += 1
+        self._cseq = max([self._cseq, *(fork.dialog.local_cseq for fork in self._forks.values())]) + 1
+        self._forks.clear()
         self._proceeding = False
         return self._cseq
 
@@ -140,26 +146,82 @@ class OutgoingLeg(SipLeg):
 
     def _provisional(self, response: Response) -> None:
         self._proceeding = True
+        fork = self._fork_of(response) if response.status > 100 else None
+        rseq = rseq_of(response)
+        if fork is not None and rseq is not None:
+            if not fork.takes(rseq):
+                return
+            self._send_prack(fork, rseq)
         if self._cancel_cause is not None:
             self._send_cancel()
-            return
-        if response.status == 100:
-            return
-        try:
-            self.dialog = dialog_of_caller(self._inviting.sent.request, response)
-        except BadValue:
-            self.line.counts["early_without_dialog"] += 1
-        early = None
-        if response.content_type == SDP and response.body:
+        elif response.status > 100:
+            early = self._take_early(response, fork, reliable=rseq is not None) if fork is not None else None
+            self._tell_rang(early)
+
+    def _fork_of(self, response: Response) -> Fork | None:
+        """The far phone that says this, known or new; None where the response makes no dialog."""
+        tag = response.to_address.tag or ""
+        fork = self._forks.get(tag)
+        if fork is None and len(self._forks) < MAX_FORKS:
             try:
-                early = self.negotiation.take_answer(response.body)
-            except (BadSdp, NoCommonAudio):
-                # The final answer is what counts; until then our own ringing tone does.
-                self.line.counts["bad_early_sdp"] += 1
+                dialog = dialog_of_caller(self._inviting.sent.request, response)
+            except BadValue:
+                self.line.counts["early_without_dialog"] += 1
+                return None
+            fork = self._forks[tag] = Fork(dialog, copy(self.negotiation))
+            self.dialog = dialog
+        elif fork is not None:
+            self._retarget(response, fork.dialog)
+        return fork
+
+    def _take_early(self, response: Response, fork: Fork, *, reliable: bool) -> RtpEndpoint | None:
+        """What the far phone wants to be sent before it answers. An answer that came reliably stands (RFC 3262, section 5)."""
+        body = b"" if fork.agreed else self._sdp_in(response)
+        if not body:
+            return None
+        try:
+            early = fork.negotiation.take_answer(body)
+        except (BadSdp, NoCommonAudio):
+            # The final answer is what counts; until then our own ringing tone does.
+            self.line.counts["bad_early_sdp"] += 1
+            return None
+        fork.agreed = reliable
+        return early
+
+    def _tell_rang(self, early: RtpEndpoint | None) -> None:
         if not self._ringing or (early is not None and early != self._rang):
             self._ringing = True
             self._rang = early or self._rang
             self.line.emit(Rang(self.leg_id, early))
+
+    def _send_prack(self, fork: Fork, rseq: int) -> None:
+        """RFC 3262, section 4. Its outcome changes nothing: who does not get it repeats its response, then gives the call up."""
+        request = self.in_dialog("PRACK", fork.dialog)
+        number, method = self._inviting.sent.request.cseq
+        request.add("RAck", f"{rseq} {number} {method}")
+        self.ask(request, lambda response, words: None, fork.dialog)
+
+    def _dialog_with(self, tag: str | None) -> Dialog | None:
+        if self.state is not LegState.CALLING:
+            return super()._dialog_with(tag)
+        fork = self._forks.get(tag or "")
+        return fork.dialog if fork is not None else None
+
+    def _negotiation_with(self, request: Request) -> Negotiation:
+        fork = self._forks.get(request.from_address.tag or "")
+        return fork.negotiation if fork is not None and self.state is LegState.CALLING else self.negotiation
+
+    def _offer_objection(self, request: Request) -> int:
+        fork = self._forks.get(request.from_address.tag or "")
+        if self.state is LegState.CALLING and (fork is None or not fork.agreed):
+            return 491
+        return super()._offer_objection(request)
+
+    def _tell_agreed(self, negotiation: Negotiation) -> None:
+        if self.state is LegState.CALLING:
+            self._tell_rang(negotiation.theirs)
+        else:
+            super()._tell_agreed(negotiation)
 
     def _succeeded(self, response: Response) -> None:
         """The first 2xx is the call, its repetitions get the same ACK, another fork gets ACK and BYE (section 13.2.2.4)."""
@@ -171,32 +233,36 @@ class OutgoingLeg(SipLeg):
             self.line.counts["forks_ignored"] += 1
             return
         try:
-            dialog = dialog_of_caller(self._inviting.sent.request, response)
+            confirmed = dialog_of_caller(self._inviting.sent.request, response)
         except BadValue:
             self._refuse(Cause(EndReason.FAILED, 502, "The PBX answered the call without saying where it is (no Contact)."))
             return
-        mine = self.state is LegState.CALLING
-        kept, self.dialog = self.dialog, dialog
-        ack = dialog.request("ACK", self._inviting.sent.request.cseq[0])
+        fork = self._forks.get(tag) or Fork(confirmed, copy(self.negotiation))
+        # Target and route come from the 2xx, the counts of requests go on from the early dialog.
+        confirmed.local_cseq = max(confirmed.local_cseq, fork.dialog.local_cseq)
+        confirmed.remote_cseq = fork.dialog.remote_cseq
+        fork.dialog = confirmed
+        ack = confirmed.request("ACK", self._inviting.sent.request.cseq[0])
         for name in ("Authorization", "Proxy-Authorization"):
             ack.headers += [(name, value) for value in self._inviting.sent.request.lines(name)]
-        self._acks[tag] = ack, self.line.hop_of(dialog.next_uri())
+        self._acks[tag] = ack, self.line.hop_of(confirmed.next_uri())
         self._send_ack(tag)
+        mine = self.state is LegState.CALLING
         if mine and self._cancel_cause is None:
-            self._talk(response)
+            self._talk(response, fork)
             return
-        self._send_bye()
+        self._send_bye(confirmed)
         if mine:
             self._refuse(self._given_up())
-        else:
-            self.dialog = kept
 
-    def _talk(self, response: Response) -> None:
+    def _talk(self, response: Response, fork: Fork) -> None:
         self._timers.pop("ringing").cancel()
         self.state = LegState.TALKING
+        self.dialog, self.negotiation = fork.dialog, fork.negotiation
         self._retarget(response)
+        theirs = self.negotiation.theirs if fork.agreed else None
         try:
-            theirs = self.negotiation.take_answer(response.body)
+            theirs = theirs or self.negotiation.take_answer(self._sdp_in(response))
         except (BadSdp, NoCommonAudio) as error:
             self._send_bye()
             self._refuse(Cause(EndReason.INCOMPATIBLE, 488, str(error)))

@@ -11,10 +11,12 @@ ours the side that drew the Call-ID waits 2.1-4 s and the other one up to 2 s, s
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 
 from pbx.accepted import AcceptedInvite
 from pbx.address import BadValue
+from pbx.body import ACCEPT, UnsupportedBody, give_body, sdp_of
 from pbx.dialog import Dialog, Key
 from pbx.digits import digit_of_info, info_of_digit
 from pbx.legs import Legs, NotReplaceable
@@ -31,7 +33,6 @@ from pbx.transactions import ServerTransaction
 from pbx.trunk import Confirmed, DigitArrived, HungUp, Reagreed, TransferAsked, TransferProgressed
 from rooms.causes import Cause, EndReason
 
-SDP = "application/sdp"
 MAX_DIGITS = 64
 
 
@@ -41,6 +42,18 @@ class LegState(StrEnum):
     ANSWERED = auto()
     TALKING = auto()
     ENDED = auto()
+
+
+# Requests that carry our Contact: those that move the dialog's target, or open a use of it (RFC 3261, 12.2; 3515; 6665).
+_TARGET_REFRESHING = frozenset({"INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY"})
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The session timer that a 2xx of ours settles, and the headers that say so; nothing before the call is answered."""
+
+    session: Session | None = None
+    headers: list[tuple[str, str]] = field(default_factory=list)
 
 
 class SipLeg:
@@ -154,19 +167,24 @@ class SipLeg:
 
     def request_arrived(self, request: Request, server: ServerTransaction) -> None:
         """A request inside this leg's dialog, except ACK and CANCEL."""
-        if self.dialog is None or self.dialog.remote.tag != request.from_address.tag:
+        dialog = self._dialog_with(request.from_address.tag)
+        if dialog is None:
             self.respond(server, 481)
-        elif not self.dialog.takes(request):
-            self.respond(server, 500, [("Retry-After", str(self.line.random.randint(1, 10)))])
-        elif self.state is LegState.CALLING:
-            self.respond(server, 491 if request.method in ("INVITE", "UPDATE") else 481)
-        elif request.method == "BYE":
-            self.respond(server, 200)
-            self._peer_left(Cause(EndReason.COMPLETED, 200, "The other side hung up."))
+        elif not dialog.takes(request):
+            self._respond_later(server)
         elif request.method == "INVITE":
             self._reinvited(request, server)
         elif request.method == "UPDATE":
             self._updated(request, server)
+        elif request.method == "OPTIONS":
+            self.respond(server, 200, [("Allow", ALLOW), ("Accept", ACCEPT), ("Supported", SUPPORTED)])
+        elif self.state is LegState.CALLING:
+            self.respond(server, 481)
+        elif request.method == "BYE":
+            self.respond(server, 200)
+            self._peer_left(Cause(EndReason.COMPLETED, 200, "The other side hung up."))
+        elif request.method == "PRACK":
+            self._pracked(request, server)
         elif request.method == "INFO":
             self._informed(request, server)
         elif request.method == "REFER":
@@ -178,10 +196,19 @@ class SipLeg:
             referral = self.legs.referrals.get(self.leg_id)
             if referral is None or not referral.subscribed(request, server):
                 self._unsubscribed(request, server)
-        elif request.method == "OPTIONS":
-            self.respond(server, 200, [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)])
         else:
             self.respond(server, 405, [("Allow", ALLOW)])
+
+    def _dialog_with(self, tag: str | None) -> Dialog | None:
+        """The dialog that the peer with this tag has with us."""
+        return self.dialog if self.dialog is not None and self.dialog.remote.tag == tag else None
+
+    def talks_to(self, tag: str) -> bool:
+        """Is there a dialog with this peer? "0" stands for one without a tag (RFC 3891, section 6.1)."""
+        return self._dialog_with(tag) is not None or (tag == "0" and self._dialog_with(None) is not None)
+
+    def _respond_later(self, server: ServerTransaction) -> None:
+        self.respond(server, 500, [("Retry-After", str(self.line.random.randint(1, 10)))])
 
     def acknowledged(self, request: Request) -> None:
         """An ACK inside this leg's dialog. It may carry the answer to an offer that our 2xx made."""
@@ -202,7 +229,7 @@ class SipLeg:
             self._late_offer = False
             before = self.negotiation.theirs
             try:
-                changed = self.negotiation.take_answer(request.body)
+                changed = self.negotiation.take_answer(self._sdp_in(request))
             except (BadSdp, NoCommonAudio) as error:
                 self._give_up(Cause(EndReason.INCOMPATIBLE, 488, str(error)))
                 return
@@ -215,47 +242,56 @@ class SipLeg:
 
     def _reinvited(self, request: Request, server: ServerTransaction) -> None:
         if self._accepted is not None or self.state is LegState.ARRIVED:
-            self.respond(server, 500, [("Retry-After", str(self.line.random.randint(0, 10)))])
+            self._respond_later(server)
             return
-        if self._offering is not None:
+        if self._offering is not None or self.state is LegState.CALLING:
             self.respond(server, 491)
             return
-        headers = self._session_headers(request, server)
-        if headers is None:
+        session = self._session_of(request, server)
+        answered = self._answer_offer(request, server, self.negotiation) if session is not None else None
+        if session is None or answered is None:
             return
-        if not request.body:
-            body, changed = self.negotiation.offer(), False
+        body, changed = answered
+        if not body:
+            body = self.negotiation.offer()
             self._late_offer = True
-        else:
-            answered = self._answer_offer(request, server)
-            if answered is None:
-                return
-            body, changed = answered
         self._retarget(request)
-        self._accept(server, body, headers)
-        if changed and self.negotiation.theirs is not None:
-            self.line.emit(Reagreed(self.leg_id, self.negotiation.theirs))
+        self._accept(server, body, session)
+        if changed:
+            self._tell_agreed(self.negotiation)
 
     def _updated(self, request: Request, server: ServerTransaction) -> None:
         """RFC 3311, section 5.2."""
-        if request.body and (self._offering is not None or self.state is not LegState.TALKING or self._accepted is not None):
-            self.respond(server, 491)
+        if request.body and (objection := self._offer_objection(request)):
+            self._respond_later(server) if objection == 500 else self.respond(server, objection)
             return
-        headers = self._session_headers(request, server)
-        if headers is None:
+        session = self._session_of(request, server) if self.answered else Agreement()
+        answered = self._answer_offer(request, server, self._negotiation_with(request)) if session is not None else None
+        if session is None or answered is None:
             return
-        body, changed = b"", False
-        if request.body:
-            answered = self._answer_offer(request, server)
-            if answered is None:
-                return
-            body, changed = answered
-        self._retarget(request)
-        response = respond(request, 200, headers=[("Contact", self.line.contact), ("Allow", ALLOW), *headers])
+        body, changed = answered
+        self._retarget(request, self._dialog_with(request.from_address.tag))
+        response = respond(request, 200, headers=[("Contact", self.line.contact), ("Allow", ALLOW), *session.headers])
         give_body(response, body)
         self.line.transactions.respond(server, response)
-        if changed and self.negotiation.theirs is not None:
-            self.line.emit(Reagreed(self.leg_id, self.negotiation.theirs))
+        self._keep_agreement(session)
+        if changed:
+            self._tell_agreed(self._negotiation_with(request))
+
+    def _negotiation_with(self, request: Request) -> Negotiation:
+        return self.negotiation
+
+    def _offer_objection(self, request: Request) -> int:
+        """Why the peer may make no offer now: 491 while ours is under way, 500 while its own has no answer yet; 0: it may."""
+        return 491 if self._offering is not None or self._late_offer else 0
+
+    def _tell_agreed(self, negotiation: Negotiation) -> None:
+        if negotiation.theirs is not None:
+            self.line.emit(Reagreed(self.leg_id, negotiation.theirs))
+
+    def _pracked(self, request: Request, server: ServerTransaction) -> None:
+        """A PRACK for nothing that we sent (RFC 3262, section 3)."""
+        self.respond(server, 481)
 
     def _informed(self, request: Request, server: ServerTransaction) -> None:
         digit = digit_of_info(request.content_type, request.body)
@@ -301,13 +337,15 @@ class SipLeg:
     def _unsubscribed(self, request: Request, server: ServerTransaction) -> None:
         self.respond(server, *refusal_of_event(request))
 
-    def _answer_offer(self, request: Request, server: ServerTransaction) -> tuple[bytes, bool] | None:
-        """Our answer to a later offer, and whether anything changed; None where it was refused, and nothing changed."""
-        if request.content_type != SDP:
-            self.respond(server, 415, [("Accept", SDP)])
-            return None
+    def _answer_offer(self, request: Request, server: ServerTransaction, negotiation: Negotiation) -> tuple[bytes, bool] | None:
+        """Our answer to a later offer, and whether anything changed; empty where there is no offer; None where it was refused."""
         try:
-            body, _, changed = self.negotiation.answer_again(request.body)
+            offer = sdp_of(request)
+            if not offer:
+                return b"", False
+            body, _, changed = negotiation.answer_again(offer)
+        except UnsupportedBody as error:
+            self.respond(server, 415, error.headers)
         except BadSdp:
             self.respond(server, 400)
         except NoCommonAudio as error:
@@ -316,21 +354,32 @@ class SipLeg:
             return body, changed
         return None
 
-    def _session_headers(self, request: Request, server: ServerTransaction) -> list[tuple[str, str]] | None:
+    def _sdp_in(self, message: Request | Response) -> bytes:
+        """The session description that an answer carries; nothing where it cannot be read, for there is nobody to refuse it to."""
+        try:
+            return sdp_of(message)
+        except UnsupportedBody:
+            self.line.counts["unreadable_answers"] += 1
+            return b""
+
+    def _session_of(self, request: Request, server: ServerTransaction) -> Agreement | None:
         settings = self.line.settings
         try:
-            session, headers = session_of_called(request, wanted_s=settings.session_expires_s, smallest_s=settings.min_session_expires_s)
+            return Agreement(*session_of_called(request, wanted_s=settings.session_expires_s, smallest_s=settings.min_session_expires_s))
         except TooShort:
             self.respond(server, 422, [("Min-SE", str(settings.min_session_expires_s))])
             return None
-        self._keep_session(session)
-        return headers
 
-    def _accept(self, server: ServerTransaction, body: bytes, headers: list[tuple[str, str]]) -> None:
+    def _keep_agreement(self, agreement: Agreement) -> None:
+        if agreement.session is not None:
+            self._keep_session(agreement.session)
+
+    def _accept(self, server: ServerTransaction, body: bytes, agreement: Agreement) -> None:
         """Send the 2xx of an INVITE, and again until its ACK comes."""
         response = respond(server.request, 200, to_tag=self.dialog.local.tag or "" if self.dialog else "")
-        response.headers += [("Contact", self.line.contact), ("Allow", ALLOW), ("Supported", SUPPORTED), *headers]
+        response.headers += [("Contact", self.line.contact), ("Allow", ALLOW), ("Supported", SUPPORTED), *agreement.headers]
         give_body(response, body)
+        self._keep_agreement(agreement)
         self._accepted = AcceptedInvite(self.line, server, response, self._never_acknowledged)
 
     def _never_acknowledged(self) -> None:
@@ -378,7 +427,7 @@ class SipLeg:
         self._keep_session(session_of_caller(response, asked_s=self._asked_s()))
         before = self.negotiation.theirs
         try:
-            theirs = self.negotiation.take_answer(response.body)
+            theirs = self.negotiation.take_answer(self._sdp_in(response))
         except (BadSdp, NoCommonAudio) as error:
             self._give_up(Cause(EndReason.INCOMPATIBLE, 488, str(error)))
             return
@@ -455,20 +504,24 @@ class SipLeg:
 
     # -- building blocks --
 
-    def in_dialog(self, method: str) -> Request:
-        assert self.dialog is not None
-        request = self.dialog.request(method, self.dialog.next_cseq())
-        request.headers += [("Contact", self.line.contact), ("Allow", ALLOW)]
+    def in_dialog(self, method: str, dialog: Dialog | None = None) -> Request:
+        """A request in this dialog, by default in the one that the call has."""
+        dialog = dialog or self._own_dialog()
+        request = dialog.request(method, dialog.next_cseq())
+        if method in _TARGET_REFRESHING:
+            request.headers += [("Contact", self.line.contact), ("Allow", ALLOW)]
         return request
 
-    def ask(self, request: Request, on_answer: OnAnswer) -> Asked:
-        assert self.dialog is not None
-        return self.line.ask(request, self.line.hop_of(self.dialog.next_uri()), self.dialog.next_cseq, on_answer)
+    def ask(self, request: Request, on_answer: OnAnswer, dialog: Dialog | None = None) -> Asked:
+        dialog = dialog or self._own_dialog()
+        return self.line.ask(request, self.line.hop_of(dialog.next_uri()), dialog.next_cseq, on_answer)
 
-    def _send_bye(self) -> None:
-        request = self.in_dialog("BYE")
-        request.remove("Contact")
-        self.ask(request, lambda response, words: None)
+    def _own_dialog(self) -> Dialog:
+        assert self.dialog is not None
+        return self.dialog
+
+    def _send_bye(self, dialog: Dialog | None = None) -> None:
+        self.ask(self.in_dialog("BYE", dialog), lambda response, words: None, dialog)
 
     def _peer_left(self, cause: Cause) -> None:
         """The other side ended the call."""
@@ -486,10 +539,9 @@ class SipLeg:
         tag = self.dialog.local.tag or "" if self.dialog else self.line.token()
         self.line.transactions.respond(server, respond(server.request, status, to_tag=tag, headers=headers or ()))
 
-    def _retarget(self, message: Request | Response) -> None:
-        assert self.dialog is not None
+    def _retarget(self, message: Request | Response, dialog: Dialog | None = None) -> None:
         try:
-            self.dialog.retarget(message.contact())
+            (dialog or self._own_dialog()).retarget(message.contact())
         except BadValue:
             self.line.counts["bad_contacts"] += 1
         allowed = {method.upper() for method in message.tokens("Allow")}
@@ -504,12 +556,6 @@ class SipLeg:
             step()
 
         self._timers[name] = self.line.timers.start(delay_s, fire)
-
-
-def give_body(message: Request | Response, body: bytes) -> None:
-    if body:
-        message.set("Content-Type", SDP)
-        message.body = body
 
 
 def _warning(line: Line, words: str) -> str:

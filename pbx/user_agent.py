@@ -8,6 +8,7 @@ from enum import Enum
 
 from pbx.address import BadValue, SipUri, parse_uri
 from pbx.admission import RateLimit
+from pbx.body import ACCEPT, SDP, UnsupportedBody, sdp_of
 from pbx.incoming_leg import IncomingLeg
 from pbx.legs import Legs, NotReplaceable
 from pbx.line import ALLOW, METHODS, SUPPORTED, Line
@@ -18,14 +19,14 @@ from pbx.registration import Registration
 from pbx.replaces import Replaces, read_replaces
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.session_timer import TooShort, session_of_called
-from pbx.sip_leg import SDP, LegState
+from pbx.sip_leg import LegState
 from pbx.transactions import Hop, ServerTransaction
 from pbx.trunk import Refused, StatusChanged, TransferProgressed, TrunkStatus
 from rooms.audio import RtpEndpoint
 from rooms.causes import Cause, EndReason
 
-_KNOWN_EXTENSIONS = frozenset({"timer", "replaces", "norefersub"})
-_OTHER_METHODS = frozenset({"REGISTER", "PUBLISH", "MESSAGE", "PRACK"})
+_KNOWN_EXTENSIONS = frozenset({"100rel", "timer", "replaces", "norefersub"})
+_OTHER_METHODS = frozenset({"REGISTER", "PUBLISH", "MESSAGE"})
 """Methods that exist and that are not for us, 405; any other word is 501 (RFC 3261, sections 8.2.1 and 21.5.2)."""
 _SCHEMES = ("sip:", "sips:", "tel:")
 
@@ -244,7 +245,7 @@ class UserAgent:
 
     def _outside_dialog(self, request: Request, server: ServerTransaction) -> None:
         if request.method == "OPTIONS":
-            self._respond(server, 200, [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)])
+            self._respond(server, 200, [("Allow", ALLOW), ("Accept", ACCEPT), ("Supported", SUPPORTED)])
         elif request.method in ("SUBSCRIBE", "NOTIFY"):
             self._respond(server, *refusal_of_event(request))
         elif request.method == "REFER":
@@ -282,10 +283,10 @@ class UserAgent:
     def _refusal(self, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
         """Why a new INVITE cannot become a call, as status and headers."""
         settings = self.line.settings
-        if request.get("Content-Encoding") not in (None, "identity"):
-            return 415, [("Accept-Encoding", "identity")]
-        if request.body and request.content_type != SDP:
-            return 415, [("Accept", SDP)]
+        try:
+            sdp_of(request)
+        except UnsupportedBody as error:
+            return 415, error.headers
         if not _accepts_sdp(request):
             return 406, []
         try:
