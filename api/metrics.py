@@ -126,16 +126,16 @@ class Metrics:
 
     def watch_workers(self, workers: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
         """The same by worker: ``centralita_media_worker_NAME_total{worker="0"}`` and ``centralita_media_worker_NAME{worker="0"}``."""
-        self._registry.register(_FromWorkers(workers))
+        self._registry.register(_Labelled("centralita_media_worker_", "worker", workers))
 
     def watch_cluster(self, counters: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:
         """``centralita_cluster_NAME_total`` for each of the bus's counters, and ``centralita_cluster_together`` and ``_nodes``."""
         self._registry.register(_FromMapping("centralita_cluster_", counters, CounterMetricFamily))
         self._registry.register(_FromMapping("centralita_cluster_", gauges, GaugeMetricFamily))
 
-    def watch_sip(self, counts: Callable[[], Mapping[str, float]]) -> None:
-        """``centralita_sip_NAME_total`` for each of the SIP trunk's counts."""
-        self._registry.register(_FromMapping("centralita_sip_", counts, CounterMetricFamily))
+    def watch_lines(self, lines: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
+        """``centralita_line_NAME_total{line="pbx"}`` for what each line counts, ``centralita_line_calls`` and ``_most_calls``."""
+        self._registry.register(_Labelled("centralita_line_", "line", lines))
 
     def watch_rooms(
         self,
@@ -241,19 +241,21 @@ class _FromMapping(Collector):
         return iter(())
 
 
-class _FromWorkers(Collector):
-    """Counters and gauges of the media plane's workers, by the number of each."""
+class _Labelled(Collector):
+    """Counters and gauges that are kept elsewhere, by the one of several that each is about."""
 
-    def __init__(self, workers: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
-        self._workers = workers
+    def __init__(self, prefix: str, label: str, numbers: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
+        self._prefix = prefix
+        self._label = label
+        self._numbers = numbers
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        workers = self._workers()
+        each = self._numbers()
         for which, kind in enumerate((CounterMetricFamily, GaugeMetricFamily)):
-            for name in sorted({name for numbers in workers.values() for name in numbers[which]}):
-                family = kind("centralita_media_worker_" + name, f"Media worker: {name}", labels=["worker"])
-                for worker, numbers in workers.items():
-                    family.add_metric([worker], numbers[which].get(name, 0.0))
+            for name in sorted({name for numbers in each.values() for name in numbers[which]}):
+                family = kind(self._prefix + name, f"By {self._label}: {name}", labels=[self._label])
+                for one, numbers in each.items():
+                    family.add_metric([one], numbers[which].get(name, 0.0))
                 yield family
 
     def describe(self) -> Iterator[CounterMetricFamily]:

@@ -11,20 +11,36 @@ A call that comes in is SETTLED from the start. A PBX that was left is told to c
 ACK and BYE from its own trunk, and nobody hears of it.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Protocol
 
 from pbx.timers import Timer, Timers
-from pbx.trunk import Answered, Arrived, HungUp, LineStatus, OnTrunkEvent, Rang, Refused, StatusChanged, Trunk, TrunkEvent, TrunkStatus
+from pbx.trunk import (
+    Answered,
+    Arrived,
+    HungUp,
+    LineStatus,
+    OnTrunkEvent,
+    Rang,
+    Refused,
+    StatusChanged,
+    TransferAsked,
+    TransferProgressed,
+    Trunk,
+    TrunkEvent,
+    TrunkStatus,
+)
 from pbx.trunk_choice import Candidate, Choice
 from pbx.trunk_health import FailoverSettings, HealthState
 from rooms.causes import Cause, EndReason
 
 ELSEWHERE = frozenset({408, 503})
 """Refusals that are about the PBX and not about the call (RFC 3263, section 4.3)."""
+
+MAX_REFERRERS = 1000
 
 
 class LineTrunk(Trunk, Protocol):
@@ -88,15 +104,15 @@ class Failover:
         self._timers = timers
         self._counts = counts
         self._calls: dict[str, _Call] = {}
+        self._referrers: OrderedDict[str, Member] = OrderedDict()
 
     # -- commands --
 
     def dial(self, leg_id: str, place: Callable[[Trunk], None], *, beside: str = "") -> None:
         """Place a call at the PBX whose turn it is; ``beside``: a leg at whose PBX it is tried first."""
         order = [self._members[candidate.name] for candidate in self._choice.order()]
-        known = self._calls.get(beside)
-        if known is not None:
-            order.sort(key=lambda member: member is not known.member)
+        near = self.trunk_of(beside)
+        order.sort(key=lambda member: near is not None and member.trunk is not near)
         call = self._calls[leg_id] = _Call(order[0], _Stage.TRYING, place, order)
         self._next(leg_id, call, Cause(EndReason.UNREACHABLE, 503, "Every PBX carries as many calls as it may: try again soon."))
 
@@ -113,7 +129,18 @@ class Failover:
     def trunk_of(self, leg_id: str) -> LineTrunk | None:
         """The trunk that has this call now."""
         call = self._calls.get(leg_id)
-        return call.member.trunk if call is not None else None
+        member = call.member if call is not None else self._referrers.get(leg_id)
+        return member.trunk if member is not None else None
+
+    def refer(self, leg_id: str, target: str, replaces: str) -> None:
+        """Hand a call over at its PBX. Another PBX's call cannot take its place there: that is refused at once."""
+        trunk = self.trunk_of(leg_id)
+        if trunk is None:
+            return
+        if replaces and self.trunk_of(replaces) is not trunk:
+            self._timers.start(0.0, lambda: self._emit(TransferProgressed(leg_id, 481)))
+            return
+        trunk.refer(leg_id, target, replaces=replaces)
 
     def lines(self) -> list[LineStatus]:
         """Each PBX, with what share of new calls it takes where that is not all of its own."""
@@ -151,6 +178,11 @@ class Failover:
             self._healthy(member)
         elif isinstance(event, HungUp):
             del self._calls[event.leg_id]
+        elif isinstance(event, TransferAsked):
+            # Whoever asks may hang up before the transfer is done, and is told its outcome all the same.
+            self._referrers[event.leg_id] = member
+            if len(self._referrers) > MAX_REFERRERS:
+                self._referrers.popitem(last=False)
         self._emit(event)
 
     def _status_changed(self, member: Member, event: StatusChanged) -> None:

@@ -33,7 +33,7 @@ class Asked:
 @dataclass(slots=True)
 class Line:
     """``host``/``port``: our address as the PBX should see it. ``realms``: those that may ask for the password. ``fault``: why the
-    transport last failed, in words.
+    transport last failed, in words. ``on_seen`` is told of each sign of life that is not a call.
 
     ``wire(message, hop)`` puts a message on its way; ``random`` draws identifiers and jitter, and is given so that tests can repeat them.
     """
@@ -48,6 +48,7 @@ class Line:
     host: str = "127.0.0.1"
     port: int = 5060
     fault: str = ""
+    on_seen: Callable[[], None] | None = None
     transactions: Transactions = field(init=False)
 
     def attach(self, user: TransactionUser) -> None:
@@ -59,6 +60,10 @@ class Line:
     def token(self, octets: int = 8) -> str:
         """A random identifier in hexadecimal: tags, branches, Call-IDs."""
         return self.random.randbytes(octets).hex()
+
+    def seen(self) -> None:
+        if self.on_seen is not None:
+            self.on_seen()
 
     def via(self) -> Via:
         return Via(self.settings.transport.upper(), self.host, self.port)

@@ -11,7 +11,19 @@ from enum import Enum, auto
 from functools import partial
 from uuid import uuid4
 
-from pbx.trunk import Answered, Arrived, Confirmed, HungUp, OnTrunkEvent, Rang, Refused, TransferProgressed, TrunkEvent, TrunkStatus
+from pbx.trunk import (
+    Answered,
+    Arrived,
+    Confirmed,
+    HungUp,
+    LineStatus,
+    OnTrunkEvent,
+    Rang,
+    Refused,
+    TransferProgressed,
+    TrunkEvent,
+    TrunkStatus,
+)
 from rooms.audio import DemoEndpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
 
@@ -63,6 +75,9 @@ class LoopbackTrunk:
         if self._open:
             return TrunkStatus(True, "The demo line is open.")
         return TrunkStatus(False, "The demo line is closed: the server is starting or stopping.")
+
+    def lines(self) -> list[LineStatus]:
+        return [LineStatus(self.name, self.status, len(self._legs), MAX_CALLS)]
 
     async def __aenter__(self) -> "LoopbackTrunk":
         self._open = True

@@ -47,7 +47,7 @@ class OutgoingLeg(SipLeg):
         self._min_se = line.settings.min_session_expires_s
         self._cancel_cause: Cause | None = None
         self._cancel_sent = False
-        self._proceeding = False
+        self.proceeding = False
         self._rang: RtpEndpoint | None = None
         self._ringing = False
         self._forks: dict[str, Fork] = {}
@@ -99,7 +99,7 @@ class OutgoingLeg(SipLeg):
         # A challenge may follow a provisional response: then it is a new transaction, and a CANCEL waits for its provisional response.
         self._cseq = max([self._cseq, *(fork.dialog.local_cseq for fork in self._forks.values())]) + 1
         self._forks.clear()
-        self._proceeding = False
+        self.proceeding = False
         return self._cseq
 
     def cancel(self, cause: Cause) -> None:
@@ -108,7 +108,7 @@ class OutgoingLeg(SipLeg):
             return
         self._cancel_cause = cause
         self._inviting.given_up = True
-        if self._proceeding:
+        if self.proceeding:
             self._send_cancel()
 
     def _send_cancel(self) -> None:
@@ -145,7 +145,7 @@ class OutgoingLeg(SipLeg):
             self._refuse(self._cause_of(response, words))
 
     def _provisional(self, response: Response) -> None:
-        self._proceeding = True
+        self.proceeding = True
         fork = self._fork_of(response) if response.status > 100 else None
         rseq = rseq_of(response)
         if fork is not None and rseq is not None:

@@ -139,6 +139,7 @@ class Registration:
         self._asked_twice = False
         self.state = RegistrationState.REGISTERED
         self._line.fault = ""
+        self._line.seen()
         granted = granted_s(response, self._line.contact_uri, self._expires_s)
         # Well before the end, and not at the same moment for every server that started together.
         self._again_in(max(1.0, granted * self._line.random.uniform(0.45, 0.55)))
@@ -230,9 +231,11 @@ class Registration:
         self._pinging = False
         if self.state is RegistrationState.LEAVING:
             return
-        if response.local:
+        if response.local or response.status == 503:
             self._failed(response)
-        elif not self._line.settings.register and self.state is not RegistrationState.REGISTERED:
+            return
+        self._line.seen()
+        if not self._line.settings.register and self.state is not RegistrationState.REGISTERED:
             self._failures = 0
             self.state = RegistrationState.REGISTERED
             self._tell(True, f"The PBX {self._where} answers.")

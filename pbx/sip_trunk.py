@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -13,7 +13,7 @@ from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.tls import TlsUnusable
 from pbx.transactions import Hop
 from pbx.transport import NameUnknown, SipPortTaken, SipSockets
-from pbx.trunk import Answered, Arrived, Confirmed, OnTrunkEvent, Rang, Reagreed, Refused, StatusChanged, TrunkEvent, TrunkStatus
+from pbx.trunk import Answered, Arrived, Confirmed, LineStatus, OnTrunkEvent, Rang, Reagreed, Refused, StatusChanged, TrunkEvent, TrunkStatus
 from pbx.user_agent import UserAgent
 from rooms.audio import RtpEndpoint
 from rooms.causes import Cause, EndReason
@@ -30,16 +30,18 @@ LOCATE_LONGEST_S = 120.0
 class SipTrunk:
     """Satisfies ``pbx.trunk.Trunk``. Raises ``TlsUnusable``, entering it ``SipPortTaken``; a PBX that is down or unknown is a status, never
     an error.
+
+    ``on_seen`` is told of each answer to a registration or to OPTIONS.
     """
 
     carries_rtp = True
 
-    def __init__(self, settings: SipTrunkSettings, on_event: OnTrunkEvent) -> None:
+    def __init__(self, settings: SipTrunkSettings, on_event: OnTrunkEvent, *, on_seen: Callable[[], None] | None = None) -> None:
         self.name = settings.name
         self._settings = settings
         self._on_event = on_event
         self._counts: Counter[str] = Counter()
-        self._line = Line(settings, self._emit, self._send, counts=self._counts)
+        self._line = Line(settings, self._emit, self._send, counts=self._counts, on_seen=on_seen)
         self._agent = UserAgent(self._line)
         self._sockets = SipSockets(
             settings,
@@ -60,6 +62,13 @@ class SipTrunk:
     @property
     def status(self) -> TrunkStatus:
         return self._status or self._agent.registration.status
+
+    def lines(self) -> list[LineStatus]:
+        return [LineStatus(self.name, self.status, self._agent.calls, self._settings.max_calls)]
+
+    def proceeds(self, leg_id: str) -> bool:
+        """Has the PBX said anything yet to this call of ours?"""
+        return self._agent.proceeds(leg_id)
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -21,6 +21,20 @@ class TrunkStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LineStatus:
+    """One PBX as people see it: its name, whether it is there, how many calls it has and may have."""
+
+    name: str
+    status: TrunkStatus
+    calls: int
+    most_calls: int
+
+    @property
+    def full(self) -> bool:
+        return self.calls >= self.most_calls
+
+
+@dataclass(frozen=True, slots=True)
 class Arrived:
     """An INVITE for us. ``leg_id`` was drawn by the trunk. ``remote`` is None when it carried no SDP: then our answer is the offer.
 
@@ -140,6 +154,9 @@ class Trunk(Protocol):
 
     @property
     def status(self) -> TrunkStatus: ...
+
+    def lines(self) -> list[LineStatus]:
+        """The PBX behind it, or each of several."""
 
     async def __aenter__(self) -> "Trunk": ...
 

@@ -102,6 +102,16 @@ class UserAgent:
         """Is anything still under way that a closing trunk should wait for?"""
         return self.line.transactions.waiting > 0 or len(self.legs) > 0
 
+    @property
+    def calls(self) -> int:
+        """How many are under way, from the first INVITE to the last word."""
+        return len(self.legs)
+
+    def proceeds(self, leg_id: str) -> bool:
+        """Has the PBX said anything yet to this call of ours?"""
+        leg = self.legs.by_id.get(leg_id)
+        return not isinstance(leg, OutgoingLeg) or leg.proceeding
+
     def dial(
         self,
         leg_id: str,

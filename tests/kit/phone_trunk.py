@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pbx.trunk import Answered, OnTrunkEvent, TrunkStatus
+from pbx.trunk import Answered, LineStatus, OnTrunkEvent, TrunkStatus
 from rooms.audio import RtpEndpoint
 from rooms.causes import Cause
 from tests.kit.rtp_phone import RtpPhone
@@ -21,6 +21,9 @@ class PhoneTrunk:
     @property
     def status(self) -> TrunkStatus:
         return TrunkStatus(True, "")
+
+    def lines(self) -> list[LineStatus]:
+        return [LineStatus(self.name, self.status, 0, 10)]
 
     async def __aenter__(self) -> "PhoneTrunk":
         return self
