@@ -244,7 +244,9 @@ class _FromMapping(Collector):
 class _Labelled(Collector):
     """Counters and gauges that are kept elsewhere, by the one of several that each is about."""
 
-    def __init__(self, prefix: str, label: str, numbers: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
+    def __init__(
+        self, prefix: str, label: str, numbers: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]
+    ) -> None:
         self._prefix = prefix
         self._label = label
         self._numbers = numbers

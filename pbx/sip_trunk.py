@@ -13,7 +13,19 @@ from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.tls import TlsUnusable
 from pbx.transactions import Hop
 from pbx.transport import NameUnknown, SipPortTaken, SipSockets
-from pbx.trunk import Answered, Arrived, Confirmed, LineStatus, OnTrunkEvent, Rang, Reagreed, Refused, StatusChanged, TrunkEvent, TrunkStatus
+from pbx.trunk import (
+    Answered,
+    Arrived,
+    Confirmed,
+    LineStatus,
+    OnTrunkEvent,
+    Rang,
+    Reagreed,
+    Refused,
+    StatusChanged,
+    TrunkEvent,
+    TrunkStatus,
+)
 from pbx.user_agent import UserAgent
 from rooms.audio import RtpEndpoint
 from rooms.causes import Cause, EndReason

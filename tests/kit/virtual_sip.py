@@ -29,12 +29,13 @@ OPUS_FIRST = (OPUS, G722, PCMA)
 
 
 class VirtualSip:
-    """``fate(message, source, target)`` returns delays in seconds: one copy each; empty loses the message."""
+    """``fate(message)`` returns delays in seconds: one copy each; empty loses the message. What ``dead`` hosts send or get is lost."""
 
     def __init__(self) -> None:
         self.now = 100.0
         self.sent: list[AnyMessage] = []
         self.fate: Callable[[AnyMessage], list[float]] = lambda message: [LATENCY_S]
+        self.dead: set[str] = set()
         self._hosts: dict[str, Callable[[bytes, Hop], None]] = {}
         self._agents: list[UserAgent] = []
         self._flying: list[tuple[float, int, bytes, Hop, str]] = []
@@ -47,6 +48,8 @@ class VirtualSip:
         self._agents.append(agent)
 
     def post(self, message: AnyMessage, source: Hop, target: Hop) -> None:
+        if {source.host, target.host} & self.dead:
+            return
         self.sent.append(message)
         for delay_s in self.fate(message):
             self._fly(build(message), source, target, delay_s)
@@ -64,7 +67,7 @@ class VirtualSip:
             self.now = max(self.now, due)
             while self._flying and self._flying[0][0] <= self.now:
                 _, _, data, source, host = heapq.heappop(self._flying)
-                if host in self._hosts:
+                if host in self._hosts and host not in self.dead:
                     self._hosts[host](data, source)
             for agent in self._agents:
                 agent.expire(self.now)
