@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import urlsplit
 
 from phonenumbers import SUPPORTED_REGIONS
@@ -29,6 +29,7 @@ from pbx.fraud import EUROPE_AND_NORTH_AMERICA, DialRules
 from pbx.numbers import NumberKind
 from pbx.routing import DialPlan, NumberStyle
 from pbx.toll import Bound, TollBounds
+from pbx.trunk_health import FailoverSettings
 from rooms.policy import ConsultationRecordingPolicy, RecordingMode, RecordingPolicy
 from signaling.addresses import networks
 from signaling.grants import Role
@@ -371,11 +372,9 @@ class TurnSection(_Section):
         return self
 
 
-class SipSection(_Section):
+class LineSection(_Section):
     """The line to one PBX."""
 
-    enabled: bool = False
-    name: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9_-]+$")] = "pbx"
     server: str = ""
     port: Port = 0
     """0: the usual one, 5060, or 5061 with TLS."""
@@ -395,21 +394,18 @@ class SipSection(_Section):
     """The name in digest answers where it is not the extension (3CX: always)."""
     password: SecretStr = SecretStr("")
     display_name: str = ""
-    register_: Annotated[bool, Field(alias="register")] = True
+    mode: Literal["register", "address"] = "register"
+    """``register``: we register at the PBX. ``address``: nobody registers, each side knows the other's address."""
     expires_s: Annotated[int, Field(ge=30, le=86_400)] = 300
+    keepalive_s: Annotated[float, Field(ge=0, le=3_600)] = 30.0
+    """How often the PBX is asked whether it is there (OPTIONS); 0: never."""
+    max_calls: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Calls at once, both ways. At a 3CX: what its licence leaves for this line, so that it need not refuse."""
     listen_host: str = "0.0.0.0"
     listen_port: Port = 0
     public_host: str = ""
     trusted: Networks = ()
     """Further addresses or networks whose calls are taken, beside the server's own."""
-    ring_s: Annotated[float, Field(gt=0, le=600)] = 60.0
-
-    @model_validator(mode="after")
-    def _whole_line(self) -> Self:
-        missing = [name for name in ("server", "extension") if not getattr(self, name)]
-        if self.enabled and missing:
-            raise ValueError(f"the line is enabled but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
-        return self
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Self:
@@ -417,6 +413,83 @@ class SipSection(_Section):
         if self.tls_demand_certificate and self.tls_accept_any_certificate:
             raise ValueError("tls_demand_certificate and tls_accept_any_certificate contradict each other: set one of them")
         return self
+
+    @property
+    def missing(self) -> list[str]:
+        """What a line cannot be opened without."""
+        return [name for name in ("server", "extension") if not getattr(self, name)]
+
+
+LineName = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9_-]+$")]
+
+
+class TrunkSection(LineSection):
+    """One PBX of several. What is not said here is as in ``sip`` itself."""
+
+    priority: Annotated[int, Field(ge=1, le=100)] = 1
+    """A lower one is called first, the next where it is down."""
+    weight: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """Which part of the calls it takes among those of its priority."""
+
+
+class FailoverSection(_Section):
+    """When calls leave one PBX of several, and how it gets them back: ``pbx/trunk_health.py``."""
+
+    silent_s: Annotated[float, Field(ge=0.5, le=30)] = 2.0
+    """A call without any answer from a PBX for so long goes to the next one."""
+    rest_s: Annotated[float, Field(ge=1, le=3_600)] = 10.0
+    """How long a PBX that failed must be healthy before it takes calls; doubled each time that it fails again."""
+    longest_rest_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    step_s: Annotated[float, Field(ge=1, le=3_600)] = 30.0
+    """How long it must be healthy at 5, 20 and 50 % of its new calls before it takes more."""
+    steady_s: Annotated[float, Field(ge=1, le=86_400)] = 900.0
+    """After so long with all of its calls, earlier failures are forgotten."""
+
+
+class SipSection(LineSection):
+    """The line to one PBX; or, in ``trunks``, to several by their names: what stands here then holds for each that does not say else."""
+
+    enabled: bool = False
+    name: LineName = "pbx"
+    ring_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    trunks: dict[LineName, TrunkSection] = {}
+    failover: FailoverSection = FailoverSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hand_down(cls, values: Any) -> Any:
+        """Give each trunk what is said for all."""
+        trunks = values.get("trunks") if isinstance(values, Mapping) else None
+        if not isinstance(trunks, Mapping):
+            return values
+        shared = {name: value for name, value in values.items() if name in LineSection.model_fields}
+        return {**values, "trunks": {name: {**shared, **own} if isinstance(own, Mapping) else own for name, own in trunks.items()}}
+
+    @model_validator(mode="after")
+    def _whole_lines(self) -> Self:
+        for name, line in self.lines.items() if self.enabled else ():
+            if missing := line.missing:
+                whose = f"the line {name}" if self.trunks else "the line"
+                raise ValueError(f"{whose} is enabled but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
+        if {self.name, "demo"} & set(self.trunks):
+            raise ValueError(f"a trunk is named like the whole ({self.name}) or like the demo line: give it another name")
+        return self
+
+    @model_validator(mode="after")
+    def _sockets_apart(self) -> Self:
+        sockets = [(line.transport, line.listen_port) for line in self.lines.values() if line.listen_port]
+        if len(set(sockets)) < len(sockets):
+            raise ValueError("several trunks have one listen_port: give each its own, or 0")
+        return self
+
+    @property
+    def lines(self) -> Mapping[str, LineSection]:
+        """Every PBX by its name, each whole."""
+        return self.trunks or {self.name: self}
+
+    def failover_settings(self) -> FailoverSettings:
+        failover = self.failover
+        return FailoverSettings(failover.silent_s, failover.rest_s, failover.longest_rest_s, failover.step_s, failover.steady_s)
 
 
 class DialingSection(_Section):
@@ -644,8 +717,9 @@ class Settings(_Section):
     def _ports_apart(self) -> Self:
         """By TCP a port has one owner: pages, or a worker's browsers, or the line to the PBX."""
         taken = {"server.port": self.server.port}
-        if self.sip.enabled and self.sip.transport != "udp":
-            taken["sip.listen_port"] = self.sip.listen_port
+        for name, line in self.sip.lines.items() if self.sip.enabled else ():
+            if line.transport != "udp":
+                taken[f"sip.trunks.{name}.listen_port" if self.sip.trunks else "sip.listen_port"] = line.listen_port
         shared = [name for name, port in taken.items() if self.media.tcp and port in self.media.browser_ports]
         if shared:
             raise ValueError(
@@ -932,8 +1006,13 @@ class _Sources:
 def _known(section: tuple[str, ...]) -> list[str]:
     """Names of the keys of a section."""
     model: type[BaseModel] = Settings
-    for part in section:
+    parts = iter(section)
+    for part in parts:
         annotation = model.model_fields[part].annotation
+        if get_origin(annotation) is dict:
+            # The next part is a name that somebody chose.
+            next(parts)
+            annotation = get_args(annotation)[1]
         assert isinstance(annotation, type)
         model = annotation
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -6,10 +6,11 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -17,7 +18,7 @@ from aiohttp import web
 from api.attachments import Attachments
 from api.browser_legs import BrowserLegs
 from api.chat import Chat
-from api.config import OpusSection, Settings
+from api.config import LineSection, OpusSection, Settings
 from api.consultation_recordings import ConsultationRecordings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
@@ -72,7 +73,8 @@ from pbx.routing import Routing
 from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.toll import TollWatch
-from pbx.trunk import Trunk, TrunkEvent
+from pbx.trunk import OnTrunkEvent, Trunk, TrunkEvent
+from pbx.trunk_group import Place, TrunkGroup
 from rooms.house import HousePolicy
 from rooms.membership import RoomKind
 from rooms.membership_events import LeaveWanted
@@ -248,8 +250,8 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         if demo is not None:
             trunks[demo.name] = demo
         if settings.sip.enabled:
-            sip = trunks[settings.sip.name] = SipTrunk(_sip(settings), on_trunk_event)
-            ground.metrics.watch_sip(lambda: sip.counts)
+            pbx = trunks[settings.sip.name] = _pbx(settings, on_trunk_event)
+            ground.metrics.watch_lines(lambda: _line_numbers(trunks.values(), pbx.counts))
         phones = PhoneLegs(
             worker,
             trunks,
@@ -459,7 +461,7 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
             "media": _media_health(calls.worker.gauges),
             "calls": PartHealth(not calls.exchange.draining, "The server is being stopped." if calls.exchange.draining else ""),
             **({"cluster": _cluster_health(cluster.bus)} if isinstance(cluster.bus, RedisBus) else {}),
-            **{f"line {trunk.name}": PartHealth(True, trunk.status.detail) for trunk in calls.trunks.values()},
+            **{f"line {line.name}": PartHealth(True, line.status.detail) for trunk in calls.trunks.values() for line in trunk.lines()},
         }
 
     account_routes = IdentityRoutes(
@@ -654,39 +656,56 @@ def _shelf(settings: Settings, store: Store) -> RecordingShelf:
     return RecordingShelf(store, settings.recordings_folder, settings.recording_keys(), keep_s=keep_s)
 
 
-def _sip(settings: Settings) -> SipTrunkSettings:
+def _pbx(settings: Settings, on_event: OnTrunkEvent) -> SipTrunk | TrunkGroup:
+    """The line to the PBX, or to several."""
     sip = settings.sip
+    if not sip.trunks:
+        return SipTrunk(_line(sip.name, sip, settings.server.data_dir), on_event)
+    places = [Place(_line(name, trunk, settings.server.data_dir), trunk.priority, trunk.weight) for name, trunk in sip.trunks.items()]
+    return TrunkGroup(sip.name, places, sip.failover_settings(), on_event)
+
+
+def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
     return SipTrunkSettings(
-        server=sip.server,
-        extension=sip.extension,
-        password=sip.password.get_secret_value(),
-        auth_id=sip.auth_id,
-        name=sip.name,
-        port=sip.port,
-        domain=sip.domain,
-        transport=SipTransport(sip.transport),
-        tls=_sip_tls(settings),
-        display_name=sip.display_name,
-        bind_host=sip.listen_host,
-        bind_port=sip.listen_port,
-        public_host=sip.public_host,
-        trusted=sip.trusted,
-        register=sip.register_,
-        registration_s=sip.expires_s,
+        server=line.server,
+        extension=line.extension,
+        password=line.password.get_secret_value(),
+        auth_id=line.auth_id,
+        name=name,
+        port=line.port,
+        domain=line.domain,
+        transport=SipTransport(line.transport),
+        tls=_line_tls(line, data_dir),
+        display_name=line.display_name,
+        bind_host=line.listen_host,
+        bind_port=line.listen_port,
+        public_host=line.public_host,
+        trusted=line.trusted,
+        register=line.mode == "register",
+        registration_s=line.expires_s,
+        keepalive_s=line.keepalive_s,
+        max_calls=line.max_calls,
     )
 
 
-def _sip_tls(settings: Settings) -> SipTlsSettings:
-    sip = settings.sip
-    shown = (sip.tls_certificate, sip.tls_key)
-    if sip.enabled and sip.transport == "tls" and sip.tls_certificate is None:
-        shown = kept_certificate(settings.server.data_dir)
+def _line_tls(line: LineSection, data_dir: Path) -> SipTlsSettings:
+    shown = (line.tls_certificate, line.tls_key)
+    if line.transport == "tls" and line.tls_certificate is None:
+        shown = kept_certificate(data_dir)
     return SipTlsSettings(
-        sip.tls_ca_file,
+        line.tls_ca_file,
         *shown,
-        demand_certificate=sip.tls_demand_certificate,
-        accept_any_certificate=sip.tls_accept_any_certificate,
+        demand_certificate=line.tls_demand_certificate,
+        accept_any_certificate=line.tls_accept_any_certificate,
     )
+
+
+def _line_numbers(
+    trunks: Iterable[Trunk], counts: Mapping[str, Mapping[str, int]]
+) -> dict[str, tuple[Mapping[str, float], Mapping[str, float]]]:
+    """Of each line what it counts, and how many calls it has and may have."""
+    gauges = {line.name: {"calls": line.calls, "most_calls": line.most_calls} for trunk in trunks for line in trunk.lines()}
+    return {name: (counts.get(name, {}), gauges.get(name, {})) for name in [*gauges, *(counts.keys() - gauges.keys())]}
 
 
 @contextmanager

@@ -68,7 +68,11 @@ class Snapshots:
         )
 
     def _lines(self) -> list[LineState]:
-        return [LineState(trunk=trunk.name, ready=trunk.status.ready, detail=trunk.status.detail) for trunk in self._trunks.values()]
+        return [
+            LineState(trunk=line.name, ready=line.status.ready, detail=line.status.detail)
+            for trunk in self._trunks.values()
+            for line in trunk.lines()
+        ]
 
     async def _recent(self, identity: str) -> list[CallState]:
         # A page that reloads just after a call shall find that call in its list.

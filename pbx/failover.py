@@ -251,5 +251,7 @@ def _told(member: Member) -> TrunkStatus:
         words = f"It takes no new calls while another PBX does, until it has answered for {health.rest_s:.0f} s."
         return TrunkStatus(False, f"{status.detail} {words}")
     if 0 < health.share < 1:
-        return TrunkStatus(status.ready, f"{status.detail} It takes {health.share * 100:.0f} % of its new calls until it has proved itself.")
+        return TrunkStatus(
+            status.ready, f"{status.detail} It takes {health.share * 100:.0f} % of its new calls until it has proved itself."
+        )
     return status

@@ -83,9 +83,9 @@ class SipTrunk:
         return self._agent.proceeds(leg_id)
 
     @property
-    def counts(self) -> Mapping[str, int]:
-        """What was dropped, refused or repeated, by name."""
-        return self._counts
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """What was dropped, refused or repeated, by the line's name and its own."""
+        return {self.name: self._counts}
 
     @property
     def local_address(self) -> tuple[str, int]:

@@ -69,7 +69,7 @@ class TrunkGroup:
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """What was dropped, refused or repeated at each PBX, by its name; under our own what went from one to another."""
-        return {self.name: self._counts, **{name: trunk.counts for name, trunk in self._trunks.items()}}
+        return {self.name: self._counts, **{name: trunk.counts[name] for name, trunk in self._trunks.items()}}
 
     async def __aenter__(self) -> "TrunkGroup":
         async with AsyncExitStack() as opening:

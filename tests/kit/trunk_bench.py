@@ -9,6 +9,8 @@ from typing import TypeVar
 from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.trunk import StatusChanged, Trunk, TrunkEvent
+from pbx.trunk_group import Place, TrunkGroup
+from pbx.trunk_health import FailoverSettings
 from rooms.audio import G722, PCMA, PCMU, AudioCodec, RtpEndpoint
 
 E = TypeVar("E")
@@ -63,6 +65,20 @@ async def sip_bench(server: str, port: int, *, extension: str = "100", **setting
     bench.trunk = trunk
     try:
         async with trunk:
+            yield bench
+    finally:
+        bench.close()
+
+
+@asynccontextmanager
+async def group_bench(*lines: dict[str, object], **settings: object) -> AsyncIterator[TrunkBench]:
+    """One trunk to several PBXs of this machine, the first one first, called ``a``, ``b`` and so on."""
+    bench = TrunkBench()
+    shared = {"server": "127.0.0.1", "extension": "100", "bind_host": "127.0.0.1", "transport": SipTransport.UDP, **settings}
+    places = [Place(SipTrunkSettings(**{"name": "abc"[at], **shared, **line}), at + 1) for at, line in enumerate(lines)]  # type: ignore[arg-type]
+    bench.trunk = group = TrunkGroup("pbx", places, FailoverSettings(), bench.on_event)
+    try:
+        async with group:
             yield bench
     finally:
         bench.close()

@@ -1,4 +1,4 @@
-"""Two PBXs and our one line to both, on the network of ``virtual_sip``: the failover core over real user agents, in time that tests move."""
+"""PBXs and our one line to all, on the network of ``virtual_sip``: the failover core over real user agents, in time that tests move."""
 
 from collections import Counter
 from typing import TypeVar
@@ -45,7 +45,7 @@ class VirtualTrunk:
 
 
 class VirtualGroup:
-    """``near`` are our ends and ``pbx`` the PBXs, by name. PBXs answer what they are called with unless their ``refusal`` says otherwise."""
+    """``near`` are our ends and ``pbx`` the PBXs, by name. PBXs answer calls, but for those with a ``refusal`` and the ``silent``."""
 
     def __init__(self, *, failover: FailoverSettings | None = None, priorities: tuple[int, ...] = (1, 2), **settings: object) -> None:
         self.network = VirtualSip()
@@ -62,7 +62,13 @@ class VirtualGroup:
         for number, priority in enumerate(priorities):
             name = "abc"[number]
             near = VirtualPhone(
-                self.network, f"10.0.0.{number + 1}", f"10.0.1.{number + 1}", "100", number + 1, name=name, **{"keepalive_s": 5.0, **settings}
+                self.network,
+                f"10.0.0.{number + 1}",
+                f"10.0.1.{number + 1}",
+                "100",
+                number + 1,
+                name=name,
+                **{"keepalive_s": 5.0, **settings},
             )
             far = VirtualPhone(self.network, f"10.0.1.{number + 1}", f"10.0.0.{number + 1}", "200", number + 11)
             self.near[name], self.pbx[name] = near, far

@@ -57,7 +57,7 @@ async def test_strangers_get_no_answer_and_are_counted() -> None:
         friend.transport.sendto(OPTIONS % (b"UDP", 5060, 2, 2))
         answer = await asyncio.wait_for(friend.got.get(), 5)
         assert answer.startswith(b"SIP/2.0 200") and b"Call-ID: c2" in answer
-        assert isinstance(bench.trunk, SipTrunk) and bench.trunk.counts["dropped_untrusted"] == 1
+        assert isinstance(bench.trunk, SipTrunk) and bench.trunk.counts["pbx"]["dropped_untrusted"] == 1
         friend.transport.close()
 
 
@@ -88,7 +88,7 @@ async def test_rubbish_is_counted_and_the_next_request_answered() -> None:
         friend.transport.sendto(OPTIONS % (b"UDP", 5060, 2, 2))
         assert (await asyncio.wait_for(friend.got.get(), 5)).startswith(b"SIP/2.0 200")
         assert isinstance(bench.trunk, SipTrunk)
-        assert bench.trunk.counts["keepalives"] == 2 and bench.trunk.counts["bad_messages"] == 4
+        assert bench.trunk.counts["pbx"]["keepalives"] == 2 and bench.trunk.counts["pbx"]["bad_messages"] == 4
         friend.transport.close()
 
 
@@ -107,7 +107,7 @@ async def test_tcp_pieces_pings_and_broken_streams() -> None:
         writer.write(b"no length\r\n\r\n")
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
-        assert isinstance(bench.trunk, SipTrunk) and bench.trunk.counts["tcp_broken_streams"] == 1
+        assert isinstance(bench.trunk, SipTrunk) and bench.trunk.counts["pbx"]["tcp_broken_streams"] == 1
 
 
 async def test_a_message_that_never_becomes_whole_ends_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ async def test_a_message_that_never_becomes_whole_ends_its_connection(monkeypatc
         writer.write(b"OPTIONS sip:x SIP/2.0\r\nVia:")
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
-        assert isinstance(bench.trunk, SipTrunk) and bench.trunk.counts["tcp_half_messages"] == 1
+        assert isinstance(bench.trunk, SipTrunk) and bench.trunk.counts["pbx"]["tcp_half_messages"] == 1
 
 
 @pytest.mark.parametrize("transport", list(SipTransport))

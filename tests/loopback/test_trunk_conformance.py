@@ -15,7 +15,7 @@ from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Rang, Refused, Trunk
 from rooms.audio import PCMA, DemoEndpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
 from tests.kit.certificate import self_signed
-from tests.kit.trunk_bench import TrunkBench, sip_bench
+from tests.kit.trunk_bench import TrunkBench, group_bench, sip_bench
 
 BYE = Cause(EndReason.COMPLETED)
 QUICK = LoopbackTimes(ring_s=0.02, answer_s=0.03, refuse_s=0.03, patience_s=0.3, longest_s=0.3)
@@ -104,9 +104,29 @@ async def sip_line(transport: SipTransport, directory: Path) -> AsyncIterator[Li
             await asyncio.wait([behaving])
 
 
-@pytest.fixture(params=["demo", *SipTransport])
+@asynccontextmanager
+async def group_line() -> AsyncIterator[Line]:
+    """Two PBXs, of which the second one was never there."""
+    near_port, far_port, nobody = free_port(), free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        shared = {"register": False, "keepalive_s": 0.0}
+        far = await stack.enter_async_context(sip_bench("127.0.0.1", near_port, extension="200", bind_port=far_port, **shared))
+        near = await stack.enter_async_context(group_bench({"port": far_port, "bind_port": near_port}, {"port": nobody}, **shared))
+        end = FarEnd(far)
+        behaving = asyncio.create_task(end.behave())
+        await far.ready()
+        await near.ready()
+        try:
+            yield Line(near, end)
+        finally:
+            behaving.cancel()
+            await asyncio.wait([behaving])
+
+
+@pytest.fixture(params=["demo", "group", *SipTransport])
 async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Line]:
-    async with demo_line() if request.param == "demo" else sip_line(request.param, tmp_path) as opened:
+    lines = {"demo": demo_line, "group": group_line}
+    async with lines[request.param]() if request.param in lines else sip_line(request.param, tmp_path) as opened:
         yield opened
 
 

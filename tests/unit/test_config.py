@@ -30,12 +30,12 @@ def test_later_sources_win_and_leave_the_rest(file: Path, tmp_path: Path) -> Non
     folder.mkdir()
     (folder / "sip__password").write_text("hunter2\n")
     (folder / "server__port").write_text("3\n")
-    file.write_text('[server]\nhost = "::1"\nport = 1\n[sip]\nregister = false\n')
+    file.write_text('[server]\nhost = "::1"\nport = 1\n[sip]\nmode = "address"\n')
     env = {"CENTRALITA_SERVER__PORT": "2", "CENTRALITA_SERVER__DRAIN_S": "30", "CENTRALITA_SECRETS_DIR": str(folder), "OTHER": "x"}
     settings = Settings.load(file, env, {"server.port": 4, "demo": {"enabled": True}, "server.host": None})
     assert (settings.server.host, settings.server.port, settings.server.drain_s) == ("::1", 4, 30.0)
     assert settings.sip.password.get_secret_value() == "hunter2"
-    assert settings.sip.register_ is False
+    assert settings.sip.mode == "address"
     assert settings.demo.enabled
     assert Settings.load(file, env).server.port == 3
     assert Settings.load(file, {}).server.port == 1
@@ -149,7 +149,7 @@ def test_secrets_are_masked_and_the_rest_is_shown() -> None:
     shown = Settings.load(env=env).masked()
     assert not {"canary1", "canary2", SECRET} & set(str(shown).replace("'", " ").replace(":", " ").replace("@", " ").split())
     assert shown["store"]["url"] == "postgresql+asyncpg://user:********@host/name"
-    assert shown["sip"]["register"] is True
+    assert shown["sip"]["mode"] == "register"
     assert shown["server"]["port"] == 8080
     assert "canary" not in repr(Settings.load(env=env))
 
@@ -265,3 +265,37 @@ def test_a_certificate_of_our_own_is_made_once_and_kept_from_others(tmp_path: Pa
     key.unlink()
     kept_certificate(tmp_path / "data")
     assert certificate.read_bytes() != made
+
+
+def test_one_pbx_is_a_section_and_several_are_named_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "several.toml"
+    file.write_text(
+        '[sip]\nenabled = true\nextension = "200"\ntransport = "tcp"\n'
+        '[sip.trunks.madrid]\nserver = "192.0.2.5"\n'
+        '[sip.trunks.lisbon]\nserver = "192.0.2.6"\ntransport = "udp"\npriority = 2\n'
+    )
+    env = {"CENTRALITA_SIP__PASSWORD": "for all", "CENTRALITA_SIP__TRUNKS__LISBON__PASSWORD": "its own"}
+    settings = Settings.load(file, env=env)
+    madrid, lisbon = settings.sip.lines["madrid"], settings.sip.lines["lisbon"]
+    assert (madrid.server, madrid.extension, madrid.transport, madrid.password.get_secret_value()) == ("192.0.2.5", "200", "tcp", "for all")
+    assert (lisbon.server, lisbon.extension, lisbon.transport, lisbon.password.get_secret_value()) == ("192.0.2.6", "200", "udp", "its own")
+    assert (settings.sip.trunks["madrid"].priority, settings.sip.trunks["lisbon"].priority) == (1, 2)
+    shown = settings.masked()["sip"]["trunks"]["lisbon"]
+    assert shown["extension"] == "200" and "its own" not in str(shown)
+    one = Settings.load(env={}, overrides={"sip": {"enabled": True, "server": "192.0.2.5", "extension": "200"}}).sip
+    assert list(one.lines) == ["pbx"] and one.lines["pbx"].server == "192.0.2.5"
+
+
+@pytest.mark.parametrize(
+    ("trunks", "fault"),
+    [
+        ({"madrid": {"server": "192.0.2.5"}, "lisbon": {}}, "the line lisbon is enabled but server is not set"),
+        ({"madrid": {"server": "192.0.2.5", "prot": 1}}, r"sip.trunks.madrid.prot .*: unknown key: did you mean port\?"),
+        ({"pbx": {"server": "192.0.2.5"}}, "named like the whole"),
+        ({"a": {"server": "h", "listen_port": 5070}, "b": {"server": "h", "listen_port": 5070}}, "several trunks have one listen_port"),
+        ({"madrid": "192.0.2.5"}, "sip.trunks.madrid"),
+    ],
+)
+def test_faults_of_one_of_several_pbxs_name_it(trunks: dict[str, object], fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        Settings.load(env={}, overrides={"sip": {"enabled": True, "extension": "200", "trunks": trunks}})
