@@ -12,9 +12,6 @@ from media.settings import MediaSettings
 from media.wire import Wire
 from rooms.audio import KNOWN_CODECS, RtpEndpoint
 
-_EVENT_CLOCK_HZ = 8_000
-"""``telephone-event/8000`` is what phones agree to, whatever the codec beside it (RFC 4733, section 7.1.1)."""
-
 
 class PhoneLeg:
     """``async with`` takes over the sockets; ``on_event`` takes what happens, ``on_change`` is called when the room needs a new plan."""
@@ -74,14 +71,15 @@ class PhoneLeg:
                 f"The phone wants its audio sent to {remote.host}, which is no address of another machine that media may go to "
                 "(loopback, link-local, multicast or metadata): correct its network settings.",
             )
-        events = {remote.dtmf_payload_type: _EVENT_CLOCK_HZ} if remote.dtmf_payload_type is not None else {}
+        event_out = EventFormat(remote.dtmf_payload_type, remote.dtmf_clock_hz) if remote.dtmf_payload_type is not None else None
+        events = dict(remote.events) | ({event_out.payload_type: event_out.clock_rate_hz} if event_out is not None else {})
         self._socket.agree(remote)
         self.leg.reports.wanted = remote.reports
         self.leg.agree(
             Agreement(
                 spoken=codecs[0],
                 codecs={codec.payload_type: codec for codec in codecs},
-                event_out=EventFormat(remote.dtmf_payload_type, _EVENT_CLOCK_HZ) if remote.dtmf_payload_type is not None else None,
+                event_out=event_out,
                 events_in=events,
                 far_sends=remote.direction.sends,
                 far_receives=remote.direction.receives,

@@ -12,7 +12,7 @@ bleed) must neither be heard nor be answered. The lock decides:
 
 A NAT is possible when the agreed address is private: then RTP is believed from the host that signalling comes from. Where that is not
 known, no other host is believed, unless ``learns`` was set: then whoever sends five packets in sequence of one SSRC first. Only payload
-types of the agreement, and comfort noise, count as RTP.
+types of the agreement, and comfort noise, count as RTP. Where packets are encrypted, only one that is verified moves the lock.
 """
 
 import ipaddress
@@ -24,21 +24,26 @@ from typing import Self
 
 from media import rtp
 from media.sender import RtpSender
+from media.srtp import SrtpError, SrtpSessions, open_sessions, received_session, sent_session, unprotect
 from media.transport import PacketSink, StateSink
 from media.wire import Address, PythonWire, Wire, WireSocket
-from rooms.audio import RtpEndpoint
+from rooms.audio import RtpEndpoint, SrtpKeys
 
 _PROOF_PACKETS = 5
 
 
 @dataclass(slots=True)
 class SocketCounters:
-    """Packets dropped, by reason. ``strangers``: from an address that the lock refuses; ``unsent``: nowhere to send them yet."""
+    """Packets dropped, by reason. ``strangers``: from an address that the lock refuses; ``unsent``: nowhere to send them yet;
+
+    ``refused``: they should be encrypted, and are forged, replayed or in clear.
+    """
 
     strangers: int = 0
     malformed: int = 0
     unsent: int = 0
     socket_errors: int = 0
+    refused: int = 0
 
 
 @dataclass(slots=True)
@@ -80,6 +85,11 @@ class RtpSocket:
         self._agreed: Address | None = None
         self._agreed_rtcp: Address | None = None
         self._signalled_from = ""
+        self._keys: SrtpKeys | None = None
+        self._sessions: SrtpSessions | None = None
+        self._aside: SrtpSessions | None = None
+        """The same keys for what does not take the path: first packets, before it is known whose they are, and all RTCP that we send."""
+        self._aside_sources: set[bytes] = set()
         self._payload_types: frozenset[int] = frozenset()
         self._receives = True
         self._locked: Address | None = None
@@ -106,7 +116,8 @@ class RtpSocket:
     def counters(self) -> SocketCounters:
         counters, ends = self._counted, [end for end in (self._rtp, self._rtcp) if end is not None]
         unsent = counters.unsent + self.path.counters.unsent + sum(end.unsent for end in ends)
-        return SocketCounters(counters.strangers, counters.malformed, unsent, sum(end.errors for end in ends))
+        refused = counters.refused + self.path.counters.refused
+        return SocketCounters(counters.strangers, counters.malformed, unsent, sum(end.errors for end in ends), refused)
 
     @property
     def local(self) -> tuple[str, int]:
@@ -126,7 +137,7 @@ class RtpSocket:
         host (0.0.0.0) or port 0 means: send nothing (hold as RFC 2543 had it).
         """
         address = _address(remote.host, remote.port)
-        events = () if remote.dtmf_payload_type is None else (remote.dtmf_payload_type,)
+        events = {number for number, _ in remote.events} | (set() if remote.dtmf_payload_type is None else {remote.dtmf_payload_type})
         agreed = frozenset((*(codec.payload_type for codec in remote.codecs), *events, rtp.COMFORT_NOISE))
         # What was agreed before with the same phone may still be on its way (RFC 3264, section 8.3.2).
         self._payload_types = agreed | self._payload_types if address == self._agreed else agreed
@@ -137,9 +148,31 @@ class RtpSocket:
         if address != self._agreed or moved:
             self._lock(None)
             self._locked_rtcp = self._candidate = None
+        self._secure(remote.srtp)
         self._agreed, self._signalled_from = address, signalled_from
         self._agreed_rtcp = None if address is None else (address[0], rtcp_port or address[1] + 1)
         self._direct()
+
+    def _secure(self, keys: SrtpKeys | None) -> None:
+        """Take these keys. A session whose key stays counts on: begun anew it would take old packets for new, or number new ones as old."""
+        before, running = self._keys, self._sessions
+        if keys == before:
+            return
+        self._keys = keys
+        self._aside_sources.clear()
+        if keys is None:
+            self._sessions = self._aside = None
+        elif before is None or running is None or self._aside is None:
+            self._sessions, self._aside = open_sessions(keys), open_sessions(keys)
+        else:
+            hears, speaks = keys.received != before.received, keys.sent != before.sent
+            self._sessions, self._aside = (
+                SrtpSessions(
+                    received_session(keys.received) if hears else sessions.received, sent_session(keys.sent) if speaks else sessions.sent
+                )
+                for sessions in (running, self._aside)
+            )
+        self.path.secure(self._sessions)
 
     # --- packets in ----------------------------------------------------------------------------------------------------------------
 
@@ -148,10 +181,24 @@ class RtpSocket:
         source = source[:2]
         if len(data) < 8 or data[0] >> 6 != 2:
             self._counted.malformed += 1
-        elif source != self._locked and (192 <= data[1] <= 223 or not self._locks(data, source)):
+        elif source != self._locked and (192 <= data[1] <= 223 or not self._may_lock(data, source)):
             self._counted.strangers += 1
-        else:
-            self._from_phone(data, time.monotonic())
+        elif (plain := self._opened(data)) is not None:
+            if source != self._locked:
+                self._lock(source)
+                self._candidate = None
+                self._enter("connected", "")
+            self._from_phone(plain, time.monotonic())
+
+    def _opened(self, datagram: bytes) -> bytes | None:
+        """A packet beside the path in clear; None, and counted, where it should be encrypted and is not, or not by the phone."""
+        if self._aside is None:
+            return datagram
+        try:
+            return unprotect(self._aside, datagram, rtp.is_rtcp(datagram), self._aside_sources)
+        except SrtpError:
+            self._counted.refused += 1
+            return None
 
     def _from_phone(self, packet: bytes, now_s: float) -> None:
         if len(packet) < 8:
@@ -167,18 +214,13 @@ class RtpSocket:
             self._heard_s = now_s
             self._on_rtp(packet, now_s)
 
-    def _locks(self, data: bytes, source: Address) -> bool:
-        """Whether a packet from an address that is not locked moves the lock to it."""
+    def _may_lock(self, data: bytes, source: Address) -> bool:
+        """Whether a packet from an address that is not locked may move the lock to it."""
         agreed, locked = self._agreed, self._locked
         header = rtp.parse(data)
         if agreed is None or locked == agreed or header is None or header.payload_type not in self._payload_types:
             return False
-        if source != agreed and (locked is not None or not self._is_plausible(header, source, agreed[0])):
-            return False
-        self._lock(source)
-        self._candidate = None
-        self._enter("connected", "")
-        return True
+        return source == agreed or (locked is None and self._is_plausible(header, source, agreed[0]))
 
     def _lock(self, source: Address | None) -> None:
         """Believe packets of this address and no other."""
@@ -221,9 +263,9 @@ class RtpSocket:
             self._counted.malformed += 1
         elif self._locked is None or source[0] != self._locked[0] or source != (self._locked_rtcp or source):
             self._counted.strangers += 1
-        else:
+        elif (plain := self._opened(data)) is not None:
             self._locked_rtcp = source
-            self._on_rtcp(data, time.monotonic())
+            self._on_rtcp(plain, time.monotonic())
 
     def look(self, now_s: float) -> None:
         """Is the phone heard? To be called now and then."""
@@ -248,12 +290,16 @@ class RtpSocket:
         self.path.send_frame(sender, payload, payload_type, now_s, marker)
 
     def send_rtcp(self, packet: bytes) -> None:
-        if self._rtcp is None:
-            self.path.send_rtcp(packet)
-        elif (address := self._locked_rtcp or self._rtcp_address()) is None:
+        end, address = (self._rtp, self.remote) if self._rtcp is None else (self._rtcp, self._locked_rtcp or self._rtcp_address())
+        if end is None or address is None:
             self._counted.unsent += 1
+        elif self._aside is None:
+            end.send(packet, address)
         else:
-            self._rtcp.send(packet, address)
+            try:
+                end.send(self._aside.sent.protect_rtcp(packet), address)
+            except (SrtpError, ValueError):
+                self._counted.unsent += 1
 
     def _rtcp_address(self) -> Address | None:
         if self._locked is not None and self._locked != self._agreed:

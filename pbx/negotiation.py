@@ -1,10 +1,34 @@
-"""One leg's offers and answers: who announced what, and what both now agree to (RFC 3264)."""
+"""One leg's offers and answers: who announced what, and what both now agree to (RFC 3264), keys of SRTP included (RFC 4568).
 
+The media lines of a session keep their places for good (RFC 3264, section 8): one of them is the audio that is spoken, all others were
+refused and stay so. A trunk that may encrypt offers the same audio twice, encrypted and plain, and the one who answers refuses one.
+"""
+
+import ipaddress
+import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pbx.sdp import NoCommonAudio, SessionDescription, audio_of, parse_sdp, renumbered, write_answer, write_offer
-from rooms.audio import KNOWN_CODECS, Direction, RtpEndpoint
+from pbx.sdes import Crypto, OwnKeys, SrtpMode
+from pbx.sdp import (
+    AudioLine,
+    MediaLine,
+    NoCommonAudio,
+    OurAudio,
+    SessionDescription,
+    audio_of,
+    offered_events,
+    parse_sdp,
+    renumbered,
+    write_sdp,
+)
+from rooms.audio import KNOWN_CODECS, Direction, RtpEndpoint, SrtpKeys
+
+_FIRST_OFFER = {
+    SrtpMode.OFF: ("RTP/AVP",),
+    SrtpMode.OFFERED: ("RTP/SAVP", "RTP/AVP"),
+    SrtpMode.REQUIRED: ("RTP/SAVP",),
+}
 
 
 def direction_of(sends: bool, receives: bool) -> Direction:
@@ -13,53 +37,96 @@ def direction_of(sends: bool, receives: bool) -> Direction:
     return Direction.RECVONLY if receives else Direction.INACTIVE
 
 
-class Negotiation:
-    """``ours``: what we announce; ``theirs``: what the peer wants, its first codec the one spoken; ``held``: we hold the peer."""
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An offer of the peer's, not answered yet, and what it would have us agree to."""
 
-    def __init__(self, session_id: int) -> None:
+    session: SessionDescription
+    line: AudioLine
+    remote: RtpEndpoint
+    own_keys: OwnKeys
+
+
+class Negotiation:
+    """``ours``: what we announce; ``theirs``: what the peer wants, its first codec the one spoken; ``held``: we hold the peer.
+
+    ``draw(octets)`` gives the random octets of our keys.
+    """
+
+    def __init__(self, session_id: int, srtp: SrtpMode = SrtpMode.OFF, draw: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self.session_id = session_id
         self.ours: RtpEndpoint | None = None
         self.theirs: RtpEndpoint | None = None
         self.held = False
+        self._srtp = srtp
         self._version = 0
         self._written = b""
-        self._offer: SessionDescription | None = None
+        self._own_keys = OwnKeys(draw)
+        self._place: tuple[str, int] | None = None
+        self._taken: _Taken | None = None
+        self._offered: tuple[OurAudio | MediaLine, ...] = ()
+        self._lines: tuple[OurAudio | MediaLine, ...] = ()
+        """How every later description of ours is laid out; empty until one was agreed."""
 
     def offer(self, ours: RtpEndpoint | None = None) -> bytes:
         """Our offer: what we announce, or the same as before with the direction that ``held`` wants."""
-        announced = ours or self._same_codec()
+        announced = replace(ours, events=offered_events(ours)) if ours else self._same_codec()
         self.ours = replace(announced, direction=direction_of(announced.direction.sends if ours else True, not self.held))
-        return self._numbered(lambda version: write_offer(self._announced(), self.session_id, version))
+        self._offered = self._lines or tuple(self._first_line(protocol) for protocol in _FIRST_OFFER[self._srtp])
+        return self._write(self._offered)
 
     def take_answer(self, body: bytes) -> RtpEndpoint:
         """The peer's answer to our offer. Raises ``BadSdp`` and ``NoCommonAudio``."""
-        _, remote = audio_of(parse_sdp(body))
         assert self.ours is not None
+        ours = [line for line in self._offered if isinstance(line, OurAudio)]
+        line = audio_of(parse_sdp(body), self._srtp, keys_on_plain=any(mine.crypto for mine in ours if "SAVP" not in mine.protocol))
         offered = {codec.name for codec in self.ours.codecs}
-        codecs = tuple(codec for codec in remote.codecs if codec.name in offered)
+        codecs = tuple(codec for codec in line.endpoint.codecs if codec.name in offered)
         if not codecs:
             raise NoCommonAudio("The phone answered with a codec that was not offered to it.")
-        self.theirs = replace(remote, codecs=codecs)
-        return self.theirs
+        keys = [crypto for mine in ours for crypto in mine.crypto if line.crypto and crypto.key.suite == line.crypto.key.suite]
+        if line.crypto is not None and not keys:
+            raise NoCommonAudio("The phone answered with a key for a cipher suite that was not offered to it.")
+        chosen = next((mine for mine in ours if bool(mine.crypto) == bool(keys)), ours[0])
+        self._lines = tuple(self._kept(mine, chosen, tuple(keys[:1])) for mine in self._offered)
+        srtp = SrtpKeys(keys[0].key, line.crypto.key) if line.crypto is not None else None
+        return self._agreed(replace(line.endpoint.speaking(codecs), srtp=srtp))
 
     def take_offer(self, body: bytes) -> RtpEndpoint:
         """The peer's offer; nothing is agreed until ``answer``. Raises ``BadSdp`` and ``NoCommonAudio``."""
         session = parse_sdp(body)
-        _, remote = audio_of(session)
-        self._offer = session
+        line = audio_of(session, self._srtp)
+        own_keys = self._own_keys.renewed() if self._moves(line.endpoint) else self._own_keys
+        srtp = SrtpKeys(own_keys.of(line.crypto.key.suite), line.crypto.key) if line.crypto is not None else None
+        self._taken = _Taken(session, line, replace(line.endpoint, srtp=srtp), own_keys)
+        return self._taken.remote
+
+    def _moves(self, remote: RtpEndpoint) -> bool:
+        """Is it another place than before? A hold that names no address (RFC 2543) is none."""
+        place = (remote.host, remote.port)
+        return self._place is not None and place != self._place and not ipaddress.ip_address(remote.host).is_unspecified
+
+    def _agreed(self, remote: RtpEndpoint) -> RtpEndpoint:
+        self.theirs = remote
+        if not ipaddress.ip_address(remote.host).is_unspecified:
+            self._place = (remote.host, remote.port)
         return remote
 
     def answer(self, ours: RtpEndpoint) -> bytes:
         """Our answer to the offer last taken, with ``ours`` codecs cut to what was offered. Raises ``NoCommonAudio``."""
-        assert self._offer is not None
-        index, remote = audio_of(self._offer)
+        assert self._taken is not None
+        taken = self._taken
+        line, remote = taken.line, taken.remote
         cut = renumbered(ours, remote)
         direction = direction_of(remote.direction.receives, remote.direction.sends and not self.held)
         self.ours = replace(cut, direction=direction)
         spoken = {codec.name: codec for codec in remote.codecs}
-        self.theirs = replace(remote, codecs=tuple(spoken[codec.name] for codec in cut.codecs))
-        offer = self._offer
-        return self._numbered(lambda version: write_answer(offer, index, self._announced(), self.session_id, version))
+        self._agreed(remote.speaking(tuple(spoken[codec.name] for codec in cut.codecs)))
+        self._own_keys = taken.own_keys
+        crypto = (Crypto(line.crypto.tag, remote.srtp.sent),) if line.crypto is not None and remote.srtp is not None else ()
+        media = taken.session.media
+        self._lines = tuple(OurAudio(line.protocol, crypto) if index == line.index else other for index, other in enumerate(media))
+        return self._write(self._lines)
 
     def answer_again(self, body: bytes) -> tuple[bytes, RtpEndpoint, bool]:
         """Answer a later offer by ourselves: the codec now spoken where it is still offered, else the peer's first that we know.
@@ -82,17 +149,35 @@ class Negotiation:
         ours = self._announced()
         if self.theirs is None:
             return ours
-        spoken = self.theirs.codecs[0].name
-        return replace(ours, codecs=tuple(codec for codec in ours.codecs if codec.name == spoken) or ours.codecs)
+        spoken, number = self.theirs.codecs[0].name, self.theirs.dtmf_payload_type
+        codecs = tuple(codec for codec in ours.codecs if codec.name == spoken) or ours.codecs
+        events = tuple(event for event in ours.events if event[0] == number)
+        return replace(ours, codecs=codecs, events=events)
+
+    def _first_line(self, protocol: str) -> OurAudio:
+        return OurAudio(protocol, self._own_keys.offer() if protocol == "RTP/SAVP" else ())
+
+    def _kept(self, mine: OurAudio | MediaLine, chosen: OurAudio, keys: tuple[Crypto, ...]) -> OurAudio | MediaLine:
+        """A line of our offer after its answer: the one taken with the key that was chosen, the others refused."""
+        if not isinstance(mine, OurAudio):
+            return mine
+        if mine is chosen:
+            return replace(mine, crypto=keys)
+        formats = tuple(str(codec.payload_type) for codec in self._announced().codecs)
+        return MediaLine("audio", 0, mine.protocol, formats, None, ())
 
     def _announced(self) -> RtpEndpoint:
         assert self.ours is not None
         return self.ours
 
-    def _numbered(self, write: Callable[[int], bytes]) -> bytes:
+    def _write(self, lines: tuple[OurAudio | MediaLine, ...]) -> bytes:
         """Written under the version last used where nothing changed, else under the next one (RFC 3264, section 8)."""
-        if self._written and write(self._version) == self._written:
+
+        def written(version: int) -> bytes:
+            return write_sdp(lines, self._announced(), self.session_id, version)
+
+        if self._written and written(self._version) == self._written:
             return self._written
         self._version += 1
-        self._written = write(self._version)
+        self._written = written(self._version)
         return self._written

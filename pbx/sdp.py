@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from pbx.sdes import Crypto, SrtpMode, Unusable, first_usable, write_crypto
 from rooms.audio import KNOWN_CODECS, AudioCodec, Direction, RtpEndpoint
 
 MAX_BYTES = 16_384
@@ -18,6 +19,7 @@ _STATIC = {"0": ("pcmu", 8000, 1), "8": ("pcma", 8000, 1), "9": ("g722", 8000, 1
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9_.-]+)/([0-9]{1,6})(?:/([0-9]{1,2}))?")
 _PACKET_TIME = re.compile(r"[1-9][0-9]{1,2}")
 EXTENDED_REPORTS = frozenset(("voip-metrics", "rcvr-rtt"))
+_PLAIN, _SECURE = ("RTP/AVP", "RTP/AVPF"), ("RTP/SAVP", "RTP/SAVPF")
 _DIRECTIONS = frozenset(direction.value for direction in Direction)
 
 
@@ -51,6 +53,24 @@ class SessionDescription:
     version: tuple[str, str]
     media: tuple[MediaLine, ...]
     attributes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioLine:
+    """The audio line that is used, at ``index``, and the peer's key where it is to be encrypted."""
+
+    index: int
+    endpoint: RtpEndpoint
+    protocol: str
+    crypto: Crypto | None
+
+
+@dataclass(frozen=True, slots=True)
+class OurAudio:
+    """An audio line of ours: ``crypto`` are the keys that we offer, or the one that we answer with."""
+
+    protocol: str = "RTP/AVP"
+    crypto: tuple[Crypto, ...] = ()
 
 
 @dataclass(slots=True)
@@ -113,47 +133,79 @@ def _media(block: _Block, session_host: str | None) -> MediaLine:
     return MediaLine(fields[0], int(digits), fields[2], tuple(fields[3:]), block.host or session_host, tuple(block.attributes))
 
 
-def audio_of(session: SessionDescription) -> tuple[int, RtpEndpoint]:
-    """Index of the first usable audio line, and what it wants: codecs that we know in the peer's order, with the peer's payload numbers.
+class _Unfit(Exception):
+    """A media line that cannot be used; the message says why, as the end of a sentence."""
 
-    Raises ``NoCommonAudio``.
+
+def audio_of(session: SessionDescription, srtp: SrtpMode = SrtpMode.OFF, *, keys_on_plain: bool = True) -> AudioLine:
+    """The audio line to use: the first that can be encrypted where ``srtp`` is wanted, else the first.
+
+    Its codecs are those that we know in the peer's order, with the peer's payload numbers. ``keys_on_plain``: believe keys on an RTP/AVP
+    line too, which is how many phones offer encryption to those who may not know it. Raises ``NoCommonAudio``.
     """
-    why = "no audio line in it"
+    found, why = [], "no audio line in it"
     for index, line in enumerate(session.media):
-        if line.kind != "audio":
-            continue
-        if line.port == 0:
-            why = "its audio line is switched off (port 0)"
-        elif line.protocol != "RTP/AVP":
-            why = f"its audio wants {line.protocol[:24]}; plain RTP/AVP is spoken here: allow unencrypted RTP on the PBX's side"
-        else:
-            codecs = _codecs(line)
-            if codecs:
-                return index, _endpoint(session, line, codecs)
-            why = "it offers no codec that we speak (Opus, G.722, G.711): allow one of them at the PBX"
-    raise NoCommonAudio(f"The session description cannot be used: {why}.")
+        if line.kind == "audio":
+            try:
+                found.append(_audio_line(session, index, line, srtp, keys_on_plain))
+            except _Unfit as unfit:
+                why = str(unfit)
+    if not found:
+        raise NoCommonAudio(f"The session description cannot be used: {why}.")
+    return next((line for line in found if line.crypto is not None), found[0])
+
+
+def _audio_line(session: SessionDescription, index: int, line: MediaLine, srtp: SrtpMode, keys_on_plain: bool) -> AudioLine:
+    if line.port == 0:
+        raise _Unfit("its audio line is switched off (port 0)")
+    if line.protocol not in _PLAIN and line.protocol not in _SECURE:
+        raise _Unfit(f"its audio wants {line.protocol[:24]}, which is not spoken here: choose RTP/AVP or RTP/SAVP at the PBX")
+    crypto = _crypto(line, srtp, keys_on_plain)
+    codecs = _codecs(line)
+    if not codecs:
+        raise _Unfit("it offers no codec that we speak (Opus, G.722, G.711): allow one of them at the PBX")
+    return AudioLine(index, _endpoint(session, line, codecs), line.protocol, crypto)
+
+
+def _crypto(line: MediaLine, srtp: SrtpMode, keys_on_plain: bool) -> Crypto | None:
+    """The key to take, None where the line goes in clear."""
+    secure = line.protocol in _SECURE
+    if srtp is SrtpMode.OFF and secure:
+        raise _Unfit(f"its audio wants {line.protocol}, and encryption is off here: allow plain RTP at the PBX, or set srtp here")
+    if srtp is not SrtpMode.OFF and (secure or keys_on_plain):
+        try:
+            return first_usable(line.all("crypto"))
+        except Unusable as unusable:
+            if secure:
+                raise _Unfit(f"it has no key for {line.protocol} that can be used: {unusable}") from None
+    if srtp is SrtpMode.REQUIRED:
+        raise _Unfit("its audio is not encrypted, which is required here: allow SRTP (SDES) at the PBX")
+    return None
 
 
 def _endpoint(session: SessionDescription, line: MediaLine, codecs: tuple[AudioCodec, ...]) -> RtpEndpoint:
     if line.host is None:
-        raise NoCommonAudio("The session description cannot be used: it says no address (no c= line).")
+        raise _Unfit("it says no address (no c= line)")
     try:
         unspecified = ipaddress.ip_address(line.host).is_unspecified
     except ValueError:
-        raise NoCommonAudio("The session description cannot be used: its address is a name, and a number is needed.") from None
+        raise _Unfit("its address is a name, and a number is needed") from None
     direction = _direction(line, session)
     if unspecified:
         # The hold of RFC 2543: send nothing to us (RFC 3264, section 8.4).
         direction = Direction.SENDONLY if direction.sends else Direction.INACTIVE
-    return RtpEndpoint(
+    events = _events(line)
+    endpoint = RtpEndpoint(
         line.host,
         line.port,
         codecs,
-        _telephone_event(line, codecs[0].clock_rate),
+        events[0][0] if events else None,
         direction,
         _ptime(line),
         reports=_extended_reports(session, line),
+        events=events,
     )
+    return endpoint.speaking(codecs)
 
 
 def _extended_reports(session: SessionDescription, line: MediaLine) -> frozenset[str]:
@@ -206,29 +258,21 @@ def _codecs(line: MediaLine) -> tuple[AudioCodec, ...]:
     return tuple(found)
 
 
-def _telephone_event(line: MediaLine, clock_rate: int) -> int | None:
-    """The payload number of RFC 4733 events, the one with the codec's clock where there are several."""
+def _events(line: MediaLine) -> tuple[tuple[int, int], ...]:
+    """Payload numbers and clocks of RFC 4733 events."""
     maps = _maps(line)
-    events = [(maps[number][1], int(number)) for number in line.formats if number in maps and maps[number][0] == "telephone-event"]
-    events.sort(key=lambda event: event[0] != clock_rate)
-    return events[0][1] if events else None
+    return tuple((int(number), maps[number][1]) for number in line.formats if number in maps and maps[number][0] == "telephone-event")
 
 
-def write_offer(endpoint: RtpEndpoint, session_id: int, version: int) -> bytes:
-    """Our description with one audio line."""
-    clock_rate = endpoint.codecs[0].clock_rate if len(endpoint.codecs) == 1 else 8000
-    return _write(_session_lines(endpoint.host, session_id, version) + _audio_lines(endpoint, clock_rate))
-
-
-def write_answer(offer: SessionDescription, index: int, endpoint: RtpEndpoint, session_id: int, version: int) -> bytes:
-    """Our answer: the audio line ``index`` answered, every other line refused with port 0 in its place (RFC 3264, section 6)."""
-    lines = _session_lines(endpoint.host, session_id, version)
-    for position, media in enumerate(offer.media):
-        if position == index:
-            lines += _audio_lines(endpoint, _event_clock(media, endpoint.dtmf_payload_type))
+def write_sdp(lines: Sequence[OurAudio | MediaLine], endpoint: RtpEndpoint, session_id: int, version: int) -> bytes:
+    """Our description: the same ``endpoint`` on each audio line of ours, the others refused in their places (RFC 3264, section 6)."""
+    written = _session_lines(endpoint.host, session_id, version)
+    for line in lines:
+        if isinstance(line, OurAudio):
+            written += _audio_lines(endpoint, line)
         else:
-            lines.append(f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}")
-    return _write(lines)
+            written.append(f"m={line.kind} 0 {line.protocol} {' '.join(line.formats)}")
+    return ("\r\n".join(written) + "\r\n").encode()
 
 
 def _session_lines(host: str, session_id: int, version: int) -> list[str]:
@@ -236,31 +280,29 @@ def _session_lines(host: str, session_id: int, version: int) -> list[str]:
     return ["v=0", f"o=- {session_id} {version} {address}", "s=-", f"c={address}", "t=0 0"]
 
 
-def _event_clock(line: MediaLine, payload_type: int | None) -> int:
-    """The clock under which the peer announced its events: an answer may not change what a payload number means."""
-    return _maps(line).get(str(payload_type), ("", 8000, 1))[1]
-
-
-def _audio_lines(endpoint: RtpEndpoint, event_clock: int) -> list[str]:
-    numbers = [str(codec.payload_type) for codec in endpoint.codecs]
-    if endpoint.dtmf_payload_type is not None:
-        numbers.append(str(endpoint.dtmf_payload_type))
-    lines = [f"m=audio {endpoint.port} RTP/AVP {' '.join(numbers)}"]
+def _audio_lines(endpoint: RtpEndpoint, line: OurAudio) -> list[str]:
+    numbers = [str(codec.payload_type) for codec in endpoint.codecs] + [str(number) for number, _ in endpoint.events]
+    lines = [f"m=audio {endpoint.port} {line.protocol} {' '.join(numbers)}", *map(write_crypto, line.crypto)]
     for codec in endpoint.codecs:
         channels = f"/{codec.channels}" if codec.channels > 1 else ""
         spelled = codec.name if codec.name == "opus" else codec.name.upper()
         lines.append(f"a=rtpmap:{codec.payload_type} {spelled}/{codec.clock_rate}{channels}")
         if codec.fmtp:
             lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
-    if endpoint.dtmf_payload_type is not None:
-        lines += [f"a=rtpmap:{endpoint.dtmf_payload_type} telephone-event/{event_clock}", f"a=fmtp:{endpoint.dtmf_payload_type} 0-15"]
+    for number, clock_hz in endpoint.events:
+        lines += [f"a=rtpmap:{number} telephone-event/{clock_hz}", f"a=fmtp:{number} 0-15"]
     if endpoint.reports:
         lines.append("a=rtcp-xr:" + " ".join(word for word in ("voip-metrics", "rcvr-rtt=all") if word.split("=")[0] in endpoint.reports))
     return [*lines, f"a=ptime:{endpoint.ptime_ms}", f"a={endpoint.direction}"]
 
 
-def _write(lines: Sequence[str]) -> bytes:
-    return ("\r\n".join(lines) + "\r\n").encode()
+def offered_events(endpoint: RtpEndpoint) -> tuple[tuple[int, int], ...]:
+    """Telephone events for an offer: one for each clock of its codecs (RFC 4733, section 2.5.1.2), the usual 8 kHz first."""
+    if endpoint.dtmf_payload_type is None:
+        return ()
+    taken = {codec.payload_type for codec in endpoint.codecs}
+    numbers = (number for number in range(endpoint.dtmf_payload_type, 128) if number not in taken)
+    return tuple(zip(numbers, sorted({codec.clock_rate for codec in endpoint.codecs}), strict=False))
 
 
 def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:
@@ -269,4 +311,6 @@ def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:
     codecs = tuple(replace(codec, payload_type=theirs[codec.name].payload_type) for codec in ours.codecs if codec.name in theirs)
     if not codecs:
         raise NoCommonAudio("The phone offers none of the codecs that this call may use.")
-    return replace(ours, codecs=codecs, dtmf_payload_type=offered.dtmf_payload_type, reports=ours.reports & offered.reports)
+    number = offered.speaking(codecs).dtmf_payload_type
+    events = tuple(event for event in offered.events if event[0] == number)
+    return replace(ours, codecs=codecs, dtmf_payload_type=number, events=events, reports=ours.reports & offered.reports)

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pbx.address import default_port
+from pbx.sdes import SrtpMode
 
 
 class SipTransport(StrEnum):
@@ -43,6 +44,7 @@ class SipTrunkSettings:
     ``public_host``: the address that the PBX sees us at, where it is not the one we send from (NAT 1:1).
     ``register`` off: a trunk by address, watched with OPTIONS every ``keepalive_s``; 0 there: not watched either.
     ``refer`` off: the PBX is never asked to transfer a call; transfers are bridged here.
+    ``srtp``: whether audio is encrypted, with keys in the session descriptions (SDES).
     ``trusted``: further addresses or networks (CIDR) whose requests are accepted, beside those that ``server`` resolves to.
     """
 
@@ -55,6 +57,7 @@ class SipTrunkSettings:
     domain: str = ""
     transport: SipTransport = SipTransport.UDP
     tls: SipTlsSettings = SipTlsSettings()
+    srtp: SrtpMode = SrtpMode.OFF
     display_name: str = ""
     bind_host: str = "0.0.0.0"
     bind_port: int = 0

@@ -4,7 +4,7 @@ The PBX side negotiates it (SDP, RFC 3264), the media plane carries it out, call
 ``pbx`` and ``media`` never import one another.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -47,6 +47,53 @@ class AudioCodec:
     fmtp: str = ""
 
 
+class SrtpSuite(StrEnum):
+    """How packets are encrypted and authenticated, by its name in SDP (RFC 4568, section 6.2; RFC 6188; RFC 7714); the strongest first."""
+
+    AEAD_AES_256_GCM = "AEAD_AES_256_GCM"
+    AEAD_AES_128_GCM = "AEAD_AES_128_GCM"
+    AES_256_CM_HMAC_SHA1_80 = "AES_256_CM_HMAC_SHA1_80"
+    AES_CM_128_HMAC_SHA1_80 = "AES_CM_128_HMAC_SHA1_80"
+    AES_CM_128_HMAC_SHA1_32 = "AES_CM_128_HMAC_SHA1_32"
+
+    @property
+    def key_bytes(self) -> int:
+        """Length of the master key with the master salt behind it."""
+        return _KEY_BYTES[self]
+
+
+_KEY_BYTES = {
+    SrtpSuite.AEAD_AES_256_GCM: 32 + 12,
+    SrtpSuite.AEAD_AES_128_GCM: 16 + 12,
+    SrtpSuite.AES_256_CM_HMAC_SHA1_80: 32 + 14,
+    SrtpSuite.AES_CM_128_HMAC_SHA1_80: 16 + 14,
+    SrtpSuite.AES_CM_128_HMAC_SHA1_32: 16 + 14,
+}
+
+
+REPLAY_WINDOW_PACKETS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKey:
+    """What one side protects its packets with. ``key``: master key and master salt; it is never printed.
+
+    ``window_packets``: so far behind the newest a packet may come and is still taken for new (``WSH``).
+    """
+
+    suite: SrtpSuite
+    key: bytes = field(repr=False)
+    window_packets: int = REPLAY_WINDOW_PACKETS
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """``sent`` protects what we send, ``received`` what the far end sends."""
+
+    sent: SrtpKey
+    received: SrtpKey
+
+
 @dataclass(frozen=True, slots=True)
 class RtpEndpoint:
     """Where one side wants its RTP and in which codecs, most wanted first. In an answer the first codec is the one spoken.
@@ -64,6 +111,20 @@ class RtpEndpoint:
     signalled_from: str = ""
     reports: frozenset[str] = frozenset()
     """Which extended RTCP reports it asks for (``a=rtcp-xr``, RFC 3611): ``voip-metrics``, ``rcvr-rtt``."""
+    srtp: SrtpKeys | None = None
+    """What both sides now protect their packets with; None: they go in clear. Only agreements have it, never what we announce ourselves."""
+    events: tuple[tuple[int, int], ...] = ()
+    """Telephone events as announced: payload type and clock in Hz. ``dtmf_payload_type`` is the one that goes with the first codec."""
+
+    @property
+    def dtmf_clock_hz(self) -> int:
+        """The clock in which durations of ``dtmf_payload_type`` count."""
+        return dict(self.events).get(self.dtmf_payload_type or -1, 8_000)
+
+    def speaking(self, codecs: tuple[AudioCodec, ...]) -> "RtpEndpoint":
+        """The same with these codecs, and the telephone events of the first one's clock (RFC 4733, section 2.5.1.2), else any."""
+        fit = [number for number, clock_hz in self.events if clock_hz == codecs[0].clock_rate]
+        return replace(self, codecs=codecs, dtmf_payload_type=fit[0] if fit else self.dtmf_payload_type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@
 #define CONTROL_BYTES 64
 #define BEFORE_OTHERS -10
 #define MOST_TAKEN 512          /* at once, so that an overload delays nobody but itself */
+#define FORMER_KEY_S 5.0        /* packets under a key that was renewed may be on their way for so long */
 #define STALE_S 0.5             /* audio that waited for so long is worth nothing any more */
 
 typedef int (*srtp_call)(void *session, void *packet, int *size);
@@ -140,8 +141,9 @@ typedef struct PathObject {
     PyObject_HEAD
     PyObject *on_packet;
     int secure, open, urgent, urgent_reports;
-    PyObject *sessions;
-    void *srtp_in, *srtp_out;
+    PyObject *sessions, *former_sessions;
+    void *srtp_in, *srtp_out, *srtp_former;
+    double former_until_s;
     uint8_t sources[MOST_SOURCES][4];
     int source_count;
     SocketObject *sock;
@@ -471,6 +473,18 @@ static int known_source(PathObject *path, const uint8_t *source) {
     return 0;
 }
 
+/* Under the key, or for a while under the one before it; 0 when it is verified. */
+static int unprotected(PathObject *path, srtp_call unprotect, uint8_t *packet, int *size, double at_s) {
+    uint8_t kept[PACKET_BYTES];
+    int kept_size = path->srtp_former && at_s < path->former_until_s ? *size : 0;
+    memcpy(kept, packet, (size_t)kept_size); /* a key that does not fit may leave rubbish */
+    int failed = unprotect(path->srtp_in, packet, size);
+    if (!failed || !kept_size) return failed;
+    memcpy(packet, kept, (size_t)kept_size);
+    *size = kept_size;
+    return unprotect(path->srtp_former, packet, size);
+}
+
 static void path_received(PathObject *path, uint8_t *packet, int size, double at_s) {
     int is_rtcp = rtp_is_rtcp(packet, size);
     if (path->secure) {
@@ -481,7 +495,7 @@ static void path_received(PathObject *path, uint8_t *packet, int size, double at
         uint8_t source[4];
         memcpy(source, packet + (is_rtcp ? 4 : 8), 4);
         int known = known_source(path, source);
-        if ((!known && path->source_count >= MOST_SOURCES) || (is_rtcp ? srtp_unprotect_rtcp : srtp_unprotect)(path->srtp_in, packet, &size)) {
+        if ((!known && path->source_count >= MOST_SOURCES) || unprotected(path, is_rtcp ? srtp_unprotect_rtcp : srtp_unprotect, packet, &size, at_s)) {
             path->refused += 1;
             return;
         }
@@ -1381,17 +1395,26 @@ static int path_init(PathObject *self, PyObject *args, PyObject *named) {
 }
 
 static PyObject *path_secure(PathObject *self, PyObject *args) {
-    unsigned long long in, out;
-    PyObject *sessions;
-    if (!PyArg_ParseTuple(args, "KKO", &in, &out, &sessions)) return NULL;
-    Py_INCREF(sessions);
+    unsigned long long in = 0, out = 0;
+    PyObject *sessions = NULL, *waste[2];
+    int wasted = 0;
+    if (!PyArg_ParseTuple(args, "|KKO", &in, &out, &sessions)) return NULL;
+    Py_XINCREF(sessions);
     enter();
-    PyObject *former = self->sessions;
+    if (sessions && self->srtp_in && self->srtp_in != (void *)(uintptr_t)in) {
+        drop_later(waste, &wasted, self->former_sessions);
+        self->former_sessions = self->sessions, self->srtp_former = self->srtp_in;
+        self->former_until_s = seconds(CLOCK_MONOTONIC) + FORMER_KEY_S;
+        self->source_count = 0;
+    } else {
+        drop_later(waste, &wasted, self->sessions);
+    }
     self->sessions = sessions;
+    self->secure = sessions != NULL;
     self->srtp_in = (void *)(uintptr_t)in;
     self->srtp_out = (void *)(uintptr_t)out;
     leave();
-    Py_XDECREF(former);
+    while (wasted) Py_DECREF(waste[--wasted]);
     Py_RETURN_NONE;
 }
 
@@ -1551,7 +1574,7 @@ static PyObject *path_remembered(PathObject *self, PyObject *unused) {
 
 static PyObject *path_close(PathObject *self, PyObject *unused) {
     (void)unused;
-    PyObject *waste[12];
+    PyObject *waste[13];
     int wasted = 0;
     if (self->copies) hand_over(self);
     enter();
@@ -1560,10 +1583,11 @@ static PyObject *path_close(PathObject *self, PyObject *unused) {
     drop_later(waste, &wasted, self->target), drop_later(waste, &wasted, self->received), drop_later(waste, &wasted, self->stream);
     drop_later(waste, &wasted, self->said), drop_later(waste, &wasted, self->heard), drop_later(waste, &wasted, self->copies);
     drop_later(waste, &wasted, self->on_packet), drop_later(waste, &wasted, self->sessions), drop_later(waste, &wasted, self->sock);
+    drop_later(waste, &wasted, self->former_sessions);
     drop_later(waste, &wasted, self->put), drop_later(waste, &wasted, self->put_received), drop_later(waste, &wasted, self->put_many);
     self->put = self->put_many = NULL, self->put_received = NULL;
-    self->target = NULL, self->received = NULL, self->stream = NULL, self->said = self->heard = NULL, self->copies = self->on_packet = self->sessions = NULL;
-    self->sock = NULL, self->srtp_in = self->srtp_out = NULL;
+    self->target = NULL, self->received = NULL, self->stream = NULL, self->said = self->heard = NULL, self->copies = self->on_packet = self->sessions = self->former_sessions = NULL;
+    self->sock = NULL, self->srtp_in = self->srtp_out = self->srtp_former = NULL;
     for (int i = 0; i < REMEMBERED; i++) free(self->remembered[i].bytes), self->remembered[i] = (memory){0};
     self->remembered_count = 0;
     leave();
@@ -1589,6 +1613,7 @@ static void path_dealloc(PathObject *self) {
 static int path_traverse(PathObject *self, visitproc visit, void *arg) {
     Py_VISIT(self->on_packet);
     Py_VISIT(self->sessions);
+    Py_VISIT(self->former_sessions);
     Py_VISIT(self->sock);
     Py_VISIT(self->target);
     Py_VISIT(self->put);

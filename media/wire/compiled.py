@@ -53,8 +53,11 @@ class CompiledPath(_wire.Path):
     def counters(self) -> PathCounters:
         return PathCounters(*self.counts)
 
-    def secure(self, sessions: SrtpSessions) -> None:
-        self.secure_with(*srtp_pointers(sessions), sessions)
+    def secure(self, sessions: SrtpSessions | None) -> None:
+        if sessions is None:
+            self.secure_with()
+        else:
+            self.secure_with(*srtp_pointers(sessions), sessions)
 
     def forward(self, forward: Forward | None) -> None:
         if forward is None:

@@ -8,8 +8,8 @@ from typing import Any, Self
 from media.receive_stats import ReceiveStats
 from media.recording.records import Records
 from media.sender import RtpSender
-from media.srtp import MAX_PLAIN_BYTES, SrtpError, SrtpSessions
-from media.wire.seam import MAX_SOURCES, Address, DatagramSink, Forward, PacketSink, Path, PathCounters, Play, WireSocket
+from media.srtp import MAX_PLAIN_BYTES, SrtpError, SrtpSessions, unprotect
+from media.wire.seam import FORMER_KEY_S, Address, DatagramSink, Forward, PacketSink, Path, PathCounters, Play, WireSocket
 
 
 class PythonSocket(asyncio.DatagramProtocol):
@@ -83,13 +83,19 @@ class PythonPath:
         self._on_packet = on_packet
         self._secure = secure
         self._sessions: SrtpSessions | None = None
+        self._former: SrtpSessions | None = None
+        self._former_until_s = 0.0
         self._sources: set[bytes] = set()
         self._socket: WireSocket | None = None
         self._address: Address | None = None
         self._open = True
 
-    def secure(self, sessions: SrtpSessions) -> None:
-        self._sessions = sessions
+    def secure(self, sessions: SrtpSessions | None) -> None:
+        before = self._sessions
+        if sessions is not None and before is not None and before.received is not sessions.received:
+            self._former, self._former_until_s = before, time.monotonic() + FORMER_KEY_S
+            self._sources.clear()
+        self._sessions, self._secure = sessions, sessions is not None
 
     def direct(self, sock: WireSocket | None, address: Address | None) -> None:
         self._socket, self._address = sock, address
@@ -99,30 +105,32 @@ class PythonPath:
         if not self._open:
             return
         if self._secure:
-            plain = self._unprotected(datagram)
+            plain = self._unprotected(datagram, now_s)
             if plain is None:
                 return
             datagram = plain
         self._on_packet(datagram, now_s)
 
-    def _unprotected(self, datagram: bytes) -> bytes | None:
+    def _unprotected(self, datagram: bytes, now_s: float) -> bytes | None:
         sessions = self._sessions
         if sessions is None or len(datagram) < 12:
             self.counters.early += 1
             return None
         is_rtcp = 192 <= datagram[1] <= 223
-        source = datagram[4:8] if is_rtcp else datagram[8:12]
-        known = source in self._sources
         try:
-            if not known and len(self._sources) >= MAX_SOURCES:
-                raise ValueError("one more source than a far end needs")
-            packet: bytes = sessions.received.unprotect_rtcp(datagram) if is_rtcp else sessions.received.unprotect(datagram)
-        except (SrtpError, ValueError):
+            return self._verified(sessions, datagram, is_rtcp, now_s)
+        except SrtpError:
             self.counters.refused += 1
             return None
-        if not known:
-            self._sources.add(source)
-        return packet
+
+    def _verified(self, sessions: SrtpSessions, datagram: bytes, is_rtcp: bool, now_s: float) -> bytes:
+        """Under the key, or for a while under the one before it. Raises SrtpError."""
+        try:
+            return unprotect(sessions, datagram, is_rtcp, self._sources)
+        except SrtpError:
+            if self._former is None or now_s >= self._former_until_s:
+                raise
+            return unprotect(self._former, datagram, is_rtcp, self._sources)
 
     def send_rtp(self, packet: bytes) -> None:
         self._send(packet, is_rtcp=False)
@@ -157,7 +165,7 @@ class PythonPath:
 
     def close(self) -> None:
         self._open = False
-        self._socket = self._address = self._sessions = None
+        self._socket = self._address = self._sessions = self._former = None
 
 
 class PythonWire:

@@ -15,9 +15,8 @@ Address = tuple[Any, ...]
 """(host, port), for IPv6 with flow and scope behind them, as sockets tell it."""
 DatagramSink = Callable[[bytes, Address], None]
 PacketSink = Callable[[bytes, float], None]
-MAX_SOURCES = 48
-"""SSRCs of one far end: libsrtp keeps a context for each that it ever verified. A camera in three layers has six, and a new offer may
-bring others."""
+FORMER_KEY_S = 5.0
+"""How long packets are taken that were protected under a key before it was renewed: they were on their way."""
 
 
 @dataclass(slots=True)
@@ -121,8 +120,11 @@ class Path(Protocol):
         """Monotonic time of the newest audio that was not handed over: forwarded, or played; 0 when there was none."""
         ...
 
-    def secure(self, sessions: SrtpSessions) -> None:
-        """The keys of a path that was opened with ``secure``; from now on what comes is verified and what leaves is protected."""
+    def secure(self, sessions: SrtpSessions | None) -> None:
+        """From now on what comes is verified and what leaves is protected; None: both go in clear.
+
+        What was on its way under the session before is still taken for ``FORMER_KEY_S``.
+        """
         ...
 
     def direct(self, sock: WireSocket | None, address: Address | None) -> None:

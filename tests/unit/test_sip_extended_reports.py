@@ -11,12 +11,12 @@ OURS = replace(endpoint(), reports=EXTENDED_REPORTS)
 
 
 def test_what_a_phone_asks_for_is_read_and_what_we_do_not_know_is_left() -> None:
-    _, asked = audio_of(parse_sdp(ASKED.replace(b"rcvr-rtt=all:10000", b"rcvr-rtt=sender")))
+    asked = audio_of(parse_sdp(ASKED.replace(b"rcvr-rtt=all:10000", b"rcvr-rtt=sender"))).endpoint
     assert asked.reports == {"voip-metrics", "rcvr-rtt"}
-    _, silent = audio_of(parse_sdp(sdp()))
+    silent = audio_of(parse_sdp(sdp())).endpoint
     assert silent.reports == frozenset()
     of_session = ASKED.replace(b"t=0 0\r\n", b"t=0 0\r\na=rtcp-xr:voip-metrics\r\n").replace(b"rcvr-rtt=all:10000 ", b"")
-    _, asked = audio_of(parse_sdp(of_session))
+    asked = audio_of(parse_sdp(of_session)).endpoint
     assert asked.reports == {"voip-metrics"}
 
 
