@@ -388,6 +388,8 @@ class LineSection(_Section):
     """Who connects to us must show a certificate for ``server`` or ``domain``."""
     tls_accept_any_certificate: bool = False
     """Check nothing: then anybody on the way to the PBX can listen, dial and read the password's digest."""
+    srtp: Literal["off", "offered", "required"] = "off"
+    """Encrypt audio with keys in the session descriptions (SDES); ``offered``: in clear with who cannot. TLS keeps the keys secret."""
     domain: str = ""
     extension: str = ""
     auth_id: str = ""

@@ -102,11 +102,11 @@ class PhoneLegs:
             codecs = codecs[:1]
         local = await self._open(leg, codecs)
         if isinstance(remote, RtpEndpoint):
-            local = replace(local, dtmf_payload_type=remote.dtmf_payload_type, direction=remote.direction.mirrored)
+            local = replace(local, direction=remote.direction.mirrored)
             leg.local = local
         leg.trunk.answer(leg_id, local)
         if isinstance(remote, RtpEndpoint):
-            await self.connect(leg_id, replace(remote, codecs=codecs))
+            await self.connect(leg_id, remote.speaking(codecs))
         elif isinstance(remote, DemoEndpoint):
             await self.connect(leg_id, remote)
 

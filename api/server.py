@@ -70,6 +70,7 @@ from media.worker import MediaWorker
 from pbx.loopback import LoopbackTrunk
 from pbx.rates import BadRates, RateTable
 from pbx.routing import Routing
+from pbx.sdes import SrtpMode
 from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.toll import TollWatch
@@ -674,6 +675,7 @@ def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
         name=name,
         port=line.port,
         domain=line.domain,
+        srtp=SrtpMode(line.srtp),
         transport=SipTransport(line.transport),
         tls=_line_tls(line, data_dir),
         display_name=line.display_name,

@@ -63,10 +63,10 @@ REASONS = {
 
 @dataclass(slots=True)
 class Message:
-    """What requests and responses share: headers in order, and a body."""
+    """What requests and responses share: headers in order, and a body, which may hold keys and is not printed."""
 
     headers: list[tuple[str, str]] = field(default_factory=list)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
     def get(self, name: str) -> str | None:
         """The first value of a header, whole."""

@@ -49,10 +49,6 @@ class Crypto:
     tag: int
     key: SrtpKey
 
-    def __str__(self) -> str:
-        """Without key, for people."""
-        return f"{self.tag} {self.key.suite}"
-
 
 def parse_crypto(text: str) -> Crypto:
     """What stands behind ``a=crypto:``. Raises ``Unusable``, never with the key in its words."""

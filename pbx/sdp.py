@@ -33,14 +33,14 @@ class NoCommonAudio(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MediaLine:
-    """One ``m=`` block. ``host`` is its own ``c=`` or else the session's."""
+    """One ``m=`` block. ``host`` is its own ``c=`` or else the session's. Attributes may hold keys and are not printed."""
 
     kind: str
     port: int
     protocol: str
     formats: tuple[str, ...]
     host: str | None
-    attributes: tuple[tuple[str, str], ...]
+    attributes: tuple[tuple[str, str], ...] = field(repr=False)
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.attributes if key == name]
@@ -52,7 +52,7 @@ class SessionDescription:
 
     version: tuple[str, str]
     media: tuple[MediaLine, ...]
-    attributes: tuple[tuple[str, str], ...]
+    attributes: tuple[tuple[str, str], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

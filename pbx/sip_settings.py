@@ -87,5 +87,10 @@ class SipTrunkSettings:
         return self.port or self.transport.default_port
 
     @property
+    def keys_in_clear(self) -> bool:
+        """Whoever reads our signalling could decrypt our calls."""
+        return self.srtp is not SrtpMode.OFF and self.transport is not SipTransport.TLS
+
+    @property
     def digest_name(self) -> str:
         return self.auth_id or self.extension
