@@ -286,3 +286,21 @@ async def test_things_are_made_to_happen_through_its_own_door(client: Client) ->
     async with client.http.get(f"{client.pbx.url}/double/behaviours", headers=door) as response:
         assert {each["basis"] for each in await response.json()} == {"confirmed", "assumed"}
     assert (await push("restart"))[0] == 204
+
+
+async def test_configuration_is_read_and_written_with_the_same_token(client: Client) -> None:
+    base = f"{client.pbx.url}/xapi/v1"
+    async with client.http.get(f"{base}/Users(Number='200')", headers=client.headers, params={"$select": "Id,Number"}) as response:
+        assert response.headers["X-3CX-Version"].startswith("20.")
+        user = await response.json()
+        assert user["Number"] == "200"
+    async with client.http.patch(f"{base}/Users({user['Id']})", headers=client.headers, json={"QueueStatus": "LoggedOut"}) as response:
+        assert response.status == 204
+    async with client.http.get(f"{base}/Users") as response:
+        assert response.status == 401
+    call = {"dn": "200", "destination": OUTSIDE}
+    async with client.events() as socket, client.http.post(f"{base}/Users/Pbx.MakeCall", headers=client.headers, json=call) as response:
+        assert (await response.json())["FinalStatus"] == "Success"
+        (leg,) = client.pbx.calls.of("200")
+        while leg.status != "Connected":  # whoever is called answers by themselves, on the real clock
+            await socket.receive_json()

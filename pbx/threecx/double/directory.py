@@ -56,6 +56,8 @@ class Dn:
     reaction: Reaction = Reaction()
     voicemail: bool = False
     wired: bool = False
+    auth_id: str = ""
+    auth_password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,15 @@ def demo_directory() -> Directory:
     """A small office: three people with apps, a desk phone, a queue, a ring group, a route point and one trunk with three DIDs."""
 
     def person(number: str, name: str, *devices: Device) -> Dn:
-        return Dn(number, DnType.EXTENSION, name, list(devices or (web_client(number),)))
+        return Dn(
+            number, DnType.EXTENSION, name, list(devices or (web_client(number),)), auth_id=f"demo{number}", auth_password=f"secret{number}"
+        )
 
     dns = [
         person("200", "Ana Ruiz"),
         person("201", "Luis Marín"),
         person("202", "Eva Sanz", web_client("202"), Device("sip:202@192.0.2.22:5060", "Yealink SIP-T46U", controllable=False)),
-        Dn("203", DnType.EXTENSION, "Recepción", [Device("sip:203@192.0.2.23:5060", "Yealink SIP-T33G", controllable=False)]),
+        person("203", "Recepción", Device("sip:203@192.0.2.23:5060", "Yealink SIP-T33G", controllable=False)),
         Dn("800", DnType.QUEUE, "Viajes", members=["200", "201"]),
         Dn("801", DnType.RING_GROUP, "Oficina", members=["200", "201", "202"]),
         Dn("870", DnType.ROUTE_POINT, "centralita"),

@@ -50,6 +50,7 @@ class Manners:
     media_not_ready_code: str = "424"
     extension_stream_code: str = "403"
     early_post: str = "discarded"
+    bad_type_code: str = "500"
 
     def with_(self, **choices: str) -> "Manners":
         """These switches set. Raises ``UnknownManner``."""
@@ -122,6 +123,18 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("early_post", Basis.ASSUMED, "A stream posted before Connected is accepted and thrown away.", ("discarded", "refused")),
     Behaviour("stream_ends_with_leg", Basis.CONFIRMED, "Both streams end when their leg does."),
     Behaviour("stream_end_in_routeto", Basis.ASSUMED, "Ending one's stream before routeto succeeds.", ("hangs_up", "keeps")),
+    # XAPI
+    Behaviour("odata", Basis.CONFIRMED, "Collections, keys, functions with all their parameters, and $top to $expand; 201, 204, 200."),
+    Behaviour("unknown_fields", Basis.ASSUMED, "A write with a field that the OpenAPI file does not name is refused with 400."),
+    Behaviour("number_fixed", Basis.CONFIRMED, "Number can be given at creation, and not be changed."),
+    Behaviour("secret_once", Basis.CONFIRMED, "GenerateAppToken shows a client's secret once; a trunk's password is never shown."),
+    Behaviour("bad_type_code", Basis.ASSUMED, "Status for a value of a wrong type or a wrong date.", ("500", "400")),
+    Behaviour("wrong_parameters", Basis.ASSUMED, "A function with another list of parameters is 404."),
+    Behaviour("owner_only_history", Basis.ASSUMED, "Call history needs the role system_owners; to change anything one of the admins'."),
+    Behaviour("version_header", Basis.ASSUMED, "Each answer of XAPI carries X-3CX-Version."),
+    Behaviour(
+        "quality_report", Basis.CONFIRMED, "GetCallQualityReport gives two parties with MOS, loss, jitter; MOS 0 means not measured."
+    ),
 )
 
 _SWITCHES = {behaviour.name: behaviour for behaviour in BEHAVIOURS if behaviour.choices}

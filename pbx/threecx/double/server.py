@@ -20,18 +20,20 @@ from pbx.threecx.double.control import Control
 from pbx.threecx.double.directory import Directory, Principal, demo_directory
 from pbx.threecx.double.events import Sequences, event, hears
 from pbx.threecx.double.faults import Faults
+from pbx.threecx.double.ledger import Ledger
 from pbx.threecx.double.legs import Leg, Status
 from pbx.threecx.double.manners import Manners
+from pbx.threecx.double.records import Records
 from pbx.threecx.double.reply import Reply
 from pbx.threecx.double.stage import Stage
 from pbx.threecx.double.tokens import Tokens
+from pbx.threecx.double.xapi import Xapi
 
 MEDIA_DELAY_S = 0.1
 """A leg has sound so long after it appeared."""
 MAX_WAITING_EVENTS = 4096
 MAX_AUDIOS = 200
 """Of so many ended legs it is remembered what was posted."""
-VERSION = "20.0.9.100"
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +81,9 @@ class Double:
         self._clock, self._wall = clock, wall
         self.calls = Calls(self.directory, self.manners, self._changed, random=self._random)
         self.tokens = Tokens(self.directory, self.manners, self._revoked, issuer=f"{host}:{port}", random=self._random)
+        self.records = Records(self.directory, random=self._random)
+        self.ledger = Ledger(self._random)
+        self.xapi = Xapi(self.calls, self.records, self.ledger, now=wall)
         self.stage = Stage(self.calls, self.faults, key=f"{self._random.getrandbits(128):032x}")
         self._control = Control(self.calls)
         self._sequences = Sequences(self.manners)
@@ -98,6 +103,7 @@ class Double:
         app.router.add_get("/callcontrol/{dn}/participants/{leg}/stream", self._listen)
         app.router.add_post("/callcontrol/{dn}/participants/{leg}/stream", self._speak)
         app.router.add_route("*", "/callcontrol{path:(/.*)?}", self._call_control)
+        app.router.add_route("*", "/xapi/v1/{path:.*}", self._configuration)
         app.router.add_route("*", "/double/{path:.*}", self._stage_door)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -105,6 +111,7 @@ class Double:
         await site.start()
         self._port = self._runner.addresses[0][1]
         self.tokens.issuer = f"{self._host}:{self._port}"
+        self.xapi.url = self.url
         self.calls.timers.advance(self._clock())
         return self
 
@@ -135,17 +142,18 @@ class Double:
             self._alarm = None
 
     @contextmanager
-    def _now(self) -> Iterator[None]:
+    def acting(self) -> Iterator[Calls]:
         """Around whatever is asked of the calls: they know the time before, and the alarm is set after."""
         self.calls.timers.expire(self._clock())
         try:
-            yield
+            yield self.calls
         finally:
             self._arm()
 
     # -- what the calls tell
 
     def _changed(self, change: Change) -> None:
+        self.ledger.note(change, self._wall())
         self.tell(event(change), lambda principal: hears(principal, change))
         if isinstance(change, Removed):
             self._end_streams(lambda stream: stream.leg is change.leg)
@@ -191,6 +199,7 @@ class Double:
     def restart(self) -> None:
         """The PBX's services restart: calls, tokens and sockets are gone, counting begins anew."""
         self.calls.restart()
+        self.ledger.restart()
         self.tokens.forget()
         self._sequences.restart()
         self._end_streams(lambda stream: True)
@@ -223,12 +232,25 @@ class Double:
         if request.method == "POST" and body and request.content_type != "application/json":
             return self._sent(request, Reply(415))
         replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        with self._now():
+        with self.acting():
             self._control.handle(principal, request.method, _segments(request)[1:], body, lambda reply: _settle(replied, reply))
         reply = await replied
         if request.method == "GET":
             await asyncio.sleep(self.faults.held_s())
         return self._sent(request, reply)
+
+    async def _configuration(self, request: web.Request) -> web.StreamResponse:
+        principal = self._bearer(request)
+        if principal is None:
+            return self._sent(request, Reply(401))
+        if (instead := self.faults.instead()) is not None:
+            return self._sent(request, instead)
+        body = await request.read()
+        if request.method in ("POST", "PATCH") and body and request.content_type != "application/json":
+            return self._sent(request, Reply(415))
+        path = unquote(request.rel_url.raw_path).removeprefix("/xapi/v1/")
+        with self.acting():
+            return self._sent(request, self.xapi.handle(principal, request.method, path, dict(request.query), body))
 
     async def _stage_door(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -236,7 +258,7 @@ class Double:
             return self._sent(request, Reply(401))
         befall = {"restart": self.restart, "cut-sockets": self.cut_sockets, "mute-sockets": self.mute_sockets}
         path = _segments(request)[1:]
-        with self._now():
+        with self.acting():
             if request.method == "POST" and len(path) == 1 and path[0] in befall:
                 befall[path[0]]()
                 return self._sent(request, Reply(204))
@@ -348,7 +370,7 @@ class Double:
                 task.cancel()
             await asyncio.wait([reading, ended])
         if audio.ended_cleanly and self.calls.is_routing(stream.leg) and self.manners.stream_end_in_routeto == "hangs_up":
-            with self._now():
+            with self.acting():
                 if stream.leg.other is not None:
                     self.calls.drop(stream.leg.other)
         return self._sent(request, Reply(200))
