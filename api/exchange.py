@@ -162,8 +162,8 @@ class Exchange:
                 call_id=call_id,
                 phone_leg=event.leg_id,
                 trunk=event.trunk,
-                caller=event.caller,
-                caller_name=event.caller_name,
+                caller="anonymous" if event.private else event.caller,
+                caller_name="" if event.private else event.caller_name,
                 called=event.called,
                 agents=agents,
             )

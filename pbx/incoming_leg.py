@@ -2,9 +2,10 @@
 
 import re
 
-from pbx.address import BadValue, parse_address, parse_uri
+from pbx.address import BadValue
 from pbx.body import give_body, sdp_of
 from pbx.dialog import dialog_of_called
+from pbx.identity import caller_of, diversions_of, user_of
 from pbx.legs import Legs
 from pbx.line import ALLOW, Line
 from pbx.message import Request, respond
@@ -43,9 +44,22 @@ class IncomingLeg(SipLeg):
 
     def announce(self) -> None:
         """Tell that the call arrived."""
-        caller, name = caller_of(self._request)
-        called = called_of(self._request, self.line.settings.extension)
-        self.line.emit(Arrived(self.leg_id, self.line.settings.name, caller, name, called, self.remote, replaces=self._replaces))
+        settings = self.line.settings
+        caller = caller_of(self._request, settings.trusted_caller)
+        self.line.emit(
+            Arrived(
+                self.leg_id,
+                settings.name,
+                caller.number,
+                caller.name,
+                called_of(self._request, settings.extension),
+                self.remote,
+                diversions=diversions_of(self._request),
+                private=caller.private,
+                verified=caller.verified,
+                replaces=self._replaces,
+            )
+        )
         self._restart("ringing", self._patience_s(), self._rang_too_long)
 
     def _patience_s(self) -> float:
@@ -186,45 +200,11 @@ class IncomingLeg(SipLeg):
         super()._peer_left(cause)
 
 
-def caller_of(request: Request) -> tuple[str, str]:
-    """Number and name of the caller: P-Asserted-Identity, then Remote-Party-ID, then From. ``Privacy: id`` hides both from people.
-
-    The headers come from the PBX, which we trust to have checked them (RFC 3325, section 5).
-    """
-    if "id" in {value.strip().lower() for line in request.lines("Privacy") for value in line.split(";")}:
-        return "anonymous", ""
-    for header in ("P-Asserted-Identity", "Remote-Party-ID", "From"):
-        try:
-            for value in request.values(header):
-                address = parse_address(value)
-                if header == "Remote-Party-ID" and (address.params.get("party") or "calling") != "calling":
-                    continue
-                return _user_of(address.uri), _clean(address.display)
-        except BadValue:
-            continue
-    return "anonymous", ""
-
-
 def called_of(request: Request, extension: str) -> str:
     """The number that was dialled: the Request-URI, or To where the Request-URI is only our own registered contact."""
-    dialled = _user_of(request.uri)
+    dialled = user_of(request.uri)
     try:
-        meant = _user_of(request.to_address.uri)
+        meant = user_of(request.to_address.uri)
     except BadValue:
         return dialled
     return meant if dialled in ("", extension) and meant else dialled
-
-
-def _user_of(uri: str) -> str:
-    scheme, _, rest = uri.partition(":")
-    if scheme.lower() == "tel":
-        return _clean(rest.split(";")[0])
-    try:
-        return _clean(parse_uri(uri).user)
-    except BadValue:
-        return ""
-
-
-def _clean(text: str) -> str:
-    """Printable and short: it is shown to people and written into records."""
-    return "".join(character for character in text if character.isprintable()).strip()[:128]

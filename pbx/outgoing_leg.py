@@ -3,10 +3,11 @@
 from copy import copy
 from dataclasses import dataclass
 
-from pbx.address import BadValue, NameAddress, SipUri
+from pbx.address import BadValue, SipUri
 from pbx.body import SDP
 from pbx.dialog import Dialog, dialog_of_caller
 from pbx.fork import Fork, rseq_of
+from pbx.identity import diversion_headers, from_of, identity_headers, under_name
 from pbx.legs import Legs
 from pbx.line import ALLOW, SUPPORTED, Asked, Line
 from pbx.message import Request, Response
@@ -43,6 +44,7 @@ class OutgoingLeg(SipLeg):
         self.tag = line.token()
         super().__init__(line, leg_id, legs, (self.call_id, self.tag), owns_call_id=True)
         self._wish = wish
+        self._me = under_name(line.identity, wish.caller)
         self._cseq = 0
         self._min_se = line.settings.min_session_expires_s
         self._cancel_cause: Cause | None = None
@@ -61,7 +63,7 @@ class OutgoingLeg(SipLeg):
         request = Request(method="INVITE", uri=uri, body=body)
         request.headers = [
             ("Max-Forwards", "70"),
-            ("From", str(self._from())),
+            ("From", str(from_of(self._me, self.tag, private=self._wish.private))),
             ("To", f"<{uri}>"),
             ("Call-ID", self.call_id),
             ("CSeq", f"{self._next_cseq()} INVITE"),
@@ -75,20 +77,12 @@ class OutgoingLeg(SipLeg):
         request.headers += self._more_headers()
         return self.line.ask(request, self.line.server_hop, self._next_cseq, self._invite_answered)
 
-    def _from(self) -> NameAddress:
-        if self._wish.private:
-            return NameAddress("sip:anonymous@anonymous.invalid", "Anonymous", {"tag": self.tag})
-        me = self.line.identity
-        display = "".join(c for c in self._wish.caller if c.isprintable())[:64] or me.display
-        return NameAddress(me.uri, display, {"tag": self.tag})
-
     def _more_headers(self) -> list[tuple[str, str]]:
-        """Privacy (RFC 3323, 3325), who diverted (RFC 5806), who asked for it and which call it takes the place of (RFC 3892, 3891)."""
-        wish, headers = self._wish, []
-        if wish.private:
-            headers += [("Privacy", "id"), ("P-Preferred-Identity", str(self.line.identity))]
+        """Who calls and by way of whom, who asked for it and which call it takes the place of (RFC 3892, 3891)."""
+        wish, settings = self._wish, self.line.settings
+        headers = identity_headers(self._me, settings.told_identity, private=wish.private)
         if wish.diverted_by:
-            headers.append(("Diversion", f"<{SipUri(self.line.settings.sip_domain, wish.diverted_by)}>;reason=unconditional"))
+            headers += diversion_headers(wish.diverted_by, wish.number, settings.sip_domain)
         if wish.referred is not None and wish.referred.referred_by:
             headers.append(("Referred-By", wish.referred.referred_by))
         if wish.referred is not None and wish.referred.replaces is not None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pbx.address import default_port
+from pbx.identity import IdentityHeader, TrustedCaller
 from pbx.sdes import SrtpMode
 
 
@@ -45,6 +46,7 @@ class SipTrunkSettings:
     ``register`` off: a trunk by address, watched with OPTIONS every ``keepalive_s``; 0 there: not watched either.
     ``refer`` off: the PBX is never asked to transfer a call; transfers are bridged here.
     ``srtp``: whether audio is encrypted, with keys in the session descriptions (SDES).
+    ``identity_header``: how the PBX is told who calls. ``trusted_caller``: when the number that it says is calling counts as verified.
     ``trusted``: further addresses or networks (CIDR) whose requests are accepted, beside those that ``server`` resolves to.
     """
 
@@ -76,6 +78,8 @@ class SipTrunkSettings:
     session_expires_s: int = 1800
     min_session_expires_s: int = 90
     refer: bool = True
+    identity_header: IdentityHeader = IdentityHeader.AUTO
+    trusted_caller: TrustedCaller = TrustedCaller.ASSERTED
     user_agent: str = "Centralita"
 
     @property
@@ -94,3 +98,9 @@ class SipTrunkSettings:
     @property
     def digest_name(self) -> str:
         return self.auth_id or self.extension
+
+    @property
+    def told_identity(self) -> IdentityHeader:
+        if self.identity_header is not IdentityHeader.AUTO:
+            return self.identity_header
+        return IdentityHeader.PREFERRED if self.register else IdentityHeader.ASSERTED

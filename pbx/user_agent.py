@@ -125,7 +125,7 @@ class UserAgent:
         referred: str = "",
     ) -> None:
         self.line.timers.advance(now)
-        objection = self._dial_objection(number)
+        objection = self._dial_objection(number, diverted_by)
         if objection is not None:
             self.line.timers.start(0.0, lambda: self.line.emit(Refused(leg_id, objection)))
             return
@@ -211,12 +211,12 @@ class UserAgent:
         if referral is not None:
             referral.tell(status)
 
-    def _dial_objection(self, number: str) -> Cause | None:
+    def _dial_objection(self, number: str, diverted_by: str) -> Cause | None:
         if self._door is _Door.CLOSING:
             return Cause(EndReason.SERVER_STOPPED, 503, "The server is stopping.")
         if len(self.legs) >= self.line.settings.max_calls:
             return Cause(EndReason.UNREACHABLE, 503, f"The line carries {len(self.legs)} calls already, as many as it may: try again soon.")
-        if not number or not number.isprintable():
+        if not number or not (number + diverted_by).isprintable():
             return Cause(EndReason.NOT_FOUND, 484, "The number cannot be dialled: it is empty or has control characters.")
         return None
 

@@ -387,22 +387,6 @@ def test_update_refreshes_a_caller_that_allows_it() -> None:
     assert not update.body and update.get("Session-Expires") == "100;refresher=uac"
 
 
-@pytest.mark.parametrize(
-    ("headers", "caller", "name"),
-    [
-        ((), "+34600111222", "Clara"),
-        (('P-Asserted-Identity: "Real Name" <sip:+34911@pbx>',), "+34911", "Real Name"),
-        (("P-Asserted-Identity: <tel:+34922>",), "+34922", ""),
-        (('Remote-Party-ID: "Called" <sip:1@x>;party=called', 'Remote-Party-ID: "RPID" <sip:933@x>;party=calling'), "933", "RPID"),
-        (("P-Asserted-Identity: <sip:+34911@pbx>", "Privacy: id;critical"), "anonymous", ""),
-    ],
-)
-def test_who_is_calling(call: Called, headers: tuple[str, ...], caller: str, name: str) -> None:
-    call.arrive(*headers)
-    arrived = call.ana.last(Arrived)
-    assert (arrived.caller, arrived.caller_name) == (caller, name)
-
-
 def test_broken_messages_are_answered_or_dropped_and_counted(call: Called) -> None:
     via = "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKbad"
     head = f"{via}\nFrom: <sip:a@x>;tag=1\nTo: <sip:b@y>\nCall-ID: q\nCSeq: 1 INVITE"
