@@ -408,6 +408,12 @@ class LineSection(_Section):
     public_host: str = ""
     trusted: Networks = ()
     """Further addresses or networks whose calls are taken, beside the server's own."""
+    refer: bool = True
+    """Ask the PBX to transfer calls (REFER) where it knows how; off: every transfer is bridged here."""
+    identity_header: Literal["auto", "p-asserted", "p-preferred", "remote-party-id", "none"] = "auto"
+    """How the PBX is told who calls, beside From; ``auto``: preferred where we register, else asserted (RFC 3325)."""
+    trusted_caller: Literal["asserted", "always", "never"] = "asserted"
+    """When a caller's number counts as verified: where the PBX asserts it, always (it checks From itself), or never."""
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Self:

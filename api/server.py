@@ -67,6 +67,7 @@ from media.recording.recordings import RecordingSettings
 from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
+from pbx.identity import IdentityHeader, TrustedCaller
 from pbx.loopback import LoopbackTrunk
 from pbx.rates import BadRates, RateTable
 from pbx.routing import Routing
@@ -683,6 +684,9 @@ def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
         bind_port=line.listen_port,
         public_host=line.public_host,
         trusted=line.trusted,
+        refer=line.refer,
+        identity_header=IdentityHeader(line.identity_header),
+        trusted_caller=TrustedCaller(line.trusted_caller),
         register=line.mode == "register",
         registration_s=line.expires_s,
         keepalive_s=line.keepalive_s,
