@@ -1,4 +1,4 @@
-"""A phone's media side and nothing else: one UDP socket, a tone that it speaks, and every packet that it hears."""
+"""A phone's media side and nothing else: one UDP socket, a tone that it speaks, and every packet that it hears, encrypted or not."""
 
 import asyncio
 import socket
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from media import rtcp, rtp
 from media.codec import make_decoder, make_encoder
-from rooms.audio import AudioCodec, Direction, RtpEndpoint
+from media.srtp import SrtpError, SrtpSessions, open_sessions, sent_session
+from rooms.audio import AudioCodec, Direction, RtpEndpoint, SrtpKey, SrtpKeys, SrtpSuite
 
 EVENT_TYPE = 101
 
@@ -24,11 +25,28 @@ def bound_socket(host: str = "127.0.0.1") -> socket.socket:
     return sock
 
 
+def srtp_key(suite: SrtpSuite, seed: int) -> SrtpKey:
+    return SrtpKey(suite, np.random.default_rng(seed).bytes(suite.key_bytes))
+
+
 class RtpPhone(asyncio.DatagramProtocol):
     """``async with``. ``call(host, port)`` begins to speak: 50 packets a second of a tone. ``arrivals``: (monotonic s, packet)."""
 
-    def __init__(self, codec: AudioCodec, *, frequency_hz: float = 440.0, amplitude: float = 0.25, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        codec: AudioCodec,
+        *,
+        frequency_hz: float = 440.0,
+        amplitude: float = 0.25,
+        host: str = "127.0.0.1",
+        suite: SrtpSuite | None = None,
+    ) -> None:
         self.codec = codec
+        self.keys = SrtpKeys(srtp_key(suite, 1), srtp_key(suite, 2)) if suite is not None else None
+        """Its own first; with a ``suite`` everything is encrypted."""
+        self.refused = 0
+        """Packets that were not encrypted as they should be."""
+        self._sessions = open_sessions(self.keys) if self.keys is not None else None
         self.arrivals: list[tuple[float, bytes]] = []
         self.rtcp: list[bytes] = []
         self.sent: list[bytes] = []
@@ -64,6 +82,12 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._closed.set()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self._sessions is not None:
+            try:
+                data = (self._sessions.received.unprotect_rtcp if rtp.is_rtcp(data) else self._sessions.received.unprotect)(data)
+            except SrtpError:
+                self.refused += 1
+                return
         if rtp.is_rtcp(data):
             self.rtcp.append(data)
         else:
@@ -74,7 +98,19 @@ class RtpPhone(asyncio.DatagramProtocol):
 
     def endpoint(self, *, direction: Direction = Direction.SENDRECV, events: bool = True) -> RtpEndpoint:
         host, port = self._transport.get_extra_info("sockname")[:2]
-        return RtpEndpoint(host, port, (self.codec,), EVENT_TYPE if events else None, direction, self.wanted_ms)
+        keys = SrtpKeys(sent=self.keys.received, received=self.keys.sent) if self.keys is not None else None
+        return RtpEndpoint(host, port, (self.codec,), EVENT_TYPE if events else None, direction, self.wanted_ms, srtp=keys)
+
+    def renew_key(self, seed: int) -> Callable[[], None]:
+        """Agree to another key of its own; what is returned has it sent under that one."""
+        assert self.keys is not None and self._sessions is not None
+        self.keys = SrtpKeys(srtp_key(self.keys.sent.suite, seed), self.keys.received)
+        sessions = SrtpSessions(self._sessions.received, sent_session(self.keys.sent))
+
+        def use() -> None:
+            self._sessions = sessions
+
+        return use
 
     def hum(self, *frequencies_hz: float) -> None:
         """These from now on, each as loud."""
@@ -101,7 +137,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._sequence += 1
         if not lost:
             self.sent.append(payload)
-            self._transport.sendto(packet, self._far)
+            self._transport.sendto(packet if self._sessions is None else self._sessions.sent.protect(packet), self._far)
 
     def spray(self, host: str, port: int, packets: int) -> None:
         """So many packets in sequence at once, to whoever listens there."""
@@ -125,7 +161,8 @@ class RtpPhone(asyncio.DatagramProtocol):
                 blocks = (rtcp.ReportBlock(found[0].ssrc, 0.0, 0, 0, 0, rtcp.middle_of_ntp(found[0].ntp), 0),)
                 break
         report = rtcp.SenderReport(0x1234, rtcp.ntp_time(time.monotonic()), 0, len(self.sent), 0, blocks)
-        self._transport.sendto(rtcp.build(report, rtcp.SourceDescription(0x1234, "phone")), (host, port))
+        compound = rtcp.build(report, rtcp.SourceDescription(0x1234, "phone"))
+        self._transport.sendto(compound if self._sessions is None else self._sessions.sent.protect_rtcp(compound), (host, port))
 
     # -- what it heard
 

@@ -10,8 +10,10 @@ import pytest
 
 from media import rtcp, rtp
 from media.rtp_socket import RtpSocket
+from media.srtp import open_sessions
 from media.wire import Wire
-from rooms.audio import PCMA, PCMU, Direction, RtpEndpoint
+from rooms.audio import PCMA, PCMU, Direction, RtpEndpoint, SrtpKeys, SrtpSuite
+from tests.kit.rtp_phone import srtp_key
 from tests.kit.wires import wire
 
 __all__ = ["wire"]
@@ -291,6 +293,38 @@ async def test_rtcp_on_a_socket_of_its_own() -> None:
             phone_rtcp.sock.sendto(REPORT, target)
             assert await next_of(ours.rtcp) == REPORT and ours.rtcp.empty()
             assert ours.socket.counters.strangers == 2
+
+
+async def test_where_audio_is_encrypted_only_what_is_verified_is_heard_and_moves_the_lock(wire: Wire) -> None:
+    reports = bound()
+    suite = SrtpSuite.AEAD_AES_128_GCM
+    theirs, own = srtp_key(suite, 1), srtp_key(suite, 2)
+    far = open_sessions(SrtpKeys(theirs, own))
+    ours = Ours(rtcp_sock=reports, wire=wire)
+    async with ours.socket:
+        with phones(ours, "127.0.0.1", "127.0.0.1", "127.0.0.1") as (phone, phone_rtcp, stranger):
+            agreed = RtpEndpoint(*phone.address, (PCMA,), 101, srtp=SrtpKeys(own, theirs))
+            ours.socket.agree(agreed, rtcp_port=phone_rtcp.address[1])
+            stranger.speak(10)
+            await until(lambda: ours.socket.counters.refused == 10)
+            assert ours.socket.remote == phone.address and ours.states.empty()
+            packet = rtp.build(8, 1, 160, 7, b"speech" * 20)
+            phone.sock.sendto(far.sent.protect(packet), ours.socket.local)
+            assert await next_of(ours.rtp) == packet and await asyncio.wait_for(ours.states.get(), 5) == "connected"
+            phone.speak()  # in clear, from the right place
+            phone.sock.sendto(far.sent.protect(rtp.build(8, 2, 320, 7, b"more")), ours.socket.local)
+            assert (await next_of(ours.rtp)).endswith(b"more") and ours.socket.counters.refused == 11
+            ours.socket.send_rtp(packet)
+            assert far.received.unprotect(await phone.heard()) == packet
+            for _ in range(2):
+                ours.socket.send_rtcp(REPORT)
+                assert far.received.unprotect_rtcp(await phone_rtcp.heard()) == REPORT
+            phone_rtcp.sock.sendto(REPORT, reports.getsockname())
+            phone_rtcp.sock.sendto(far.sent.protect_rtcp(REPORT), reports.getsockname())
+            assert await next_of(ours.rtcp) == REPORT and ours.rtcp.empty() and ours.socket.counters.refused == 12
+            ours.socket.agree(agreed, rtcp_port=phone_rtcp.address[1])  # the same keys again: everything counts on
+            ours.socket.send_rtp(packet[:2] + b"\0\2" + packet[4:])
+            assert far.received.unprotect(await phone.heard())[4:] == packet[4:]
 
 
 async def test_hold_addresses_get_nothing(ours: Ours) -> None:
