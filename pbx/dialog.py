@@ -1,6 +1,6 @@
 """Dialogs: what two ends remember so that later requests find their way (RFC 3261, section 12)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pbx.address import BadValue, NameAddress, SipUri, parse_address, parse_uri
 from pbx.message import Request, Response
@@ -40,14 +40,13 @@ class Dialog:
     def retarget(self, contact: NameAddress | None) -> None:
         """Target refresh by the Contact of a re-INVITE, an UPDATE or their 2xx. Raises ``BadValue``; then the target stays."""
         if contact is not None:
-            parse_uri(contact.uri)
-            self.target = contact.uri
+            self.target = _as_request_uri(parse_uri(contact.uri))
 
     def request(self, method: str, cseq: int) -> Request:
         """A request inside the dialog, without Via (section 12.2.1.1). A strict router first in the route gets what it expects."""
         uri, routes = self.target, list(self.route_set)
         if routes and "lr" not in _uri_of(routes[0]).params:
-            uri = str(_uri_of(routes[0]))
+            uri = _as_request_uri(_uri_of(routes[0]))
             routes = [*routes[1:], f"<{self.target}>"]
         request = Request(method=method, uri=uri)
         request.headers = [
@@ -63,6 +62,13 @@ class Dialog:
     def next_uri(self) -> SipUri:
         """Where requests of this dialog go first: the top of the route, or the peer itself. Raises ``BadValue``."""
         return _uri_of(self.route_set[0]) if self.route_set else parse_uri(self.target)
+
+
+def _as_request_uri(uri: SipUri) -> str:
+    """Without what a Request-URI may not have: headers and ``method`` (section 19.1.1, table 1)."""
+    if not uri.headers and "method" not in uri.params:
+        return str(uri)
+    return str(replace(uri, headers="", params={name: value for name, value in uri.params.items() if name != "method"}))
 
 
 def _uri_of(route: str) -> SipUri:
@@ -92,7 +98,7 @@ def dialog_of_called(request: Request, tag: str) -> Dialog:
 def _checked(dialog: Dialog) -> Dialog:
     for route in dialog.route_set:
         _uri_of(route)
-    parse_uri(dialog.target)
+    dialog.target = _as_request_uri(parse_uri(dialog.target))
     # Whatever cannot be written would fail later, when nobody can be told any more.
     _ = str(dialog.local), str(dialog.remote)
     return dialog

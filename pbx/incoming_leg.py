@@ -10,6 +10,7 @@ from pbx.legs import Legs
 from pbx.line import ALLOW, Line
 from pbx.message import Request, respond
 from pbx.provisionals import Provisionals
+from pbx.reason import cause_said
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.sip_leg import LegState, SipLeg
 from pbx.transactions import ServerTransaction
@@ -189,10 +190,10 @@ class IncomingLeg(SipLeg):
         self.respond(self.invite, status if status >= 300 else 480, headers)
         self.end()
 
-    def cancelled(self) -> None:
+    def cancelled(self, cancel: Request) -> None:
         """A CANCEL; after our final response it has no effect (section 9.2)."""
         if self.state is LegState.ARRIVED:
-            self._peer_left(Cause(EndReason.GAVE_UP, 487, "The caller gave up."))
+            self._peer_left(cause_said(cancel, Cause(EndReason.GAVE_UP, 487, "The caller gave up.")))
 
     def _peer_left(self, cause: Cause) -> None:
         if self.state is LegState.ARRIVED:

@@ -310,6 +310,8 @@ def build(message: AnyMessage) -> bytes:
 def respond(request: Request, status: int, *, to_tag: str = "", reason: str = "", headers: Iterable[tuple[str, str]] = ()) -> Response:
     """A response to a request (section 8.2.6): Via, From, To, Call-ID and CSeq copied, Record-Route where a dialog may come of it."""
     response = Response(status=status, reason=reason or REASONS.get(status, "Unknown"))
+    if status == 100 and (timestamp := request.get("Timestamp")) is not None:
+        response.add("Timestamp", timestamp)
     for name in ("Via", "From", "To", "Call-ID", "CSeq"):
         for value in request.lines(name):
             if name == "To" and to_tag and status > 100 and not _has_tag(value):
@@ -328,6 +330,12 @@ def _has_tag(value: str) -> bool:
     except BadValue:
         # The To of a request that is refused for it: copied as it came.
         return True
+
+
+def retry_after_s(message: Message) -> float | None:
+    """Seconds that the sender asks us to wait (section 20.33), from 1 to an hour; None where it does not."""
+    found = re.match(r"\s*([0-9]{1,6})(?![0-9])", message.get("Retry-After") or "")
+    return float(min(max(int(found.group(1)), 1), 3600)) if found else None
 
 
 def copy_message(message: M) -> M:

@@ -12,9 +12,10 @@ from pbx.legs import Legs
 from pbx.line import ALLOW, SUPPORTED, Asked, Line
 from pbx.message import Request, Response
 from pbx.negotiation import Negotiation
+from pbx.reason import cause_said, reason_headers
 from pbx.refer import ReferTo
 from pbx.sdp import BadSdp, NoCommonAudio
-from pbx.session_timer import read_min_se, session_of_caller
+from pbx.session_timer import session_of_caller
 from pbx.sip_leg import LegState, SipLeg
 from pbx.transaction import T1
 from pbx.transactions import Hop
@@ -46,7 +47,6 @@ class OutgoingLeg(SipLeg):
         self._wish = wish
         self._me = under_name(line.identity, wish.caller)
         self._cseq = 0
-        self._min_se = line.settings.min_session_expires_s
         self._cancel_cause: Cause | None = None
         self._cancel_sent = False
         self.proceeding = False
@@ -70,7 +70,7 @@ class OutgoingLeg(SipLeg):
             ("Contact", self.line.contact),
             ("Allow", ALLOW),
             ("Supported", SUPPORTED),
-            ("Session-Expires", str(max(settings.session_expires_s, self._min_se))),
+            ("Session-Expires", str(self._asked_s())),
             ("Min-SE", str(self._min_se)),
             ("Content-Type", SDP),
         ]
@@ -114,6 +114,7 @@ class OutgoingLeg(SipLeg):
         request.headers = [("Via", invite.values("Via")[0])]
         request.headers += [(name, invite.get(name) or "") for name in ("Max-Forwards", "From", "To", "Call-ID")]
         request.add("CSeq", f"{invite.cseq[0]} CANCEL")
+        request.headers += reason_headers(self._given_up())
         self.line.transactions.request(request, self._inviting.sent.hop, lambda response: None)
         # Who answers neither CANCEL nor INVITE is not waited for (section 9.1, last paragraph).
         self._restart("cancel", 64 * T1, self._abandon)
@@ -132,8 +133,7 @@ class OutgoingLeg(SipLeg):
             return
         elif response.status < 200:
             self._provisional(response)
-        elif response.status == 422 and read_min_se(response) > self._min_se and self._cancel_cause is None:
-            self._min_se = min(read_min_se(response), 86_400)
+        elif response.status == 422 and self._lengthen(response) and self._cancel_cause is None:
             self._inviting = self._invite(self._inviting.sent.request.body)
         else:
             self._refuse(self._cause_of(response, words))
@@ -245,7 +245,7 @@ class OutgoingLeg(SipLeg):
         if mine and self._cancel_cause is None:
             self._talk(response, fork)
             return
-        self._send_bye(confirmed)
+        self._send_bye(self._given_up(), confirmed)
         if mine:
             self._refuse(self._given_up())
 
@@ -258,8 +258,9 @@ class OutgoingLeg(SipLeg):
         try:
             theirs = theirs or self.negotiation.take_answer(self._sdp_in(response))
         except (BadSdp, NoCommonAudio) as error:
-            self._send_bye()
-            self._refuse(Cause(EndReason.INCOMPATIBLE, 488, str(error)))
+            cause = Cause(EndReason.INCOMPATIBLE, 488, str(error))
+            self._send_bye(cause)
+            self._refuse(cause)
             return
         self._keep_session(session_of_caller(response, asked_s=self._asked_s()))
         self.line.emit(Answered(self.leg_id, theirs))
@@ -274,8 +275,8 @@ class OutgoingLeg(SipLeg):
             self.line.emit(Refused(self.leg_id, cause))
 
     def _given_up(self) -> Cause:
-        """Why it was cancelled, where that has a status of its own (nobody answered); else simply that it was."""
-        if self._cancel_cause is not None and self._cancel_cause.sip:
+        """Why it was cancelled, where that says more than that it was: nobody answered, or somebody else did."""
+        if self._cancel_cause is not None and (self._cancel_cause.sip or self._cancel_cause.reason is EndReason.ANSWERED_ELSEWHERE):
             return self._cancel_cause
         return Cause(EndReason.GAVE_UP, 487, "Cancelled before the answer.")
 
@@ -291,4 +292,4 @@ class OutgoingLeg(SipLeg):
             return Cause(EndReason.FORBIDDEN, status, f"The call was not allowed: {words or 'the PBX wants a password'}.")
         if 300 <= status < 400:
             return Cause(EndReason.FAILED, status, "The PBX redirects this number elsewhere, which is not followed: dial the new number.")
-        return cause_of_sip(status, response.reason)
+        return cause_said(response, cause_of_sip(status, response.reason))

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pbx.address import BadValue, parse_params
 from pbx.message import Message, Request, Response
 
+LONGEST_SESSION_S = 86_400
+MAX_LENGTHENED = 4
+"""How often a peer may find an interval of ours too short, in one request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

@@ -21,12 +21,13 @@ from pbx.dialog import Dialog, Key
 from pbx.digits import digit_of_info, info_of_digit
 from pbx.legs import Legs, NotReplaceable
 from pbx.line import ALLOW, SUPPORTED, Asked, Line, OnAnswer
-from pbx.message import Request, Response, respond
+from pbx.message import Request, Response, respond, retry_after_s
 from pbx.negotiation import Negotiation
+from pbx.reason import cause_said, reason_headers
 from pbx.refer import NotReferable, ReferTo, read_refer, refusal_of_event
 from pbx.referral import OurReferral, TheirReferral
 from pbx.sdp import BadSdp, NoCommonAudio
-from pbx.session_timer import Session, TooShort, read_min_se, session_of_called, session_of_caller
+from pbx.session_timer import LONGEST_SESSION_S, MAX_LENGTHENED, Session, TooShort, read_min_se, session_of_called, session_of_caller
 from pbx.timers import Timer
 from pbx.transaction import T1
 from pbx.transactions import ServerTransaction
@@ -79,6 +80,8 @@ class SipLeg:
         self._digits: list[str] = []
         self._bye_after_ack: Cause | None = None
         self._session: Session | None = None
+        self._min_se = line.settings.min_session_expires_s
+        self._lengthened = 0
         self._timers: dict[str, Timer] = {}
         self._our_referral: OurReferral | None = None
 
@@ -139,13 +142,13 @@ class SipLeg:
     def _refers(self) -> bool:
         return self._our_referral is not None and not self._our_referral.ended
 
-    def bye(self) -> None:
+    def bye(self, cause: Cause) -> None:
         """End a call that talks, without an event: whoever asks for it knows."""
         if self.state is LegState.ANSWERED and self._accepted is not None:
             # No BYE before the ACK or its time-out (section 15).
-            self._bye_after_ack = Cause(EndReason.COMPLETED)
+            self._bye_after_ack = cause
             return
-        self._send_bye()
+        self._send_bye(cause)
         self.end()
 
     def end(self) -> None:
@@ -182,7 +185,7 @@ class SipLeg:
             self.respond(server, 481)
         elif request.method == "BYE":
             self.respond(server, 200)
-            self._peer_left(Cause(EndReason.COMPLETED, 200, "The other side hung up."))
+            self._peer_left(cause_said(request, Cause(EndReason.COMPLETED, 200, "The other side hung up.")))
         elif request.method == "PRACK":
             self._pracked(request, server)
         elif request.method == "INFO":
@@ -221,7 +224,7 @@ class SipLeg:
         if first:
             self.state = LegState.TALKING
         if self._bye_after_ack is not None:
-            self._send_bye()
+            self._send_bye(self._bye_after_ack)
             self.end()
             return
         changed = None
@@ -299,7 +302,7 @@ class SipLeg:
             self.respond(server, 415, [("Accept", "application/dtmf-relay, application/dtmf")])
             return
         self.respond(server, 200)
-        if digit is not None:
+        if digit:
             self.line.emit(DigitArrived(self.leg_id, digit))
 
     def _referred(self, request: Request, server: ServerTransaction) -> None:
@@ -385,7 +388,7 @@ class SipLeg:
     def _never_acknowledged(self) -> None:
         self._accepted = None
         if self._bye_after_ack is not None:
-            self._send_bye()
+            self._send_bye(self._bye_after_ack)
             self.end()
             return
         self._give_up(Cause(EndReason.UNREACHABLE, 408, "The other side never confirmed the call (no ACK): look at its network or NAT."))
@@ -414,11 +417,10 @@ class SipLeg:
             self._acknowledge(asked, response)
         if self.state is not LegState.TALKING:
             return
-        if response.status == 491:
-            self._restart("glare", self._glare_s(), self._offer_now)
-        elif response.status >= 300:
-            self._refused_inside(response)
+        if response.status >= 300:
+            self._refused_inside(response, "glare", self._offer_now)
         else:
+            self._lengthened = 0
             self._settle(response)
         self._offer_waiting()
 
@@ -460,20 +462,42 @@ class SipLeg:
         if response.status < 200 or self.state is not LegState.TALKING:
             return
         if response.status < 300:
+            self._lengthened = 0
             self._retarget(response)
             self._keep_session(session_of_caller(response, asked_s=self._asked_s()))
-        elif response.status == 491:
-            self._restart("refresh", self._glare_s(), self._refresh)
+        elif response.status in (405, 501):
+            # Its Allow promised more than it does.
+            self.peer_allows.discard("UPDATE")
+            self._refresh()
         else:
-            self._refused_inside(response)
+            self._refused_inside(response, "refresh", self._refresh)
 
-    def _refused_inside(self, response: Response) -> None:
-        """A refusal of our own request leaves the session as it was, unless it says that there is none any more."""
-        if response.status == 422 and self._session is not None:
-            self._session = Session(max(read_min_se(response), self._session.interval_s), True)
-            self._restart("refresh", T1, self._refresh)
-        else:
+    def _refused_inside(self, response: Response, name: str, again: Callable[[], None]) -> None:
+        """A refusal of our own request leaves the session as it was (section 14.1), unless it says that there is none any more.
+
+        ``again`` is done under the timer ``name`` where the refusal holds for now only. A refresh is tried again in any case: without
+        one the call would end.
+        """
+        session = self._session
+        if response.status == 491:
+            self._restart(name, self._glare_s(), again)
+        elif response.status == 422 and self._lengthen(response):
+            self._restart(name, T1, again)
+        elif response.status in (408, 481):
             self.survives(response)
+        elif (wait_s := retry_after_s(response)) is not None:
+            self._restart(name, wait_s, again)
+        elif session is not None and session.ours and "refresh" not in self._timers:
+            self._restart("refresh", session.interval_s / 4, self._refresh)
+
+    def _lengthen(self, response: Response) -> bool:
+        """Take the longer session interval that a 422 wants (RFC 4028, section 7.3); a few times at most."""
+        wanted = read_min_se(response)
+        self._lengthened += 1
+        if not self._min_se < wanted <= LONGEST_SESSION_S or self._lengthened > MAX_LENGTHENED:
+            return False
+        self._min_se = wanted
+        return True
 
     def survives(self, response: Response) -> None:
         """481 and 408 to a request inside the dialog end the call (section 12.2.1.2)."""
@@ -481,11 +505,13 @@ class SipLeg:
             self._give_up(Cause(EndReason.MEDIA_LOST, response.status, "The other side lost this call, or cannot be reached any more."))
 
     def _add_session(self, request: Request) -> None:
-        request.headers += [("Supported", SUPPORTED), ("Session-Expires", f"{self._asked_s()};refresher=uac")]
-        request.add("Min-SE", str(self.line.settings.min_session_expires_s))
+        """Who refreshes goes on doing so, whoever sends this request (RFC 4028, section 7.4)."""
+        refresher = "uac" if self._session is None or self._session.ours else "uas"
+        request.headers += [("Supported", SUPPORTED), ("Session-Expires", f"{self._asked_s()};refresher={refresher}")]
+        request.add("Min-SE", str(self._min_se))
 
     def _asked_s(self) -> int:
-        return self._session.interval_s if self._session else self.line.settings.session_expires_s
+        return max(self._session.interval_s if self._session else self.line.settings.session_expires_s, self._min_se)
 
     def _keep_session(self, session: Session) -> None:
         self._session = session
@@ -520,8 +546,10 @@ class SipLeg:
         assert self.dialog is not None
         return self.dialog
 
-    def _send_bye(self, dialog: Dialog | None = None) -> None:
-        self.ask(self.in_dialog("BYE", dialog), lambda response, words: None, dialog)
+    def _send_bye(self, cause: Cause, dialog: Dialog | None = None) -> None:
+        request = self.in_dialog("BYE", dialog)
+        request.headers += reason_headers(cause)
+        self.ask(request, lambda response, words: None, dialog)
 
     def _peer_left(self, cause: Cause) -> None:
         """The other side ended the call."""
@@ -532,7 +560,7 @@ class SipLeg:
     def _give_up(self, cause: Cause) -> None:
         """We end the call because something broke: BYE, and an event."""
         if self.state is not LegState.ENDED:
-            self._send_bye()
+            self._send_bye(cause)
             self._peer_left(cause)
 
     def respond(self, server: ServerTransaction, status: int, headers: list[tuple[str, str]] | None = None) -> None:

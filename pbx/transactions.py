@@ -62,7 +62,7 @@ class TransactionUser(Protocol):
 
     def request_arrived(self, request: Request, server: ServerTransaction | None) -> None: ...
 
-    def cancel_arrived(self, invite: ServerTransaction) -> None: ...
+    def cancel_arrived(self, cancel: Request, invite: ServerTransaction) -> None: ...
 
 
 class Transactions:
@@ -165,7 +165,7 @@ class Transactions:
 
     def _receive_response(self, response: Response) -> None:
         client = self._clients.get((response.top_via.branch, response.cseq[1]))
-        if client is None:
+        if client is None or len(response.values("Via")) > 1:  # section 8.1.3.3: it is not for us
             self._counts["stray_responses"] += 1
             return
         before, client.last = client.last, response
@@ -237,7 +237,7 @@ class Transactions:
             self.respond(server, respond(request, 481))
             return
         self.respond(server, respond(request, 200))
-        self._user.cancel_arrived(invite)
+        self._user.cancel_arrived(request, invite)
 
     def _do_server(self, server: ServerTransaction, action: Do) -> None:
         if action is Do.SEND and server.last is not None:

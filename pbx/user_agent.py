@@ -161,7 +161,7 @@ class UserAgent:
         elif isinstance(leg, IncomingLeg) and leg.state is LegState.ARRIVED:
             leg.refuse(cause)
         else:
-            leg.bye()
+            leg.bye(cause)
 
     def hold(self, leg_id: str, held: bool, now: float) -> None:
         self.line.timers.advance(now)
@@ -248,10 +248,10 @@ class UserAgent:
         else:
             self._outside_dialog(request, server)
 
-    def cancel_arrived(self, invite: ServerTransaction) -> None:
+    def cancel_arrived(self, cancel: Request, invite: ServerTransaction) -> None:
         for leg in self.legs:
             if isinstance(leg, IncomingLeg) and leg.invite is invite:
-                leg.cancelled()
+                leg.cancelled(cancel)
 
     def _outside_dialog(self, request: Request, server: ServerTransaction) -> None:
         if request.method == "OPTIONS":

@@ -168,7 +168,7 @@ def test_nobody_answers_in_time() -> None:
     pair.ring()
     pair.run(21)
     assert pair.ana.last(Refused).cause.reason is EndReason.NO_ANSWER
-    assert pair.ben.last(HungUp).cause.reason is EndReason.GAVE_UP
+    assert pair.ben.last(HungUp).cause.reason is EndReason.NO_ANSWER, "the CANCEL says why"
     pair.assert_clean()
 
 
