@@ -9,10 +9,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from api.contacts import Card
 from api.identity import wire
+from api.pbx_context_routes import CallReport, ChatReport, Hit, LookUpEmail, LookUpNumber, NewContact, SearchContacts
 from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
 from api.store import StoredRecording
+from api.store.contacts import Contact
 from api.tolls import SuspendedCaller
 from api.webhook_routes import Receiver, Resumed
 from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
@@ -38,6 +41,8 @@ class Described:
 
 _DONE: Any = {"statuses": (204,)}
 _PAGE: Any = {"content": ("text/html",)}
+_HITS: Any = {"answer": {"hits": list[Hit]}, "problems": (503,)}
+_KEPT: Any = {"statuses": (202,), "problems": (413, 503)}
 _ENDED: Any = {"answer": {"ended": int}}
 
 DESCRIBED: Mapping[tuple[str, str], Described] = {
@@ -46,6 +51,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/board"): Described("The live board, for supervisors.", **_PAGE),
     ("GET", "/account"): Described("One's account; for administrators users and keys.", **_PAGE),
     ("GET", "/rooms"): Described("Rooms, chat and who is there; a link's fragment lets guests in.", **_PAGE),
+    ("GET", "/contacts"): Described("A contact with the calls of the PBX, and the search for one.", **_PAGE),
     ("GET", "/static/{hash}/{path}"): Described("A file of the pages, by the hash of all of them.", content=("*/*",)),
     ("GET", "/api/health/live"): Described("The process answers.", answer={"live": bool}),
     ("GET", "/api/health/ready"): Described(
@@ -128,6 +134,22 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Whose calls to public numbers are stopped, and what they spent in 24 hours.", answer={"suspended": list[SuspendedCaller]}
     ),
     ("DELETE", "/api/suspended-callers/{identity}"): Described("Let somebody call public numbers again.", **_DONE),
+    ("GET", "/api/contacts"): Described(
+        "Contacts by words or by a number.", query={"q": str}, answer={"contacts": list[Contact]}, problems=(503,)
+    ),
+    ("POST", "/api/contacts"): Described(
+        "Make a contact; who is known under the number or the address is not made again.",
+        body=NewContact,
+        answer=Contact,
+        problems=(503,),
+    ),
+    ("GET", "/api/contacts/{contact_id}"): Described("A contact, with what was spoken.", answer=Card, problems=(404, 503)),
+    ("POST", "/pbx/lookup"): Described("3CX: whose number is this?", body=LookUpNumber, **_HITS),
+    ("POST", "/pbx/lookup-email"): Described("3CX: whose address is this?", body=LookUpEmail, **_HITS),
+    ("POST", "/pbx/search"): Described("3CX: contacts with these words.", body=SearchContacts, **_HITS),
+    ("POST", "/pbx/contacts"): Described("3CX: make a contact.", body=NewContact, **_HITS),
+    ("POST", "/pbx/calls"): Described("3CX: a call is over; told twice it stands once.", body=CallReport, **_KEPT),
+    ("POST", "/pbx/chats"): Described("3CX: a chat is over; told twice it stands once.", body=ChatReport, **_KEPT),
     ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
     ("GET", "/api/calls/{call_id}/film"): Described(
         "All that is kept of a consultation, as one film. Who fetched it is noted with each part.",

@@ -92,6 +92,7 @@ class Routes:
         app.router.add_get("/board", self._board)
         app.router.add_get("/account", self._account)
         app.router.add_get("/rooms", self._rooms)
+        app.router.add_get("/contacts", self._contacts)
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
         app.router.add_get("/api/health/live", self._live)
         app.router.add_get("/api/health/ready", self._ready)
@@ -113,6 +114,9 @@ class Routes:
 
     async def _rooms(self, request: web.Request) -> web.Response:
         return self._page("rooms/index.html", request)
+
+    async def _contacts(self, request: web.Request) -> web.Response:
+        return self._page("contacts/index.html", request)
 
     def _page(self, path: str, request: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)

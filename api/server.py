@@ -22,6 +22,8 @@ from api.config import LineSection, OpusSection, Settings
 from api.consultation_recordings import ConsultationRecordings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
+from api.contact_routes import ContactRoutes
+from api.contacts import Contacts
 from api.exchange import Exchange
 from api.guest_routes import GuestRoutes
 from api.identity.oidc import OidcClient
@@ -36,6 +38,7 @@ from api.page_files import PageFiles
 from api.page_requests import PageRequests
 from api.past_room_routes import PastRoomRoutes
 from api.past_rooms import PastRooms
+from api.pbx_context_routes import PbxContextRoutes
 from api.phone_legs import PhoneLegs
 from api.recording_book import RecordingBook
 from api.recording_routes import RecordingRoutes
@@ -491,6 +494,9 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
     talk.guests.add_to(app)
     ConsultationRoutes(identity.accounts.watched(cluster.nodes.perform)).add_to(app)
     TollRoutes(calls.tolls, ground.store.people.teams_of).add_to(app)
+    contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region)
+    ContactRoutes(contacts).add_to(app)
+    PbxContextRoutes(contacts, settings.server.public_url.rstrip("/")).add_to(app)
     if calls.shelf is not None:
         RecordingRoutes(calls.shelf, ground.store.people.teams_of).add_to(app)
     async with AsyncExitStack() as stack:

@@ -65,16 +65,20 @@ class Permission(StrEnum):
     LOG_READ = "log.read"
     """The security log."""
     WEBHOOKS_MANAGE = "webhooks.manage"
+    CONTACTS_READ = "contacts.read"
+    CONTACTS_WRITE = "contacts.write"
+    PBX_CONTEXT = "pbx.context"
+    """Ask who calls, as a PBX does, and report calls that are over."""
 
 
 _P = Permission
 _GUEST = frozenset({_P.SESSION_RENEW, _P.ROOM_JOIN, _P.ROOM_PUBLISH, _P.CHAT_READ, _P.CHAT_WRITE})
 _AGENT = _GUEST | {
     _P.SESSION_OWN, _P.PRESENCE_OWN, _P.PRESENCE_WATCH, _P.CALL_DIAL, _P.CALL_TAKE, _P.CALL_RECORD, _P.ROOM_CREATE, _P.ROOM_LIST,
-    _P.DEVICE_OWN,
+    _P.DEVICE_OWN, _P.CONTACTS_READ, _P.CONTACTS_WRITE,
 }  # fmt: skip
 _SUPERVISOR = _AGENT | {_P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE}
-_ADMIN = _SUPERVISOR | {_P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE}
+_ADMIN = _SUPERVISOR | {_P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE, _P.PBX_CONTEXT}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.CUSTOMER: _GUEST,
@@ -86,6 +90,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         {
             *(_P.ROOM_CREATE, _P.ROOM_LIST, _P.ROOM_JOIN, _P.ROOM_MODERATE, _P.CHAT_READ, _P.CHAT_WRITE, _P.PRESENCE_WATCH),
             *(_P.CALL_DIAL, _P.RECORDING_LISTEN, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE),
+            *(_P.CONTACTS_READ, _P.CONTACTS_WRITE, _P.PBX_CONTEXT),
         }
     ),
 }

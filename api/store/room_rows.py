@@ -15,7 +15,7 @@ Row = dict[str, Any]
 class Entry(Struct, frozen=True):
     """One row to be kept, complete. ``fence``: of the claim by which its writer holds the room; 0: of a single node, which needs none."""
 
-    table: Literal["rooms", "room_people", "messages", "read_marks"]
+    table: Literal["rooms", "room_people", "messages", "read_marks", "reported_calls", "reported_chats"]
     row: Row
     fence: int = 0
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Executable, and_, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Executable, and_, false, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
+from api.store.contact_tables import reported_calls, reported_chats
 from api.store.database import in_words
 from api.store.errors import StoreFenced
 from api.store.room_rows import Attachment, Entry, Gist, message_of, room_of
@@ -17,7 +18,7 @@ from api.store.statements import Statements
 from rooms.chat import Message
 from rooms.membership import Room, RoomEnd
 
-_TABLES = {table.name: table for table in (rooms, room_people, messages, read_marks)}
+_TABLES = {table.name: table for table in (rooms, room_people, messages, read_marks, reported_calls, reported_chats)}
 
 
 class RoomStore(Statements):
@@ -163,7 +164,7 @@ class RoomStore(Statements):
 
 
 def _newer(name: str, excluded: ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]) -> ColumnElement[bool]:
-    """Which of two writes of one row counts: what has ended stays ended, fences, revisions and marks only rise."""
+    """Which of two writes of one row counts: what has ended stays ended, fences, revisions and marks only rise; of reports the first."""
     match name:
         case "rooms":
             ends = or_(rooms.c.ended_at.is_(None), excluded.ended_at.is_not(None))
@@ -172,4 +173,6 @@ def _newer(name: str, excluded: ReadOnlyColumnCollection[str, KeyedColumnElement
             return excluded.revision >= messages.c.revision
         case "room_people":
             return true()
+        case "reported_calls" | "reported_chats":
+            return false()
     return excluded.position > read_marks.c.position

@@ -9,6 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Executable, Table, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.store.contacts import ContactStore
 from api.store.database import database_url, in_words, make_engine
 from api.store.errors import StoreUnavailable
 from api.store.migrate import migrate
@@ -63,6 +64,7 @@ class Store(Statements):
         self.webhooks = WebhookStore(engine)
         self.past_rooms = PastRoomStore(engine)
         self.room_keys = RoomKeyStore(engine)
+        self.contacts = ContactStore(engine)
         self._node = node
         self.boot_id = boot_id
         self.writer = Writer(self._write_batch)

@@ -40,6 +40,9 @@ users.manage       - - - - x -
 keys.manage        - - - - x -
 log.read           - - - - x -
 webhooks.manage    - - - - x x
+contacts.read      - x x x x x
+contacts.write     - x x x x x
+pbx.context        - - - - x x
 """
 EXPECTED = {
     line.split()[0]: dict(zip(COLUMNS, (mark == "x" for mark in line.split()[1:]), strict=True)) for line in MATRIX.split("\n") if line

@@ -2,7 +2,8 @@
 import { effect } from '@preact/signals';
 import { explain, mindLanguage, mindTheme, t } from '../consultation/text.js';
 import * as link from '../js/link.js';
-import { Refusal, ended, forget, keep, pageLeft, session } from '../js/session.js';
+import { ask } from '../js/rest.js';
+import { ended, forget, keep, pageLeft, session } from '../js/session.js';
 
 const ROLES = ['agent', 'professional', 'supervisor', 'admin', 'service'];
 
@@ -10,29 +11,6 @@ const $ = (selector) => document.querySelector(selector);
 const say = (text) => ($('#said').textContent = text);
 const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang);
 let account = null;
-
-const LONGEST_WAIT_S = 5;
-
-/** The answer of REST, or a thrown `Refusal`. Who is signed in and was faster than the limits allow is served a moment later. */
-async function ask(method, path, body, tries = 3) {
-  const headers = { ...(body && { 'content-type': 'application/json' }), ...(session.peek() && { authorization: `Bearer ${session.peek().token}` }) };
-  let answer;
-  try {
-    answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  } catch {
-    throw new Refusal({ code: 'server_unreachable' });
-  }
-  const said = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (answer.ok) return said;
-  const wait = said.error?.retry_after;
-  if (answer.status === 429 && session.peek() && wait <= LONGEST_WAIT_S && tries > 1) {
-    await new Promise((resolve) => setTimeout(resolve, 1000 * wait + 100));
-    return ask(method, path, body, tries - 1);
-  }
-  const refusal = new Refusal(said.error ?? { code: 'unknown' });
-  if (refusal.code.startsWith('token_')) forget(refusal.code);
-  throw refusal;
-}
 
 /** Do it and say how it went; `done` is the id of what is said then. */
 async function tell(work, done) {

@@ -1,0 +1,114 @@
+"""Who calls: contacts found by number in any spelling, by address or by words, made once, and what was spoken with them on the PBX."""
+
+import time
+from collections.abc import Callable, Mapping
+from uuid import uuid4
+
+from msgspec import Struct
+
+from api.store.acknowledged import AcknowledgedWrites
+from api.store.contacts import Contact, ContactStore, ReportedRow
+from api.store.room_rows import Entry
+from pbx.numbers import number_of_caller
+from pbx.threecx.reports import read_call, read_chat
+from signaling.refusal import Refusal
+
+MOST_FOUND = 20
+MOST_CALLS = 50
+
+
+class Card(Struct, frozen=True):
+    """A contact with what was spoken, the newest first."""
+
+    contact: Contact
+    calls: list[ReportedRow]
+
+
+class Contacts:
+    """``writes``: takes reports also while the database is away. ``region``: the country of numbers without one.
+
+    Everything raises ``StoreUnavailable`` when the database is away, but reports do so only when nothing can keep them.
+    """
+
+    def __init__(self, store: ContactStore, writes: AcknowledgedWrites, region: str, *, now: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._writes = writes
+        self._region = region
+        self._now = now
+
+    async def lookup(self, number: str) -> Contact | None:
+        """The one whose number this is. None where it is nobody's, or several people's: a choice is not guessed."""
+        e164 = self._e164(number)
+        return _only(await self._store.by_number(e164, 2)) if e164 else None
+
+    async def lookup_email(self, email: str) -> Contact | None:
+        """As ``lookup``, by address."""
+        return _only(await self._store.by_email(email.strip(), 2)) if "@" in email else None
+
+    async def search(self, text: str) -> list[Contact]:
+        """Those in whom all these words are; one word that is a telephone number finds it in any spelling."""
+        e164 = self._e164(text)
+        if e164 and (found := await self._store.by_number(e164, MOST_FOUND)):
+            return found
+        return await self._store.search(text, MOST_FOUND) if text.strip() else []
+
+    async def create(self, new: Contact, number: str, by: str) -> Contact:
+        """Make this contact with this number. Who is known by number or address is not made again. Raises ``Refusal``."""
+        if not (new.first or new.last or new.company):
+            raise Refusal("bad_message", "A contact needs a first name, a last name or a company.")
+        known = await self.lookup(number) or await self.lookup_email(new.email)
+        if known is not None:
+            return known
+        e164 = self._e164(number)
+        made = Contact(uuid4().hex, new.first, new.last, new.company, new.email, (e164,) if e164 else ())
+        await self._store.add(made, by, self._now())
+        return made
+
+    async def card(self, contact_id: str) -> Card | None:
+        contact = await self._store.contact(contact_id)
+        return None if contact is None else Card(contact, await self._store.calls_of(contact, MOST_CALLS))
+
+    async def report_call(self, fields: Mapping[str, str]) -> None:
+        """Keep a call that the PBX reports; told again it stands once. Raises ``BadReport``."""
+        call, now = read_call(fields), self._now()
+        row = {
+            "report_key": call.key(now),
+            "direction": call.direction,
+            "answered": call.answered,
+            "number": call.number,
+            "e164": self._e164(call.number),
+            "name": call.name,
+            "agent": call.agent,
+            "queue": call.queue,
+            "duration_s": call.duration_s,
+            "started_at": call.started_at,
+            "received_at": now,
+            "contact_id": call.entity[:64],
+        }
+        await self._writes.keep(Entry("reported_calls", row))
+
+    async def report_chat(self, fields: Mapping[str, str]) -> None:
+        """As ``report_call``."""
+        chat, now = read_chat(fields), self._now()
+        row = {
+            "report_key": chat.key(now),
+            "number": chat.number,
+            "e164": self._e164(chat.number),
+            "email": chat.email,
+            "name": chat.name,
+            "agent": chat.agent,
+            "queue": chat.queue,
+            "messages": chat.messages,
+            "started_at": chat.started_at,
+            "ended_at": chat.ended_at,
+            "received_at": now,
+            "contact_id": chat.entity[:64],
+        }
+        await self._writes.keep(Entry("reported_chats", row))
+
+    def _e164(self, text: str) -> str:
+        return number_of_caller(text, self._region).e164 or ""
+
+
+def _only(found: list[Contact]) -> Contact | None:
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,152 @@
+"""What 3CX asks and reports by its CRM template, over HTTP against a real store; and contacts for people."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from sqlalchemy import text
+
+from api.contact_routes import ContactRoutes
+from api.contacts import Contacts
+from api.metrics import Metrics
+from api.pbx_context_routes import PbxContextRoutes
+from api.routes import PartHealth, make_app, make_runner
+from api.store import Store
+from api.store.acknowledged import AcknowledgedWrites
+from api.store.contacts import Contact
+from api.store.spool import Spool
+from signaling.grants import Grant, Permission
+from signaling.refusal import Refusal
+
+KEYS = {
+    "pbx": Grant("pbx", "PBX", "service", "1", 0.0, 0.0, 0.0, narrowed_to=frozenset({Permission.PBX_CONTEXT})),
+    "ana": Grant("ana", "Ana", "agent", "2", 0.0, 0.0, 0.0),
+}
+CALL = {
+    "type": "Inbound",
+    "number": "0034600111222",
+    "agent": "205",
+    "queue": "[QueueExtension]",
+    "duration": "00:03:07",
+    "started": "2026-03-01T10:00:00Z",
+    "entity": "[EntityId]",
+}
+
+
+class Desk:
+    def __init__(self, url: str, http: ClientSession, store: Store, writes: AcknowledgedWrites) -> None:
+        self._url, self._http, self.store, self.writes = url, http, store, writes
+
+    async def ask(self, path: str, body: Any = None, *, who: str = "pbx") -> tuple[int, Any]:
+        method = "GET" if body is None else "POST"
+        headers = {"Authorization": f"Bearer {who}"}
+        data = None if body is None else io.BytesIO(json.dumps(body).encode())
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        async with self._http.request(method, self._url + path, data=data, headers=headers) as response:
+            return response.status, await response.json() if response.content_type.endswith("json") else None
+
+    async def hits(self, path: str, body: Any) -> list[dict[str, str]]:
+        status, answer = await self.ask(path, body)
+        assert status == 200
+        found: list[dict[str, str]] = answer["hits"]
+        return found
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async def identify(token: str) -> Grant:
+        if token not in KEYS:
+            raise Refusal("key_invalid", "No such key.")
+        return KEYS[token]
+
+    async def health() -> dict[str, PartHealth]:
+        return {}
+
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(Store.open(f"sqlite:///{tmp_path}/contacts.sqlite3"))
+        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(tmp_path / "spool"), first_retry_s=0.02))
+        contacts = Contacts(store.contacts, writes, "ES")
+        app = make_app(identify, await stack.enter_async_context(Metrics()), health)
+        PbxContextRoutes(contacts, "https://phone.example.com").add_to(app)
+        ContactRoutes(contacts).add_to(app)
+        runner = make_runner(app, patience_s=0.1)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        http = await stack.enter_async_context(ClientSession())
+        yield Desk(f"http://127.0.0.1:{runner.addresses[0][1]}", http, store, writes)
+
+
+async def test_a_contact_is_made_once_and_found_by_its_number_in_any_spelling(desk: Desk) -> None:
+    new = {"first": "Clara", "last": "Ruiz", "number": "600 111 222", "email": "Clara@Example.com", "company": "[Company]"}
+    (made,) = await desk.hits("/pbx/contacts", new)
+    assert made["url"] == f"https://phone.example.com/contacts#{made['id']}"
+    assert (made["first"], made["last"], made["company"], made["matched"]) == ("Clara", "Ruiz", "", "600 111 222")
+    assert await desk.hits("/pbx/contacts", {**new, "first": "Clarita"}) == [made]
+    for spelling in ("600111222", "+34600111222", "0034600111222", "34 600 111 222", "<sip:+34600111222@pbx.test>", "600/111/222"):
+        assert await desk.hits("/pbx/lookup", {"number": spelling}) == [{**made, "matched": spelling}]
+    (by_email,) = await desk.hits("/pbx/lookup-email", {"email": "clara@example.COM"})
+    assert by_email == {**made, "matched": "+34600111222"}
+    for words in ("ruiz cla", "EXAMPLE.com", "600111222"):
+        assert [hit["id"] for hit in await desk.hits("/pbx/search", {"q": words})] == [made["id"]]
+
+
+async def test_nobody_and_several_are_no_hit_and_no_error(desk: Desk) -> None:
+    for first in ("Ana", "Eva"):
+        await desk.store.contacts.add(Contact(first, first, company="Viajes", numbers=("+34910000000",)), "boss", 1.0)
+    for number in ("910000000", "600999888", "anonymous", "[Number]", "", "%_", "1" * 300):
+        assert await desk.hits("/pbx/lookup", {"number": number}) == []
+    assert await desk.hits("/pbx/lookup-email", {"email": "nobody"}) == []
+    assert await desk.hits("/pbx/search", {"q": "100%"}) == []
+    assert {hit["first"] for hit in await desk.hits("/pbx/search", {"q": "viajes"})} == {"Ana", "Eva"}
+    assert {hit["first"] for hit in await desk.hits("/pbx/search", {"q": "910 000 000"})} == {"Ana", "Eva"}
+
+
+async def test_a_call_reported_twice_stands_once_and_is_shown_with_its_contact(desk: Desk) -> None:
+    (made,) = await desk.hits("/pbx/contacts", {"first": "Clara", "number": "600111222"})
+    reports = [CALL, {**CALL, "duration": "00:03:08"}, {**CALL, "type": "Outbound"}, CALL]
+    assert [(await desk.ask("/pbx/calls", report))[0] for report in reports] == [202] * 4
+    status, card = await desk.ask(f"/api/contacts/{made['id']}", who="ana")
+    assert (status, card["contact"]["numbers"]) == (200, ["+34600111222"])
+    assert sorted((call["direction"], call["answered"], call["agent"], call["queue"], call["duration_s"]) for call in card["calls"]) == [
+        ("in", True, "205", "", 187),
+        ("out", True, "205", "", 187),
+    ]
+
+
+async def test_reports_at_once_while_the_database_is_away_are_written_once_when_it_is_back(desk: Desk) -> None:
+    async with desk.store.rooms._writing() as connection:
+        await connection.execute(text("ALTER TABLE reported_calls RENAME TO away"))
+    answers = await asyncio.gather(*(desk.ask("/pbx/calls", CALL) for _ in range(8)))
+    assert {status for status, _ in answers} == {202} and desk.writes.spooled == 8
+    async with desk.store.rooms._writing() as connection:
+        await connection.execute(text("ALTER TABLE away RENAME TO reported_calls"))
+    await desk.ask("/pbx/calls", {**CALL, "number": "600111223"})
+    await desk.writes.written()
+    async with desk.store.rooms._writing() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM reported_calls"))).scalar() == 2
+
+
+async def test_a_chat_of_a_megabyte_is_kept_and_a_larger_one_refused(desk: Desk) -> None:
+    chat = {"messages": "ñ" * 500_000, "number": "600111222", "agent_email": "ana@example.com", "started": "2026-03-01T10:00:00Z"}
+    assert (await desk.ask("/pbx/chats", chat))[0] == 202
+    assert (await desk.ask("/pbx/chats", {**chat, "messages": "a" * 3_000_000}))[0] == 413
+    assert (await desk.ask("/pbx/lookup", {"number": "1" * 20_000}))[0] == 413
+
+
+async def test_what_is_wrong_with_a_request_is_said_and_only_keys_for_it_may_ask(desk: Desk) -> None:
+    for body, words in (({"type": "Parked"}, "type must be"), ({"type": "Missed"}, "who called"), ({"number": 5}, "Expected `str`")):
+        status, answer = await desk.ask("/pbx/calls", body)
+        assert (status, answer["error"]["code"]) == (400, "bad_message") and words in answer["error"]["message"]
+    assert (await desk.ask("/pbx/contacts", {"first": "[FirstName]", "number": "600111222"}))[0] == 400
+    assert (await desk.ask("/pbx/lookup", {"number": "1"}, who="ana"))[0] == 403
+    assert (await desk.ask("/pbx/lookup", {"number": "1"}, who="stolen"))[0] == 401
+    assert (await desk.ask("/api/contacts?q=clara", who="pbx"))[0] == 403
+    assert (await desk.ask("/api/contacts/nobody", who="ana"))[0] == 404
