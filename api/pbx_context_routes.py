@@ -18,7 +18,6 @@ from api.contacts import Contacts
 from api.guarded_routes import grant_of
 from api.store import StoreUnavailable
 from api.store.contacts import Contact
-from pbx.threecx.crm_template import CALLS_PATH, CHATS_PATH, CONTACTS_PATH, EMAIL_PATH, LOOKUP_PATH, SEARCH_PATH
 from pbx.threecx.reports import BadReport, filled
 from signaling.refusal import Refusal
 
@@ -94,12 +93,12 @@ class PbxContextRoutes:
         self._base_url = base_url
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_post(LOOKUP_PATH, self._look_up)
-        app.router.add_post(EMAIL_PATH, self._look_up_email)
-        app.router.add_post(SEARCH_PATH, self._search)
-        app.router.add_post(CONTACTS_PATH, self._create)
-        app.router.add_post(CALLS_PATH, self._report_call)
-        app.router.add_post(CHATS_PATH, self._report_chat)
+        app.router.add_post("/pbx/lookup", self._look_up)
+        app.router.add_post("/pbx/lookup-email", self._look_up_email)
+        app.router.add_post("/pbx/search", self._search)
+        app.router.add_post("/pbx/contacts", self._create)
+        app.router.add_post("/pbx/calls", self._report_call)
+        app.router.add_post("/pbx/chats", self._report_chat)
 
     async def _look_up(self, request: web.Request) -> web.Response:
         number = filled((await body_of(request, LookUpNumber)).number)

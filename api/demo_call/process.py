@@ -3,11 +3,13 @@
 import asyncio
 import collections
 import contextlib
+import fcntl
 import os
 import random
 import re
 import signal
 import socket
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -127,7 +129,7 @@ def free_port(host: str = "127.0.0.1", *, count: int = 1) -> int:
     """A port that is free now for UDP and TCP, with ``count`` - 1 neighbours above it; none that the kernel gives to connections."""
     for _ in range(_TRIES):
         port = _CHANCE.choice(_PORTS)
-        if all(_is_free(host, each, kind) for each in range(port, port + count) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+        if _take(host, range(port, port + count), (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
             return port
     raise PeerFailure(f"no free port between {_PORTS.start} and {_PORTS.stop}: too many programs use this machine's ports")
 
@@ -135,12 +137,40 @@ def free_port(host: str = "127.0.0.1", *, count: int = 1) -> int:
 def free_port_range(count: int, *, start: int, host: str = "127.0.0.1") -> int:
     """First port, even, of ``count`` neighbours that are all free for UDP, at or above ``start``."""
     for first in range(start + start % 2, 65_000 - count, count + count % 2):
-        if all(_is_free(host, port) for port in range(first, first + count)):
+        if _take(host, range(first, first + count), (socket.SOCK_DGRAM,)):
             return first
     raise PeerFailure(f"no {count} free UDP ports in a row above {start}: too many programs use this machine's ports")
 
 
-def _is_free(host: str, port: int, kind: socket.SocketKind = socket.SOCK_DGRAM) -> bool:
+_TAKEN: collections.OrderedDict[int, int] = collections.OrderedDict()
+"""Ports that were given away here and the open files whose locks say so to other processes; the oldest are let go."""
+_MOST_TAKEN = 512
+
+
+def _take(host: str, ports: range, kinds: tuple[socket.SocketKind, ...]) -> bool:
+    """Are all of these free, and given to nobody who has not opened them yet? Then they are given now."""
+    folder = Path(tempfile.gettempdir()) / f"centralita-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    locks: dict[int, int] = {}
+    for port in ports:
+        if port in _TAKEN or not all(_is_free(host, port, kind) for kind in kinds):
+            break
+        locks[port] = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(locks[port], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            break
+    else:
+        _TAKEN.update(locks)
+        while len(_TAKEN) > _MOST_TAKEN:
+            os.close(_TAKEN.popitem(last=False)[1])
+        return True
+    for lock in locks.values():
+        os.close(lock)
+    return False
+
+
+def _is_free(host: str, port: int, kind: socket.SocketKind) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
         try:
             probe.bind((host, port))

@@ -100,7 +100,7 @@ async def play(plan: Plan, directory: Path, say: Say) -> Played:
 async def _stage(plan: Plan, directory: Path, says: tuple[Sentence, Sentence], say: Say, played: Played) -> AsyncIterator[_Stage]:
     async with AsyncExitStack() as stack:
         emulator = NetworkEmulator(plan.seed, loss=plan.loss, burst=plan.burst) if plan.loss else None
-        phone_sip = free_port()
+        phone_sip = free_port(count=2)
         server_rtp = free_port_range(RTP_PORTS, start=31_000)
         phone_rtp = free_port_range(RTP_PORTS, start=21_000)
         hop = None

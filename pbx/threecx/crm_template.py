@@ -9,13 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as xml
 
-LOOKUP_PATH = "/pbx/lookup"
-EMAIL_PATH = "/pbx/lookup-email"
-SEARCH_PATH = "/pbx/search"
-CONTACTS_PATH = "/pbx/contacts"
-CALLS_PATH = "/pbx/calls"
-CHATS_PATH = "/pbx/chats"
-
 MAX_CONCURRENT = 4
 _GROUP = "General Configuration"
 _UTC = 'ToString("yyyy-MM-ddTHH:mm:ssZ")'
@@ -86,12 +79,12 @@ class CrmTemplate:
             xml.SubElement(parameters, "Parameter", of_it)
         xml.SubElement(root, "Authentication", {"Type": "No"})
         scenarios = xml.SubElement(root, "Scenarios")
-        _finding(scenarios, "", LOOKUP_PATH, [("number", "[Number]")])
-        _finding(scenarios, "LookupByEmail", EMAIL_PATH, [("email", "[Email]")])
-        _finding(scenarios, "SearchContacts", SEARCH_PATH, [("q", "[SearchText]")])
-        _finding(scenarios, "CreateContactRecordFromClient", CONTACTS_PATH, _PERSON, unless="CreateContactEnabled")
-        _asking(scenarios, "ReportCall", CALLS_PATH, _CALL, unless="ReportCallEnabled")
-        _asking(scenarios, "ReportChat", CHATS_PATH, _CHAT, unless="ReportChatEnabled")
+        _finding(scenarios, "", "/pbx/lookup", [("number", "[Number]")])
+        _finding(scenarios, "LookupByEmail", "/pbx/lookup-email", [("email", "[Email]")])
+        _finding(scenarios, "SearchContacts", "/pbx/search", [("q", "[SearchText]")])
+        _finding(scenarios, "CreateContactRecordFromClient", "/pbx/contacts", _PERSON, unless="CreateContactEnabled")
+        _asking(scenarios, "ReportCall", "/pbx/calls", _CALL, unless="ReportCallEnabled")
+        _asking(scenarios, "ReportChat", "/pbx/chats", _CHAT, unless="ReportChatEnabled")
         xml.indent(root)
         return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"
 

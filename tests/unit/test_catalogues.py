@@ -317,6 +317,32 @@ def test_every_end_reason_is_worded(reason: EndReason, direction: str) -> None:
         assert text in CATALOGUES["en"]
 
 
+# --- contacts, likewise ---------------------------------------------------------------------------------------------------------------
+
+CONTACTS = PAGES / "contacts"
+CONTACTS_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((CONTACTS / "text").glob("*.json"))}
+
+
+def test_contacts_speak_both_languages_and_ask_for_no_text_that_is_not_there() -> None:
+    assert set(CONTACTS_TEXTS) == {"en", "es"}
+    english, spanish = CONTACTS_TEXTS["en"], CONTACTS_TEXTS["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert all(text.strip() for texts in CONTACTS_TEXTS.values() for text in texts.values())
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+    source = (CONTACTS / "index.html").read_text() + (CONTACTS / "main.js").read_text()
+    asked = {one or other for one, other in re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
+    asked |= set(re.findall(r"'(call\.\w+)'", source))
+    assert asked <= set(english)
+    assert {key for key in english if key not in asked and not key.startswith("error.")} == set()
+
+
+def test_contacts_say_nothing_by_themselves_and_need_no_looser_policy() -> None:
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (CONTACTS / "index.html").read_text(), flags=re.DOTALL)
+    assert spoken_by(page) == ["Centralita", "Centralita"]
+    for path in [CONTACTS / "index.html", *CONTACTS.glob("*.js")]:
+        assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
+
+
 # --- the page of accounts, likewise ---------------------------------------------------------------------------------------------------
 
 ACCOUNT = PAGES / "account"

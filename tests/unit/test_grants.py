@@ -103,6 +103,7 @@ OPEN = {
     ("GET", "/board"),
     ("GET", "/account"),
     ("GET", "/rooms"),
+    ("GET", "/contacts"),
     ("GET", "/static/{hash}/{path}"),
     ("GET", "/api/health/live"),
     ("GET", "/api/health/ready"),

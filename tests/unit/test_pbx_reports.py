@@ -4,8 +4,10 @@ from xml.etree import ElementTree as xml
 
 import pytest
 
+from api.guarded_routes import ROUTES
 from pbx.threecx.crm_template import CrmTemplate
 from pbx.threecx.reports import BadReport, filled, instant_of, read_call, read_chat, seconds_of
+from signaling.grants import Permission
 
 CALL = {
     "type": "Inbound",
@@ -118,6 +120,12 @@ def test_the_template_has_the_parts_that_the_pbx_wants() -> None:
     for request in root.iter("Request"):
         assert (request.get("RequestType"), request.get("RequestEncoding"), request.get("ResponseType")) == ("Post", "Json", "Json")
         assert [value.text for value in request.iter("Value") if value.get("Key") == "Authorization"] == ["Bearer [Secret]"]
+
+
+def test_the_template_asks_what_this_server_answers() -> None:
+    _, root = template()
+    asked = {("POST", (request.get("Url") or "").removeprefix("[Base]")) for request in root.iter("Request")}
+    assert asked == {route for route, permission in ROUTES.items() if permission is Permission.PBX_CONTEXT}
 
 
 def test_reports_map_nothing_and_only_dates_are_expanded_twice() -> None:
