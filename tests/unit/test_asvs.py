@@ -50,7 +50,7 @@ def test_what_must_not_be_guessed_is_drawn_by_the_operating_system() -> None:
 
 
 def test_no_address_of_ours_dials() -> None:
-    """What a link to a page can say: how the microphone is taken, which codec, whose consultation, which room, which contact, how a sign-in ended."""
+    """What a link to a page can say: microphone, codec, whose consultation, which room or contact, how a sign-in ended."""
     scripts = {path: path.read_text() for path in (ROOT / "api" / "pages").rglob("*.js")}
     asked = {name for text in scripts.values() for name in re.findall(r"URLSearchParams\(location\.search\)\.get\('(\w+)'\)", text)}
     assert asked == {"processing", "codec"}
