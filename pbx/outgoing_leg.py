@@ -114,7 +114,9 @@ class OutgoingLeg(SipLeg):
         request.headers = [("Via", invite.values("Via")[0])]
         request.headers += [(name, invite.get(name) or "") for name in ("Max-Forwards", "From", "To", "Call-ID")]
         request.add("CSeq", f"{invite.cseq[0]} CANCEL")
-        request.headers += reason_headers(self._given_up())
+        if self._given_up().reason in (EndReason.ANSWERED_ELSEWHERE, EndReason.NO_ANSWER):
+            # Everything else is our own business: to the called, the caller gave up.
+            request.headers += reason_headers(self._given_up())
         self.line.transactions.request(request, self._inviting.sent.hop, lambda response: None)
         # Who answers neither CANCEL nor INVITE is not waited for (section 9.1, last paragraph).
         self._restart("cancel", 64 * T1, self._abandon)
