@@ -396,8 +396,13 @@ class LineSection(_Section):
     """The name in digest answers where it is not the extension (3CX: always)."""
     password: SecretStr = SecretStr("")
     display_name: str = ""
-    mode: Literal["register", "address"] = "register"
-    """``register``: we register at the PBX. ``address``: nobody registers, each side knows the other's address."""
+    mode: Literal["register", "registrar", "address"] = "register"
+    """``register``: we register at the PBX. ``registrar``: the PBX registers here, as ``extension`` (what 3CX prefers of a provider), from
+    ``server`` or ``trusted`` where those are given, else from anywhere. ``address``: nobody registers, each knows the other's address."""
+    digests: Annotated[tuple[Literal["sha-256", "md5"], ...], BeforeValidator(_split), Field(min_length=1)] = ("sha-256", "md5")
+    """What a PBX that registers here may prove the password with, the preferred one first."""
+    challenge_calls: bool = False
+    """A PBX that registers here has to prove the password with each call too."""
     expires_s: Annotated[int, Field(ge=30, le=86_400)] = 300
     keepalive_s: Annotated[float, Field(ge=0, le=3_600)] = 30.0
     """How often the PBX is asked whether it is there (OPTIONS); 0: never."""
@@ -425,7 +430,8 @@ class LineSection(_Section):
     @property
     def missing(self) -> list[str]:
         """What a line cannot be opened without."""
-        return [name for name in ("server", "extension") if not getattr(self, name)]
+        needed = ("extension", "password", "listen_port") if self.mode == "registrar" else ("server", "extension")
+        return [name for name in needed if not (self.password.get_secret_value() if name == "password" else getattr(self, name))]
 
 
 LineName = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9_-]+$")]

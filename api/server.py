@@ -75,7 +75,7 @@ from pbx.loopback import LoopbackTrunk
 from pbx.rates import BadRates, RateTable
 from pbx.routing import Routing
 from pbx.sdes import SrtpMode
-from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
+from pbx.sip_settings import RegistrarSettings, SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.toll import TollWatch
 from pbx.trunk import OnTrunkEvent, Trunk, TrunkEvent
@@ -694,10 +694,15 @@ def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
         identity_header=IdentityHeader(line.identity_header),
         trusted_caller=TrustedCaller(line.trusted_caller),
         register=line.mode == "register",
+        registrar=_registrar(line) if line.mode == "registrar" else None,
         registration_s=line.expires_s,
         keepalive_s=line.keepalive_s,
         max_calls=line.max_calls,
     )
+
+
+def _registrar(line: LineSection) -> RegistrarSettings:
+    return RegistrarSettings(tuple(name.upper() for name in line.digests), line.challenge_calls)
 
 
 def _line_tls(line: LineSection, data_dir: Path) -> SipTlsSettings:

@@ -11,9 +11,13 @@ class UnknownNetwork(ValueError):
 
 
 class SourceTrust:
-    """``trusted``: addresses or networks from the settings. ``resolved`` replaces those that the PBX's name stands for."""
+    """``trusted``: addresses or networks from the settings. ``resolved`` replaces those that the PBX's name stands for.
 
-    def __init__(self, trusted: Iterable[str] = ()) -> None:
+    ``anybody``: a PBX may register from anywhere, so that who is heard is decided later, by what they say (``pbx.registrar``).
+    """
+
+    def __init__(self, trusted: Iterable[str] = (), *, anybody: bool = False) -> None:
+        self._anybody = anybody
         self._fixed = [_network(text) for text in trusted]
         self._resolved: frozenset[str] = frozenset()
 
@@ -22,7 +26,7 @@ class SourceTrust:
 
     def allows(self, host: str) -> bool:
         plain = _plain(host)
-        if plain in self._resolved:
+        if self._anybody or plain in self._resolved:
             return True
         if not self._fixed:
             return False

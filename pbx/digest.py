@@ -13,7 +13,7 @@ from itertools import pairwise
 from pbx.address import BadValue, parse_params, quote_text, split_outside, unquote_text
 
 MAX_STALE = 2
-_HASHES = {"MD5": hashlib.md5, "MD5-SESS": hashlib.md5, "SHA-256": hashlib.sha256, "SHA-256-SESS": hashlib.sha256}
+HASHES = {"MD5": hashlib.md5, "MD5-SESS": hashlib.md5, "SHA-256": hashlib.sha256, "SHA-256-SESS": hashlib.sha256}
 _PREFERENCE = ("SHA-256", "SHA-256-SESS", "MD5", "MD5-SESS")
 _ANSWER_HEADER = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
 
@@ -40,7 +40,7 @@ def parse_challenge(text: str) -> Challenge | None:
     algorithm = (params.get("algorithm") or "MD5").upper()
     offered = re.split(r"[,\s]+", unquote_text(params.get("qop") or "").lower())
     qop = "auth" if "auth" in offered else ""
-    if algorithm not in _HASHES or (not qop and offered != [""]):
+    if algorithm not in HASHES or (not qop and offered != [""]):
         return None
     return Challenge(realm, nonce, algorithm, qop, params.get("opaque"), (params.get("stale") or "").lower() == "true")
 
@@ -53,21 +53,26 @@ class Credentials:
     password: str
 
 
-def answer_challenge(
-    challenge: Challenge, credentials: Credentials, *, method: str, uri: str, cnonce: str, nonce_count: int = 1, body: bytes = b""
-) -> str:
-    """The value of an Authorization or Proxy-Authorization header (RFC 7616, section 3.4)."""
+def response_of(challenge: Challenge, credentials: Credentials, *, method: str, uri: str, cnonce: str, count: str) -> str:
+    """The digest itself (RFC 7616, section 3.4.1). ``count``: the nonce count as on the wire; not used without qop."""
 
     def digest(*parts: str) -> str:
-        return _HASHES[challenge.algorithm](":".join(parts).encode()).hexdigest()
+        return HASHES[challenge.algorithm](":".join(parts).encode()).hexdigest()
 
     ha1 = digest(credentials.name, challenge.realm, credentials.password)
     if challenge.algorithm.endswith("-SESS"):
         ha1 = digest(ha1, challenge.nonce, cnonce)
     ha2 = digest(method, uri)
-    count = f"{nonce_count:08x}"
     middle = (count, cnonce, challenge.qop) if challenge.qop else ()
-    response = digest(ha1, challenge.nonce, *middle, ha2)
+    return digest(ha1, challenge.nonce, *middle, ha2)
+
+
+def answer_challenge(
+    challenge: Challenge, credentials: Credentials, *, method: str, uri: str, cnonce: str, nonce_count: int = 1, body: bytes = b""
+) -> str:
+    """The value of an Authorization or Proxy-Authorization header (RFC 7616, section 3.4)."""
+    count = f"{nonce_count:08x}"
+    response = response_of(challenge, credentials, method=method, uri=uri, cnonce=cnonce, count=count)
     fields = [
         f"username={quote_text(credentials.name)}",
         f"realm={quote_text(challenge.realm)}",

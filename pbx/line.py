@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from pbx.address import NameAddress, SipUri, Via
+from pbx.address import NameAddress, SipUri, Via, parse_address, parse_uri
 from pbx.digest import Authentication, Credentials, Refused, split_challenges
 from pbx.message import AnyMessage, Request, Response, copy_message
 from pbx.sip_settings import SipTrunkSettings
@@ -30,10 +30,20 @@ class Asked:
     given_up: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a PBX is that registered here: its Contact whole as Request-URI, the way its REGISTER came, and the proxies on it (Path)."""
+
+    uri: str
+    hop: Hop
+    path: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Line:
     """``host``/``port``: our address as the PBX should see it. ``realms``: those that may ask for the password. ``fault``: why the
     transport last failed, in words. ``on_seen`` is told of each sign of life that is not a call.
+    ``reach`` is set while the PBX is registered here, ``service_route`` where it told us a way for our calls (RFC 3608).
 
     ``wire(message, hop)`` puts a message on its way; ``random`` draws identifiers and jitter, and is given so that tests can repeat them.
     """
@@ -49,6 +59,8 @@ class Line:
     port: int = 5060
     fault: str = ""
     on_seen: Callable[[], None] | None = None
+    reach: Reach | None = None
+    service_route: tuple[str, ...] = ()
     transactions: Transactions = field(init=False)
 
     def attach(self, user: TransactionUser) -> None:
@@ -84,11 +96,26 @@ class Line:
 
     @property
     def server_hop(self) -> Hop:
+        if self.reach is not None:
+            return self.reach.hop
         return Hop(self.settings.transport, self.settings.server, self.settings.server_port)
 
     def hop_of(self, uri: SipUri) -> Hop:
         """The next hop for a URI. One trunk speaks one transport, so that is the one taken, whatever the URI says."""
+        if self.reach is not None:
+            registered = parse_uri(self.reach.uri)
+            if (uri.host.lower(), uri.port) == (registered.host.lower(), registered.port):
+                # Behind a NAT that address means nothing here.
+                return self.reach.hop
         return Hop(self.settings.transport, uri.host, uri.port or self.settings.transport.default_port)
+
+    def way_to(self, uri: str) -> tuple[str, list[tuple[str, str]], Hop]:
+        """For a call to this number's URI: the Request-URI, the Route headers, and the next hop."""
+        if self.reach is not None:
+            return self.reach.uri, [("Route", route) for route in self.reach.path], self.reach.hop
+        if self.service_route:
+            return uri, [("Route", route) for route in self.service_route], self.hop_of(parse_uri(parse_address(self.service_route[0]).uri))
+        return uri, [], self.server_hop
 
     def ask(self, request: Request, hop: Hop, next_cseq: Callable[[], int], on_answer: OnAnswer) -> Asked:
         """Send a request and answer the challenges of the PBX to it, each once, under a new CSeq.

@@ -59,12 +59,14 @@ class OutgoingLeg(SipLeg):
 
     def _invite(self, body: bytes) -> Asked:
         settings = self.line.settings
-        uri = str(SipUri(settings.sip_domain, self._wish.number))
+        to = str(SipUri(settings.sip_domain, self._wish.number))
+        uri, routes, hop = self.line.way_to(to)
         request = Request(method="INVITE", uri=uri, body=body)
         request.headers = [
             ("Max-Forwards", "70"),
+            *routes,
             ("From", str(from_of(self._me, self.tag, private=self._wish.private))),
-            ("To", f"<{uri}>"),
+            ("To", f"<{to}>"),
             ("Call-ID", self.call_id),
             ("CSeq", f"{self._next_cseq()} INVITE"),
             ("Contact", self.line.contact),
@@ -75,7 +77,7 @@ class OutgoingLeg(SipLeg):
             ("Content-Type", SDP),
         ]
         request.headers += self._more_headers()
-        return self.line.ask(request, self.line.server_hop, self._next_cseq, self._invite_answered)
+        return self.line.ask(request, hop, self._next_cseq, self._invite_answered)
 
     def _more_headers(self) -> list[tuple[str, str]]:
         """Who calls and by way of whom, who asked for it and which call it takes the place of (RFC 3892, 3891)."""
@@ -111,7 +113,7 @@ class OutgoingLeg(SipLeg):
         self._cancel_sent = True
         invite = self._inviting.sent.request
         request = Request(method="CANCEL", uri=invite.uri)
-        request.headers = [("Via", invite.values("Via")[0])]
+        request.headers = [("Via", invite.values("Via")[0]), *(("Route", route) for route in invite.lines("Route"))]
         request.headers += [(name, invite.get(name) or "") for name in ("Max-Forwards", "From", "To", "Call-ID")]
         request.add("CSeq", f"{invite.cseq[0]} CANCEL")
         if self._given_up().reason in (EndReason.ANSWERED_ELSEWHERE, EndReason.NO_ANSWER):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum, auto
 
 from pbx.address import BadValue, SipUri, join_host, parse_address, parse_uri
+from pbx.heartbeat import Heartbeat
 from pbx.line import ALLOW, Line
 from pbx.message import Request, Response
 from pbx.timers import Timer
@@ -51,8 +52,7 @@ class Registration:
         self._address_changes = 0
         self._asked_twice = False
         self._timer: Timer | None = None
-        self._keepalive: Timer | None = None
-        self._pinging = False
+        self._heartbeat = Heartbeat(line, due=lambda: self.state is RegistrationState.REGISTERED, on_answer=self._pinged)
 
     @property
     def _where(self) -> str:
@@ -64,8 +64,7 @@ class Registration:
         self._try()
         # RFC 3261 lets half a minute pass before a request has failed; whoever installs the line should read it sooner.
         self._line.timers.start(IMPATIENT_S, self._say_waiting)
-        if self._line.settings.keepalive_s > 0:
-            self._ping_later()
+        self._heartbeat.start()
 
     def _say_waiting(self) -> None:
         if self.state is RegistrationState.TRYING:
@@ -80,9 +79,9 @@ class Registration:
 
     def stop(self) -> None:
         """Unregister. Whether the PBX confirms it is not waited for here."""
-        for timer in (self._timer, self._keepalive):
-            if timer is not None:
-                timer.cancel()
+        self._heartbeat.stop()
+        if self._timer is not None:
+            self._timer.cancel()
         registered, self.state = self.state is RegistrationState.REGISTERED, RegistrationState.LEAVING
         if registered and self._line.settings.register:
             self._send(0)
@@ -93,7 +92,7 @@ class Registration:
         if self._line.settings.register:
             self._send(self._expires_s)
         elif self._line.settings.keepalive_s > 0:
-            self._ping()
+            self._heartbeat.ask()
         else:
             self.state = RegistrationState.REGISTERED
             self._tell(True, f"Calls go to the PBX {self._where}, which is neither registered at nor watched.")
@@ -198,37 +197,7 @@ class Registration:
 
     # -- is the PBX there? --
 
-    def _ping_later(self) -> None:
-        self._keepalive = self._line.timers.start(self._line.settings.keepalive_s, self._ping_again)
-
-    def _ping_again(self) -> None:
-        self._ping_later()
-        if self.state is RegistrationState.REGISTERED:
-            self._ping()
-
-    def _ping(self) -> None:
-        """OPTIONS to the PBX itself; any answer is a sign of life, and keeps a NAT's door open."""
-        if self._pinging:
-            return
-        self._pinging = True
-        line = self._line
-        uri = str(SipUri(line.settings.server, port=line.settings.port or None))
-        request = Request(method="OPTIONS", uri=uri)
-        request.headers = [
-            ("Max-Forwards", "70"),
-            ("From", f"<{line.identity.uri}>;tag={line.token()}"),
-            ("To", f"<{uri}>"),
-            ("Call-ID", line.token(16)),
-            ("CSeq", "1 OPTIONS"),
-            ("Contact", line.contact),
-            ("User-Agent", line.settings.user_agent),
-        ]
-        line.transactions.request(request, line.server_hop, self._pinged)
-
     def _pinged(self, response: Response) -> None:
-        if response.status < 200:
-            return
-        self._pinging = False
         if self.state is RegistrationState.LEAVING:
             return
         if response.local or response.status == 503:

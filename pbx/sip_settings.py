@@ -8,6 +8,9 @@ from pbx.address import default_port
 from pbx.identity import IdentityHeader, TrustedCaller
 from pbx.sdes import SrtpMode
 
+NOWHERE = "centralita"
+"""Stands after the @ where no domain is configured and the PBX's address is not known. Also the realm then."""
+
 
 class SipTransport(StrEnum):
     UDP = "udp"
@@ -36,6 +39,21 @@ class SipTlsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistrarSettings:
+    """How the PBX registers here.
+
+    ``digests``: the algorithms of the challenges, the preferred one first. ``challenge_calls``: its calls have to prove the password too.
+    ``shortest_s``/``longest_s``: bounds of a registration. ``nonce_s``: how long a challenge may be answered.
+    """
+
+    digests: tuple[str, ...] = ("SHA-256", "MD5")
+    challenge_calls: bool = False
+    shortest_s: int = 60
+    longest_s: int = 3600
+    nonce_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class SipTrunkSettings:
     """One line to one PBX.
 
@@ -44,6 +62,7 @@ class SipTrunkSettings:
     ``extension`` is our number there, ``auth_id`` the name in digest answers where it differs (3CX: always), ``password`` its secret.
     ``public_host``: the address that the PBX sees us at, where it is not the one we send from (NAT 1:1).
     ``register`` off: a trunk by address, watched with OPTIONS every ``keepalive_s``; 0 there: not watched either.
+    ``registrar``: the PBX registers here instead, as ``extension``; ``server`` may be empty then, and it may come from anywhere.
     ``refer`` off: the PBX is never asked to transfer a call; transfers are bridged here.
     ``srtp``: whether audio is encrypted, with keys in the session descriptions (SDES).
     ``identity_header``: how the PBX is told who calls. ``trusted_caller``: when the number that it says is calling counts as verified.
@@ -67,6 +86,7 @@ class SipTrunkSettings:
     public_port: int = 0
     trusted: tuple[str, ...] = ()
     register: bool = True
+    registrar: RegistrarSettings | None = None
     registration_s: int = 300
     retry_first_s: float = 5.0
     retry_longest_s: float = 300.0
@@ -84,7 +104,12 @@ class SipTrunkSettings:
 
     @property
     def sip_domain(self) -> str:
-        return self.domain or self.server
+        return self.domain or self.server or NOWHERE
+
+    @property
+    def takes_strangers(self) -> bool:
+        """May a PBX register from an address that nobody has named?"""
+        return self.registrar is not None and not self.server and not self.trusted
 
     @property
     def server_port(self) -> int:

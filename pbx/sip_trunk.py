@@ -8,11 +8,11 @@ from dataclasses import replace
 import structlog
 
 from pbx.line import Line
-from pbx.message import AnyMessage, BadMessage, parse_message
+from pbx.message import AnyMessage, BadMessage, Request, parse_message
 from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.tls import TlsUnusable
 from pbx.transactions import Hop
-from pbx.transport import NameUnknown, SipPortTaken, SipSockets
+from pbx.transport import NameUnknown, SipPortTaken, SipSockets, address_towards
 from pbx.trunk import (
     Answered,
     Arrived,
@@ -174,6 +174,10 @@ class SipTrunk:
 
     async def _open(self) -> None:
         """Find the PBX, as often as it takes, then let the user agent register."""
+        if not self._settings.server:
+            # It comes to us, from anywhere.
+            self._begin(self._settings.bind_host)
+            return
         wait_s = LOCATE_FIRST_S
         while True:
             try:
@@ -184,6 +188,10 @@ class SipTrunk:
                 self._tell(TrunkStatus(False, words))
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LOCATE_LONGEST_S)
+        self._begin(host)
+
+    def _begin(self, host: str) -> None:
+        """The line is open; ``host``: our own address, where no other one is configured."""
         self._line.host = self._settings.public_host or host
         self._status = None
         self._opened = True
@@ -209,12 +217,17 @@ class SipTrunk:
         self._sockets.send(message, hop)
 
     def _arrived(self, data: bytes, source: Hop) -> None:
+        if not self._agent.hears(data, source, self._now()):
+            self._counts["dropped_untrusted"] += 1
+            return
         try:
             message = parse_message(data, stream=source.reliable)
         except BadMessage as error:
             self._agent.receive_bad(error, source, self._now())
         else:
             self._speaker = source.host
+            if isinstance(message, Request) and message.method == "REGISTER" and not self._settings.public_host:
+                self._line.host = address_towards(source.host, source.port)
             self._agent.receive(message, source, self._now())
             self._speaker = ""
         self._follow()

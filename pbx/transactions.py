@@ -49,9 +49,10 @@ class ClientTransaction:
 
 @dataclass(slots=True)
 class ServerTransaction:
-    """A request of a peer. ``on_no_ack``: our refusal of an INVITE was never acknowledged; nothing is left to do but to count it."""
+    """A request of a peer. ``source``: where it came from, ``hop``: where answers go."""
 
     request: Request
+    source: Hop
     hop: Hop
     machine: Transaction
     last: Response | None = None
@@ -223,7 +224,7 @@ class Transactions:
         machine = Transaction(
             kind, reliable=source.reliable, timers=self._timers, do=lambda action: self._do_server(server, action), ended=ended
         )
-        server = ServerTransaction(request, _response_hop(request, source), machine)
+        server = ServerTransaction(request, source, _response_hop(request, source), machine)
         self._servers[key] = server
         return server
 

@@ -89,7 +89,7 @@ class SipSockets:
         self._on_lost = on_lost
         self._counts = counts
         self._random = random
-        self.trust = SourceTrust(settings.trusted)
+        self.trust = SourceTrust(settings.trusted, anybody=settings.takes_strangers)
         self._tls = TlsContexts(settings.tls, counts) if settings.transport is SipTransport.TLS else None
         self._wire: TcpWire | _UdpWire | None = None
         self._names: dict[str, tuple[float, list[str]]] = {}
@@ -136,7 +136,7 @@ class SipSockets:
     async def locate_server(self) -> str:
         """Resolve the PBX's name, trust what it stands for, and find our own address towards it. Raises ``NameUnknown``, ``OSError``."""
         addresses = await self._resolve(self._settings.server)
-        return _address_towards(addresses[0], self._settings.server_port)
+        return address_towards(addresses[0], self._settings.server_port)
 
     def send(self, message: AnyMessage, hop: Hop) -> None:
         """Put a message on its way. What fails is told by ``on_unreachable``, never raised."""
@@ -220,7 +220,7 @@ def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     return sock
 
 
-def _address_towards(host: str, port: int) -> str:
+def address_towards(host: str, port: int) -> str:
     """Our own address as the routing table chooses it; nothing is sent."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -15,6 +15,7 @@ from pbx.line import ALLOW, METHODS, SUPPORTED, Line
 from pbx.message import REASONS, AnyMessage, BadMessage, Request, Response, respond
 from pbx.outgoing_leg import Dialling, OutgoingLeg
 from pbx.refer import refusal_of_event
+from pbx.registrar import Registrar
 from pbx.registration import Registration
 from pbx.replaces import Replaces, read_replaces
 from pbx.sdp import BadSdp, NoCommonAudio
@@ -42,12 +43,17 @@ class UserAgent:
     def __init__(self, line: Line) -> None:
         self.line = line
         line.attach(self)
-        self.registration = Registration(line, self._status_changed)
+        self._registrar = Registrar(line, line.settings.registrar, self._status_changed) if line.settings.registrar is not None else None
+        self.registration: Registration | Registrar = self._registrar or Registration(line, self._status_changed)
         self.legs = Legs()
         self._rate = RateLimit(line.settings.invites_per_s)
         self._door = _Door.OPEN
 
     # -- time and the wire --
+
+    def hears(self, data: bytes, source: Hop, now: float) -> bool:
+        """Is a message from there looked at at all? Asked before it is read. Where a PBX may register from anywhere, not everybody is."""
+        return self._registrar is None or self._registrar.hears(data, source.host, now)
 
     def receive(self, message: AnyMessage, source: Hop, now: float) -> None:
         """A message from a trusted source. What it carries can be wrong in any way; nothing is raised."""
@@ -216,6 +222,8 @@ class UserAgent:
             return Cause(EndReason.SERVER_STOPPED, 503, "The server is stopping.")
         if len(self.legs) >= self.line.settings.max_calls:
             return Cause(EndReason.UNREACHABLE, 503, f"The line carries {len(self.legs)} calls already, as many as it may: try again soon.")
+        if self._registrar is not None and self.line.reach is None:
+            return Cause(EndReason.UNREACHABLE, 503, self.registration.status.detail)
         if not number or not (number + diverted_by).isprintable():
             return Cause(EndReason.NOT_FOUND, 484, "The number cannot be dialled: it is empty or has control characters.")
         return None
@@ -232,7 +240,7 @@ class UserAgent:
             if leg is not None:
                 leg.acknowledged(request)
             return
-        if request.method not in METHODS:
+        if request.method not in METHODS and not (request.method == "REGISTER" and self._registrar is not None):
             self._respond(server, 405 if request.method in _OTHER_METHODS else 501, [("Allow", ALLOW)])
         elif not request.uri.lower().startswith(_SCHEMES):
             self._respond(server, 416)
@@ -254,7 +262,9 @@ class UserAgent:
                 leg.cancelled(cancel)
 
     def _outside_dialog(self, request: Request, server: ServerTransaction) -> None:
-        if request.method == "OPTIONS":
+        if request.method == "REGISTER" and self._registrar is not None:
+            self._registrar.register(request, server)
+        elif request.method == "OPTIONS":
             self._respond(server, 200, [("Allow", ALLOW), ("Accept", ACCEPT), ("Supported", SUPPORTED)])
         elif request.method in ("SUBSCRIBE", "NOTIFY"):
             self._respond(server, *refusal_of_event(request))
@@ -267,7 +277,7 @@ class UserAgent:
             self._invited(request, server)
 
     def _invited(self, request: Request, server: ServerTransaction) -> None:
-        refusal = self._refusal(request)
+        refusal = self._objection(request, server) or self._refusal(request)
         if refusal is not None:
             self._respond(server, *refusal)
             return
@@ -289,6 +299,11 @@ class UserAgent:
             return
         self.legs.add(leg)
         leg.announce()
+
+    def _objection(self, request: Request, server: ServerTransaction) -> tuple[int, list[tuple[str, str]]] | None:
+        """Where calls have to prove the password of the line: what a call that does not is answered."""
+        challenges = self._registrar.challenge(request, server.source.host) if self._registrar is not None else None
+        return (401, challenges) if challenges is not None else None
 
     def _refusal(self, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
         """Why a new INVITE cannot become a call, as status and headers."""

@@ -109,6 +109,9 @@ class VirtualPhone:
         network.add(self.agent)
 
     def receive(self, data: bytes, source: Hop) -> None:
+        if not self.agent.hears(data, source, self.network.now):
+            self.line.counts["dropped_untrusted"] += 1
+            return
         try:
             message = parse_message(data)
         except BadMessage as error:

@@ -299,3 +299,11 @@ def test_one_pbx_is_a_section_and_several_are_named_in_it(tmp_path: Path) -> Non
 def test_faults_of_one_of_several_pbxs_name_it(trunks: dict[str, object], fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         Settings.load(env={}, overrides={"sip": {"enabled": True, "extension": "200", "trunks": trunks}})
+
+
+def test_a_pbx_that_registers_here_needs_a_password_and_a_port_and_no_address() -> None:
+    line = {"enabled": True, "mode": "registrar", "extension": "200"}
+    with pytest.raises(ConfigError, match="password and listen_port are not set"):
+        Settings.load(env={}, overrides={"sip": line})
+    sip = Settings.load(env={}, overrides={"sip": {**line, "password": "secret", "listen_port": 5060, "digests": "md5"}}).sip
+    assert sip.lines["pbx"].mode == "registrar" and sip.digests == ("md5",)

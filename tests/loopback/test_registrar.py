@@ -1,0 +1,37 @@
+"""A PBX that registers here, over real sockets: another trunk of ours plays it."""
+
+import pytest
+
+from pbx.sip_settings import RegistrarSettings, SipTransport
+from pbx.sip_trunk import SipTrunk
+from pbx.trunk import Answered, Arrived, Confirmed, HungUp
+from rooms.causes import Cause, EndReason
+from tests.kit.trunk_bench import sip_bench
+
+BYE = Cause(EndReason.COMPLETED)
+ACCOUNT = {"extension": "200", "auth_id": "auth-200", "password": "secret", "domain": "us.test"}
+
+
+@pytest.mark.parametrize("transport", [SipTransport.UDP, SipTransport.TCP])
+@pytest.mark.parametrize("bind_host", ["127.0.0.1", "0.0.0.0"])
+async def test_it_registers_is_called_and_calls(transport: SipTransport, bind_host: str) -> None:
+    async with sip_bench("", 0, bind_host=bind_host, transport=transport, registrar=RegistrarSettings(), **ACCOUNT) as us:
+        assert isinstance(us.trunk, SipTrunk)
+        port = us.trunk.local_address[1]
+        async with sip_bench("127.0.0.1", port, transport=transport, **ACCOUNT) as pbx:
+            await pbx.ready()
+            await us.ready()
+            assert us.trunk.local_address == ("127.0.0.1", port)
+            us.trunk.dial("out", "600", "Ana", us.endpoint())
+            arrived = await pbx.event(Arrived)
+            assert arrived.called == "600"
+            pbx.trunk.answer(arrived.leg_id, pbx.endpoint())
+            await us.event(Answered)
+            us.trunk.hang_up("out", BYE)
+            await pbx.event(HungUp)
+            pbx.trunk.dial("in", "100", "Clara", pbx.endpoint())
+            arrived = await us.event(Arrived)
+            us.trunk.answer(arrived.leg_id, us.endpoint())
+            await us.event(Confirmed)
+        await us.event(HungUp)
+        assert not us.trunk.status.ready
