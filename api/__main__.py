@@ -15,6 +15,7 @@ import uvloop
 
 from api.command_settings import ConfigFile, load
 from api.config import Settings
+from api.crm_template_command import crm_template
 from api.demo_call.command import demo_call
 from api.load import load_server
 from api.recording_command import recording_app
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in.")
 app.add_typer(user_app, name="user")
+threecx_app = typer.Typer(no_args_is_help=True, help="The 3CX that this server stands beside.")
+app.add_typer(threecx_app, name="threecx")
 
 
 @app.command()
@@ -164,6 +167,7 @@ def describe(folder: Annotated[Path, typer.Argument(help="Folder to write into."
 app.command("demo-call")(demo_call)
 app.command("load")(load_server)
 app.command("threecx-double")(threecx_double)
+threecx_app.command("crm-template")(crm_template)
 app.add_typer(recording_app, name="recording")
 
 

@@ -21,7 +21,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from api.identity.settings import IdentitySettings, OidcSettings
-from api.rest_limits import PER_HOUR, Rates, RestLimitSettings
+from api.rest_limits import PER_HOUR, Rates, RestLimitSettings, rates_of_roles
 from api.webhook_settings import WebhookSettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
@@ -637,6 +637,9 @@ class LimitsSection(_Section):
     admin_per_hour: Quota = PER_HOUR[Role.ADMIN]
     person_per_minute: Quota = 60
     person_at_once: Quota = 10
+    service_per_minute: Quota = 600
+    """Of one program, such as a PBX that asks who calls. Its network counts too: name that in ``allow_from`` where many call at once."""
+    service_at_once: Quota = 100
     address_per_hour: Quota = 2_000
     address_per_minute: Quota = 100
     address_at_once: Quota = 20
@@ -890,7 +893,11 @@ class Settings(_Section):
         return RestLimitSettings(
             public=Rates(limits.public_per_hour),
             address=Rates(limits.address_per_hour, limits.address_per_minute, limits.address_at_once),
-            person={role: Rates(most, limits.person_per_minute, limits.person_at_once) for role, most in by_role.items()},
+            person=rates_of_roles(
+                by_role,
+                Rates(0, limits.person_per_minute, limits.person_at_once),
+                Rates(0, limits.service_per_minute, limits.service_at_once),
+            ),
             allow=networks(limits.allow_from),
             deny=networks(limits.deny_from),
         )

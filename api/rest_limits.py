@@ -12,7 +12,7 @@ own besides, refuses by that without asking anybody, and goes on with it while t
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -48,6 +48,11 @@ class Rates:
     burst: int = 1
 
 
+def rates_of_roles(per_hour: Mapping[str, int], person: Rates, program: Rates) -> dict[str, Rates]:
+    """What each role may do: by the minute, people are people, and programs ask for all those who call at once."""
+    return {role: replace(program if role == Role.SERVICE else person, per_hour=most) for role, most in per_hour.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class RestLimitSettings:
     """``public``: of an address, for what needs no sign-in. ``person``: by role. ``allow`` and ``deny``: networks; the first wins.
@@ -57,7 +62,7 @@ class RestLimitSettings:
 
     public: Rates = Rates(100)
     address: Rates = Rates(2_000, 100, 20)
-    person: Mapping[str, Rates] = field(default_factory=lambda: {role: Rates(most, 60, 10) for role, most in PER_HOUR.items()})
+    person: Mapping[str, Rates] = field(default_factory=lambda: rates_of_roles(PER_HOUR, Rates(0, 60, 10), Rates(0, 600, 100)))
     allow: tuple[Network, ...] = networks(("127.0.0.0/8", "::1/128"))
     deny: tuple[Network, ...] = ()
     remembered: int = 10_000
