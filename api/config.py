@@ -22,12 +22,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from api.identity.settings import IdentitySettings, OidcSettings
 from api.rest_limits import PER_HOUR, Rates, RestLimitSettings, rates_of_roles
+from api.threecx_settings import ThreeCxWork
 from api.webhook_settings import WebhookSettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
 from pbx.fraud import EUROPE_AND_NORTH_AMERICA, DialRules
 from pbx.numbers import NumberKind
 from pbx.routing import DialPlan, NumberStyle
+from pbx.threecx.agent_step import Words
+from pbx.threecx.settings import ThreeCxSettings
 from pbx.toll import Bound, TollBounds
 from pbx.trunk_health import FailoverSettings
 from rooms.policy import ConsultationRecordingPolicy, RecordingMode, RecordingPolicy
@@ -707,6 +710,48 @@ class ClusterSection(_Section):
         return self
 
 
+class ThreeCxSection(_Section):
+    """The 3CX behind the line to the PBX: its Call Control and Configuration APIs (3CX: Admin, Integrations, API)."""
+
+    enabled: bool = False
+    bases: Annotated[Names, Field(max_length=4)] = ()
+    """Its addresses, the preferred one first: ``https://pbx.example:5001``."""
+    client_id: Annotated[str, Field(max_length=32, pattern=r"^[A-Za-z0-9_-]*$")] = ""
+    """Of the API client; also the number of its route point. No other program and no other node may use it."""
+    secret: SecretStr = SecretStr("")
+    verify: bool = True
+    """Check its certificate. Leave it so, except for an address inside that its certificate does not name."""
+    ca_file: Path | None = None
+    """Certificates to believe beside the system's own."""
+    extensions: dict[str, Annotated[str, Field(pattern=r"^[0-9*#]{2,16}$")]] = {}
+    """The 3CX extension of a user here, where it follows from neither e-mail nor number: ``extensions.ana = "205"``."""
+    import_people: bool = False
+    """Whoever has an extension and is no user here becomes an agent, without a password."""
+    import_every_s: Annotated[float, Field(ge=60, le=86_400)] = 3_600.0
+    in_step: bool = True
+    """Whether agents take calls is kept the same here and in 3CX, both ways."""
+    queues: bool = True
+    """Their queue log-in too."""
+    look_every_s: Annotated[float, Field(ge=2, le=60)] = 15.0
+    available_profile: Annotated[str, Field(min_length=1, max_length=64)] = "Available"
+    away_profile: Annotated[str, Field(min_length=1, max_length=64)] = "Away"
+    """What is chosen in 3CX for who takes a break here."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.enabled and not (self.bases and self.client_id and self.secret.get_secret_value()):
+            raise ValueError("it is enabled but bases, client_id or secret is not set: `centralita threecx attach` finds them")
+        for base in self.bases:
+            parts = urlsplit(base)
+            local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+            safe = parts.scheme == "https" or (local and parts.scheme == "http")
+            if not safe or not parts.hostname or parts.path not in ("", "/") or parts.username:
+                raise ValueError("each of bases is https://HOST[:PORT] and nothing more; http only to this machine itself")
+        if self.ca_file is not None and not self.ca_file.is_file():
+            raise ValueError(f"{self.ca_file} does not exist or is no file: give the path of a PEM file")
+        return self
+
+
 class LogSection(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
@@ -728,6 +773,7 @@ class Settings(_Section):
     chat: ChatSection = ChatSection()
     webhooks: WebhooksSection = WebhooksSection()
     cluster: ClusterSection = ClusterSection()
+    threecx: ThreeCxSection = ThreeCxSection()
     log: LogSection = LogSection()
 
     @model_validator(mode="after")
@@ -878,6 +924,25 @@ class Settings(_Section):
         return TollBounds(
             person=Bound(dialing.person_calls, dialing.person_minutes, dialing.person_cost),
             everybody=Bound(dialing.all_calls, dialing.all_minutes, dialing.all_cost),
+        )
+
+    def threecx_work(self) -> ThreeCxWork | None:
+        """How to work with a 3CX; None where none is attached."""
+        threecx = self.threecx
+        if not threecx.enabled:
+            return None
+        pbx = ThreeCxSettings(
+            threecx.bases, threecx.client_id, threecx.secret.get_secret_value(), verify=threecx.verify, ca_file=threecx.ca_file
+        )
+        return ThreeCxWork(
+            pbx,
+            own_numbers=frozenset(filter(None, (threecx.client_id, self.sip.extension))),
+            extensions=dict(threecx.extensions),
+            import_people=threecx.import_people,
+            import_every_s=threecx.import_every_s,
+            look_every_s=threecx.look_every_s,
+            in_step=threecx.in_step,
+            words=Words(threecx.available_profile, threecx.away_profile, threecx.queues),
         )
 
     @property

@@ -16,6 +16,9 @@ from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
 from api.store import StoredRecording
 from api.store.contacts import Contact
+from api.store.pbx import PbxCall
+from api.threecx import PbxDirectory, ThreeCxStatus
+from api.threecx_routes import Imported
 from api.tolls import SuspendedCaller
 from api.webhook_routes import Receiver, Resumed
 from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
@@ -150,6 +153,16 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("POST", "/pbx/contacts"): Described("3CX: make a contact.", body=NewContact, **_HITS),
     ("POST", "/pbx/calls"): Described("3CX: a call is over; told twice it stands once.", body=CallReport, **_KEPT),
     ("POST", "/pbx/chats"): Described("3CX: a chat is over; told twice it stands once.", body=ChatReport, **_KEPT),
+    ("GET", "/api/pbx"): Described("How it stands with the attached 3CX.", answer=ThreeCxStatus, problems=(409,)),
+    ("GET", "/api/pbx/directory"): Described(
+        "Extensions, queues and numbers as they were imported, and who here has which extension.",
+        answer=PbxDirectory,
+        problems=(409, 503),
+    ),
+    ("POST", "/api/pbx/import"): Described("Import them now.", answer=Imported, problems=(409, 503)),
+    ("GET", "/api/calls/{call_id}/pbx"): Described(
+        "What the PBX's own log says of a call, its judgement of the quality too.", answer=PbxCall, problems=(404, 409, 503)
+    ),
     ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
     ("GET", "/api/calls/{call_id}/film"): Described(
         "All that is kept of a consultation, as one film. Who fetched it is noted with each part.",

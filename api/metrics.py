@@ -137,6 +137,11 @@ class Metrics:
         """``centralita_line_NAME_total{line="pbx"}`` for what each line counts, ``centralita_line_calls`` and ``_most_calls``."""
         self._registry.register(_Labelled("centralita_line_", "line", lines))
 
+    def watch_threecx(self, counts: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_threecx_NAME_total``: what was asked of a 3CX and told by it; ``centralita_threecx_now_NAME``: what is so now."""
+        self._registry.register(_FromMapping("centralita_threecx_", counts, CounterMetricFamily))
+        self._registry.register(_FromMapping("centralita_threecx_now_", gauges, GaugeMetricFamily))
+
     def watch_rooms(
         self,
         gauges: Callable[[], Mapping[str, float]],

@@ -188,6 +188,7 @@ class Nodes:
         self._rooms: RoomHolder | None = None
         self._board: Board | None = None
         self._on_revoked: Callable[[Sequence[Ended]], object] = lambda ended: None
+        self._on_wish: Callable[[str], object] = lambda identity: None
         self._number = 0
         self._fed: dict[str, Person] = {}
         self._asked: dict[str, asyncio.Future[_Answer]] = {}
@@ -215,6 +216,10 @@ class Nodes:
         """Who hears which sessions and tokens another node's people ended."""
         self._on_revoked = on_revoked
 
+    def hear_wishes(self, on_wish: Callable[[str], object]) -> None:
+        """Who hears of whom it was said here whether they take calls."""
+        self._on_wish = on_wish
+
     async def __aenter__(self) -> Self:
         self._on_state()
         self._start(self._beat())
@@ -231,6 +236,11 @@ class Nodes:
     def others(self) -> tuple[str, ...]:
         """Nodes that are there beside this one."""
         return self.attendance.nodes
+
+    @property
+    def leads(self) -> bool:
+        """Is this the node that does what one is enough for? The first by name of those that are there."""
+        return self._bus.node <= min(self.others, default=self._bus.node)
 
     # ------------------------------------------------------------------ what happens here
 
@@ -263,6 +273,11 @@ class Nodes:
             self._look()
             if self._pages is not None:
                 self._pages.publish(person(identity), _state(self.attendance.person(identity)))
+            self._on_wish(identity)
+
+    def takes_calls(self, identity: str) -> bool:
+        """What this person said last."""
+        return self.attendance.person(identity).available
 
     def tell_revoked(self, ended: Sequence[Ended]) -> None:
         """The other nodes are to believe these sessions and tokens no more."""

@@ -13,6 +13,7 @@ from api.room_questions import AnyRoomQuestion, RoomQuestion
 from api.tolls import Tolls
 from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
+from pbx.numbers import Number
 from pbx.routing import NoRoute, NotANumber, Routing
 from rooms import events as ev
 from rooms.agent import AgentState
@@ -29,7 +30,7 @@ InRooms = Callable[[Grant, wire.RoomRequest | wire.ChatRequest | AnyRoomQuestion
 
 class PageRequests:
     """``in_rooms`` does what is asked about rooms and chat. ``demo``: the demo line, where there is one.
-    ``tolls`` watches over what is dialled.
+    ``tolls`` watches over what is dialled; ``ask_pbx`` raises ``Refusal`` where the PBX has no room for another call.
     ``teams_of`` says in which teams an agent is."""
 
     def __init__(
@@ -43,6 +44,7 @@ class PageRequests:
         *,
         demo: LoopbackTrunk | None,
         tolls: Tolls | None = None,
+        ask_pbx: Callable[[Number], None] = lambda number: None,
         teams_of: Callable[[str], frozenset[str]] = lambda identity: frozenset(),
     ) -> None:
         self._exchange = exchange
@@ -53,6 +55,7 @@ class PageRequests:
         self._nodes = nodes
         self._demo = demo
         self._tolls = tolls
+        self._ask_pbx = ask_pbx
         self._teams_of = teams_of
 
     async def perform(self, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
@@ -126,6 +129,8 @@ class PageRequests:
             raise Refusal("no_route", str(error)) from None
         if self._tolls is not None:
             self._tolls.ask(identity, route.number)
+        if self._demo is None or route.trunk != self._demo.name:
+            self._ask_pbx(route.number)
         call_id = self._exchange.new_call_id()
         self._exchange.dial(call_id, identity, route.dialled, route.trunk)
         if self._tolls is not None:

@@ -56,6 +56,8 @@ from api.snapshots import Snapshots
 from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.spool import Spool
+from api.threecx import ThreeCx
+from api.threecx_routes import ThreeCxRoutes
 from api.toll_routes import TollRoutes
 from api.tolls import Tolls
 from api.turn import TurnAccess
@@ -224,6 +226,7 @@ class _Calls:
     shelf: RecordingShelf | None
     webhooks: Webhooks
     tolls: Tolls
+    threecx: ThreeCx | None
 
 
 @asynccontextmanager
@@ -244,6 +247,8 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         def on_record(record: CallRecord, to_epoch: Callable[[float], float]) -> None:
             tolls.heard(record, to_epoch)
             webhooks.tell_call(record, to_epoch)
+            if threecx is not None and any(leg.trunk == settings.sip.name for leg in record.legs):
+                threecx.heard(record, to_epoch)
 
         def on_suspended(who: str, why: str) -> None:
             ground.metrics.suspensions.inc()
@@ -301,11 +306,12 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             on_suspended=on_suspended,
         )
         await tolls.restore(ground.store.dialled)
+        threecx = await _threecx(stack, settings, ground)
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
         await stack.enter_async_context(filmed)
-        yield _Calls(worker, consultations, filmed, switchboard, trunks, demo, exchange, shelf, webhooks, tolls)
+        yield _Calls(worker, consultations, filmed, switchboard, trunks, demo, exchange, shelf, webhooks, tolls, threecx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +414,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         in_rooms.perform,
         demo=calls.demo,
         tolls=calls.tolls,
+        ask_pbx=calls.threecx.ask if calls.threecx is not None else lambda number: None,
         teams_of=identity.sessions.teams_of,
     )
     snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, talk.owners, demo=settings.demo.enabled)
@@ -435,6 +442,9 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
     talk.owners.meet(hub, requests.perform)
     exchange.board.know_teams(identity.sessions.teams_of)
     nodes.meet_board(exchange.board)
+    if calls.threecx is not None:
+        calls.threecx.meet(nodes)
+        nodes.hear_wishes(calls.threecx.changed)
 
     def in_call(who: str) -> bool:
         return bool(calls.switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who) or calls.consultations.has(who))
@@ -466,6 +476,7 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
             "media": _media_health(calls.worker.gauges),
             "calls": PartHealth(not calls.exchange.draining, "The server is being stopped." if calls.exchange.draining else ""),
             **({"cluster": _cluster_health(cluster.bus)} if isinstance(cluster.bus, RedisBus) else {}),
+            **({"3cx": PartHealth(True, calls.threecx.trouble)} if calls.threecx is not None else {}),
             **{f"line {line.name}": PartHealth(True, line.status.detail) for trunk in calls.trunks.values() for line in trunk.lines()},
         }
 
@@ -497,6 +508,7 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
     contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region)
     ContactRoutes(contacts).add_to(app)
     PbxContextRoutes(contacts, settings.server.public_url.rstrip("/")).add_to(app)
+    ThreeCxRoutes(calls.threecx).add_to(app)
     if calls.shelf is not None:
         RecordingRoutes(calls.shelf, ground.store.people.teams_of).add_to(app)
     async with AsyncExitStack() as stack:
@@ -505,6 +517,18 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
             client = await stack.enter_async_context(OidcClient(issuer, way_back, settings.identity().second_factor_key))
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
         yield await _serve(stack, app, settings)
+
+
+async def _threecx(stack: AsyncExitStack, settings: Settings, ground: _Ground) -> ThreeCx | None:
+    work = settings.threecx_work()
+    if work is None:
+        return None
+    try:
+        threecx = await stack.enter_async_context(ThreeCx(work, ground.store, ground.identity.log))
+    except OSError as error:
+        raise StartFailure(f"The certificates of threecx.ca_file cannot be read: {error}.") from None
+    ground.metrics.watch_threecx(lambda: threecx.counts, lambda: threecx.gauges)
+    return threecx
 
 
 def _rates(settings: Settings) -> RateTable:

@@ -69,6 +69,8 @@ class Permission(StrEnum):
     CONTACTS_WRITE = "contacts.write"
     PBX_CONTEXT = "pbx.context"
     """Ask who calls, as a PBX does, and report calls that are over."""
+    PBX_MANAGE = "pbx.manage"
+    """See how it stands with the PBX and what was imported of it; import now."""
 
 
 _P = Permission
@@ -78,7 +80,9 @@ _AGENT = _GUEST | {
     _P.DEVICE_OWN, _P.CONTACTS_READ, _P.CONTACTS_WRITE,
 }  # fmt: skip
 _SUPERVISOR = _AGENT | {_P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE}
-_ADMIN = _SUPERVISOR | {_P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE, _P.PBX_CONTEXT}
+_ADMIN = _SUPERVISOR | {
+    _P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE, _P.PBX_CONTEXT, _P.PBX_MANAGE,
+}  # fmt: skip
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.CUSTOMER: _GUEST,

@@ -14,6 +14,7 @@ from api.store.database import database_url, in_words, make_engine
 from api.store.errors import StoreUnavailable
 from api.store.migrate import migrate
 from api.store.past_rooms import PastRoomStore
+from api.store.pbx import PbxStore
 from api.store.people import PeopleStore
 from api.store.room_keys import RoomKeyStore
 from api.store.rooms import RoomStore
@@ -65,6 +66,7 @@ class Store(Statements):
         self.past_rooms = PastRoomStore(engine)
         self.room_keys = RoomKeyStore(engine)
         self.contacts = ContactStore(engine)
+        self.pbx = PbxStore(engine)
         self._node = node
         self.boot_id = boot_id
         self.writer = Writer(self._write_batch)

@@ -104,8 +104,7 @@ class Xapi:
         found = []
         for row in map(fields_of, await self.rows("/DidNumbers")):
             number = str(row.get("number") or "")
-            name, target = named.get(number.lstrip("*"), (str(row.get("templatefilename") or ""), ""))
-            found.append(PbxDid(number, name, target))
+            found.append(PbxDid(number, *named.get(number.lstrip("*"), ("", ""))))
         return [did for did in found if did.number]
 
     async def groups(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import WSMsgType, web
 
@@ -17,6 +18,10 @@ class SmallPbx:
     def __init__(self) -> None:
         self.url = ""
         self.legs: dict[tuple[str, int], dict[str, Any]] = {}
+        self.tables: dict[str, list[dict[str, Any]]] = {}
+        """Of XAPI, by path; ``PATCH /Users(ID)`` changes a row of ``/Users``."""
+        self.changes: list[tuple[str, dict[str, Any]]] = []
+        self._moved = asyncio.Event()
         self.answers: dict[tuple[str, str], Callable[[web.Request], Any]] = {}
         self.asked: list[tuple[str, str]] = []
         self.tokens = 0
@@ -33,6 +38,13 @@ class SmallPbx:
 
     def count(self, method: str, path: str) -> int:
         return self.asked.count((method, path))
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Looks again with every request: for a client that asks on and on."""
+        async with asyncio.timeout(30):
+            while not holds():
+                self._moved.clear()
+                await self._moved.wait()
 
     async def tell(self, event_type: int, entity: str, data: object = None, sequence: int | None = None) -> None:
         """An event to every socket that is open."""
@@ -51,6 +63,7 @@ class SmallPbx:
     async def _any(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
         self.asked.append((request.method, path))
+        self._moved.set()
         special = self.answers.get((request.method, path))
         if path == "/connect/token":
             return await self._token(request) if special is None else await _given(special, request)
@@ -60,6 +73,8 @@ class SmallPbx:
             return await _given(special, request)
         if path == "/callcontrol/ws":
             return await self._socket(request)
+        if path.startswith("/xapi/v1/"):
+            return await self._xapi(request, unquote(path.removeprefix("/xapi/v1")))
         parts = path.strip("/").split("/")
         if path == "/callcontrol":
             dns = sorted({dn for dn, _ in self.legs} | {"870"})
@@ -69,6 +84,21 @@ class SmallPbx:
         if len(parts) == 4 and parts[2] == "participants" and (parts[1], int(parts[3])) in self.legs:
             return web.json_response(self.legs[parts[1], int(parts[3])])
         return web.json_response({"reasontext": "not here"}, status=404)
+
+    async def _xapi(self, request: web.Request, path: str) -> web.Response:
+        if request.method == "PATCH":
+            values = await request.json()
+            self.changes.append((path, values))
+            name, _, key = path.rstrip(")").partition("(")
+            next(row for row in self.tables[name] if str(row["Id"]) == key).update(values)
+            return web.Response(status=204)
+        rows = self.tables.get(path.partition("GetCallLogData(")[0])
+        if rows is None:
+            return web.json_response({"error": {"code": "", "message": "no such entity"}}, status=404)
+        if path in ("/SystemStatus", "/LicenseStatus"):
+            return web.json_response(rows[0])
+        begin, count = int(request.query.get("$skip", 0)), int(request.query.get("$top", 1_000))
+        return web.json_response({"value": rows[begin : begin + count]})
 
     def _of(self, dn: str) -> list[dict[str, Any]]:
         return [leg for (whose, _), leg in self.legs.items() if whose == dn]

@@ -43,6 +43,7 @@ webhooks.manage    - - - - x x
 contacts.read      - x x x x x
 contacts.write     - x x x x x
 pbx.context        - - - - x x
+pbx.manage         - - - - x -
 """
 EXPECTED = {
     line.split()[0]: dict(zip(COLUMNS, (mark == "x" for mark in line.split()[1:]), strict=True)) for line in MATRIX.split("\n") if line

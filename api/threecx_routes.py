@@ -1,0 +1,64 @@
+"""The attached 3CX over HTTP: how it stands, what was imported of it, importing now, and its word on a call."""
+
+from aiohttp import web
+from msgspec import Struct
+
+from api.bodies import json_answer
+from api.store import StoreUnavailable
+from api.threecx import ThreeCx
+from pbx.threecx.faults import ThreeCxFault
+from signaling.refusal import Refusal
+
+
+class Imported(Struct, frozen=True):
+    extensions: int
+
+
+class ThreeCxRoutes:
+    """``threecx`` None: none is attached."""
+
+    def __init__(self, threecx: ThreeCx | None) -> None:
+        self._threecx = threecx
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/api/pbx", self._status, allow_head=False)
+        app.router.add_get("/api/pbx/directory", self._directory, allow_head=False)
+        app.router.add_post("/api/pbx/import", self._import)
+        app.router.add_get("/api/calls/{call_id}/pbx", self._call, allow_head=False)
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        return json_answer(self._there().status())
+
+    async def _directory(self, _request: web.Request) -> web.Response:
+        try:
+            return json_answer(await self._there().directory())
+        except StoreUnavailable:
+            raise _away() from None
+
+    async def _import(self, _request: web.Request) -> web.Response:
+        try:
+            return json_answer(Imported(await self._there().import_now()))
+        except ThreeCxFault as fault:
+            raise Refusal("pbx_away", str(fault), fault.retry_after_s or 5.0) from None
+        except StoreUnavailable:
+            raise _away() from None
+
+    async def _call(self, request: web.Request) -> web.Response:
+        try:
+            found = await self._there().call(request.match_info["call_id"])
+        except StoreUnavailable:
+            raise _away() from None
+        if found is None:
+            raise Refusal(
+                "unknown_pbx_call", "The PBX has said nothing of this call, or not yet: it is asked up to a quarter of an hour after."
+            )
+        return json_answer(found)
+
+    def _there(self) -> ThreeCx:
+        if self._threecx is None:
+            raise Refusal("no_pbx", "No 3CX is attached to this server: run `centralita threecx attach`.")
+        return self._threecx
+
+
+def _away() -> Refusal:
+    return Refusal("store_unavailable", "The database does not answer: try again soon.", 5.0)
