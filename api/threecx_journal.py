@@ -9,7 +9,7 @@ import structlog
 
 from api.store import StoreUnavailable
 from api.store.pbx import PbxCall, PbxStore
-from pbx.threecx.directory import LoggedCall, matching
+from pbx.threecx.directory import LoggedCall, PbxQuality, matching
 from pbx.threecx.faults import ThreeCxFault
 from pbx.threecx.xapi import Xapi
 from rooms.record import CallRecord, CallState
@@ -84,7 +84,8 @@ class ThreeCxJournal:
         try:
             found = await self._find(ended)
             if found is not None:
-                await self._store.put_call(_row(ended.call_id, found, self._clock()))
+                quality = await self._xapi.quality(found) if found.measured else None
+                await self._store.put_call(_row(ended.call_id, found, quality or PbxQuality(), self._clock()))
                 self.joined += 1
         except (ThreeCxFault, StoreUnavailable) as fault:
             log.warning("threecx.not_joined", call_id=ended.call_id, detail=str(fault))
@@ -103,20 +104,19 @@ class ThreeCxJournal:
         return next(filter(None, found), None)
 
 
-def _row(call_id: str, found: LoggedCall, now: float) -> PbxCall:
-    quality = found.quality
+def _row(call_id: str, found: LoggedCall, quality: PbxQuality, now: float) -> PbxCall:
     return PbxCall(
         call_id,
         found.id[:64],
         found.answered,
         found.talked_s,
         found.reason,
-        mos=quality.mos if quality is not None else None,
-        round_trip_ms=quality.round_trip_ms if quality is not None else None,
-        jitter_ms=quality.jitter_ms if quality is not None else None,
-        lost=quality.lost if quality is not None else 0,
-        packets=quality.packets if quality is not None else 0,
-        codec=quality.codec[:32] if quality is not None else "",
-        judgement=quality.reason if quality is not None else "",
+        mos=quality.mos,
+        round_trip_ms=quality.round_trip_ms,
+        jitter_ms=quality.jitter_ms,
+        lost=quality.lost,
+        packets=quality.packets,
+        codec=quality.codec[:32],
+        judgement=quality.reason,
         joined_at=now,
     )

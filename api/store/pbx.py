@@ -54,7 +54,7 @@ class PbxCall(Struct, frozen=True):
     mos: float | None
     round_trip_ms: float | None
     jitter_ms: float | None
-    lost: int
+    lost: float
     packets: int
     codec: str
     judgement: str

@@ -50,7 +50,7 @@ pbx_calls = Table(
     Column("mos", Double),
     Column("round_trip_ms", Double),
     Column("jitter_ms", Double),
-    Column("lost", Integer, nullable=False),
+    Column("lost", Double, nullable=False),
     Column("packets", Integer, nullable=False),
     Column("codec", String(32), nullable=False),
     Column("judgement", Text, nullable=False),

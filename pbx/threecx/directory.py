@@ -1,6 +1,5 @@
 """What a 3CX is configured with, as its Configuration API (XAPI) shows it: people, queues, numbers, licence, calls of the past. Pure."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,19 +122,14 @@ class PbxQuality:
     mos: float | None = None
     round_trip_ms: float | None = None
     jitter_ms: float | None = None
-    lost: int = 0
+    lost: float = 0.0
     packets: int = 0
     codec: str = ""
     reason: str = ""
 
     @classmethod
     def read(cls, given: object) -> "PbxQuality | None":
-        """From ``QualityReport``, an object or its text."""
-        if isinstance(given, str):
-            try:
-                given = json.loads(given)
-            except ValueError:
-                return None
+        """From ``Pbx.QualityReport``."""
         values = fields_of(given)
         parties = [fields_of(values[name]) for name in ("party1", "party2") if isinstance(values.get(name), Mapping)]
         if not values or not (parties or "mos" in values):
@@ -149,7 +143,7 @@ class PbxQuality:
             min(scores, default=None),
             max(found("rtt"), default=None),
             max(found("rxjitter", "txjitter"), default=None),
-            int(sum(found("rxlost", "txlost"))),
+            sum(found("rxlost", "txlost")),
             int(sum(found("rxpackets", "txpackets"))),
             next((_text(party.get("codec")) for party in parties if party.get("codec")), ""),
             _text(values.get("reason")),
@@ -158,7 +152,7 @@ class PbxQuality:
 
 @dataclass(frozen=True, slots=True)
 class LoggedCall:
-    """A segment of the PBX's call log. ``at``: its start, seconds since the epoch."""
+    """A segment of the PBX's call log. ``at``: its start, seconds since the epoch. ``measured``: there is a report on its quality."""
 
     id: str
     at: float
@@ -169,13 +163,12 @@ class LoggedCall:
     answered: bool
     talked_s: float
     reason: str
-    quality: PbxQuality | None
+    measured: bool
 
     @classmethod
     def read(cls, given: object) -> "LoggedCall":
         """Raises ``ValueError`` for what has no time."""
         values = fields_of(given)
-        quality = PbxQuality.read(values.get("qualityreport"))
         return cls(
             id=_text(values.get("cdrid") or values.get("callhistoryid") or values.get("segmentid") or values.get("callid")),
             at=datetime.fromisoformat(_text(values.get("starttime")).replace("Z", "+00:00")).timestamp(),
@@ -186,7 +179,7 @@ class LoggedCall:
             answered=values.get("answered") is True,
             talked_s=seconds_of(values.get("talkingduration")),
             reason=_text(values.get("reason")),
-            quality=quality,
+            measured=values.get("qualityreport") is True,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pbx.threecx.cache import Cache
-from pbx.threecx.directory import USER_FIELDS, Licence, LoggedCall, PbxDid, PbxQueue, PbxUser
+from pbx.threecx.directory import USER_FIELDS, Licence, LoggedCall, PbxDid, PbxQuality, PbxQueue, PbxUser
 from pbx.threecx.faults import Forbidden, Gone, Rejected, ThreeCxFault
 from pbx.threecx.http import Kind
 from pbx.threecx.objects import fields_of
@@ -152,6 +152,16 @@ class Xapi:
         if found:
             self._logs.put(key, found, self._now())
         return found
+
+    async def quality(self, call: LoggedCall) -> PbxQuality | None:
+        """The PBX's judgement of this segment; None where it has none."""
+        sides = (call.source, call.destination, call.source_number, call.destination_number)
+        named = zip(("cdrId", "srcNumber", "dstNumber", "srcCallerId", "dstCallerId"), (call.id, *sides), strict=True)
+        asked = quote(",".join(f"{name}={literal(value)}" for name, value in named), safe="=,'")
+        try:
+            return PbxQuality.read(await self.one(f"/ReportCallLogData/Pbx.GetCallQualityReport({asked})"))
+        except Gone:
+            return None
 
 
 def literal(text: str) -> str:

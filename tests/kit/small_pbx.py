@@ -92,10 +92,10 @@ class SmallPbx:
             name, _, key = path.rstrip(")").partition("(")
             next(row for row in self.tables[name] if str(row["Id"]) == key).update(values)
             return web.Response(status=204)
-        rows = self.tables.get(path.partition("GetCallLogData(")[0])
+        rows = self.tables.get(path.partition("GetCallLogData(")[0].partition("(cdrId=")[0])
         if rows is None:
             return web.json_response({"error": {"code": "", "message": "no such entity"}}, status=404)
-        if path in ("/SystemStatus", "/LicenseStatus"):
+        if path in ("/SystemStatus", "/LicenseStatus") or "(cdrId='" in path:
             return web.json_response(rows[0])
         begin, count = int(request.query.get("$skip", 0)), int(request.query.get("$top", 1_000))
         return web.json_response({"value": rows[begin : begin + count]})

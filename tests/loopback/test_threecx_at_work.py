@@ -144,7 +144,8 @@ async def test_what_3cx_says_of_a_call_is_kept_beside_it(threecx: tuple[ThreeCx,
     work, _ = threecx
     quality = {"MOS": 4.1, "Reason": "fine", "Party1": {"MOSFromPBX": 4.1, "RTT": 30, "RxPackets": 100, "Codec": "PCMA"}}
     row = {"CdrId": "c-1", "StartTime": "1970-01-01T00:16:45Z", "SourceDn": "201", "DestinationCallerId": "0034910000000"}
-    pbx.tables["/ReportCallLogData/Pbx."] = [row | {"Answered": True, "TalkingDuration": "PT42S", "QualityReport": quality}]
+    pbx.tables["/ReportCallLogData/Pbx."] = [row | {"Answered": True, "TalkingDuration": "PT42S", "QualityReport": True}]
+    pbx.tables["/ReportCallLogData/Pbx.GetCallQualityReport"] = [quality]
     record = CallRecord(
         call_id="call-1",
         direction="out",

@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("mos", sa.Double()),
         sa.Column("round_trip_ms", sa.Double()),
         sa.Column("jitter_ms", sa.Double()),
-        sa.Column("lost", sa.Integer(), nullable=False),
+        sa.Column("lost", sa.Double(), nullable=False),
         sa.Column("packets", sa.Integer(), nullable=False),
         sa.Column("codec", sa.String(32), nullable=False),
         sa.Column("judgement", sa.Text(), nullable=False),
