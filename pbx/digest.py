@@ -2,7 +2,8 @@
 
 A challenge is answered once. A second one is answered only where it says ``stale=true`` with a new nonce; anything else means that the PBX
 refuses the password, and asking again would get us blacklisted. Challenges of a realm that is not the PBX's are never answered: a
-callee behind the PBX could otherwise collect digests.
+callee behind the PBX could otherwise collect digests. Which realm is the PBX's is learnt from requests that open something, never inside
+a call, where the other end of the call may be the one who asks.
 """
 
 import hashlib
@@ -98,15 +99,25 @@ class Refused(Exception):
     """The challenge may not, or cannot, be answered. The message says why."""
 
 
-class Authentication:
-    """The challenges of one request and its repetitions."""
+class PasswordRefused(Refused):
+    """Our answer to a challenge was refused: name or password are wrong."""
 
-    def __init__(self, credentials: Credentials, realms: set[str]) -> None:
+
+class Authentication:
+    """The challenges of one request and its repetitions. ``learns``: may the first realm that asks be taken for the PBX's?"""
+
+    def __init__(self, credentials: Credentials, realms: set[str], *, learns: bool = True) -> None:
         self._credentials = credentials
         self._realms = realms
+        self._learns = learns
         self._answered: set[str] = set()
         self._nonces: set[str] = set()
         self._stale = 0
+
+    @property
+    def answered(self) -> bool:
+        """Was any challenge answered?"""
+        return bool(self._answered)
 
     def answers(self, challenges: list[tuple[str, str]], *, method: str, uri: str, cnonce: str) -> list[tuple[str, str]]:
         """Headers that answer the (header name, value) pairs of a 401 or 407. Raises ``Refused``.
@@ -131,12 +142,12 @@ class Authentication:
         return [self._answer(header, challenge, method, uri, cnonce) for (header, _), challenge in best.items()]
 
     def _answer(self, header: str, challenge: Challenge, method: str, uri: str, cnonce: str) -> tuple[str, str]:
-        if self._realms and challenge.realm not in self._realms:
+        if challenge.realm not in self._realms and (self._realms or not self._learns):
             raise Refused("somebody behind the PBX asks for our password under another realm; it was not given")
         if challenge.realm in self._answered:
             self._stale += 1
             if not challenge.stale or challenge.nonce in self._nonces or self._stale > MAX_STALE:
-                raise Refused("the PBX refuses the user name or the password")
+                raise PasswordRefused("the PBX refuses the user name or the password")
         self._realms.add(challenge.realm)
         self._answered.add(challenge.realm)
         self._nonces.add(challenge.nonce)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from pbx.address import NameAddress, SipUri, Via, parse_address, parse_uri
-from pbx.digest import Authentication, Credentials, Refused, split_challenges
+from pbx.digest import Authentication, Credentials, PasswordRefused, Refused, split_challenges
 from pbx.message import AnyMessage, Request, Response, copy_message
 from pbx.sip_settings import SipTrunkSettings
 from pbx.timers import Timers
@@ -17,6 +17,9 @@ from pbx.trunk import OnTrunkEvent
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE")
 ALLOW = ", ".join(METHODS)
 SUPPORTED = "100rel, timer, replaces, norefersub"
+
+MAX_REFUSED_PASSWORDS = 2
+"""PBXs block an address that goes on with a wrong password: 3CX after a few."""
 
 OnAnswer = Callable[[Response, str], None]
 
@@ -43,6 +46,7 @@ class Reach:
 class Line:
     """``host``/``port``: our address as the PBX should see it. ``realms``: those that may ask for the password. ``fault``: why the
     transport last failed, in words. ``on_seen`` is told of each sign of life that is not a call.
+    ``refused_passwords``: how often in a row the PBX refused ours. From ``MAX_REFUSED_PASSWORDS`` on it is not given any more.
     ``reach`` is set while the PBX is registered here, ``service_route`` where it told us a way for our calls (RFC 3608).
 
     ``wire(message, hop)`` puts a message on its way; ``random`` draws identifiers and jitter, and is given so that tests can repeat them.
@@ -59,6 +63,7 @@ class Line:
     port: int = 5060
     fault: str = ""
     on_seen: Callable[[], None] | None = None
+    refused_passwords: int = 0
     reach: Reach | None = None
     service_route: tuple[str, ...] = ()
     transactions: Transactions = field(init=False)
@@ -109,6 +114,11 @@ class Line:
                 return self.reach.hop
         return Hop(self.settings.transport, uri.host, uri.port or self.settings.transport.default_port)
 
+    @property
+    def locked_out(self) -> bool:
+        """Has the PBX refused our password so often that it is not given any more?"""
+        return self.refused_passwords >= MAX_REFUSED_PASSWORDS
+
     def way_to(self, uri: str) -> tuple[str, list[tuple[str, str]], Hop]:
         """For a call to this number's URI: the Request-URI, the Route headers, and the next hop."""
         if self.reach is not None:
@@ -117,26 +127,36 @@ class Line:
             return uri, [("Route", route) for route in self.service_route], self.hop_of(parse_uri(parse_address(self.service_route[0]).uri))
         return uri, [], self.server_hop
 
-    def ask(self, request: Request, hop: Hop, next_cseq: Callable[[], int], on_answer: OnAnswer) -> Asked:
+    def ask(self, request: Request, hop: Hop, next_cseq: Callable[[], int], on_answer: OnAnswer, *, theirs: bool = False) -> Asked:
         """Send a request and answer the challenges of the PBX to it, each once, under a new CSeq.
 
-        ``on_answer(response, words)`` gets every other response; ``words`` say why a challenge was not answered.
+        ``on_answer(response, words)`` gets every other response; ``words`` say why a challenge was not answered. ``theirs``: it is inside a
+        call that came to us. No PBX challenges there, but a caller who wants our digest does.
         """
         credentials = Credentials(self.settings.digest_name, self.settings.password)
         request.set("User-Agent", self.settings.user_agent)
 
         def answered(response: Response) -> None:
             if response.status not in (401, 407) or asked.given_up:
+                if 200 <= response.status < 300 and asked.authentication.answered:
+                    self.refused_passwords = 0
                 on_answer(response, "")
                 return
             try:
+                if theirs:
+                    raise Refused("a caller asks for our password; it was not given")
+                if self.locked_out:
+                    raise Refused("the PBX refused the password before, and it is not given again")
                 repeated = self._with_credentials(asked, response, next_cseq)
             except Refused as refusal:
+                self.refused_passwords += isinstance(refusal, PasswordRefused)
+                self.counts["challenges_unanswered"] += 1
                 on_answer(response, str(refusal))
                 return
             asked.sent = self.transactions.request(repeated, hop, answered)
 
-        asked = Asked(self.transactions.request(request, hop, answered), Authentication(credentials, self.realms))
+        authentication = Authentication(credentials, self.realms, learns=not request.to_address.tag)
+        asked = Asked(self.transactions.request(request, hop, answered), authentication)
         return asked
 
     def _with_credentials(self, asked: Asked, response: Response, next_cseq: Callable[[], int]) -> Request:

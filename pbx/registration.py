@@ -2,22 +2,28 @@
 
     IDLE --start--> TRYING --200--> REGISTERED --half time, or no keep-alive--> TRYING
                       |  refused or unanswered --> WAITING --time--> TRYING
+                      |  password refused twice --> LOCKED_OUT
     any --stop--> LEAVING --answer or nothing--> IDLE
 
 Never hammer: after silence or a server error the waits double from ``retry_first_s`` to ``retry_longest_s`` with jitter; after a refusal
-of the password they begin at ``password_retry_s`` and double up to an hour, because PBXes block addresses that keep trying.
+they begin at ``refused_retry_s`` and double up to an hour, because PBXes block addresses that keep trying. A password that was refused
+twice is wrong: it is not given again, neither here nor with calls, until somebody has corrected it and starts the server anew.
 """
 
 import re
 from collections.abc import Callable
 from enum import StrEnum, auto
 
+import structlog
+
 from pbx.address import BadValue, SipUri, join_host, parse_address, parse_uri
 from pbx.heartbeat import Heartbeat
-from pbx.line import ALLOW, Line
+from pbx.line import ALLOW, Asked, Line
 from pbx.message import Request, Response
 from pbx.timers import Timer
 from pbx.trunk import TrunkStatus
+
+log = structlog.get_logger()
 
 LONGEST_REFUSED_S = 3600.0
 LONGEST_EXPIRES_S = 86_400
@@ -32,6 +38,7 @@ class RegistrationState(StrEnum):
     TRYING = auto()
     REGISTERED = auto()
     WAITING = auto()
+    LOCKED_OUT = auto()
     LEAVING = auto()
 
 
@@ -51,6 +58,8 @@ class Registration:
         self._refusals = 0
         self._address_changes = 0
         self._asked_twice = False
+        self._asked: Asked | None = None
+        self._bound = False
         self._timer: Timer | None = None
         self._heartbeat = Heartbeat(line, due=lambda: self.state is RegistrationState.REGISTERED, on_answer=self._pinged)
 
@@ -82,8 +91,8 @@ class Registration:
         self._heartbeat.stop()
         if self._timer is not None:
             self._timer.cancel()
-        registered, self.state = self.state is RegistrationState.REGISTERED, RegistrationState.LEAVING
-        if registered and self._line.settings.register:
+        self.state = RegistrationState.LEAVING
+        if self._bound:
             self._send(0)
         self._tell(False, "The line to the PBX is closed: the server stops.")
 
@@ -109,8 +118,9 @@ class Registration:
             ("Contact", line.contact),
             ("Expires", str(expires_s)),
             ("Allow", ALLOW),
+            ("Supported", "path"),
         ]
-        line.ask(request, line.server_hop, self._next_cseq, self._answered)
+        self._asked = line.ask(request, line.server_hop, self._next_cseq, self._answered)
 
     def _next_cseq(self) -> int:
         self._cseq += 1
@@ -134,11 +144,13 @@ class Registration:
         if self._seen_elsewhere(response):
             self._try()
             return
+        self._bound = True
         self._failures = self._refusals = 0
         self._asked_twice = False
         self.state = RegistrationState.REGISTERED
         self._line.fault = ""
         self._line.seen()
+        self._line.service_route = _service_route(response)
         granted = granted_s(response, self._line.contact_uri, self._expires_s)
         # Well before the end, and not at the same moment for every server that started together.
         self._again_in(max(1.0, granted * self._line.random.uniform(0.45, 0.55)))
@@ -159,7 +171,15 @@ class Registration:
 
     def _refused(self, response: Response, words: str) -> None:
         settings = self._line.settings
-        wait_s = min(settings.password_retry_s * 2**self._refusals, max(LONGEST_REFUSED_S, settings.password_retry_s))
+        self._bound = False
+        if response.status == 403 and self._asked is not None and self._asked.authentication.answered:
+            # Some say 403 to a wrong password.
+            self._line.refused_passwords += 1
+        if self._line.locked_out:
+            self._lock_out()
+            return
+        doubled = min(settings.refused_retry_s * 2**self._refusals, max(LONGEST_REFUSED_S, settings.refused_retry_s))
+        wait_s = max(doubled, self._retry_after_s(response))
         self._refusals += 1
         if response.status == 404:
             what = f"The PBX {self._where} does not know extension {settings.extension}: check the extension and the domain"
@@ -172,18 +192,36 @@ class Registration:
             what = f"Registration of extension {settings.extension} failed: {why}. Check extension, Auth ID and password"
         self._wait(wait_s, f"{what}. Next attempt in {round(wait_s / 60) or 1} min, so that the PBX does not block this server.")
 
-    def _failed(self, response: Response) -> None:
+    def _lock_out(self) -> None:
         settings = self._line.settings
+        self.state = RegistrationState.LOCKED_OUT
+        self._line.counts["lockouts"] += 1
+        log.error("sip_password_refused", trunk=settings.name, advice="correct extension, Auth ID and password, and start again")
+        self._tell(
+            False,
+            f"Registration of extension {settings.extension} failed: the PBX {self._where} refuses the user name or the password. It "
+            "is not tried any more, so that the PBX does not block this server: correct extension, Auth ID and password, and start it again.",
+        )
+
+    def _failed(self, response: Response, what: str = "") -> None:
+        settings = self._line.settings
+        self._bound = False
         doubled = min(settings.retry_first_s * 2 ** min(self._failures, 20), settings.retry_longest_s)
-        wait_s = max(doubled * self._line.random.uniform(0.8, 1.2), float(min(_number(response.get("Retry-After")), 3600)))
+        wait_s = max(doubled * self._line.random.uniform(0.8, 1.2), self._retry_after_s(response))
         self._failures += 1
         if response.local and self._line.fault:
             what = f"The PBX {self._where} cannot be reached: {self._line.fault}"
         elif response.local:
             what = f"The PBX {self._where} does not answer: check that it runs, and that address, port and transport are right"
         else:
-            what = f"The PBX {self._where} refuses to register us: {response.status} {response.reason[:60]}"
+            what = what or f"The PBX {self._where} refuses to register us: {response.status} {response.reason[:60]}"
         self._wait(wait_s, f"{what}. Next attempt in {max(1, round(wait_s))} s.")
+
+    @staticmethod
+    def _retry_after_s(response: Response) -> float:
+        """What the PBX wants us to wait, up to an hour (section 20.33)."""
+        text = (response.get("Retry-After") or "").partition(";")[0].partition("(")[0]
+        return float(min(_number(text), 3600))
 
     def _wait(self, wait_s: float, words: str) -> None:
         self.state = RegistrationState.WAITING
@@ -201,7 +239,7 @@ class Registration:
         if self.state is RegistrationState.LEAVING:
             return
         if response.local or response.status == 503:
-            self._failed(response)
+            self._failed(response, f"The PBX {self._where} takes no calls now: {response.status} {response.reason[:60]}")
             return
         self._line.seen()
         if not self._line.settings.register and self.state is not RegistrationState.REGISTERED:
@@ -229,6 +267,15 @@ def granted_s(response: Response, contact: SipUri, asked_s: int) -> int:
     except BadValue:
         return asked_s
     return _number(response.get("Expires")) or asked_s
+
+
+def _service_route(response: Response) -> tuple[str, ...]:
+    """The way for what we begin, in the order of the Route headers (RFC 3608, section 5.1); none where it cannot be read."""
+    try:
+        routes = [parse_address(value) for value in response.values("Service-Route")]
+        return tuple(str(route) for route in routes) if all("lr" in parse_uri(route.uri).params for route in routes) else ()
+    except BadValue:
+        return ()
 
 
 def _number(text: str | None) -> int:

@@ -540,7 +540,7 @@ class SipLeg:
 
     def ask(self, request: Request, on_answer: OnAnswer, dialog: Dialog | None = None) -> Asked:
         dialog = dialog or self._own_dialog()
-        return self.line.ask(request, self.line.hop_of(dialog.next_uri()), dialog.next_cseq, on_answer)
+        return self.line.ask(request, self.line.hop_of(dialog.next_uri()), dialog.next_cseq, on_answer, theirs=not self._owns_call_id)
 
     def _own_dialog(self) -> Dialog:
         assert self.dialog is not None

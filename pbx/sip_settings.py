@@ -90,7 +90,7 @@ class SipTrunkSettings:
     registration_s: int = 300
     retry_first_s: float = 5.0
     retry_longest_s: float = 300.0
-    password_retry_s: float = 600.0
+    refused_retry_s: float = 600.0
     keepalive_s: float = 30.0
     max_calls: int = 200
     invites_per_s: float = 20.0

@@ -222,7 +222,7 @@ class UserAgent:
             return Cause(EndReason.SERVER_STOPPED, 503, "The server is stopping.")
         if len(self.legs) >= self.line.settings.max_calls:
             return Cause(EndReason.UNREACHABLE, 503, f"The line carries {len(self.legs)} calls already, as many as it may: try again soon.")
-        if self._registrar is not None and self.line.reach is None:
+        if self.line.locked_out or (self._registrar is not None and self.line.reach is None):
             return Cause(EndReason.UNREACHABLE, 503, self.registration.status.detail)
         if not number or not (number + diverted_by).isprintable():
             return Cause(EndReason.NOT_FOUND, 484, "The number cannot be dialled: it is empty or has control characters.")

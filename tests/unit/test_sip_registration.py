@@ -2,10 +2,11 @@
 
 import pytest
 
-from pbx.message import Request, respond
+from pbx.message import Request, Response, respond
 from pbx.registration import granted_s
-from pbx.trunk import StatusChanged, TrunkStatus
-from tests.kit.virtual_sip import ScriptedPeer, VirtualPhone, VirtualSip
+from pbx.trunk import Arrived, Refused, StatusChanged, TrunkStatus
+from rooms.causes import Cause, EndReason
+from tests.kit.virtual_sip import ScriptedPeer, VirtualPhone, VirtualSip, endpoint, sdp
 
 CHALLENGE = (("Proxy-Authenticate", 'Digest realm="3CXPhoneSystem", nonce="n1", algorithm=MD5'),)
 
@@ -82,15 +83,139 @@ def test_a_silent_pbx_is_asked_ever_more_rarely() -> None:
     assert line.status.ready
 
 
-def test_a_refused_password_is_tried_rarely() -> None:
-    line = Registering(password_retry_s=600.0)
+def test_a_password_that_was_refused_twice_is_never_given_again() -> None:
+    line = Registering(refused_retry_s=600.0)
     line.peer.on_request = lambda request: line.peer.reply(request, 407, headers=CHALLENGE)
     line.run(1)
     assert len(line.registers) == 2
-    assert not line.status.ready and "refuses the user name or the password" in line.status.detail
+    assert not line.status.ready and "refuses the user name or the password" in line.status.detail and "10 min" in line.status.detail
     line.run(24 * 3600)
-    # 10, 20, 40 min, then every hour.
-    assert len(line.registers) / 2 <= 28
+    assert len(line.registers) == 4 and line.ana.line.counts["lockouts"] == 1
+    assert "not tried any more" in line.status.detail
+    line.ana.dial("600")
+    line.run()
+    cause = line.ana.last(Refused).cause
+    assert cause.reason is EndReason.UNREACHABLE and "not tried any more" in cause.detail
+    assert not line.peer.requests("INVITE"), "a call would give the password too"
+
+
+def test_403_to_a_password_is_a_refusal_of_it() -> None:
+    line = Registering(refused_retry_s=600.0)
+    line.peer.on_request = lambda request: (
+        line.peer.reply(request, 403) if request.get("Proxy-Authorization") else line.peer.reply(request, 407, headers=CHALLENGE)
+    )
+    line.run(24 * 3600)
+    assert len(line.registers) == 4 and "not tried any more" in line.status.detail
+
+
+def test_a_password_that_is_accepted_forgets_an_earlier_refusal() -> None:
+    line = Registering(refused_retry_s=60.0)
+    refusing = iter([407, 407, 407, 200, 407, 407, 407, 200])
+    line.peer.on_request = lambda request: line.peer.reply(
+        request, next(refusing, 200), headers=(("Proxy-Authenticate", f'Digest realm="3CX", nonce="{request.cseq[0]}"'),)
+    )
+    line.run(200)
+    assert line.status.ready and line.ana.line.refused_passwords == 0
+
+
+def test_a_caller_never_gets_our_digest() -> None:
+    """Who calls us and challenges our BYE or re-INVITE, under the PBX's own realm even, learns nothing (the SIP digest leak)."""
+    line = Registering()
+    line.run()
+    line.reply(407, *CHALLENGE)
+    line.reply(200)
+    line.peer.send(
+        """INVITE sip:100@10.0.0.1 SIP/2.0
+        Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKleak
+        From: <sip:+34900@10.0.0.9>;tag=evil
+        To: <sip:100@10.0.0.1>
+        Call-ID: leak
+        CSeq: 1 INVITE
+        Contact: <sip:evil@10.0.0.9>
+        Content-Type: application/sdp""",
+        sdp(),
+    )
+    line.run()
+    arrived = line.ana.last(Arrived).leg_id
+    line.ana.agent.answer(arrived, endpoint(), line.network.now)
+    line.run()
+    ok = next(message for message in line.peer.got if isinstance(message, Response) and message.status == 200)
+    line.peer.send(
+        f"""ACK sip:100@10.0.0.1 SIP/2.0
+        Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKack
+        From: <sip:+34900@10.0.0.9>;tag=evil
+        To: {ok.get("To")}
+        Call-ID: leak
+        CSeq: 1 ACK"""
+    )
+    line.run()
+    line.peer.on_request = lambda request: line.peer.reply(request, 407, headers=CHALLENGE)
+    line.ana.agent.hold(arrived, True, line.network.now)
+    line.run(1)
+    line.ana.agent.hang_up(arrived, Cause(EndReason.COMPLETED), line.network.now)
+    line.run(40)
+    asked = line.peer.requests("INVITE") + line.peer.requests("BYE")
+    assert len({request.top_via.branch for request in asked}) == 2
+    assert not any(request.get("Proxy-Authorization") for request in asked)
+    assert line.ana.line.counts["challenges_unanswered"] == 2 and line.ana.line.refused_passwords == 0
+
+
+def test_a_realm_is_not_learnt_inside_a_call() -> None:
+    line = Registering(register=False, keepalive_s=0.0)
+    line.ana.dial("600")
+    line.run()
+    (invite,) = line.peer.requests("INVITE")
+    line.peer.reply(invite, 200, tag="t", headers=(("Contact", "<sip:evil@10.0.0.9>"),), body=sdp())
+    line.run()
+    line.peer.on_request = lambda request: line.peer.reply(request, 401, headers=(("WWW-Authenticate", 'Digest realm="any", nonce="n"'),))
+    line.ana.agent.hang_up("a", Cause(EndReason.COMPLETED), line.network.now)
+    line.run(40)
+    assert not any(request.get("Authorization") for request in line.peer.requests("BYE"))
+
+
+def test_the_way_that_the_registrar_names_is_taken_by_calls() -> None:
+    line = Registering()
+    line.run()
+    line.reply(200, ("Service-Route", "<sip:10.0.0.9;lr>, <sip:core.test;lr>"))
+    line.ana.dial("600")
+    line.run()
+    (invite,) = line.peer.requests("INVITE")
+    assert invite.lines("Route") == ["<sip:10.0.0.9;lr>", "<sip:core.test;lr>"] and invite.uri == "sip:600@10.0.0.9"
+    line.peer.reply(invite, 180, tag="t")
+    line.run()
+    line.ana.agent.hang_up("a", Cause(EndReason.GAVE_UP), line.network.now)
+    line.run()
+    assert line.peer.requests("CANCEL")[0].lines("Route") == invite.lines("Route")
+    assert not line.registers[-1].lines("Route")
+
+
+def test_a_way_that_cannot_be_read_is_none() -> None:
+    for value in ("<<<", "<sip:strict.test>"):
+        line = Registering()
+        line.run()
+        line.reply(200, ("Service-Route", value))
+        assert line.status.ready and line.ana.line.service_route == ()
+
+
+def test_retry_after_of_a_refusal_is_honoured() -> None:
+    line = Registering(refused_retry_s=10.0)
+    line.run()
+    line.reply(404, ("Retry-After", "1800 (back soon);duration=60"))
+    line.run(1790)
+    assert len(line.registers) == 1
+    line.run(20)
+    assert len(line.registers) > 1
+
+
+def test_it_unregisters_while_a_refresh_is_under_way_too() -> None:
+    line = Registering()
+    line.run()
+    line.reply(200, ("Contact", "<sip:100@10.0.0.1:5060>;expires=100"))
+    line.run(60)
+    assert len({request.cseq for request in line.registers}) == 2, "the refresh has no answer yet"
+    line.ana.agent.close(line.network.now)
+    line.run()
+    assert line.registers[-1].get("Expires") == "0"
 
 
 @pytest.mark.parametrize(
