@@ -199,8 +199,9 @@ class Registration:
         log.error("sip_password_refused", trunk=settings.name, advice="correct extension, Auth ID and password, and start again")
         self._tell(
             False,
-            f"Registration of extension {settings.extension} failed: the PBX {self._where} refuses the user name or the password. It "
-            "is not tried any more, so that the PBX does not block this server: correct extension, Auth ID and password, and start it again.",
+            f"Registration of extension {settings.extension} failed: the PBX {self._where} refuses the user name or the password. "
+            "It is not tried any more, so that the PBX does not block this server: correct extension, Auth ID and password, "
+            "and start it again.",
         )
 
     def _failed(self, response: Response, what: str = "") -> None:
