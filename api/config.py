@@ -28,6 +28,7 @@ from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
 from pbx.fraud import EUROPE_AND_NORTH_AMERICA, DialRules
 from pbx.numbers import NumberKind
+from pbx.resolver import split_server
 from pbx.routing import DialPlan, NumberStyle
 from pbx.threecx.agent_step import Words
 from pbx.threecx.settings import ThreeCxSettings
@@ -380,8 +381,13 @@ class LineSection(_Section):
 
     server: str = ""
     port: Port = 0
-    """0: the usual one, 5060, or 5061 with TLS."""
-    transport: Literal["udp", "tcp", "tls"] = "udp"
+    """0: what the name's SRV records say, else the usual one, 5060, or 5061 with TLS."""
+    transport: Literal["udp", "tcp", "tls", "auto"] = "udp"
+    """``auto``: what the name's NAPTR or SRV records prefer; UDP where there are none."""
+    large_by_tcp: bool = False
+    """Over UDP, send requests beyond 1300 bytes by TCP, as RFC 3261 wants it; many a PBX does not listen there."""
+    name_servers: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """Ask these for the PBX's name (``10.0.0.1`` or ``10.0.0.1:5353``) in place of the system's."""
     tls_ca_file: Path | None = None
     """Certificates of the authorities that the PBX's must be signed by, or itself (PEM); none: those that the system trusts."""
     tls_certificate: Path | None = None
@@ -411,7 +417,8 @@ class LineSection(_Section):
     """How often the PBX is asked whether it is there (OPTIONS); 0: never."""
     max_calls: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Calls at once, both ways. At a 3CX: what its licence leaves for this line, so that it need not refuse."""
-    listen_host: str = "0.0.0.0"
+    listen_host: str = "::"
+    """An address of this machine; ``::``: all of them, IPv4 too."""
     listen_port: Port = 0
     public_host: str = ""
     trusted: Networks = ()
@@ -422,6 +429,13 @@ class LineSection(_Section):
     """How the PBX is told who calls, beside From; ``auto``: preferred where we register, else asserted (RFC 3325)."""
     trusted_caller: Literal["asserted", "always", "never"] = "asserted"
     """When a caller's number counts as verified: where the PBX asserts it, always (it checks From itself), or never."""
+
+    @field_validator("name_servers")
+    @classmethod
+    def _are_servers(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for server in servers:
+            split_server(server)
+        return servers
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Self:

@@ -707,7 +707,10 @@ def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
         port=line.port,
         domain=line.domain,
         srtp=SrtpMode(line.srtp),
-        transport=SipTransport(line.transport),
+        transport=SipTransport("udp" if line.transport == "auto" else line.transport),
+        find_transport=line.transport == "auto",
+        large_by_tcp=line.large_by_tcp,
+        name_servers=line.name_servers,
         tls=_line_tls(line, data_dir),
         display_name=line.display_name,
         bind_host=line.listen_host,
@@ -731,7 +734,7 @@ def _registrar(line: LineSection) -> RegistrarSettings:
 
 def _line_tls(line: LineSection, data_dir: Path) -> SipTlsSettings:
     shown = (line.tls_certificate, line.tls_key)
-    if line.transport == "tls" and line.tls_certificate is None:
+    if line.transport in ("tls", "auto") and line.tls_certificate is None:
         shown = kept_certificate(data_dir)
     return SipTlsSettings(
         line.tls_ca_file,

@@ -4,6 +4,7 @@ Parsers raise ``BadValue``; nothing else leaves them, whatever the input. Writer
 smuggled in through a name or a number.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -113,6 +114,14 @@ def split_host(text: str) -> tuple[str, int | None]:
 def join_host(host: str, port: int | None) -> str:
     shown = f"[{host}]" if ":" in host else host
     return shown if port is None else f"{shown}:{port}"
+
+
+def is_same_host(one: str, other: str) -> bool:
+    """Names without case, addresses by value: IPv6 is written in many ways (RFC 5118, section 4)."""
+    try:
+        return ipaddress.ip_address(one.strip("[]")) == ipaddress.ip_address(other.strip("[]"))
+    except ValueError:
+        return one.lower() == other.lower()
 
 
 def default_port(transport: str) -> int:

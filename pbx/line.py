@@ -10,12 +10,16 @@ from pbx.address import NameAddress, SipUri, Via, parse_address, parse_uri
 from pbx.digest import Authentication, Credentials, PasswordRefused, Refused, split_challenges
 from pbx.message import AnyMessage, Request, Response, copy_message
 from pbx.sip_settings import SipTrunkSettings
+from pbx.targets import Targets
 from pbx.timers import Timers
 from pbx.transactions import ClientTransaction, Hop, Transactions, TransactionUser
 from pbx.trunk import OnTrunkEvent
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE")
 ALLOW = ", ".join(METHODS)
+LONGEST_DATAGRAM = 1300
+"""Bytes (RFC 3261, section 18.1.1)."""
+
 SUPPORTED = "100rel, timer, replaces, norefersub"
 
 MAX_REFUSED_PASSWORDS = 2
@@ -32,6 +36,11 @@ class Asked:
     authentication: Authentication
     given_up: bool = False
 
+    def give_up(self) -> None:
+        """Repeat it no more, neither with credentials nor elsewhere."""
+        self.given_up = True
+        self.sent.further.clear()
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -44,8 +53,8 @@ class Reach:
 
 @dataclass(slots=True)
 class Line:
-    """``host``/``port``: our address as the PBX should see it. ``realms``: those that may ask for the password. ``fault``: why the
-    transport last failed, in words. ``on_seen`` is told of each sign of life that is not a call.
+    """``host``/``ports``: our address as the PBX should see it, a port for each transport. ``realms``: those that may ask for the password.
+    ``fault``: why the transport last failed, in words. ``on_seen`` is told of each sign of life that is not a call.
     ``refused_passwords``: how often in a row the PBX refused ours. From ``MAX_REFUSED_PASSWORDS`` on it is not given any more.
     ``reach`` is set while the PBX is registered here, ``service_route`` where it told us a way for our calls (RFC 3608).
 
@@ -60,18 +69,29 @@ class Line:
     counts: Counter[str] = field(default_factory=Counter)
     realms: set[str] = field(default_factory=set)
     host: str = "127.0.0.1"
-    port: int = 5060
+    ports: dict[str, int] = field(default_factory=dict)
     fault: str = ""
     on_seen: Callable[[], None] | None = None
     refused_passwords: int = 0
     reach: Reach | None = None
     service_route: tuple[str, ...] = ()
+    targets: Targets = field(init=False)
     transactions: Transactions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.targets = Targets(self.timers)
 
     def attach(self, user: TransactionUser) -> None:
         """Open the transaction layer under this user of it."""
         self.transactions = Transactions(
-            self.timers, send=self.wire, user=user, via=self.via, new_branch=lambda: self.token(12), counts=self.counts
+            self.timers,
+            send=self.wire,
+            user=user,
+            via=self.via,
+            new_branch=lambda: self.token(12),
+            counts=self.counts,
+            tell_health=lambda hop, well: self.targets.tell(hop, well=well),
+            longest_datagram=LONGEST_DATAGRAM if self.settings.large_by_tcp else 0,
         )
 
     def token(self, octets: int = 8) -> str:
@@ -82,8 +102,17 @@ class Line:
         if self.on_seen is not None:
             self.on_seen()
 
-    def via(self) -> Via:
-        return Via(self.settings.transport.upper(), self.host, self.port)
+    @property
+    def transport(self) -> str:
+        """What is spoken towards the PBX."""
+        return self.server_hop.transport
+
+    @property
+    def port(self) -> int:
+        return self.ports.get(self.transport, 5060)
+
+    def via(self, transport: str) -> Via:
+        return Via(transport.upper(), self.host, self.ports.get(transport, self.port))
 
     @property
     def identity(self) -> NameAddress:
@@ -92,7 +121,7 @@ class Line:
 
     @property
     def contact_uri(self) -> SipUri:
-        params: dict[str, str | None] = {} if self.settings.transport == "udp" else {"transport": str(self.settings.transport)}
+        params: dict[str, str | None] = {} if self.transport == "udp" else {"transport": str(self.transport)}
         return SipUri(self.host, self.settings.extension, self.port, params)
 
     @property
@@ -101,18 +130,24 @@ class Line:
 
     @property
     def server_hop(self) -> Hop:
+        """Where a request to the PBX goes: the best of its addresses, or its name while they are not known yet."""
         if self.reach is not None:
             return self.reach.hop
-        return Hop(self.settings.transport, self.settings.server, self.settings.server_port)
+        return self.targets.best or Hop(self.settings.transport, self.settings.server, self.settings.server_port)
 
     def hop_of(self, uri: SipUri) -> Hop:
-        """The next hop for a URI. One trunk speaks one transport, so that is the one taken, whatever the URI says."""
+        """The next hop for a URI. One trunk speaks one transport, so that is the one taken, whatever the URI says. The PBX's own name,
+        where no port was configured, stands for what was located under it (RFC 3263, section 4).
+        """
+        settings = self.settings
         if self.reach is not None:
             registered = parse_uri(self.reach.uri)
             if (uri.host.lower(), uri.port) == (registered.host.lower(), registered.port):
                 # Behind a NAT that address means nothing here.
                 return self.reach.hop
-        return Hop(self.settings.transport, uri.host, uri.port or self.settings.transport.default_port)
+        elif not uri.port and not settings.port and uri.host.lower() in (settings.server.lower(), settings.sip_domain.lower()):
+            return self.server_hop
+        return Hop(settings.transport, uri.host, uri.port or settings.transport.default_port)
 
     @property
     def locked_out(self) -> bool:
@@ -153,11 +188,19 @@ class Line:
                 self.counts["challenges_unanswered"] += 1
                 on_answer(response, str(refusal))
                 return
-            asked.sent = self.transactions.request(repeated, hop, answered)
+            # Where the challenge came from: another address may not know its nonce.
+            asked.sent = send(repeated, asked.sent.hop)
+
+        def send(wished: Request, first: Hop) -> ClientTransaction:
+            return self.transactions.request(wished, first, answered, self._further(wished, first))
 
         authentication = Authentication(credentials, self.realms, learns=not request.to_address.tag)
-        asked = Asked(self.transactions.request(request, hop, answered), authentication)
+        asked = Asked(send(request, hop), authentication)
         return asked
+
+    def _further(self, request: Request, hop: Hop) -> list[Hop]:
+        """Where a request may go instead. What belongs to a dialog is for who has the dialog."""
+        return [] if request.to_address.tag or self.reach is not None else self.targets.others(hop)
 
     def _with_credentials(self, asked: Asked, response: Response, next_cseq: Callable[[], int]) -> Request:
         challenges = [pair for name in ("WWW-Authenticate", "Proxy-Authenticate") for pair in split_challenges(name, response.lines(name))]

@@ -17,7 +17,7 @@ from pbx.refer import ReferTo
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.session_timer import session_of_caller
 from pbx.sip_leg import LegState, SipLeg
-from pbx.transaction import T1
+from pbx.transaction import T1, cancel_of
 from pbx.transactions import Hop
 from pbx.trunk import Answered, Rang, Refused
 from rooms.audio import RtpEndpoint
@@ -103,7 +103,7 @@ class OutgoingLeg(SipLeg):
         if self._cancel_cause is not None:
             return
         self._cancel_cause = cause
-        self._inviting.given_up = True
+        self._inviting.give_up()
         if self.proceeding:
             self._send_cancel()
 
@@ -111,20 +111,17 @@ class OutgoingLeg(SipLeg):
         if self._cancel_sent:
             return
         self._cancel_sent = True
-        invite = self._inviting.sent.request
-        request = Request(method="CANCEL", uri=invite.uri)
-        request.headers = [("Via", invite.values("Via")[0]), *(("Route", route) for route in invite.lines("Route"))]
-        request.headers += [(name, invite.get(name) or "") for name in ("Max-Forwards", "From", "To", "Call-ID")]
-        request.add("CSeq", f"{invite.cseq[0]} CANCEL")
+        invite = self._inviting.sent
+        request = cancel_of(invite.request)
         if self._given_up().reason in (EndReason.ANSWERED_ELSEWHERE, EndReason.NO_ANSWER):
             # Everything else is our own business: to the called, the caller gave up.
             request.headers += reason_headers(self._given_up())
-        self.line.transactions.request(request, self._inviting.sent.hop, lambda response: None)
+        self.line.transactions.request(request, invite.hop, lambda response: None)
         # Who answers neither CANCEL nor INVITE is not waited for (section 9.1, last paragraph).
         self._restart("cancel", 64 * T1, self._abandon)
 
     def _abandon(self) -> None:
-        self._inviting.sent.machine.end()
+        self._inviting.sent.end()
         self._refuse(Cause(EndReason.GAVE_UP, 487, "Cancelled before the answer; the PBX never confirmed it."))
 
     def _rang_too_long(self) -> None:

@@ -16,7 +16,7 @@ from enum import StrEnum, auto
 
 import structlog
 
-from pbx.address import BadValue, SipUri, join_host, parse_address, parse_uri
+from pbx.address import BadValue, SipUri, is_same_host, join_host, parse_address, parse_uri
 from pbx.heartbeat import Heartbeat
 from pbx.line import ALLOW, Asked, Line
 from pbx.message import Request, Response
@@ -66,7 +66,7 @@ class Registration:
     @property
     def _where(self) -> str:
         settings = self._line.settings
-        return f"{join_host(settings.server, settings.server_port)} ({settings.transport.upper()})"
+        return f"{join_host(settings.server, settings.server_port)} ({self._line.transport.upper()})"
 
     def start(self) -> None:
         self._tell(False, f"Registering at the PBX {self._where}." if self._line.settings.register else f"Asking the PBX {self._where}.")
@@ -160,13 +160,13 @@ class Registration:
         """Does the PBX see us at another address than we said (NAT)? Then register that one (RFC 3581, section 4)."""
         settings = self._line.settings
         via = response.top_via
-        host, port = via.params.get("received") or "", _number(via.params.get("rport"))
-        if settings.public_host or settings.transport != "udp" or not host or not 0 < port < 65536:
+        host, port = (via.params.get("received") or "").strip("[]"), _number(via.params.get("rport"))
+        if settings.public_host or self._line.transport != "udp" or not host or not 0 < port < 65536:
             return False
-        if (host, port) == (self._line.host, self._line.port) or self._address_changes >= MAX_ADDRESS_CHANGES:
+        if (port == self._line.port and is_same_host(host, self._line.host)) or self._address_changes >= MAX_ADDRESS_CHANGES:
             return False
         self._address_changes += 1
-        self._line.host, self._line.port = host, port
+        self._line.host, self._line.ports[self._line.transport] = host, port
         return True
 
     def _refused(self, response: Response, words: str) -> None:
@@ -263,7 +263,11 @@ def granted_s(response: Response, contact: SipUri, asked_s: int) -> int:
         for value in response.values("Contact"):
             address = parse_address(value)
             uri = parse_uri(address.uri)
-            if (uri.user, uri.host, uri.port) == (contact.user, contact.host, contact.port) and "expires" in address.params:
+            if (
+                (uri.user, uri.port) == (contact.user, contact.port)
+                and is_same_host(uri.host, contact.host)
+                and "expires" in address.params
+            ):
                 return _number(address.params["expires"]) or asked_s
     except BadValue:
         return asked_s

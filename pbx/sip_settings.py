@@ -57,10 +57,14 @@ class RegistrarSettings:
 class SipTrunkSettings:
     """One line to one PBX.
 
-    ``server``/``port``: where requests go; port 0: the usual one, 5060 or 5061 with TLS. ``domain``: what stands after the @ in From, To
-    and Request-URI; the server's name by default.
+    ``server``/``port``: where requests go; port 0: what the name's SRV records say, else the usual one, 5060 or 5061 with TLS.
+    ``domain``: what stands after the @ in From, To and Request-URI; the server's name by default.
+    ``find_transport``: the one that the name's NAPTR or SRV records prefer, UDP where there are none.
+    ``large_by_tcp``: over UDP, requests beyond 1300 bytes go by TCP, where we then listen too (RFC 3261, section 18.1.1).
+    ``name_servers``: those to ask instead of the system's, such as 10.0.0.1 or 10.0.0.1:5353.
     ``extension`` is our number there, ``auth_id`` the name in digest answers where it differs (3CX: always), ``password`` its secret.
-    ``public_host``: the address that the PBX sees us at, where it is not the one we send from (NAT 1:1).
+    ``bind_host``: an address of ours; ``::`` is all of them, IPv4 too. ``public_host``: the address that the PBX sees us at, where it is
+    not the one we send from (NAT 1:1).
     ``register`` off: a trunk by address, watched with OPTIONS every ``keepalive_s``; 0 there: not watched either.
     ``registrar``: the PBX registers here instead, as ``extension``; ``server`` may be empty then, and it may come from anywhere.
     ``refer`` off: the PBX is never asked to transfer a call; transfers are bridged here.
@@ -79,8 +83,11 @@ class SipTrunkSettings:
     transport: SipTransport = SipTransport.UDP
     tls: SipTlsSettings = SipTlsSettings()
     srtp: SrtpMode = SrtpMode.OFF
+    large_by_tcp: bool = False
+    find_transport: bool = False
+    name_servers: tuple[str, ...] = ()
     display_name: str = ""
-    bind_host: str = "0.0.0.0"
+    bind_host: str = "::"
     bind_port: int = 0
     public_host: str = ""
     public_port: int = 0
@@ -102,6 +109,11 @@ class SipTrunkSettings:
     trusted_caller: TrustedCaller = TrustedCaller.ASSERTED
     user_agent: str = "Centralita"
 
+    def __post_init__(self) -> None:
+        # An IPv6 address may come as in a URI, with brackets; inside it has none.
+        for name in ("server", "domain"):
+            object.__setattr__(self, name, getattr(self, name).strip("[]"))
+
     @property
     def sip_domain(self) -> str:
         return self.domain or self.server or NOWHERE
@@ -110,6 +122,13 @@ class SipTrunkSettings:
     def takes_strangers(self) -> bool:
         """May a PBX register from an address that nobody has named?"""
         return self.registrar is not None and not self.server and not self.trusted
+
+    @property
+    def transports(self) -> tuple[SipTransport, ...]:
+        """Those whose sockets are open, the preferred one first."""
+        if self.find_transport:
+            return SipTransport.TLS, SipTransport.TCP, SipTransport.UDP
+        return (self.transport, SipTransport.TCP) if self.large_by_tcp and self.transport is SipTransport.UDP else (self.transport,)
 
     @property
     def server_port(self) -> int:

@@ -8,11 +8,12 @@ from dataclasses import replace
 import structlog
 
 from pbx.line import Line
+from pbx.locate import NameUnknown
 from pbx.message import AnyMessage, BadMessage, Request, parse_message
 from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.tls import TlsUnusable
 from pbx.transactions import Hop
-from pbx.transport import NameUnknown, SipPortTaken, SipSockets, address_towards
+from pbx.transport import Located, SipPortTaken, SipSockets, address_towards
 from pbx.trunk import (
     Answered,
     Arrived,
@@ -93,8 +94,8 @@ class SipTrunk:
         return self._line.host, self._line.port
 
     async def __aenter__(self) -> "SipTrunk":
-        port = await self._sockets.open()
-        self._line.port = self._settings.public_port or port
+        ports = await self._sockets.open()
+        self._line.ports = {transport: self._settings.public_port or port for transport, port in ports.items()}
         self._opening = asyncio.create_task(self._open(), name=f"sip-open-{self.name}")
         # With an address for a name the line is open before the server goes on starting.
         await asyncio.sleep(0)
@@ -173,22 +174,19 @@ class SipTrunk:
     # -- between the core and the world --
 
     async def _open(self) -> None:
-        """Find the PBX, as often as it takes, then let the user agent register."""
+        """Find the PBX, as often as it takes, then let the user agent register; look again whenever what was found no longer holds."""
         if not self._settings.server:
             # It comes to us, from anywhere.
             self._begin(self._settings.bind_host)
             return
         wait_s = LOCATE_FIRST_S
-        while True:
-            try:
-                host = await self._sockets.locate_server()
-                break
-            except (NameUnknown, OSError) as error:
-                words = f"The PBX {self._settings.server} cannot be reached: {error}. Next attempt in {wait_s:.0f} s."
-                self._tell(TrunkStatus(False, words))
+        while (found := await self._locate(wait_s)) is None:
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LOCATE_LONGEST_S)
-        self._begin(host)
+        self._begin(found.own_host)
+        while found.lasts_s is not None:
+            await asyncio.sleep(found.lasts_s)
+            found = await self._locate(None) or found
 
     def _begin(self, host: str) -> None:
         """The line is open; ``host``: our own address, where no other one is configured."""
@@ -197,6 +195,19 @@ class SipTrunk:
         self._opened = True
         self._agent.open(self._now())
         self._follow()
+
+    async def _locate(self, wait_s: float | None) -> Located | None:
+        """Where the PBX is now; None: nobody knows, which is told where calls have to wait for it."""
+        try:
+            found = await self._sockets.locate_server()
+        except (NameUnknown, OSError) as error:
+            if wait_s is not None:
+                self._tell(
+                    TrunkStatus(False, f"The PBX {self._settings.server} cannot be reached: {error}. Next attempt in {wait_s:.0f} s.")
+                )
+            return None
+        self._line.targets.locate(found.hops)
+        return found
 
     def _tell(self, status: TrunkStatus) -> None:
         if status != self._status:

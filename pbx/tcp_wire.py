@@ -6,7 +6,6 @@ An address that takes no connection is left alone for a while (``pbx.backoff``).
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +15,8 @@ import structlog
 
 from pbx.backoff import Backoff
 from pbx.framing import StreamBroken, StreamFramer
-from pbx.tls import TlsContexts, WrongCertificate, words_of
+from pbx.locate import is_address
+from pbx.tls import TlsContexts, TlsUnusable, WrongCertificate, words_of
 
 log = structlog.get_logger()
 
@@ -286,6 +286,10 @@ class TcpWire:
         except OSError as error:
             self.counts["tls_handshakes_failed"] += 1
             log.warning("sip_tls_refused", reason=words_of(error))
+        except TlsUnusable:
+            # We have no certificate to show: only connections of our own making carry anything.
+            self.counts["tls_handshakes_failed"] += 1
+            sock.close()
 
     # -- what connections tell --
 
@@ -370,15 +374,7 @@ def _watch(sock: socket.socket) -> None:
 
 def _server_name(names: tuple[str, ...]) -> str:
     """What SNI says (RFC 6066, section 3): the first that is a name and no address; empty: nothing."""
-    return next((name for name in names if not _is_address(name)), "")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True
+    return next((name for name in names if not is_address(name)), "")
 
 
 def plain_address(address: tuple[str | int, ...]) -> Address:

@@ -4,7 +4,6 @@ Certificates are checked against the system's authorities or a given file of the
 renewed are read again at the next connection; while a new pair cannot be used, the old one stays.
 """
 
-import ipaddress
 import re
 import ssl
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from pbx.address import is_same_host
 from pbx.sip_settings import SipTlsSettings
 
 log = structlog.get_logger()
@@ -136,10 +136,7 @@ def identities(certificate: Mapping[str, Any]) -> tuple[str, ...]:
 
 def is_same_name(identity: str, wanted: str) -> bool:
     """Whole names without case; a wildcard stands for nothing but itself (section 7.2). Addresses by value."""
-    try:
-        return ipaddress.ip_address(identity.strip("[]")) == ipaddress.ip_address(wanted.strip("[]"))
-    except ValueError:
-        return "*" not in identity and identity.rstrip(".").lower() == wanted.rstrip(".").lower()
+    return "*" not in identity and is_same_host(identity.rstrip("."), wanted.rstrip("."))
 
 
 def words_of(error: Exception) -> str:

@@ -242,3 +242,13 @@ def ack_of_refusal(request: Request, response: Response) -> Request:
     ack.add("Call-ID", request.call_id)
     ack.add("CSeq", f"{request.cseq[0]} ACK")
     return ack
+
+
+def cancel_of(request: Request) -> Request:
+    """The CANCEL of an INVITE: its Request-URI, Via, From, To, Call-ID, Route and CSeq number (section 9.1)."""
+    cancel = Request(method="CANCEL", uri=request.uri)
+    cancel.headers = [("Via", request.values("Via")[0])]
+    cancel.headers += [(name, request.get(name) or "") for name in ("Max-Forwards", "From", "To", "Call-ID")]
+    cancel.headers += [("Route", value) for value in request.lines("Route")]
+    cancel.add("CSeq", f"{request.cseq[0]} CANCEL")
+    return cancel

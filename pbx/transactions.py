@@ -6,18 +6,35 @@ be sent as a local 503 (section 8.1.3.1), so that a user of this layer sees resp
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pbx.address import BadValue, Via, default_port
-from pbx.message import AnyMessage, Request, Response, respond
+from pbx.address import BadValue, Via, default_port, is_same_host
+from pbx.message import AnyMessage, Request, Response, build, copy_message, respond
 from pbx.timers import Timers
-from pbx.transaction import Do, Happened, Kind, Transaction, ack_of_refusal, happened_to_client, happened_to_server
+from pbx.transaction import (
+    T1,
+    Do,
+    Happened,
+    Kind,
+    State,
+    Transaction,
+    ack_of_refusal,
+    cancel_of,
+    happened_to_client,
+    happened_to_server,
+)
 
 MAX_TRANSACTIONS = 4000
 _COOKIE = "z9hG4bK"
 Key = tuple[str, ...]
+
+SILENT_S = {Kind.INVITE_CLIENT: 2.0, Kind.CLIENT: 4.0}
+"""After that long without any answer a request goes on to its next address."""
+
+VIA_BYTES = 200
+"""What a request may still grow by on its way, or by our Via (RFC 3261, section 18.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +55,38 @@ class Hop:
 
 @dataclass(slots=True)
 class ClientTransaction:
-    """A request of ours on its way. ``request`` carries our Via."""
+    """A request of ours on its way, as whoever asked sees it: it may go to several addresses in turn, each time under a branch of its own.
 
+    ``further``: where it goes next when nobody answers, or 503 does (RFC 3263, section 4.3); empty it to stay.
+    """
+
+    on_response: Callable[[Response], None]
+    further: list[Hop]
+    attempt: "Attempt" = field(init=False)
+
+    @property
+    def request(self) -> Request:
+        """With our Via."""
+        return self.attempt.request
+
+    @property
+    def hop(self) -> Hop:
+        return self.attempt.hop
+
+    def end(self) -> None:
+        """Forget it without a word to anyone."""
+        self.further.clear()
+        self.attempt.machine.end()
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One transaction of RFC 3261: a request to one address."""
+
+    client: ClientTransaction
     request: Request
     hop: Hop
-    on_response: Callable[[Response], None]
-    machine: Transaction
+    machine: Transaction = field(init=False)
     last: Response | None = None
 
 
@@ -67,7 +110,9 @@ class TransactionUser(Protocol):
 
 
 class Transactions:
-    """All transactions of one line. ``via(transport)`` is our address for Via; ``new_branch`` draws the random part of a branch."""
+    """All transactions of one line. ``via(transport)`` is our address for Via; ``new_branch`` draws the random part of a branch;
+    ``tell_health(hop, well)`` hears whether addresses answer. A request beyond ``longest_datagram`` bytes goes by TCP; 0: none does.
+    """
 
     def __init__(
         self,
@@ -75,9 +120,11 @@ class Transactions:
         *,
         send: Callable[[AnyMessage, Hop], None],
         user: TransactionUser,
-        via: Callable[[], Via],
+        via: Callable[[str], Via],
         new_branch: Callable[[], str],
         counts: Counter[str],
+        tell_health: Callable[[Hop, bool], None] = lambda hop, well: None,
+        longest_datagram: int = 0,
     ) -> None:
         self._timers = timers
         self._send = send
@@ -85,32 +132,90 @@ class Transactions:
         self._via = via
         self._new_branch = new_branch
         self._counts = counts
-        self._clients: dict[Key, ClientTransaction] = {}
+        self._tell_health = tell_health
+        self._longest_datagram = longest_datagram
+        self._clients: dict[Key, Attempt] = {}
+        self._left: dict[Key, Attempt] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._merging: dict[Key, Key] = {}
 
     @property
     def waiting(self) -> int:
         """Requests of ours that have no final response yet."""
-        return sum(1 for client in self._clients.values() if client.last is None or client.last.status < 200)
+        return sum(1 for attempt in self._clients.values() if attempt.last is None or attempt.last.status < 200)
 
-    def request(self, request: Request, hop: Hop, on_response: Callable[[Response], None]) -> ClientTransaction:
-        """Send a request under a new branch, or under the one of its Via where it has one (CANCEL)."""
+    def request(
+        self, request: Request, hop: Hop, on_response: Callable[[Response], None], further: Sequence[Hop] = ()
+    ) -> ClientTransaction:
+        """Send a request under a new branch, or under the one of its Via where it has one (CANCEL). ``further``: where it goes if ``hop``
+        fails before it said anything.
+        """
+        ways = [way for hop in (hop, *further) for way in self._carriers(request, hop)]
+        client = ClientTransaction(on_response, ways[1:])
+        self._launch(client, request, ways[0])
+        return client
+
+    def _carriers(self, request: Request, hop: Hop) -> list[Hop]:
+        """A request that is too large for a datagram goes by TCP, and by UDP all the same to who has no TCP (section 18.1.1)."""
+        if self._longest_datagram and not hop.reliable and len(build(request)) + VIA_BYTES > self._longest_datagram:
+            return [replace(hop, transport="tcp"), hop]
+        return [hop]
+
+    def _launch(self, client: ClientTransaction, request: Request, hop: Hop) -> None:
         if request.get("Via") is None:
             request.headers.insert(0, ("Via", str(self._new_via(hop))))
         kind = Kind.INVITE_CLIENT if request.method == "INVITE" else Kind.CLIENT
-        key = (request.top_via.branch, request.method)
+        key = _client_key(request)
+        client.attempt = attempt = Attempt(client, request, hop)
 
         def ended() -> None:
             self._clients.pop(key, None)
 
-        machine = Transaction(
-            kind, reliable=hop.reliable, timers=self._timers, do=lambda action: self._do_client(client, action), ended=ended
+        attempt.machine = Transaction(
+            kind, reliable=hop.reliable, timers=self._timers, do=lambda action: self._do_client(attempt, action), ended=ended
         )
-        client = ClientTransaction(request, hop, on_response, machine)
-        self._clients[key] = client
+        self._clients[key] = attempt
+        if client.further:
+            self._timers.start(SILENT_S[kind], lambda: self._impatient(attempt))
         self._send(request, hop)
-        return client
+
+    def _impatient(self, attempt: Attempt) -> None:
+        """A whole timer B is too long to wait where another address may answer."""
+        client = attempt.client
+        if client.attempt is not attempt or attempt.last is not None or not client.further or attempt.machine.state is State.TERMINATED:
+            return
+        self._tell_health(attempt.hop, False)
+        attempt.machine.end()
+        if attempt.request.method == "INVITE":
+            # Who was only slow may still ring: see _late.
+            key = _client_key(attempt.request)
+            self._left[key] = attempt
+            self._timers.start(64 * T1, lambda: self._forget(key))
+        self._move_on(client)
+
+    def _forget(self, key: Key) -> None:
+        del self._left[key]
+
+    def _move_on(self, client: ClientTransaction) -> bool:
+        """Take the request to its next address; False where there is none."""
+        if not client.further:
+            return False
+        self._counts["requests_moved_on"] += 1
+        again = copy_message(client.request)
+        again.remove("Via")
+        self._launch(client, again, client.further.pop(0))
+        return True
+
+    def _late(self, attempt: Attempt, response: Response) -> None:
+        """An answer to an INVITE that went on elsewhere: what rings is cancelled, what was answered is a fork for its user to end."""
+        if response.status < 200:
+            if attempt.last is None:
+                attempt.last = response
+                self.request(cancel_of(attempt.request), attempt.hop, lambda _: None)
+        elif response.status < 300:
+            attempt.client.on_response(response)
+        else:
+            self._send(ack_of_refusal(attempt.request, response), attempt.hop)
 
     def send_ack(self, ack: Request, hop: Hop) -> None:
         """An ACK for a 2xx: outside any transaction (section 13.2.2.4). Kept as sent, so that it can be sent again."""
@@ -143,15 +248,15 @@ class Transactions:
             key = (message.top_via.branch, message.cseq[1])
         except BadValue:
             return
-        client = self._clients.get(key) if isinstance(message, Request) else None
-        if client is not None:
-            client.machine.happened(Happened.UNREACHABLE)
+        attempt = self._clients.get(key) if isinstance(message, Request) else None
+        if attempt is not None:
+            attempt.machine.happened(Happened.UNREACHABLE)
 
     def connection_lost(self, hop: Hop) -> None:
         """What went over a connection that is over, and was not answered at all, failed with it: nobody repeats it (section 17.1.4)."""
-        for client in list(self._clients.values()):
-            if client.hop == hop and client.last is None:
-                client.machine.happened(Happened.UNREACHABLE)
+        for attempt in list(self._clients.values()):
+            if attempt.hop == hop and attempt.last is None:
+                attempt.machine.happened(Happened.UNREACHABLE)
 
     def receive(self, message: AnyMessage, source: Hop) -> None:
         """A message whose mandatory headers are readable."""
@@ -161,31 +266,52 @@ class Transactions:
             self._receive_request(message, source)
 
     def _new_via(self, hop: Hop) -> Via:
-        via = self._via()
-        return replace(via, transport=hop.transport.upper(), params={"branch": _COOKIE + self._new_branch(), "rport": None})
+        return replace(self._via(hop.transport), params={"branch": _COOKIE + self._new_branch(), "rport": None})
 
     def _receive_response(self, response: Response) -> None:
-        client = self._clients.get((response.top_via.branch, response.cseq[1]))
-        if client is None or len(response.values("Via")) > 1:  # section 8.1.3.3: it is not for us
+        key = (response.top_via.branch, response.cseq[1])
+        attempt = self._clients.get(key)
+        if len(response.values("Via")) > 1:  # section 8.1.3.3: it is not for us
             self._counts["stray_responses"] += 1
             return
-        before, client.last = client.last, response
-        if not client.machine.happened(happened_to_client(response)):
-            client.last = before
+        if attempt is None:
+            if key in self._left:
+                self._late(self._left[key], response)
+            else:
+                self._counts["stray_responses"] += 1
+            return
+        before, attempt.last = attempt.last, response
+        if not attempt.machine.happened(happened_to_client(response)):
+            attempt.last = before
 
-    def _do_client(self, client: ClientTransaction, action: Do) -> None:
+    def _do_client(self, attempt: Attempt, action: Do) -> None:
         if action is Do.SEND:
             self._counts["retransmissions"] += 1
-            self._send(client.request, client.hop)
-        elif action is Do.ACK and client.last is not None:
-            self._send(ack_of_refusal(client.request, client.last), client.hop)
-        elif action is Do.PASS and client.last is not None:
-            client.on_response(client.last)
+            self._send(attempt.request, attempt.hop)
+        elif action is Do.ACK and attempt.last is not None:
+            self._send(ack_of_refusal(attempt.request, attempt.last), attempt.hop)
+        elif action is Do.PASS and attempt.last is not None:
+            self._pass(attempt, attempt.last)
         elif action in (Do.TELL_TIMEOUT, Do.TELL_UNREACHABLE):
-            made = respond(client.request, 408 if action is Do.TELL_TIMEOUT else 503)
-            made.local = True
-            client.last = made
-            client.on_response(made)
+            self._fail(attempt, 408 if action is Do.TELL_TIMEOUT else 503)
+
+    def _pass(self, attempt: Attempt, response: Response) -> None:
+        client = attempt.client
+        self._tell_health(attempt.hop, response.status != 503)
+        if response.status != 503 or not self._move_on(client):
+            if response.status > 100:
+                # Somebody is there, whatever comes of it.
+                client.further.clear()
+            client.on_response(response)
+
+    def _fail(self, attempt: Attempt, status: int) -> None:
+        self._tell_health(attempt.hop, False)
+        if self._move_on(attempt.client):
+            return
+        made = respond(attempt.request, status)
+        made.local = True
+        attempt.last = made
+        attempt.client.on_response(made)
 
     def _receive_request(self, request: Request, source: Hop) -> None:
         self._note_source(request, source)
@@ -254,7 +380,7 @@ class Transactions:
         if "rport" in params:
             params["rport"] = str(source.port)
             params["received"] = source.host
-        elif via.host != source.host:
+        elif not is_same_host(via.host, source.host):
             params["received"] = source.host
         if params == via.params:
             return
@@ -270,6 +396,10 @@ def _response_hop(request: Request, source: Hop) -> Hop:
     if source.reliable:
         return replace(source, anew_port=usual)
     return source if "rport" in via.params else Hop(source.transport, source.host, usual)
+
+
+def _client_key(request: Request) -> Key:
+    return request.top_via.branch, request.method
 
 
 def _server_key(request: Request, *, method: str = "") -> Key:

@@ -1,17 +1,20 @@
 """SIP sockets: UDP datagrams and TCP or TLS streams in one shape, names resolved, strangers dropped before anything is parsed."""
 
 import asyncio
-import ipaddress
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 import structlog
 
 from pbx.address import BadValue
 from pbx.admission import SourceTrust
+from pbx.locate import NameUnknown, Wanted, is_address, locate
 from pbx.message import AnyMessage, build
+from pbx.resolver import Resolver
 from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.tcp_wire import Address, TcpWire, Undelivered, plain_address
 from pbx.tls import TlsContexts
@@ -19,18 +22,16 @@ from pbx.transactions import Hop
 
 log = structlog.get_logger()
 
-RESOLVE_S = 5.0
-NAME_HOLDS_S = 60.0
+UDP_PING_S = 20.0
+"""Many a NAT forgets a datagram's way after half a minute."""
+
+FREE_PORT_ATTEMPTS = 20
 MAX_PENDING = 1000
 OnBytes = Callable[[bytes, Hop], None]
 
 
 class SipPortTaken(Exception):
     """The configured SIP port cannot be had. The message says what to do."""
-
-
-class NameUnknown(Exception):
-    """A host name that does not resolve."""
 
 
 class _UdpWire(asyncio.DatagramProtocol):
@@ -47,6 +48,9 @@ class _UdpWire(asyncio.DatagramProtocol):
         self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
 
     async def send(self, data: bytes, peer: Address, *, name: str = "", anew_port: int | None = None) -> None:
+        self.send_now(data, peer)
+
+    def send_now(self, data: bytes, peer: Address) -> None:
         if self._transport is not None and not self._transport.is_closing():
             host = f"::ffff:{peer[0]}" if self._family is socket.AF_INET6 and ":" not in peer[0] else peer[0]
             self._transport.sendto(data, (host, peer[1]))
@@ -66,6 +70,15 @@ class _UdpWire(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
             await self._closed
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the PBX is, as who we are seen there (an address of ours), and how long that holds; None: always."""
+
+    hops: list[Hop]
+    own_host: str
+    lasts_s: float | None
 
 
 class SipSockets:
@@ -90,38 +103,38 @@ class SipSockets:
         self._counts = counts
         self._random = random
         self.trust = SourceTrust(settings.trusted, anybody=settings.takes_strangers)
-        self._tls = TlsContexts(settings.tls, counts) if settings.transport is SipTransport.TLS else None
-        self._wire: TcpWire | _UdpWire | None = None
-        self._names: dict[str, tuple[float, list[str]]] = {}
+        self._tls = TlsContexts(settings.tls, counts) if SipTransport.TLS in settings.transports else None
+        self._wires: dict[str, TcpWire | _UdpWire] = {}
+        self._resolver = Resolver(settings.name_servers, time.monotonic)
+        self._ping: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> int:
-        """Bind; the local port. Raises ``SipPortTaken``."""
+    async def open(self) -> dict[str, int]:
+        """Bind; the local port of each transport. Raises ``SipPortTaken``."""
         settings = self._settings
-        stream = settings.transport is not SipTransport.UDP
         try:
-            sock = _bound(settings.bind_host, settings.bind_port, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
+            sockets = _bound_together(settings)
         except OSError as error:
             raise SipPortTaken(
                 f"The SIP port {settings.bind_port} on {settings.bind_host} cannot be opened ({error.strerror or error}): "
                 "another program has it, or the address is not this machine's. Choose another bind_port."
             ) from None
-        port = int(sock.getsockname()[1])
-        self._wire = self._stream_wire() if stream else _UdpWire(self._arrived, self._counts)
-        await self._wire.open(sock)
+        for transport, sock in sockets.items():
+            wire = self._wires[transport] = _UdpWire(self._arrived, self._counts) if transport == "udp" else self._stream_wire(transport)
+            await wire.open(sock)
         if settings.tls.accept_any_certificate and self._tls is not None:
             log.warning("sip_certificates_unchecked", trunk=settings.name, advice="anybody on the way to the PBX can listen and dial")
-        return port
+        return {transport: int(sock.getsockname()[1]) for transport, sock in sockets.items()}
 
-    def _stream_wire(self) -> TcpWire:
+    def _stream_wire(self, transport: str) -> TcpWire:
         settings = self._settings
         return TcpWire(
-            self._arrived,
+            lambda data, peer: self._arrived(data, peer, transport),
             self.trust.allows,
             self._counts,
-            on_lost=lambda peer: self._on_lost(Hop(settings.transport, *peer)),
+            on_lost=lambda peer: self._on_lost(Hop(transport, *peer)),
             random=self._random,
-            tls=self._tls,
+            tls=self._tls if transport == SipTransport.TLS else None,
             names=(settings.server, settings.sip_domain),
         )
 
@@ -130,13 +143,39 @@ class SipSockets:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        if self._wire is not None:
-            await self._wire.close()
+        if self._ping is not None:
+            self._ping.cancel()
+        for wire in self._wires.values():
+            await wire.close()
 
-    async def locate_server(self) -> str:
-        """Resolve the PBX's name, trust what it stands for, and find our own address towards it. Raises ``NameUnknown``, ``OSError``."""
-        addresses = await self._resolve(self._settings.server)
-        return address_towards(addresses[0], self._settings.server_port)
+    async def locate_server(self) -> Located:
+        """Find the PBX's addresses, trust them, and find our own address towards the first. Raises ``NameUnknown``, ``OSError``."""
+        settings = self._settings
+        transport = None if settings.find_transport else str(settings.transport)
+        wanted = Wanted(settings.server, settings.port, transport, [str(known) for known in settings.transports], self._families)
+        hops, names = await locate(wanted, self._resolver, self._random)
+        self.trust.resolved(hop.host for hop in hops)
+        found = Located(hops, address_towards(hops[0].host, hops[0].port), self._resolver.lasts_s(names) if names else None)
+        if settings.keepalive_s > 0:
+            self._ping_from_now_on([(hop.host, hop.port) for hop in hops if hop.transport == "udp"])
+        return found
+
+    @property
+    def _families(self) -> tuple[socket.AddressFamily, ...]:
+        """IPv4 first: media has one address, most often one of those."""
+        if self._settings.bind_host == "::":
+            return socket.AF_INET, socket.AF_INET6
+        return (socket.AF_INET6,) if ":" in self._settings.bind_host else (socket.AF_INET,)
+
+    def _ping_from_now_on(self, peers: list[Address]) -> None:
+        """Keep the way through a NAT open (RFC 5626, section 3.5.1): who is no SIP phone and sees an empty line ignores it."""
+        if self._ping is not None:
+            self._ping.cancel()
+        wire = self._wires.get(SipTransport.UDP)
+        if isinstance(wire, _UdpWire) and peers:
+            wire.send_now(b"\r\n\r\n", peers[0])
+            delay_s = UDP_PING_S * self._random.uniform(0.8, 1.0)
+            self._ping = asyncio.get_running_loop().call_later(delay_s, self._ping_from_now_on, peers)
 
     def send(self, message: AnyMessage, hop: Hop) -> None:
         """Put a message on its way. What fails is told by ``on_unreachable``, never raised."""
@@ -150,9 +189,10 @@ class SipSockets:
     async def _deliver(self, message: AnyMessage, hop: Hop) -> None:
         try:
             data = build(message)
-            host = (await self._resolve(hop.host))[0]
-            assert self._wire is not None
-            await self._wire.send(data, (host, hop.port), name=hop.host, anew_port=hop.anew_port)
+            wire = self._wires.get(hop.transport)
+            if wire is None:
+                raise NameUnknown(f"this line does not speak {hop.transport.upper()}")
+            await wire.send(data, (await self._address(hop.host), hop.port), name=hop.host, anew_port=hop.anew_port)
         except BadValue:
             self._counts["refused_to_send"] += 1
             self._on_unreachable(message, "the message would have carried control characters")
@@ -165,45 +205,54 @@ class SipSockets:
         except OSError as error:
             self._on_unreachable(message, f"{error.strerror or error}".lower() + ": check address, port and transport")
 
-    def _arrived(self, data: bytes, peer: Address) -> None:
+    def _arrived(self, data: bytes, peer: Address, transport: str = SipTransport.UDP) -> None:
         if not self.trust.allows(peer[0]):
             self._counts["dropped_untrusted"] += 1
             return
         if not data.strip(b"\r\n\x00"):
             self._counts["keepalives"] += 1
             return
-        self._on_bytes(data, Hop(self._settings.transport, peer[0], peer[1]))
+        self._on_bytes(data, Hop(str(transport), *peer))
 
-    async def _resolve(self, host: str) -> list[str]:
-        try:
-            addresses = [str(ipaddress.ip_address(host))]
-        except ValueError:
-            addresses = await self._look_up(host)
-        if host == self._settings.server:
-            self.trust.resolved(addresses)
-        return addresses
+    async def _address(self, host: str) -> str:
+        if is_address(host):
+            return host
+        found = await self._resolver.addresses(host, self._families)
+        if not found:
+            raise NameUnknown(f"the name {host[:60]} is unknown: check it, or the name server")
+        return found[0]
 
-    async def _look_up(self, host: str) -> list[str]:
-        loop = asyncio.get_running_loop()
-        known = self._names.get(host)
-        if known is not None and loop.time() - known[0] < NAME_HOLDS_S:
-            return known[1]
-        family = socket.AF_INET6 if ":" in self._settings.bind_host else socket.AF_INET
+
+def _bound_together(settings: SipTrunkSettings) -> dict[str, socket.socket]:
+    """A socket for each transport. UDP and TCP have one port, as a Contact without transport means both. Raises ``OSError``."""
+    kinds = {str(known): socket.SOCK_DGRAM if known is SipTransport.UDP else socket.SOCK_STREAM for known in settings.transports}
+    for attempt in range(FREE_PORT_ATTEMPTS):
+        sockets: dict[str, socket.socket] = {}
+        port = settings.bind_port
         try:
-            async with asyncio.timeout(RESOLVE_S):
-                found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
-        except (OSError, TimeoutError, UnicodeError):
-            raise NameUnknown(f"the name {host[:60]} is unknown: check it, or the name server") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if len(self._names) > 100:
-            self._names.clear()
-        self._names[host] = (loop.time(), addresses)
-        return addresses
+            for transport, kind in sorted(kinds.items()):
+                own = settings.bind_port + 1 if settings.bind_port else 0
+                apart = transport == SipTransport.TLS and len(kinds) > 1
+                sockets[transport] = sock = _bound(settings.bind_host, own if apart else port, kind)
+                port = port if apart else int(sock.getsockname()[1])
+        except OSError:
+            for sock in sockets.values():
+                sock.close()
+            if settings.bind_port or len(kinds) == 1 or attempt == FREE_PORT_ATTEMPTS - 1:
+                raise
+        else:
+            return sockets
+    raise AssertionError("unreachable")
 
 
 def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    """A socket bound to this address, listening where it is of streams; ``::`` takes IPv4 too. Raises ``OSError``."""
+    """A socket bound to this address, listening where it is of streams; ``::`` takes IPv4 too, and that alone on a machine without IPv6.
+
+    Raises ``OSError``.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if host == "::" and not _has_ipv6():
+        family, host = socket.AF_INET, "0.0.0.0"
     sock = socket.socket(family, kind)
     try:
         if family is socket.AF_INET6:
@@ -218,6 +267,15 @@ def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
         raise
     sock.setblocking(False)
     return sock
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
 
 
 def address_towards(host: str, port: int) -> str:

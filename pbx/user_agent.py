@@ -80,7 +80,7 @@ class UserAgent:
         """A connection to or from a peer is over."""
         self.line.timers.advance(now)
         self.line.transactions.connection_lost(hop)
-        if hop == self.line.server_hop:
+        if hop == self.line.server_hop or (self._registrar is None and hop in self.line.targets):
             self.registration.connection_lost()
 
     def expire(self, now: float) -> None:

@@ -54,7 +54,7 @@ def _stay_on_this_machine(event: str, arguments: tuple[Any, ...]) -> None:
     address = arguments[1]
     if not isinstance(address, tuple):
         return  # a Unix socket's path, or an already connected socket
-    host = str(address[0])
+    host = str(address[0]).removeprefix("::ffff:")  # IPv4 through a socket of both families
     try:
         outside = not ipaddress.ip_address(host.split("%")[0]).is_loopback and host not in _OWN_ADDRESSES and host != "0.0.0.0"
     except ValueError:

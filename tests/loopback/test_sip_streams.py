@@ -90,7 +90,7 @@ def server_side(certificate: Path, key: Path) -> ssl.SSLContext:
 
 def counts_of(bench: TrunkBench) -> Callable[[str], int]:
     assert isinstance(bench.trunk, SipTrunk)
-    counts = bench.trunk.counts
+    counts = bench.trunk.counts[bench.trunk.name]
     return lambda name: counts.get(name, 0)
 
 
