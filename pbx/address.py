@@ -6,11 +6,14 @@ smuggled in through a name or a number.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
-Params = dict[str, str | None]
+Params = Mapping[str, str | None]
+# The same From, To, Via and Contact stand in every message of a call, and are read several times in each.
+_remembered = lru_cache(maxsize=1024)
 
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 _HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
@@ -18,7 +21,11 @@ _URI = re.compile(r"(sips?):(?:([^@]*)@)?([^;?]+)((?:;[^?]*)?)(?:\?(.*))?", re.I
 _USER_SAFE = "-_.!~*'()&=+$,;?/"
 _WANTS_QUOTES = re.compile(r"[\s\"<>,;\\]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_NEVER_CLOSES = "a quote or angle bracket never closes"
+# Quoted strings with their escapes, and what stands in angle brackets (RFC 3261, section 25.1); possessive, so that nothing backtracks.
+_QUOTED = r'"(?:[^"\\]++|\\.)*+"'
+_ANGLED = rf'<(?:[^">]++|{_QUOTED})*+>'
+_PART = {separator: re.compile(rf'(?:[^"<{separator}]++|{_QUOTED}|{_ANGLED})*+', re.DOTALL) for separator in ",;"}
+_BEFORE_BRACKET = re.compile(rf'(?:[^"<]++|{_QUOTED})*+', re.DOTALL)
 
 
 class BadValue(ValueError):
@@ -44,27 +51,30 @@ def is_token(text: str) -> bool:
 
 
 def split_outside(text: str, separator: str) -> list[str]:
-    """Split at a separator that stands outside quotes and angle brackets. Raises ``BadValue`` where those never close."""
+    """Split at ``,`` or ``;`` where it stands outside quotes and angle brackets. Raises ``BadValue`` where those never close."""
+    if '"' not in text and "<" not in text:
+        return [part.strip() for part in text.split(separator)]
     parts: list[str] = []
     start = 0
-    angled = False
-    for position, character in _outside_quotes(text):
-        if character == "<":
-            angled = True
-        elif character == ">":
-            angled = False
-        elif character == separator and not angled:
-            parts.append(text[start:position].strip())
-            start = position + 1
-    if angled:
-        raise BadValue(_NEVER_CLOSES)
-    parts.append(text[start:].strip())
-    return parts
+    while True:
+        end = _end_of(_PART[separator], text, start)
+        parts.append(text[start:end].strip())
+        if end == len(text):
+            return parts
+        if text[end] != separator:
+            raise BadValue("a quote or angle bracket never closes")
+        start = end + 1
+
+
+def _end_of(pattern: re.Pattern[str], text: str, start: int = 0) -> int:
+    matched = pattern.match(text, start)
+    assert matched is not None  # every one of these patterns matches nothing as well
+    return matched.end()
 
 
 def parse_params(parts: Iterable[str]) -> Params:
     """``name=value`` parts as a dictionary with lower-case names; quotes are taken off the values."""
-    params: Params = {}
+    params: dict[str, str | None] = {}
     for part in parts:
         if not part:
             continue
@@ -146,6 +156,7 @@ class SipUri:
         return refuse_line_breaks(f"{self.scheme}:{user}{join_host(self.host, self.port)}{write_params(self.params)}{headers}")
 
 
+@_remembered
 def parse_uri(text: str) -> SipUri:
     """Read a SIP or SIPS URI. Raises ``BadValue``."""
     if any(character in text for character in ' \t\r\n<>"'):
@@ -176,12 +187,13 @@ class NameAddress:
         return self.params.get("tag")
 
 
+@_remembered
 def parse_address(text: str) -> NameAddress:
     """Read one name-addr or addr-spec with its parameters. Raises ``BadValue``."""
     parts = split_outside(refuse_line_breaks(text).strip(), ";")
     head = parts[0]
-    opening = _opening_bracket(head)
-    if opening < 0:
+    opening = _end_of(_BEFORE_BRACKET, head)
+    if opening == len(head):
         if not head or any(character in head for character in '" \t,?'):
             raise BadValue("no proper address")
         _check_scheme(head)
@@ -202,27 +214,6 @@ def parse_address(text: str) -> NameAddress:
 def _check_scheme(uri: str) -> None:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:.", uri) is None:
         raise BadValue("an address without a scheme")
-
-
-def _outside_quotes(text: str) -> Iterator[tuple[int, str]]:
-    """Positions and characters outside quoted strings (RFC 3261, section 25.1). Raises ``BadValue`` at the end of a quote left open."""
-    quoted = escaped = False
-    for position, character in enumerate(text):
-        if escaped:
-            escaped = False
-        elif quoted:
-            escaped = character == "\\"
-            quoted = character != '"'
-        elif character == '"':
-            quoted = True
-        else:
-            yield position, character
-    if quoted:
-        raise BadValue(_NEVER_CLOSES)
-
-
-def _opening_bracket(text: str) -> int:
-    return next((position for position, character in _outside_quotes(text) if character == "<"), -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +237,7 @@ class Via:
         return join_host(self.host.lower(), self.port or default_port(self.transport))
 
 
+@_remembered
 def parse_via(text: str) -> Via:
     """Read one Via value. Raises ``BadValue``."""
     parts = split_outside(refuse_line_breaks(text), ";")

@@ -7,6 +7,7 @@ Headers keep their order; names are written out in full and compared without cas
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from pbx.address import BadValue, NameAddress, Via, is_token, parse_address, parse_uri, parse_via, refuse_line_breaks, split_outside
@@ -40,12 +41,15 @@ _SPELLING = {
     "call-id": "Call-ID",
     "cseq": "CSeq",
     "min-se": "Min-SE",
+    "remote-party-id": "Remote-Party-ID",
     "rseq": "RSeq",
     "rack": "RAck",
     "www-authenticate": "WWW-Authenticate",
 }
-_SINGLE = ("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type")
+_SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")
 _REQUEST_LINE = re.compile(r"([!-~]+) (\S+) SIP/2\.0", re.IGNORECASE)
+_PROPER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"]*")
+_DECIMAL = re.compile(r"[0-9]{1,10}")
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([0-9]{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 
 REASONS = {
@@ -63,19 +67,25 @@ REASONS = {
 
 @dataclass(slots=True)
 class Message:
-    """What requests and responses share: headers in order, and a body, which may hold keys and is not printed."""
+    """What requests and responses share: headers in order, and a body, which may hold keys and is not printed.
+
+    Header names stand in their one spelling (``spelled``), so that they compare as they are.
+    """
 
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = field(default=b"", repr=False)
 
     def get(self, name: str) -> str | None:
         """The first value of a header, whole."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        wanted = spelled(name)
+        for key, value in self.headers:
+            if key == wanted:
+                return value
+        return None
 
     def lines(self, name: str) -> list[str]:
-        wanted = name.lower()
-        return [value for key, value in self.headers if key.lower() == wanted]
+        wanted = spelled(name)
+        return [value for key, value in self.headers if key == wanted]
 
     def values(self, name: str) -> list[str]:
         """Every value of a header that may repeat or carry a list. Raises ``BadValue``."""
@@ -86,20 +96,20 @@ class Message:
         return {value.lower() for line in self.lines(name) for value in re.split(r"[,\s]+", line) if value}
 
     def add(self, name: str, value: str) -> None:
-        self.headers.append((name, value))
+        self.headers.append((spelled(name), value))
 
     def set(self, name: str, value: str) -> None:
         """Replace a header, at its place; add it where it was not."""
-        wanted = name.lower()
+        wanted = spelled(name)
         for position, (key, _) in enumerate(self.headers):
-            if key.lower() == wanted:
-                self.headers[position] = (name, value)
+            if key == wanted:
+                self.headers[position] = (wanted, value)
                 return
-        self.headers.append((name, value))
+        self.headers.append((wanted, value))
 
     def remove(self, name: str) -> None:
-        wanted = name.lower()
-        self.headers = [(key, value) for key, value in self.headers if key.lower() != wanted]
+        wanted = spelled(name)
+        self.headers = [(key, value) for key, value in self.headers if key != wanted]
 
     @property
     def call_id(self) -> str:
@@ -165,7 +175,7 @@ class BadMessage(Exception):
 
 def parse_cseq(text: str) -> tuple[int, str]:
     parts = text.split()
-    if len(parts) != 2 or not re.fullmatch(r"[0-9]{1,10}", parts[0]) or int(parts[0]) >= 2**31 or not is_token(parts[1]):
+    if len(parts) != 2 or not _DECIMAL.fullmatch(parts[0]) or int(parts[0]) >= 2**31 or not is_token(parts[1]):
         raise BadValue("no proper CSeq")
     return int(parts[0]), parts[1]
 
@@ -226,17 +236,21 @@ def _read_headers(message: AnyMessage, lines: list[str]) -> tuple[int, str] | No
     fault: tuple[int, str] | None = None
     for line in lines:
         name, colon, value = line.partition(":")
-        name = name.strip()
-        if not colon or not is_token(name) or len(line) > MAX_LINE or "\r" in line or "\n" in line:
+        name = spelled(name) if len(line) <= MAX_LINE else ""
+        if not colon or not name or "\r" in line or "\n" in line:
             fault = 400, "a line that is no header"
             continue
-        full = _COMPACT.get(name.lower(), name)
-        message.headers.append((_spelled(full), value.strip()))
+        message.headers.append((name, value.strip()))
     return fault
 
 
-def _spelled(name: str) -> str:
-    lower = name.lower()
+@lru_cache(maxsize=512)
+def spelled(name: str) -> str:
+    """The one spelling of a header's name, whole where it came in compact form; empty for what cannot be one."""
+    lower = name.strip().lower()
+    if not is_token(lower):
+        return ""
+    lower = _COMPACT.get(lower, lower)
     return _SPELLING.get(lower) or "-".join(part.capitalize() for part in lower.split("-"))
 
 
@@ -244,8 +258,9 @@ def _fault(message: AnyMessage, body_length: int, stream: bool) -> tuple[int, st
     """What makes the message unusable, as status and words."""
     if isinstance(message, Request) and message.uri == "\x00version":
         return 505, "another version of SIP"
+    names = [name for name, _ in message.headers]
     for name in _SINGLE:
-        if len(message.lines(name)) > 1:
+        if names.count(name) > 1:
             return 400, f"{name} more than once"
     try:
         _read_mandatory(message)
@@ -254,7 +269,7 @@ def _fault(message: AnyMessage, body_length: int, stream: bool) -> tuple[int, st
     length = message.get("Content-Length")
     if length is None:
         return (400, "a stream needs Content-Length") if stream else None
-    if not re.fullmatch(r"[0-9]{1,8}", length) or int(length) > body_length:
+    if not _DECIMAL.fullmatch(length) or int(length) > body_length:
         return 400, "Content-Length does not fit the body"
     return None
 
@@ -270,12 +285,12 @@ def _read_mandatory(message: AnyMessage) -> None:
     if isinstance(message, Request):
         if method != message.method:
             raise BadValue("CSeq names another method")
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", message.uri) is None or re.search(r"[\s<>\"]", message.uri):
+        if _PROPER_URI.fullmatch(message.uri) is None:
             raise BadValue("no proper Request-URI")
         if message.uri[:4].lower() in ("sip:", "sips") and parse_uri(message.uri).headers:
             raise BadValue("headers in the Request-URI")
         hops = message.get("Max-Forwards")
-        if hops is not None and (not re.fullmatch(r"[0-9]{1,8}", hops) or int(hops) > 255):
+        if hops is not None and (not _DECIMAL.fullmatch(hops) or int(hops) > 255):
             raise BadValue("no proper Max-Forwards")
     for name in ("Contact", "Route", "Record-Route"):
         for value in message.values(name):
@@ -298,7 +313,7 @@ def build(message: AnyMessage) -> bytes:
     """The wire form, with a Content-Length of our own counting. Raises ``BadValue`` for a line break in any value."""
     lines = [refuse_line_breaks(_start_line(message))]
     for name, value in message.headers:
-        if name.lower() == "content-length":
+        if name == "Content-Length":
             continue
         if not is_token(name):
             raise BadValue("a header name that is no token")

@@ -1,6 +1,7 @@
 """SIP messages: the shapes of RFC 4475 in words of our own, and bytes that are no message at all."""
 
 import contextlib
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -224,3 +225,37 @@ def test_what_a_peer_quoted_is_written_so_that_it_is_read_again() -> None:
     address = parse_address('"BEL:\\\x07 \\"x\\"" <sip:a@b>;note="a;b, c";tag=1')
     assert address.display == 'BEL: "x"' and address.params == {"note": "a;b, c", "tag": "1"}
     assert parse_address(str(address)) == address
+
+
+def split_slowly(text: str, separator: str) -> list[str]:
+    """As the grammar reads: character by character. Raises ``BadValue``."""
+    parts, quoted, escaped, angled = [""], False, False, False
+    for character in text:
+        if quoted:
+            quoted, escaped = escaped or character != '"', not escaped and character == "\\"
+        elif character == separator and not angled:
+            parts.append("")
+            continue
+        else:
+            quoted = character == '"'
+            angled = (angled or character == "<") and character != ">"
+        parts[-1] += character
+    if quoted or angled:
+        raise BadValue("never closes")
+    return [part.strip() for part in parts]
+
+
+def test_splitting_is_what_the_grammar_says() -> None:
+    random, refused = Random(1), 0
+    for _ in range(20_000):
+        text = "".join(random.choices('ab \\"<>,;', k=random.randrange(14)))
+        for separator in ",;":
+            try:
+                wanted = split_slowly(text, separator)
+            except BadValue:
+                refused += 1
+                with pytest.raises(BadValue):
+                    split_outside(text, separator)
+            else:
+                assert split_outside(text, separator) == wanted, text
+    assert 5_000 < refused < 35_000
