@@ -408,8 +408,8 @@ class LineSection(_Section):
     mode: Literal["register", "registrar", "address"] = "register"
     """``register``: we register at the PBX. ``registrar``: the PBX registers here, as ``extension`` (what 3CX prefers of a provider), from
     ``server`` or ``trusted`` where those are given, else from anywhere. ``address``: nobody registers, each knows the other's address."""
-    digests: Annotated[tuple[Literal["sha-256", "md5"], ...], BeforeValidator(_split), Field(min_length=1)] = ("sha-256", "md5")
-    """What a PBX that registers here may prove the password with, the preferred one first."""
+    digests: Annotated[tuple[Literal["sha-256", "md5"], ...], BeforeValidator(_split), Field(min_length=1)] = ("md5",)
+    """What a PBX that registers here may prove the password with, the preferred one first. 3CX speaks MD5."""
     challenge_calls: bool = False
     """A PBX that registers here has to prove the password with each call too."""
     expires_s: Annotated[int, Field(ge=30, le=86_400)] = 300

@@ -305,5 +305,5 @@ def test_a_pbx_that_registers_here_needs_a_password_and_a_port_and_no_address() 
     line = {"enabled": True, "mode": "registrar", "extension": "200"}
     with pytest.raises(ConfigError, match="password and listen_port are not set"):
         Settings.load(env={}, overrides={"sip": line})
-    sip = Settings.load(env={}, overrides={"sip": {**line, "password": "secret", "listen_port": 5060, "digests": "md5"}}).sip
-    assert sip.lines["pbx"].mode == "registrar" and sip.digests == ("md5",)
+    sip = Settings.load(env={}, overrides={"sip": {**line, "password": "secret", "listen_port": 5060, "digests": "sha-256,md5"}}).sip
+    assert sip.lines["pbx"].mode == "registrar" and sip.digests == ("sha-256", "md5")

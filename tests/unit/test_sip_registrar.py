@@ -99,7 +99,7 @@ def test_a_call_without_a_registered_pbx_says_so() -> None:
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
 @pytest.mark.parametrize("qop", [True, False])
 def test_each_algorithm_with_and_without_qop(algorithm: str, qop: bool) -> None:
-    line = Registrarship()
+    line = Registrarship(RegistrarSettings(digests=("SHA-256", "MD5")))
     challenged = line.send(f"Contact: <{RINSTANCE}>")
     assert challenged is not None
     offered = [parse_challenge(text) for text in challenged.lines("WWW-Authenticate")]
