@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 def threecx_double(
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of its APIs; 0 takes a free one.")] = 5004,
+    sip_port: Annotated[int, typer.Option(help="UDP port of its SIP; 0 takes a free one.")] = 5060,
     switch: Annotated[list[str] | None, typer.Option("--set", help="A switch of what is assumed, as NAME=CHOICE; may be repeated.")] = None,
     behaviours: Annotated[
         bool, typer.Option("--behaviours", help="List what it does, on what that rests, and the switches; then end.")
     ] = False,
 ) -> None:
     """Run an emulated 3CX v20 PBX until Ctrl+C. It is for development and tests: its secrets are known to everybody."""
+    from api.srtp_guard import SrtpGuard
     from pbx.threecx.double import Double, Manners, UnknownManner
 
     try:
@@ -29,7 +31,7 @@ def threecx_double(
         _list(manners)
         return
     try:
-        asyncio.run(_run(Double(manners=manners, host=host, port=port)))
+        asyncio.run(_run(host, Double(manners=manners, host=host, port=port, sip_port=sip_port, guard=SrtpGuard)))
     except OSError as error:
         typer.echo(f"The emulator cannot start. {error}", err=True)
         raise typer.Exit(1) from None
@@ -51,15 +53,17 @@ def _list(manners: "Manners") -> None:
         typer.echo(f"{behaviour['basis']:9}  {behaviour['name']:24} {behaviour['what']}{switched}")
 
 
-async def _run(double: "Double") -> None:
+async def _run(host: str, double: "Double") -> None:
     async with double as pbx:
         typer.echo(f"An emulated 3CX v20 PBX serves {pbx.url}")
         for principal in pbx.directory.principals.values():
             typer.echo(
                 f"API client {principal.client_id}, secret {principal.secret}; it monitors {', '.join(sorted(principal.monitored))}."
             )
+        typer.echo(f"SIP over UDP: {host}:{pbx.sip.port}. Extensions register with Auth ID and password:")
         for dn in pbx.directory.dns.values():
-            typer.echo(f"  {dn.number:6} {dn.kind.value:14} {dn.name}")
+            signs_in = f"{dn.auth_id} / {dn.auth_password}" if dn.auth_id else ""
+            typer.echo(f"  {dn.number:6} {dn.kind.value:14} {dn.name:14} {signs_in}")
         for number, destination in pbx.directory.dids.items():
             typer.echo(f"  {number} leads to {destination}")
         typer.echo(

@@ -11,40 +11,9 @@ import pytest
 
 from pbx.threecx.double import Double, Manners, demo_directory
 from pbx.threecx.double.audio import FRAME_BYTES, tone
+from tests.kit.double_client import FORM, Client
 
 OUTSIDE = "+34600111222"
-FORM = {"client_id": "870", "client_secret": "demo-secret", "grant_type": "client_credentials"}
-
-
-class Client:
-    """A client of the simplest kind, which does nothing by itself."""
-
-    def __init__(self, pbx: Double, http: aiohttp.ClientSession) -> None:
-        self.pbx = pbx
-        self.http = http
-        self.token = ""
-
-    async def sign_in(self, **changes: str) -> dict[str, Any]:
-        async with self.http.post(f"{self.pbx.url}/connect/token", data=FORM | changes) as response:
-            body: dict[str, Any] = await response.json() | {"status": response.status}
-        self.token = body.get("access_token", self.token)
-        return body
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
-
-    async def get(self, path: str, **more: Any) -> tuple[int, str]:
-        async with self.http.get(f"{self.pbx.url}/callcontrol{path}", headers=self.headers, **more) as response:
-            return response.status, await response.text()
-
-    async def post(self, path: str, body: object = None, **more: Any) -> tuple[int, str]:
-        sent = more or {"json": {} if body is None else body}
-        async with self.http.post(f"{self.pbx.url}/callcontrol{path}", headers=self.headers, **sent) as response:
-            return response.status, await response.text()
-
-    def events(self) -> Any:
-        return self.http.ws_connect(f"{self.pbx.url}/callcontrol/ws", headers=self.headers)
 
 
 async def bench(manners: Manners | None = None) -> AsyncIterator[Client]:
@@ -162,16 +131,13 @@ async def test_a_posted_stream_ends_with_its_leg_and_extensions_have_none(client
     trunk = client.pbx.calls.arrive(OUTSIDE, "+34910000000")
     (leg,) = client.pbx.calls.of("870")
     url = await _stream(client, leg.id)
-    came = asyncio.Event()
-    client.pbx.audio_of(leg).ear = lambda piece: came.set()
 
     async def speech() -> AsyncIterator[bytes]:
         yield bytes(FRAME_BYTES)
-        await came.wait()
         client.pbx.calls.drop(trunk)
         await asyncio.Event().wait()
 
-    async with client.http.post(url, headers=client.headers, data=speech()) as response:
+    async with client.http.post(url, headers=client.headers, data=speech(), expect100=True) as response:
         assert response.status == 200
     assert client.pbx.audio[leg.id].ended_cleanly is False
     client.pbx.calls.arrive(OUTSIDE, "+34910000001")

@@ -33,6 +33,28 @@ def silence() -> bytes:
     return bytes(FRAME_BYTES)
 
 
+class Pcm:
+    """Sound on its way from one who gives it when it comes to one who takes 20 ms at a time. Bounded: the oldest gives way."""
+
+    def __init__(self, longest_ms: int = 2000) -> None:
+        self._kept = bytearray()
+        self._longest = longest_ms * RATE_HZ * 2 // 1000
+
+    def push(self, piece: bytes) -> None:
+        self._kept += piece
+        excess = len(self._kept) - self._longest
+        if excess > 0:
+            del self._kept[: excess + excess % 2]
+
+    def pull(self) -> bytes:
+        """The next 20 ms; silence where there is less."""
+        if len(self._kept) < FRAME_BYTES:
+            return silence()
+        frame = bytes(self._kept[:FRAME_BYTES])
+        del self._kept[:FRAME_BYTES]
+        return frame
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A piece of a posted stream: when it came, in monotonic seconds, and how many bytes it had."""
@@ -43,10 +65,10 @@ class Arrival:
 
 @dataclass(slots=True)
 class LegAudio:
-    """``voice``: what the far end says. ``ear``: who hears what the app posts. ``posted`` and ``arrivals`` record it, to a bound."""
+    """``voice``: what the far end says. What the app posts waits in ``waiting`` for who hears it; ``posted`` and ``arrivals`` record it."""
 
     voice: Voice
-    ear: Callable[[bytes], None] | None = None
+    waiting: Pcm = field(default_factory=lambda: Pcm(10_000))
     posted: bytearray = field(default_factory=bytearray)
     arrivals: list[Arrival] = field(default_factory=list)
     ended_cleanly: bool | None = None
@@ -56,8 +78,7 @@ class LegAudio:
         if len(self.posted) + len(piece) <= MAX_KEPT_BYTES and len(self.arrivals) < MAX_KEPT_BYTES // FRAME_BYTES:
             self.posted += piece
             self.arrivals.append(Arrival(now, len(piece)))
-        if self.ear is not None:
-            self.ear(piece)
+        self.waiting.push(piece)
 
     def lead_s(self) -> float:
         """How far what was posted ran ahead of real time at most, in seconds, counted from the first piece."""

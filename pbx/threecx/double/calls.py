@@ -51,6 +51,10 @@ class Rejected(Exception):
         self.reason = reason
 
 
+class LicenceFull(Rejected):
+    """As many calls are on as the licence allows."""
+
+
 @dataclass(slots=True, eq=False)
 class _Search:
     """``on_failed`` gets the reason. ``rounds``: members of a queue, rung again and again."""
@@ -101,24 +105,32 @@ class Calls:
 
     # -- how calls begin
 
-    def arrive(self, caller: str, called: str, *, name: str = "", wired: bool = False) -> Leg:
+    def arrive(self, caller: str, called: str, *, name: str = "", wired: bool = False, trunk: str = "") -> Leg:
         """Somebody outside calls one of our numbers. The trunk's leg; raises ``Rejected`` where no rule takes the call."""
         destination = self.directory.dids.get(called, called if called in self.directory.dns else "")
         if not destination:
             raise Rejected("NoDestinations", f"no inbound rule takes {called}")
         self._check_licence()
-        leg = self._leg(Party(self.directory.trunk, DnType.LINE, caller, name or caller), Status.CONNECTED)
+        leg = self._leg(Party(trunk or self.directory.trunk, DnType.LINE, caller, name or caller), Status.CONNECTED)
         leg.originated_by, leg.did, leg.wired = ROUTER, called, wired
         self._tell(leg)
-        self._seek(leg, destination, on_found=lambda found: self._connect(leg, found), on_failed=lambda reason: self.drop(leg))
+        self._seek(leg, destination, on_found=lambda found: self._connect(leg, found), on_failed=lambda reason: self.drop(leg, reason))
         return leg
 
     def dial(
-        self, dn: str, destination: str, *, device_id: str = "", timeout_s: float | None = None, attached: dict[str, str] | None = None
+        self,
+        dn: str,
+        destination: str,
+        *,
+        device_id: str = "",
+        timeout_s: float | None = None,
+        attached: dict[str, str] | None = None,
+        by_phone: bool = False,
     ) -> Leg:
-        """A call of a DN of ours, by ``makecall`` or by its phone: its own leg. Raises ``Rejected``."""
+        """A call of a DN of ours, by ``makecall`` or by its phone itself: its own leg. Raises ``Rejected``."""
         owner = self.directory.dns[dn]
         device, phone_first = self._device(owner, device_id)
+        phone_first = (phone_first or owner.wired) and not by_phone
         self._check_destination(destination)
         self._check_licence()
         leg = self._leg(self._who(owner), Status.RINGING if phone_first else Status.DIALING, device)
@@ -142,7 +154,7 @@ class Calls:
             leg.step(Step.ANSWERED)
             self._connect(leg, other)
 
-        self._seek(leg, destination, on_found=found, on_failed=lambda reason: self.drop(leg), timeout_s=timeout_s)
+        self._seek(leg, destination, on_found=found, on_failed=lambda reason: self.drop(leg, reason), timeout_s=timeout_s)
 
     def _device(self, owner: Dn, device_id: str) -> tuple[Device | None, bool]:
         """What it is called from, and whether that rings first. Raises ``Rejected``."""
@@ -161,7 +173,7 @@ class Calls:
 
     def _check_licence(self) -> None:
         if self.active() >= self.directory.max_calls:
-            raise Rejected("NoDestinations", f"the licence allows {self.directory.max_calls} simultaneous calls")
+            raise LicenceFull("NoDestinations", f"the licence allows {self.directory.max_calls} simultaneous calls")
 
     # -- what may be asked of a leg (whether its status allows it is looked up before, in ``legs.ACTIONS``)
 
@@ -179,6 +191,7 @@ class Calls:
         """The leg is over, and with it whoever talked to it and nobody else."""
         if not leg.alive:
             return
+        leg.reason = reason
         for search in [search for search in self._searches if search.seeker is leg]:
             self._close(search)
         self._remove(leg)
@@ -214,13 +227,32 @@ class Calls:
         self._seek(
             other,
             destination,
-            on_found=lambda found: self._connect(other, found),
-            on_failed=lambda reason: self.drop(other),
+            on_found=lambda taker: self._connect(other, taker),
+            on_failed=lambda reason: self.drop(other, reason),
             timeout_s=timeout_s,
             referred_by=leg.me,
         )
 
-    def route(self, leg: Leg, destination: str, settled: Callable[[str], None], timeout_s: float | None = None) -> None:
+    def join(self, leg: Leg, consulted: Leg) -> None:
+        """Attended transfer: the other sides of two legs of one person are connected, and both legs are over. Raises ``Rejected``."""
+        one, other = leg.other, consulted.other
+        if one is None or other is None or not one.alive or not other.alive or consulted.status is not Status.CONNECTED:
+            raise Rejected("NoDestinations", "one of the calls is not connected")
+        one.referred_by = leg.me
+        one.other = other.other = None
+        self._remove(leg)
+        self._remove(consulted)
+        self._connect(one, other)
+
+    def route(
+        self,
+        leg: Leg,
+        destination: str,
+        settled: Callable[[str], None],
+        timeout_s: float | None = None,
+        *,
+        referred_by: Party = NOBODY,
+    ) -> None:
         """Ring the destination for the leg's other side while the leg stays. ``settled``: "" where it was taken, else why not.
 
         Raises ``Rejected``.
@@ -241,7 +273,11 @@ class Calls:
             if not leg.alive:
                 self.drop(other)
 
-        self._seek(other, destination, on_found=found, on_failed=failed, timeout_s=timeout_s, on_behalf_of=leg.me)
+        self._seek(other, destination, on_found=found, on_failed=failed, timeout_s=timeout_s, on_behalf_of=leg.me, referred_by=referred_by)
+
+    def rings_for(self, leg: Leg) -> bool:
+        """Does somebody ring for this leg?"""
+        return any(other.other is leg and other.status is Status.RINGING for other in self.legs.values())
 
     def is_routing(self, leg: Leg) -> bool:
         """Is somebody being looked for, for the leg's other side, while the leg stays?"""
@@ -294,8 +330,9 @@ class Calls:
         """Ring one more destination for the seeker; whatever answers by itself is found at once."""
         dn = self.directory.dns.get(destination)
         if dn is None:
-            who = Party(self.directory.trunk, DnType.LINE, destination, destination)
-            line = self.directory.dns.get(self.directory.trunk)
+            trunk, number = self.directory.outbound(destination)
+            who = Party(trunk, DnType.LINE, number, number)
+            line = self.directory.dns.get(trunk)
             reaction = self.directory.outside.get(destination, self.directory.others)
             self._ring(search, who, reaction, wired=line is not None and line.wired)
         elif dn.kind is DnType.EXTENSION:
@@ -469,4 +506,4 @@ class Calls:
 
     def _announced(self, destination: str) -> Party:
         dn = self.directory.dns.get(destination)
-        return self._who(dn) if dn is not None else Party(self.directory.trunk, DnType.LINE, destination, destination)
+        return self._who(dn) if dn is not None else Party(self.directory.outbound(destination)[0], DnType.LINE, destination, destination)

@@ -76,6 +76,16 @@ class Principal:
         return dn == self.client_id or dn in self.monitored
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An outbound rule: numbers with this prefix go to this trunk, cut and lengthened."""
+
+    prefix: str
+    trunk: str
+    strip: int = 0
+    prepend: str = ""
+
+
 @dataclass(slots=True)
 class Directory:
     """``dids``: number called from outside -> DN. ``outside``: what people behind outside numbers do; ``others``: all the rest."""
@@ -87,14 +97,21 @@ class Directory:
     dids: dict[str, str] = field(default_factory=dict)
     outside: dict[str, Reaction] = field(default_factory=dict)
     others: Reaction = Reaction(answer_after_s=1.0)
+    routes: list[Route] = field(default_factory=list)
     max_calls: int = 8
     ring_s: float = 30.0
     """How long somebody rings where the caller does not say."""
 
     def is_outside(self, number: str) -> bool:
-        """Does a number lead over the trunk?"""
-        digits = number.lstrip("+")
-        return number not in self.dns and digits.isdecimal() and (number in self.outside or len(digits) >= 6)
+        """Does a number lead over a trunk?"""
+        if number in self.dns or not number.lstrip("+").isdecimal():
+            return False
+        return number in self.outside or len(number.lstrip("+")) >= 6 or any(number.startswith(route.prefix) for route in self.routes)
+
+    def outbound(self, number: str) -> tuple[str, str]:
+        """The trunk that a number goes to by the first rule that fits, else the usual one; and the number as it is dialled there."""
+        route = next((route for route in self.routes if number.startswith(route.prefix) and route.trunk in self.dns), None)
+        return (self.trunk, number) if route is None else (route.trunk, route.prepend + number[route.strip :])
 
 
 def demo_directory() -> Directory:

@@ -77,6 +77,8 @@ class Leg:
     wired: bool = False
     born: float = 0.0
     alive: bool = True
+    reason: str = ""
+    """Why it ended, of 3CX's vocabulary."""
 
     @property
     def dn(self) -> str:

@@ -51,6 +51,11 @@ class Manners:
     extension_stream_code: str = "403"
     early_post: str = "discarded"
     bad_type_code: str = "500"
+    unmatched_invite: str = "404"
+    reinvite_off_code: str = "488"
+    replaces_off_code: str = "403"
+    blocked_source: str = "silent"
+    dtmf_out: str = "rfc4733"
 
     def with_(self, **choices: str) -> "Manners":
         """These switches set. Raises ``UnknownManner``."""
@@ -135,6 +140,31 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "quality_report", Basis.CONFIRMED, "GetCallQualityReport gives two parties with MOS, loss, jitter; MOS 0 means not measured."
     ),
+    # SIP
+    Behaviour("registers_as_trunk", Basis.CONFIRMED, "A trunk registers with MD5 when asked by 401 or 407, first without credentials."),
+    Behaviour("rinstance", Basis.CONFIRMED, "Its Contact has an rinstance; an INVITE's Request-URI that repeats it finds the trunk."),
+    Behaviour("trunk_match", Basis.CONFIRMED, "Else Contact user = Auth ID, source rules, a DID, the main number; none: rejected."),
+    Behaviour("unmatched_invite", Basis.ASSUMED, "Status for an INVITE that finds no trunk.", ("404", "407")),
+    Behaviour("inbound_off", Basis.CONFIRMED, "600 where inbound calls are switched off on the trunk."),
+    Behaviour("calls_full", Basis.ASSUMED, "503 beyond MaxSimCalls, or beyond the trunk's own SimultaneousCalls."),
+    Behaviour(
+        "called_in_to", Basis.CONFIRMED, "The number dialled is the user of To, the caller that of From, unless the trunk maps others."
+    ),
+    Behaviour("extension_auth", Basis.CONFIRMED, "An extension signs in with its Auth ID, not its number; REGISTER is challenged by 407."),
+    Behaviour("extension_realm", Basis.ASSUMED, "The realm is 3CXPhoneSystem."),
+    Behaviour("blocklist", Basis.ASSUMED, "After three wrong passwords an address is blocked for half an hour."),
+    Behaviour("blocked_source", Basis.ASSUMED, "What a blocked address gets.", ("silent", "403")),
+    Behaviour(
+        "first_codec", Basis.CONFIRMED, "The first codec of the offer that the trunk allows is answered, alone. It plays G.711 only."
+    ),
+    Behaviour("two_audio_lines", Basis.ASSUMED, "SRTP enabled offers RTP/SAVP and RTP/AVP; one is answered."),
+    Behaviour("reinvite_off_code", Basis.ASSUMED, "A re-INVITE on a trunk without SupportReinvite.", ("488", "405")),
+    Behaviour("replaces_off_code", Basis.ASSUMED, "REFER or Replaces on a trunk without SupportReplaces.", ("403", "405")),
+    Behaviour("extension_refer", Basis.ASSUMED, "REFER of an extension transfers, blind or with Replaces."),
+    Behaviour("dtmf_in", Basis.CONFIRMED, "Digits are heard as RFC 4733, with marker bit or without, and as INFO."),
+    Behaviour("dtmf_out", Basis.ASSUMED, "Digits are sent as RFC 4733 without marker bit, or as INFO.", ("rfc4733", "info")),
+    Behaviour("options_answered", Basis.ASSUMED, "OPTIONS is answered 200."),
+    Behaviour("same_calls", Basis.CONFIRMED, "Calls in SIP and in Call Control are the same calls."),
 )
 
 _SWITCHES = {behaviour.name: behaviour for behaviour in BEHAVIOURS if behaviour.choices}

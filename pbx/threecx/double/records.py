@@ -2,7 +2,7 @@
 
 from random import Random
 
-from pbx.threecx.double.directory import Directory, Dn, DnType, Principal, web_client
+from pbx.threecx.double.directory import Directory, Dn, DnType, Principal, Route, web_client
 from pbx.threecx.double.odata import Row
 
 PROFILES = ("Available", "Away", "Out of office", "Custom 1", "Custom 2")
@@ -47,7 +47,9 @@ class Records:
             "Members": [],
             "Rights": [],
         }
-        self.sets: dict[str, list[Row]] = {name: [] for name in ("Users", "Queues", "RingGroups", "Trunks", "InboundRules", "Contacts")}
+        self.sets: dict[str, list[Row]] = {
+            name: [] for name in ("Users", "Queues", "RingGroups", "Trunks", "InboundRules", "OutboundRules", "Contacts")
+        }
         self.sets |= {"Groups": [group], "ServicePrincipals": [], "TrunkTemplates": [_template()], "Parkings": [], "Receptionists": []}
         for dn in directory.dns.values():
             self._show(dn)
@@ -290,6 +292,8 @@ class Records:
                 row["AuthPassword"] = {"Concealed": True, "Value": None}
             case "InboundRules":
                 self._rule_changed(row)
+            case "OutboundRules":
+                self._follow_outbound([each for each in self.sets[name] if each is not row] + [row])
             case _:
                 pass
 
@@ -335,6 +339,17 @@ class Records:
                 raise Invalid("OfficeHoursDestination", f"there is no {destination!r}")
             self.directory.dids[number] = destination
 
+    def _follow_outbound(self, rows: list[Row]) -> None:
+        trunks = {trunk["Id"]: trunk["Number"] for trunk in self.sets["Trunks"]}
+        routes = []
+        for row in rows:
+            first: Row = next(iter(row.get("Routes") or []), {})
+            if first.get("TrunkId") not in trunks:
+                raise Invalid("Routes", f"there is no trunk {first.get('TrunkId')}")
+            strip = int(first.get("StripDigits") or 0)
+            routes.append(Route(str(row.get("Prefix") or ""), trunks[first["TrunkId"]], strip, str(first.get("Prepend") or "")))
+        self.directory.routes = routes
+
     def removed(self, name: str, row: Row) -> None:
         """A row is gone, and what it stood for."""
         number = row.get("Number", "")
@@ -344,6 +359,8 @@ class Records:
             self.directory.principals.pop(number, None)
         if name == "InboundRules":
             self.directory.dids.pop(row.get("Data", ""), None)
+        if name == "OutboundRules":
+            self._follow_outbound(self.sets[name])
 
     def blank_trunk(self, template: Row) -> Row:
         """What ``InitTrunk`` gives to fill in; it has no id yet."""

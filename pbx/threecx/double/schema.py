@@ -36,6 +36,7 @@ _NAMES = {
         TemplateFilename TimeBetweenReg Type UseIPInContact VariableChoices""",
     "InboundRules": """AlterDestinationDuringHolidays AlterDestinationDuringOutOfOfficeHours CallType Condition CustomData Data
         HolidaysDestination Hours OfficeHoursDestination OutOfOfficeHoursDestination RuleName TrunkDN""",
+    "OutboundRules": "DNRanges EmergencyRule GroupIds GroupNames Name NumberLengthRanges Prefix Priority Routes",
     "TrunkTemplates": """AddAllowed Content Countries DefaultProxyPort DefaultRegistrarPort Description Editors MessagingTemplate Name Tags
         TemplateType Url""",
     "Contacts": """Business Business2 BusinessFax CompanyName ContactType Department Email FirstName Home LastName Mobile2 Other Pager

@@ -14,10 +14,11 @@ from urllib.parse import unquote
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from pbx.threecx.double.audio import FRAME_MS, LegAudio, odd_chunks, tone
+from pbx.message import AnyMessage, BadMessage, parse_message
+from pbx.threecx.double.audio import FRAME_MS, LegAudio, Voice, odd_chunks, silence, tone
 from pbx.threecx.double.calls import Calls, Change, Removed
 from pbx.threecx.double.control import Control
-from pbx.threecx.double.directory import Directory, Principal, demo_directory
+from pbx.threecx.double.directory import Directory, DnType, Principal, demo_directory
 from pbx.threecx.double.events import Sequences, event, hears
 from pbx.threecx.double.faults import Faults
 from pbx.threecx.double.ledger import Ledger
@@ -25,9 +26,14 @@ from pbx.threecx.double.legs import Leg, Status
 from pbx.threecx.double.manners import Manners
 from pbx.threecx.double.records import Records
 from pbx.threecx.double.reply import Reply
+from pbx.threecx.double.sip import Sip
+from pbx.threecx.double.sip_wire import SipWire
 from pbx.threecx.double.stage import Stage
+from pbx.threecx.double.talk import Guard, RtpTalk
 from pbx.threecx.double.tokens import Tokens
 from pbx.threecx.double.xapi import Xapi
+from pbx.transactions import Hop
+from rooms.audio import SrtpKeys
 
 MEDIA_DELAY_S = 0.1
 """A leg has sound so long after it appeared."""
@@ -55,7 +61,11 @@ class _Stream:
 
 class Double:
     """``async with``. ``url`` is what a client is given. ``clock`` is monotonic and ``wall`` the time of day, both in seconds: a test
-    that moves them itself calls ``expire`` afterwards."""
+    that moves them itself calls ``expire`` afterwards.
+
+    ``sip_port``: SIP over UDP there, 0 for a free one, None for none. ``guard`` makes SRTP of keys; without it nothing is encrypted.
+    Whoever asks something of ``calls``, ``sip`` or ``records`` directly does it ``with acting()``.
+    """
 
     def __init__(
         self,
@@ -65,6 +75,8 @@ class Double:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        sip_port: int | None = None,
+        guard: Callable[[SrtpKeys], Guard] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         random: Random | None = None,
@@ -84,8 +96,13 @@ class Double:
         self.records = Records(self.directory, random=self._random)
         self.ledger = Ledger(self._random)
         self.xapi = Xapi(self.calls, self.records, self.ledger, now=wall)
-        self.stage = Stage(self.calls, self.faults, key=f"{self._random.getrandbits(128):032x}")
+        self.sip = Sip(self.calls, self.records, self._send_sip, self._open_talk, random=self._random, can_encrypt=guard is not None)
+        self.stage = Stage(self.calls, self.faults, self.sip.press, key=f"{self._random.getrandbits(128):032x}")
         self._control = Control(self.calls)
+        self._sip_port, self._guard = sip_port, guard
+        self._sip_wire: SipWire | None = None
+        self._talks: dict[int, RtpTalk] = {}
+        self._tones: dict[int, Voice] = {}
         self._sequences = Sequences(self.manners)
         self._sockets: set[_Socket] = set()
         self._streams: set[_Stream] = set()
@@ -113,6 +130,11 @@ class Double:
         self.tokens.issuer = f"{self._host}:{self._port}"
         self.xapi.url = self.url
         self.calls.timers.advance(self._clock())
+        if self._sip_port is not None:
+            self._sip_wire = await SipWire.open(self._host, self._sip_port, self._sip_arrived)
+            self.sip.host, self.sip.port = self._host, self._sip_wire.port
+            self.records.sip_port = self.sip.port
+            self.configured()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -122,6 +144,10 @@ class Double:
             await socket.ws.close(code=WSCloseCode.GOING_AWAY)
         assert self._runner is not None
         await self._runner.cleanup()
+        self.sip.close()
+        self._disarm()
+        if self._sip_wire is not None:
+            await self._sip_wire.close()
 
     # -- time
 
@@ -157,6 +183,8 @@ class Double:
         self.tell(event(change), lambda principal: hears(principal, change))
         if isinstance(change, Removed):
             self._end_streams(lambda stream: stream.leg is change.leg)
+            self._tones.pop(change.leg.id, None)
+        self.sip.changed(change)
 
     def tell(self, inner: dict[str, object], who: Callable[[Principal], bool] = lambda principal: True) -> None:
         """Send an event, also one that no real PBX would send, to the sockets of these clients."""
@@ -250,7 +278,10 @@ class Double:
             return self._sent(request, Reply(415))
         path = unquote(request.rel_url.raw_path).removeprefix("/xapi/v1/")
         with self.acting():
-            return self._sent(request, self.xapi.handle(principal, request.method, path, dict(request.query), body))
+            reply = self.xapi.handle(principal, request.method, path, dict(request.query), body)
+            if request.method != "GET":
+                self.configured()
+        return self._sent(request, reply)
 
     async def _stage_door(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -310,8 +341,50 @@ class Double:
         if leg.id not in self.audio:
             while len(self.audio) >= MAX_AUDIOS:
                 del self.audio[next(iter(self.audio))]
-            self.audio[leg.id] = LegAudio(tone())
+            self.audio[leg.id] = LegAudio(lambda: self._said_by(leg.other))
         return self.audio[leg.id]
+
+    def _said_by(self, leg: Leg | None) -> bytes:
+        """The next 20 ms of whoever is there: a SIP phone, an app at a route point, or nobody real, who hums."""
+        if leg is None or not leg.alive:
+            return silence()
+        if leg.id in self._talks:
+            return self._talks[leg.id].voice.pull()
+        if leg.me.kind is DnType.ROUTE_POINT:
+            return self.audio_of(leg).waiting.pull()
+        return self._tones.setdefault(leg.id, tone())()
+
+    def _open_talk(self, leg: Leg) -> RtpTalk:
+        def pressed(digit: str) -> None:
+            with self.acting() as calls:
+                calls.press(leg, digit)
+
+        def ended() -> None:
+            self._talks.pop(leg.id, None)
+
+        talk = RtpTalk(self._host, lambda: self._said_by(leg.other), pressed, ended, random=self._random, guard=self._guard)
+        self._talks[leg.id] = talk
+        return talk
+
+    # -- SIP
+
+    def configured(self) -> None:
+        """Trunks may have changed: those with a host register, where SIP is on."""
+        if self._sip_wire is not None:
+            self.sip.follow_trunks()
+
+    def _send_sip(self, message: AnyMessage, hop: Hop) -> None:
+        if self._sip_wire is not None:
+            self._sip_wire.send(message, hop)
+
+    def _sip_arrived(self, data: bytes, source: Hop) -> None:
+        with self.acting():
+            try:
+                message = parse_message(data)
+            except BadMessage as error:
+                self.sip.receive_bad(error, source, self._clock())
+            else:
+                self.sip.receive(message, source, self._clock())
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
         return await self._stream(request, self._send_audio)

@@ -1,11 +1,13 @@
 """The emulator's own door, which no PBX has: over it people and tests of other programs let things happen.
 
-Paths after ``/double``: ``POST calls {caller, called, name}``, ``POST legs/ID/answer|drop``, ``POST legs/ID/digits {digits}``,
+Paths after ``/double``: ``POST calls {caller, called, name}``, ``POST legs/ID/answer|drop``, ``POST legs/ID/digits {digits}`` (whoever is
+behind the leg presses them), ``POST legs/ID/press {digits}`` (they are sent to the SIP phone behind it),
 ``POST faults {...}``, ``GET legs``, ``GET behaviours``; and the server's ``POST restart|cut-sockets|mute-sockets``.
 """
 
 import json
 from collections import deque
+from collections.abc import Callable
 
 from pbx.threecx.double.calls import Calls, Rejected
 from pbx.threecx.double.faults import Faults
@@ -16,10 +18,11 @@ from pbx.threecx.double.reply import Reply
 
 
 class Stage:
-    """``key`` is asked for with each request."""
+    """``key`` is asked for with each request. ``press``: send digits to the SIP phone behind a leg."""
 
-    def __init__(self, calls: Calls, faults: Faults, *, key: str) -> None:
+    def __init__(self, calls: Calls, faults: Faults, press: Callable[[Leg, str], None], *, key: str) -> None:
         self.key = key
+        self._press = press
         self._calls = calls
         self._faults = faults
 
@@ -39,7 +42,7 @@ class Stage:
                 return self._call(fields)
             case "POST", ["faults"]:
                 return self._set_faults(fields)
-            case "POST", ["legs", leg_id, act] if leg_id.isdecimal() and act in ("answer", "drop", "digits"):
+            case "POST", ["legs", leg_id, act] if leg_id.isdecimal() and act in ("answer", "drop", "digits", "press"):
                 leg = self._calls.legs.get(int(leg_id))
                 return Reply(404) if leg is None else self._on_leg(leg, act, fields)
             case _:
@@ -58,6 +61,8 @@ class Stage:
             self._calls.answer(leg)
         elif act == "drop":
             self._calls.drop(leg)
+        elif act == "press":
+            self._press(leg, str(fields.get("digits", "")))
         else:
             self._calls.press(leg, str(fields.get("digits", "")))
         return Reply(204)
