@@ -75,7 +75,7 @@ class Sip:
             self.timers,
             send=send,
             user=self,
-            via=lambda: Via("UDP", self.host, self.port),
+            via=lambda transport: Via("UDP", self.host, self.port),
             new_branch=lambda: self._token(12),
             counts=self.counts,
         )
@@ -329,7 +329,7 @@ class Sip:
         except BadValue:
             self._transactions.respond(server, respond(request, 400, to_tag=self._token()))
 
-    def cancel_arrived(self, invite: ServerTransaction) -> None:
+    def cancel_arrived(self, cancel: Request, invite: ServerTransaction) -> None:
         call = next((call for call in self._by_leg.values() if call.invite is invite), None)
         if call is not None and call.state is CallState.COMING:
             self._respond(invite, 487, call)
