@@ -221,7 +221,7 @@ def test_the_extensions_number_is_no_auth_id(network: VirtualSip) -> None:
 @pytest.mark.parametrize(("choice", "answered"), [("silent", False), ("403", True)])
 def test_who_guesses_passwords_is_no_longer_listened_to(network: VirtualSip, choice: str, answered: bool) -> None:
     pbx = Pbx(network, blocked_source=choice)
-    phone_of(network, password="wrong", password_retry_s=1.0)
+    phone_of(network, password="wrong", refused_retry_s=1.0)
     network.run(20)
     assert pbx.sip.checkpoint.blocked() == [PHONE]
     assert len(network.responses(407)) == 3

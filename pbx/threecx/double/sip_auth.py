@@ -6,7 +6,7 @@ from enum import Enum, auto
 from random import Random
 
 from pbx.address import BadValue, Params, parse_params, split_outside
-from pbx.digest import Challenge, Credentials, answer_challenge
+from pbx.digest import Challenge, Credentials, response_of
 from pbx.message import Request
 
 REALM = "3CXPhoneSystem"
@@ -87,8 +87,7 @@ def _holds(given: Params, method: str, password: str) -> bool:
         return False
     challenge = Challenge(REALM, given.get("nonce") or "", "MD5", given.get("qop") or "", None, False)
     credentials = Credentials(given.get("username") or "", password)
-    right = answer_challenge(
-        challenge, credentials, method=method, uri=given.get("uri") or "", cnonce=given.get("cnonce") or "", nonce_count=int(count, 16)
+    expected = response_of(
+        challenge, credentials, method=method, uri=given.get("uri") or "", cnonce=given.get("cnonce") or "", count=f"{int(count, 16):08x}"
     )
-    expected = parse_params(split_outside(right.partition(" ")[2], ","))["response"]
     return expected == given.get("response")
