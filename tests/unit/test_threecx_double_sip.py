@@ -187,9 +187,9 @@ def network() -> VirtualSip:
     return VirtualSip()
 
 
-def phone_of(network: VirtualSip, *, extension: str = "203", **settings: object) -> VirtualPhone:
+def phone_of(network: VirtualSip, *, extension: str = "203", seed: int = 5, **settings: object) -> VirtualPhone:
     chosen = {"register": True, "auth_id": f"demo{extension}", "password": f"secret{extension}", **settings}
-    phone = VirtualPhone(network, PHONE, PBX, extension, 5, **chosen)
+    phone = VirtualPhone(network, PHONE, PBX, extension, seed, **chosen)
     phone.agent.open(network.now)
     return phone
 
@@ -221,16 +221,25 @@ def test_the_extensions_number_is_no_auth_id(network: VirtualSip) -> None:
 @pytest.mark.parametrize(("choice", "answered"), [("silent", False), ("403", True)])
 def test_who_guesses_passwords_is_no_longer_listened_to(network: VirtualSip, choice: str, answered: bool) -> None:
     pbx = Pbx(network, blocked_source=choice)
-    phone_of(network, password="wrong", refused_retry_s=1.0)
-    network.run(20)
+    for seed in range(3):
+        phone_of(network, password="wrong", seed=seed)
+        network.run(1)
     assert pbx.sip.checkpoint.blocked() == [PHONE]
     assert len(network.responses(407)) == 3
+    phone = phone_of(network)
     seen = len(network.sent)
     network.run(60)
     later = [message for message in network.sent[seen:] if isinstance(message, Response)]
     assert bool(later) == answered and all(response.status == 403 for response in later)
     network.run(6000)
-    assert len(network.responses(407)) > 3  # half an hour later it is listened to again
+    assert phone.last(StatusChanged).status.ready  # half an hour later it is listened to again
+
+
+def test_our_own_agent_stops_before_it_is_blocked(network: VirtualSip) -> None:
+    pbx = Pbx(network)
+    phone_of(network, password="wrong", refused_retry_s=1.0)
+    network.run(6000)
+    assert not pbx.sip.checkpoint.blocked() and network.responses(403)
 
 
 def test_a_phones_call_is_the_same_call_in_call_control(network: VirtualSip) -> None:
