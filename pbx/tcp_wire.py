@@ -10,6 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from random import Random
+from typing import cast
 
 import structlog
 
@@ -60,8 +61,8 @@ class TcpConnection(asyncio.Protocol):
         self.since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are of no class of asyncio's.
+        self.transport = transport = cast(asyncio.Transport, transport)
         self.peer = plain_address(transport.get_extra_info("peername"))
         self.since = asyncio.get_running_loop().time()
         try:

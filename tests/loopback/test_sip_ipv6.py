@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from api.demo_call.process import free_port
 from pbx import transport as transport_module
@@ -26,7 +27,12 @@ QUIET = {"register": False, "keepalive_s": 0.0}
 
 
 @pytest.mark.parametrize("transport", list(SipTransport))
-async def test_a_call_over_ipv6(transport: SipTransport, tmp_path: Path) -> None:
+def test_a_call_over_ipv6_in_the_servers_own_loop(transport: SipTransport, tmp_path: Path) -> None:
+    """uvloop's transports and TLS are not asyncio's; other tests have those."""
+    uvloop.run(_call_over_ipv6(transport, tmp_path))
+
+
+async def _call_over_ipv6(transport: SipTransport, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     tls = SipTlsSettings(authority.file, *authority.sign("::1"), demand_certificate=True)
     near_port, far_port = free_port(), free_port()
@@ -58,7 +64,7 @@ async def test_one_socket_for_both_families(host: str) -> None:
             friend.setblocking(False)
             friend.bind((host, 0))
             shown = f"[{host}]" if ":" in host else host
-            await loop.sock_sendto(friend, OPTIONS.format(host=shown).encode(), (host, bench.trunk.local_address[1]))
+            friend.sendto(OPTIONS.format(host=shown).encode(), (host, bench.trunk.local_address[1]))
             answer = parse_message(await asyncio.wait_for(loop.sock_recv(friend, 4096), WITHIN_S))
             via = answer.top_via
             assert (via.params["received"], via.params["rport"]) == (host, str(friend.getsockname()[1])) and via.host == host
