@@ -1,5 +1,5 @@
 """The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``load``, ``demo-call``,
-``threecx-double`` and ``describe``."""
+``threecx attach`` and ``crm-template``, ``threecx-double`` and ``describe``."""
 
 import asyncio
 import gc
@@ -19,6 +19,7 @@ from api.crm_template_command import crm_template
 from api.demo_call.command import demo_call
 from api.load import load_server
 from api.recording_command import recording_app
+from api.threecx_command import attach
 from api.threecx_double import threecx_double
 from signaling.grants import GUEST_PREFIX, Role
 
@@ -168,6 +169,7 @@ app.command("demo-call")(demo_call)
 app.command("load")(load_server)
 app.command("threecx-double")(threecx_double)
 threecx_app.command("crm-template")(crm_template)
+threecx_app.command("attach")(attach)
 app.add_typer(recording_app, name="recording")
 
 

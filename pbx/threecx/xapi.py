@@ -32,12 +32,27 @@ class Xapi:
     # ------------------------------------------------------------------ rows
 
     async def rows(
-        self, path: str, *, select: Sequence[str] = (), where: str = "", order: str = "", most: int = _MOST_ROWS, kind: Kind = Kind.ASK
+        self,
+        path: str,
+        *,
+        select: Sequence[str] = (),
+        where: str = "",
+        order: str = "",
+        expand: str = "",
+        most: int = _MOST_ROWS,
+        kind: Kind = Kind.ASK,
     ) -> list[dict[str, Any]]:
         """All rows of a collection, ``_PAGE`` at a time."""
         found: list[dict[str, Any]] = []
         while len(found) < most:
-            options = {"$select": ",".join(select), "$filter": where, "$orderby": order, "$top": str(_PAGE), "$skip": str(len(found))}
+            options = {
+                "$select": ",".join(select),
+                "$filter": where,
+                "$orderby": order,
+                "$expand": expand,
+                "$top": str(_PAGE),
+                "$skip": str(len(found)),
+            }
             query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items() if value)
             page = await self._session.get(f"{_BASE}{path}?{query}", kind)
             rows = page.get("value") if isinstance(page, dict) else None
@@ -112,6 +127,20 @@ class Xapi:
 
     async def ring_groups(self) -> list[PbxQueue]:
         return [PbxQueue.read(row) for row in await self.rows("/RingGroups", select=("Id", "Number", "Name"), order="Number")]
+
+    async def roles_of(self, client_id: str) -> set[str]:
+        """Roles of an API client in its departments: ``system_owners``, ``system_admins``, ..., ``users``."""
+        rows = await self.rows("/ServicePrincipals", where=f"Number eq {literal(client_id)}", expand="Groups($expand=Rights)", most=1)
+        groups = fields_of(rows[0]).get("groups") if rows else None
+        rights = [fields_of(fields_of(group).get("rights")) for group in groups or ()]
+        return {str(right["rolename"]) for right in rights if right.get("rolename")}
+
+    async def sip_account(self, number: str) -> tuple[str, str]:
+        """Authentication id and password of an extension; empty where they are not shown to this client."""
+        rows = await self.rows("/Users", select=("Id", "AuthID", "AuthPassword"), where=f"Number eq {literal(number)}", most=1)
+        values = fields_of(rows[0]) if rows else {}
+        password = values.get("authpassword")
+        return str(values.get("authid") or ""), password if isinstance(password, str) else ""
 
     # ------------------------------------------------------------------ the system
 
