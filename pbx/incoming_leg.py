@@ -70,7 +70,9 @@ class IncomingLeg(SipLeg):
         return min(float(value), longest_s) if re.fullmatch(r"[1-9][0-9]{0,6}", value) else longest_s
 
     def _rang_too_long(self) -> None:
-        cause = Cause(EndReason.NO_ANSWER, 480, "Nobody took the call in time.")
+        """480; 487 where it is the caller's own Expires that is over (section 13.3.1)."""
+        status = 487 if self._patience_s() < self.line.settings.ring_longest_s else 480
+        cause = Cause(EndReason.NO_ANSWER, status, "Nobody took the call in time.")
         self.refuse(cause)
         self.line.emit(HungUp(self.leg_id, cause))
 

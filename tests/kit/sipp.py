@@ -38,22 +38,24 @@ async def sipp(
         "sipp", command, log=_make(directory) / "sipp.log", directory=directory, environment={"TERM": "xterm"}
     ) as process:
         if not target:
-            await _listens(port, transport)
+            await listens(port, transport)
         yield Sipp(port, process, directory)
 
 
-async def _listens(port: int, transport: str) -> None:
+async def listens(port: int, transport: str, host: str = "127.0.0.1") -> None:
     """Wait until the kernel shows the port as bound: SIPp itself says nothing when it is ready."""
     for _ in range(500):
-        if _is_bound(port, transport):
+        if _is_bound(port, transport, host):
             return
         await asyncio.sleep(0.02)
     raise AssertionError(f"SIPp did not open port {port} in 10 s")
 
 
-def _is_bound(port: int, transport: str) -> bool:
-    table = Path("/proc/net/tcp" if transport.startswith("t") else "/proc/net/udp")
-    return f"0100007F:{port:04X}" in table.read_text()
+def _is_bound(port: int, transport: str, host: str) -> bool:
+    six = ":" in host
+    table = Path(f"/proc/net/{'tcp' if transport.startswith('t') else 'udp'}{'6' if six else ''}")
+    address = "0" * 24 + "01000000" if six else "0100007F"
+    return f"{address}:{port:04X}" in table.read_text()
 
 
 def _make(directory: Path) -> Path:
