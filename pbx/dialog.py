@@ -10,7 +10,9 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Dialog:
-    """One dialog. ``target`` is the peer's Contact, ``route_set`` the Route values in the order in which we send them."""
+    """One dialog. ``target`` is the peer's Contact, ``route_set`` the Route values in the order in which we send them. ``secure``: it began
+    with a SIPS URI, and our Contact is one too (section 12.1.1).
+    """
 
     call_id: str
     local: NameAddress
@@ -19,6 +21,7 @@ class Dialog:
     route_set: list[str] = field(default_factory=list)
     local_cseq: int = 0
     remote_cseq: int | None = None
+    secure: bool = False
 
     @property
     def key(self) -> Key:
@@ -92,7 +95,9 @@ def dialog_of_called(request: Request, tag: str) -> Dialog:
     local = request.to_address
     tagged = NameAddress(local.uri, local.display, {**local.params, "tag": tag})
     routes = [str(parse_address(value)) for value in request.values("Record-Route")]
-    return _checked(Dialog(request.call_id, tagged, request.from_address, contact.uri, routes, 0, request.cseq[0]))
+    came_by = parse_address(routes[0]).uri if routes else contact.uri
+    secure = any(uri[:5].lower() == "sips:" for uri in (request.uri, came_by))
+    return _checked(Dialog(request.call_id, tagged, request.from_address, contact.uri, routes, 0, request.cseq[0], secure))
 
 
 def _checked(dialog: Dialog) -> Dialog:

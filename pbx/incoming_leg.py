@@ -90,7 +90,7 @@ class IncomingLeg(SipLeg):
             self._tell(183, body, reliably=reliably)
 
     def _tell(self, status: int, body: bytes, *, reliably: bool) -> None:
-        headers = [("Contact", self.line.contact), ("Allow", ALLOW)]
+        headers = [("Contact", self.contact), ("Allow", ALLOW)]
         response = respond(self._request, status, to_tag=self.key[1], headers=headers)
         give_body(response, body)
         if reliably:

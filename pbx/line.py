@@ -3,7 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from pbx.address import NameAddress, SipUri, Via, parse_address, parse_uri
@@ -127,6 +127,11 @@ class Line:
     @property
     def contact(self) -> str:
         return f"<{self.contact_uri}>"
+
+    @property
+    def secure_contact(self) -> str:
+        """For a dialog of SIPS URIs, which say themselves that it is TLS (RFC 5630, section 3.1.4)."""
+        return f"<{replace(self.contact_uri, scheme='sips', params={})}>"
 
     @property
     def server_hop(self) -> Hop:

@@ -59,7 +59,7 @@ class TheirReferral:
             return False
         leaves = (request.get("Expires") or "").strip() == "0"
         left_s = 0 if leaves else self._left_s()
-        self._leg.respond(server, 200, [("Expires", str(left_s)), ("Contact", self._leg.line.contact)])
+        self._leg.respond(server, 200, [("Expires", str(left_s)), ("Contact", self._leg.contact)])
         if leaves:
             self._close("timeout")
         else:

@@ -28,6 +28,7 @@ from pbx.refer import NotReferable, ReferTo, read_refer, refusal_of_event
 from pbx.referral import OurReferral, TheirReferral
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.session_timer import LONGEST_SESSION_S, MAX_LENGTHENED, Session, TooShort, read_min_se, session_of_called, session_of_caller
+from pbx.sip_settings import SipTransport
 from pbx.timers import Timer
 from pbx.transaction import T1
 from pbx.transactions import ServerTransaction
@@ -84,6 +85,11 @@ class SipLeg:
         self._lengthened = 0
         self._timers: dict[str, Timer] = {}
         self._our_referral: OurReferral | None = None
+
+    @property
+    def contact(self) -> str:
+        secure = self.dialog is not None and self.dialog.secure and self.line.transport == SipTransport.TLS
+        return self.line.secure_contact if secure else self.line.contact
 
     @property
     def answered(self) -> bool:
@@ -274,7 +280,7 @@ class SipLeg:
             return
         body, changed = answered
         self._retarget(request, self._dialog_with(request.from_address.tag))
-        response = respond(request, 200, headers=[("Contact", self.line.contact), ("Allow", ALLOW), *session.headers])
+        response = respond(request, 200, headers=[("Contact", self.contact), ("Allow", ALLOW), *session.headers])
         give_body(response, body)
         self.line.transactions.respond(server, response)
         self._keep_agreement(session)
@@ -316,7 +322,7 @@ class SipLeg:
         except NotReferable as refusal:
             self.respond(server, refusal.status)
             return
-        headers = [("Contact", self.line.contact)] + ([("Refer-Sub", "false")] if asked.silent else [])
+        headers = [("Contact", self.contact)] + ([("Refer-Sub", "false")] if asked.silent else [])
         self.respond(server, 202, headers)
         referral = TheirReferral(self, request, asked)
         self.legs.referrals[self.leg_id] = referral
@@ -380,7 +386,7 @@ class SipLeg:
     def _accept(self, server: ServerTransaction, body: bytes, agreement: Agreement) -> None:
         """Send the 2xx of an INVITE, and again until its ACK comes."""
         response = respond(server.request, 200, to_tag=self.dialog.local.tag or "" if self.dialog else "")
-        response.headers += [("Contact", self.line.contact), ("Allow", ALLOW), ("Supported", SUPPORTED), *agreement.headers]
+        response.headers += [("Contact", self.contact), ("Allow", ALLOW), ("Supported", SUPPORTED), *agreement.headers]
         give_body(response, body)
         self._keep_agreement(agreement)
         self._accepted = AcceptedInvite(self.line, server, response, self._never_acknowledged)
@@ -535,7 +541,7 @@ class SipLeg:
         dialog = dialog or self._own_dialog()
         request = dialog.request(method, dialog.next_cseq())
         if method in _TARGET_REFRESHING:
-            request.headers += [("Contact", self.line.contact), ("Allow", ALLOW)]
+            request.headers += [("Contact", self.contact), ("Allow", ALLOW)]
         return request
 
     def ask(self, request: Request, on_answer: OnAnswer, dialog: Dialog | None = None) -> Asked:

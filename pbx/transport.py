@@ -26,6 +26,7 @@ UDP_PING_S = 20.0
 """Many a NAT forgets a datagram's way after half a minute."""
 
 FREE_PORT_ATTEMPTS = 20
+STUN_COOKIE = b"\x21\x12\xa4\x42"
 MAX_PENDING = 1000
 OnBytes = Callable[[bytes, Hop], None]
 
@@ -209,7 +210,7 @@ class SipSockets:
         if not self.trust.allows(peer[0]):
             self._counts["dropped_untrusted"] += 1
             return
-        if not data.strip(b"\r\n\x00"):
+        if not data.strip(b"\r\n\x00") or (data[0] < 4 and data[4:8] == STUN_COOKIE):
             self._counts["keepalives"] += 1
             return
         self._on_bytes(data, Hop(str(transport), *peer))

@@ -79,6 +79,7 @@ async def test_rubbish_is_counted_and_the_next_request_answered() -> None:
         for rubbish in (
             b"\r\n\r\n",
             b"\x00" * 20,
+            b"\x00\x01\x00\x00\x21\x12\xa4\x42" + b"x" * 12,
             b"\xff" * 1500,
             b"GET / HTTP/1.1\r\n\r\n",
             b"INVITE \r\n\r\n",
@@ -88,7 +89,7 @@ async def test_rubbish_is_counted_and_the_next_request_answered() -> None:
         friend.transport.sendto(OPTIONS % (b"UDP", 5060, 2, 2))
         assert (await asyncio.wait_for(friend.got.get(), 5)).startswith(b"SIP/2.0 200")
         assert isinstance(bench.trunk, SipTrunk)
-        assert bench.trunk.counts["pbx"]["keepalives"] == 2 and bench.trunk.counts["pbx"]["bad_messages"] == 4
+        assert bench.trunk.counts["pbx"]["keepalives"] == 3 and bench.trunk.counts["pbx"]["bad_messages"] == 4
         friend.transport.close()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from pbx.message import Response
+from pbx.sip_settings import SipTransport
 from pbx.trunk import Arrived, Confirmed, DigitArrived, HungUp, Reagreed
 from rooms.audio import G722, OPUS, PCMA, PCMU, Direction, RtpEndpoint
 from rooms.causes import Cause, EndReason
@@ -86,6 +87,24 @@ def test_the_route_of_the_invite_is_copied_and_kept(call: Called) -> None:
     call.run()
     bye = call.peer.requests("BYE")[0]
     assert bye.values("Route") == wanted and bye.uri == "sip:clara@10.0.0.9"
+
+
+@pytest.mark.parametrize(
+    ("headers", "contact"),
+    [
+        (("Contact: <sips:clara@10.0.0.9>",), "<sips:100@10.0.0.1:5060>"),
+        (("Contact: <sip:clara@10.0.0.9>", "Record-Route: <sips:10.0.0.9;lr>"), "<sips:100@10.0.0.1:5060>"),
+        (("Contact: <sip:clara@10.0.0.9>",), "<sip:100@10.0.0.1:5060;transport=tls>"),
+    ],
+)
+def test_a_dialog_of_sips_uris_has_ours_too(headers: tuple[str, ...], contact: str) -> None:
+    """RFC 3261, section 12.1.1; the other way to say TLS is a parameter."""
+    call = Called(transport=SipTransport.TLS)
+    leg_id = call.talk(*headers)
+    assert call.last.get("Contact") == contact
+    call.ana.agent.hold(leg_id, True, call.network.now)
+    call.run()
+    assert call.peer.requests("INVITE")[0].get("Contact") == contact
 
 
 def test_the_answer_uses_the_callers_payload_numbers(call: Called) -> None:
