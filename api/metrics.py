@@ -262,7 +262,8 @@ class _Labelled(Collector):
             for name in sorted({name for numbers in each.values() for name in numbers[which]}):
                 family = kind(self._prefix + name, f"By {self._label}: {name}", labels=[self._label])
                 for one, numbers in each.items():
-                    family.add_metric([one], numbers[which].get(name, 0.0))
+                    if name in numbers[which]:
+                        family.add_metric([one], numbers[which][name])
                 yield family
 
     def describe(self) -> Iterator[CounterMetricFamily]:

@@ -80,7 +80,7 @@ from pbx.sdes import SrtpMode
 from pbx.sip_settings import RegistrarSettings, SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.toll import TollWatch
-from pbx.trunk import OnTrunkEvent, Trunk, TrunkEvent
+from pbx.trunk import LineStatus, OnTrunkEvent, Trunk, TrunkEvent
 from pbx.trunk_group import Place, TrunkGroup
 from rooms.house import HousePolicy
 from rooms.membership import RoomKind
@@ -477,7 +477,7 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
             "calls": PartHealth(not calls.exchange.draining, "The server is being stopped." if calls.exchange.draining else ""),
             **({"cluster": _cluster_health(cluster.bus)} if isinstance(cluster.bus, RedisBus) else {}),
             **({"3cx": PartHealth(True, calls.threecx.trouble)} if calls.threecx is not None else {}),
-            **{f"line {line.name}": PartHealth(True, line.status.detail) for trunk in calls.trunks.values() for line in trunk.lines()},
+            **{f"line {line.name}": PartHealth(True, _line_words(line)) for trunk in calls.trunks.values() for line in trunk.lines()},
         }
 
     account_routes = IdentityRoutes(
@@ -742,6 +742,10 @@ def _line_tls(line: LineSection, data_dir: Path) -> SipTlsSettings:
         demand_certificate=line.tls_demand_certificate,
         accept_any_certificate=line.tls_accept_any_certificate,
     )
+
+
+def _line_words(line: LineStatus) -> str:
+    return f"{line.status.detail} Calls: {line.calls} of {line.most_calls}."
 
 
 def _line_numbers(

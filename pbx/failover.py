@@ -186,13 +186,11 @@ class Failover:
         self._emit(event)
 
     def _status_changed(self, member: Member, event: StatusChanged) -> None:
-        changed = False
-        if event.status.ready:
-            changed = member.candidate.health.seen(self._timers.now)
-        elif member.candidate.health.state is not HealthState.NEW:
-            # Before the first answer there is nothing to lose: no PBX has answered at our own start.
-            changed = member.candidate.health.failed(self._timers.now)
-        self._counts["share_changes"] += changed
+        health = member.candidate.health
+        # Before the first answer there is nothing to lose: no PBX has answered at our own start.
+        lost = not event.status.ready and health.state is not HealthState.NEW
+        if health.failed(self._timers.now) if lost else event.status.ready and health.seen(self._timers.now):
+            self._counts["share_changes"] += 1
         self._emit(StatusChanged(event.trunk, _told(member)))
 
     def _refused(self, call: _Call, event: Refused) -> None:

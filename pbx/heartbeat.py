@@ -50,7 +50,7 @@ class Heartbeat:
             ("Contact", line.contact),
             ("User-Agent", line.settings.user_agent),
         ]
-        line.transactions.request(request, line.server_hop, self._answered)
+        line.transactions.request(request, line.call_hop, self._answered)
 
     def _answered(self, response: Response) -> None:
         if response.status >= 200:

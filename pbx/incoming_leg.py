@@ -53,7 +53,7 @@ class IncomingLeg(SipLeg):
                 settings.name,
                 caller.number,
                 caller.name,
-                called_of(self._request, settings.extension),
+                called_of(self._request, settings.extension, settings.contact_user),
                 self.remote,
                 diversions=diversions_of(self._request),
                 private=caller.private,
@@ -203,11 +203,11 @@ class IncomingLeg(SipLeg):
         super()._peer_left(cause)
 
 
-def called_of(request: Request, extension: str) -> str:
-    """The number that was dialled: the Request-URI, or To where the Request-URI is only our own registered contact."""
+def called_of(request: Request, *own: str) -> str:
+    """The number that was dialled: the Request-URI, or To where the Request-URI names only us: our ``own`` extension or Contact."""
     dialled = user_of(request.uri)
     try:
         meant = user_of(request.to_address.uri)
     except BadValue:
         return dialled
-    return meant if dialled in ("", extension) and meant else dialled
+    return meant if dialled in ("", *own) and meant else dialled

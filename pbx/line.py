@@ -56,6 +56,7 @@ class Line:
     """``host``/``ports``: our address as the PBX should see it, a port for each transport. ``realms``: those that may ask for the password.
     ``fault``: why the transport last failed, in words. ``on_seen`` is told of each sign of life that is not a call.
     ``refused_passwords``: how often in a row the PBX refused ours. From ``MAX_REFUSED_PASSWORDS`` on it is not given any more.
+    ``home`` is the one of the PBX's addresses that we are registered at: calls go there, a registration tries the best one anew.
     ``reach`` is set while the PBX is registered here, ``service_route`` where it told us a way for our calls (RFC 3608).
 
     ``wire(message, hop)`` puts a message on its way; ``random`` draws identifiers and jitter, and is given so that tests can repeat them.
@@ -73,6 +74,7 @@ class Line:
     fault: str = ""
     on_seen: Callable[[], None] | None = None
     refused_passwords: int = 0
+    home: Hop | None = None
     reach: Reach | None = None
     service_route: tuple[str, ...] = ()
     targets: Targets = field(init=False)
@@ -122,7 +124,7 @@ class Line:
     @property
     def contact_uri(self) -> SipUri:
         params: dict[str, str | None] = {} if self.transport == "udp" else {"transport": str(self.transport)}
-        return SipUri(self.host, self.settings.extension, self.port, params)
+        return SipUri(self.host, self.settings.contact_user, self.port, params)
 
     @property
     def contact(self) -> str:
@@ -139,6 +141,13 @@ class Line:
         if self.reach is not None:
             return self.reach.hop
         return self.targets.best or Hop(self.settings.transport, self.settings.server, self.settings.server_port)
+
+    @property
+    def call_hop(self) -> Hop:
+        """Where a call goes: where we are registered, as long as that address is well."""
+        if self.reach is None and self.home is not None and self.home in self.targets and not self.targets.rests(self.home):
+            return self.home
+        return self.server_hop
 
     def hop_of(self, uri: SipUri) -> Hop:
         """The next hop for a URI. One trunk speaks one transport, so that is the one taken, whatever the URI says. The PBX's own name,
@@ -165,7 +174,7 @@ class Line:
             return self.reach.uri, [("Route", route) for route in self.reach.path], self.reach.hop
         if self.service_route:
             return uri, [("Route", route) for route in self.service_route], self.hop_of(parse_uri(parse_address(self.service_route[0]).uri))
-        return uri, [], self.server_hop
+        return uri, [], self.call_hop
 
     def ask(self, request: Request, hop: Hop, next_cseq: Callable[[], int], on_answer: OnAnswer, *, theirs: bool = False) -> Asked:
         """Send a request and answer the challenges of the PBX to it, each once, under a new CSeq.

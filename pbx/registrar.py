@@ -98,13 +98,20 @@ class Registrar:
 
     @property
     def _here(self) -> str:
-        return f"{join_host(self._line.host, self._line.port)} ({self._line.settings.transport.upper()})"
+        transport = self._line.settings.transport.upper()
+        if self._line.host in ("0.0.0.0", "::"):
+            return f"this machine, port {self._line.port} ({transport})"
+        return f"{join_host(self._line.host, self._line.port)} ({transport})"
 
     @property
     def _name(self) -> str:
         return self._line.settings.extension
 
     # -- the door --
+
+    def knows(self, host: str, now: float) -> bool:
+        """Is a PBX registered from there, or was it a while ago; or do the settings name the address?"""
+        return not self._line.settings.takes_strangers or now < self._known.get(host, 0.0)
 
     def hears(self, data: bytes, host: str, now: float) -> bool:
         """Is a message from there looked at? From strangers only REGISTER is, and not from those who guess."""

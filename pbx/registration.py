@@ -145,6 +145,7 @@ class Registration:
             self._try()
             return
         self._bound = True
+        self._line.home = self._asked.sent.hop if self._asked is not None else None
         self._failures = self._refusals = 0
         self._asked_twice = False
         self.state = RegistrationState.REGISTERED

@@ -145,6 +145,11 @@ class SipTrunkSettings:
         return self.auth_id or self.extension
 
     @property
+    def contact_user(self) -> str:
+        """Before the @ of our Contact. A PBX that nobody registers at or from tells its trunks by it: at 3CX it is the Auth ID."""
+        return self.extension if self.register or self.registrar is not None else self.digest_name
+
+    @property
     def told_identity(self) -> IdentityHeader:
         if self.identity_header is not IdentityHeader.AUTO:
             return self.identity_header

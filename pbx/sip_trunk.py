@@ -61,10 +61,12 @@ class SipTrunk:
             on_bytes=self._arrived,
             on_unreachable=self._unreachable,
             on_lost=self._lost,
+            knows=lambda host: self._agent.knows(host, self._now()),
             counts=self._counts,
             random=self._line.random,
         )
         self._status: TrunkStatus | None = None
+        self._full = False
         self._speaker = ""
         self._opened = False
         self._opening: asyncio.Task[None] | None = None
@@ -74,7 +76,10 @@ class SipTrunk:
 
     @property
     def status(self) -> TrunkStatus:
-        return self._status or self._agent.registration.status
+        status = self._status or self._agent.registration.status
+        if self._full and status.ready:
+            return TrunkStatus(True, f"{status.detail} It carries {self._settings.max_calls} calls, as many as it may.")
+        return status
 
     def lines(self) -> list[LineStatus]:
         return [LineStatus(self.name, self.status, self._agent.calls, self._settings.max_calls)]
@@ -260,6 +265,10 @@ class SipTrunk:
         self._wake = asyncio.get_running_loop().call_at(deadline, self._expire) if deadline is not None else None
         if self._closing and not self._agent.busy:
             self._quiet.set()
+        full = self._agent.calls >= self._settings.max_calls
+        if full != self._full and not self._closing:
+            self._full = full
+            self._emit(StatusChanged(self.name, self.status))
 
     def _expire(self) -> None:
         self._agent.expire(self._now())

@@ -26,6 +26,10 @@ class Targets:
     def __contains__(self, hop: Hop) -> bool:
         return hop in self._hops
 
+    def rests(self, hop: Hop) -> bool:
+        """Did it fail a moment ago?"""
+        return self._resting.get(hop, (0, 0.0))[1] > self._timers.now
+
     @property
     def best(self) -> Hop | None:
         """Where a request goes first; None: the PBX was not located yet."""

@@ -31,6 +31,10 @@ VANISHED_MS = 30_000
 CONNECT_S = 10.0
 PING_S = 30.0
 PONG_S = 10.0
+STRANGER_S = 30.0
+MAX_STRANGERS = 16
+"""Connections at once from addresses that nobody knows yet, and how long each has to become known: by a registration."""
+
 PATIENCE_S = 2.0
 """A message waits as long for its address to be due again; beyond that it has failed."""
 
@@ -144,8 +148,9 @@ class TcpConnection(asyncio.Protocol):
 
 
 class TcpWire:
-    """``on_bytes(message, peer)`` gets whole messages; ``trusts(host)`` decides who may connect; ``on_lost(peer)`` hears of each connection
-    that is over. ``tls``: speak TLS, and only with whom shows a certificate for one of ``names``.
+    """``on_bytes(message, peer)`` gets whole messages; ``trusts(host)`` decides who may connect and ``knows(host)`` who may stay;
+    ``on_lost(peer)`` hears of each connection that is over. ``tls``: speak TLS, and only with whom shows a certificate for one of
+    ``names``.
     """
 
     def __init__(
@@ -155,6 +160,7 @@ class TcpWire:
         counts: Counter[str],
         *,
         on_lost: Callable[[Address], None],
+        knows: Callable[[str], bool],
         random: Random,
         tls: TlsContexts | None = None,
         names: tuple[str, ...] = (),
@@ -164,6 +170,7 @@ class TcpWire:
         self.random = random
         self._trusts = trusts
         self._on_lost = on_lost
+        self._knows = knows
         self._tls = tls
         self._names = names
         self._backoff = Backoff(random)
@@ -307,8 +314,22 @@ class TcpWire:
         if self._closing or len(self._connections) >= MAX_CONNECTIONS:
             self.counts["tcp_refused_full"] += 1
             return False
+        if connection.accepted and not self._knows(connection.peer[0]):
+            if sum(self._is_strange(other) for other in self._connections.values()) >= MAX_STRANGERS:
+                self.counts["tcp_refused_full"] += 1
+                return False
+            asyncio.get_running_loop().call_later(STRANGER_S, self._weed, connection)
         self._connections[connection.peer] = connection
         return True
+
+    def _is_strange(self, connection: TcpConnection) -> bool:
+        return connection.accepted and not self._knows(connection.peer[0])
+
+    def _weed(self, connection: TcpConnection) -> None:
+        """Its time to become known is over."""
+        if connection.transport is not None and not connection.transport.is_closing() and self._is_strange(connection):
+            self.counts["tcp_strangers"] += 1
+            connection.transport.abort()
 
     def gone(self, connection: TcpConnection) -> None:
         if self._connections.get(connection.peer) is connection:

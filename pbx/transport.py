@@ -84,7 +84,7 @@ class Located:
 
 class SipSockets:
     """The sockets of one trunk. ``on_unreachable(message, words)`` is told when a message could not be sent, ``on_lost(hop)`` when a
-    connection to or from a peer is over. Raises ``TlsUnusable``.
+    connection to or from a peer is over. ``knows(host)``: may it keep a connection open? Raises ``TlsUnusable``.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class SipSockets:
         on_bytes: OnBytes,
         on_unreachable: Callable[[AnyMessage, str], None],
         on_lost: Callable[[Hop], None],
+        knows: Callable[[str], bool],
         counts: Counter[str],
         random: Random,
     ) -> None:
@@ -101,6 +102,7 @@ class SipSockets:
         self._on_bytes = on_bytes
         self._on_unreachable = on_unreachable
         self._on_lost = on_lost
+        self._knows = knows
         self._counts = counts
         self._random = random
         self.trust = SourceTrust(settings.trusted, anybody=settings.takes_strangers)
@@ -134,6 +136,7 @@ class SipSockets:
             self.trust.allows,
             self._counts,
             on_lost=lambda peer: self._on_lost(Hop(transport, *peer)),
+            knows=self._knows,
             random=self._random,
             tls=self._tls if transport == SipTransport.TLS else None,
             names=(settings.server, settings.sip_domain),

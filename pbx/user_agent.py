@@ -51,6 +51,10 @@ class UserAgent:
 
     # -- time and the wire --
 
+    def knows(self, host: str, now: float) -> bool:
+        """May whoever is there keep a connection open? Where a PBX may register from anywhere, only where one has."""
+        return self._registrar is None or self._registrar.knows(host, now)
+
     def hears(self, data: bytes, source: Hop, now: float) -> bool:
         """Is a message from there looked at at all? Asked before it is read. Where a PBX may register from anywhere, not everybody is."""
         return self._registrar is None or self._registrar.hears(data, source.host, now)

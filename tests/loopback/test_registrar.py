@@ -1,7 +1,11 @@
 """A PBX that registers here, over real sockets: another trunk of ours plays it."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
+from pbx import tcp_wire
 from pbx.sip_settings import RegistrarSettings, SipTransport
 from pbx.sip_trunk import SipTrunk
 from pbx.trunk import Answered, Arrived, Confirmed, HungUp
@@ -35,3 +39,28 @@ async def test_it_registers_is_called_and_calls(transport: SipTransport, bind_ho
             await us.event(Confirmed)
         await us.event(HungUp)
         assert not us.trunk.status.ready
+
+
+async def test_strangers_keep_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may register from anywhere may connect from anywhere; but not many at once, and not for long without registering."""
+    monkeypatch.setattr(tcp_wire, "STRANGER_S", 0.2)
+    monkeypatch.setattr(tcp_wire, "MAX_STRANGERS", 3)
+    async with sip_bench("", 0, transport=SipTransport.TCP, registrar=RegistrarSettings(), **ACCOUNT) as us:
+        assert isinstance(us.trunk, SipTrunk)
+        port = us.trunk.local_address[1]
+        strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+        for reader, writer in strangers:
+            with suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 30) == b""
+            writer.close()
+        counts = us.trunk.counts["pbx"]
+        assert (counts["tcp_strangers"], counts["tcp_refused_full"]) == (3, 1)
+        async with sip_bench("127.0.0.1", port, transport=SipTransport.TCP, **ACCOUNT) as pbx:
+            await pbx.ready()
+            loop = asyncio.get_running_loop()
+            passed = asyncio.Event()
+            loop.call_later(0.3, passed.set)
+            await passed.wait()
+            us.trunk.dial("out", "600", "Ana", us.endpoint())
+            await pbx.event(Arrived)
+            assert counts["tcp_strangers"] == 3, "who registered stays"

@@ -152,3 +152,16 @@ async def test_a_pbx_that_is_down_at_first_is_found_when_it_comes_up(monkeypatch
         assert (await bench.event(Refused)).cause.reason is EndReason.UNREACHABLE
         async with sip_bench("127.0.0.1", free_port(), bind_port=port, **quiet(SipTransport.TCP)):
             await bench.ready()
+
+
+async def test_a_line_that_is_full_says_so() -> None:
+    async with sip_bench("127.0.0.1", free_port(), max_calls=1, **quiet()) as bench:
+        await bench.ready()
+        bench.trunk.dial("a", "600", "Ana", bench.endpoint())
+        status = (await bench.event(StatusChanged)).status
+        while "as many as it may" not in status.detail:
+            status = (await bench.event(StatusChanged)).status
+        assert status.ready and bench.trunk.lines()[0].full
+        bench.trunk.dial("b", "600", "Ana", bench.endpoint())
+        cause = (await bench.event(Refused)).cause
+        assert cause.sip == 503 and "carries 1 calls already, as many as it may" in cause.detail

@@ -42,7 +42,7 @@ def test_the_invite_says_who_we_are_and_what_we_can(call: Dialled) -> None:
     invite = call.invite
     assert invite.uri == "sip:200@10.0.0.9"
     assert invite.from_address.uri == "sip:100@10.0.0.9" and invite.from_address.display == "Agent Ana"
-    assert invite.get("Contact") == "<sip:100@10.0.0.1:5060>"
+    assert invite.get("Contact") == "<sip:auth100@10.0.0.1:5060>"
     assert {"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE"} <= {m.upper() for m in invite.tokens("Allow")}
     assert "timer" in invite.tokens("Supported") and invite.get("Max-Forwards") == "70"
     assert "rport" in invite.top_via.params

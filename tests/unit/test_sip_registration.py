@@ -4,6 +4,7 @@ import pytest
 
 from pbx.message import Request, Response, respond
 from pbx.registration import granted_s
+from pbx.transactions import Hop
 from pbx.trunk import Arrived, Refused, StatusChanged, TrunkStatus
 from rooms.causes import Cause, EndReason
 from tests.kit.virtual_sip import ScriptedPeer, VirtualPhone, VirtualSip, endpoint, sdp
@@ -317,3 +318,48 @@ def test_what_the_pbx_grants() -> None:
     assert granted(("Contact", "<sip:100@10.0.0.7>;expires=9"), ("Expires", "55")) == 55
     assert granted() == 300
     assert granted(("Contact", "<<<")) == 300
+
+
+def test_calls_go_where_we_are_registered_and_a_refresh_tries_the_best_address_anew() -> None:
+    line = Registering()
+    first, second = Hop("udp", "10.0.0.9", 5060), Hop("udp", "10.0.0.8", 5060)
+    other = ScriptedPeer(line.network, host="10.0.0.8")
+    for peer in (line.peer, other):
+        peer.on_request = lambda request, peer=peer: peer.reply(request, 200, headers=(("Expires", "2000"),))  # type: ignore[misc]
+    line.ana.line.targets.locate([first, second])
+    line.network.dead.add("10.0.0.9")
+    line.run(40)
+    assert line.status.ready and other.requests("REGISTER")
+    line.network.dead.clear()
+    line.run(200)
+    line.ana.line.timers.advance(line.network.now)
+    assert line.ana.line.targets.best == first, "it has rested"
+    line.ana.dial("600", "one")
+    line.run()
+    assert other.requests("INVITE") and not line.peer.requests("INVITE"), "but we are not registered there"
+    line.run(1100)
+    assert line.peer.requests("REGISTER"), "the refresh moves the registration back"
+    line.ana.dial("600", "two")
+    line.run()
+    assert line.peer.requests("INVITE")
+
+
+def test_a_pbx_by_address_tells_us_by_the_auth_id_in_our_contact() -> None:
+    line = Registering(register=False, keepalive_s=0.0)
+    line.ana.dial("600")
+    line.run()
+    (invite,) = line.peer.requests("INVITE")
+    assert invite.get("Contact") == "<sip:xyz@10.0.0.1:5060>" and invite.from_address.uri == "sip:100@10.0.0.9"
+    line.peer.send(
+        """INVITE sip:xyz@10.0.0.1:5060 SIP/2.0
+        Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKin
+        From: <sip:+34900@10.0.0.9>;tag=a
+        To: <sip:+34911@10.0.0.1>
+        Call-ID: in
+        CSeq: 1 INVITE
+        Contact: <sip:pbx@10.0.0.9>
+        Content-Type: application/sdp""",
+        sdp(),
+    )
+    line.run()
+    assert line.ana.last(Arrived).called == "+34911"
