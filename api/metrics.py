@@ -134,7 +134,7 @@ class Metrics:
         self._registry.register(_FromMapping("centralita_cluster_", gauges, GaugeMetricFamily))
 
     def watch_lines(self, lines: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
-        """``centralita_line_NAME_total{line="pbx"}`` for what each line counts, ``centralita_line_calls`` and ``_most_calls``."""
+        """``centralita_line_NAME_total{line="pbx"}`` for what each line counts; ``centralita_line_calls``, ``_most_calls``, ``_share``."""
         self._registry.register(_Labelled("centralita_line_", "line", lines))
 
     def watch_threecx(self, counts: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:

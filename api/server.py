@@ -751,8 +751,10 @@ def _line_words(line: LineStatus) -> str:
 def _line_numbers(
     trunks: Iterable[Trunk], counts: Mapping[str, Mapping[str, int]]
 ) -> dict[str, tuple[Mapping[str, float], Mapping[str, float]]]:
-    """Of each line what it counts, and how many calls it has and may have."""
-    gauges = {line.name: {"calls": line.calls, "most_calls": line.most_calls} for trunk in trunks for line in trunk.lines()}
+    """Of each line what it counts, how many calls it has and may have, and what share of its new ones it takes."""
+    gauges = {
+        line.name: {"calls": line.calls, "most_calls": line.most_calls, "share": line.share} for trunk in trunks for line in trunk.lines()
+    }
     return {name: (counts.get(name, {}), gauges.get(name, {})) for name in [*gauges, *(counts.keys() - gauges.keys())]}
 
 

@@ -144,7 +144,11 @@ class Failover:
 
     def lines(self) -> list[LineStatus]:
         """Each PBX, with what share of new calls it takes where that is not all of its own."""
-        return [replace(line, status=_told(member)) for member in self._members.values() for line in member.trunk.lines()]
+        return [
+            replace(line, status=_told(member), share=member.candidate.health.share)
+            for member in self._members.values()
+            for line in member.trunk.lines()
+        ]
 
     # -- what trunks tell --
 

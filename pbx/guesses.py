@@ -2,7 +2,9 @@
 
     wrong once: 1 s of silence, then 2, 4 and 8 s; from the fifth in a row on: 10 min, doubling up to a day. A right one forgets them.
 
-Asking without credentials is no guess, but is bounded too. The table is bounded: the source that was quiet longest is forgotten first.
+Who shares its address with a PBX that is registered, behind one NAT, is silent for half a minute at most, because the PBX is silent with
+it. Asking without credentials is no guess, but is bounded too, for each source and for all of them. The table is bounded: the source that
+was quiet longest is forgotten first.
 """
 
 import ipaddress
@@ -15,12 +17,15 @@ MAX_SOURCES = 4096
 BLOCKED_FROM = 5
 BLOCK_S = 600.0
 LONGEST_BLOCK_S = 86_400.0
+LONGEST_SHARED_S = 30.0
 ASKS_PER_S = 2.0
+ALL_ASKS_PER_S = 50.0
 
 
 @dataclass(slots=True)
 class _Source:
     wrong: int = 0
+    wrong_at: float = 0.0
     silent_until: float = 0.0
     asks: RateLimit = field(default_factory=lambda: RateLimit(ASKS_PER_S))
 
@@ -30,16 +35,20 @@ class Guesses:
 
     def __init__(self) -> None:
         self._sources: OrderedDict[str, _Source] = OrderedDict()
+        self._all = RateLimit(ALL_ASKS_PER_S)
 
-    def hears(self, host: str, now: float) -> bool:
-        """Is what comes from there looked at? Counts it as one of few per second."""
+    def hears(self, host: str, now: float, *, shared: bool = False) -> bool:
+        """Is what comes from there looked at? Counts it as one of few per second. ``shared``: a PBX is registered from there."""
         source = self._source(host)
-        return now >= source.silent_until and source.asks.allows(now)
+        if shared:
+            return now >= min(source.silent_until, source.wrong_at + LONGEST_SHARED_S)
+        return now >= source.silent_until and source.asks.allows(now) and self._all.allows(now)
 
     def wrong(self, host: str, now: float) -> float:
         """A wrong name or password came from there; for how many seconds it is silenced."""
         source = self._source(host)
         source.wrong += 1
+        source.wrong_at = now
         if source.wrong < BLOCKED_FROM:
             silence_s = 2.0 ** (source.wrong - 1)
         else:

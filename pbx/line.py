@@ -13,7 +13,7 @@ from pbx.sip_settings import SipTrunkSettings
 from pbx.targets import Targets
 from pbx.timers import Timers
 from pbx.transactions import ClientTransaction, Hop, Transactions, TransactionUser
-from pbx.trunk import OnTrunkEvent
+from pbx.trunk import OnTrunkEvent, TrunkStatus
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE")
 ALLOW = ", ".join(METHODS)
@@ -99,6 +99,12 @@ class Line:
     def token(self, octets: int = 8) -> str:
         """A random identifier in hexadecimal: tags, branches, Call-IDs."""
         return self.random.randbytes(octets).hex()
+
+    def told(self, ready: bool, detail: str) -> TrunkStatus:
+        """What people read of the line, with what they should know besides."""
+        if ready and self.settings.keys_in_clear:
+            detail += " The keys of encrypted calls travel in clear: use TLS for signalling."
+        return TrunkStatus(ready, detail)
 
     def seen(self) -> None:
         if self.on_seen is not None:

@@ -115,12 +115,9 @@ class Registrar:
 
     def hears(self, data: bytes, host: str, now: float) -> bool:
         """Is a message from there looked at? From strangers only REGISTER is, and not from those who guess."""
-        if now < self._known.get(host, 0.0):
-            return True
-        if not self._line.settings.takes_strangers:
-            # The sockets have let in the addresses of the settings only.
-            return not data.startswith(b"REGISTER ") or self._guesses.hears(host, now)
-        return data.startswith(b"REGISTER ") and self._guesses.hears(host, now)
+        if not data.startswith(b"REGISTER "):
+            return self.knows(host, now)
+        return self._guesses.hears(host, now, shared=now < self._known.get(host, 0.0))
 
     def challenge(self, request: Request, host: str) -> list[tuple[str, str]] | None:
         """The headers of a 401 to a call, where calls have to prove the password and this one does not; None: it may pass."""
@@ -273,7 +270,7 @@ class Registrar:
         self._tell(False, words)
 
     def _tell(self, ready: bool, detail: str) -> None:
-        status = TrunkStatus(ready, detail)
+        status = self._line.told(ready, detail)
         if status != self.status:
             self.status = status
             self._on_status(status)

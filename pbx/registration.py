@@ -250,9 +250,7 @@ class Registration:
             self._tell(True, f"The PBX {self._where} answers.")
 
     def _tell(self, ready: bool, detail: str) -> None:
-        if ready and self._line.settings.keys_in_clear:
-            detail += " The keys of encrypted calls travel in clear: use TLS for signalling."
-        status = TrunkStatus(ready, detail)
+        status = self._line.told(ready, detail)
         if status != self.status:
             self.status = status
             self._on_status(status)

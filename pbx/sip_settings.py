@@ -44,13 +44,14 @@ class RegistrarSettings:
 
     ``digests``: the algorithms of the challenges, the preferred one first. MD5 alone by default: 3CX speaks nothing else, and some phones
     (baresip 1.0) give up where anything else is offered beside it. ``challenge_calls``: its calls have to prove the password too.
-    ``shortest_s``/``longest_s``: bounds of a registration. ``nonce_s``: how long a challenge may be answered.
+    ``shortest_s``/``longest_s``: bounds of a registration; a brief one brings the PBX back soon after a restart of ours. ``nonce_s``: how
+    long a challenge may be answered.
     """
 
     digests: tuple[str, ...] = ("MD5",)
     challenge_calls: bool = False
     shortest_s: int = 60
-    longest_s: int = 3600
+    longest_s: int = 300
     nonce_s: float = 300.0
 
 

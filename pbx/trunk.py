@@ -22,12 +22,15 @@ class TrunkStatus:
 
 @dataclass(frozen=True, slots=True)
 class LineStatus:
-    """One PBX as people see it: its name, whether it is there, how many calls it has and may have."""
+    """One PBX as people see it: its name, whether it is there, how many calls it has and may have, and what share of its new calls it
+    takes (0-1): all, unless it failed a while ago and there are others.
+    """
 
     name: str
     status: TrunkStatus
     calls: int
     most_calls: int
+    share: float = 1.0
 
     @property
     def full(self) -> bool:
