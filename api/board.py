@@ -137,16 +137,9 @@ class Board:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def call(self, state: CallState) -> None:
-        """A call as it now stands; one that ended leaves the board."""
+        """A running call as it now stands."""
         known = self._calls.get(state.call_id)
-        if state.ended_at is not None:
-            self._unseen.discard(state.call_id)
-            self._calls.pop(state.call_id, None)
-            self._changed.pop(state.call_id, None)
-            if self._wanted_by:
-                self._untold.pop(state.call_id, None)
-                self._gone[state.call_id] = None
-        elif known is not None:
+        if known is not None:
             known.state = state
             self._change(state.call_id)
         elif len(self._calls) < MOST_CALLS:
@@ -155,6 +148,15 @@ class Board:
             self._change(state.call_id)
         elif len(self._unseen) < MOST_CALLS * 20:
             self._unseen.add(state.call_id)
+
+    def over(self, call_id: str) -> None:
+        """A call has ended and leaves the board."""
+        self._unseen.discard(call_id)
+        known = self._calls.pop(call_id, None)
+        self._changed.pop(call_id, None)
+        if self._wanted_by and known is not None:
+            self._untold.pop(call_id, None)
+            self._gone[call_id] = None
 
     def quality(self, call_id: str, sides: Sequence[tuple[str, LegSample]], faults: Sequence[Fault]) -> None:
         """A call's last second. ``sides``: (``agent`` or ``phone``, sample)."""

@@ -34,7 +34,7 @@ from pbx.threecx.agent_step import Words
 from pbx.threecx.settings import ThreeCxSettings
 from pbx.toll import Bound, TollBounds
 from pbx.trunk_health import FailoverSettings
-from rooms.policy import ConsultationRecordingPolicy, RecordingMode, RecordingPolicy
+from rooms.policy import CallPolicy, ConsultationRecordingPolicy, RecordingMode, RecordingPolicy, RingOrder
 from signaling.addresses import networks
 from signaling.grants import Role
 from signaling.guard import ClientLimits
@@ -564,6 +564,25 @@ class DialingSection(_Section):
         return text
 
 
+class CallsSection(_Section):
+    """What becomes of calls that ring, are transferred or parked."""
+
+    ring_order: Literal["all", "one_by_one"] = "all"
+    """A call for nobody in particular rings at everybody's who is free, or at one after the other's, who has been free longest first."""
+    ring_s: Annotated[float, Field(ge=5, le=600)] = 45.0
+    """For so long altogether."""
+    ring_step_s: Annotated[float, Field(ge=3, le=120)] = 15.0
+    """One by one: for so long at each."""
+    refer_blind: bool = False
+    """Ask the telephone system for blind transfers too (REFER), where it says that it can; where it refuses, we do it, after that pause.
+    The other ones are joined here first and handed over then, where ``sip.refer`` lets that; recorded calls never are."""
+    transfer_ring_s: Annotated[float, Field(ge=5, le=180)] = 30.0
+    """Where the target does not answer for so long, the call comes back."""
+    park_s: Annotated[float, Field(ge=10, le=3_600)] = 120.0
+    """A parked call that nobody picked up goes back to who parked it."""
+    park_places: Annotated[int, Field(ge=1, le=999)] = 20
+
+
 class DemoSection(_Section):
     enabled: bool = False
     """The demo line (600 echo, 601 speech, ...) and the demo agent."""
@@ -779,6 +798,7 @@ class Settings(_Section):
     turn: TurnSection = TurnSection()
     sip: SipSection = SipSection()
     dialing: DialingSection = DialingSection()
+    calls: CallsSection = CallsSection()
     demo: DemoSection = DemoSection()
     security: SecuritySection = SecuritySection()
     oidc: OidcSection = OidcSection()
@@ -922,6 +942,20 @@ class Settings(_Section):
             ),
             sockets=security.sockets,
             sockets_per_person=security.sockets_per_person,
+        )
+
+    def call_policy(self) -> CallPolicy:
+        """How long call control waits for what, and which calls it records."""
+        calls = self.calls
+        return CallPolicy(
+            no_answer_s=self.sip.ring_s,
+            ring_s=calls.ring_s,
+            ring_order=RingOrder(calls.ring_order),
+            ring_step_s=calls.ring_step_s,
+            transfer_ring_s=calls.transfer_ring_s,
+            park_s=calls.park_s,
+            park_slots=calls.park_places,
+            recording=self.recording_policy(),
         )
 
     def dial_plan(self) -> DialPlan:

@@ -20,17 +20,20 @@ from api.metrics import Metrics
 from api.phone_legs import PhoneFailure, PhoneLegs
 from api.recording_book import RecordingBook
 from api.store import Store
-from api.views import EpochClock, call_quality, call_state
+from api.views import EpochClock, call_quality, call_state, parked_call
 from media import messages as media
 from pbx import trunk as line
 from rooms import effects as fx
 from rooms import events as ev
 from rooms.agent import AgentState
 from rooms.causes import Cause, EndReason
-from rooms.record import CallRecord, CallView
+from rooms.move import Target
+from rooms.record import CallRecord, CallView, LegRecord, ParkedView
+from rooms.recording import RecordingState
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
 from signaling.hub import Hub
+from signaling.refusal import Refusal
 from signaling.topics import LINES, person
 
 log = structlog.get_logger()
@@ -42,8 +45,10 @@ class Exchange:
     """Performs effects, translates events. ``async with``: leaving ends every live call with its record written.
 
     ``trunks`` are entered and left by the wiring, around this. ``on_record`` hears of each record, with what turns its times into epochs.
-    ``cost_of`` says what an outgoing call that is over cost. ``on_engaged`` hears of whom a call rings at, or is, and of whom none is
-    any more.
+    ``cost_of`` says what a leg that we dialled and that is over cost. ``on_engaged`` hears of whom a call rings at, or is, and of whom
+    none is any more. ``may_dial(who, dialled)`` raises ``Refusal`` where this is not to be dialled on this account now, which nobody has
+    asked yet; ``on_dialled(leg, who, dialled)`` hears of what is. ``resolve(text, who)`` says where a number that a phone asks us to call
+    is reached, or raises ``Refusal``. ``sees(who, other)``: may one pick up what the other parked?
     """
 
     def __init__(
@@ -58,9 +63,14 @@ class Exchange:
         metrics: Metrics,
         trunks: dict[str, line.Trunk],
         on_record: Callable[[CallRecord, Callable[[float], float]], None] = lambda record, to_epoch: None,
-        cost_of: Callable[[CallRecord], float | None] = lambda record: None,
+        cost_of: Callable[[LegRecord], float | None] = lambda leg: None,
         new_call_id: Callable[[], str] = lambda: uuid4().hex,
         on_engaged: Callable[[str, AgentState | None], None] = lambda identity, state: None,
+        may_dial: Callable[[str, str], None] = lambda who, dialled: None,
+        on_dialled: Callable[[str, str, str], None] = lambda leg_id, who, dialled: None,
+        resolve: Callable[[str, str], Target] | None = None,
+        sees: Callable[[str, str], bool] = lambda who, other: True,
+        node: str = "",
     ) -> None:
         self._switchboard = switchboard
         self._worker = worker
@@ -74,6 +84,11 @@ class Exchange:
         self._cost_of = cost_of
         self.new_call_id = new_call_id
         self._on_engaged = on_engaged
+        self._may_dial = may_dial
+        self._on_dialled = on_dialled
+        self._resolve = resolve
+        self.sees = sees
+        self._node = node
         self._hub: Hub | None = None
         self._lines: dict[str, CallLine] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -149,11 +164,13 @@ class Exchange:
             self._trunks[event.trunk].hang_up(event.leg_id, Cause(EndReason.SERVER_STOPPED, 503))
             return
         if event.replaces:
-            self._trunks[event.trunk].hang_up(event.leg_id, Cause(EndReason.DECLINED, 603))
+            self._replaced(event)
             return
         call_id = self.new_call_id()
         self._phones.expect(event.leg_id, call_id, event.trunk, event.remote)
-        agents = tuple((identity, uuid4().hex) for identity in self._switchboard.available_agents(event.called))
+        person_called = self._switchboard.is_person(event.called)
+        rung = (event.called,) if person_called else self._switchboard.available_agents()
+        agents = tuple((identity, uuid4().hex) for identity in rung)
         for identity, leg_id in agents:
             self._browsers.expect(leg_id, call_id, identity)
         self._open_line(call_id)
@@ -166,8 +183,21 @@ class Exchange:
                 caller_name="" if event.private else event.caller_name,
                 called=event.called,
                 agents=agents,
+                called_agent=event.called if person_called else "",
+                hops=len(event.diversions),
+                private=event.private,
+                verified=event.verified,
             )
         )
+
+    def _replaced(self, event: line.Arrived) -> None:
+        """Another phone takes the place of one of ours."""
+        former = self._phones.get(event.replaces)
+        if former is None or self._switchboard.call_of_leg(event.replaces) is None:
+            self._trunks[event.trunk].hang_up(event.leg_id, Cause(EndReason.FAILED, 481))
+            return
+        self._phones.expect(event.leg_id, former.call_id, event.trunk, event.remote)
+        self.feed(ev.LegReplaced(event.leg_id, event.replaces, event.trunk, event.caller))
 
     def _rang(self, event: line.Rang) -> None:
         remote = event.remote
@@ -202,10 +232,32 @@ class Exchange:
         self._tell_digit(event.leg_id, event.digit)
 
     def _transfer_asked(self, event: line.TransferAsked) -> None:
-        self._on_trunk(event.leg_id, lambda trunk: trunk.transfer_progress(event.leg_id, 603))
+        """A phone wants its other side to have somebody else. It answers for what that costs as its line does, for all its phones."""
+        leg = self._phones.get(event.leg_id)
+        if leg is None:
+            return
+        by = f"trunk.{leg.trunk.name}"
+        if event.replaces:
+            self.feed(ev.JoinAsked(event.leg_id, event.replaces, by))
+            return
+        try:
+            target = self._target(event.target, by)
+        except Refusal as refused:
+            log.warning("transfer.refused", call_id=leg.call_id, code=refused.code)
+            status = {"not_a_number": 484, "no_route": 404}.get(refused.code, 403)
+            leg.trunk.transfer_progress(event.leg_id, status)
+            return
+        self.feed(ev.TransferAsked(event.leg_id, target, by))
+
+    def _target(self, text: str, by: str) -> Target:
+        if self._switchboard.is_person(text):
+            return Target(agent=text)
+        if self._resolve is None:
+            raise Refusal("no_route", "Nothing can be dialled from here.")
+        return self._resolve(text, by)
 
     def _transfer_progressed(self, event: line.TransferProgressed) -> None:
-        log.info("transfer.progressed", leg_id=event.leg_id, status=event.status)
+        self.feed(ev.ReferProgressed(event.leg_id, event.status))
 
     def _status_changed(self, event: line.StatusChanged) -> None:
         self._metrics.line_ready(event.trunk, event.status.ready)
@@ -278,11 +330,12 @@ class Exchange:
 
     def _quality(self, event: media.QualitySampled) -> None:
         view = self._switchboard.call(event.room_id)
-        if view is None or not view.agent:
+        if view is None or view.answered_s is None:
             return
         at = self.clock.at(self._loop.time())
         sides = [("agent" if self._browsers.get(sample.leg_id) else "phone", sample) for sample in event.legs]
-        self._publish(person(view.agent), call_quality(event.room_id, at, sides))
+        if view.agent:
+            self._publish(person(view.agent), call_quality(event.room_id, at, sides))
         self.board.quality(event.room_id, sides, event.faults)
         for side, sample in sides:
             self._metrics.quality(side, sample)
@@ -306,6 +359,19 @@ class Exchange:
             self._end_line(call_id)
             raise
 
+    def can_refer(self, call_id: str, trunk: str = "") -> bool:
+        """May the telephone system be asked to transfer this call? ``trunk``: the line of a target that is no leg of the call yet.
+
+        Never one that is being recorded: it would go on without us.
+        """
+        view = self._switchboard.call(call_id)
+        if view is None or view.recording is not RecordingState.OFF:
+            return False
+        phones = self._phones.of_call(call_id)
+        names = {phone.trunk.name for phone in phones} | ({trunk} if trunk else set())
+        enough = len(phones) == (1 if trunk else 2)
+        return enough and len(names) == 1 and all(phone.trunk.can_refer(phone.leg_id) for phone in phones)
+
     async def answer_browser(self, view: CallView, peer_id: str, sdp: str) -> media.PeerAnswered:
         """Answer a page's offer for its leg of this call, after what is already queued for the call. Raises ``MediaRefusal``."""
         call_line = self._lines.get(view.call_id)
@@ -324,6 +390,14 @@ class Exchange:
         for identity in {identity for effect in effects if isinstance(effect, fx.Notify) for identity in effect.agents}:
             self._on_engaged(identity, self._switchboard.engagement(identity))
         for effect in effects:
+            if isinstance(effect, fx.ShowParked):
+                self._show_parked(effect)
+                continue
+            if isinstance(effect, fx.ExpectAgent):
+                self._browsers.expect(effect.leg_id, effect.call_id, effect.agent)
+                continue
+            if isinstance(effect, fx.PlaceCall):
+                self._expect_phone(effect)
             call_id = self._call_of(effect)
             call_line = self._lines.get(call_id)
             if call_line is None:
@@ -333,9 +407,42 @@ class Exchange:
 
     def _job(self, effect: fx.Effect) -> Callable[[], Awaitable[None]]:
         async def job() -> None:
-            await self._do(effect)
+            try:
+                await self._do(effect)
+            except Exception as error:  # noqa: BLE001 - told to call control, whatever it was, with whose leg it concerns
+                self._failed(self._call_of(effect), type(effect).__name__, error, getattr(effect, "leg_id", ""))
 
         return job
+
+    def _expect_phone(self, effect: fx.PlaceCall) -> None:
+        if self._phones.get(effect.leg_id) is None:
+            self._phones.expect(effect.leg_id, effect.call_id, effect.trunk)
+        if effect.asked:
+            self._on_dialled(effect.leg_id, effect.by, effect.number)
+
+    async def _place(self, effect: fx.PlaceCall) -> None:
+        if not effect.asked:
+            try:
+                self._may_dial(effect.by, effect.number)
+            except Refusal as refused:
+                raise PhoneFailure(Cause(EndReason.FORBIDDEN, 403, str(refused))) from None
+            self._on_dialled(effect.leg_id, effect.by, effect.number)
+        await self._phones.place(
+            effect.leg_id, effect.number, private=effect.private, diverted_by=effect.diverted_by, referred=effect.referred
+        )
+
+    async def _close_leg(self, leg_id: str) -> None:
+        if self._phones.get(leg_id) is None or self._phones.forget(leg_id):
+            await self._worker.perform(media.CloseLeg(leg_id=leg_id))
+
+    def _show_parked(self, effect: fx.ShowParked) -> None:
+        for identity in effect.agents:
+            self._publish(person(identity), self.parked(identity, effect.parked))
+
+    def parked(self, identity: str, parked: tuple[ParkedView, ...] | None = None) -> wire.ParkedCalls:
+        """The calls here that this person may pick up."""
+        views = self._switchboard.parked() if parked is None else parked
+        return wire.ParkedCalls(node=self._node, calls=[parked_call(view, self.clock) for view in views if self.sees(identity, view.by)])
 
     def _call_of(self, effect: fx.Effect) -> str:
         match effect:
@@ -343,7 +450,7 @@ class Exchange:
                 fx.OpenRoom(room_id=room_id) | fx.CloseRoom(room_id=room_id) | fx.SetGains(room_id=room_id) | fx.JoinBridge(room_id=room_id)
             ):
                 return room_id
-            case fx.PlaceCall(call_id=call_id) | fx.AnswerCall(call_id=call_id):
+            case fx.PlaceCall(call_id=call_id) | fx.AnswerCall(call_id=call_id) | fx.ExpectAgent(call_id=call_id):
                 return call_id
             case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording() | fx.EraseRecording():
                 return effect.call_id
@@ -351,6 +458,8 @@ class Exchange:
                 return view.call_id
             case fx.WriteRecord(record=record):
                 return record.call_id
+            case fx.ShowParked():
+                return ""
             case _:
                 leg = self._browsers.get(effect.leg_id) or self._phones.get(effect.leg_id)
                 return leg.call_id if leg is not None else ""
@@ -364,21 +473,25 @@ class Exchange:
                     await self._worker.perform(media.CloseRoom(room_id=room_id))
                 finally:
                     self._end_line(room_id)
-            case fx.PlaceCall(leg_id=leg_id, number=number):
-                await self._phones.place(leg_id, number)
+            case fx.PlaceCall():
+                await self._place(effect)
             case fx.RingBack(leg_id=leg_id):
                 self._on_trunk(leg_id, lambda trunk: trunk.ring(leg_id))
             case fx.AnswerCall(leg_id=leg_id, agent_leg=agent_leg):
-                browser = self._browsers.get(agent_leg)
-                await self._phones.answer(leg_id, browser.codec if browser is not None else None)
+                browser, phone = self._browsers.get(agent_leg), self._phones.get(agent_leg)
+                await self._phones.answer(leg_id, browser.codec if browser is not None else phone.spoken if phone is not None else None)
             case fx.HangUp(leg_id=leg_id, cause=cause):
                 self._on_trunk(leg_id, lambda trunk: trunk.hang_up(leg_id, cause))
+            case fx.ReferPhone(leg_id=leg_id, number=number, replaces=replaces):
+                self._on_trunk(leg_id, lambda trunk: trunk.refer(leg_id, number, replaces=replaces))
+            case fx.TellReferrer(leg_id=leg_id, status=status):
+                self._on_trunk(leg_id, lambda trunk: trunk.transfer_progress(leg_id, status))
             case fx.HoldPhone(leg_id=leg_id, held=held):
                 self._on_trunk(leg_id, lambda trunk: trunk.hold(leg_id, held))
             case fx.JoinBridge(room_id=room_id, leg_id=leg_id):
                 await self._worker.perform(media.JoinBridge(room_id=room_id, leg_id=leg_id))
             case fx.CloseLeg(leg_id=leg_id):
-                await self._worker.perform(media.CloseLeg(leg_id=leg_id))
+                await self._close_leg(leg_id)
             case fx.SetGains(room_id=room_id, gains=gains):
                 await self._worker.perform(media.SetGains(room_id=room_id, gains=gains))
             case fx.Play(leg_id=leg_id, sound=sound):
@@ -430,7 +543,15 @@ class Exchange:
         notice = self.state_of(view)
         for identity in agents:
             self._publish(person(identity), notice)
-        self.board.call(notice)
+        self._show_on_board(view.call_id)
+
+    def _show_on_board(self, call_id: str) -> None:
+        """The board shows a call as its owner sees it, whoever else takes part."""
+        view = self._switchboard.call(call_id)
+        if view is None:
+            self.board.over(call_id)
+        else:
+            self.board.call(self.state_of(view))
 
     def calls_of(self, identity: str) -> list[wire.CallState]:
         """The calls here that are this person's or ring at theirs, oldest first."""
@@ -447,7 +568,8 @@ class Exchange:
 
     def _write(self, record: CallRecord) -> None:
         self._metrics.call(record)
-        self._store.put_call(record, self.clock.at, self._cost_of(record))
+        self._store.put_call(record, self.clock.at, self._cost_of)
+        self._show_on_board(record.call_id)
         self._on_record(record, self.clock.at)
 
     def _on_trunk(self, leg_id: str, act: Callable[[line.Trunk], None]) -> None:
@@ -474,7 +596,7 @@ class Exchange:
             if self._switchboard.call(call_line.call_id) is not None:  # else it ends already
                 self._failed(call_line.call_id, name, error)
 
-    def _failed(self, call_id: str, name: str, error: Exception) -> None:
+    def _failed(self, call_id: str, name: str, error: Exception, leg_id: str = "") -> None:
         """A job of a call failed: call control hears of it, with whose fault it was."""
         unforeseen = None if isinstance(error, PhoneFailure | media.MediaRefusal | LineFull) else error
         if isinstance(error, PhoneFailure):
@@ -488,7 +610,7 @@ class Exchange:
         log.error("call.failed", call_id=call_id, job=name, error=type(error).__name__, detail=cause.detail, exc_info=unforeseen)
         self._metrics.effect_failed(name)
         # A call that was asked too much of has lost something, whatever it was: it ends.
-        self.feed(ev.EffectFailed(call_id=call_id, leg_id="", cause=cause, effect="" if isinstance(error, LineFull) else name))
+        self.feed(ev.EffectFailed(call_id=call_id, leg_id=leg_id, cause=cause, effect="" if isinstance(error, LineFull) else name))
 
     def _end_line(self, call_id: str) -> None:
         call_line = self._lines.pop(call_id, None)

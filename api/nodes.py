@@ -116,7 +116,13 @@ class _Revoked(_Word, frozen=True, tag="revoked"):
     ended: list[Ended]
 
 
-_AboutPeople = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Revoked
+class _Handled(_Word, frozen=True, tag="handled"):
+    """This person's calls are to be handled otherwise: read it anew."""
+
+    identity: str
+
+
+_AboutPeople = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Revoked | _Handled
 _AnyWord = _AboutPeople | _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Answer
 
 
@@ -189,6 +195,7 @@ class Nodes:
         self._board: Board | None = None
         self._on_revoked: Callable[[Sequence[Ended]], object] = lambda ended: None
         self._on_wish: Callable[[str], object] = lambda identity: None
+        self._on_handled: Callable[[str], Coroutine[None, None, None]] | None = None
         self._number = 0
         self._fed: dict[str, Person] = {}
         self._asked: dict[str, asyncio.Future[_Answer]] = {}
@@ -219,6 +226,13 @@ class Nodes:
     def hear_wishes(self, on_wish: Callable[[str], object]) -> None:
         """Who hears of whom it was said here whether they take calls."""
         self._on_wish = on_wish
+
+    def hear_handled(self, on_handled: Callable[[str], Coroutine[None, None, None]]) -> None:
+        """Who hears whose calls are to be handled otherwise, as another node was told."""
+        self._on_handled = on_handled
+
+    def tell_handled(self, identity: str) -> None:
+        self._say(_Handled(self._bus.token, identity))
 
     async def __aenter__(self) -> Self:
         self._on_state()
@@ -380,6 +394,9 @@ class Nodes:
                     self._board.on_told(node, summary)
             case _Revoked(ended=ended):
                 self._on_revoked(ended)
+            case _Handled(identity=identity):
+                if self._on_handled is not None:
+                    self._start(self._on_handled(identity))
             case _Answer(ask_id=ask_id):
                 waiting = self._asked.get(ask_id)
                 if waiting is not None and not waiting.done():

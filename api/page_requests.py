@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
+from api.call_handling import CallHandling
 from api.call_line import LineFull
 from api.exchange import Exchange
 from api.metrics import Metrics
@@ -14,9 +15,10 @@ from api.tolls import Tolls
 from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
 from pbx.numbers import Number
-from pbx.routing import NoRoute, NotANumber, Routing
+from pbx.routing import NoRoute, NotANumber, Route, Routing
 from rooms import events as ev
 from rooms.agent import AgentState
+from rooms.move import Target
 from rooms.recording import RecordingAction
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
@@ -31,7 +33,8 @@ InRooms = Callable[[Grant, wire.RoomRequest | wire.ChatRequest | AnyRoomQuestion
 class PageRequests:
     """``in_rooms`` does what is asked about rooms and chat. ``demo``: the demo line, where there is one.
     ``tolls`` watches over what is dialled; ``ask_pbx`` raises ``Refusal`` where the PBX has no room for another call.
-    ``teams_of`` says in which teams an agent is."""
+    ``teams_of`` says in which teams an agent is. ``handling``: what people want done with calls to them.
+    ``refer_blind``: is the telephone system to be asked for blind transfers too, where it can?"""
 
     def __init__(
         self,
@@ -46,6 +49,8 @@ class PageRequests:
         tolls: Tolls | None = None,
         ask_pbx: Callable[[Number], None] = lambda number: None,
         teams_of: Callable[[str], frozenset[str]] = lambda identity: frozenset(),
+        handling: CallHandling | None = None,
+        refer_blind: bool = False,
     ) -> None:
         self._exchange = exchange
         self._switchboard = switchboard
@@ -57,6 +62,8 @@ class PageRequests:
         self._tolls = tolls
         self._ask_pbx = ask_pbx
         self._teams_of = teams_of
+        self._handling = handling
+        self._refer_blind = refer_blind
 
     async def perform(self, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
         """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
@@ -88,6 +95,19 @@ class PageRequests:
                 feed(ev.HoldRequested(call_id, identity, held))
             case wire.Digits(call_id=call_id, digits=digits):
                 feed(ev.DigitsPressed(call_id, identity, digits))
+            case wire.Transfer():
+                self._transfer(identity, request)
+            case wire.TransferStep(call_id=call_id, action=action):
+                refer = action == "complete" and self._exchange.can_refer(call_id)
+                feed(ev.TransferActed(call_id, identity, ev.TransferAction(action), refer))
+            case wire.Park(call_id=call_id, slot=slot):
+                feed(ev.ParkRequested(call_id, identity, slot))
+            case wire.PickUp(call_id=call_id):
+                self._pick_up(identity, call_id)
+            case wire.ReadHandling():
+                return await self._handled().read(identity)
+            case wire.SetHandling():
+                return await self._handled().set(identity, request)
             case wire.Record(call_id=call_id, action=action):
                 supervisor = allows(grant, Permission.CALL_RECORD_ANY, self._of(call_id))
                 feed(ev.RecordingRequested(call_id, identity, RecordingAction(action), supervisor=supervisor))
@@ -121,21 +141,44 @@ class PageRequests:
 
     def _dial(self, identity: str, number: str) -> wire.CallRef:
         self._refuse_when_stopping()
-        try:
-            route = self._routing.route(number)
-        except NotANumber as error:
-            raise Refusal("not_a_number", str(error)) from None
-        except NoRoute as error:
-            raise Refusal("no_route", str(error)) from None
+        route = route_of(self._routing, number)
         if self._tolls is not None:
             self._tolls.ask(identity, route.number)
         if self._demo is None or route.trunk != self._demo.name:
             self._ask_pbx(route.number)
         call_id = self._exchange.new_call_id()
         self._exchange.dial(call_id, identity, route.dialled, route.trunk)
-        if self._tolls is not None:
-            self._tolls.began(call_id, identity, route.number)
         return wire.CallRef(call_id=call_id)
+
+    def _transfer(self, identity: str, request: wire.Transfer) -> None:
+        self._refuse_when_stopping()
+        if bool(request.number) == bool(request.agent):
+            raise Refusal("bad_message", "A call is transferred either to a number or to a colleague.")
+        view = self._switchboard.call(request.call_id)
+        if view is None or view.agent != identity:  # whatever is wrong with it is said by call control; nothing is counted for it
+            target, refer = Target(request.agent, request.number), False
+        elif request.agent:
+            target, refer = Target(agent=request.agent), False
+        else:
+            route = route_of(self._routing, request.number)
+            if self._tolls is not None:
+                self._tolls.ask(identity, route.number)
+            if self._demo is None or route.trunk != self._demo.name:
+                self._ask_pbx(route.number)
+            target = Target(number=route.dialled, trunk=route.trunk)
+            refer = self._refer_blind and not request.ask and self._exchange.can_refer(request.call_id, route.trunk)
+        self._exchange.feed(ev.TransferRequested(request.call_id, identity, target, request.ask, refer))
+
+    def _pick_up(self, identity: str, call_id: str) -> None:
+        parked = next((view for view in self._switchboard.parked() if view.call_id == call_id), None)
+        if parked is not None and not self._exchange.sees(identity, parked.by):
+            raise Refusal("forbidden", "This call was parked by another team: ask them to pick it up.")
+        self._exchange.feed(ev.PickUpRequested(call_id, identity))
+
+    def _handled(self) -> CallHandling:
+        if self._handling is None:
+            raise Refusal("bad_message", "This server keeps no settings of people.")
+        return self._handling
 
     def _call_me(self, identity: str) -> None:
         self._refuse_when_stopping()
@@ -154,3 +197,13 @@ class PageRequests:
         answered: PeerAnswered = await self._exchange.answer_browser(view, request.peer_id, request.sdp)
         self._metrics.offer_answered(loop.time() - offered_s)
         return wire.PeerAnswer(sdp=answered.sdp)
+
+
+def route_of(routing: Routing, number: str) -> Route:
+    """Which line a number takes. Raises ``Refusal``."""
+    try:
+        return routing.route(number)
+    except NotANumber as error:
+        raise Refusal("not_a_number", str(error)) from None
+    except NoRoute as error:
+        raise Refusal("no_route", str(error)) from None

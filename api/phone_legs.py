@@ -71,6 +71,10 @@ class PhoneLegs:
     def get(self, leg_id: str) -> PhoneLeg | None:
         return self._legs.get(leg_id)
 
+    def of_call(self, call_id: str) -> list[PhoneLeg]:
+        """The phones of a call, in the order in which they came."""
+        return [leg for leg in self._legs.values() if leg.call_id == call_id]
+
     def expect(self, leg_id: str, call_id: str, trunk: str, remote: Endpoint | None = None) -> PhoneLeg:
         """Remember a leg that is about to be dialled, or has just arrived."""
         leg = PhoneLeg(leg_id, call_id, self._trunks[trunk], remote=remote)
@@ -84,11 +88,18 @@ class PhoneLegs:
             del self._legs[leg_id]
         return forgotten
 
-    async def place(self, leg_id: str, number: str) -> None:
-        """Open the leg's port and dial. Raises ``PhoneFailure``."""
-        leg = self._legs[leg_id]
+    def forget(self, leg_id: str) -> bool:
+        """Forget one leg of a call that goes on. Was it open in the media plane?"""
+        leg = self._legs.pop(leg_id)
+        return leg.local is not None or leg.demo_open
+
+    async def place(self, leg_id: str, number: str, *, private: bool = False, diverted_by: str = "", referred: str = "") -> None:
+        """Open the leg's port and dial, as ``Trunk.dial`` says. Raises ``PhoneFailure``."""
+        leg = self._legs.get(leg_id)
+        if leg is None:  # it was let go while this waited for its turn
+            return
         local = await self._open(leg, self._offered)
-        leg.trunk.dial(leg_id, number, "", local)
+        leg.trunk.dial(leg_id, number, "", local, private=private, diverted_by=diverted_by, referred=referred)
 
     async def answer(self, leg_id: str, browser_codec: str | None) -> None:
         """Accept a phone that called, in the codec which suits the browser it will talk with. Raises ``PhoneFailure``."""

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from api.attachments import Attachments
 from api.browser_legs import BrowserLegs
+from api.call_handling import CallHandling
 from api.chat import Chat
 from api.config import LineSection, OpusSection, Settings
 from api.consultation_recordings import ConsultationRecordings
@@ -35,7 +36,7 @@ from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.nodes import Nodes, call_id_of
 from api.page_files import PageFiles
-from api.page_requests import PageRequests
+from api.page_requests import PageRequests, route_of
 from api.past_room_routes import PastRoomRoutes
 from api.past_rooms import PastRooms
 from api.pbx_context_routes import PbxContextRoutes
@@ -85,8 +86,9 @@ from pbx.trunk_group import Place, TrunkGroup
 from rooms.house import HousePolicy
 from rooms.membership import RoomKind
 from rooms.membership_events import LeaveWanted
+from rooms.move import Target
 from rooms.record import CallRecord
-from rooms.switchboard import CallPolicy, Switchboard
+from rooms.switchboard import Switchboard
 from signaling.bus import Bus, BusState, MemoryBus
 from signaling.grants import Grant, Role
 from signaling.hub import Hub
@@ -227,12 +229,14 @@ class _Calls:
     webhooks: Webhooks
     tolls: Tolls
     threecx: ThreeCx | None
+    routing: Routing
+    handling: CallHandling
 
 
 @asynccontextmanager
 async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> AsyncIterator[_Calls]:
     async with AsyncExitStack() as stack:
-        switchboard = Switchboard(CallPolicy(no_answer_s=settings.sip.ring_s, recording=settings.recording_policy()))
+        switchboard = Switchboard(settings.call_policy())
         trunks: dict[str, Trunk] = {}
 
         # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
@@ -254,6 +258,22 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             ground.metrics.suspensions.inc()
             webhooks.tell_suspended(who, why)
 
+        def resolve(text: str, who: str) -> Target:
+            route = route_of(routing, text)
+            tolls.ask(who, route.number)
+            return Target(number=route.dialled, trunk=route.trunk)
+
+        def reached(text: str) -> Target:
+            route = route_of(routing, text)
+            return Target(number=route.dialled, trunk=route.trunk)
+
+        async def exists(identity: str) -> bool:
+            return await ground.store.people.user(identity) is not None
+
+        def sees(who: str, other: str) -> bool:
+            teams, others = (ground.identity.sessions.teams_of(identity) for identity in (who, other))
+            return not teams or not others or bool(teams & others)
+
         worker = await _media_plane(stack, settings, ground.metrics, on_media_event)
         consultations = await stack.enter_async_context(Consultations(worker))
         demo = LoopbackTrunk(on_trunk_event, name="demo") if settings.demo.enabled else None
@@ -262,6 +282,11 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         if settings.sip.enabled:
             pbx = trunks[settings.sip.name] = _pbx(settings, on_trunk_event)
             ground.metrics.watch_lines(lambda: _line_numbers(trunks.values(), pbx.counts))
+        routing = Routing(
+            settings.dial_plan(),
+            demo_trunk=demo.name if demo is not None else None,
+            pbx_trunk=settings.sip.name if settings.sip.enabled else None,
+        )
         phones = PhoneLegs(
             worker,
             trunks,
@@ -289,9 +314,14 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             metrics=ground.metrics,
             trunks=trunks,
             on_record=on_record,
-            cost_of=lambda record: tolls.cost(record),
+            cost_of=lambda leg: tolls.cost(leg),
             new_call_id=lambda: call_id_of(cluster.bus.node),
             on_engaged=cluster.nodes.on_engaged,
+            may_dial=lambda who, dialled: tolls.ask_forward(who, dialled),
+            on_dialled=lambda leg_id, who, dialled: tolls.began(leg_id, who, dialled),
+            resolve=resolve,
+            sees=sees,
+            node=cluster.bus.node,
         )
         webhooks = Webhooks(ground.store.webhooks, settings.webhook_settings(), now=exchange.now, node=settings.node)
         await stack.enter_async_context(webhooks)
@@ -307,11 +337,21 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         )
         await tolls.restore(ground.store.dialled)
         threecx = await _threecx(stack, settings, ground)
+        handling = CallHandling(
+            ground.store.call_handling,
+            reached=reached,
+            ask=lambda who, text: tolls.ask(who, route_of(routing, text).number),
+            exists=exists,
+            feed=exchange.feed,
+            tell_nodes=cluster.nodes.tell_handled,
+        )
+        cluster.nodes.hear_handled(handling.look)
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
         await stack.enter_async_context(filmed)
-        yield _Calls(worker, consultations, filmed, switchboard, trunks, demo, exchange, shelf, webhooks, tolls, threecx)
+        await handling.restore()
+        yield _Calls(worker, consultations, filmed, switchboard, trunks, demo, exchange, shelf, webhooks, tolls, threecx, routing, handling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,11 +425,6 @@ async def _talk(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
 async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _Calls, talk: _Talk) -> AsyncIterator[Hub]:
     """What pages ask and are told. The hub is introduced to everybody here, and entered last of all."""
     identity, nodes, exchange, rooms = ground.identity, cluster.nodes, calls.exchange, talk.rooms
-    routing = Routing(
-        settings.dial_plan(),
-        demo_trunk=calls.demo.name if calls.demo is not None else None,
-        pbx_trunk=settings.sip.name if settings.sip.enabled else None,
-    )
     keys = RoomKeys(rooms, ground.store.room_keys)
     in_rooms = RoomRequests(
         rooms,
@@ -408,7 +443,7 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
     requests = PageRequests(
         exchange,
         calls.switchboard,
-        routing,
+        calls.routing,
         ground.metrics,
         nodes,
         in_rooms.perform,
@@ -416,6 +451,8 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         tolls=calls.tolls,
         ask_pbx=calls.threecx.ask if calls.threecx is not None else lambda number: None,
         teams_of=identity.sessions.teams_of,
+        handling=calls.handling,
+        refer_blind=settings.calls.refer_blind,
     )
     snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, talk.owners, demo=settings.demo.enabled)
 
@@ -690,10 +727,10 @@ def _shelf(settings: Settings, store: Store) -> RecordingShelf:
 
 def _pbx(settings: Settings, on_event: OnTrunkEvent) -> SipTrunk | TrunkGroup:
     """The line to the PBX, or to several."""
-    sip = settings.sip
+    sip, data_dir = settings.sip, settings.server.data_dir
     if not sip.trunks:
-        return SipTrunk(_line(sip.name, sip, settings.server.data_dir), on_event)
-    places = [Place(_line(name, trunk, settings.server.data_dir), trunk.priority, trunk.weight) for name, trunk in sip.trunks.items()]
+        return SipTrunk(_line(sip.name, sip, data_dir), on_event)
+    places = [Place(_line(name, trunk, data_dir), trunk.priority, trunk.weight) for name, trunk in sip.trunks.items()]
     return TrunkGroup(sip.name, places, sip.failover_settings(), on_event)
 
 

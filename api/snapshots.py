@@ -65,6 +65,7 @@ class Snapshots:
             lines=self._lines() if staff else [],
             recent=recent,
             rooms=[*self._rooms.states_for(grant.identity), *rooms.rooms],
+            parked=self._exchange.parked(grant.identity) if staff else None,
         )
 
     def _lines(self) -> list[LineState]:

@@ -14,7 +14,7 @@ from api.store.rows import Dialled
 from pbx.numbers import NotANumber, Number
 from pbx.routing import DialPlan
 from pbx.toll import Spent, TollRefused, TollWatch
-from rooms.record import CallRecord, CallState
+from rooms.record import CallRecord, LegRecord
 from signaling.refusal import Refusal
 
 log = structlog.get_logger()
@@ -60,11 +60,11 @@ class Tolls:
                 talk_s = call.ended_at - call.answered_at
                 self._watch.restore([Spent(call.agent, number.region, call.ended_at, talk_s, call.cost or 0.0)])
 
-    def ask(self, who: str, number: Number) -> None:
-        """May this person call this number now? Raises ``Refusal`` with what to do."""
+    def ask(self, who: str, number: Number, *, confirmed: bool = False) -> None:
+        """May this person call this number now? ``confirmed``: they said so before. Raises ``Refusal`` with what to do."""
         now = self._now()
         try:
-            self._watch.ask(who, number, now, off_hours=self._off_hours(now))
+            self._watch.ask(who, number, now, off_hours=self._off_hours(now), confirmed=confirmed)
         except TollRefused as refused:
             self._security_log.note("call.refused", who, detail=refused.code)
             if refused.suspended:
@@ -73,23 +73,33 @@ class Tolls:
                 self._on_suspended(who, refused.suspended)
             raise Refusal(refused.code, str(refused), refused.retry_after_s) from None
 
-    def began(self, call_id: str, who: str, number: Number) -> None:
-        """A call that was asked for."""
-        self._watch.began(call_id, who, number, self._now())
+    def ask_forward(self, who: str, dialled: str) -> None:
+        """May a call be led on to this number, as this person wished? What is to be confirmed was when that was set. Raises ``Refusal``."""
+        number = self._number(dialled)
+        if number is not None:
+            self.ask(who, number, confirmed=True)
+
+    def began(self, leg_id: str, who: str, dialled: str) -> None:
+        """A leg that was asked for is dialled on this account."""
+        number = self._number(dialled)
+        if number is not None:
+            self._watch.began(leg_id, who, number, self._now())
 
     def heard(self, record: CallRecord, to_epoch: Callable[[float], float]) -> None:
-        """A call as it was just recorded."""
-        if record.answered_s is not None:
-            self._watch.answered(record.call_id, to_epoch(record.answered_s))
-        if record.state is CallState.ENDED and record.ended_s is not None:
-            self._watch.ended(record.call_id, to_epoch(record.ended_s))
+        """A call as it was just recorded: each leg that we dialled counts."""
+        for leg in record.legs:
+            if leg.by and leg.kind == "phone":
+                if leg.answered_s is not None:
+                    self._watch.answered(leg.leg_id, to_epoch(leg.answered_s))
+                if leg.ended_s is not None:
+                    self._watch.ended(leg.leg_id, to_epoch(leg.ended_s))
 
-    def cost(self, record: CallRecord) -> float | None:
-        """Of an outgoing call that is over; None where it was not answered or nobody knows."""
-        if record.direction != "out" or record.answered_s is None or record.ended_s is None:
+    def cost(self, leg: LegRecord) -> float | None:
+        """Of a leg that we dialled and that is over; None where it was not answered or nobody knows."""
+        if leg.kind != "phone" or not leg.by or leg.answered_s is None or leg.ended_s is None:
             return None
-        number = self._number(record.called)
-        return None if number is None or number.e164 is None else self._price(number.e164, record.ended_s - record.answered_s)
+        number = self._number(leg.party)
+        return None if number is None or number.e164 is None else self._price(number.e164, leg.ended_s - leg.answered_s)
 
     def suspended(self) -> list[SuspendedCaller]:
         """Whose calls to public numbers are stopped."""

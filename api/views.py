@@ -1,8 +1,8 @@
 """Call control's view of things, worded for the wire: core seconds become epoch seconds, causes become codes."""
 
 from media.messages import LegSample
-from rooms.record import CallView
-from signaling.messages import CallQuality, CallState, LegQuality
+from rooms.record import CallView, MoveView, ParkedView
+from signaling.messages import CallMove, CallParty, CallQuality, CallState, LegQuality, ParkedCall
 
 
 class EpochClock:
@@ -39,7 +39,25 @@ def call_state(view: CallView, clock: EpochClock, codecs: dict[str, str]) -> Cal
         detail=(cause.detail or None) if cause else None,
         codecs=codecs,
         recording=view.recording.value,
+        came=view.came,
+        by=view.by,
+        owned=view.owned,
+        parties=[CallParty(party.kind, party.party, party.there, party.held) for party in view.parties],
+        move=_move(view.move, clock) if view.move is not None else None,
+        note=view.note.reason.value if view.note is not None else None,
+        private=view.private,
+        verified=view.verified,
     )
+
+
+def _move(move: MoveView, clock: EpochClock) -> CallMove:
+    why = move.why.reason.value if move.why is not None else None
+    return CallMove(move.state, move.by, move.target, move.slot, why, clock.at(move.since_s))
+
+
+def parked_call(view: ParkedView, clock: EpochClock) -> ParkedCall:
+    """A parked call as pages see it."""
+    return ParkedCall(view.slot, view.call_id, view.number, view.name, view.by, clock.at(view.since_s))
 
 
 def call_quality(call_id: str, epoch_s: float, sides: list[tuple[str, LegSample]]) -> CallQuality:

@@ -140,8 +140,11 @@ class TollWatch:
 
     # ------------------------------------------------------------------ what happens
 
-    def ask(self, who: str, number: Number, now: float, *, off_hours: bool = False) -> None:
-        """May this person call this number now? Raises ``TollRefused``. Who may calls ``began`` next."""
+    def ask(self, who: str, number: Number, now: float, *, off_hours: bool = False, confirmed: bool = False) -> None:
+        """May this person call this number now? Raises ``TollRefused``. Who may calls ``began`` next.
+
+        ``confirmed``: as for a call that is forwarded to where its owner set it, which was confirmed then.
+        """
         risk = self.risk(number, now)
         if risk is Risk.FREE:
             return
@@ -153,24 +156,24 @@ class TollWatch:
             raise self._refused("off_hours", f"{number.display} is dear, and such calls are not made at this hour.", person, now)
         self._keep_pace(person, risk, now)
         self._keep_bounds(who, person, now)
-        if risk >= Risk.ELEVATED or (risk is Risk.STANDARD and off_hours):
+        if not confirmed and (risk >= Risk.ELEVATED or (risk is Risk.STANDARD and off_hours)):
             self._confirm(person, number, risk, now, off_hours=off_hours)
 
-    def began(self, call_id: str, who: str, number: Number, now: float) -> None:
-        """A call that was asked for."""
+    def began(self, leg_id: str, who: str, number: Number, now: float) -> None:
+        """A call that was asked for: to a number that was dialled, or transferred or forwarded to; ``who`` answers for each alike."""
         risk = self.risk(number, now)
         if risk is not Risk.FREE:
             self._person(who).begun.append((now, risk))
-            self._live[call_id] = _Live(who, number, now)
+            self._live[leg_id] = _Live(who, number, now)
 
-    def answered(self, call_id: str, now: float) -> None:
-        call = self._live.get(call_id)
+    def answered(self, leg_id: str, now: float) -> None:
+        call = self._live.get(leg_id)
         if call is not None and call.answered is None:
             call.answered = now
 
-    def ended(self, call_id: str, now: float) -> float | None:
+    def ended(self, leg_id: str, now: float) -> float | None:
         """What the call cost; None where it was none of ours, was never answered, or nobody knows. Money is known only once."""
-        call = self._live.pop(call_id, None)
+        call = self._live.pop(leg_id, None)
         if call is None or call.answered is None or call.number.e164 is None:
             return None
         cost = self._price(call.number.e164, now - call.answered)

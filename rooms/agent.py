@@ -7,7 +7,7 @@ is on call before and after, but what is it after the call?), so the table is on
     a call is theirs                on_call       (also while the page reloads: the leg is anchored in the server)
     no signalling connection        offline
     a call rings                    ringing
-    does not take calls             break         (with the reason that the person gives)
+    does not take calls             break         (with the reason that the person gives; or not to be disturbed, or all are forwarded)
     else                            available
 
 With several nodes the connection may be to another one, and so may the call be (``elsewhere``).
@@ -46,6 +46,8 @@ class Agent:
     calls: dict[str, bool] = field(default_factory=dict)
     elsewhere: AgentState | None = None
     """``ringing`` or ``on_call`` while a call of another node has this person."""
+    withdrawn: bool = False
+    """Does not want to be disturbed, or has all calls forwarded."""
     free_since_s: float = 0.0
 
     @property
@@ -60,9 +62,10 @@ class Agent:
     @property
     def state(self) -> AgentState:
         ringing = bool(self.calls) or self.elsewhere is AgentState.RINGING
-        return agent_state(on_call=self.on_call, connected=self.connected, ringing=ringing, willing=self.willing)
+        willing = self.willing and not self.withdrawn
+        return agent_state(on_call=self.on_call, connected=self.connected, ringing=ringing, willing=willing)
 
     @property
     def worth_keeping(self) -> bool:
         """Is there anything to remember about this person?"""
-        return self.connected or not self.willing or bool(self.calls) or self.elsewhere is not None
+        return self.connected or not self.willing or self.withdrawn or bool(self.calls) or self.elsewhere is not None

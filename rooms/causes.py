@@ -19,6 +19,8 @@ class EndReason(StrEnum):
     INCOMPATIBLE = "incompatible"
     MEDIA_LOST = "media_lost"
     NOBODY_AVAILABLE = "nobody_available"
+    TRANSFERRED = "transferred"
+    """The call went on without this one."""
     SERVER_STOPPED = "server_stopped"
     INTERRUPTED = "interrupted"
     FAILED = "failed"

@@ -17,6 +17,8 @@ class DeadlineKind(StrEnum):
     RELOAD = "reload"
     RING_RELOAD = "ring_reload"
     RECORDING = "recording"
+    RING_STEP = "ring_step"
+    MOVE = "move"
 
 
 class Key(NamedTuple):
@@ -39,6 +41,9 @@ class Deadlines(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._at)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._at
 
     def set(self, key: K, at_s: float) -> None:
         self._at[key] = at_s

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rooms.causes import Cause
-from rooms.record import CallRecord, CallState, CallView
+from rooms.record import CallRecord, CallState, CallView, ParkedView
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,54 @@ class CloseRoom:
 
 @dataclass(frozen=True, slots=True)
 class PlaceCall:
-    """Send the INVITE of a phone leg."""
+    """Send the INVITE of a phone leg. ``by``: on whose account. ``asked``: whether that person may was asked already; else it is to be
+    asked now. ``diverted_by``: whom the call was for that is led on with it; ``private``: its caller does not want to be known;
+    ``referred``: the leg whose REFER it carries out."""
 
     call_id: str
     leg_id: str
     trunk: str
     number: str
+    by: str = ""
+    asked: bool = True
+    diverted_by: str = ""
+    private: bool = False
+    referred: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectAgent:
+    """This agent has a leg in the call from now on: a browser will make an offer for it."""
+
+    call_id: str
+    leg_id: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferPhone:
+    """Ask a phone to call this number instead of us (REFER), and to take the place of our leg ``replaces`` there. ``ReferProgressed``
+    follows."""
+
+    leg_id: str
+    number: str
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TellReferrer:
+    """Tell the phone that asked for a transfer how it goes: a SIP status, final from 200 on."""
+
+    leg_id: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowParked:
+    """Show these people which calls wait in this server to be picked up."""
+
+    agents: tuple[str, ...]
+    parked: tuple[ParkedView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +209,10 @@ Effect = (
     OpenRoom
     | CloseRoom
     | PlaceCall
+    | ExpectAgent
+    | ReferPhone
+    | TellReferrer
+    | ShowParked
     | RingBack
     | AnswerCall
     | HangUp

@@ -5,9 +5,12 @@ Every event is frozen and carries identifiers, never objects. ``call_id`` names 
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from rooms.agent import AgentState
 from rooms.causes import Cause
+from rooms.handling import Handling
+from rooms.move import Target
 from rooms.recording import RecordingAction
 
 
@@ -25,7 +28,11 @@ class CallDialed:
 
 @dataclass(frozen=True, slots=True)
 class CallArrived:
-    """Somebody calls us. ``agents`` are the people to ring, already chosen by routing; empty when nobody may take it."""
+    """Somebody calls us. ``agents`` are the people to ring, already chosen by routing; empty when nobody may take it.
+
+    ``called_agent``: it is for this one person, who is the only one of ``agents``, free or not. ``hops``: how often it was diverted on its
+    way to us. ``private``: the number is not to be known. ``verified``: somebody whom we trust vouches for it.
+    """
 
     call_id: str
     phone_leg: str
@@ -35,6 +42,10 @@ class CallArrived:
     called: str
     agents: tuple[tuple[str, str], ...]
     """(identity, leg id to use for that agent) pairs."""
+    called_agent: str = ""
+    hops: int = 0
+    private: bool = False
+    verified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,97 @@ class DigitsPressed:
     call_id: str
     agent: str
     digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequested:
+    """The agent wants somebody else to have the call. ``ask``: to talk with the target first. ``refer``: the PBX is to carry it out, if it
+    will. Whether this person may call the target was asked already."""
+
+    call_id: str
+    agent: str
+    target: Target
+    ask: bool
+    refer: bool = False
+
+
+class TransferAction(StrEnum):
+    """What an agent may do who has called the target first."""
+
+    SWAP = "swap"
+    MERGE = "merge"
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferActed:
+    """``refer``: the PBX is to join both sides without us, if it will."""
+
+    call_id: str
+    agent: str
+    action: TransferAction
+    refer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParkRequested:
+    """``slot``: where; 0: in the lowest that is free."""
+
+    call_id: str
+    agent: str
+    slot: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PickUpRequested:
+    call_id: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAsked:
+    """The phone asks that its other side be given to ``target`` (REFER). ``by``: on whose account that goes."""
+
+    leg_id: str
+    target: Target
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinAsked:
+    """The phone asks that its other side be joined with the one of ``replaces``, which is a leg of its own with us too (REFER with
+    Replaces)."""
+
+    leg_id: str
+    replaces: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegReplaced:
+    """Another phone takes the place of one of ours (INVITE with Replaces, RFC 3891)."""
+
+    leg_id: str
+    replaces: str
+    trunk: str
+    caller: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgressed:
+    """How our own REFER goes: below 200 it goes on, 2xx it is done, else refused."""
+
+    leg_id: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandlingChanged:
+    """How a person wants calls to them handled from now on."""
+
+    agent: str
+    handling: Handling
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +334,15 @@ Event = (
     | MuteRequested
     | HoldRequested
     | DigitsPressed
+    | TransferRequested
+    | TransferActed
+    | ParkRequested
+    | PickUpRequested
+    | TransferAsked
+    | JoinAsked
+    | LegReplaced
+    | ReferProgressed
+    | HandlingChanged
     | RecordingRequested
     | RecordingBegan
     | RecordingBroke

@@ -48,13 +48,23 @@ class ConsultationRecordingPolicy:
     picture_height_px: int = 480
 
 
+class RingOrder(StrEnum):
+    """At whose phones a call rings that is for nobody in particular."""
+
+    ALL = "all"
+    ONE_BY_ONE = "one_by_one"
+    """Who has been free longest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallPolicy:
     """Times in seconds.
 
     ``agent_media_s``: from accept (or the phone's answer) until the agent's audio must be up. ``agent_media_patience_s``: after that long
     the other side hears that something goes on, instead of silence. ``reload_s``: how long a lost agent's leg stays anchored for a page
-    that reloads. ``ring_reload_s``: the same for an agent who is only being rung.
+    that reloads. ``ring_reload_s``: the same for an agent who is only being rung. ``ring_step_s``: how long it rings at one after the
+    other. ``transfer_ring_s``: how long the target of a transfer may take to answer, and whom a call comes back to. ``refer_s``: how long
+    the PBX may take to carry out a transfer. ``park_s``: how long a call stays parked. ``most_hops``: how often a call may be led on.
     """
 
     no_answer_s: float = 60.0
@@ -63,6 +73,13 @@ class CallPolicy:
     agent_media_patience_s: float = 2.0
     reload_s: float = 60.0
     ring_reload_s: float = 10.0
+    ring_order: RingOrder = RingOrder.ALL
+    ring_step_s: float = 15.0
+    transfer_ring_s: float = 30.0
+    refer_s: float = 40.0
+    park_s: float = 120.0
+    park_slots: int = 20
+    most_hops: int = 5
     max_calls: int = 1000
     max_ringing_agents: int = 32
     max_digits: int = 32

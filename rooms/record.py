@@ -29,6 +29,10 @@ class LegRecord:
     answered_s: float | None
     ended_s: float | None
     cause: Cause | None
+    came: str = ""
+    """How it came into the call (``rooms.legs.Came``)."""
+    by: str = ""
+    """Who had it dialled, or brought it in; of a phone that was dialled: whose account it is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,48 @@ class CallRecord:
     caller_name: str
     called: str
     agent: str
-    """Who took or placed it; empty until somebody did."""
+    """Who took or placed it, and after a transfer to a colleague that one; empty until somebody did."""
     state: CallState
     started_s: float
     answered_s: float | None
     ended_s: float | None
     cause: Cause | None
     legs: tuple[LegRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartyView:
+    """Somebody else in the call. ``party``: number of a phone, identity of an agent. Who is not ``there`` yet is being called."""
+
+    leg_id: str
+    kind: str
+    party: str
+    there: bool
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MoveView:
+    """What is being done with the call (``rooms/move.py``). ``why``: for what cause it came back."""
+
+    state: str
+    by: str
+    target: str
+    slot: int
+    why: Cause | None
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedView:
+    """A call that waits to be picked up. ``by``: who parked it."""
+
+    slot: int
+    call_id: str
+    number: str
+    name: str
+    by: str
+    since_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +110,16 @@ class CallView:
     agent_connected: bool = False
     """Is the agent's own media path up?"""
     recording: RecordingState = RecordingState.OFF
+    came: str = ""
+    """How it came to this agent where somebody else brought it: ``transfer``, ``consultation``, ``return``; ``by`` whom."""
+    by: str = ""
+    owned: bool = False
+    """Is it this agent's to lead, and not only to take part in?"""
+    parties: tuple[PartyView, ...] = ()
+    move: MoveView | None = None
+    note: Cause | None = None
+    """Why the last transfer of it came to nothing."""
+    private: bool = False
+    """The caller does not want the number to be known."""
+    verified: bool = True
+    """Somebody whom we trust vouches for the caller's number."""

@@ -4,7 +4,7 @@ What a paused recording does not keep is decided here alone: it is paused in the
 broke meanwhile is not replaced before somebody resumes.
 """
 
-from rooms.call import Call, PhoneState
+from rooms.call import Call
 from rooms.deadlines import DeadlineKind
 from rooms.effects import Effect, EraseRecording, PauseRecording, PlayOnce, ResumeRecording, StartRecording, StopRecording
 from rooms.policy import RecordingMode, RecordingPolicy
@@ -94,7 +94,7 @@ class Recorder:
 
     def sound_ended(self, call: Call, leg_id: str, sound: str, now: float) -> list[Effect]:
         """Somebody has heard this sound to its end."""
-        if sound != self._policy.announcement or leg_id != call.phone.leg_id:
+        if sound != self._policy.announcement or call.phone is None or leg_id != call.phone.leg_id:
             return []
         call.recording.announced = True
         return self._begin(call, now) if call.recording.state is RecordingState.ANNOUNCING else []
@@ -110,10 +110,27 @@ class Recorder:
                 return self._on_air(call, now)
         return []
 
+    def leg_left(self, call: Call, leg_id: str, now: float) -> list[Effect]:
+        """A leg has left a call that goes on. Where it was the one that is recorded, the recording goes on with whoever is there now."""
+        recording = call.recording
+        if leg_id != recording.leg_id or not recording.open:
+            return []
+        recording.open = False
+        if recording.state is RecordingState.PAUSED:
+            return []
+        if call.phone is None or not call.phone.up:
+            self._register.clear(call, DeadlineKind.RECORDING)
+            recording.take(RecordingStep.STOP)
+            return []
+        recording.take(RecordingStep.BREAK)
+        return self._begin(call, now)
+
     # -- steps
 
     def _begin(self, call: Call, now: float) -> list[Effect]:
-        recording = call.recording
+        recording, phone = call.recording, call.phone
+        if phone is None:
+            return []
         if self._policy.announcement and not recording.announced:
             recording.take(RecordingStep.ANNOUNCE)
             return self._announce(call, now)
@@ -121,17 +138,17 @@ class Recorder:
             return []
         recording.take(RecordingStep.START)
         recording.part += 1
-        recording.open = True
+        recording.open, recording.leg_id = True, phone.leg_id
         leg = call.own_leg
         start = StartRecording(
-            call.call_id, _part_id(call), call.phone.leg_id, leg.leg_id if leg is not None else "", call.owner, self._policy.consent
+            call.call_id, _part_id(call), phone.leg_id, leg.leg_id if leg is not None else "", call.agent, self._policy.consent
         )
         return [start, *self._on_air(call, now)]
 
     def _announce(self, call: Call, now: float) -> list[Effect]:
         """Also into waiting music, which gives way to it."""
         self._register.set(call, DeadlineKind.RECORDING, now + self._policy.announce_s)
-        return [PlayOnce(call.phone.leg_id, self._policy.announcement)]
+        return [PlayOnce(call.phone.leg_id, self._policy.announcement)] if call.phone is not None else []
 
     def _on_air(self, call: Call, now: float) -> list[Effect]:
         """The tone, which the recording has too, and when it sounds next."""
@@ -183,7 +200,7 @@ class Recorder:
 
 def _talk(call: Call) -> bool:
     leg = call.own_leg
-    return call.state is CallState.LIVE and call.phone.state is PhoneState.UP and leg is not None and leg.up
+    return call.state is CallState.LIVE and call.phone is not None and call.phone.up and leg is not None and leg.up
 
 
 def _part_id(call: Call) -> str:

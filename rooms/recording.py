@@ -76,6 +76,8 @@ class CallRecording:
     state: RecordingState = RecordingState.OFF
     part: int = 0
     open: bool = False
+    leg_id: str = ""
+    """Whose leg it is that the last part keeps."""
     announced: bool = False
     stopped: bool = False
     erased: int = 0

@@ -2,11 +2,13 @@
 
 from collections import OrderedDict
 
-from rooms.call import AgentLeg, AgentLegStep, Call, PhoneStep
+from rooms.call import Call
 from rooms.causes import Cause
 from rooms.deadlines import CallDeadlines, DeadlineKind, Key
 from rooms.effects import Effect
+from rooms.legs import AgentLeg, AgentLegStep, PhoneLeg, PhoneStep
 from rooms.people import People
+from rooms.record import ParkedView
 from rooms.refusals import NotPossible
 from rooms.room import Sounding, changes, sounding
 
@@ -20,6 +22,8 @@ class Register:
         self.deadlines = CallDeadlines()
         self._call_of_leg: dict[str, Call] = {}
         self._heard: dict[str, Sounding] = {}
+        self.slots: dict[int, str] = {}
+        """Which call is parked where."""
         self._ended: OrderedDict[str, tuple[frozenset[str], Cause]] = OrderedDict()
         self._remembered_ends = remembered_ends
 
@@ -32,22 +36,52 @@ class Register:
     def enter(self, call: Call) -> None:
         self.calls[call.call_id] = call
         self._heard[call.call_id] = Sounding()
-        self._call_of_leg[call.phone.leg_id] = call
-        for identity, leg in call.legs.items():
-            self._call_of_leg[leg.leg_id] = call
-            self.people.enter(identity).calls[call.call_id] = identity == call.owner
+        for phone in call.phones.values():
+            self._call_of_leg[phone.leg_id] = call
+        for leg in call.legs.values():
+            self.add_agent(call, leg)
+
+    def add_agent(self, call: Call, leg: AgentLeg) -> None:
+        """A call concerns one agent more."""
+        call.legs[leg.party] = leg
+        call.dropped.pop(leg.party, None)
+        self._call_of_leg[leg.leg_id] = call
+        self.people.enter(leg.party).calls[call.call_id] = leg.taken
+
+    def add_phone(self, call: Call, leg: PhoneLeg) -> None:
+        call.phones[leg.leg_id] = leg
+        self._call_of_leg[leg.leg_id] = call
+
+    def put_instead(self, call: Call, former: PhoneLeg, leg: PhoneLeg) -> None:
+        """A phone in the place of another one, which is still to be dropped."""
+        before = [phone for phone in call.phones.values() if phone is not former]
+        self.add_phone(call, leg)
+        call.phones = {phone.leg_id: phone for phone in (leg, former, *before)}
 
     def drop_agent(self, call: Call, agent: str, now: float, cause: Cause) -> AgentLeg:
         """A call that goes on no longer concerns this agent."""
         leg = call.drop_agent(agent, now, cause)
-        del self._call_of_leg[leg.leg_id]
-        self.clear(call, DeadlineKind.RING_RELOAD, agent)
+        self._leaves(call, leg.leg_id)
+        for kind in DeadlineKind:
+            self.clear(call, kind, agent)
         self.people.release(agent, call.call_id, now)
         return leg
 
+    def drop_phone(self, call: Call, leg_id: str, now: float, cause: Cause) -> PhoneLeg:
+        """A phone leaves a call that goes on."""
+        self._leaves(call, leg_id)
+        return call.drop_phone(leg_id, now, cause)
+
+    def _leaves(self, call: Call, leg_id: str) -> None:
+        del self._call_of_leg[leg_id]
+        self._heard[call.call_id] = self._heard[call.call_id].without(leg_id)
+
     def forget(self, call: Call, cause: Cause, now: float) -> None:
         """The call has ended and all its effects are given."""
-        del self.calls[call.call_id], self._heard[call.call_id], self._call_of_leg[call.phone.leg_id]
+        del self.calls[call.call_id], self._heard[call.call_id]
+        self.unpark(call)
+        for leg_id in call.phones:
+            del self._call_of_leg[leg_id]
         self.deadlines.clear_call(call.call_id, tuple(call.legs))
         for identity, leg in call.legs.items():
             del self._call_of_leg[leg.leg_id]
@@ -66,7 +100,7 @@ class Register:
             if ended is not None and agent in ended[0]:
                 raise NotPossible("ended", f"This call has ended: {_worded(ended[1])}")
             raise NotPossible("unknown_call", "There is no such call.")
-        if agent in call.dropped:
+        if agent in call.dropped and agent not in call.legs:
             raise NotPossible("ended", f"This call rings no longer here: {_worded(call.dropped[agent].cause)}")
         if agent not in call.legs:
             raise NotPossible("not_yours", "This call is somebody else's.")
@@ -74,8 +108,15 @@ class Register:
 
     def own_call(self, call_id: str, agent: str) -> Call:
         """The call, for the agent whose it is. Raises ``NotPossible``."""
-        call = self.call_for(call_id, agent)
+        call = self.joined_call(call_id, agent)
         if call.owner != agent:
+            raise NotPossible("not_yours", "This call is a colleague's: only they can do this with it.")
+        return call
+
+    def joined_call(self, call_id: str, agent: str) -> Call:
+        """The call, for an agent who takes part in it. Raises ``NotPossible``."""
+        call = self.call_for(call_id, agent)
+        if not call.legs[agent].taken:
             raise NotPossible("wrong_state", "Accept the call first.")
         return call
 
@@ -83,7 +124,7 @@ class Register:
         """Has this call, which concerned this agent, just ended, for them at least?"""
         call = self.calls.get(call_id)
         if call is not None:
-            return agent in call.dropped
+            return agent in call.dropped and agent not in call.legs
         return call_id in self._ended and agent in self._ended[call_id][0]
 
     def live_call(self, call_id: str) -> Call:
@@ -97,10 +138,11 @@ class Register:
 
     # ------------------------------------------------------------------ steps of legs
 
-    def phone_steps(self, leg_id: str, step: PhoneStep) -> Call | None:
-        """The call whose phone leg took this step; None where there is no such leg or step."""
+    def phone_steps(self, leg_id: str, step: PhoneStep) -> tuple[Call, PhoneLeg] | None:
+        """The call and its phone's leg that took this step; None where there is no such leg or step."""
         call = self._call_of_leg.get(leg_id)
-        return call if call is not None and call.phone.leg_id == leg_id and call.phone.take(step) else None
+        leg = call.phones.get(leg_id) if call is not None else None
+        return (call, leg) if call is not None and leg is not None and leg.take(step) else None
 
     def agent_steps(self, leg_id: str, step: AgentLegStep) -> tuple[Call, AgentLeg] | None:
         """The call and the agent's leg that took this step; None where there is no such leg or step."""
@@ -109,6 +151,23 @@ class Register:
             return None
         leg = next((leg for leg in call.legs.values() if leg.leg_id == leg_id), None)
         return (call, leg) if leg is not None and leg.take(step) else None
+
+    # ------------------------------------------------------------------ parked calls
+
+    def park(self, call: Call, slot: int) -> None:
+        self.slots = {**self.slots, slot: call.call_id}
+
+    def unpark(self, call: Call) -> None:
+        self.slots = {slot: call_id for slot, call_id in self.slots.items() if call_id != call.call_id}
+
+    def parked(self) -> tuple[ParkedView, ...]:
+        """Calls that wait to be picked up, by slot."""
+        views = []
+        for slot, call_id in sorted(self.slots.items()):
+            view, move = self.calls[call_id].view(), self.calls[call_id].move
+            if move is not None:
+                views.append(ParkedView(slot, call_id, view.number, view.name, move.by, move.since_s))
+        return tuple(views)
 
     # ------------------------------------------------------------------ sound and time
 
@@ -125,6 +184,9 @@ class Register:
 
     def set(self, call: Call, kind: DeadlineKind, at_s: float, party: str = "") -> None:
         self.deadlines.set(Key(call.call_id, kind, party), at_s)
+
+    def is_set(self, call: Call, kind: DeadlineKind, party: str = "") -> bool:
+        return Key(call.call_id, kind, party) in self.deadlines
 
     def clear(self, call: Call, kind: DeadlineKind, party: str = "") -> None:
         self.deadlines.clear(Key(call.call_id, kind, party))

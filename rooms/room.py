@@ -6,8 +6,10 @@ call, then ``sounding`` says what should be heard, and ``changes`` gives the eff
 
 from dataclasses import dataclass, field
 
-from rooms.call import Call, PhoneState
+from rooms.call import Call
 from rooms.effects import Effect, JoinBridge, Play, SetGains
+from rooms.legs import AgentLeg, PhoneLeg, PhoneState
+from rooms.move import MoveState
 from rooms.record import CallState
 
 
@@ -19,41 +21,60 @@ class Sounding:
     gains: dict[tuple[str, str], float] = field(default_factory=dict)
     sounds: dict[str, str] = field(default_factory=dict)
 
+    def without(self, leg_id: str) -> "Sounding":
+        """What is left to be heard when a leg has gone, and its gains and sounds with it."""
+        return Sounding(
+            tuple(joined for joined in self.joined if joined != leg_id),
+            {pair: gain for pair, gain in self.gains.items() if leg_id not in pair},
+            {leg: sound for leg, sound in self.sounds.items() if leg != leg_id},
+        )
+
 
 def sounding(call: Call, before: Sounding) -> Sounding:
     """What is to be heard now. A leg that has joined stays: a page that reloads comes back to a leg that is where it was.
 
-    Of an incoming call nobody hears anything before it is accepted, prewarmed media or not. Early media is heard by the agent, and hears
-    them: a menu that speaks before it answers wants to be answered too.
+    Of an incoming call nobody hears anything before it is accepted, prewarmed media or not. A held leg is alone with its music, a muted one
+    is heard by nobody; all others hear one another.
     """
-    agent, phone = call.own_leg, call.phone
-    joined = list(before.joined)
-    if agent is not None and agent.up and agent.leg_id not in joined:
-        joined.append(agent.leg_id)
-    if (phone.state is PhoneState.UP or (phone.state is PhoneState.EARLY and phone.early_media)) and phone.leg_id not in joined:
-        joined.append(phone.leg_id)
-    if agent is None:
-        return Sounding(tuple(joined))
-    gains: dict[tuple[str, str], float] = {}
-    if agent.leg_id in joined and phone.leg_id in joined:
-        if call.muted or call.held:
-            gains[phone.leg_id, agent.leg_id] = 0.0
-        if call.held:
-            gains[agent.leg_id, phone.leg_id] = 0.0
-    sounds: dict[str, str] = {}
-    if agent.up and call.outgoing and call.state is CallState.RINGING and not phone.early_media:
-        sounds[agent.leg_id] = "ringback"
-    if phone.state is PhoneState.UP and (sound := _for_the_phone(call, agent.leg_id in before.joined)) is not None:
-        sounds[phone.leg_id] = sound
+    joined = [*before.joined, *(leg.leg_id for leg in call.every_leg if leg.audible and leg.leg_id not in before.joined)]
+    legs = {leg.leg_id: leg for leg in call.every_leg if leg.leg_id in joined}
+    gains = {
+        (hears.leg_id, speaks.leg_id): 0.0
+        for speaks in legs.values()
+        for hears in legs.values()
+        if hears is not speaks and (speaks.held or hears.held or (isinstance(speaks, AgentLeg) and speaks.muted))
+    }
+    sounds = {leg.leg_id: sound for leg in call.every_leg if leg.up and (sound := _sound(call, leg, before)) is not None}
     return Sounding(tuple(joined), gains, sounds)
 
 
-def _for_the_phone(call: Call, agent_was_there: bool) -> str | None:
-    if call.held:
+def _sound(call: Call, leg: AgentLeg | PhoneLeg, before: Sounding) -> str | None:
+    """What this leg hears beside the others: music while it waits on hold, ringing while somebody is being called for it."""
+    if not leg.takes_part:
+        return None
+    if leg.held or call.moving in (MoveState.PARKED, MoveState.REFERRED):
         return "hold"
-    if call.impatient:
-        return "hold" if agent_was_there else "ringback"
+    target = call.target
+    if target is not None and target.audible:
+        return None
+    match call.moving:
+        case MoveState.SENT | MoveState.RETURNING:
+            return "ringback"
+        case MoveState.CALLING | MoveState.OBEYED if leg.leg_id != _referrer(call):
+            rings = not isinstance(target, PhoneLeg) or target.state is PhoneState.EARLY
+            return "ringback" if rings else None
+    if isinstance(leg, AgentLeg):
+        phone = call.phone
+        waits = call.outgoing and call.state is CallState.RINGING and phone is not None and not phone.early_media
+        return "ringback" if waits else None
+    if call.impatient and not any(other.audible for other in call.every_leg if other is not leg):
+        own = call.own_leg
+        return "hold" if own is not None and own.leg_id in before.joined else "ringback"
     return None
+
+
+def _referrer(call: Call) -> str:
+    return call.move.referrer if call.move is not None else ""
 
 
 def changes(room_id: str, before: Sounding, after: Sounding) -> list[Effect]:

@@ -1,6 +1,7 @@
 """Call control: events in, effects out. No clock, no network, no tasks: ``now`` is an argument and every effect is data.
 
-The tables stand in ``rooms/call.py``, what is heard in ``rooms/room.py``. Rules that are decided here:
+The tables stand in ``rooms/call.py``, ``rooms/legs.py`` and ``rooms/move.py``, what is heard in ``rooms/room.py``; what is done with an
+answered call in ``rooms/transfers.py`` and ``rooms/parking.py``, where one rings in ``rooms/ringing.py``. Rules that are decided here:
 
 - The first agent to accept has the call. For the others it ends with "answered elsewhere".
 - An accepted call is answered at once, before the agent's audio is up: a browser needs a quarter of a second for that. Should it need
@@ -21,33 +22,28 @@ from typing import Any
 
 from rooms import events as ev
 from rooms.agent import AgentState
-from rooms.call import AgentLeg, AgentLegState, AgentLegStep, Call, CallStep, PhoneLeg, PhoneState, PhoneStep
+from rooms.call import Call, CallStep
 from rooms.causes import Cause, EndReason
 from rooms.deadlines import DeadlineKind
-from rooms.effects import (
-    AnswerCall,
-    CloseLeg,
-    CloseRoom,
-    Effect,
-    HangUp,
-    HoldPhone,
-    Notify,
-    OpenRoom,
-    PlaceCall,
-    RingBack,
-    SendDigits,
-    WriteRecord,
-)
+from rooms.effects import AnswerCall, Effect, HangUp, OpenRoom, PlaceCall, SendDigits, ShowParked, WriteRecord
+from rooms.handling import Handling
+from rooms.legs import AgentLeg, AgentLegStep, Came, PhoneLeg, PhoneState, PhoneStep
+from rooms.parking import Parking
 from rooms.policy import CallPolicy
-from rooms.record import CallRecord, CallState, CallView
+from rooms.record import CallRecord, CallState, CallView, ParkedView
 from rooms.recorder import Recorder
 from rooms.refusals import NotPossible
 from rooms.register import Register
+from rooms.ringing import Ringing
+from rooms.steps import Steps
+from rooms.transfers import Transfers
 
 __all__ = ["CallPolicy", "NotPossible", "Switchboard"]
 
 _DIGITS = frozenset("0123456789*#ABCD")
-_BEARABLE = frozenset({"Play", "SendDigits", "HoldPhone", "RingBack", "Notify", "WriteRecord", "CloseLeg", "EraseRecording"})
+_BEARABLE = frozenset(
+    {"Play", "SendDigits", "HoldPhone", "RingBack", "Notify", "WriteRecord", "CloseLeg", "EraseRecording", "TellReferrer", "ShowParked"}
+)
 _OF_RECORDING = frozenset({"PlayOnce", "StartRecording", "PauseRecording", "ResumeRecording", "StopRecording"})
 """Effects whose failure does not end the call."""
 
@@ -59,6 +55,10 @@ class Switchboard:
         self._policy = policy or CallPolicy()
         self._register = Register(self._policy.remembered_ends)
         self._recorder = Recorder(self._policy.recording, self._register)
+        self._steps = Steps(self._register, self._recorder, self._policy)
+        self._transfers = Transfers(self._register, self._steps, self._policy)
+        self._parking = Parking(self._register, self._steps, self._transfers, self._policy)
+        self._ringing = Ringing(self._register, self._steps, self._transfers, self._policy)
         self._draining = False
         self.late: Counter[str] = Counter()
         """Events that came too late, or about nothing we know, by their type."""
@@ -98,19 +98,44 @@ class Switchboard:
         """Who may be rung now, longest free first. Where ``called`` is the identity of somebody known, that one or nobody."""
         return self._register.people.available(called, self._policy.max_ringing_agents)
 
+    def is_person(self, called: str) -> bool:
+        """Is a call to this name one for a person, and for nobody else?"""
+        return self._register.people.is_known(called)
+
+    def handling(self, agent: str) -> Handling:
+        """What this person wants done with calls to them."""
+        return self._register.people.handling(agent)
+
+    def parked(self) -> tuple[ParkedView, ...]:
+        """Calls that wait to be picked up."""
+        return self._register.parked()
+
+    def call_of_leg(self, leg_id: str) -> CallView | None:
+        """The call that this leg takes part in, as its owner sees it."""
+        call = self._register.call_of_leg(leg_id)
+        return call.view() if call is not None else None
+
     # ------------------------------------------------------------------ events and time
 
     def handle(self, event: ev.Event, now: float) -> list[Effect]:
         """What follows from an event. Raises ``NotPossible`` for what a person may not do now, before anything has changed."""
+        parked = self._register.slots
         effects: list[Effect] = self._ON[type(event)](self, event, now)
-        return effects
+        return self._with_parked(parked, effects)
 
     def expire(self, now: float) -> list[Effect]:
         """What follows from the deadlines that have come. After it ``next_deadline()`` is later than ``now``."""
-        effects: list[Effect] = []
+        parked, effects = self._register.slots, []
         while (key := self._register.deadlines.pop_due(now)) is not None:
             effects.extend(self._ON_DEADLINE[key.kind](self, self._register.calls[key.call_id], key.party, now))
-        return effects
+        return self._with_parked(parked, effects)
+
+    def _with_parked(self, before: dict[int, str], effects: list[Effect]) -> list[Effect]:
+        return (
+            effects
+            if before == self._register.slots
+            else [*effects, ShowParked(self._register.people.connected(), self._register.parked())]
+        )
 
     def next_deadline(self) -> float | None:
         return self._register.deadlines.next()
@@ -134,25 +159,25 @@ class Switchboard:
             called=event.number,
             started_s=now,
             state=CallState.DIALING,
-            phone=PhoneLeg(event.phone_leg, event.number, event.trunk, now, PhoneState.CALLED),
-            legs={event.agent: AgentLeg(event.agent_leg, event.agent, now)},
-            owner=event.agent,
+            phones={
+                event.phone_leg: PhoneLeg(event.phone_leg, event.number, event.trunk, now, PhoneState.CALLED, Came.DIALED, event.agent)
+            },
+            legs={event.agent: AgentLeg(event.agent_leg, event.agent, now, came=Came.DIALED, taken=True)},
         )
+        call.own(event.agent)
         self._register.enter(call)
         self._register.set(call, DeadlineKind.NO_ANSWER, now + self._policy.no_answer_s)
-        place = PlaceCall(call.call_id, event.phone_leg, event.trunk, event.number)
-        return [OpenRoom(call.call_id), place, *_show(call), WriteRecord(call.record)]
+        place = PlaceCall(call.call_id, event.phone_leg, event.trunk, event.number, event.agent)
+        return [OpenRoom(call.call_id), place, *self._steps.show(call), WriteRecord(call.record)]
 
     def _arrived(self, event: ev.CallArrived, now: float) -> list[Effect]:
         if event.call_id in self._register.calls or not self._register.are_new(event.phone_leg):
             return self._count_late(event)
-        legs: dict[str, AgentLeg] = {}
-        taken = {event.phone_leg}
+        pairs: dict[str, str] = {}
         for identity, leg_id in event.agents[: self._policy.max_ringing_agents]:
-            if identity not in legs and leg_id not in taken and self._register.are_new(leg_id):
-                legs[identity] = AgentLeg(leg_id, identity, now)
-                taken.add(leg_id)
-        refusal = self._refusal(legs)
+            if identity not in pairs and leg_id not in (event.phone_leg, *pairs.values()) and self._register.are_new(leg_id):
+                pairs[identity] = leg_id
+        refusal = self._refusal()
         call = Call(
             call_id=event.call_id,
             direction="in",
@@ -161,71 +186,88 @@ class Switchboard:
             called=event.called,
             started_s=now,
             state=CallState.RINGING,
-            phone=PhoneLeg(event.phone_leg, event.caller, event.trunk, now, PhoneState.OFFERED),
-            legs={} if refusal else legs,
+            phones={event.phone_leg: PhoneLeg(event.phone_leg, event.caller, event.trunk, now, PhoneState.OFFERED)},
+            legs={},
+            called_agent=event.called_agent,
+            hops=event.hops,
+            private=event.private,
+            verified=event.verified,
         )
         self._register.enter(call)
         if refusal is not None:
-            return [OpenRoom(call.call_id), *self._end(call, refusal, now)]
-        self._register.set(call, DeadlineKind.RING, now + self._policy.ring_s)
-        return [OpenRoom(call.call_id), RingBack(event.phone_leg), *_show(call), WriteRecord(call.record)]
+            return [OpenRoom(call.call_id), *self._steps.end(call, refusal, now)]
+        effects = self._ringing.begin(call, event, list(pairs.items()), now)
+        if call.state is CallState.ENDED:
+            return [OpenRoom(call.call_id), *effects]
+        return [OpenRoom(call.call_id), *self._ringing.ring_back(call), *effects, *self._steps.show(call), WriteRecord(call.record)]
 
-    def _refusal(self, legs: dict[str, AgentLeg]) -> Cause | None:
+    def _refusal(self) -> Cause | None:
         """Why an arriving call is not taken; None when it rings."""
         if self._draining:
             return Cause(EndReason.SERVER_STOPPED, 503, "The server is being stopped.")
         if len(self._register.calls) >= self._policy.max_calls:
             return Cause(EndReason.NOBODY_AVAILABLE, 503, "The server has as many calls as it may have.")
-        if not legs:
-            return Cause(EndReason.NOBODY_AVAILABLE, 480, "Nobody is available.")
         return None
 
     # ------------------------------------------------------------------ what the phone does
 
     def _rang(self, event: ev.LegRang, now: float) -> list[Effect]:
-        call = self._register.phone_steps(event.leg_id, PhoneStep.RANG)
-        if call is None:
+        stepped = self._register.phone_steps(event.leg_id, PhoneStep.RANG)
+        if stepped is None:
             return self._count_late(event)
-        call.phone.early_media = call.phone.early_media or event.early_media
+        call, phone = stepped
+        phone.early_media = phone.early_media or event.early_media
+        if phone is call.target:
+            return [*self._register.settle(call), *self._transfers.rang(call, phone)]
         first = call.state is CallState.DIALING
         call.take(CallStep.RANG)
-        return [*self._register.settle(call), *(_show(call) if first else [])]
+        return [*self._register.settle(call), *(self._steps.show(call) if first else [])]
 
     def _answered(self, event: ev.LegAnswered, now: float) -> list[Effect]:
-        call = self._register.phone_steps(event.leg_id, PhoneStep.ANSWERED)
-        if call is None:
+        stepped = self._register.phone_steps(event.leg_id, PhoneStep.ANSWERED)
+        if stepped is None:
             return self._count_late(event)
+        call, phone = stepped
+        if phone is call.target and phone.answered_s is None:
+            phone.answer(now)
+            if call.take(CallStep.ANSWERED):
+                call.answered_s = now
+                self._register.clear(call, DeadlineKind.RING)
+            return self._transfers.answered(call, phone, now)
         if not call.take(CallStep.ANSWERED):
             return []  # the ACK of our own 200
-        call.answered_s = call.phone.answered_s = now
+        call.answered_s = now
+        phone.answer(now)
         self._register.clear(call, DeadlineKind.NO_ANSWER)
         leg = call.own_leg
         if leg is not None and not leg.up:
-            self._await_agent(call, now)
-        return [*self._register.settle(call), *self._recorder.talking(call, now), *_show(call), WriteRecord(call.record)]
+            self._steps.await_media(call, leg, now)
+        return self._steps.changed(call, now)
 
     def _refused(self, event: ev.LegRefused, now: float) -> list[Effect]:
-        call = self._register.phone_steps(event.leg_id, PhoneStep.REFUSED)
-        return self._end(call, event.cause, now) if call else self._count_late(event)
+        stepped = self._register.phone_steps(event.leg_id, PhoneStep.REFUSED)
+        return self._transfers.left(*stepped, event.cause, now) if stepped else self._count_late(event)
 
     def _hung_up(self, event: ev.LegHungUp, now: float) -> list[Effect]:
-        call = self._register.phone_steps(event.leg_id, PhoneStep.HUNG_UP)
-        if call is None:
+        stepped = self._register.phone_steps(event.leg_id, PhoneStep.HUNG_UP)
+        if stepped is None:
             return self._count_late(event)
+        call, phone = stepped
         cause = event.cause
-        if call.answered_s is None and cause.reason is EndReason.COMPLETED:
-            reason = EndReason.DECLINED if call.outgoing else EndReason.GAVE_UP
+        if phone.answered_s is None and cause.reason is EndReason.COMPLETED:
+            reason = EndReason.DECLINED if phone.by else EndReason.GAVE_UP
             cause = Cause(reason, cause.sip, cause.detail)
-        return self._end(call, cause, now)
+        return self._transfers.left(call, phone, cause, now)
 
     def _held(self, event: ev.LegHeld, now: float) -> list[Effect]:
-        call = self._register.phone_steps(event.leg_id, PhoneStep.HELD)
-        if call is None:
+        stepped = self._register.phone_steps(event.leg_id, PhoneStep.HELD)
+        if stepped is None:
             return self._count_late(event)
-        if call.held_by_other is event.held:
+        call, phone = stepped
+        if phone.held_by_other is event.held:
             return []
-        call.held_by_other = event.held
-        return _show(call)
+        phone.held_by_other = event.held
+        return self._steps.show(call)
 
     # ------------------------------------------------------------------ what the browser does
 
@@ -234,100 +276,110 @@ class Switchboard:
         if stepped is None:
             return self._count_late(event)
         call, leg = stepped
-        if leg is not call.own_leg:
-            return _show(call, leg.party)
-        for kind in (DeadlineKind.AGENT_MEDIA, DeadlineKind.PATIENCE, DeadlineKind.RELOAD):
-            self._register.clear(call, kind)
+        if not leg.taken:
+            return self._steps.show(call, leg.party)
+        for kind, party in ((DeadlineKind.AGENT_MEDIA, leg.party), (DeadlineKind.PATIENCE, ""), (DeadlineKind.RELOAD, leg.party)):
+            self._register.clear(call, kind, party)
         call.impatient = False
         call.take(CallStep.AGENT_UP)
         if leg.answered_s is None:
             leg.answered_s = now
-        return [*self._register.settle(call), *self._recorder.talking(call, now), *_show(call)]
+        return [*self._register.settle(call), *self._recorder.talking(call, now), *self._steps.show(call)]
 
     def _lost(self, event: ev.LegLost, now: float) -> list[Effect]:
         phoned = self._register.phone_steps(event.leg_id, PhoneStep.LOST)
         if phoned is not None:
-            return [HangUp(event.leg_id, event.cause), *self._end(phoned, event.cause, now)]
+            return [HangUp(event.leg_id, event.cause), *self._transfers.left(*phoned, event.cause, now)]
         stepped = self._register.agent_steps(event.leg_id, AgentLegStep.LOST)
         if stepped is None:
             return self._count_late(event)
         call, leg = stepped
-        if leg is call.own_leg:
-            self._register.set(call, DeadlineKind.RELOAD, now + self._policy.reload_s)
-            if call.phone.state is PhoneState.UP:
+        if leg.taken:
+            self._register.set(call, DeadlineKind.RELOAD, now + self._policy.reload_s, leg.party)
+            if any(phone.up for phone in call.phones.values()):
                 self._register.set(call, DeadlineKind.PATIENCE, now + self._policy.agent_media_patience_s)
-        return [*self._register.settle(call), *_show(call, leg.party)]
+        return [*self._register.settle(call), *self._steps.show(call, leg.party)]
 
     # ------------------------------------------------------------------ what the agent asks
 
     def _accepted(self, event: ev.CallAccepted, now: float) -> list[Effect]:
         call = self._register.call_for(event.call_id, event.agent)
-        if call.owner == event.agent and not call.outgoing:
-            return []
-        if call.owner:
-            raise NotPossible("wrong_state", "You placed this call yourself: there is nothing to accept.")
-        agent = self._register.people.enter(event.agent)
-        if agent.on_call:
-            raise NotPossible("on_call", "You are in a call already: hang up first.")
-        call.take(CallStep.ACCEPTED)
-        call.phone.take(PhoneStep.ACCEPTED)
-        call.owner = event.agent
-        agent.calls[call.call_id] = True
         leg = call.legs[event.agent]
-        call.answered_s = call.phone.answered_s = leg.answered_s = now
-        self._register.clear(call, DeadlineKind.RING)
-        self._register.clear(call, DeadlineKind.RING_RELOAD, event.agent)
+        if leg.taken and leg.came is not Came.DIALED:
+            return []
+        if leg.taken:
+            raise NotPossible("wrong_state", "You placed this call yourself: there is nothing to accept.")
+        if self._register.people.get(event.agent).on_call:
+            raise NotPossible("on_call", "You are in a call already: hang up first.")
+        self._steps.take(call, event.agent, now)
+        phone = call.phone
+        first = call.take(CallStep.ACCEPTED)
+        effects: list[Effect] = []
+        if first and phone is not None:
+            phone.take(PhoneStep.ACCEPTED)
+            phone.answer(now)
+            call.answered_s, call.waiting = now, []
+            call.own(event.agent)
+            for kind in (DeadlineKind.RING, DeadlineKind.RING_STEP):
+                self._register.clear(call, kind)
+            effects.append(AnswerCall(call.call_id, phone.leg_id, leg.leg_id))
         if leg.up:
             call.take(CallStep.AGENT_UP)
         else:
-            self._await_agent(call, now)
-        effects: list[Effect] = [AnswerCall(call.call_id, call.phone.leg_id, leg.leg_id)]
+            self._steps.await_media(call, leg, now)
         elsewhere = Cause(EndReason.ANSWERED_ELSEWHERE, 200, "Somebody else took the call.")
-        for identity in [identity for identity in call.legs if identity != event.agent]:
-            effects.extend(self._drop(call, identity, now, elsewhere))
-        effects += [*self._register.settle(call), *self._recorder.talking(call, now)]
-        return [*effects, *_show(call), WriteRecord(call.record)]
+        effects += self._steps.drop_others_rung(call, now, elsewhere)
+        if call.move is not None:
+            return [*effects, *self._transfers.answered(call, leg, now)]
+        return [*effects, *self._steps.changed(call, now)]
 
     def _declined(self, event: ev.CallDeclined, now: float) -> list[Effect]:
         if self._register.has_ended_for(event.call_id, event.agent):
             return []
         call = self._register.call_for(event.call_id, event.agent)
-        if call.owner:
+        if call.legs[event.agent].taken:
             raise NotPossible("wrong_state", "This call rings no longer: hang up instead.")
-        return self._stop_ringing(call, event.agent, now, Cause(EndReason.DECLINED, detail="The agent declined."))
+        return self._ringing.stops(call, event.agent, now, Cause(EndReason.DECLINED, detail="The agent declined."))
 
     def _hang_up(self, event: ev.HangUpRequested, now: float) -> list[Effect]:
         if self._register.has_ended_for(event.call_id, event.agent):
             return []
         call = self._register.call_for(event.call_id, event.agent)
-        if not call.owner:
-            return self._stop_ringing(call, event.agent, now, Cause(EndReason.DECLINED, detail="The agent declined."))
+        leg = call.legs[event.agent]
+        if not leg.taken:
+            return self._ringing.stops(call, event.agent, now, Cause(EndReason.DECLINED, detail="The agent declined."))
         reason = EndReason.GAVE_UP if call.answered_s is None else EndReason.COMPLETED
-        return self._end(call, Cause(reason, detail="The agent hung up."), now)
+        cause = Cause(reason, detail="The agent hung up.")
+        return self._steps.end(call, cause, now) if leg is call.own_leg else self._transfers.left(call, leg, cause, now)
 
     def _mute(self, event: ev.MuteRequested, now: float) -> list[Effect]:
-        call = self._register.own_call(event.call_id, event.agent)
-        if call.muted is event.muted:
+        call = self._register.joined_call(event.call_id, event.agent)
+        leg = call.legs[event.agent]
+        if leg.muted is event.muted:
             return []
-        call.muted = event.muted
-        return [*self._register.settle(call), *_show(call)]
+        leg.muted = event.muted
+        return [*self._register.settle(call), *self._steps.show(call)]
 
     def _hold(self, event: ev.HoldRequested, now: float) -> list[Effect]:
         call = self._register.own_call(event.call_id, event.agent)
-        if call.phone.state is not PhoneState.UP:
+        others = call.others(event.agent)
+        if not others:
             raise NotPossible("wrong_state", "Nobody has answered yet: there is nobody to hold.")
-        if call.held is event.held:
+        if call.move is not None:
+            raise NotPossible("wrong_state", "One side waits already: talk with the other one, or cancel the transfer.")
+        holds = self._steps.hold(others, event.held)
+        if not holds and self._register.settle(call) == []:
             return []
-        call.held = event.held
-        return [*self._register.settle(call), HoldPhone(call.phone.leg_id, event.held), *_show(call)]
+        return [*self._register.settle(call), *holds, *self._steps.show(call)]
 
     def _digits(self, event: ev.DigitsPressed, now: float) -> list[Effect]:
         call = self._register.own_call(event.call_id, event.agent)
         if not 0 < len(event.digits) <= self._policy.max_digits or not _DIGITS.issuperset(event.digits):
             raise NotPossible("bad_digits", f"Digits are 1 to {self._policy.max_digits} of 0-9, *, # and A-D.")
-        if not (call.phone.state is PhoneState.UP or (call.phone.state is PhoneState.EARLY and call.phone.early_media)):
+        listen = [phone for phone in call.phones.values() if phone.audible and not phone.held]
+        if not listen:
             raise NotPossible("wrong_state", "The other side does not listen yet: wait for the answer.")
-        return [SendDigits(call.phone.leg_id, event.digits)]
+        return [SendDigits(phone.leg_id, event.digits) for phone in listen]
 
     # ------------------------------------------------------------------ recording
 
@@ -355,7 +407,7 @@ class Switchboard:
         """The effects of a step of a call's recording, and what people are shown where it changed something."""
         before = call.recording.state
         effects = step(call)
-        return effects if call.recording.state is before else [*effects, *_show(call)]
+        return effects if call.recording.state is before else [*effects, *self._steps.show(call)]
 
     # ------------------------------------------------------------------ presence, failures, the end of the day
 
@@ -365,7 +417,7 @@ class Switchboard:
             agent.connected, agent.free_since_s = True, now
         for call_id in agent.calls:
             self._register.clear(self._register.calls[call_id], DeadlineKind.RING_RELOAD, event.agent)
-        return []
+        return [ShowParked((event.agent,), self._register.parked())] if self._register.slots else []
 
     def _agent_disconnected(self, event: ev.AgentDisconnected, now: float) -> list[Effect]:
         if event.agent not in self._register.people:
@@ -391,37 +443,55 @@ class Switchboard:
         self._register.people.tidy(event.agent)
         return []
 
+    def _handling_changed(self, event: ev.HandlingChanged, now: float) -> list[Effect]:
+        self._register.people.handle(event.agent, event.handling)
+        return []
+
     def _effect_failed(self, event: ev.EffectFailed, now: float) -> list[Effect]:
         call = self._register.calls.get(event.call_id)
         if call is None:
             return self._count_late(event)
         if event.effect in _BEARABLE:
             return []
+        if event.effect == "ReferPhone":
+            return self._transfers.refer_progressed(ev.ReferProgressed(event.leg_id, 500), now)
         if event.effect in _OF_RECORDING:
             return self._shown(call, lambda known: self._recorder.refused(known, event.effect, now))
-        ringing = next((leg.party for leg in call.legs.values() if leg.leg_id == event.leg_id and not call.owner), None)
-        return self._stop_ringing(call, ringing, now, event.cause) if ringing else self._end(call, event.cause, now)
+        ringing = next((leg.party for leg in call.legs.values() if leg.leg_id == event.leg_id and not leg.taken), None)
+        if ringing is not None:
+            return self._ringing.stops(call, ringing, now, event.cause)
+        leg = call.leg(event.leg_id)
+        if leg is None:
+            return self._steps.end(call, event.cause, now)
+        told: list[Effect] = [HangUp(leg.leg_id, event.cause)] if isinstance(leg, PhoneLeg) and leg.take(PhoneStep.LOST) else []
+        return [*told, *self._transfers.left(call, leg, event.cause, now)]
 
     def _drain(self, event: ev.DrainRequested, now: float) -> list[Effect]:
         self._draining = True
         cause = Cause(EndReason.SERVER_STOPPED, detail="The server is being stopped.")
-        return [effect for call in list(self._register.calls.values()) for effect in self._end(call, cause, now)]
+        return [effect for call in list(self._register.calls.values()) for effect in self._steps.end(call, cause, now)]
 
     # ------------------------------------------------------------------ deadlines
 
     def _no_answer(self, call: Call, party: str, now: float) -> list[Effect]:
-        return self._end(call, Cause(EndReason.NO_ANSWER, detail=f"No answer within {self._policy.no_answer_s:g} s."), now)
+        return self._steps.end(call, Cause(EndReason.NO_ANSWER, detail=f"No answer within {self._policy.no_answer_s:g} s."), now)
 
     def _ring_over(self, call: Call, party: str, now: float) -> list[Effect]:
-        return self._end(call, Cause(EndReason.NO_ANSWER, 480, f"Nobody accepted within {self._policy.ring_s:g} s."), now)
+        return self._steps.end(call, Cause(EndReason.NO_ANSWER, 480, f"Nobody accepted within {self._policy.ring_s:g} s."), now)
+
+    def _ring_step(self, call: Call, party: str, now: float) -> list[Effect]:
+        return self._ringing.step(call, now)
+
+    def _move_over(self, call: Call, party: str, now: float) -> list[Effect]:
+        return self._transfers.time_is_over(call, now)
 
     def _agent_silent(self, call: Call, party: str, now: float) -> list[Effect]:
         detail = "The agent's browser brought up no audio: see whether its microphone is allowed and UDP reaches the server."
-        return self._end(call, Cause(EndReason.MEDIA_LOST, detail=detail), now)
+        return self._transfers.left(call, call.legs[party], Cause(EndReason.MEDIA_LOST, detail=detail), now)
 
     def _reload_over(self, call: Call, party: str, now: float) -> list[Effect]:
         detail = f"The agent's browser went away and did not come back within {self._policy.reload_s:g} s."
-        return self._end(call, Cause(EndReason.MEDIA_LOST, detail=detail), now)
+        return self._transfers.left(call, call.legs[party], Cause(EndReason.MEDIA_LOST, detail=detail), now)
 
     def _patience_over(self, call: Call, party: str, now: float) -> list[Effect]:
         call.impatient = True
@@ -431,34 +501,33 @@ class Switchboard:
         return self._shown(call, lambda known: self._recorder.due(known, now))
 
     def _agent_gone(self, call: Call, party: str, now: float) -> list[Effect]:
-        return self._stop_ringing(call, party, now, Cause(EndReason.NOBODY_AVAILABLE, 480, "The agent's page went away."))
+        return self._ringing.stops(call, party, now, Cause(EndReason.NOBODY_AVAILABLE, 480, "The agent's page went away."))
 
-    # ------------------------------------------------------------------ shared steps
+    # ------------------------------------------------------------------ what is done with answered calls
 
-    def _await_agent(self, call: Call, now: float) -> None:
-        """The phone is answered and the agent's audio is not up. A leg that is lost has its own, longer deadline already."""
-        self._register.set(call, DeadlineKind.PATIENCE, now + self._policy.agent_media_patience_s)
-        leg = call.own_leg
-        if not call.outgoing or (leg is not None and leg.state is AgentLegState.ANCHORED):
-            self._register.set(call, DeadlineKind.AGENT_MEDIA, now + self._policy.agent_media_s)
+    def _transfer(self, event: ev.TransferRequested, now: float) -> list[Effect]:
+        return self._transfers.request(event, now)
 
-    def _stop_ringing(self, call: Call, agent: str, now: float, cause: Cause) -> list[Effect]:
-        """It rings no longer at this agent's; when it rings nowhere, the call ends for the same cause."""
-        return self._end(call, cause, now) if len(call.legs) == 1 else self._drop(call, agent, now, cause)
+    def _transfer_acted(self, event: ev.TransferActed, now: float) -> list[Effect]:
+        return self._transfers.act(event, now)
 
-    def _drop(self, call: Call, agent: str, now: float, cause: Cause) -> list[Effect]:
-        leg = self._register.drop_agent(call, agent, now, cause)
-        return [CloseLeg(leg.leg_id), Notify((agent,), call.view(agent))]
+    def _park(self, event: ev.ParkRequested, now: float) -> list[Effect]:
+        return self._parking.park(event, now)
 
-    def _end(self, call: Call, cause: Cause, now: float) -> list[Effect]:
-        """End the call: the phone first, then everybody is told, the record is complete, the room goes last."""
-        effects: list[Effect] = []
-        if call.phone.take(PhoneStep.DROPPED):
-            effects.append(HangUp(call.phone.leg_id, cause))
-        call.end(cause, now)
-        effects += [*_show(call), WriteRecord(call.record), CloseRoom(call.call_id)]
-        self._register.forget(call, cause, now)
-        return effects
+    def _pick_up(self, event: ev.PickUpRequested, now: float) -> list[Effect]:
+        return self._parking.pick_up(event, now)
+
+    def _transfer_asked(self, event: ev.TransferAsked, now: float) -> list[Effect]:
+        return self._transfers.asked(event, now)
+
+    def _join_asked(self, event: ev.JoinAsked, now: float) -> list[Effect]:
+        return self._transfers.join_asked(event, now)
+
+    def _replaced(self, event: ev.LegReplaced, now: float) -> list[Effect]:
+        return self._transfers.replaced(event, now)
+
+    def _refer_progressed(self, event: ev.ReferProgressed, now: float) -> list[Effect]:
+        return self._transfers.refer_progressed(event, now)
 
     def _count_late(self, event: ev.Event) -> list[Effect]:
         self.late[type(event).__name__] += 1
@@ -480,6 +549,15 @@ class Switchboard:
         ev.MuteRequested: _mute,
         ev.HoldRequested: _hold,
         ev.DigitsPressed: _digits,
+        ev.TransferRequested: _transfer,
+        ev.TransferActed: _transfer_acted,
+        ev.ParkRequested: _park,
+        ev.PickUpRequested: _pick_up,
+        ev.TransferAsked: _transfer_asked,
+        ev.JoinAsked: _join_asked,
+        ev.LegReplaced: _replaced,
+        ev.ReferProgressed: _refer_progressed,
+        ev.HandlingChanged: _handling_changed,
         ev.RecordingRequested: _recording_requested,
         ev.RecordingBegan: _recording_began,
         ev.RecordingBroke: _recording_broke,
@@ -499,9 +577,6 @@ class Switchboard:
         DeadlineKind.RELOAD: _reload_over,
         DeadlineKind.RING_RELOAD: _agent_gone,
         DeadlineKind.RECORDING: _recording_due,
+        DeadlineKind.RING_STEP: _ring_step,
+        DeadlineKind.MOVE: _move_over,
     }
-
-
-def _show(call: Call, only: str = "") -> list[Effect]:
-    """Show the call to everybody whom it concerns, each with their own leg."""
-    return [Notify((identity,), call.view(identity)) for identity in ((only,) if only else call.legs)]

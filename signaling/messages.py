@@ -107,6 +107,57 @@ class Digits(Request, frozen=True, tag="call.digits"):
     digits: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[0-9*#A-D]+$")]
 
 
+class Transfer(Request, frozen=True, tag="call.transfer"):
+    """Give a call of mine to somebody else: to a ``number``, or to a colleague (``agent``). ``ask``: let me talk with them first.
+
+    Without ``ask`` the call is no longer mine at once; it comes back to me where nobody answers. Result: ``{}``.
+    """
+
+    call_id: Id
+    ask: bool
+    number: Annotated[str, Meta(max_length=64)] = ""
+    agent: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")] = ""
+
+
+class TransferStep(Request, frozen=True, tag="call.transfer_step"):
+    """With whom I asked first: ``swap`` whom I talk with, ``merge`` all three, ``complete`` (I leave it to the two), or ``cancel``."""
+
+    call_id: Id
+    action: Literal["swap", "merge", "complete", "cancel"]
+
+
+class Park(Request, frozen=True, tag="call.park"):
+    """Let a call of mine wait, with music, until somebody picks it up. ``slot``: where; 0: in the lowest place that is free."""
+
+    call_id: Id
+    slot: Annotated[int, Meta(ge=0, le=999)] = 0
+
+
+class PickUp(Request, frozen=True, tag="call.pick_up"):
+    """Take a parked call of my team."""
+
+    call_id: Id
+
+
+class ReadHandling(Request, frozen=True, tag="handling.read"):
+    """What becomes of calls to me while I cannot or do not want to answer. Result: ``CallHandling``."""
+
+
+ForwardTo = Annotated[str, Meta(max_length=64)]
+"""A number as one dials it, or ``@`` and the identity of a colleague; empty: nowhere."""
+
+
+class SetHandling(Request, frozen=True, tag="handling.set"):
+    """Set all of it. Result: ``CallHandling``, with numbers as they were understood."""
+
+    do_not_disturb: bool = False
+    always: ForwardTo = ""
+    busy: ForwardTo = ""
+    no_answer: ForwardTo = ""
+    offline: ForwardTo = ""
+    no_answer_s: Annotated[float, Meta(ge=5, le=120)] = 20.0
+
+
 class Record(Request, frozen=True, tag="call.record"):
     """Begin, pause (nothing is kept: card data), go on with or end the recording of a call of mine; of any call for a supervisor.
 
@@ -512,6 +563,12 @@ AnyRequest = (
     | Mute
     | Hold
     | Digits
+    | Transfer
+    | TransferStep
+    | Park
+    | PickUp
+    | ReadHandling
+    | SetHandling
     | Record
     | PeerOffer
     | PeerCandidate
@@ -558,6 +615,17 @@ AnyRequest = (
 
 class CallRef(Struct, frozen=True):
     call_id: str
+
+
+class CallHandling(Struct, frozen=True):
+    """As in ``SetHandling``."""
+
+    do_not_disturb: bool
+    always: str
+    busy: str
+    no_answer: str
+    offline: str
+    no_answer_s: float
 
 
 class PeerAnswer(Struct, frozen=True):
@@ -630,6 +698,29 @@ class Notice(Struct, frozen=True, tag_field="type"):
     """Base of what the server tells. ``topic`` and ``seq`` are added by the hub."""
 
 
+class CallParty(Struct, frozen=True):
+    """Somebody else in a call. ``kind``: ``phone`` (``party`` is its number) or ``agent`` (an identity). Who is not ``there`` is called."""
+
+    kind: str
+    party: str
+    there: bool
+    held: bool
+
+
+class CallMove(Struct, frozen=True):
+    """What is being done with a call. ``state``: ``calling`` (a transfer with asking first), ``consulting``, ``sent`` (blind),
+    ``referred`` (the telephone system does it), ``obeyed`` (the other side's wish), ``forwarded``, ``parked``, ``returning``. ``why``: for
+    what reason it came back; ``slot``: where it is parked, 0: nowhere.
+    """
+
+    state: str
+    by: str
+    target: str
+    slot: int
+    why: str | None
+    since: float
+
+
 class CallState(Notice, frozen=True, tag="call.state"):
     """A call as it now stands, complete each time. ``state``: dialing, ringing, answering, live, ended."""
 
@@ -654,6 +745,20 @@ class CallState(Notice, frozen=True, tag="call.state"):
     """``{"agent": "opus", "phone": "g722"}`` once known."""
     recording: str = "off"
     """``off``, ``announcing``, ``recording``, ``paused`` (nothing is kept) or ``failed`` (it is tried again after a while)."""
+    came: str = ""
+    """How it came to me where a colleague brought it: ``transfer``, ``consultation``, ``return``, ``forward``, ``pick_up``; ``by`` whom."""
+    by: str = ""
+    owned: bool = False
+    """Is it mine to hold, transfer and end? Else I only take part, or it rings."""
+    parties: list[CallParty] = []
+    """Who else takes part, or is called for it."""
+    move: CallMove | None = None
+    note: str | None = None
+    """Why the last transfer of it came to nothing, as an end reason."""
+    private: bool = False
+    """The caller does not want the number to be known."""
+    verified: bool = True
+    """Somebody trusted vouches for the caller's number."""
 
 
 class LegQuality(Struct, frozen=True):
@@ -687,6 +792,24 @@ class CallQuality(Notice, frozen=True, tag="call.quality"):
     call_id: str
     at: float
     legs: list[LegQuality]
+
+
+class ParkedCall(Struct, frozen=True):
+    """A call that waits to be picked up. ``by``: who parked it; ``since``: when."""
+
+    slot: int
+    call_id: str
+    number: str
+    name: str
+    by: str
+    since: float
+
+
+class ParkedCalls(Notice, frozen=True, tag="call.parked"):
+    """The parked calls of one node that I may pick up, complete each time."""
+
+    node: str
+    calls: list[ParkedCall]
 
 
 class CallDigit(Notice, frozen=True, tag="call.digit"):
@@ -1117,6 +1240,8 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     """Last calls of this person, newest first."""
     rooms: list[RoomState] = []
     """In which this person is."""
+    parked: ParkedCalls | None = None
+    """Calls of the node that may be picked up."""
 
 
 class SessionClosing(Notice, frozen=True, tag="session.closing"):
@@ -1131,6 +1256,7 @@ AnyNotice = (
     CallState
     | CallQuality
     | CallDigit
+    | ParkedCalls
     | BoardChanged
     | PeerReoffer
     | PresenceState

@@ -9,6 +9,7 @@ from signaling.messages import (
     LineState,
     NodeState,
     Notice,
+    ParkedCalls,
     PresenceChanged,
     PresenceState,
     RoomMedia,
@@ -72,6 +73,8 @@ def superseding_key(notice: Notice) -> str | None:
             return f"call:{call_id}"
         case CallQuality(call_id=call_id):
             return f"quality:{call_id}"
+        case ParkedCalls(node=node):
+            return f"parked:{node}"
         case BoardChanged():
             return "board"
         case PresenceState(identity=identity):

@@ -107,6 +107,22 @@ class StoredLeg:
     end_reason: str | None
     end_sip: int | None
     end_detail: str | None
+    came: str
+    brought_by: str
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHandling:
+    """What a person wants done with calls to them; forwards as they were written, empty: none."""
+
+    identity: str
+    do_not_disturb: bool
+    always: str
+    busy: str
+    no_answer: str
+    offline: str
+    no_answer_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +154,7 @@ class StoredCall:
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """An outgoing call that was answered and is over."""
+    """A leg that we dialled, that was answered and is over. ``agent``: on whose account."""
 
     agent: str
     called: str
@@ -199,8 +215,12 @@ def key_of(record: Record) -> str:
     return record.call_id if isinstance(record, CallRows) else record.recording_id
 
 
-def call_rows(record: CallRecord, boot_id: str, to_epoch: ToEpoch, cost: float | None = None) -> CallRows:
-    legs = tuple(_leg_row(record.call_id, leg, to_epoch) for leg in record.legs)
+def call_rows(record: CallRecord, boot_id: str, to_epoch: ToEpoch, cost_of: Callable[[LegRecord], float | None]) -> CallRows:
+    """``cost_of`` says what a leg that we dialled cost; a call costs what its legs do together."""
+    costs = [cost_of(leg) for leg in record.legs]
+    known = [cost for cost in costs if cost is not None]
+    legs = tuple(_leg_row(record.call_id, leg, to_epoch) | {"cost": cost} for leg, cost in zip(record.legs, costs, strict=True))
+    cost = sum(known) if known and record.ended_s is not None else None
     return CallRows(record.call_id, record.ended_s is not None, _call_row(record, boot_id, to_epoch) | {"cost": cost}, legs)
 
 
@@ -228,6 +248,8 @@ def _leg_row(call_id: str, leg: LegRecord, to_epoch: ToEpoch) -> Row:
         "kind": leg.kind,
         "party": leg.party,
         "trunk": leg.trunk,
+        "came": leg.came,
+        "brought_by": leg.by,
         "opened_at": to_epoch(leg.opened_s),
         "answered_at": _epoch(leg.answered_s, to_epoch),
         "ended_at": _epoch(leg.ended_s, to_epoch),

@@ -131,8 +131,8 @@ calls = Table(
 )
 """``mos_*`` sum up the direction that sounded worst; MOS is on ``mos_scale`` and comparable on that scale only.
 
-``quality_hop`` and ``quality_cause``: where and why most bad seconds were bad; ``good`` where none was. ``cost``: of an outgoing call that
-was answered, in the currency of the rate table; NULL where it knows none.
+``quality_hop`` and ``quality_cause``: where and why most bad seconds were bad; ``good`` where none was. ``cost``: of all legs that we
+dialled and that were answered, in the currency of the rate table; NULL where it knows none.
 """
 
 legs = Table(
@@ -149,9 +149,27 @@ legs = Table(
     Column("end_reason", String(32)),
     Column("end_sip", Integer),
     Column("end_detail", Text),
+    Column("came", String(16), nullable=False, server_default=""),
+    Column("brought_by", String(64), nullable=False, server_default=""),
+    Column("cost", Double),
     Index("ix_legs_call_id", "call_id"),
     Index("ix_legs_kind_party_opened_at", "kind", "party", "opened_at"),
+    Index("ix_legs_ended_at", "ended_at"),
 )
+"""``came``: how it came into the call (``rooms.legs.Came``); ``brought_by``: by whom; of a phone that was dialled: on whose account."""
+
+call_handling = Table(
+    "call_handling",
+    metadata,
+    Column("identity", String(64), primary_key=True),
+    Column("do_not_disturb", Boolean, nullable=False),
+    Column("always", Text, nullable=False),
+    Column("busy", Text, nullable=False),
+    Column("no_answer", Text, nullable=False),
+    Column("offline", Text, nullable=False),
+    Column("no_answer_s", Double, nullable=False),
+)
+"""What a person wants done with calls to them; forwards as they were written, empty: none. Who never said has no row."""
 
 recordings = Table(
     "recordings",

@@ -9,6 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Executable, Table, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.store.call_handling import CallHandlingStore
 from api.store.contacts import ContactStore
 from api.store.database import database_url, in_words, make_engine
 from api.store.errors import StoreUnavailable
@@ -40,7 +41,7 @@ from api.store.webhooks import WebhookStore
 from api.store.writer import Writer
 from media.messages import Fault, LegSample
 from rooms.causes import EndReason
-from rooms.record import CallRecord, CallState
+from rooms.record import CallRecord, CallState, LegRecord
 
 _CALL_COLUMNS = [calls.c[field.name] for field in fields(StoredCall) if field.name != "legs"]
 _LEG_COLUMNS = [legs.c[field.name] for field in fields(StoredLeg)]
@@ -67,6 +68,7 @@ class Store(Statements):
         self.room_keys = RoomKeyStore(engine)
         self.contacts = ContactStore(engine)
         self.pbx = PbxStore(engine)
+        self.call_handling = CallHandlingStore(engine)
         self._node = node
         self.boot_id = boot_id
         self.writer = Writer(self._write_batch)
@@ -99,9 +101,9 @@ class Store(Statements):
 
     # ------------------------------------------------------------------ calls, from the call path
 
-    def put_call(self, record: CallRecord, to_epoch: ToEpoch, cost: float | None = None) -> None:
-        """Keep a call as it now stands; the newest counts. Returns at once."""
-        self.writer.put(call_rows(record, self.boot_id, to_epoch, cost))
+    def put_call(self, record: CallRecord, to_epoch: ToEpoch, cost_of: Callable[[LegRecord], float | None] = lambda leg: None) -> None:
+        """Keep a call as it now stands; the newest counts. ``cost_of``: what a leg that we dialled cost. Returns at once."""
+        self.writer.put(call_rows(record, self.boot_id, to_epoch, cost_of))
 
     def put_recording(self, recording: StoredRecording) -> None:
         """Keep what is known of a recording; the newest counts, but for its erasure. Returns at once."""
@@ -190,10 +192,10 @@ class Store(Statements):
         return [_as_it_was_for(agent, dict(row)) for row in await self._rows(query)]
 
     async def dialled(self, since: float, limit: int) -> list[Dialled]:
-        """The newest outgoing calls that were answered and ended after ``since`` (seconds since the epoch), the oldest first."""
-        query = select(*(calls.c[field.name] for field in fields(Dialled)))
-        query = query.where(calls.c.direction == "out", calls.c.answered_at.is_not(None), calls.c.ended_at > since)
-        rows = await self._rows(query.order_by(calls.c.ended_at.desc()).limit(limit))
+        """The newest legs that we dialled, that were answered and ended after ``since`` (seconds since the epoch), the oldest first."""
+        query = select(legs.c.brought_by.label("agent"), legs.c.party.label("called"), legs.c.answered_at, legs.c.ended_at, legs.c.cost)
+        ours = (legs.c.kind == "phone", legs.c.brought_by != "", legs.c.answered_at.is_not(None), legs.c.ended_at > since)
+        rows = await self._rows(query.where(*ours).order_by(legs.c.ended_at.desc()).limit(limit))
         return [Dialled(**row) for row in reversed(rows)]
 
     async def samples(self, call_id: str) -> list[Sample]:

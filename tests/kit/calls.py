@@ -4,11 +4,15 @@ from typing import TypeVar
 
 from rooms import events as ev
 from rooms.causes import Cause, EndReason
-from rooms.effects import Effect, Notify
+from rooms.effects import CloseLeg, CloseRoom, Effect, JoinBridge, Notify, Play, SetGains
+from rooms.move import Target
 from rooms.record import CallView
 from rooms.switchboard import CallPolicy, Switchboard
 
 E = TypeVar("E")
+
+BEA = Target(agent="bea")
+NUMBER = Target(number="600333444", trunk="pbx")
 
 DONE = Cause(EndReason.COMPLETED)
 GAVE_UP = Cause(EndReason.GAVE_UP, 487)
@@ -44,6 +48,28 @@ class Desk:
     def all(self, kind: type[E]) -> list[E]:
         """Every effect of this kind so far, in order."""
         return only(self.effects, kind)
+
+    def hears(self, leg_id: str) -> str:
+        """What this leg hears now: the legs it hears, and the sound it is played."""
+        joined: list[str] = []
+        rooms: dict[str, str] = {}
+        gains: dict[tuple[str, str], float] = {}
+        sound: str | None = None
+        for effect in self.effects:
+            match effect:
+                case JoinBridge(leg_id=joining, room_id=room_id):
+                    joined.append(joining)
+                    rooms[joining] = room_id
+                case CloseRoom(room_id=room_id):
+                    joined = [leg for leg in joined if rooms[leg] != room_id]
+                case CloseLeg(leg_id=leaving) if leaving in joined:
+                    joined.remove(leaving)
+                case SetGains(gains=entries):
+                    gains |= {(hears, speaks): gain for hears, speaks, gain in entries}
+                case Play(leg_id=plays, sound=played) if plays == leg_id:
+                    sound = played
+        heard = sorted(speaks for speaks in joined if speaks != leg_id and gains.get((leg_id, speaks), 1.0)) if leg_id in joined else []
+        return " ".join([*heard, *([sound] if sound else [])])
 
     def shown(self, agent: str) -> CallView:
         """What this agent was last shown."""
@@ -84,4 +110,30 @@ def live_in() -> Desk:
     desk = ringing_in("ana", "bea")
     desk.at(5, ev.CallAccepted("c", "ana"))
     desk.at(6, ev.LegConnected("c-ana"))
+    return desk
+
+
+def consulting(target: Target = BEA) -> Desk:
+    """As ``live_in``; Ana asked the target first at 10, who answered at 12: the leg is ``c-1``."""
+    desk = live_in()
+    desk.at(10, ev.TransferRequested("c", "ana", target, ask=True))
+    if target.agent:
+        desk.at(12, ev.CallAccepted("c", target.agent))
+        desk.at(12, ev.LegConnected("c-1"))
+    else:
+        desk.at(12, ev.LegAnswered("c-1"))
+    return desk
+
+
+def sent(target: Target = NUMBER) -> Desk:
+    """As ``live_in``; Ana gave the call away at 10, and the target's leg ``c-1`` is being called."""
+    desk = live_in()
+    desk.at(10, ev.TransferRequested("c", "ana", target, ask=False))
+    return desk
+
+
+def parked() -> Desk:
+    """As ``live_in``; Ana parked the call at 10."""
+    desk = live_in()
+    desk.at(10, ev.ParkRequested("c", "ana"))
     return desk

@@ -73,7 +73,9 @@ async def house_of(directory: Path) -> AsyncIterator[House]:
                 directory,
                 phone=phone,
                 on_record=lambda record, to_epoch: house.tolls.heard(record, to_epoch),
-                cost_of=lambda record: house.tolls.cost(record),
+                cost_of=lambda leg: house.tolls.cost(leg),
+                may_dial=lambda who, dialled: house.tolls.ask_forward(who, dialled),
+                on_dialled=lambda leg_id, who, dialled: house.tolls.began(leg_id, who, dialled),
             )
         )
         house.log = await stack.enter_async_context(SecurityLog(bench.store.people))

@@ -39,10 +39,10 @@ class Bench:
         self.board.meet(self.teller)
 
 
-def state(call_id: str, *, ended: bool = False) -> CallState:
+def state(call_id: str) -> CallState:
     return CallState(
-        call_id=call_id, direction="in", state="ended" if ended else "live", number="+34600111222", name="", agent="ana", muted=False,
-        held=False, held_by_other=False, agent_connected=True, started_at=1.0, answered_at=2.0, ended_at=9.0 if ended else None,
+        call_id=call_id, direction="in", state="live", number="+34600111222", name="", agent="ana", muted=False,
+        held=False, held_by_other=False, agent_connected=True, started_at=1.0, answered_at=2.0, ended_at=None,
         reason=None, detail=None, codecs={},
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_who_watches_gets_everything_and_then_what_changed() -> None:
     assert (changed.total, call.call_id, call.hop, call.cause) == (2, "b", "us_to_phone", "loss")
     assert (leg.side, leg.mos, leg.far_mos, leg.loss, leg.far_loss, leg.round_trip_ms) == ("phone", 3.1, 1.9, 0.1, 0.2, 40.0)
     bench.board.quality("b", [("phone", SAMPLE)], [])
-    bench.board.call(state("a", ended=True))
+    bench.board.over("a")
     bench.board.tell()
     assert ([call.hop for call in bench.teller.told[1].calls], bench.teller.told[1].gone) == ([""], ["a"])
     bench.board.tell()
@@ -95,8 +95,8 @@ def test_a_full_board_tells_how_many_more_there_are() -> None:
     now = bench.board.watch("eva")
     assert (now.total, len(now.calls)) == (MOST_CALLS + 7, MOST_CALLS)
     bench.board.quality(f"c{MOST_CALLS + 1}", [("phone", SAMPLE)], [])
-    bench.board.call(state(f"c{MOST_CALLS + 1}", ended=True))
-    bench.board.call(state("c0", ended=True))
+    bench.board.over(f"c{MOST_CALLS + 1}")
+    bench.board.over("c0")
     bench.board.call(state(f"c{MOST_CALLS + 2}"))
     now = bench.board.watch("eva")
     assert (now.total, len(now.calls)) == (MOST_CALLS + 5, MOST_CALLS)
@@ -198,7 +198,7 @@ def test_a_board_shows_the_calls_of_all_nodes_while_it_is_watched() -> None:
     nodes.tell()
     last = one.teller.told[-1]
     assert [(call.call_id, call.hop) for call in last.calls] == [("theirs", "browser_to_us"), ("new", "")] and last.total == 3
-    two.board.call(state("theirs", ended=True))
+    two.board.over("theirs")
     nodes.tell()
     nodes.tell()
     assert one.teller.told[-1].gone == ["theirs"] and one.teller.told[-1].total == 2

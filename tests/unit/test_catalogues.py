@@ -19,6 +19,8 @@ from signaling.grants import Role
 
 PAGES = Path(__file__).parents[2] / "api" / "pages"
 CATALOGUES = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "text").glob("*.json"))}
+CALL_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "calls").glob("*.json"))}
+"""Of what is done with answered calls; loaded with the views that need it."""
 SCRIPTS = {path.relative_to(PAGES).as_posix(): path.read_text() for path in sorted((PAGES / "js").rglob("*.js"))}
 SPOKEN_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "label")
 
@@ -224,7 +226,7 @@ def test_the_codes_are_found() -> None:
 
 
 def test_every_refusal_that_reaches_a_page_is_worded() -> None:
-    assert {code for code in refusal_codes() - NOT_FOR_PAGES if f"error.{code}" not in CATALOGUES["en"]} == set()
+    assert {code for code in refusal_codes() - NOT_FOR_PAGES if f"error.{code}" not in CATALOGUES["en"] | CALL_TEXTS["en"]} == set()
 
 
 # --- the consultation page, which loads nothing of the softphone's ------------------------------------------------------------------

@@ -25,7 +25,7 @@ def test_dial_opens_the_room_and_calls_at_once() -> None:
     desk = Desk()
     opened, placed, shown, written = desk.at(0, dialed())
     assert opened == fx.OpenRoom("c")
-    assert placed == fx.PlaceCall("c", "c-phone", "pbx", "600")
+    assert placed == fx.PlaceCall("c", "c-phone", "pbx", "600", "ana")
     assert isinstance(shown, fx.Notify) and shown.view.state is CallState.DIALING and shown.view.agent_leg == "c-ana"
     assert isinstance(written, fx.WriteRecord) and written.record.agent == "ana" and written.record.direction == "out"
 

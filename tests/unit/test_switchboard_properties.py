@@ -13,6 +13,8 @@ from rooms import effects as fx
 from rooms import events as ev
 from rooms.agent import AgentState
 from rooms.causes import Cause, EndReason
+from rooms.handling import Handling
+from rooms.move import Target
 from rooms.policy import RecordingMode, RecordingPolicy
 from rooms.record import CallRecord, CallState
 from rooms.recording import RecordingAction, RecordingState
@@ -22,8 +24,11 @@ AGENTS = ("ana", "bea")
 CALLS = ("c", "d")
 agents = st.sampled_from(AGENTS)
 calls = st.sampled_from(CALLS)
-phones = calls.map("{}-phone".format)
-agent_legs = st.builds("{}-{}".format, calls, agents)
+later_legs = st.builds("{}-{}".format, calls, st.integers(1, 4))
+phones = st.one_of(calls.map("{}-phone".format), later_legs)
+agent_legs = st.one_of(st.builds("{}-{}".format, calls, agents), later_legs)
+targets = st.one_of(agents.map(lambda agent: Target(agent=agent)), st.just(Target(number="600333444", trunk="pbx")))
+forwards = st.one_of(st.none(), targets)
 legs = st.one_of(phones, agent_legs)
 parts = st.builds("{}-{}".format, calls, st.integers(1, 3))
 causes = st.sampled_from([EndReason.COMPLETED, EndReason.BUSY, EndReason.MEDIA_LOST]).map(Cause)
@@ -37,6 +42,21 @@ def arrived(call_id: str, rung: list[str]) -> ev.CallArrived:
     return ev.CallArrived(call_id, f"{call_id}-phone", "pbx", "601", "", "900", tuple((agent, f"{call_id}-{agent}") for agent in rung))
 
 
+moving = st.one_of(
+    st.builds(ev.TransferRequested, calls, agents, targets, st.booleans(), st.booleans()),
+    st.builds(ev.TransferActed, calls, agents, st.sampled_from(ev.TransferAction), st.booleans()),
+    st.builds(ev.ParkRequested, calls, agents, st.integers(0, 2)),
+    st.builds(ev.PickUpRequested, calls, agents),
+    st.builds(ev.TransferAsked, phones, targets, st.just("trunk.pbx")),
+    st.builds(ev.JoinAsked, phones, phones, st.just("trunk.pbx")),
+    st.builds(ev.ReferProgressed, phones, st.sampled_from([100, 200, 405, 486])),
+    st.builds(ev.LegAnswered, later_legs),
+    st.builds(ev.LegRang, later_legs, st.booleans()),
+    st.builds(ev.LegConnected, later_legs),
+    st.builds(ev.CallAccepted, calls, agents),
+    st.builds(ev.HandlingChanged, agents, st.builds(Handling, st.booleans(), forwards, forwards, forwards, forwards)),
+)
+"""What is done with answered calls."""
 onward = st.one_of(
     st.builds(dialed, calls, agents),
     st.builds(arrived, calls, st.permutations(AGENTS)),
@@ -74,7 +94,7 @@ ending = st.one_of(
     st.builds(ev.EffectFailed, calls, legs, causes, st.sampled_from(["", "Play", "JoinBridge"])),
 )
 """What ends it."""
-noise = st.integers(0, 9).flatmap(lambda die: onward if die < 5 else within if die < 9 else ending)
+noise = st.integers(0, 9).flatmap(lambda die: onward if die < 4 else moving if die < 7 else within if die < 9 else ending)
 waits = st.sampled_from([0, 0, 0, 0, 0, 0, 1, 1, 2, 5, 20, 50])
 
 
@@ -95,6 +115,11 @@ def stories(draw: st.DrawFn, call_id: str) -> list[ev.Event]:
         st.builds(ev.LegHeld, st.just(phone), st.booleans()),
         st.builds(ev.RecordingRequested, st.just(call_id), st.just(agent), st.sampled_from(RecordingAction)),
         st.just(ev.SoundEnded(phone, "announcement")),
+        moving,
+        st.just(ev.TransferActed(call_id, agent, ev.TransferAction.SWAP)),
+        st.builds(ev.TransferRequested, st.just(call_id), st.just(agent), targets, st.booleans()),
+        st.sampled_from(AGENTS).map(lambda colleague: ev.CallAccepted(call_id, colleague)),
+        st.just(ev.LegAnswered(f"{call_id}-1")),
     )
     whole = begin + draw(st.lists(talk, max_size=12))
     left_out = draw(st.sets(st.integers(1, 12), max_size=3))
@@ -123,7 +148,9 @@ class Room:
     joined: list[str] = field(default_factory=list)
     gains: dict[tuple[str, str], float] = field(default_factory=dict)
     sounds: dict[str, str | None] = field(default_factory=dict)
-    hang_ups: int = 0
+    hung_up: list[str] = field(default_factory=list)
+    ended_there: set[str] = field(default_factory=set)
+    """Phones that ended by themselves."""
     record: CallRecord | None = None
     announced: bool = False
     parts: list[str] = field(default_factory=list)
@@ -140,14 +167,18 @@ class Witness:
     def see(self, event: ev.Event | None, effects: list[fx.Effect]) -> None:
         if isinstance(event, ev.SoundEnded) and event.sound == "announcement" and (room := self.rooms.get(event.leg_id.split("-")[0])):
             room.announced = True
+        if isinstance(event, ev.LegHungUp | ev.LegRefused) and (room := self.rooms.get(event.leg_id.split("-")[0])):
+            room.ended_there |= {event.leg_id} - set(room.hung_up)
         for effect in effects:
             if isinstance(effect, fx.OpenRoom):
                 assert effect.room_id not in self.rooms
                 self.rooms[effect.room_id] = Room()
             else:
-                self._see(event, effect)
+                self._see(effect)
 
-    def _see(self, event: ev.Event | None, effect: fx.Effect) -> None:
+    def _see(self, effect: fx.Effect) -> None:
+        if isinstance(effect, fx.ShowParked) or (isinstance(effect, fx.TellReferrer) and effect.leg_id.split("-")[0] not in self.rooms):
+            return
         room = self._room_of(effect)
         match effect:
             case fx.JoinBridge(room_id=room_id, leg_id=leg_id):
@@ -158,13 +189,17 @@ class Witness:
                     assert hears.startswith(f"{room_id}-") and speaks.startswith(f"{room_id}-") and hears != speaks
                     assert room.gains.get((hears, speaks), 1.0) != gain, "an entry that changes nothing"
                     room.gains[hears, speaks] = gain
+            case fx.CloseLeg(leg_id=leg_id):
+                room.joined = [leg for leg in room.joined if leg != leg_id]
+                room.gains = {pair: gain for pair, gain in room.gains.items() if leg_id not in pair}
+                room.sounds.pop(leg_id, None)
             case fx.Play(leg_id=leg_id, sound=sound):
                 assert room.sounds.get(leg_id) != sound
                 room.sounds[leg_id] = sound
             case fx.PlayOnce(leg_id=leg_id, sound=sound):
                 assert leg_id in room.joined and (sound == "announcement" or room.sounds.get(leg_id) is None)
             case fx.StartRecording(recording_id=part, phone_leg=phone, agent_leg=agent):
-                assert {phone, agent} <= set(room.joined) and part not in room.parts
+                assert phone in room.joined and (not agent or agent in room.joined) and part not in room.parts
                 assert room.announced, "nothing is kept before it was announced"
                 room.parts.append(part)
                 room.kept = True
@@ -178,12 +213,13 @@ class Witness:
                 assert part in room.parts and not room.kept
                 room.parts = [part for part in room.parts if part > effect.recording_id]
                 room.announced = False
-            case fx.HangUp():
-                room.hang_ups += 1
+            case fx.HangUp(leg_id=leg_id):
+                assert leg_id not in room.hung_up
+                room.hung_up.append(leg_id)
             case fx.WriteRecord(record=record):
                 room.record = record
             case fx.CloseRoom(room_id=room_id):
-                self._closed(event, self.rooms.pop(room_id))
+                self._closed(self.rooms.pop(room_id))
 
     def _room_of(self, effect: fx.Effect) -> Room:
         """Fails for effects of rooms that are not open."""
@@ -194,42 +230,53 @@ class Witness:
                 return self.rooms[record.call_id]
             case fx.CloseRoom(room_id=room_id) | fx.JoinBridge(room_id=room_id) | fx.SetGains(room_id=room_id):
                 return self.rooms[room_id]
+            case fx.PlaceCall() | fx.ExpectAgent() | fx.AnswerCall():
+                return self.rooms[effect.call_id]
             case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording() | fx.EraseRecording():
                 return self.rooms[effect.call_id]
             case _:
                 return self.rooms[effect.leg_id.split("-")[0]]  # type: ignore[union-attr]
 
-    def _closed(self, event: ev.Event | None, room: Room) -> None:
+    def _closed(self, room: Room) -> None:
         record = room.record
         assert record is not None and record.state is CallState.ENDED
         assert record.cause is not None and record.ended_s is not None and record.ended_s >= record.started_s
         assert all(leg.ended_s is not None and leg.cause is not None for leg in record.legs)
-        by_itself = isinstance(event, ev.LegHungUp | ev.LegRefused)
-        assert room.hang_ups == (0 if by_itself else 1)
+        for leg in record.legs:
+            if leg.kind == "phone":
+                assert (leg.leg_id in room.hung_up) is (leg.leg_id not in room.ended_there), "each phone is hung up once, or hangs up"
 
     def check(self, switchboard: Switchboard) -> None:
         """What holds between any two events."""
         assert len(switchboard) == len(self.rooms)
+        own = {view.agent_leg: view for agent in AGENTS for view in switchboard.calls_of(agent)}
         for call_id, room in self.rooms.items():
-            view, phone = switchboard.call(call_id), f"{call_id}-phone"
+            view = switchboard.call(call_id)
             assert view is not None and view.state is not CallState.ENDED
-            assert room.hang_ups == 0
-            assert {leg for leg in room.joined if leg != phone} <= {view.agent_leg}, "only the owner is ever heard"
-            if not view.agent:
-                assert not room.joined, "nothing is heard before somebody accepts"
+            held = {party.leg_id for party in view.parties if party.held}
+            muted = {leg_id for leg_id, shown in own.items() if shown.muted}
+            there = {party.leg_id for party in view.parties if party.there} | ({view.agent_leg} if view.agent else set())
+            for leg_id in room.joined:
+                assert leg_id not in own or own[leg_id].state is not CallState.RINGING or own[leg_id].direction == "out", (
+                    "who is rung hears nothing"
+                )
             if view.state is CallState.LIVE:
-                assert phone in room.joined and (view.agent_leg in room.joined or not view.agent_connected)
-            if {phone, view.agent_leg} <= set(room.joined):
-                assert room.gains.get((phone, view.agent_leg), 1.0) == (0.0 if view.muted or view.held else 1.0)
-                assert room.gains.get((view.agent_leg, phone), 1.0) == (0.0 if view.held else 1.0)
+                assert {party.leg_id for party in view.parties if party.there and party.kind == "phone"} <= set(room.joined)
+                assert len(there) >= 2 or view.move is not None, "nobody is left alone"
+            for hears in room.joined:
+                for speaks in room.joined:
+                    cut = hears in held or speaks in held or speaks in muted
+                    assert hears == speaks or room.gains.get((hears, speaks), 1.0) == (0.0 if cut else 1.0)
             if view.recording is RecordingState.FAILED:
                 room.kept = False
             if view.recording in (RecordingState.OFF, RecordingState.ANNOUNCING, RecordingState.PAUSED):
                 assert not room.kept
-            if view.held:
-                assert room.sounds[phone] == "hold"
-            elif view.agent_connected:
-                assert room.sounds.get(phone) is None, "somebody is there to talk with"
+            for leg_id in held & set(room.joined):
+                assert room.sounds[leg_id] == "hold" or leg_id in own
+            if view.agent_connected and view.move is None and view.state is CallState.LIVE:
+                assert all(room.sounds.get(leg_id) is None for leg_id in room.joined if leg_id not in held), (
+                    "somebody is there to talk with"
+                )
         for agent in AGENTS:
             own = [view for view in switchboard.calls_of(agent) if view.state is not CallState.RINGING or view.direction == "out"]
             assert len(own) <= 1, "never two calls at one pair of ears"
@@ -278,6 +325,8 @@ def test_every_call_ends_when_nobody_does_anything_more_but_those_that_are_live(
         switchboard.expire(now)
         with suppress(NotPossible):
             switchboard.handle(event, now)
-    switchboard.expire(now + 1000)
+    for later in range(1, 8):
+        switchboard.expire(now + 1000 * later)
     left = [view for call_id in CALLS if (view := switchboard.call(call_id)) is not None]
-    assert all(view.state is CallState.LIVE and view.agent_connected for view in left)
+    assert all(view.state is CallState.LIVE and (view.agent_connected or not view.agent) for view in left)
+    assert all(view.move is None or view.move.state == "consulting" for view in left)
