@@ -8,7 +8,11 @@ _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[ \t]*([0-9]{1,8})[ \t]*(
 
 
 class StreamBroken(Exception):
-    """The stream can no longer be cut into messages: the connection must go."""
+    """The stream can no longer be cut into messages: the connection must go. ``before``: those that were whole until then."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.before: list[bytes] = []
 
 
 class StreamFramer:
@@ -35,9 +39,13 @@ class StreamFramer:
     def feed(self, data: bytes) -> list[bytes]:
         """Complete messages so far. Raises ``StreamBroken``; holds at most one message of 64 kB."""
         self._buffer += data
-        messages = []
-        while (message := self._next()) is not None:
-            messages.append(message)
+        messages: list[bytes] = []
+        try:
+            while (message := self._next()) is not None:
+                messages.append(message)
+        except StreamBroken as broken:
+            broken.before = messages
+            raise
         return messages
 
     def _next(self) -> bytes | None:

@@ -88,7 +88,9 @@ class TcpConnection(asyncio.Protocol):
             return
         try:
             messages = self._framer.feed(data)
-        except StreamBroken:
+        except StreamBroken as broken:
+            for message in broken.before:
+                self._wire.on_bytes(message, self.peer)
             self._end("tcp_broken_streams")
             return
         self._watch_pongs()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from random import Random
 
 from pbx.message import BadMessage, Message, Request, Response, build, parse_message, respond
+from pbx.sip_settings import SrtpMode
 from pbx.transactions import Hop
 from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Refused
 from rooms.audio import G722, OPUS, PCMA, PCMU
@@ -163,11 +164,11 @@ class Spoiler:
             *(self._parameter, self._quote, self._lengthen, self._start),
         )
 
-    def request(self, method: str, call_id: str, cseq: int, *, to_tag: str = "", body: bytes = b"", branch: str = "") -> bytes:
+    def request(self, method: str, call_id: str, cseq: int, *, to_tag: str = "", body: bytes = b"", more: tuple[str, ...] = ()) -> bytes:
         self._drawn += 1
         lines = [
             f"{method} sip:100@10.0.0.1 SIP/2.0",
-            f"Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK{branch or f'f{self._drawn}'};rport",
+            f"Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKf{self._drawn}x{self.chance.getrandbits(32):x};rport",
             'From: "Clara" <sip:+34600111222@10.0.0.9>;tag=peer',
             "To: <sip:100@10.0.0.1>" + (f";tag={to_tag}" if to_tag else ""),
             f"Call-ID: {call_id}",
@@ -175,9 +176,9 @@ class Spoiler:
             "Max-Forwards: 70",
             "Contact: <sip:clara@10.0.0.9>",
         ]
-        if body:
+        if body and not any(line.startswith("Content-Type") for line in more):
             lines.append("Content-Type: application/sdp")
-        return _joined([*lines, f"Content-Length: {len(body)}"], body)
+        return _joined([*lines, *more, f"Content-Length: {len(body)}"], body)
 
     def response(self, request: Request, status: int, *, tag: str = "peer", body: bytes = b"") -> bytes:
         lines = [f"SIP/2.0 {status} Whatever"]
@@ -188,6 +189,8 @@ class Spoiler:
         lines.append("Contact: <sip:clara@10.0.0.9>")
         if status in (401, 407):
             lines.append(f'{"WWW" if status == 401 else "Proxy"}-Authenticate: Digest realm="x",nonce="{self.chance.random()}",qop="auth"')
+        if status < 200 and self.chance.random() < 0.5:
+            lines += ["Require: 100rel", f"RSeq: {self.chance.randrange(1, 4)}"]
         if body:
             lines.append("Content-Type: application/sdp")
         return _joined([*lines, f"Content-Length: {len(body)}"], body)
@@ -321,14 +324,18 @@ class FuzzedCalls:
         self.spoiler = Spoiler(self.chance)
         self.network = VirtualSip()
         self.here, self.there = Hop("udp", "10.0.0.9", 5060), Hop("udp", "10.0.0.1", 5060)
-        self.ana = VirtualPhone(self.network, "10.0.0.1", "10.0.0.9", "100", seed, password="secret", invites_per_s=1000.0, max_calls=12)
+        srtp = self.chance.choice((SrtpMode.OFF, SrtpMode.OFFERED))
+        settings = {"register": self.chance.random() < 0.3, "srtp": srtp, "invites_per_s": 1000.0, "max_calls": 12}
+        self.ana = VirtualPhone(self.network, "10.0.0.1", "10.0.0.9", "100", seed, password="secret", **settings)
         self.network.attach("10.0.0.9", self._take)
         self.finals: dict[tuple[str, str], set[bytes]] = {}
         self._tags: dict[str, str] = {}
         self._asked: list[Request] = []
         self._sent: list[tuple[float, bytes]] = []
+        self._rseq = ""
         self._cseq = 1
         self._dialled = 0
+        self.ana.agent.open(self.network.now)
 
     def _take(self, data: bytes, source: Hop) -> None:
         try:
@@ -338,6 +345,7 @@ class FuzzedCalls:
         if isinstance(message, Request):
             self._asked = [*self._asked[-20:], message]
         elif isinstance(message, Response):
+            self._rseq = message.get("RSeq") or self._rseq
             if message.to_address.tag and len(self._tags) < 30:
                 self._tags[message.call_id] = message.to_address.tag
             if message.status >= 200 and "(" not in message.reason:
@@ -365,8 +373,20 @@ class FuzzedCalls:
         call_id = self.chance.choice([*self._tags, "unknown"])
         method = self.chance.choice(METHODS)
         body = sdp() if method in ("INVITE", "UPDATE", "ACK", "PRACK") and self.chance.random() < 0.6 else b""
+        more: tuple[str, ...] = ()
+        if method == "PRACK":
+            more = (f"RAck: {self._rseq} {self.chance.randrange(1, self._cseq + 1)} INVITE",)
+        elif method == "REFER":
+            more = (f"Refer-To: <{self.chance.choice(URIS)}>",)
+        elif method == "NOTIFY":
+            body = b"SIP/2.0 %d x\r\n" % self.chance.choice(STATUSES)
+            more = (
+                "Event: refer",
+                "Content-Type: message/sipfrag",
+                f"Subscription-State: {self.chance.choice(('active', 'terminated'))}",
+            )
         cseq = self._cseq if self.chance.random() < 0.8 else self.chance.randrange(1, self._cseq + 1)
-        self._post(self.spoiler.request(method, call_id, cseq, to_tag=self._tags.get(call_id, "x"), body=body))
+        self._post(self.spoiler.request(method, call_id, cseq, to_tag=self._tags.get(call_id, "x"), body=body, more=more))
 
     def _answer(self) -> None:
         """Answer something that the agent asked, or end an INVITE of its that we answered."""
@@ -388,9 +408,10 @@ class FuzzedCalls:
         arrived = [event.leg_id for event in self.ana.events if isinstance(event, Arrived)]
         leg_id = self.chance.choice([*arrived[-8:], *(f"out{n}" for n in range(max(0, self._dialled - 4), self._dialled)), "nobody"])
         agent, now = self.ana.agent, self.network.now
-        what = self.chance.randrange(8)
+        what = self.chance.randrange(12)
         if what == 0:
-            self.ana.dial(leg_id=f"out{self._dialled}")
+            offer, hidden = endpoint("10.0.0.1"), self.chance.random() < 0.3
+            agent.dial(f"out{self._dialled}", "200", "Ana", offer, now, private=hidden, diverted_by="300" * hidden, referred=leg_id)
             self._dialled += 1
         elif what == 1:
             agent.ring(leg_id, now)
@@ -400,6 +421,12 @@ class FuzzedCalls:
             agent.hold(leg_id, self.chance.random() < 0.5, now)
         elif what == 6:
             agent.send_digit(leg_id, self.chance.choice("0123456789*#AD"), now)
+        elif what == 7:
+            agent.progress(leg_id, endpoint(codecs=(PCMA,)), now)
+        elif what == 8:
+            agent.refer(leg_id, "400", self.chance.choice(("", *arrived[-2:])), now)
+        elif what == 9:
+            agent.transfer_progress(leg_id, self.chance.choice((180, 200, 486)), now)
         else:
             agent.hang_up(leg_id, Cause(self.chance.choice((EndReason.COMPLETED, EndReason.BUSY, EndReason.GAVE_UP))), now)
 
@@ -413,7 +440,7 @@ class FuzzedCalls:
         for number in range(self._dialled):
             self.ana.agent.hang_up(f"out{number}", Cause(EndReason.GAVE_UP), self.network.now)
         self.network.run(400.0)
-        assert not self.ana.agent.busy
+        assert self.ana.agent.calls == 0 and self.ana.line.transactions.waiting <= 1  # a REGISTER or OPTIONS
         ended = {event.leg_id for event in self.ana.events if isinstance(event, HungUp | Refused)}
         ended |= {event.leg_id for event in self.ana.events if isinstance(event, Answered)}
         assert {f"out{number}" for number in range(self._dialled)} <= ended
