@@ -1,6 +1,7 @@
 """The PBX registers here, in virtual time: challenges, contacts, guessed passwords, strangers, and calls to where it registered."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from pbx.challenger import Challenger, Verdict
 from pbx.digest import Credentials, answer_challenge, parse_challenge
 from pbx.guesses import Guesses
-from pbx.message import Request, Response
+from pbx.message import BadMessage, Request, Response
 from pbx.sip_settings import RegistrarSettings
+from pbx.transactions import Hop
 from pbx.trunk import Answered, Arrived, HungUp, Refused, StatusChanged, TrunkStatus
 from rooms.causes import Cause, EndReason
+from tests.kit.sip_fuzz import Spoiler
 from tests.kit.virtual_sip import ScriptedPeer, VirtualPhone, VirtualSip, endpoint, sdp
 
 RINSTANCE = "sip:200@10.0.0.9:5060;rinstance=0a1b2c"
@@ -446,3 +449,31 @@ def test_all_strangers_together_are_bounded() -> None:
     assert heard == 100
     guesses.right("10.1.1.1")
     assert guesses.hears("10.1.1.1", 100.0, shared=True), "but a PBX that is registered is heard"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_spoiled_registrations_are_endured(seed: int) -> None:
+    line, spoiler = Registrarship(), Spoiler(Random(seed))
+
+    def tolerant(data: bytes, source: Hop) -> None:
+        # An answer to what is broken may carry what is broken in it.
+        with suppress(BadMessage):
+            line.pbx._receive(data, source)
+
+    line.network.attach("10.0.0.9", tolerant)
+    line.register("Expires: 300", call_id="good")
+    for number in range(150):
+        if number % 10 == 0:
+            line.run(31)
+        challenged = line.send("Contact: <sip:x@10.0.0.9>") if number % 3 else None
+        data = spoiler.request("REGISTER", f"f{number}", number + 1)
+        if challenged is not None:
+            head = data.decode().replace(
+                "Contact: <sip:clara@10.0.0.9>", f"{line.answer(challenged)}\r\nContact: <{RINSTANCE}>;expires=200"
+            )
+            data = head.replace("sip:100@", "sip:200@").replace("REGISTER sip:200@10.0.0.1", "REGISTER sip:us.test").encode()
+        line.network.post_bytes(spoiler.spoil(data), line.pbx.here, line.pbx.there)
+        line.run(0.5)
+    line.run(60)
+    assert len(line.us.agent.registration._bindings) <= 8  # type: ignore[union-attr]
+    assert line.register("Expires: 120", call_id="after").status == 200
