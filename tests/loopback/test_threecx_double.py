@@ -8,9 +8,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from pbx.threecx.double import Double, Manners, demo_directory
 from pbx.threecx.double.audio import FRAME_BYTES, tone
+from tests.kit.crm_template import TEMPLATE
 from tests.kit.double_client import FORM, Client
 
 OUTSIDE = "+34600111222"
@@ -270,3 +273,53 @@ async def test_configuration_is_read_and_written_with_the_same_token(client: Cli
         (leg,) = client.pbx.calls.of("200")
         while leg.status != "Connected":  # whoever is called answers by themselves, on the real clock
             await socket.receive_json()
+
+
+class CrmService:
+    """What a CRM template names: knows one customer, and keeps what is reported to it."""
+
+    def __init__(self) -> None:
+        self.reports: list[dict[str, Any]] = []
+
+    async def look_up(self, request: web.Request) -> web.Response:
+        number = (await request.json())["number"]
+        hits = [{"url": "https://desk.test/1", "first": "Rosa", "matched": number, "mails": []}] if number == OUTSIDE else []
+        return web.json_response({"hits": hits})
+
+    async def report(self, request: web.Request) -> web.Response:
+        self.reports.append(await request.json())
+        return web.json_response({}, status=202)
+
+
+async def test_the_crm_template_is_uploaded_tested_looked_up_and_reported_to(client: Client) -> None:
+    service, app = CrmService(), web.Application()
+    app.router.add_post("/pbx/lookup", service.look_up)
+    app.router.add_post("/pbx/calls", service.report)
+    door = {"X-Double-Key": client.pbx.stage.key}
+    xapi = f"{client.pbx.url}/xapi/v1/CrmIntegration"
+    async with TestServer(app) as server:
+        async with client.http.post(f"{client.pbx.url}/double/crm-template", headers=door, data=b"<Crm/>") as response:
+            assert response.status == 422 and (await response.json())["line"] == 1
+        async with client.http.post(f"{client.pbx.url}/double/crm-template", headers=door, data=TEMPLATE.encode()) as response:
+            assert response.status == 201
+        choices = {"VariableChoices": [{"Key": "Base", "Value": str(server.make_url("")).rstrip("/")}]}
+        async with client.http.patch(xapi, headers=client.headers, json=choices) as response:
+            assert response.status == 204
+        async with client.http.post(f"{xapi}/Pbx.Test", headers=client.headers, json={"mode": "PhoneExact", "query": OUTSIDE}) as response:
+            tested = await response.json()
+            assert not tested["IsError"] and [contact["FirstName"] for contact in tested["SearchResult"]] == ["Rosa"]
+        with client.pbx.acting() as calls:
+            trunk = calls.arrive(OUTSIDE, "+34910000001")
+        await client.pbx.idle()
+        (leg,) = client.pbx.calls.of("200")
+        assert json.loads((await client.get(f"/200/participants/{leg.id}"))[1])["party_caller_name"] == "Rosa"
+        with client.pbx.acting() as calls:
+            calls.answer(leg)
+            calls.drop(trunk)
+        await client.pbx.idle()
+        first, second = service.reports
+        assert first == second and (first["type"], first["who"]["agent"]) == ("Inbound", "200")
+        with client.pbx.acting() as calls:
+            calls.drop(calls.dial("201", OUTSIDE))
+        await client.pbx.idle()
+        assert service.reports[-1]["type"] == "Notanswered"

@@ -5,7 +5,7 @@ is played by the directory's ``Reaction``s, unless the DN is ``wired``: then a S
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from pbx.threecx.double.directory import Device, Directory, Dn, DnType, Reaction, Refusing
@@ -282,6 +282,13 @@ class Calls:
     def is_routing(self, leg: Leg) -> bool:
         """Is somebody being looked for, for the leg's other side, while the leg stays?"""
         return any(search.seeker is leg.other and search.on_behalf_of is leg.me for search in self._searches)
+
+    def rename(self, leg: Leg, name: str) -> None:
+        """The PBX learnt who is behind a leg: those who face it see the name."""
+        leg.me = replace(leg.me, name=name)
+        for other in [other for other in self.legs.values() if other.other is leg]:
+            other.party = leg.me
+            self._tell(other)
 
     def press(self, leg: Leg, digits: str) -> None:
         """The person or phone behind a leg presses digits: told on the route point's leg that hears them."""

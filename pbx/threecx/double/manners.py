@@ -56,6 +56,8 @@ class Manners:
     replaces_off_code: str = "403"
     blocked_source: str = "silent"
     dtmf_out: str = "rfc4733"
+    report_call: str = "twice"
+    unfilled_variables: str = "literal"
 
     def with_(self, **choices: str) -> "Manners":
         """These switches set. Raises ``UnknownManner``."""
@@ -165,6 +167,14 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("dtmf_out", Basis.ASSUMED, "Digits are sent as RFC 4733 without marker bit, or as INFO.", ("rfc4733", "info")),
     Behaviour("options_answered", Basis.ASSUMED, "OPTIONS is answered 200."),
     Behaviour("same_calls", Basis.CONFIRMED, "Calls in SIP and in Call Control are the same calls."),
+    # CRM template
+    Behaviour("template_checked", Basis.CONFIRMED, "A template with a wrong word, -- in a comment, or without ContactUrl is refused."),
+    Behaviour("unknown_elements", Basis.ASSUMED, "So is one with an element or attribute that nobody was seen to use."),
+    Behaviour("phone_echoed", Basis.CONFIRMED, "A contact counts only where a phone output is the number that was asked for, verbatim."),
+    Behaviour("passes", Basis.CONFIRMED, "Brackets are expanded Passes times; nested calls need 2."),
+    Behaviour("no_call_id", Basis.CONFIRMED, "ReportCall has no id of the call."),
+    Behaviour("report_call", Basis.ASSUMED, "How often a call is reported to ReportCall.", ("twice", "once")),
+    Behaviour("unfilled_variables", Basis.ASSUMED, "A variable without a value arrives as [Name], or empty.", ("literal", "empty")),
 )
 
 _SWITCHES = {behaviour.name: behaviour for behaviour in BEHAVIOURS if behaviour.choices}

@@ -5,19 +5,21 @@ import json
 import ssl
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Self
+from typing import Any, Self
 from urllib.parse import unquote
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, WSCloseCode, WSMsgType, web
 
 from pbx.message import AnyMessage, BadMessage, parse_message
 from pbx.threecx.double.audio import FRAME_MS, LegAudio, Voice, odd_chunks, silence, tone
 from pbx.threecx.double.calls import Calls, Change, Removed
 from pbx.threecx.double.control import Control
+from pbx.threecx.double.crm import HttpRequest, HttpResponse
+from pbx.threecx.double.crm_desk import CrmDesk
 from pbx.threecx.double.directory import Directory, DnType, Principal, demo_directory
 from pbx.threecx.double.events import Sequences, event, hears
 from pbx.threecx.double.faults import Faults
@@ -38,6 +40,9 @@ from rooms.audio import SrtpKeys
 MEDIA_DELAY_S = 0.1
 """A leg has sound so long after it appeared."""
 MAX_WAITING_EVENTS = 4096
+MAX_JOBS = 100
+CRM_TIMEOUT_S = 10.0
+"""How long a service that the CRM template names may take; what a real PBX grants is unknown."""
 MAX_AUDIOS = 200
 """Of so many ended legs it is remembered what was posted."""
 
@@ -98,9 +103,12 @@ class Double:
         self.xapi = Xapi(self.calls, self.records, self.ledger, now=wall)
         self.sip = Sip(self.calls, self.records, self._send_sip, self._open_talk, random=self._random, can_encrypt=guard is not None)
         self.stage = Stage(self.calls, self.faults, self.sip.press, key=f"{self._random.getrandbits(128):032x}")
+        self.crm = CrmDesk(self.calls, self.records, self._fetch, wall=wall)
         self._control = Control(self.calls)
         self._sip_port, self._guard = sip_port, guard
         self._sip_wire: SipWire | None = None
+        self._http: ClientSession | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
         self._talks: dict[int, RtpTalk] = {}
         self._tones: dict[int, Voice] = {}
         self._sequences = Sequences(self.manners)
@@ -130,6 +138,7 @@ class Double:
         self.tokens.issuer = f"{self._host}:{self._port}"
         self.xapi.url = self.url
         self.calls.timers.advance(self._clock())
+        self._http = ClientSession(timeout=ClientTimeout(total=CRM_TIMEOUT_S))
         if self._sip_port is not None:
             self._sip_wire = await SipWire.open(self._host, self._sip_port, self._sip_arrived)
             self.sip.host, self.sip.port = self._host, self._sip_wire.port
@@ -139,6 +148,12 @@ class Double:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._disarm()
+        for job in self._jobs:
+            job.cancel()
+        if self._jobs:
+            await asyncio.wait(self._jobs)
+        if self._http is not None:
+            await self._http.close()
         self._end_streams(lambda stream: True)
         for socket in list(self._sockets):
             await socket.ws.close(code=WSCloseCode.GOING_AWAY)
@@ -185,6 +200,8 @@ class Double:
             self._end_streams(lambda stream: stream.leg is change.leg)
             self._tones.pop(change.leg.id, None)
         self.sip.changed(change)
+        for job in self.crm.noted(change):
+            self._begin(job)
 
     def tell(self, inner: dict[str, object], who: Callable[[Principal], bool] = lambda principal: True) -> None:
         """Send an event, also one that no real PBX would send, to the sockets of these clients."""
@@ -228,6 +245,7 @@ class Double:
         """The PBX's services restart: calls, tokens and sockets are gone, counting begins anew."""
         self.calls.restart()
         self.ledger.restart()
+        self.crm.restart()
         self.tokens.forget()
         self._sequences.restart()
         self._end_streams(lambda stream: True)
@@ -277,6 +295,8 @@ class Double:
         if request.method in ("POST", "PATCH") and body and request.content_type != "application/json":
             return self._sent(request, Reply(415))
         path = unquote(request.rel_url.raw_path).removeprefix("/xapi/v1/")
+        if (request.method, path) == ("POST", "CrmIntegration/Pbx.Test"):
+            return self._sent(request, await self.crm.tested(principal, body))
         with self.acting():
             reply = self.xapi.handle(principal, request.method, path, dict(request.query), body)
             if request.method != "GET":
@@ -293,6 +313,8 @@ class Double:
             if request.method == "POST" and len(path) == 1 and path[0] in befall:
                 befall[path[0]]()
                 return self._sent(request, Reply(204))
+            if (request.method, path) == ("POST", ["crm-template"]):
+                return self._sent(request, self.crm.uploaded(body))
             return self._sent(request, self.stage.handle(request.method, path, body))
 
     def _sent(self, request: web.Request, reply: Reply) -> web.Response:
@@ -303,6 +325,33 @@ class Double:
         if reply.status == 200:
             text = self.faults.cut(text)
         return web.Response(status=reply.status, text=text, headers=dict(reply.headers), content_type="application/json")
+
+    # -- the CRM template's requests
+
+    def _begin(self, job: Coroutine[Any, Any, None]) -> None:
+        """Let a lookup or a report go on beside the calls. Bounded: what is too much is not done."""
+        if len(self._jobs) >= MAX_JOBS or self._http is None:
+            job.close()
+            return
+        task = asyncio.create_task(job, name="double-crm")
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+
+    async def _fetch(self, request: HttpRequest) -> HttpResponse:
+        """Raises ``OSError`` where nobody answers."""
+        if self._http is None:
+            raise ConnectionError("the emulator is not running")
+        sent = self._http.request(request.method, request.url, headers=dict(request.headers), data=request.body or None)
+        try:
+            async with sent as response:
+                return HttpResponse(response.status, await response.read())
+        except (ClientError, TimeoutError) as error:
+            raise ConnectionError(str(error) or type(error).__name__) from None
+
+    async def idle(self) -> None:
+        """Until every lookup and report that is under way is done."""
+        while self._jobs:
+            await asyncio.wait(set(self._jobs))
 
     # -- events
 

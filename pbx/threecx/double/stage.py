@@ -2,7 +2,8 @@
 
 Paths after ``/double``: ``POST calls {caller, called, name}``, ``POST legs/ID/answer|drop``, ``POST legs/ID/digits {digits}`` (whoever is
 behind the leg presses them), ``POST legs/ID/press {digits}`` (they are sent to the SIP phone behind it),
-``POST faults {...}``, ``GET legs``, ``GET behaviours``; and the server's ``POST restart|cut-sockets|mute-sockets``.
+``POST faults {...}``, ``GET legs``, ``GET behaviours``; and the server's ``POST restart|cut-sockets|mute-sockets`` and
+``POST crm-template`` with the XML of a CRM template, as an administrator uploads it (422 names the line that is wrong).
 """
 
 import json
