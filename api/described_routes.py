@@ -18,7 +18,7 @@ from api.store import StoredRecording
 from api.store.contacts import Contact
 from api.store.pbx import PbxCall
 from api.threecx import PbxDirectory, ThreeCxStatus
-from api.threecx_routes import Imported
+from api.threecx_routes import Extension, Imported, PastCall
 from api.tolls import SuspendedCaller
 from api.webhook_routes import Receiver, Resumed
 from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
@@ -160,6 +160,15 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         problems=(409, 503),
     ),
     ("POST", "/api/pbx/import"): Described("Import them now.", answer=Imported, problems=(409, 503)),
+    ("GET", "/api/pbx/extensions/{number}"): Described(
+        "Whose extension of the 3CX this is, and how they are.", answer=Extension, problems=(404, 409, 503)
+    ),
+    ("GET", "/api/pbx/calls"): Described(
+        "The last calls of the 3CX with a number, of thirty days.",
+        query={"number": str},
+        answer={"calls": list[PastCall]},
+        problems=(409, 503),
+    ),
     ("GET", "/api/calls/{call_id}/pbx"): Described(
         "What the PBX's own log says of a call, its judgement of the quality too.", answer=PbxCall, problems=(404, 409, 503)
     ),

@@ -71,6 +71,8 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("GET", "/api/pbx"): _P.PBX_MANAGE,
     ("GET", "/api/pbx/directory"): _P.PBX_MANAGE,
     ("POST", "/api/pbx/import"): _P.PBX_MANAGE,
+    ("GET", "/api/pbx/extensions/{number}"): _P.CONTACTS_READ,
+    ("GET", "/api/pbx/calls"): _P.CONTACTS_READ,
     ("GET", "/api/calls/{call_id}/pbx"): _P.PBX_MANAGE,
     ("GET", "/api/calls/{call_id}/recordings"): _P.RECORDING_LISTEN,
     ("GET", "/api/calls/{call_id}/film"): _P.RECORDING_LISTEN,

@@ -35,7 +35,7 @@ _STATUS = {
     **dict.fromkeys(("second_factor_on", "second_factor_off"), 409),
     **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long"), 409),
     **dict.fromkeys(("busy", "store_unavailable", "stopping", "issuer_away", "pbx_away"), 503),
-    **dict.fromkeys(("not_suspended", "unknown_pbx_call"), 404),
+    **dict.fromkeys(("not_suspended", "unknown_pbx_call", "unknown_extension"), 404),
     "no_pbx": 409,
     "recording_erased": 410,
     "too_many_requests": 429,

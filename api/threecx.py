@@ -19,7 +19,7 @@ from api.threecx_settings import ThreeCxWork
 from pbx.numbers import Number, NumberKind
 from pbx.threecx.call_book import BookEvent, LegAppeared
 from pbx.threecx.call_control import CallControl
-from pbx.threecx.directory import Licence
+from pbx.threecx.directory import Licence, PbxUser, Segment
 from pbx.threecx.event_feed import EventFeed
 from pbx.threecx.faults import ThreeCxFault
 from pbx.threecx.session import PbxSession
@@ -28,6 +28,7 @@ from rooms.record import CallRecord
 from signaling.refusal import Refusal
 
 log = structlog.get_logger()
+_HISTORY_S = 30 * 86_400.0
 _LICENCE_OLD_S = 60.0
 """What was said of simultaneous calls counts so long; then nobody is refused by it."""
 
@@ -262,6 +263,14 @@ class ThreeCx:
         """Raises ``StoreUnavailable``."""
         store = self._store.pbx
         return PbxDirectory(await store.extensions(), await store.queues(), await store.dids())
+
+    async def extension(self, number: str) -> PbxUser | None:
+        """Whose extension this is, as the PBX said within the hour. Raises ``ThreeCxFault``."""
+        return await self._xapi.user(number)
+
+    async def calls_with(self, number: str) -> list[Segment]:
+        """The last calls of the PBX with this number, of thirty days. Raises ``ThreeCxFault``."""
+        return await self._xapi.calls_with(number, self._clock() - _HISTORY_S)
 
     async def call(self, call_id: str) -> PbxCall | None:
         """What the PBX says of a call of ours. Raises ``StoreUnavailable``."""

@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,9 @@ from api.settings_text import CannotChange, Value, changed
 from pbx.threecx.call_control import CallControl
 from pbx.threecx.directory import PbxUser
 from pbx.threecx.faults import Gone, ThreeCxFault
-from pbx.threecx.objects import fields_of
+from pbx.threecx.objects import Participant, fields_of
+from pbx.threecx.pcm import FRAME_MS
+from pbx.threecx.pcm_stream import PcmStream
 from pbx.threecx.probe import Examined, Finding, candidates, examine, reach
 from pbx.threecx.session import PbxSession
 from pbx.threecx.settings import ThreeCxSettings
@@ -32,6 +34,7 @@ _CLIENT = "870"
 _SIP_PORT = 5060
 _TEST_S = 45.0
 _LOOK_S = 0.25
+_ECHO_MS = 1_500
 _WAYS = {"extension": "register", "trunk": "registrar", "address": "address"}
 """How the line is made, in the question's words and those of ``sip.mode``."""
 _NOT_NOW = "-"
@@ -99,7 +102,7 @@ class Attach:
             await self._in_pbx(xapi)
             self._write(text)
             self._tell_by_hand()
-            return await self._call(CallControl(session))
+            return await self._call(session)
 
     # ------------------------------------------------------------------ the questions
 
@@ -331,9 +334,9 @@ class Attach:
         for number, line in enumerate(self._plan.by_hand, 1):
             self._console.print(f"[bold yellow]To do {number}:[/bold yellow] {line}", highlight=False)
 
-    async def _call(self, control: CallControl) -> bool:
-        """The test call, by the client's own number."""
-        plan = self._plan
+    async def _call(self, session: PbxSession) -> bool:
+        """The test call, by the client's own number: whoever answers hears themselves for some seconds."""
+        plan, control = self._plan, CallControl(session)
         if not plan.test:
             return True
         self._console.print(f"Calling {plan.test} ...", highlight=False)
@@ -345,22 +348,27 @@ class Attach:
         if not outcome.done or outcome.leg is None:
             self._tell([Finding(False, f"the test call was refused: {outcome.reason or 'no reason given'}")])
             return False
-        leg, loop = outcome.leg, asyncio.get_running_loop()
+        leg, loop, heard_ms = outcome.leg, asyncio.get_running_loop(), 0
         until_s = loop.time() + _TEST_S
         try:
             while not leg.connected and loop.time() < until_s:
                 await asyncio.sleep(_LOOK_S)
                 leg = await control.leg(plan.client_id, leg.id)
             if leg.connected:
+                self._tell([Finding(True, f"{plan.test} answered the test call, and hears itself")])
+                heard_ms = await _echo(session, leg)
                 await control.drop(leg)
         except Gone:
-            self._tell([Finding(False, f"{plan.test} did not take the test call")])
+            self._tell([Finding(False, f"{plan.test} did not take the test call, or hung up")])
             return False
         except ThreeCxFault as fault:
             self._tell([Finding(False, f"the test call was lost: {fault}")])
             return False
-        self._tell([Finding(leg.connected, f"{plan.test} {'answered' if leg.connected else 'did not answer'} the test call")])
-        return leg.connected
+        if not leg.connected:
+            self._tell([Finding(False, f"{plan.test} did not answer the test call")])
+            return False
+        self._tell([Finding(heard_ms > 0, f"{heard_ms / 1_000:.1f} s of sound came from it and went back")])
+        return heard_ms > 0
 
     # ------------------------------------------------------------------
 
@@ -374,6 +382,24 @@ class Attach:
             self._console.print(finding.what, highlight=False, markup=False)
             if finding.hint:
                 self._console.print(f"     {finding.hint}", highlight=False, markup=False, style="dim")
+
+
+async def _echo(session: PbxSession, leg: Participant) -> int:
+    """Give back what the leg says, for some seconds; how much came, in ms."""
+    heard_ms, enough = 0, asyncio.Event()
+
+    def on_frame(frame: bytes) -> None:
+        nonlocal heard_ms
+        heard_ms += FRAME_MS
+        stream.say(frame)
+        if heard_ms >= _ECHO_MS:
+            enough.set()
+
+    async with PcmStream(session, leg, on_frame=on_frame, on_end=lambda why: enough.set()) as stream:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ECHO_MS / 1_000 * 3):
+                await enough.wait()
+    return heard_ms
 
 
 async def _make_trunk(xapi: Xapi, plan: TrunkPlan) -> None:

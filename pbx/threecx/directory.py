@@ -183,6 +183,27 @@ class LoggedCall:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a call of the past, as the PBX's history has it. ``at``: in its own words (ISO 8601)."""
+
+    at: str
+    talked_s: float
+    answered: bool
+    source: str
+    source_number: str
+    source_name: str
+    destination: str
+    destination_number: str
+    destination_name: str
+
+    @classmethod
+    def read(cls, given: object) -> "Segment":
+        values = fields_of(given)
+        sides = [_text(values.get(f"{side}{name}")) for side in ("src", "dst") for name in ("dn", "callernumber", "displayname")]
+        return cls(_text(values.get("segmentstarttime")), seconds_of(values.get("calltime")), values.get("callanswered") is True, *sides)
+
+
 def seconds_of(given: object) -> float:
     """A duration in seconds: ISO 8601 (``PT1M2.5S``), ``h:mm:ss`` or a number."""
     text = _text(given)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pbx.threecx.cache import Cache
-from pbx.threecx.directory import USER_FIELDS, Licence, LoggedCall, PbxDid, PbxQuality, PbxQueue, PbxUser
+from pbx.threecx.directory import USER_FIELDS, Licence, LoggedCall, PbxDid, PbxQuality, PbxQueue, PbxUser, Segment, digits_of
 from pbx.threecx.faults import Forbidden, Gone, Rejected, ThreeCxFault
 from pbx.threecx.http import Kind
 from pbx.threecx.objects import fields_of
@@ -16,6 +16,7 @@ from pbx.threecx.session import PbxSession, decoded
 _BASE = "/xapi/v1"
 _PAGE = 100
 _MOST_ROWS = 20_000
+_MOST_CALLS = 20
 EXTENSIONS_LIFE_S = 3_600.0
 CALLS_LIFE_S = 900.0
 
@@ -27,7 +28,7 @@ class Xapi:
     def __init__(self, session: PbxSession, now: Callable[[], float]) -> None:
         self._session, self._now = session, now
         self._users: Cache[str, PbxUser] = Cache(EXTENSIONS_LIFE_S)
-        self._logs: Cache[tuple[int, int], list[LoggedCall]] = Cache(CALLS_LIFE_S, most=1_000)
+        self._with: Cache[str, list[Segment]] = Cache(CALLS_LIFE_S, most=1_000)
 
     # ------------------------------------------------------------------ rows
 
@@ -164,10 +165,7 @@ class Xapi:
     # ------------------------------------------------------------------ calls of the past
 
     async def logged_calls(self, begin: float, end: float) -> list[LoggedCall]:
-        """The call log between two times (seconds since the epoch); as it was within the last quarter of an hour."""
-        key = (int(begin), int(end))
-        if (known := self._logs.get(key, self._now())) is not None:
-            return known
+        """The call log between two times (seconds since the epoch), as it is now."""
         asked = (
             f"periodFrom={_instant(begin)},periodTo={_instant(end)},sourceType=0,sourceFilter='',destinationType=0,destinationFilter='',"
             "callsType=0,callTimeFilterType=0,callTimeFilterFrom='0:00:0',callTimeFilterTo='0:00:0',hidePcalls=true"
@@ -178,8 +176,18 @@ class Xapi:
         for row in rows:
             with suppress(ValueError):
                 found.append(LoggedCall.read(row))
-        if found:
-            self._logs.put(key, found, self._now())
+        return found
+
+    async def calls_with(self, number: str, since: float) -> list[Segment]:
+        """The last calls with this number since then, the newest first; as they were known within the last quarter of an hour."""
+        digits = digits_of(number)
+        if (known := self._with.get(digits, self._now())) is not None:
+            return known
+        same = " or ".join(f"endswith({side}CallerNumber,{literal(digits)})" for side in ("Src", "Dst"))
+        where = f"SegmentStartTime ge {_instant(since)} and ({same})"
+        rows = await self.rows("/CallHistoryView", where=where, order="SegmentStartTime desc", most=_MOST_CALLS, kind=Kind.REPORT)
+        found = [Segment.read(row) for row in rows]
+        self._with.put(digits, found, self._now())
         return found
 
     async def quality(self, call: LoggedCall) -> PbxQuality | None:

@@ -50,7 +50,10 @@ def files_in(folder: Path) -> set[str]:
 async def test_from_nothing_to_a_call_in_eight_answers(pbx: Double, config: Path) -> None:
     result = await attach(config, pbx.url, "", SECRET, "", "", "", "", "")
     assert result.exit_code == 0, result.output
-    assert "200 answered the test call" in result.output and SECRET not in result.output
+    assert "200 answered the test call" in result.output and "1.5 s of sound came from it and went back" in result.output
+    assert SECRET not in result.output
+    (audio,) = (each for each in pbx.audio.values() if each.posted)
+    assert any(audio.posted) and audio.ended_cleanly
     secrets = config.parent / "secrets"
     assert {path.name: path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {"threecx__secret": 0o600, "sip__password": 0o600}
     assert files_in(config.parent) == {"centralita.toml", "secrets/threecx__secret", "secrets/sip__password"}
@@ -65,7 +68,7 @@ async def test_from_nothing_to_a_call_in_eight_answers(pbx: Double, config: Path
 
 
 async def test_a_second_run_needs_no_word_and_changes_nothing(pbx: Double, config: Path) -> None:
-    await attach(config, pbx.url, "", SECRET, "", "", "", "", "")
+    await attach(config, pbx.url, "", SECRET, "", "", "", "-", "")
     add_to(config, "\n[server]\nport = 8081 # kept\n")
     before, users = text_of(config), len(pbx.records.sets["Users"])
     result = await attach(config, *[""] * 8, options=("--secrets-dir", str(config.parent / "secrets")))

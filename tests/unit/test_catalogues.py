@@ -206,7 +206,7 @@ NOT_FOR_PAGES = {
     *("weak_password", "common_password", "password_names"),
     *("issuer_away", "sign_in_failed", "not_a_user", "issuer_factor_missing"),
     *("unknown_user", "unknown_session", "unknown_key", "unknown_receiver", "not_suspended"),
-    *("no_pbx", "pbx_away", "unknown_pbx_call"),
+    *("no_pbx", "pbx_away", "unknown_pbx_call", "unknown_extension"),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
 }
