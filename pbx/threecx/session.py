@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import structlog
 
@@ -16,6 +16,7 @@ from pbx.threecx.settings import ThreeCxSettings
 from pbx.threecx.token_life import Token, TokenLife, life_s
 
 log = structlog.get_logger()
+Begun = TypeVar("Begun")
 _BROKEN = frozenset({502, 503, 504})
 _UNSENT = frozenset({"name", "refused", "certificate"})
 
@@ -111,48 +112,63 @@ class PbxSession:
         base = self._base()
         async with AsyncExitStack() as stack:
             async with self._trying(base):
-                token = await self._token(base)
-                try:
-                    texts = await stack.enter_async_context(self._http.socket(base, path, token))
-                except UpgradeRefused as refused:
-                    if refused.status == 401:
-                        self._life.on_refused(token, self._now())
-                    elif refused.status in _BROKEN:
-                        self._failed(base)
-                    raise fault_of(refused.status, b"") from None
+                texts = await self._with_token(base, lambda token: self._upgraded(stack, base, path, token))
             yield texts
+
+    async def _upgraded(self, stack: AsyncExitStack, base: str, path: str, token: str) -> AsyncIterator[str]:
+        try:
+            return await stack.enter_async_context(self._http.socket(base, path, token))
+        except UpgradeRefused as refused:
+            if refused.status in _BROKEN:
+                self._failed(base)
+            raise fault_of(refused.status, b"") from None
 
     @asynccontextmanager
     async def hear(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """Sound from the PBX. Raises ``ThreeCxFault``: ``NotReady`` and ``Gone`` before there is any."""
         base = self._base()
-        token = await self._token(base)
         self.streams += 1
         try:
-            async with self._http.hear(base, path, token) as (status, pieces):
-                if not 200 <= status < 300:
-                    self._seen(status, token)
-                    raise fault_of(status, b"")
-                yield pieces
+            async with AsyncExitStack() as stack:
+
+                async def begin(token: str) -> AsyncIterator[bytes]:
+                    status, pieces = await stack.enter_async_context(self._http.hear(base, path, token))
+                    if not 200 <= status < 300:
+                        raise fault_of(status, b"")
+                    return pieces
+
+                yield await self._with_token(base, begin)
         finally:
             self.streams -= 1
 
     async def speak(self, path: str, pieces: AsyncIterator[bytes]) -> None:
         """Sound to the PBX, until ``pieces`` ends. Raises ``ThreeCxFault``."""
         base = self._base()
-        token = await self._token(base)
         self.streams += 1
         try:
+            # What was said is said: a token that is not taken here is not tried again, the next stream gets a new one.
+            token = await self._token(base)
             status = await self._http.speak(base, path, token, pieces)
         finally:
             self.streams -= 1
-        if not 200 <= status < 300:
-            self._seen(status, token)
-            raise fault_of(status, b"")
-
-    def _seen(self, status: int, token: str) -> None:
         if status == 401:
             self._life.on_refused(token, self._now())
+        if not 200 <= status < 300:
+            raise fault_of(status, b"")
+
+    async def _with_token(self, base: str, begin: Callable[[str], Awaitable[Begun]]) -> Begun:
+        """Begin something long, with a new token once where 401 came."""
+        token = await self._token(base)
+        try:
+            return await begin(token)
+        except Denied:
+            self._life.on_refused(token, self._now())
+        token = await self._token(base)
+        try:
+            return await begin(token)
+        except Denied:
+            self._life.on_refused(token, self._now())
+            raise
 
     # ------------------------------------------------------------------ the token
 
