@@ -28,6 +28,7 @@ from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
 from pbx.fraud import EUROPE_AND_NORTH_AMERICA, DialRules
 from pbx.numbers import NumberKind
+from pbx.pjsua2_trunk import check_fit
 from pbx.resolver import split_server
 from pbx.routing import DialPlan, NumberStyle
 from pbx.threecx.agent_step import Words
@@ -481,6 +482,8 @@ class SipSection(LineSection):
     """The line to one PBX; or, in ``trunks``, to several by their names: what stands here then holds for each that does not say else."""
 
     enabled: bool = False
+    agent: Literal["built-in", "pjsua2"] = "built-in"
+    """What speaks SIP. pjsua2 needs ``pip install centralita[pjsua2]``, and carries one line without TLS and encrypted audio."""
     name: LineName = "pbx"
     ring_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     trunks: dict[LineName, TrunkSection] = {}
@@ -504,6 +507,14 @@ class SipSection(LineSection):
                 raise ValueError(f"{whose} is enabled but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
         if {self.name, "demo"} & set(self.trunks):
             raise ValueError(f"a trunk is named like the whole ({self.name}) or like the demo line: give it another name")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_agent(self) -> Self:
+        if self.agent == "pjsua2":
+            if self.trunks:
+                raise ValueError("pjsua2 carries one line: take out trunks, or choose the built-in agent")
+            check_fit(self.transport, self.srtp, registrar=self.mode == "registrar")
         return self
 
     @model_validator(mode="after")

@@ -75,6 +75,7 @@ from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from pbx.identity import IdentityHeader, TrustedCaller
 from pbx.loopback import LoopbackTrunk
+from pbx.pjsua2_trunk import Pjsua2Trunk
 from pbx.rates import BadRates, RateTable
 from pbx.routing import Routing
 from pbx.sdes import SrtpMode
@@ -725,11 +726,12 @@ def _shelf(settings: Settings, store: Store) -> RecordingShelf:
     return RecordingShelf(store, settings.recordings_folder, settings.recording_keys(), keep_s=keep_s)
 
 
-def _pbx(settings: Settings, on_event: OnTrunkEvent) -> SipTrunk | TrunkGroup:
+def _pbx(settings: Settings, on_event: OnTrunkEvent) -> SipTrunk | Pjsua2Trunk | TrunkGroup:
     """The line to the PBX, or to several."""
     sip, data_dir = settings.sip, settings.server.data_dir
     if not sip.trunks:
-        return SipTrunk(_line(sip.name, sip, data_dir), on_event)
+        line = _line(sip.name, sip, data_dir)
+        return Pjsua2Trunk(line, on_event) if sip.agent == "pjsua2" else SipTrunk(line, on_event)
     places = [Place(_line(name, trunk, data_dir), trunk.priority, trunk.weight) for name, trunk in sip.trunks.items()]
     return TrunkGroup(sip.name, places, sip.failover_settings(), on_event)
 

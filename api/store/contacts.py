@@ -3,7 +3,7 @@
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from api.store.contact_tables import contact_numbers, contacts, reported_calls
 from api.store.database import in_words
@@ -93,5 +93,6 @@ class ContactStore(Statements):
     async def calls_of(self, contact: Contact, limit: int) -> list[ReportedRow]:
         """The newest reported calls with this contact."""
         theirs = or_(reported_calls.c.contact_id == contact.contact_id, reported_calls.c.e164.in_(contact.numbers))
-        query = select(*_REPORTED).where(theirs).order_by(reported_calls.c.received_at.desc()).limit(limit)
+        began = func.coalesce(reported_calls.c.started_at, reported_calls.c.received_at)
+        query = select(*_REPORTED).where(theirs).order_by(began.desc()).limit(limit)
         return [ReportedRow(**row) for row in await self._rows(query)]
