@@ -7,6 +7,7 @@ import pytest
 
 from pbx.message import AnyMessage, Request, Response, build, parse_message, respond
 from pbx.sdes import SrtpMode
+from pbx.sip_settings import RegistrarSettings
 from pbx.threecx.double import g711
 from pbx.threecx.double.calls import Calls, Change, Digits
 from pbx.threecx.double.directory import Reaction, demo_directory
@@ -563,3 +564,46 @@ def test_messages_are_really_built(network: VirtualSip) -> None:
     network.run(0.5)
     assert all(build(message) for message in network.sent)
     assert not [event for event in pbx.changes if isinstance(event, Refused)]
+
+
+# -- trunks: it registers with us
+
+
+@pytest.mark.parametrize("challenge_calls", [False, True])
+def test_it_registers_with_our_own_registrar_and_calls_go_both_ways(network: VirtualSip, challenge_calls: bool) -> None:
+    rules = RegistrarSettings(challenge_calls=challenge_calls)
+    us = VirtualPhone(network, PROVIDER, "", "centralita", 7, registrar=rules, password="trunk-secret", domain="provider.test")
+    us.agent.open(network.now)
+    pbx = Pbx(network)
+    row = pbx.trunk()
+    network.run(1)
+    assert row["IsOnline"] and us.last(StatusChanged).status.ready
+    us.dial("+34910000000", "a", endpoint(codecs=(PCMA,)))
+    network.run(1)
+    (invite,) = [request for request in network.requests("INVITE") if request.uri.startswith("sip:centralita@")]
+    assert re.search(r";rinstance=[0-9a-f]{16}$", invite.uri) and us.count(Answered) == 1
+    us.agent.hang_up("a", Cause(EndReason.COMPLETED), network.now)
+    network.run(1)
+    assert not pbx.calls.legs
+    leg = pbx.calls.dial("870", OUTSIDE)
+    network.run(0.5)
+    arrived = us.last(Arrived)
+    assert arrived.called == OUTSIDE
+    us.agent.answer(arrived.leg_id, endpoint(codecs=(PCMA,)), network.now)
+    network.run(0.5)
+    assert leg.status is Status.CONNECTED and us.count(Confirmed) == 1
+    pbx.calls.drop(leg)
+    network.run(0.5)
+    assert us.count(HungUp) == 1
+    network.run(2000)
+    assert row["IsOnline"] and us.agent.registration.status.ready
+
+
+def test_with_a_wrong_password_it_is_told_nothing_and_heard_ever_more_rarely(network: VirtualSip) -> None:
+    us = VirtualPhone(network, PROVIDER, "", "centralita", 7, registrar=RegistrarSettings(), password="another", domain="provider.test")
+    us.agent.open(network.now)
+    row = Pbx(network).trunk()
+    network.run(3600)
+    assert not row["IsOnline"] and not us.agent.registration.status.ready
+    assert "wrong Auth ID or password" in us.agent.registration.status.detail
+    assert us.line.counts["wrong_passwords"] < 15 and us.line.counts["dropped_untrusted"] > 20
