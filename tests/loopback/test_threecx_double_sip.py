@@ -9,11 +9,12 @@ import aiohttp
 import numpy as np
 
 from api.srtp_guard import SrtpGuard
-from pbx.sip_settings import SipTransport
+from pbx.sip_settings import RegistrarSettings, SipTransport
+from pbx.sip_trunk import SipTrunk
 from pbx.threecx.double import Double, demo_directory
 from pbx.threecx.double.audio import Pcm, tone
 from pbx.threecx.double.talk import RtpTalk
-from pbx.trunk import Answered
+from pbx.trunk import Answered, Arrived, Confirmed, HungUp
 from rooms.audio import PCMA, RtpEndpoint, SrtpKey, SrtpKeys, SrtpSuite
 from tests.kit.double_client import Client
 from tests.kit.rtp_phone import RtpPhone
@@ -96,3 +97,38 @@ async def test_two_ends_hear_one_another_encrypted_and_digits_have_no_marker() -
 
 def drained(voice: Pcm) -> bytes:
     return b"".join(voice.pull() for _ in range(20))
+
+
+async def test_the_pbx_registers_with_our_trunk_and_calls_go_both_ways() -> None:
+    async with (
+        sip_bench("127.0.0.1", 0, extension="centralita", password="trunk-secret", register=False, registrar=RegistrarSettings()) as bench,
+        Double(demo_directory(), sip_port=0, random=Random(2)) as pbx,
+        aiohttp.ClientSession() as http,
+    ):
+        assert isinstance(bench.trunk, SipTrunk)
+        client = Client(pbx, http)
+        await client.sign_in()
+        xapi = f"{pbx.url}/xapi/v1"
+        async with http.get(f"{xapi}/Trunks/Pbx.InitTrunk(template='generic.pv.xml')", headers=client.headers) as response:
+            trunk = await response.json()
+        trunk["Gateway"] |= {"Host": "127.0.0.1", "Port": bench.trunk.local_address[1]}
+        trunk |= {"AuthID": "centralita", "AuthPassword": {"Value": "trunk-secret"}}
+        async with http.post(f"{xapi}/Trunks", headers=client.headers, json=trunk) as response:
+            number, trunk_id = (await response.json())["Number"], (await response.json())["Id"]
+        rule = {"Name": "to us", "Prefix": "77", "Routes": [{"TrunkId": trunk_id, "StripDigits": 2}]}
+        async with http.post(f"{xapi}/OutboundRules", headers=client.headers, json=rule) as response:
+            assert response.status == 201
+        await bench.ready()
+        async with http.get(f"{xapi}/Trunks(Number='{number}')", headers=client.headers) as response:
+            assert (await response.json())["IsOnline"]
+        await client.post("/200/makecall", {"destination": "77600"})
+        arrived = await bench.event(Arrived)
+        assert (arrived.caller, arrived.called) == ("200", "600")
+        bench.trunk.answer(arrived.leg_id, bench.endpoint())
+        await bench.event(Confirmed)
+        bench.trunk.dial("b", "870", "", bench.endpoint())
+        await bench.event(Answered)
+        (leg,) = pbx.calls.of("870")
+        with pbx.acting() as calls:
+            calls.drop(leg)
+        assert (await bench.event(HungUp)).leg_id == "b"

@@ -16,7 +16,18 @@ from pbx.threecx.double.schema import ENUMS, FIELDS, NAVIGATION
 
 VERSION = "20.0.9.100"
 WRITABLE = frozenset(
-    {"Users", "Queues", "RingGroups", "Groups", "ServicePrincipals", "Trunks", "InboundRules", "Contacts", "TrunkTemplates"}
+    {
+        "Users",
+        "Queues",
+        "RingGroups",
+        "Groups",
+        "ServicePrincipals",
+        "Trunks",
+        "InboundRules",
+        "OutboundRules",
+        "Contacts",
+        "TrunkTemplates",
+    }
 )
 OWNERS_ONLY = frozenset({"CallHistoryView", "ReportCallLogData"})
 ADMINS = frozenset({"system_owners", "system_admins"})
