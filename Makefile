@@ -43,7 +43,7 @@ lock:
 	@deploy/setup.sh run
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@$(LOCK) pyproject.toml -o requirements/run.txt
-	@$(LOCK) pyproject.toml --extra demo --group test -c requirements/run.txt -o requirements/test.txt
+	@$(LOCK) pyproject.toml --extra demo --extra pjsua2 --group test -c requirements/run.txt -o requirements/test.txt
 	@echo 'setuptools>=77' | $(LOCK) - -o requirements/build.txt
 
 clean:
