@@ -9,6 +9,7 @@ from random import Random
 from pbx.address import NameAddress, SipUri, Via, parse_address, parse_uri
 from pbx.digest import Authentication, Credentials, PasswordRefused, Refused, split_challenges
 from pbx.message import AnyMessage, Request, Response, copy_message
+from pbx.redirect import Follow
 from pbx.sip_settings import SipTrunkSettings
 from pbx.targets import Targets
 from pbx.timers import Timers
@@ -55,6 +56,7 @@ class Reach:
 class Line:
     """``host``/``ports``: our address as the PBX should see it, a port for each transport. ``realms``: those that may ask for the password.
     ``fault``: why the transport last failed, in words. ``on_seen`` is told of each sign of life that is not a call.
+    ``follow`` says what to dial where the PBX redirects a call (``pbx.redirect``).
     ``refused_passwords``: how often in a row the PBX refused ours. From ``MAX_REFUSED_PASSWORDS`` on it is not given any more.
     ``home`` is the one of the PBX's addresses that we are registered at: calls go there, a registration tries the best one anew.
     ``reach`` is set while the PBX is registered here, ``service_route`` where it told us a way for our calls (RFC 3608).
@@ -72,6 +74,7 @@ class Line:
     host: str = "127.0.0.1"
     ports: dict[str, int] = field(default_factory=dict)
     fault: str = ""
+    follow: Follow = lambda leg_id, number: ""
     on_seen: Callable[[], None] | None = None
     refused_passwords: int = 0
     home: Hop | None = None

@@ -139,6 +139,9 @@ class Message:
         values = self.values("Contact")
         return parse_address(values[0]) if values and values[0] != "*" else None
 
+    def contacts(self) -> list[NameAddress]:
+        return [parse_address(value) for value in self.values("Contact") if value != "*"]
+
     @property
     def content_type(self) -> str:
         """Media type without parameters, lower case; empty where there is no body."""

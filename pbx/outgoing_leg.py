@@ -1,7 +1,7 @@
 """A call that we dial: INVITE, ringing, answer, refusal, CANCEL and forks (RFC 3261, sections 9 and 13)."""
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbx.address import BadValue, SipUri
 from pbx.body import SDP
@@ -13,6 +13,7 @@ from pbx.line import ALLOW, SUPPORTED, Asked, Line
 from pbx.message import Request, Response
 from pbx.negotiation import Negotiation
 from pbx.reason import cause_said, reason_headers
+from pbx.redirect import Redirect
 from pbx.refer import ReferTo
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.session_timer import session_of_caller
@@ -46,6 +47,9 @@ class OutgoingLeg(SipLeg):
         super().__init__(line, leg_id, legs, (self.call_id, self.tag), owns_call_id=True)
         self._wish = wish
         self._me = under_name(line.identity, wish.caller)
+        # A redirection changes where the call goes, not whom it was for (section 8.1.3.4).
+        self._to = SipUri(line.settings.sip_domain, wish.number)
+        self._redirect = Redirect(line.settings.max_redirects, wish.number)
         self._cseq = 0
         self._cancel_cause: Cause | None = None
         self._cancel_sent = False
@@ -59,14 +63,13 @@ class OutgoingLeg(SipLeg):
 
     def _invite(self, body: bytes) -> Asked:
         settings = self.line.settings
-        to = str(SipUri(settings.sip_domain, self._wish.number))
-        uri, routes, hop = self.line.way_to(to)
+        uri, routes, hop = self.line.way_to(str(SipUri(settings.sip_domain, self._wish.number)))
         request = Request(method="INVITE", uri=uri, body=body)
         request.headers = [
             ("Max-Forwards", "70"),
             *routes,
             ("From", str(from_of(self._me, self.tag, private=self._wish.private))),
-            ("To", f"<{to}>"),
+            ("To", f"<{self._to}>"),
             ("Call-ID", self.call_id),
             ("CSeq", f"{self._next_cseq()} INVITE"),
             ("Contact", self.line.contact),
@@ -136,8 +139,21 @@ class OutgoingLeg(SipLeg):
             self._provisional(response)
         elif response.status == 422 and self._lengthen(response) and self._cancel_cause is None:
             self._inviting = self._invite(self._inviting.sent.request.body)
-        else:
+        elif self._cancel_cause is not None or not self._redirected(response):
             self._refuse(self._cause_of(response, words))
+
+    def _redirected(self, response: Response) -> bool:
+        """Dial the next number that a 3xx named, where there is one that may be dialled (section 8.1.3.4)."""
+        self._redirect.take(response)
+        if response.status >= 600:
+            return False
+        while number := self._redirect.next():
+            dialled = self.line.follow(self.leg_id, number)
+            if dialled:
+                self._wish = replace(self._wish, number=dialled, diverted_by=self._wish.number)
+                self._inviting = self._invite(self._inviting.sent.request.body)
+                return True
+        return False
 
     def _provisional(self, response: Response) -> None:
         self.proceeding = True

@@ -71,6 +71,7 @@ class SipTrunkSettings:
     ``registrar``: the PBX registers here instead, as ``extension``; ``server`` may be empty then, and it may come from anywhere.
     ``refer`` off: the PBX is never asked to transfer a call; transfers are bridged here.
     ``srtp``: whether audio is encrypted, with keys in the session descriptions (SDES).
+    ``max_redirects``: how often a call that is redirected is dialled anew.
     ``identity_header``: how the PBX is told who calls. ``trusted_caller``: when the number that it says is calling counts as verified.
     ``trusted``: further addresses or networks (CIDR) whose requests are accepted, beside those that ``server`` resolves to.
     """
@@ -107,6 +108,7 @@ class SipTrunkSettings:
     session_expires_s: int = 1800
     min_session_expires_s: int = 90
     refer: bool = True
+    max_redirects: int = 0
     identity_header: IdentityHeader = IdentityHeader.AUTO
     trusted_caller: TrustedCaller = TrustedCaller.ASSERTED
     user_agent: str = "Centralita"
