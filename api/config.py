@@ -426,6 +426,8 @@ class LineSection(_Section):
     """Further addresses or networks whose calls are taken, beside the server's own."""
     refer: bool = True
     """Ask the PBX to transfer calls (REFER) where it knows how; off: every transfer is bridged here."""
+    follow_redirects: Annotated[int, Field(ge=0, le=5)] = 0
+    """How often a call is dialled anew that the PBX redirects (301, 302), at this PBX and by the rules for who dialled it."""
     identity_header: Literal["auto", "p-asserted", "p-preferred", "remote-party-id", "none"] = "auto"
     """How the PBX is told who calls, beside From; ``auto``: preferred where we register, else asserted (RFC 3325)."""
     trusted_caller: Literal["asserted", "always", "never"] = "asserted"

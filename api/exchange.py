@@ -256,6 +256,24 @@ class Exchange:
             raise Refusal("no_route", "Nothing can be dialled from here.")
         return self._resolve(text, by)
 
+    def redirected(self, leg_id: str, number: str) -> str:
+        """What to dial where the telephone system redirects a call of ours to this number (``pbx.redirect``); empty: nothing.
+
+        It is asked for and paid as if whoever dialled had dialled the new number.
+        """
+        leg = self._phones.get(leg_id)
+        if leg is None or self._resolve is None:
+            return ""
+        try:
+            target = self._resolve(number, leg.payer)
+        except Refusal as refused:
+            log.warning("redirection.refused", call_id=leg.call_id, code=refused.code)
+            return ""
+        if target.trunk != leg.trunk.name:
+            return ""
+        self._on_dialled(leg_id, leg.payer, target.number)
+        return target.number
+
     def _transfer_progressed(self, event: line.TransferProgressed) -> None:
         self.feed(ev.ReferProgressed(event.leg_id, event.status))
 
@@ -415,8 +433,8 @@ class Exchange:
         return job
 
     def _expect_phone(self, effect: fx.PlaceCall) -> None:
-        if self._phones.get(effect.leg_id) is None:
-            self._phones.expect(effect.leg_id, effect.call_id, effect.trunk)
+        leg = self._phones.get(effect.leg_id) or self._phones.expect(effect.leg_id, effect.call_id, effect.trunk)
+        leg.payer = effect.by
         if effect.asked:
             self._on_dialled(effect.leg_id, effect.by, effect.number)
 

@@ -32,11 +32,12 @@ class PhoneFailure(Exception):
 
 @dataclass(slots=True)
 class PhoneLeg:
-    """One phone leg: ``local`` is what we announced, ``remote`` what the phone wants."""
+    """One phone leg: ``local`` is what we announced, ``remote`` what the phone wants. ``payer``: on whose account it was dialled."""
 
     leg_id: str
     call_id: str
     trunk: Trunk
+    payer: str = ""
     local: RtpEndpoint | None = None
     remote: Endpoint | None = None
     demo_open: bool = False

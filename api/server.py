@@ -77,6 +77,7 @@ from pbx.identity import IdentityHeader, TrustedCaller
 from pbx.loopback import LoopbackTrunk
 from pbx.pjsua2_trunk import Pjsua2Trunk
 from pbx.rates import BadRates, RateTable
+from pbx.redirect import Follow
 from pbx.routing import Routing
 from pbx.sdes import SrtpMode
 from pbx.sip_settings import RegistrarSettings, SipTlsSettings, SipTransport, SipTrunkSettings
@@ -249,6 +250,9 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         def on_trunk_event(event: TrunkEvent) -> None:
             exchange.on_trunk_event(event)
 
+        def redirected(leg_id: str, number: str) -> str:
+            return exchange.redirected(leg_id, number)
+
         def on_record(record: CallRecord, to_epoch: Callable[[float], float]) -> None:
             tolls.heard(record, to_epoch)
             webhooks.tell_call(record, to_epoch)
@@ -281,7 +285,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         if demo is not None:
             trunks[demo.name] = demo
         if settings.sip.enabled:
-            pbx = trunks[settings.sip.name] = _pbx(settings, on_trunk_event)
+            pbx = trunks[settings.sip.name] = _pbx(settings, on_trunk_event, redirected)
             ground.metrics.watch_lines(lambda: _line_numbers(trunks.values(), pbx.counts))
         routing = Routing(
             settings.dial_plan(),
@@ -726,14 +730,14 @@ def _shelf(settings: Settings, store: Store) -> RecordingShelf:
     return RecordingShelf(store, settings.recordings_folder, settings.recording_keys(), keep_s=keep_s)
 
 
-def _pbx(settings: Settings, on_event: OnTrunkEvent) -> SipTrunk | Pjsua2Trunk | TrunkGroup:
+def _pbx(settings: Settings, on_event: OnTrunkEvent, follow: Follow) -> SipTrunk | Pjsua2Trunk | TrunkGroup:
     """The line to the PBX, or to several."""
     sip, data_dir = settings.sip, settings.server.data_dir
     if not sip.trunks:
         line = _line(sip.name, sip, data_dir)
-        return Pjsua2Trunk(line, on_event) if sip.agent == "pjsua2" else SipTrunk(line, on_event)
+        return Pjsua2Trunk(line, on_event) if sip.agent == "pjsua2" else SipTrunk(line, on_event, follow=follow)
     places = [Place(_line(name, trunk, data_dir), trunk.priority, trunk.weight) for name, trunk in sip.trunks.items()]
-    return TrunkGroup(sip.name, places, sip.failover_settings(), on_event)
+    return TrunkGroup(sip.name, places, sip.failover_settings(), on_event, follow=follow)
 
 
 def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
@@ -757,6 +761,7 @@ def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
         public_host=line.public_host,
         trusted=line.trusted,
         refer=line.refer,
+        max_redirects=line.follow_redirects,
         identity_header=IdentityHeader(line.identity_header),
         trusted_caller=TrustedCaller(line.trusted_caller),
         register=line.mode == "register",

@@ -128,6 +128,8 @@ def join_host(host: str, port: int | None) -> str:
 
 def is_same_host(one: str, other: str) -> bool:
     """Names without case, addresses by value: IPv6 is written in many ways (RFC 5118, section 4)."""
+    if one == other:
+        return True
     try:
         return ipaddress.ip_address(one.strip("[]")) == ipaddress.ip_address(other.strip("[]"))
     except ValueError:

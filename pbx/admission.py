@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -41,6 +42,7 @@ def _network(text: str) -> _Network:
         raise UnknownNetwork(f"{text!r} is neither an address nor a network: write 10.0.0.5 or 10.0.0.0/24 in trusted") from None
 
 
+@lru_cache(maxsize=1024)
 def _plain(host: str) -> str:
     """Without an IPv6 zone, and an IPv4-mapped address as IPv4."""
     address = ipaddress.ip_address(host.split("%")[0])

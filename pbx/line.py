@@ -9,7 +9,7 @@ from random import Random
 from pbx.address import NameAddress, SipUri, Via, parse_address, parse_uri
 from pbx.digest import Authentication, Credentials, PasswordRefused, Refused, split_challenges
 from pbx.message import AnyMessage, Request, Response, copy_message
-from pbx.redirect import Follow
+from pbx.redirect import Follow, not_followed
 from pbx.sip_settings import SipTrunkSettings
 from pbx.targets import Targets
 from pbx.timers import Timers
@@ -74,7 +74,7 @@ class Line:
     host: str = "127.0.0.1"
     ports: dict[str, int] = field(default_factory=dict)
     fault: str = ""
-    follow: Follow = lambda leg_id, number: ""
+    follow: Follow = not_followed
     on_seen: Callable[[], None] | None = None
     refused_passwords: int = 0
     home: Hop | None = None

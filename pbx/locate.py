@@ -7,6 +7,7 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Protocol
 
@@ -134,6 +135,7 @@ def in_order(records: Sequence[Srv], random: Random) -> list[Srv]:
     return drawn
 
 
+@lru_cache(maxsize=256)
 def is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text.strip("[]").split("%")[0])

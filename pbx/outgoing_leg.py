@@ -10,7 +10,7 @@ from pbx.fork import Fork, rseq_of
 from pbx.identity import diversion_headers, from_of, identity_headers, under_name
 from pbx.legs import Legs
 from pbx.line import ALLOW, SUPPORTED, Asked, Line
-from pbx.message import Request, Response
+from pbx.message import Request, Response, retry_after_s
 from pbx.negotiation import Negotiation
 from pbx.reason import cause_said, reason_headers
 from pbx.redirect import Redirect
@@ -309,4 +309,6 @@ class OutgoingLeg(SipLeg):
             return Cause(EndReason.FORBIDDEN, status, f"The call was not allowed: {words or 'the PBX wants a password'}.")
         if 300 <= status < 400:
             return Cause(EndReason.FAILED, status, "The PBX redirects this number elsewhere, which is not followed: dial the new number.")
-        return cause_said(response, cause_of_sip(status, response.reason))
+        wait_s = retry_after_s(response)
+        later = f" It asks to be tried again after {wait_s:.0f} s." if wait_s is not None else ""
+        return cause_said(response, cause_of_sip(status, response.reason + later))

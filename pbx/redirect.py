@@ -17,6 +17,11 @@ Follow = Callable[[str, str], str]
 """``(leg_id, number)``: how the number is written that is dialled instead; empty where it may not be."""
 
 
+def not_followed(leg_id: str, number: str) -> str:
+    """For lines that nobody's calls are redirected on."""
+    return ""
+
+
 class Redirect:
     """The redirections of one call: ``longest`` of them at most, and no number twice."""
 

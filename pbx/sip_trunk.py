@@ -10,6 +10,7 @@ import structlog
 from pbx.line import Line
 from pbx.locate import NameUnknown
 from pbx.message import AnyMessage, BadMessage, Request, parse_message
+from pbx.redirect import Follow, not_followed
 from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.tls import TlsUnusable
 from pbx.transactions import Hop
@@ -44,17 +45,24 @@ class SipTrunk:
     """Satisfies ``pbx.trunk.Trunk``. Raises ``TlsUnusable``, entering it ``SipPortTaken``; a PBX that is down or unknown is a status, never
     an error.
 
-    ``on_seen`` is told of each answer to a registration or to OPTIONS.
+    ``on_seen`` is told of each answer to a registration or to OPTIONS. ``follow`` says what to dial where a call is redirected.
     """
 
     carries_rtp = True
 
-    def __init__(self, settings: SipTrunkSettings, on_event: OnTrunkEvent, *, on_seen: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: SipTrunkSettings,
+        on_event: OnTrunkEvent,
+        *,
+        on_seen: Callable[[], None] | None = None,
+        follow: Follow = not_followed,
+    ) -> None:
         self.name = settings.name
         self._settings = settings
         self._on_event = on_event
         self._counts: Counter[str] = Counter()
-        self._line = Line(settings, self._emit, self._send, counts=self._counts, on_seen=on_seen)
+        self._line = Line(settings, self._emit, self._send, counts=self._counts, on_seen=on_seen, follow=follow)
         self._agent = UserAgent(self._line)
         self._sockets = SipSockets(
             settings,

@@ -1,6 +1,7 @@
 """SIP sockets: UDP datagrams and TCP or TLS streams in one shape, names resolved, strangers dropped before anything is parsed."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections import Counter
@@ -186,6 +187,12 @@ class SipSockets:
         if len(self._tasks) >= MAX_PENDING:
             self._counts["dropped_unsent"] += 1
             return
+        wire = self._wires.get(hop.transport)
+        if isinstance(wire, _UdpWire) and is_address(hop.host):
+            # A datagram to an address waits for nothing; where it fails, the task below fails alike and tells.
+            with contextlib.suppress(BadValue, OSError):
+                wire.send_now(build(message), (hop.host, hop.port))
+                return
         task: asyncio.Task[None] = asyncio.create_task(self._deliver(message, hop), name="sip-send")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from pbx.failover import Failover, Member
+from pbx.redirect import Follow, not_followed
 from pbx.sip_settings import SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.timers import Timers
@@ -33,8 +34,11 @@ class TrunkGroup:
 
     carries_rtp = True
 
-    def __init__(self, name: str, places: Sequence[Place], failover: FailoverSettings, on_event: OnTrunkEvent) -> None:
+    def __init__(
+        self, name: str, places: Sequence[Place], failover: FailoverSettings, on_event: OnTrunkEvent, *, follow: Follow = not_followed
+    ) -> None:
         self.name = name
+        self._follow_to = follow
         self._timers = Timers()
         self._counts: Counter[str] = Counter()
         self._trunks = {place.settings.name: self._trunk(place.settings) for place in places}
@@ -57,7 +61,7 @@ class TrunkGroup:
             self._advance()
             self._core.seen(name)
 
-        return SipTrunk(settings, on_event, on_seen=on_seen)
+        return SipTrunk(settings, on_event, on_seen=on_seen, follow=self._follow_to)
 
     @property
     def status(self) -> TrunkStatus:

@@ -10,7 +10,7 @@ from aiohttp import ClientSession, web
 
 from api.identity.security_log import SecurityLog
 from api.nodes import Nodes
-from api.page_requests import PageRequests
+from api.page_requests import PageRequests, route_of
 from api.routes import PartHealth, make_app, make_runner
 from api.toll_routes import TollRoutes
 from api.tolls import Tolls
@@ -19,6 +19,7 @@ from pbx.routing import DialPlan, Routing
 from pbx.toll import TollBounds, TollWatch
 from rooms import events as ev
 from rooms.audio import PCMA
+from rooms.move import Target
 from signaling.bus import MemoryBus
 from signaling.messages import CallRef, Dial
 from signaling.refusal import Refusal
@@ -68,6 +69,13 @@ async def house_of(directory: Path) -> AsyncIterator[House]:
     house, plan = House(), DialPlan()
     async with AsyncExitStack() as stack:
         phone = await stack.enter_async_context(RtpPhone(PCMA))
+        routing = Routing(plan, demo_trunk=None, pbx_trunk="pbx")
+
+        def resolve(text: str, who: str) -> Target:
+            route = route_of(routing, text)
+            house.tolls.ask(who, route.number)
+            return Target(number=route.dialled, trunk=route.trunk)
+
         bench = house.bench = await stack.enter_async_context(
             exchange_bench(
                 directory,
@@ -76,6 +84,7 @@ async def house_of(directory: Path) -> AsyncIterator[House]:
                 cost_of=lambda leg: house.tolls.cost(leg),
                 may_dial=lambda who, dialled: house.tolls.ask_forward(who, dialled),
                 on_dialled=lambda leg_id, who, dialled: house.tolls.began(leg_id, who, dialled),
+                resolve=resolve,
             )
         )
         house.log = await stack.enter_async_context(SecurityLog(bench.store.people))
@@ -83,7 +92,7 @@ async def house_of(directory: Path) -> AsyncIterator[House]:
         house.pages = PageRequests(
             bench.exchange,
             bench.switchboard,
-            Routing(plan, demo_trunk=None, pbx_trunk="pbx"),
+            routing,
             bench.metrics,
             Nodes(MemoryBus(topics=10, kept=1)),
             _nothing,
@@ -112,6 +121,20 @@ async def test_a_stolen_token_is_stopped_is_on_record_and_an_emergency_call_pass
         assert await house.log.faults() == []
     assert [entry.event.kind for entry in entries].count("call.refused") == 200
     assert [(entry.event.who, entry.event.detail) for entry in entries if entry.event.kind == "call.suspended"] == [("ana", why)]
+
+
+async def test_a_redirected_call_is_asked_for_as_if_it_were_dialled(tmp_path: Path) -> None:
+    async with house_of(tmp_path) as house:
+        call_id = await house.dial("911 234 567")
+        await house.bench.told.picture("ana", lambda call: call.state == "live")
+        ((leg,), redirected) = house.bench.phones.of_call(call_id), house.bench.exchange.redirected
+        assert redirected(leg.leg_id, "+34911999999") == "+34911999999"
+        assert redirected(leg.leg_id, "no number") == redirected("nobody", "+34911999999") == ""
+        assert [redirected(leg.leg_id, f"80312{index:04}") for index in range(3)] == ["", "", ""]
+        assert [entry.identity for entry in house.tolls.suspended()] == ["ana"], "a telephone system's redirections are no way round"
+        assert redirected(leg.leg_id, "+34911999998") == ""
+        house.bench.exchange.feed(ev.HangUpRequested(call_id, "ana"))
+        await house.bench.ended(call_id)
 
 
 async def test_what_a_call_cost_is_on_record_and_counts_after_a_restart(tmp_path: Path) -> None:

@@ -32,7 +32,10 @@ class Storm:
         phone = self.random.choice(self.phones)
         legs = [(phone, event.leg_id) for phone in self.phones for event in phone.events if isinstance(event, Arrived)]
         legs += [(self.phones[0 if leg[0] == "1" else 1], leg) for leg in self.dialled]
-        now, action = self.network.now, self.random.choice(["dial", "ring", "answer", "answer", "hold", "resume", "digit", "hang up"])
+        now, action = (
+            self.network.now,
+            self.random.choice(["dial", "ring", "progress", "answer", "answer", "hold", "resume", "digit", "refer", "tell", "hang up"]),
+        )
         if action == "dial" or not legs:
             if len(self.dialled) < 12:
                 self.dialled.append(f"{self.phones.index(phone) + 1}-{len(self.dialled)}")
@@ -45,6 +48,12 @@ class Storm:
             phone.agent.answer(leg, endpoint(phone.host, codecs=(G722, PCMA)), now)
         elif action in ("hold", "resume"):
             phone.agent.hold(leg, action == "hold", now)
+        elif action == "progress":
+            phone.agent.progress(leg, endpoint(phone.host, codecs=(G722, PCMA)), now)
+        elif action == "refer":
+            phone.agent.refer(leg, "300", self.random.choice(["", self.random.choice(legs)[1]]), now)
+        elif action == "tell":
+            phone.agent.transfer_progress(leg, self.random.choice([180, 200, 486]), now)
         elif action == "digit":
             phone.agent.send_digit(leg, "5", now)
         else:
@@ -69,7 +78,7 @@ def test_nothing_is_left_and_every_leg_ends_once(seed: int) -> None:
             storm.hang_up(phone, leg)
     storm.network.run(400)
     for phone in storm.phones:
-        assert not phone.agent.legs.by_id and not phone.agent.legs.by_dialog
+        assert not phone.agent.legs.by_id and not phone.agent.legs.referrals and not phone.agent.legs.by_dialog
         assert not phone.line.transactions._clients and not phone.line.transactions._servers
         legs = {event.leg_id for event in phone.events if isinstance(event, Rang | Answered | Arrived | Confirmed)}
         for leg in legs:
