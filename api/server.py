@@ -32,6 +32,7 @@ from api.identity.oidc_routes import OidcRoutes
 from api.identity.passwords import Passwords
 from api.identity.routes import IdentityRoutes
 from api.identity.wiring import Identity, open_identity
+from api.line_watch import LineWatch
 from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.nodes import Nodes, call_id_of
@@ -83,7 +84,7 @@ from pbx.sdes import SrtpMode
 from pbx.sip_settings import RegistrarSettings, SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.toll import TollWatch
-from pbx.trunk import LineStatus, OnTrunkEvent, Trunk, TrunkEvent
+from pbx.trunk import LineStatus, OnTrunkEvent, StatusChanged, Trunk, TrunkEvent
 from pbx.trunk_group import Place, TrunkGroup
 from rooms.house import HousePolicy
 from rooms.membership import RoomKind
@@ -240,6 +241,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
     async with AsyncExitStack() as stack:
         switchboard = Switchboard(settings.call_policy())
         trunks: dict[str, Trunk] = {}
+        line_watch = LineWatch()
 
         # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
         def on_media_event(event: AnyMediaEvent) -> None:
@@ -249,6 +251,8 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
 
         def on_trunk_event(event: TrunkEvent) -> None:
             exchange.on_trunk_event(event)
+            if isinstance(event, StatusChanged) and not exchange.draining and line_watch.is_news(event):
+                webhooks.tell_line(event)
 
         def redirected(leg_id: str, number: str) -> str:
             return exchange.redirected(leg_id, number)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from api.rooms import RoomEvent
+from pbx.trunk import StatusChanged
 from rooms.record import CallRecord
 
 
@@ -37,7 +38,7 @@ class Call(Struct, frozen=True, rename="camel"):
 
 
 class Body(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """At most one of ``room`` and ``call`` is there."""
+    """At most one of ``room``, ``call`` and ``line`` is there."""
 
     event: str
     id: str
@@ -46,6 +47,7 @@ class Body(Struct, frozen=True, rename="camel", omit_defaults=True):
     participant: Participant | None = None
     call: Call | None = None
     reason: str = ""
+    line: str = ""
 
 
 def body_of_room(event: RoomEvent) -> Body:
@@ -88,3 +90,9 @@ def body_of_suspension(identity: str, why: str, now: float) -> Body:
     """Somebody's calls to public numbers were stopped."""
     event = "calls_suspended"
     return Body(event=event, id=f"{identity}-{event}-{now:.3f}", created_at=int(now), participant=Participant(identity, ""), reason=why)
+
+
+def body_of_line(event: StatusChanged, now: float) -> Body:
+    """A telephone line went down, or is up again: ``line_down`` or ``line_up``."""
+    what = "line_up" if event.status.ready else "line_down"
+    return Body(event=what, id=f"{event.trunk}-{what}-{now:.3f}", created_at=int(now), reason=event.status.detail, line=event.trunk)

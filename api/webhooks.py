@@ -19,10 +19,11 @@ from api.rooms import RoomEvent
 from api.store import StoreUnavailable
 from api.store.room_rows import Row
 from api.store.webhooks import WebhookStore
-from api.webhook_bodies import Body, body_of_call, body_of_room, body_of_suspension
+from api.webhook_bodies import Body, body_of_call, body_of_line, body_of_room, body_of_suspension
 from api.webhook_endpoint import Endpoint
 from api.webhook_post import WITHIN_S, post, post_session
 from api.webhook_settings import WebhookSettings
+from pbx.trunk import StatusChanged
 from rooms.record import CallRecord
 
 log = structlog.get_logger()
@@ -96,6 +97,9 @@ class Webhooks:
 
     def tell_suspended(self, identity: str, why: str) -> None:
         self._tell(body_of_suspension(identity, why, self._now()), identity)
+
+    def tell_line(self, event: StatusChanged) -> None:
+        self._tell(body_of_line(event, self._now()), event.trunk)
 
     def _tell(self, body: Body, subject: str) -> None:
         if not self._settings.urls:

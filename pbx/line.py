@@ -103,11 +103,11 @@ class Line:
         """A random identifier in hexadecimal: tags, branches, Call-IDs."""
         return self.random.randbytes(octets).hex()
 
-    def told(self, ready: bool, detail: str) -> TrunkStatus:
+    def told(self, ready: bool, detail: str, *, stuck: bool = False) -> TrunkStatus:
         """What people read of the line, with what they should know besides."""
         if ready and self.settings.keys_in_clear:
             detail += " The keys of encrypted calls travel in clear: use TLS for signalling."
-        return TrunkStatus(ready, detail)
+        return TrunkStatus(ready, detail, stuck)
 
     def seen(self) -> None:
         if self.on_seen is not None:

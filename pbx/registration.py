@@ -203,6 +203,7 @@ class Registration:
             f"Registration of extension {settings.extension} failed: the PBX {self._where} refuses the user name or the password. "
             "It is not tried any more, so that the PBX does not block this server: correct extension, Auth ID and password, "
             "and start it again.",
+            stuck=True,
         )
 
     def _failed(self, response: Response, what: str = "") -> None:
@@ -249,8 +250,8 @@ class Registration:
             self.state = RegistrationState.REGISTERED
             self._tell(True, f"The PBX {self._where} answers.")
 
-    def _tell(self, ready: bool, detail: str) -> None:
-        status = self._line.told(ready, detail)
+    def _tell(self, ready: bool, detail: str, *, stuck: bool = False) -> None:
+        status = self._line.told(ready, detail, stuck=stuck)
         if status != self.status:
             self.status = status
             self._on_status(status)

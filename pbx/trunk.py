@@ -14,10 +14,13 @@ from rooms.causes import Cause
 
 @dataclass(frozen=True, slots=True)
 class TrunkStatus:
-    """``detail`` says in words whose fault it is and what to do when ``ready`` is false."""
+    """``detail`` says in words whose fault it is and what to do when ``ready`` is false. ``stuck``: nothing is tried any more before
+    somebody has done that.
+    """
 
     ready: bool
     detail: str
+    stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
