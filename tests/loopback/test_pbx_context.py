@@ -21,6 +21,8 @@ from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.contacts import Contact
 from api.store.spool import Spool
+from pbx.threecx.crm_template import CrmTemplate
+from pbx.threecx.double import Double
 from signaling.grants import Grant, Permission
 from signaling.refusal import Refusal
 
@@ -41,7 +43,7 @@ CALL = {
 
 class Desk:
     def __init__(self, url: str, http: ClientSession, store: Store, writes: AcknowledgedWrites) -> None:
-        self._url, self._http, self.store, self.writes = url, http, store, writes
+        self.url, self._http, self.store, self.writes = url, http, store, writes
 
     async def ask(self, path: str, body: Any = None, *, who: str = "pbx") -> tuple[int, Any]:
         method = "GET" if body is None else "POST"
@@ -49,7 +51,7 @@ class Desk:
         data = None if body is None else io.BytesIO(json.dumps(body).encode())
         if data is not None:
             headers["Content-Type"] = "application/json"
-        async with self._http.request(method, self._url + path, data=data, headers=headers) as response:
+        async with self._http.request(method, self.url + path, data=data, headers=headers) as response:
             return response.status, await response.json() if response.content_type.endswith("json") else None
 
     async def hits(self, path: str, body: Any) -> list[dict[str, str]]:
@@ -119,6 +121,32 @@ async def test_a_call_reported_twice_stands_once_and_is_shown_with_its_contact(d
         ("in", True, "205", "", 187),
         ("out", True, "205", "", 187),
     ]
+
+
+async def test_the_generated_template_pleases_the_emulated_pbx_and_a_call_reported_twice_is_journalled_once(desk: Desk) -> None:
+    (made,) = await desk.hits("/pbx/contacts", {"first": "Clara", "last": "Ruiz", "number": "600111222"})
+    async with Double() as pbx:
+        pbx.crm.upload(CrmTemplate(desk.url, "pbx").document().encode())
+        engine = pbx.crm.engine()
+        assert engine is not None
+        for result in (await engine.look_up("0034600111222"), await engine.search("ruiz")):
+            assert [contact["ContactUrl"] for contact in result.contacts] == [made["url"]] and not result.error
+        assert not (await engine.look_up("+34910999888")).contacts
+        (created,) = (await engine.create("Eva", "Sol", "eva@example.com", "+34600777888")).contacts
+        (found,) = (await engine.look_up_email("EVA@example.com")).contacts
+        assert found["EntityId"] == created["EntityId"]
+        with pbx.acting() as calls:
+            trunk = calls.arrive("600111222", "+34910000001")
+        await pbx.idle()
+        with pbx.acting() as calls:
+            (leg,) = calls.of("200")
+            assert leg.party.name == "Clara Ruiz"
+            calls.answer(leg)
+            calls.drop(trunk)
+        await pbx.idle()
+        assert [line for line in pbx.crm.log if line.endswith("/pbx/calls: 202")] == [f"POST {desk.url}/pbx/calls: 202"] * 2
+    _, card = await desk.ask(f"/api/contacts/{made['id']}", who="ana")
+    assert [(call["direction"], call["answered"], call["agent"]) for call in card["calls"]] == [("in", True, "200")]
 
 
 async def test_reports_at_once_while_the_database_is_away_are_written_once_when_it_is_back(desk: Desk) -> None:
