@@ -122,7 +122,11 @@ class LoopbackTrunk:
         """Let the demo caller call us ("call me"); the leg id it draws. Outcome: ``Arrived``, and ``HungUp`` when it loses patience."""
         leg_id = f"demo-{uuid4().hex}"
         leg = self._legs[leg_id] = _Leg(_State.ARRIVED, "speech")
-        self._later(leg, 0.0, lambda: self._emit(Arrived(leg_id, self.name, caller, caller_name, called, DemoEndpoint(leg.programme))))
+        self._later(
+            leg,
+            0.0,
+            lambda: self._emit(Arrived(leg_id, self.name, caller, caller_name, called, DemoEndpoint(leg.programme), verified=True)),
+        )
         gave_up = Cause(EndReason.GAVE_UP, 487, "The demo caller lost patience.")
         self._later(leg, self._times.patience_s, lambda: self._far_ends(leg_id, gave_up))
         return leg_id

@@ -40,7 +40,7 @@ async def test_call_me_arrives_with_speech_and_is_confirmed() -> None:
     async with LoopbackTrunk(heard.events.put_nowait, times=AT_ONCE) as line:
         leg_id = line.call("+34600111222", "Clara", "100")
         arrived = await heard.next(Arrived)
-        assert arrived == Arrived(leg_id, "demo", "+34600111222", "Clara", "100", DemoEndpoint("speech"))
+        assert arrived == Arrived(leg_id, "demo", "+34600111222", "Clara", "100", DemoEndpoint("speech"), verified=True)
         line.answer(leg_id, OFFER)
         assert await heard.next(Confirmed) == Confirmed(leg_id, DemoEndpoint("speech"))
 

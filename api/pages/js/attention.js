@@ -26,8 +26,11 @@ export const silence = (callId) => {
   silenced.value = new Set([...silenced.peek(), callId]);
 };
 
-/** Who is it? The name where there is one, else the number. */
-export const who = (call) => call.name || call.number || t('call.unknown');
+/** Who is it? The name where there is one, else the number, and whether nobody vouches for it. */
+export const who = (call) => {
+  const shown = call.name || (call.private ? t('call.private') : call.number) || t('call.unknown');
+  return call.verified === false && !call.private ? t('call.unverified', { who: shown }) : shown;
+};
 
 const shown = new Map();
 
