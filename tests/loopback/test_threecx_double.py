@@ -275,6 +275,49 @@ async def test_configuration_is_read_and_written_with_the_same_token(client: Cli
             await socket.receive_json()
 
 
+@pytest.fixture
+async def other() -> AsyncIterator[Client]:
+    """Every switch of audio at its second choice."""
+    choices = {"stream_end_in_routeto": "keeps", "media_not_ready_code": "404", "early_post": "refused", "extension_stream_code": "424"}
+    async for each in bench(Manners().with_(**choices, sequence_scope="connection")):
+        yield each
+
+
+async def test_the_other_choices_of_audio_and_events(other: Client) -> None:
+    pbx, http = other.pbx, other.http
+    trunk = pbx.calls.arrive(OUTSIDE, "+34910000000")
+    (leg,) = pbx.calls.of("870")
+    assert (await other.get(f"/870/participants/{leg.id}/stream"))[0] == 404
+    pbx.calls.arrive(OUTSIDE, "+34910000001")
+    (ringing,) = pbx.calls.of("200")
+    assert (await other.get(f"/200/participants/{ringing.id}/stream"))[0] == 424
+    outgoing = pbx.calls.dial("870", "203")
+    assert (await other.post(f"/870/participants/{outgoing.id}/stream", data=bytes(320)))[0] == 422
+    async with other.events() as one, other.events() as two:
+        routing = asyncio.create_task(other.post(f"/870/participants/{leg.id}/routeto", {"destination": "202"}))
+        assert [(await socket.receive_json())["sequence"] for socket in (one, two)] == [1, 1]
+    url = f"{pbx.url}/callcontrol/870/participants/{leg.id}/stream"
+    async with http.post(url, headers=other.headers, data=bytes(320)) as response:
+        assert response.status == 200
+    assert trunk.alive and leg.alive
+    with pbx.acting() as calls:
+        calls.answer(calls.of("202")[0])
+    assert (await routing)[0] == 200
+
+
+async def test_what_was_posted_is_recorded_with_its_pace(client: Client) -> None:
+    client.pbx.calls.arrive(OUTSIDE, "+34910000000")
+    (leg,) = client.pbx.calls.of("870")
+    async with client.http.post(await _stream(client, leg.id), headers=client.headers, data=bytes(16_000)) as response:
+        assert response.status == 200
+    door = {"X-Double-Key": client.pbx.stage.key}
+    async with client.http.get(f"{client.pbx.url}/double/audio/{leg.id}", headers=door) as response:
+        told = await response.json()
+    assert told["bytes"] == 16_000 and told["lead_s"] > 0.9 and told["ended_cleanly"]
+    async with client.http.get(f"{client.pbx.url}/double/audio/99", headers=door) as response:
+        assert response.status == 404
+
+
 class CrmService:
     """What a CRM template names: knows one customer, and keeps what is reported to it."""
 

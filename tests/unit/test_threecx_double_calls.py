@@ -1,17 +1,20 @@
 """The emulated 3CX's calls: how they appear, what may be asked of them in which state, and every switch of what is assumed."""
 
+import base64
 import json
 from random import Random
 
 import pytest
 
+from pbx.threecx.double.audio import FRAME_BYTES, LegAudio, Pcm, odd_chunks, silence, tone
 from pbx.threecx.double.calls import Calls, Change, Digits, Rejected, Removed, Upserted
 from pbx.threecx.double.control import Control
 from pbx.threecx.double.directory import Device, Dn, DnType, Reaction, demo_directory
-from pbx.threecx.double.events import event, hears
+from pbx.threecx.double.events import Sequences, event, hears
 from pbx.threecx.double.legs import ACTIONS, TRANSITIONS, Leg, Status, Step
 from pbx.threecx.double.manners import BEHAVIOURS, Manners, UnknownManner
 from pbx.threecx.double.reply import Reply
+from pbx.threecx.double.tokens import Tokens
 
 OUTSIDE = "+34600111222"
 
@@ -384,3 +387,55 @@ def test_a_person_may_answer_and_hang_up_by_themselves() -> None:
     assert pbx.only("870").status is Status.CONNECTED
     pbx.wait(3)
     assert not pbx.calls.legs
+
+
+@pytest.mark.parametrize("code", ["422", "400", "403"])
+def test_the_code_for_a_wrong_state_is_a_switch(code: str) -> None:
+    pbx = Pbx(wrong_state_code=code)
+    pbx.calls.arrive(OUTSIDE, "+34910000001")
+    assert pbx.act(pbx.only("200"), "transferto", destination="201").status == int(code)
+
+
+def test_numbers_of_events_count_for_all_sockets_or_for_each() -> None:
+    for choice, second in (("global", 2), ("connection", 1)):
+        sequences = Sequences(Manners().with_(sequence_scope=choice))
+        one, two = sequences.for_socket(), sequences.for_socket()
+        assert (next(one), next(two)) == (1, second)
+        sequences.restart()
+        assert next(sequences.for_socket()) == 1
+
+
+def test_sound_that_runs_ahead_of_real_time_is_measured_and_bounded() -> None:
+    audio = LegAudio(silence)
+    for at in (0.0, 0.02, 0.04):
+        audio.post(bytes(FRAME_BYTES), at)
+    assert audio.lead_s() == pytest.approx(0.02)
+    audio.post(bytes(8000), 0.06)
+    assert audio.lead_s() == pytest.approx(0.5)
+    pcm = Pcm(longest_ms=40)
+    pcm.push(b"old!" * 80 + b"newer..." * 80)
+    assert pcm.pull() == b"newer..." * 40 and len(pcm.pull()) == FRAME_BYTES and pcm.pull() == bytes(FRAME_BYTES)
+
+
+def test_chunks_have_odd_borders_and_lose_nothing() -> None:
+    chunks = odd_chunks(tone(), Random(4))
+    taken = [next(chunks) for _ in range(50)]
+    assert any(len(chunk) % 2 for chunk in taken)
+    voice, heard = tone(), b"".join(taken)
+    assert heard == b"".join(voice() for _ in range(51))[: len(heard)]
+
+
+def test_a_token_says_who_and_how_long_and_another_ends_it() -> None:
+    revoked: list[str] = []
+    tokens = Tokens(demo_directory(), Manners(), revoked.append, issuer="pbx:5001", random=Random(5))
+    form = {"grant_type": "client_credentials", "client_id": "870", "client_secret": "demo-secret"}
+    body = tokens.issue(form, 1000.0).body
+    assert isinstance(body, dict)
+    head, claims, seal = body["access_token"].split(".")
+    told = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    assert (told["unique_name"], told["exp"] - told["iat"], told["iss"]) == ("870", 3600, "pbx:5001") and head and seal
+    bearer = f"Bearer {body['access_token']}"
+    assert tokens.bearer(bearer, 4599.0) is not None and tokens.bearer(bearer, 4600.0) is None
+    assert tokens.bearer(body["access_token"], 1000.0) is None
+    tokens.steal("870", 1001.0)
+    assert tokens.bearer(bearer, 1001.0) is None and revoked == ["870"]

@@ -508,6 +508,26 @@ def test_an_outbound_rule_chooses_the_trunk_and_what_is_dialled(network: Virtual
     assert invite.uri.startswith("sip:+34600@")
 
 
+def test_digits_go_out_by_info_where_the_switch_says_so(network: VirtualSip) -> None:
+    provider = Provider(network)
+    pbx = Pbx(network, dtmf_out="info", reinvite_off_code="405", replaces_off_code="405")
+    pbx.trunk()
+    network.run(1)
+    pbx.calls.dial("870", OUTSIDE)
+    network.run(0.5)
+    pbx.sip.press(pbx.only("10000"), "4#")
+    network.run(0.5)
+    digits = [request.body.split(b"\r")[0] for request in provider.requests if request.method == "INFO"]
+    assert digits == [b"Signal=4", b"Signal=#"]
+    provider.invite(provider.contact, "+34910000000")
+    network.run(0.3)
+    provider.within("ACK", 1)
+    provider.within("INVITE", 2, body=OFFER, headers=(("Content-Type", "application/sdp"),))
+    provider.within("REFER", 3, headers=(("Refer-To", "<sip:201@pbx>"),))
+    network.run(0.3)
+    assert provider.statuses()[-2:] == [405, 405]
+
+
 def test_options_is_answered(network: VirtualSip) -> None:
     provider = Provider(network)
     Pbx(network)

@@ -102,7 +102,7 @@ class Double:
         self.ledger = Ledger(self._random)
         self.xapi = Xapi(self.calls, self.records, self.ledger, now=wall)
         self.sip = Sip(self.calls, self.records, self._send_sip, self._open_talk, random=self._random, can_encrypt=guard is not None)
-        self.stage = Stage(self.calls, self.faults, self.sip.press, key=f"{self._random.getrandbits(128):032x}")
+        self.stage = Stage(self.calls, self.faults, self.audio, self.sip.press, key=f"{self._random.getrandbits(128):032x}")
         self.crm = CrmDesk(self.calls, self.records, self._fetch, wall=wall)
         self._control = Control(self.calls)
         self._sip_port, self._guard = sip_port, guard

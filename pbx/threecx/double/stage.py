@@ -1,15 +1,17 @@
 """The emulator's own door, which no PBX has: over it people and tests of other programs let things happen.
 
 Paths after ``/double``: ``POST calls {caller, called, name}``, ``POST legs/ID/answer|drop``, ``POST legs/ID/digits {digits}`` (whoever is
-behind the leg presses them), ``POST legs/ID/press {digits}`` (they are sent to the SIP phone behind it),
-``POST faults {...}``, ``GET legs``, ``GET behaviours``; and the server's ``POST restart|cut-sockets|mute-sockets`` and
-``POST crm-template`` with the XML of a CRM template, as an administrator uploads it (422 names the line that is wrong).
+behind the leg presses them), ``POST legs/ID/press {digits}`` (they are sent to the SIP phone behind it), ``POST faults {...}``,
+``GET legs``, ``GET audio/ID`` (how a route point's leg was spoken to), ``GET behaviours``; and the server's ``POST restart``,
+``cut-sockets``, ``mute-sockets``, and ``crm-template`` with the XML of a CRM template, as an administrator uploads it (422 names the line
+that is wrong).
 """
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from pbx.threecx.double.audio import LegAudio
 from pbx.threecx.double.calls import Calls, Rejected
 from pbx.threecx.double.faults import Faults
 from pbx.threecx.double.legs import Leg
@@ -21,8 +23,9 @@ from pbx.threecx.double.reply import Reply
 class Stage:
     """``key`` is asked for with each request. ``press``: send digits to the SIP phone behind a leg."""
 
-    def __init__(self, calls: Calls, faults: Faults, press: Callable[[Leg, str], None], *, key: str) -> None:
+    def __init__(self, calls: Calls, faults: Faults, audio: Mapping[int, LegAudio], press: Callable[[Leg, str], None], *, key: str) -> None:
         self.key = key
+        self._audio = audio
         self._press = press
         self._calls = calls
         self._faults = faults
@@ -39,6 +42,8 @@ class Stage:
                 return Reply(200, listed(self._calls.manners))
             case "GET", ["legs"]:
                 return Reply(200, [participant(leg, self._calls.manners) for leg in self._calls.legs.values()])
+            case "GET", ["audio", leg_id] if leg_id.isdecimal():
+                return self._heard(int(leg_id))
             case "POST", ["calls"]:
                 return self._call(fields)
             case "POST", ["faults"]:
@@ -48,6 +53,13 @@ class Stage:
                 return Reply(404) if leg is None else self._on_leg(leg, act, fields)
             case _:
                 return Reply(404, {"error": "see pbx/threecx/double/stage.py for what there is"})
+
+    def _heard(self, leg_id: int) -> Reply:
+        audio = self._audio.get(leg_id)
+        if audio is None:
+            return Reply(404)
+        told = {"bytes": len(audio.posted), "pieces": len(audio.arrivals), "lead_s": audio.lead_s(), "ended_cleanly": audio.ended_cleanly}
+        return Reply(200, told)
 
     def _call(self, fields: dict[str, object]) -> Reply:
         texts = {name: str(fields.get(name, "")) for name in ("caller", "called", "name")}
