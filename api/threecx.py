@@ -84,6 +84,7 @@ class ThreeCx:
             store.pbx,
             store.people,
             given=work.extensions,
+            own_numbers=work.own_numbers,
             make_people=work.import_people,
             note=security_log.note,
             clock=clock,
@@ -98,12 +99,14 @@ class ThreeCx:
         self._imported_at: float | None = None
         self._neglected = ""
         self._changed = asyncio.Event()
+        self._met = asyncio.Event()
         self._importing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
 
     def meet(self, people: People) -> None:
         self._people = people
+        self._met.set()
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._session)
@@ -179,6 +182,7 @@ class ThreeCx:
     # ------------------------------------------------------------------ what is asked now and then
 
     async def _keep_importing(self) -> None:
+        await self._met.wait()
         while True:
             wait_s = self._work.import_every_s
             try:

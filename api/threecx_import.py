@@ -45,8 +45,8 @@ def new_identity(user: PbxUser, people: Iterable[str]) -> str | None:
 
 
 class ThreeCxImport:
-    """``given``: extension by identity. ``make_people``: whoever has an extension and is unknown here becomes an agent without a password,
-    to whom an administrator gives one, or another issuer a way in."""
+    """``given``: extension by identity. ``own_numbers``: of our line, nobody's. ``make_people``: whoever has an extension and is unknown
+    here becomes an agent without a password, to whom an administrator gives one, or another issuer a way in."""
 
     def __init__(
         self,
@@ -55,11 +55,13 @@ class ThreeCxImport:
         people: PeopleStore,
         *,
         given: Mapping[str, str],
+        own_numbers: frozenset[str] = frozenset(),
         make_people: bool,
         note: Callable[..., None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._xapi, self._store, self._people = xapi, store, people
+        self._own_numbers = own_numbers
         self._given, self._make_people, self._note, self._clock = given, make_people, note, clock
 
     async def run(self) -> list[PbxExtension]:
@@ -74,7 +76,7 @@ class ThreeCxImport:
         identities = identities_of(users, names, self._given)
         for user in users:
             identity = identities.get(user.number)
-            if identity is None and self._make_people and user.number not in self._given.values():
+            if identity is None and self._make_people and user.number not in {*self._given.values(), *self._own_numbers}:
                 identity = await self._make(user, names, now)
             extensions.append(
                 PbxExtension(user.number, user.id, user.name, user.email, identity, user.profile, user.queue_status, user.registered, now)

@@ -100,14 +100,16 @@ class AgentStep:
         if quarrel:
             return self._write(ours, theirs, now)
         self._agreed = word
-        return [Take(word, "" if word else theirs.profile), *self._write(word, theirs, now)]
+        return [Take(word, "" if self._words.takes(theirs.profile) else theirs.profile), *self._write(word, theirs, now)]
 
     def _begin(self, ours: bool, theirs: Shown, now: float) -> list[Take | Write]:
-        """The first look: who takes no calls on either side takes none, for a restart of ours must not bring anybody back from a break."""
+        """The first look: who takes no calls on either side takes none, for a restart of ours must not bring anybody back from a break. In
+        3CX nothing is changed for who takes calls here: what they do about its queues is their own affair until they say something."""
         willing = self._words.takes(theirs.profile)
         self._agreed = ours and willing
-        taken = [Take(False, theirs.profile)] if ours and not willing else []
-        return [*taken, *self._write(self._agreed, theirs, now)]
+        if not ours:
+            return self._write(False, theirs, now) if willing else []
+        return [] if willing else [Take(False, theirs.profile)]
 
     def _word(self, before: Shown | None, after: Shown) -> bool | None:
         """What 3CX says by what has changed there; None where nothing has."""

@@ -94,10 +94,11 @@ async def test_whoever_is_unknown_becomes_an_agent_without_a_password_where_that
         user("205", "Ana", "ana@example.com"),
         user("206", "Bea", "ana@example.org"),
         user("207", "Guest", "guest.x@y.z"),
+        user("208", "Centralita"),
     ]
     async with (
         SecurityLog(store.people) as log,
-        ThreeCx(ThreeCxWork(pbx.settings(), import_people=True, in_step=False), store, log) as threecx,
+        ThreeCx(ThreeCxWork(pbx.settings(), own_numbers=frozenset({"208"}), import_people=True, in_step=False), store, log) as threecx,
     ):
         await threecx.import_now()
         await threecx.import_now()

@@ -85,7 +85,7 @@ def test_a_profile_chosen_in_3cx_is_a_break_here_with_its_name() -> None:
 
 def test_who_logs_out_of_the_queues_takes_a_break_too() -> None:
     step = begun()
-    assert step.look(True, Shown("Available", "LoggedOut"), 10.0) == [Take(False, "Available"), Write("Away", "")]
+    assert step.look(True, Shown("Available", "LoggedOut"), 10.0) == [Take(False), Write("Away", "")]
 
 
 def test_when_both_changed_the_persons_word_here_counts() -> None:
@@ -105,6 +105,8 @@ def test_what_3cx_does_not_take_in_time_is_not_so() -> None:
 def test_at_first_who_takes_no_calls_on_one_side_takes_none() -> None:
     assert AgentStep(Words()).look(True, AWAY, 0.0) == [Take(False, "Away")]
     assert AgentStep(Words()).look(False, AVAILABLE, 0.0) == [Write("Away", "LoggedOut")]
+    assert AgentStep(Words()).look(False, Shown("Away", "LoggedIn"), 0.0) == []
+    assert AgentStep(Words()).look(True, Shown("Available", "LoggedOut"), 0.0) == []  # who has nothing to do with queues
 
 
 def test_without_queues_only_the_profile_is_looked_at() -> None:

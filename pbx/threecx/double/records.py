@@ -258,8 +258,9 @@ class Records:
             case "Users":
                 first_free = str(next(n for n in range(204, 999) if str(n) not in self.directory.dns))
                 number = row["Number"] = number or first_free
-                dn = Dn(number, DnType.EXTENSION, f"{row.get('FirstName', '')} {row.get('LastName', '')}".strip(), [web_client(number)])
-                self.directory.dns[number] = dn
+                name = f"{row.get('FirstName', '')} {row.get('LastName', '')}".strip()
+                dn = self.directory.dns[number] = Dn(number, DnType.EXTENSION, name, [web_client(number)])
+                dn.auth_id, dn.auth_password = row.get("AuthID") or "", row.get("AuthPassword") or ""
                 row |= {key: value for key, value in self._user(dn).items() if key not in row and key != "Id"}
             case "ServicePrincipals":
                 if not number:
