@@ -60,9 +60,15 @@ class RateLimit:
         self._at = 0.0
 
     def allows(self, now: float) -> bool:
-        self._tokens = min(self._most, self._tokens + (now - self._at) * self._per_s)
-        self._at = now
-        if self._tokens < 1.0:
+        """Take one, where there is one."""
+        if not self.has_room(now):
             return False
-        self._tokens -= 1.0
+        self.take(now)
         return True
+
+    def has_room(self, now: float) -> bool:
+        return self._tokens + (now - self._at) * self._per_s >= 1.0
+
+    def take(self, now: float) -> None:
+        self._tokens = min(self._most, self._tokens + (now - self._at) * self._per_s) - 1.0
+        self._at = now

@@ -5,6 +5,7 @@ be sent as a local 503 (section 8.1.3.1), so that a user of this layer sees resp
 """
 
 import contextlib
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from pbx.transaction import (
 )
 
 MAX_TRANSACTIONS = 4000
+RETRY_AFTER_S = "5"
 _COOKIE = "z9hG4bK"
 Key = tuple[str, ...]
 
@@ -105,6 +107,9 @@ class TransactionUser(Protocol):
     """Who takes what is new. ``server`` is None for an ACK: it has no transaction of its own."""
 
     def request_arrived(self, request: Request, server: ServerTransaction | None) -> None: ...
+
+    def is_full(self) -> bool:
+        """Is a new call more than we take now?"""
 
     def cancel_arrived(self, cancel: Request, invite: ServerTransaction) -> None: ...
 
@@ -326,7 +331,10 @@ class Transactions:
         if request.method == "ACK":
             self._user.request_arrived(request, None)
             return
-        if len(self._servers) >= MAX_TRANSACTIONS:
+        if self._is_too_much(request):
+            self._refuse_unremembered(request, source, key)
+            return
+        if len(self._servers) >= 2 * MAX_TRANSACTIONS:
             self._counts["dropped_full"] += 1
             return
         server = self._open_server(request, source, key)
@@ -336,6 +344,18 @@ class Transactions:
             self.respond(server, respond(request, 482))
         else:
             self._user.request_arrived(request, server)
+
+    def _is_too_much(self, request: Request) -> bool:
+        """Of something new: what belongs to a call that is there has room of its own."""
+        if request.to_address.tag or request.method == "CANCEL":
+            return False
+        return len(self._servers) >= MAX_TRANSACTIONS or (request.method == "INVITE" and self._user.is_full())
+
+    def _refuse_unremembered(self, request: Request, source: Hop, key: Key) -> None:
+        """503 from a server that keeps no state of it, so that a flood costs no memory (section 8.2.7). Its ACK finds nothing."""
+        self._counts["refused_unremembered"] += 1
+        tag = hashlib.blake2b(repr(key).encode(), digest_size=8).hexdigest()
+        self._send(respond(request, 503, to_tag=tag, headers=[("Retry-After", RETRY_AFTER_S)]), _response_hop(request, source))
 
     def _open_server(self, request: Request, source: Hop, key: Key) -> ServerTransaction:
         kind = Kind.INVITE_SERVER if request.method == "INVITE" else Kind.SERVER

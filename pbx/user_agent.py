@@ -260,6 +260,13 @@ class UserAgent:
         else:
             self._outside_dialog(request, server)
 
+    def is_full(self) -> bool:
+        full = (
+            self._door is _Door.CLOSING or len(self.legs) >= self.line.settings.max_calls or not self._rate.has_room(self.line.timers.now)
+        )
+        self.line.counts["calls_refused_full"] += full
+        return full
+
     def cancel_arrived(self, cancel: Request, invite: ServerTransaction) -> None:
         for leg in self.legs:
             if isinstance(leg, IncomingLeg) and leg.invite is invite:
@@ -285,6 +292,7 @@ class UserAgent:
         if refusal is not None:
             self._respond(server, *refusal)
             return
+        self._rate.take(self.line.timers.now)
         self.line.transactions.respond(server, respond(request, 100))
         leg_id = f"{self.line.settings.name}-{self.line.token(16)}"
         try:
@@ -322,10 +330,6 @@ class UserAgent:
             session_of_called(request, wanted_s=settings.session_expires_s, smallest_s=settings.min_session_expires_s)
         except TooShort:
             return 422, [("Min-SE", str(settings.min_session_expires_s))]
-        full = len(self.legs) >= settings.max_calls
-        if self._door is _Door.CLOSING or full or not self._rate.allows(self.line.timers.now):
-            self.line.counts["calls_refused_full"] += 1
-            return 503, [("Retry-After", "5")]
         return None
 
     def _unknown_extensions(self, request: Request) -> list[str]:

@@ -329,6 +329,9 @@ class Sip:
         except BadValue:
             self._transactions.respond(server, respond(request, 400, to_tag=self._token()))
 
+    def is_full(self) -> bool:
+        return False
+
     def cancel_arrived(self, cancel: Request, invite: ServerTransaction) -> None:
         call = next((call for call in self._by_leg.values() if call.invite is invite), None)
         if call is not None and call.state is CallState.COMING:
