@@ -387,7 +387,7 @@ class Exchange:
             return False
         phones = self._phones.of_call(call_id)
         names = {phone.trunk.name for phone in phones} | ({trunk} if trunk else set())
-        enough = len(phones) == (1 if trunk else 2)
+        enough = len(phones) == (1 if trunk else 2) and len({phone.trunk.line_of(phone.leg_id) for phone in phones}) == 1
         return enough and len(names) == 1 and all(phone.trunk.can_refer(phone.leg_id) for phone in phones)
 
     async def answer_browser(self, view: CallView, peer_id: str, sdp: str) -> media.PeerAnswered:

@@ -79,6 +79,9 @@ class LoopbackTrunk:
     def lines(self) -> list[LineStatus]:
         return [LineStatus(self.name, self.status, len(self._legs), MAX_CALLS)]
 
+    def line_of(self, leg_id: str) -> str:
+        return self.name
+
     async def __aenter__(self) -> "LoopbackTrunk":
         self._open = True
         return self

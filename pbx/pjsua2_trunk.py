@@ -137,6 +137,9 @@ class Pjsua2Trunk:
     def lines(self) -> list[LineStatus]:
         return [LineStatus(self.name, self._status, len(self._legs), self._most_calls)]
 
+    def line_of(self, leg_id: str) -> str:
+        return self.name
+
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """How often its process died, by the line's name."""

@@ -92,6 +92,9 @@ class SipTrunk:
     def lines(self) -> list[LineStatus]:
         return [LineStatus(self.name, self.status, self._agent.calls, self._settings.max_calls)]
 
+    def line_of(self, leg_id: str) -> str:
+        return self.name
+
     def proceeds(self, leg_id: str) -> bool:
         """Has the PBX said anything yet to this call of ours?"""
         return self._agent.proceeds(leg_id)

@@ -164,6 +164,9 @@ class Trunk(Protocol):
     def lines(self) -> list[LineStatus]:
         """The PBX behind it, or each of several."""
 
+    def line_of(self, leg_id: str) -> str:
+        """The name of the line that has this call, one of ``lines``: only calls of one line can be joined at the PBX."""
+
     async def __aenter__(self) -> "Trunk": ...
 
     async def __aexit__(self, *exc_info: object) -> None: ...

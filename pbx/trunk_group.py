@@ -70,6 +70,10 @@ class TrunkGroup:
     def lines(self) -> list[LineStatus]:
         return self._core.lines()
 
+    def line_of(self, leg_id: str) -> str:
+        trunk = self._core.trunk_of(leg_id)
+        return trunk.name if trunk is not None else self.name
+
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """What was dropped, refused or repeated at each PBX, by its name; under our own what went from one to another."""

@@ -25,6 +25,9 @@ class PhoneTrunk:
     def lines(self) -> list[LineStatus]:
         return [LineStatus(self.name, self.status, 0, 10)]
 
+    def line_of(self, leg_id: str) -> str:
+        return self.name
+
     async def __aenter__(self) -> "PhoneTrunk":
         return self
 

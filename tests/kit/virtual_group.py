@@ -40,6 +40,12 @@ class VirtualTrunk:
     def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
         self.phone.agent.answer(leg_id, answer, self.phone.network.now)
 
+    def refer(self, leg_id: str, target: str, *, replaces: str = "") -> None:
+        self.phone.agent.refer(leg_id, target, replaces, self.phone.network.now)
+
+    def transfer_progress(self, leg_id: str, status: int) -> None:
+        self.phone.agent.transfer_progress(leg_id, status, self.phone.network.now)
+
     def hang_up(self, leg_id: str, cause: Cause) -> None:
         self.phone.agent.hang_up(leg_id, cause, self.phone.network.now)
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from pbx.message import AnyMessage, Response
-from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Rang, Refused, StatusChanged
+from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Rang, Refused, StatusChanged, TransferAsked, TransferProgressed
 from pbx.trunk_health import FailoverSettings
 from rooms.causes import Cause, EndReason
 from tests.kit.virtual_group import VirtualGroup
@@ -233,3 +233,40 @@ def test_it_is_not_down_before_it_was_ever_up() -> None:
     group = VirtualGroup()
     assert [line.status.ready for line in group.core.lines()] == [True, True]
     assert group.counts["share_changes"] == 2
+
+
+def test_a_call_of_one_pbx_cannot_take_the_place_of_another_ones() -> None:
+    group = VirtualGroup(priorities=(1, 1))
+    group.dial("one")
+    group.dial("two")
+    group.run(1)
+    group.core.refer("one", "", "two")
+    group.run(0.1)
+    assert [(event.leg_id, event.status) for event in group.of(TransferProgressed)] == [("one", 481)]
+    group.core.refer("one", "700", "")
+    group.run(1)
+    asked = group.pbx[group.where("one")].last(TransferAsked)
+    assert asked.target == "700"
+
+
+def test_who_asked_for_a_transfer_is_told_its_outcome_by_its_own_pbx() -> None:
+    group = VirtualGroup(priorities=(2, 1))
+    group.pbx["a"].dial("100", "in")
+    group.run(0.1)
+    arrived = group.of(Arrived)[-1].leg_id
+    trunk = group.core.trunk_of(arrived)
+    assert trunk is not None and trunk.name == "a"
+    trunk.answer(arrived, endpoint("192.0.2.1"))
+    group.run(0.1)
+    group.pbx["a"].agent.refer("in", "700", "", group.network.now)
+    group.run(0.1)
+    assert group.of(TransferAsked, arrived)[0].target == "700"
+    group.timers.advance(group.network.now)
+    group.core.dial("out", lambda trunk: trunk.dial("out", "700", "", endpoint("192.0.2.1")), beside=arrived)
+    group.run(0.1)
+    assert group.where("out") == "a", "at the PBX that asked, though the other one comes first"
+    told = group.core.trunk_of(arrived)
+    assert told is not None
+    told.transfer_progress(arrived, 200)
+    group.run(0.1)
+    assert group.pbx["a"].last(TransferProgressed).status == 200
