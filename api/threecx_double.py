@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def threecx_double(
-    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to serve on, as its clients reach it.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of its APIs; 0 takes a free one.")] = 5004,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file with certificate and key: HTTPS instead of HTTP.")] = None,
     sip_port: Annotated[int, typer.Option(help="UDP port of its SIP; 0 takes a free one.")] = 5060,
     switch: Annotated[list[str] | None, typer.Option("--set", help="A switch of what is assumed, as NAME=CHOICE; may be repeated.")] = None,
     behaviours: Annotated[
@@ -23,6 +26,8 @@ def threecx_double(
     from api.srtp_guard import SrtpGuard
     from pbx.threecx.double import Double, Manners, UnknownManner
 
+    if host in ("0.0.0.0", "::"):
+        raise typer.BadParameter("name one address: SIP and RTP tell it to others", param_hint="--host")
     try:
         manners = Manners().with_(**dict(_parted(text) for text in switch or []))
     except UnknownManner as error:
@@ -31,10 +36,18 @@ def threecx_double(
         _list(manners)
         return
     try:
-        asyncio.run(_run(host, Double(manners=manners, host=host, port=port, sip_port=sip_port, guard=SrtpGuard)))
+        tls = _tls(certificate) if certificate is not None else None
+        asyncio.run(_run(host, Double(manners=manners, host=host, port=port, tls=tls, sip_port=sip_port, guard=SrtpGuard)))
     except OSError as error:
         typer.echo(f"The emulator cannot start. {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def _tls(certificate: Path) -> ssl.SSLContext:
+    """Raises ``OSError`` (``ssl.SSLError`` too) for a file that is none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 def _parted(text: str) -> tuple[str, str]:
