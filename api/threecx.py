@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Protocol, Self
 
 import structlog
@@ -21,7 +21,7 @@ from pbx.threecx.call_book import BookEvent, LegAppeared
 from pbx.threecx.call_control import CallControl
 from pbx.threecx.directory import Licence, PbxUser, Segment
 from pbx.threecx.event_feed import EventFeed
-from pbx.threecx.faults import ThreeCxFault
+from pbx.threecx.faults import Forbidden, Gone, Rejected, ThreeCxFault
 from pbx.threecx.session import PbxSession
 from pbx.threecx.xapi import Xapi
 from rooms.record import CallRecord
@@ -95,6 +95,7 @@ class ThreeCx:
         self._licence = Licence()
         self._licence_at_s = float("-inf")
         self._begun: list[float] = []
+        self._trunks: frozenset[str] = frozenset()
         self._extensions: list[PbxExtension] = []
         self._imported_at: float | None = None
         self._neglected = ""
@@ -173,7 +174,7 @@ class ThreeCx:
             self._people.wish(identity, available=available, reason=reason, away=False)
 
     def _numbers_of(self, identity: str) -> frozenset[str]:
-        return self._agents.numbers_of(identity) | self._work.own_numbers
+        return self._agents.numbers_of(identity) | self._work.own_numbers | self._trunks
 
     @property
     def _leads(self) -> bool:
@@ -203,6 +204,8 @@ class ThreeCx:
         async with self._importing:
             self._extensions = await self._import.run()
             self._agents.know(self._extensions)
+            with suppress(Forbidden, Gone, Rejected):
+                self._trunks = frozenset(await self._xapi.trunks_of(self._work.own_numbers))
             self._imported_at = self._clock()
             self._neglected = ""
             return len(self._extensions)

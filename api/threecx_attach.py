@@ -189,7 +189,7 @@ class Attach:
         auth_id = sip.extension if sip.enabled and sip.extension else "centralita"
         kept = sip.password.get_secret_value() if sip.enabled and sip.extension == auth_id else ""
         plan.trunk = TrunkPlan(host, int(port_text), auth_id, kept or secrets.token_urlsafe(18), registers=plan.way == "trunk")
-        line |= {"extension": auth_id, "listen_port": int(port_text), "public_host": host}
+        line |= {"extension": auth_id, "auth_id": auth_id, "listen_port": int(port_text), "public_host": host}
         plan.secrets["sip__password"] = plan.trunk.password
         if seen.licence.most_calls:
             line["max_calls"] = seen.licence.most_calls

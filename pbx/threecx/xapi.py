@@ -129,6 +129,11 @@ class Xapi:
     async def ring_groups(self) -> list[PbxQueue]:
         return [PbxQueue.read(row) for row in await self.rows("/RingGroups", select=("Id", "Number", "Name"), order="Number")]
 
+    async def trunks_of(self, auth_ids: frozenset[str]) -> set[str]:
+        """Numbers of the trunks that have one of these authentication ids."""
+        rows = map(fields_of, await self.rows("/Trunks", select=("Id", "Number", "AuthID")))
+        return {str(row["number"]) for row in rows if row.get("number") and str(row.get("authid") or "") in auth_ids}
+
     async def roles_of(self, client_id: str) -> set[str]:
         """Roles of an API client in its departments: ``system_owners``, ``system_admins``, ..., ``users``."""
         rows = await self.rows("/ServicePrincipals", where=f"Number eq {literal(client_id)}", expand="Groups($expand=Rights)", most=1)

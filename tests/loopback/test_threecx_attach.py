@@ -83,9 +83,10 @@ async def test_nothing_is_written_before_the_last_answer(pbx: Double, config: Pa
     assert files_in(config.parent) == set() and len(pbx.records.sets["Users"]) == users
 
 
-async def test_a_trunk_is_made_with_its_template_and_once(pbx: Double, config: Path) -> None:
+@pytest.mark.parametrize(("way", "mode"), [("trunk", "registrar"), ("address", "address")])
+async def test_a_trunk_is_made_with_its_template_and_once(pbx: Double, config: Path, way: str, mode: str) -> None:
     for _ in range(2):
-        result = await attach(config, pbx.url, "", SECRET, "address", "192.0.2.9:5070", "800", "-", "yes")
+        result = await attach(config, pbx.url, "", SECRET, way, "192.0.2.9:5070", "800", "-", "yes")
         assert result.exit_code == 0, result.output
     made = [row for row in pbx.records.sets["Trunks"] if row["Gateway"]["Name"] == "Centralita"]
     assert [(row["Gateway"]["Host"], row["Gateway"]["Port"], row["AuthID"]) for row in made] == [("192.0.2.9", 5070, "centralita")]
@@ -93,7 +94,7 @@ async def test_a_trunk_is_made_with_its_template_and_once(pbx: Double, config: P
     template = text_of(config.parent / "centralita.pv.xml")
     assert 'name="RegistrarHost">192.0.2.9<' in template and '<codec rfcname="pcma" />' in template
     written = tomllib.loads(text_of(config))["sip"]
-    assert (written["mode"], written["listen_port"], written["public_host"], written["max_calls"]) == ("address", 5070, "192.0.2.9", 8)
+    assert (written["mode"], written["listen_port"], written["public_host"], written["max_calls"]) == (mode, 5070, "192.0.2.9", 8)
 
 
 async def test_a_client_without_rights_is_told_what_to_do_by_hand(config: Path) -> None:
