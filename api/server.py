@@ -736,15 +736,15 @@ def _shelf(settings: Settings, store: Store) -> RecordingShelf:
 
 def _pbx(settings: Settings, on_event: OnTrunkEvent, follow: Follow) -> SipTrunk | Pjsua2Trunk | TrunkGroup:
     """The line to the PBX, or to several."""
-    sip, data_dir = settings.sip, settings.server.data_dir
+    sip = settings.sip
     if not sip.trunks:
-        line = _line(sip.name, sip, data_dir)
+        line = _line(sip.name, sip, settings)
         return Pjsua2Trunk(line, on_event) if sip.agent == "pjsua2" else SipTrunk(line, on_event, follow=follow)
-    places = [Place(_line(name, trunk, data_dir), trunk.priority, trunk.weight) for name, trunk in sip.trunks.items()]
+    places = [Place(_line(name, trunk, settings), trunk.priority, trunk.weight) for name, trunk in sip.trunks.items()]
     return TrunkGroup(sip.name, places, sip.failover_settings(), on_event, follow=follow)
 
 
-def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
+def _line(name: str, line: LineSection, settings: Settings) -> SipTrunkSettings:
     return SipTrunkSettings(
         server=line.server,
         extension=line.extension,
@@ -758,7 +758,7 @@ def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
         find_transport=line.transport == "auto",
         large_by_tcp=line.large_by_tcp,
         name_servers=line.name_servers,
-        tls=_line_tls(line, data_dir),
+        tls=_line_tls(line, settings.server.data_dir),
         display_name=line.display_name,
         bind_host=line.listen_host,
         bind_port=line.listen_port,
@@ -773,6 +773,7 @@ def _line(name: str, line: LineSection, data_dir: Path) -> SipTrunkSettings:
         registration_s=line.expires_s,
         keepalive_s=line.keepalive_s,
         max_calls=line.max_calls,
+        region=settings.dialing.region,
     )
 
 

@@ -76,6 +76,7 @@ class _Call:
     stage: _Stage = _Stage.SETTLED
     place: Callable[[Trunk], None] | None = None
     left: list[Member] = field(default_factory=list)
+    urgent: bool = False
     silence: Timer | None = None
 
     def quiet(self) -> None:
@@ -108,12 +109,12 @@ class Failover:
 
     # -- commands --
 
-    def dial(self, leg_id: str, place: Callable[[Trunk], None], *, beside: str = "") -> None:
-        """Place a call at the PBX whose turn it is; ``beside``: a leg at whose PBX it is tried first."""
+    def dial(self, leg_id: str, place: Callable[[Trunk], None], *, beside: str = "", urgent: bool = False) -> None:
+        """Place a call at the PBX whose turn it is. ``beside``: a leg at whose PBX it is tried first. ``urgent``: full ones count too."""
         order = [self._members[candidate.name] for candidate in self._choice.order()]
         near = self.trunk_of(beside)
         order.sort(key=lambda member: near is not None and member.trunk is not near)
-        call = self._calls[leg_id] = _Call(order[0], _Stage.TRYING, place, order)
+        call = self._calls[leg_id] = _Call(order[0], _Stage.TRYING, place, order, urgent)
         self._next(leg_id, call, Cause(EndReason.UNREACHABLE, 503, "Every PBX carries as many calls as it may: try again soon."))
 
     def hang_up(self, leg_id: str, cause: Cause) -> None:
@@ -210,7 +211,7 @@ class Failover:
 
     def _next(self, leg_id: str, call: _Call, cause: Cause) -> None:
         """Try the next PBX that has room; refused for ``cause`` where there is none."""
-        call.left = [member for member in call.left if not member.full]
+        call.left = [member for member in call.left if call.urgent or not member.full]
         if not call.left or call.place is None:
             del self._calls[leg_id]
             # Never inside the command that it is the outcome of.

@@ -68,6 +68,11 @@ class NotANumber(Exception):
     """The text cannot be dialled. The message says why and what to type instead."""
 
 
+def is_emergency(digits: str, region: str) -> bool:
+    """Do these digits call for help in this country (ISO code)?"""
+    return shortnumberinfo.is_emergency_number(digits, region)
+
+
 def parse_number(text: str, region: str) -> Number:
     """Read what a person wants to dial. ``region``: ISO country whose national forms are understood. Raises ``NotANumber``."""
     body = _body_of(text)
@@ -75,7 +80,7 @@ def parse_number(text: str, region: str) -> Number:
     if not body:
         raise NotANumber("There is no number to dial: type one, for example 200 or +34 600 111 222.")
     digits = re.sub(r"[\s()./-]", "", body)
-    if shortnumberinfo.is_emergency_number(digits, region):
+    if is_emergency(digits, region):
         return Number(text, None, digits, digits, NumberKind.EMERGENCY, region)
     if _EXTENSION.fullmatch(digits):
         return Number(text, None, digits, digits, NumberKind.EXTENSION)

@@ -73,6 +73,7 @@ class SipTrunkSettings:
     ``srtp``: whether audio is encrypted, with keys in the session descriptions (SDES).
     ``max_redirects``: how often a call that is redirected is dialled anew.
     ``identity_header``: how the PBX is told who calls. ``trusted_caller``: when the number that it says is calling counts as verified.
+    ``max_calls``: at once, both ways; emergency numbers of ``region`` (ISO code) are dialled beyond it.
     ``trusted``: further addresses or networks (CIDR) whose requests are accepted, beside those that ``server`` resolves to.
     """
 
@@ -103,6 +104,7 @@ class SipTrunkSettings:
     refused_retry_s: float = 600.0
     keepalive_s: float = 30.0
     max_calls: int = 200
+    region: str = ""
     invites_per_s: float = 20.0
     ring_longest_s: float = 180.0
     session_expires_s: int = 1800

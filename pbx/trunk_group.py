@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from pbx.failover import Failover, Member
+from pbx.numbers import is_emergency
 from pbx.redirect import Follow, not_followed
 from pbx.sip_settings import SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
@@ -39,6 +40,7 @@ class TrunkGroup:
     ) -> None:
         self.name = name
         self._follow_to = follow
+        self._region = places[0].settings.region
         self._timers = Timers()
         self._counts: Counter[str] = Counter()
         self._trunks = {place.settings.name: self._trunk(place.settings) for place in places}
@@ -109,7 +111,7 @@ class TrunkGroup:
             trunk.dial(leg_id, number, caller, offer, private=private, diverted_by=diverted_by, referred=referred)
 
         self._advance()
-        self._core.dial(leg_id, place, beside=referred)
+        self._core.dial(leg_id, place, beside=referred, urgent=is_emergency(number, self._region))
         self._follow()
 
     def hang_up(self, leg_id: str, cause: Cause) -> None:

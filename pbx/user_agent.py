@@ -13,6 +13,7 @@ from pbx.incoming_leg import IncomingLeg
 from pbx.legs import Legs, NotReplaceable
 from pbx.line import ALLOW, METHODS, SUPPORTED, Line
 from pbx.message import REASONS, AnyMessage, BadMessage, Request, Response, respond
+from pbx.numbers import is_emergency
 from pbx.outgoing_leg import Dialling, OutgoingLeg
 from pbx.refer import refusal_of_event
 from pbx.registrar import Registrar
@@ -224,10 +225,12 @@ class UserAgent:
     def _dial_objection(self, number: str, diverted_by: str) -> Cause | None:
         if self._door is _Door.CLOSING:
             return Cause(EndReason.SERVER_STOPPED, 503, "The server is stopping.")
-        if len(self.legs) >= self.line.settings.max_calls:
-            return Cause(EndReason.UNREACHABLE, 503, f"The line carries {len(self.legs)} calls already, as many as it may: try again soon.")
-        if self.line.locked_out or (self._registrar is not None and self.line.reach is None):
+        if self._registrar is not None and self.line.reach is None:
             return Cause(EndReason.UNREACHABLE, 503, self.registration.status.detail)
+        full = len(self.legs) >= self.line.settings.max_calls
+        if (full or self.line.locked_out) and not is_emergency(number, self.line.settings.region):
+            words = f"The line carries {len(self.legs)} calls already, as many as it may: try again soon."
+            return Cause(EndReason.UNREACHABLE, 503, words if full else self.registration.status.detail)
         if not number or not (number + diverted_by).isprintable():
             return Cause(EndReason.NOT_FOUND, 484, "The number cannot be dialled: it is empty or has control characters.")
         return None

@@ -270,3 +270,20 @@ def test_who_asked_for_a_transfer_is_told_its_outcome_by_its_own_pbx() -> None:
     told.transfer_progress(arrived, 200)
     group.run(0.1)
     assert group.pbx["a"].last(TransferProgressed).status == 200
+
+
+def test_a_call_for_help_goes_out_though_every_line_is_full() -> None:
+    group = VirtualGroup(max_calls=1, region="ES")
+    for leg_id in ("one", "two"):
+        group.dial(leg_id)
+        group.run(0.2)
+    group.timers.advance(group.network.now)
+    group.core.dial("help", lambda trunk: trunk.dial("help", "112", "", endpoint("192.0.2.1")), urgent=True)
+    group.run(0.2)
+    assert len(group.of(Answered, "help")) == 1 and not group.of(Refused)
+    elsewhere = VirtualGroup(max_calls=1)
+    assert elsewhere.near["a"].settings.region == ""
+    elsewhere.dial("one")
+    elsewhere.near["a"].agent.dial("help", "112", "", endpoint("192.0.2.1"), elsewhere.network.now)
+    elsewhere.run(0.2)
+    assert elsewhere.near["a"].last(Refused).leg_id == "help", "which numbers those are depends on the country"

@@ -477,3 +477,12 @@ def test_spoiled_registrations_are_endured(seed: int) -> None:
     line.run(60)
     assert len(line.us.agent.registration._bindings) <= 8  # type: ignore[union-attr]
     assert line.register("Expires: 120", call_id="after").status == 200
+
+
+def test_a_lost_connection_is_said_until_it_registers_again() -> None:
+    line = Registrarship()
+    line.register("Expires: 300")
+    line.us.agent.connection_lost(line.pbx.here, line.network.now)
+    assert not line.status.ready and "connection to the PBX was lost" in line.status.detail
+    line.register("Expires: 300")
+    assert line.status.ready
