@@ -22,9 +22,8 @@ from pbx.message import BadMessage, Response, parse_message
 
 POLL_MS = 10
 GOODBYE_ROUNDS = 150
-COUNT_ROUNDS = 300
-NOBODY = "sip:nobody@127.0.0.1:9;transport=tcp"
-"""The discard port: a connection to it is refused at once, and with it the calls of the count."""
+NOBODY = "sip:nobody@127.0.0.1:9"
+"""The discard port: what is sent there during the count reaches no one."""
 _MOST_COUNTED = 4096
 _TRANSPORT = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}
 
@@ -138,60 +137,21 @@ class Agent:
     """The endpoint, its one account and its calls."""
 
     def __init__(self) -> None:
-        self._endpoint = pj.Endpoint()
+        self._endpoint: Any = None
         self._account: Account | None = None
         self._calls: dict[str, Call] = {}
         self._gone: list[Call] = []
         self._numbered = 0
 
     def open(self, command: told.Open) -> None:
-        """Start pjsua2, count what it carries, open the port and the account."""
-        self._endpoint.libCreate()
-        config = pj.EpConfig()
-        config.logConfig.level = config.logConfig.consoleLevel = 0
-        config.uaConfig.threadCnt = 0
-        config.uaConfig.mainThreadOnly = True
-        config.uaConfig.maxCalls = min(command.max_calls, _MOST_COUNTED)
-        config.uaConfig.userAgent = command.user_agent
-        config.medConfig.hasIoqueue = False
-        self._endpoint.libInit(config)
-        transport = pj.TransportConfig()
-        transport.port, transport.boundAddress = command.port, command.host
-        opened = self._endpoint.transportCreate(_TRANSPORT[command.transport], transport)
-        self._endpoint.libStart()
-        self._endpoint.audDevManager().setNullDev()
-        most_calls = self._count(command)
+        """Start pjsua2, open the port and the account."""
+        most_calls = _counted(command)
+        self._endpoint = pj.Endpoint()  # there may be one in a process
+        opened = _start(self._endpoint, command, _TRANSPORT[command.transport], command.port)
         self._account = Account(self)
         self._account.create(_account(command))
         port = int(self._endpoint.transportGetInfo(opened).localName.rpartition(":")[2])
         emit(told.Opened(port, most_calls, self._endpoint.libVersion().full))
-
-    def _count(self, command: told.Open) -> int:
-        """How many calls at once this build carries, up to as many as are wanted."""
-        if command.transport != "tcp":
-            connecting = pj.TransportConfig()
-            connecting.boundAddress = command.host
-            self._endpoint.transportCreate(pj.PJSIP_TRANSPORT_TCP, connecting)
-        account = Account(self)
-        calls: list[Any] = []
-        config = pj.AccountConfig()
-        config.idUri = NOBODY
-        config.mediaConfig.useLoopMedTp = True
-        account.create(config)
-        silent = pj.CallOpParam(True)
-        with suppress(pj.Error):
-            while len(calls) < command.max_calls:
-                call = pj.Call(account)
-                call.makeCall(NOBODY, silent)
-                calls.append(call)
-        counted = len(calls)
-        for _ in range(COUNT_ROUNDS):
-            self._endpoint.libHandleEvents(POLL_MS)
-            if not any(call.isActive() for call in calls):
-                break
-        calls.clear()
-        account.shutdown()
-        return counted
 
     def perform(self, command: told.Command) -> None:
         match command:
@@ -299,6 +259,57 @@ class Agent:
             if not self._calls and not (registered and self._account.getInfo().regIsActive):
                 break
         os._exit(0)
+
+
+def _start(endpoint: Any, command: told.Open, transport_type: int, port: int) -> int:
+    """Bring pjsua2 up with one transport, whose number it returns."""
+    endpoint.libCreate()
+    config = pj.EpConfig()
+    config.logConfig.level = config.logConfig.consoleLevel = 0
+    config.uaConfig.threadCnt = 0
+    config.uaConfig.mainThreadOnly = True
+    config.uaConfig.maxCalls = min(command.max_calls, _MOST_COUNTED)
+    config.uaConfig.userAgent = command.user_agent
+    config.medConfig.hasIoqueue = False
+    endpoint.libInit(config)
+    transport = pj.TransportConfig()
+    transport.port, transport.boundAddress = port, command.host
+    opened = int(endpoint.transportCreate(transport_type, transport))
+    endpoint.libStart()
+    endpoint.audDevManager().setNullDev()
+    return opened
+
+
+def _counted(command: told.Open) -> int:
+    """How many calls at once this build carries, up to as many as are wanted: found by a copy of this process, which then ends."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        _count(command, writing)
+    os.close(writing)
+    with os.fdopen(reading) as told_by_child:
+        said = told_by_child.read()
+    os.waitpid(child, 0)
+    return int(said or 0)
+
+
+def _count(command: told.Open, writing: int) -> None:
+    """Write the number and end, with every object still there: pjsua2 aborts where one goes before its call."""
+    endpoint = pj.Endpoint()
+    _start(endpoint, command, pj.PJSIP_TRANSPORT_UDP, 0)
+    account = pj.Account()
+    config = pj.AccountConfig()
+    config.idUri = NOBODY
+    config.mediaConfig.useLoopMedTp = True
+    account.create(config)
+    calls: list[Any] = []
+    with suppress(pj.Error):
+        while len(calls) < command.max_calls:
+            call = pj.Call(account)
+            call.makeCall(NOBODY, pj.CallOpParam(True))
+            calls.append(call)
+    os.write(writing, str(len(calls)).encode())
+    os._exit(0)
 
 
 def _account(command: told.Open) -> Any:
