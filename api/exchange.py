@@ -468,7 +468,12 @@ class Exchange:
                 fx.OpenRoom(room_id=room_id) | fx.CloseRoom(room_id=room_id) | fx.SetGains(room_id=room_id) | fx.JoinBridge(room_id=room_id)
             ):
                 return room_id
-            case fx.PlaceCall(call_id=call_id) | fx.AnswerCall(call_id=call_id) | fx.ExpectAgent(call_id=call_id):
+            case (
+                fx.PlaceCall(call_id=call_id)
+                | fx.AnswerCall(call_id=call_id)
+                | fx.LetHear(call_id=call_id)
+                | fx.ExpectAgent(call_id=call_id)
+            ):
                 return call_id
             case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording() | fx.EraseRecording():
                 return effect.call_id
@@ -495,6 +500,9 @@ class Exchange:
                 await self._place(effect)
             case fx.RingBack(leg_id=leg_id):
                 self._on_trunk(leg_id, lambda trunk: trunk.ring(leg_id))
+            case fx.LetHear(leg_id=leg_id, other_leg=other_leg):
+                rings = self._phones.get(other_leg)
+                await self._phones.progress(leg_id, rings.spoken if rings is not None else None)
             case fx.AnswerCall(leg_id=leg_id, agent_leg=agent_leg):
                 browser, phone = self._browsers.get(agent_leg), self._phones.get(agent_leg)
                 await self._phones.answer(leg_id, browser.codec if browser is not None else phone.spoken if phone is not None else None)

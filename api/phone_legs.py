@@ -102,13 +102,32 @@ class PhoneLegs:
         local = await self._open(leg, self._offered)
         leg.trunk.dial(leg_id, number, "", local, private=private, diverted_by=diverted_by, referred=referred)
 
+    async def progress(self, leg_id: str, other_codec: str | None) -> None:
+        """Let a phone that called hear the room before it is answered. Raises ``PhoneFailure``."""
+        leg = self._legs[leg_id]
+        if isinstance(leg.remote, RtpEndpoint):
+            local, codecs = await self._agree(leg, other_codec)
+            leg.trunk.progress(leg_id, local)
+            await self.connect(leg_id, leg.remote.speaking(codecs))
+
     async def answer(self, leg_id: str, browser_codec: str | None) -> None:
         """Accept a phone that called, in the codec which suits the browser it will talk with. Raises ``PhoneFailure``."""
         leg = self._legs[leg_id]
+        local, codecs = await self._agree(leg, browser_codec)
+        leg.trunk.answer(leg_id, local)
+        if isinstance(leg.remote, RtpEndpoint):
+            await self.connect(leg_id, leg.remote.speaking(codecs))
+        elif isinstance(leg.remote, DemoEndpoint):
+            await self.connect(leg_id, leg.remote)
+
+    async def _agree(self, leg: PhoneLeg, other_codec: str | None) -> tuple[RtpEndpoint, tuple[AudioCodec, ...]]:
+        """Our end of a leg that called us, and the codecs to speak; what was agreed before the answer stays. Raises ``PhoneFailure``."""
+        if leg.local is not None:
+            return leg.local, leg.local.codecs
         remote = leg.remote
         codecs = self._offered
         if isinstance(remote, RtpEndpoint):
-            codecs = answer_phone(remote.codecs, [codec.name for codec in self._offered], browser_codec)
+            codecs = answer_phone(remote.codecs, [codec.name for codec in self._offered], other_codec)
             if not codecs:
                 raise PhoneFailure(Cause(EndReason.INCOMPATIBLE, 488, NO_SHARED_CODEC))
             codecs = codecs[:1]
@@ -116,11 +135,7 @@ class PhoneLegs:
         if isinstance(remote, RtpEndpoint):
             local = replace(local, direction=remote.direction.mirrored)
             leg.local = local
-        leg.trunk.answer(leg_id, local)
-        if isinstance(remote, RtpEndpoint):
-            await self.connect(leg_id, remote.speaking(codecs))
-        elif isinstance(remote, DemoEndpoint):
-            await self.connect(leg_id, remote)
+        return local, codecs
 
     async def connect(self, leg_id: str, remote: Endpoint) -> None:
         """Carry out what was agreed with the phone, the first time or anew."""

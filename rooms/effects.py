@@ -80,6 +80,15 @@ class RingBack:
 
 
 @dataclass(frozen=True, slots=True)
+class LetHear:
+    """Let a phone that called us, and is not answered yet, hear the phone that rings for it (SIP 183)."""
+
+    call_id: str
+    leg_id: str
+    other_leg: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerCall:
     """Answer a phone leg that called us (SIP 200). ``agent_leg`` is the leg it will talk with: its codec should match."""
 
@@ -214,6 +223,7 @@ Effect = (
     | TellReferrer
     | ShowParked
     | RingBack
+    | LetHear
     | AnswerCall
     | HangUp
     | HoldPhone

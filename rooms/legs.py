@@ -136,8 +136,11 @@ class PhoneLeg:
 
     @property
     def audible(self) -> bool:
-        """Does it speak and hear in the room? Early media is heard too, and hears: a menu that speaks before it answers wants answers."""
-        return self.up or (self.state is PhoneState.EARLY and self.early_media)
+        """Does it speak and hear in the room? Early media is heard too, and hears: a menu that speaks before it answers wants answers.
+
+        So does a caller who is let hear it.
+        """
+        return self.up or (self.state in (PhoneState.EARLY, PhoneState.OFFERED) and self.early_media)
 
     @property
     def takes_part(self) -> bool:

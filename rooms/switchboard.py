@@ -42,7 +42,19 @@ __all__ = ["CallPolicy", "NotPossible", "Switchboard"]
 
 _DIGITS = frozenset("0123456789*#ABCD")
 _BEARABLE = frozenset(
-    {"Play", "SendDigits", "HoldPhone", "RingBack", "Notify", "WriteRecord", "CloseLeg", "EraseRecording", "TellReferrer", "ShowParked"}
+    {
+        "Play",
+        "SendDigits",
+        "HoldPhone",
+        "RingBack",
+        "LetHear",
+        "Notify",
+        "WriteRecord",
+        "CloseLeg",
+        "EraseRecording",
+        "TellReferrer",
+        "ShowParked",
+    }
 )
 _OF_RECORDING = frozenset({"PlayOnce", "StartRecording", "PauseRecording", "ResumeRecording", "StopRecording"})
 """Effects whose failure does not end the call."""
@@ -218,7 +230,7 @@ class Switchboard:
         call, phone = stepped
         phone.early_media = phone.early_media or event.early_media
         if phone is call.target:
-            return [*self._register.settle(call), *self._transfers.rang(call, phone)]
+            return [*self._transfers.rang(call, phone), *self._register.settle(call)]
         first = call.state is CallState.DIALING
         call.take(CallStep.RANG)
         return [*self._register.settle(call), *(self._steps.show(call) if first else [])]

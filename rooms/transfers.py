@@ -16,7 +16,7 @@
 from rooms.call import Call
 from rooms.causes import Cause, EndReason, sip_of_cause
 from rooms.deadlines import DeadlineKind
-from rooms.effects import AnswerCall, Effect, HangUp, ReferPhone, TellReferrer
+from rooms.effects import AnswerCall, Effect, HangUp, LetHear, ReferPhone, TellReferrer
 from rooms.events import JoinAsked, LegReplaced, ReferProgressed, TransferActed, TransferAction, TransferAsked, TransferRequested
 from rooms.legs import AgentLeg, Came, Leg, PhoneLeg, PhoneState, PhoneStep
 from rooms.move import Move, MoveState, MoveStep, Target
@@ -177,9 +177,17 @@ class Transfers:
         return effects
 
     def rang(self, call: Call, leg: PhoneLeg) -> list[Effect]:
-        """Whoever referred us to this phone hears that it rings."""
+        """Whoever referred us to this phone is told that it rings; a caller led on to it hears what it says before it answers."""
         move = call.move
-        return [TellReferrer(move.referrer, 180)] if move is not None and move.leg_id == leg.leg_id and move.referrer else []
+        if move is None or move.leg_id != leg.leg_id:
+            return []
+        told: list[Effect] = [TellReferrer(move.referrer, 180)] if move.referrer else []
+        if move.state is MoveState.FORWARDED and leg.early_media:
+            for caller in call.phones.values():
+                if caller.state is PhoneState.OFFERED and not caller.early_media:
+                    caller.early_media = True
+                    told.append(LetHear(call.call_id, caller.leg_id, leg.leg_id))
+        return told
 
     def answered(self, call: Call, leg: Leg, now: float) -> list[Effect]:
         """The target has answered."""

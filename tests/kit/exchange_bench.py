@@ -21,7 +21,7 @@ from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from pbx.loopback import LoopbackTimes, LoopbackTrunk
-from pbx.trunk import Trunk
+from pbx.trunk import OnTrunkEvent, Trunk
 from rooms.switchboard import CallPolicy, Switchboard
 from signaling.messages import CallState, Notice
 from tests.kit.media_desk import WORKER_COMMAND
@@ -141,10 +141,11 @@ async def exchange_bench(
     times: LoopbackTimes = TIMES,
     media: MediaSettings | None = None,
     phone: RtpPhone | None = None,
+    pbx: Callable[[OnTrunkEvent], Trunk] | None = None,
     workers: int = 0,
     **options: Any,
 ) -> AsyncIterator[ExchangeBench]:
-    """Open and closed with the block; leaving ends every call. ``phone``: who answers on the trunk ``pbx``.
+    """Open and closed with the block; leaving ends every call. ``phone``: who answers on the trunk ``pbx``; or ``pbx`` makes it.
 
     ``workers``: 0 is the one in this process. ``options``: of the exchange.
     """
@@ -165,6 +166,8 @@ async def exchange_bench(
         trunks: dict[str, Trunk] = {"demo": bench.demo}
         if phone is not None:
             trunks["pbx"] = PhoneTrunk(phone, lambda event: bench.exchange.on_trunk_event(event))
+        if pbx is not None:
+            trunks["pbx"] = await stack.enter_async_context(pbx(lambda event: bench.exchange.on_trunk_event(event)))
         bench.phones = PhoneLegs(worker, trunks, RtpPorts("127.0.0.1", 0, 0), public_host="127.0.0.1")
         bench.browsers = BrowserLegs(worker, bench.phones)
         bench.book = RecordingBook(bench.store)

@@ -83,6 +83,20 @@ def test_always_forwarded_on_the_account_of_whose_calls_they_are() -> None:
     assert only(desk.effects, fx.HangUp)[-1].leg_id == "c-1" and end_of(desk).reason is EndReason.COMPLETED
 
 
+def test_a_forwarded_caller_hears_what_the_other_phone_says_before_it_answers() -> None:
+    desk = desk_of("ana")
+    desk.at(0, ev.HandlingChanged("ana", Handling(always=NUMBER)))
+    desk.at(1, for_ana())
+    assert desk.at(2, ev.LegRang("c-1")) == []
+    heard = desk.at(3, ev.LegRang("c-1", early_media=True))
+    assert heard[0] == fx.LetHear("c", "c-phone", "c-1") and not only(desk.effects, fx.AnswerCall)
+    assert (desk.hears("c-phone"), desk.hears("c-1")) == ("c-1", "c-phone")
+    assert not only(desk.at(3, ev.LegRang("c-1", early_media=True)), fx.LetHear)
+    assert only(desk.at(4, ev.LegAnswered("c-1")), fx.AnswerCall) == [fx.AnswerCall("c", "c-phone", "c-1")]
+    desk.at(9, ev.LegHungUp("c-phone", DONE))
+    assert end_of(desk).reason is EndReason.COMPLETED
+
+
 def test_the_caller_gives_up_while_it_is_forwarded_and_the_target_may_refuse() -> None:
     for event, reason in (
         (ev.LegHungUp("c-phone", DONE), EndReason.GAVE_UP),
