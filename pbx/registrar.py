@@ -115,7 +115,7 @@ class Registrar:
 
     def hears(self, data: bytes, host: str, now: float) -> bool:
         """Is a message from there looked at? From strangers only REGISTER is, and not from those who guess."""
-        if not data.startswith(b"REGISTER "):
+        if not data[:64].lstrip(b"\r\n").startswith(b"REGISTER "):
             return self.knows(host, now)
         return self._guesses.hears(host, now, shared=now < self._known.get(host, 0.0))
 
@@ -126,9 +126,13 @@ class Registrar:
         return self._asked(request, host)
 
     def _asked(self, request: Request, host: str) -> list[tuple[str, str]] | None:
-        """The challenge to a request that has not proved the password. Raises ``BadValue``."""
+        """The challenge to a request that has not proved the password."""
         now = self._line.timers.now
-        verdict = self._challenger.verdict(request, host, now)
+        try:
+            verdict = self._challenger.verdict(request, host, now)
+        except BadValue:
+            # What cannot be read proves nothing.
+            verdict = Verdict.NONE
         if verdict is Verdict.RIGHT:
             self._guesses.right(host)
             return None
@@ -152,26 +156,24 @@ class Registrar:
     # -- REGISTER --
 
     def register(self, request: Request, server: ServerTransaction) -> None:
-        """Answer a REGISTER. Raises ``BadValue`` where it cannot be read, before anything changed."""
-        host = server.source.host
-        challenges = self._asked(request, host)
+        """Answer a REGISTER."""
+        challenges = self._asked(request, server.source.host)
         if challenges is not None:
             self._respond(server, 401, challenges)
             return
-        if parse_uri(request.to_address.uri).user not in (self._line.settings.extension, self._line.settings.digest_name):
-            # Only somebody who knows the password learns this.
-            self._respond(server, 404)
-            return
-        contacts = request.values("Contact")
-        if contacts == ["*"]:
-            self._remove_all(request, server)
-            return
         try:
-            wanted = [self._wanted(parse_address(text), request) for text in contacts]
+            name = parse_uri(request.to_address.uri).user
+            contacts = request.values("Contact")
+            wanted = [self._wanted(parse_address(text), request) for text in contacts if contacts != ["*"]]
         except BadValue:
             self._respond(server, 400)
             return
-        if any(0 < expires_s < self._rules.shortest_s for _, expires_s in wanted):
+        if name not in (self._line.settings.extension, self._line.settings.digest_name):
+            # Only somebody who knows the password learns this.
+            self._respond(server, 404)
+        elif contacts == ["*"]:
+            self._remove_all(request, server)
+        elif any(0 < expires_s < self._rules.shortest_s for _, expires_s in wanted):
             self._respond(server, 423, [("Min-Expires", str(self._rules.shortest_s))])
         elif any(self._is_older(request, address.uri) for address, _ in wanted):
             self._respond(server, 500)

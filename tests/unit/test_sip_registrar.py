@@ -356,7 +356,14 @@ def test_its_calls_may_have_to_prove_the_password() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Contact: <<<", "Contact: <tel:+34600>", f"Contact: <{RINSTANCE}>;q=high", "Authorization: Digest realm=", "Contact: *, <sip:a@b>"],
+    [
+        "Contact: <<<",
+        "Contact: <tel:+34600>",
+        f"Contact: <{RINSTANCE}>;q=high",
+        "Authorization: Digest realm=",
+        'Authorization: Digest realm="x',
+        "Contact: *, <sip:a@b>",
+    ],
 )
 def test_a_register_that_cannot_be_read_changes_nothing(header: str) -> None:
     line = Registrarship()
@@ -486,3 +493,15 @@ def test_a_lost_connection_is_said_until_it_registers_again() -> None:
     assert not line.status.ready and "connection to the PBX was lost" in line.status.detail
     line.register("Expires: 300")
     assert line.status.ready
+
+
+def test_a_line_break_before_a_register_hides_nothing() -> None:
+    line = Registrarship()
+    line.network.post_bytes(
+        b"\r\n\r\nREGISTER sip:us.test SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKx;rport\r\nFrom: <sip:200@us.test>;tag=a\r\n"
+        b"To: <sip:200@us.test>\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n",
+        line.pbx.here,
+        line.pbx.there,
+    )
+    line.run()
+    assert line.pbx.statuses() == [401]
