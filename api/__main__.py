@@ -1,5 +1,5 @@
 """The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``load``, ``demo-call``,
-``threecx attach`` and ``crm-template``, ``threecx-double`` and ``describe``."""
+``threecx attach``, ``crm-template`` and ``record``, ``threecx-double`` and ``describe``."""
 
 import asyncio
 import gc
@@ -21,6 +21,7 @@ from api.load import load_server
 from api.recording_command import recording_app
 from api.threecx_command import attach
 from api.threecx_double import threecx_double
+from api.threecx_record import record
 from signaling.grants import GUEST_PREFIX, Role
 
 app = typer.Typer(
@@ -170,6 +171,7 @@ app.command("load")(load_server)
 app.command("threecx-double")(threecx_double)
 threecx_app.command("crm-template")(crm_template)
 threecx_app.command("attach")(attach)
+threecx_app.command("record")(record)
 app.add_typer(recording_app, name="recording")
 
 

@@ -53,6 +53,7 @@ class _Socket:
     ws: web.WebSocketResponse
     sequence: Iterator[int]
     queue: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING_EVENTS))
+    untold: int = 0
     mute: bool = False
     transport: asyncio.BaseTransport | None = None
 
@@ -113,6 +114,7 @@ class Double:
         self._tones: dict[int, Voice] = {}
         self._sequences = Sequences(self.manners)
         self._sockets: set[_Socket] = set()
+        self._happened = asyncio.Event()
         self._streams: set[_Stream] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._runner: web.AppRunner | None = None
@@ -211,6 +213,7 @@ class Double:
                 self._cut(socket)
             else:
                 socket.queue.put_nowait(text)
+                socket.untold += 1
 
     def _revoked(self, client_id: str) -> None:
         if self.manners.revoke_kills_streams == "yes":
@@ -228,6 +231,22 @@ class Double:
         self._sockets.discard(socket)
         if socket.transport is not None:
             socket.transport.close()
+
+    @property
+    def listeners(self) -> int:
+        """Event sockets that are open."""
+        return len(self._sockets)
+
+    @property
+    def untold(self) -> int:
+        """Events that wait to be sent."""
+        return sum(socket.untold for socket in self._sockets)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for something that follows from requests, event sockets or what was told to them."""
+        while not holds():
+            self._happened.clear()
+            await self._happened.wait()
 
     # -- what may befall it
 
@@ -319,6 +338,7 @@ class Double:
 
     def _sent(self, request: web.Request, reply: Reply) -> web.Response:
         self.requests.append((request.method, request.path))
+        self._happened.set()
         if reply.body is None:
             return web.Response(status=reply.status, headers=dict(reply.headers))
         text = json.dumps(self.faults.spoil(reply.body))
@@ -363,6 +383,7 @@ class Double:
         await ws.prepare(request)
         socket = _Socket(principal, ws, self._sequences.for_socket(), transport=request.transport)
         self._sockets.add(socket)
+        self._happened.set()
         sender = asyncio.create_task(self._send_events(socket), name="double-events")
         try:
             async for message in ws:
@@ -382,6 +403,8 @@ class Double:
                     await socket.ws.send_str(text)
                 except ConnectionError:
                     return
+            socket.untold -= 1
+            self._happened.set()
 
     # -- audio
 
