@@ -5,6 +5,7 @@ confirming as when it is dialled. When a call is led on, it is asked for again (
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
@@ -24,8 +25,8 @@ _FORWARDS = ("always", "busy", "no_answer", "offline")
 class CallHandling:
     """``reached(text)`` says where what was written is reached, or raises ``Refusal``; ``ask(who, text)`` whether that person may call it.
 
-    ``exists``: is there somebody of this identity? ``feed`` tells call control, ``tell_nodes`` the other nodes. A forward to a colleague is
-    written ``@identity``.
+    ``exists``: is there somebody of this identity? ``feed`` tells call control, ``tell_nodes`` the other nodes, ``wish(who, takes calls)``
+    everybody who sees them: who does not want to be disturbed is shown to take no calls. A forward to a colleague is written ``@identity``.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class CallHandling:
         exists: Callable[[str], Awaitable[bool]],
         feed: Callable[[Event], None],
         tell_nodes: Callable[[str], None],
+        wish: Callable[[str, bool], None],
     ) -> None:
         self._store = store
         self._reached = reached
@@ -44,6 +46,8 @@ class CallHandling:
         self._exists = exists
         self._feed = feed
         self._tell_nodes = tell_nodes
+        self._wish = wish
+        self._quiet: set[str] = set()
 
     async def restore(self) -> None:
         """What everybody wished before this start."""
@@ -91,6 +95,15 @@ class CallHandling:
         self._tell_nodes(identity)
         return _shown(stored)
 
+    async def disturb(self, identity: str) -> None:
+        """This person takes calls again."""
+        stored = await self._store.of(identity) if identity in self._quiet else None
+        if stored is not None:
+            stored = replace(stored, do_not_disturb=False)
+            await self._store.keep(stored)
+            self._apply(stored)
+            self._tell_nodes(identity)
+
     def _apply(self, stored: StoredHandling) -> None:
         targets: dict[str, Target] = {}
         for name in _FORWARDS:
@@ -103,6 +116,9 @@ class CallHandling:
         always, busy, no_answer, offline = (targets.get(name) for name in _FORWARDS)
         handling = Handling(stored.do_not_disturb, always, busy, no_answer, offline, stored.no_answer_s)
         self._feed(HandlingChanged(stored.identity, handling))
+        if stored.do_not_disturb is not (stored.identity in self._quiet):
+            (self._quiet.add if stored.do_not_disturb else self._quiet.discard)(stored.identity)
+            self._wish(stored.identity, not stored.do_not_disturb)
 
 
 def _colleague(text: str) -> str:

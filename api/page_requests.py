@@ -112,6 +112,8 @@ class PageRequests:
                 supervisor = allows(grant, Permission.CALL_RECORD_ANY, self._of(call_id))
                 feed(ev.RecordingRequested(call_id, identity, RecordingAction(action), supervisor=supervisor))
             case wire.SetPresence(available=available, reason=reason, away=away):
+                if available and self._handling is not None:
+                    await self._handling.disturb(identity)
                 self._nodes.wish(identity, available=available, reason=reason, away=away)
             case wire.WatchPresence():
                 return self._nodes.watch(grant)

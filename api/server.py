@@ -353,6 +353,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             exists=exists,
             feed=exchange.feed,
             tell_nodes=cluster.nodes.tell_handled,
+            wish=lambda who, takes: cluster.nodes.wish(who, available=takes, reason="" if takes else "do not disturb", away=False),
         )
         cluster.nodes.hear_handled(handling.look)
         for trunk in trunks.values():

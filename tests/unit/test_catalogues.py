@@ -58,8 +58,14 @@ def whole_ids() -> set[str]:
 
 
 def test_every_text_asked_for_by_its_whole_id_exists() -> None:
-    known = set(CATALOGUES["en"])
+    known = set(CATALOGUES["en"] | CALL_TEXTS["en"])
     assert {key for key in whole_ids() if key not in known and f"{key}.other" not in known} == set()
+
+
+def test_what_is_done_with_calls_is_said_in_both_languages() -> None:
+    english, spanish = CALL_TEXTS["en"], CALL_TEXTS["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert not set(english) & set(CATALOGUES["en"]) and {key for key, text in spanish.items() if FAMILIAR.search(text)} == set()
 
 
 def test_every_text_is_asked_for_somewhere() -> None:
@@ -69,7 +75,7 @@ def test_every_text_is_asked_for_somewhere() -> None:
     beginnings = tuple(re.findall(r"`([a-z_]+\.[\w.]*|[a-z_]+_?)\$\{", source))
     unused = [
         key
-        for key in CATALOGUES["en"]
+        for key in CATALOGUES["en"] | CALL_TEXTS["en"]
         if key not in quoted
         and re.sub(r"\.(one|other)$", "", key) not in quoted
         and not key.startswith(tuple(b for b in beginnings if "." in b))

@@ -7,6 +7,8 @@ const KEPT = 'centralita.language';
 /** The language shown; every view that reads a text follows it. */
 export const language = signal('');
 let texts = {};
+/** Folders of further catalogues, loaded with the views that need them. */
+const further = new Set();
 
 /** The first language of the browser that we have, unless one was chosen. */
 function preferred() {
@@ -14,11 +16,19 @@ function preferred() {
   return wanted.find((code) => code in LANGUAGES) ?? 'en';
 }
 
+const textsOf = async (folder, code) => (await fetch(new URL(`../${folder}/${code}.json`, import.meta.url))).json();
+
+/** Have the texts of this folder too, from now on. */
+export async function alsoSpeak(folder) {
+  further.add(folder);
+  texts = { ...texts, ...(await textsOf(folder, language.peek())) };
+}
+
 /** Load a catalogue and show it. `chosen` is kept for the next visit. */
 export async function speak(chosen) {
   const code = chosen ?? preferred();
-  const answer = await fetch(new URL(`../text/${code}.json`, import.meta.url));
-  texts = await answer.json();
+  const all = await Promise.all(['text', ...further].map((folder) => textsOf(folder, code)));
+  texts = Object.assign({}, ...all);
   if (chosen) localStorage.setItem(KEPT, chosen);
   document.documentElement.lang = code;
   language.value = code;

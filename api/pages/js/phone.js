@@ -53,7 +53,7 @@ function set(map, key, value) {
 }
 
 /** Run something asked about a call; its refusal is shown on the call's card. */
-async function about(callId, action) {
+export async function about(callId, action) {
   try {
     await action();
     set(trouble, callId, undefined);
@@ -134,6 +134,7 @@ function follow(call, before) {
     return;
   }
   if (call.direction === 'out') adopt(callId);
+  if (call.came && call.state === 'live' && (before?.state ?? 'ended') === 'ended') carry(callId, true); // picked up, or joined by a telephone
   if (!state.isOffered(call) && !carried.peek().has(callId)) {
     detach(callId);
     return;
@@ -194,7 +195,8 @@ const ON_NOTICE = {
     if (notice.state === 'ended') {
       set(trouble, notice.call_id, undefined);
       set(digitsSent, notice.call_id, undefined);
-      if (notice.reason === 'completed') setTimeout(() => state.dismiss(notice.call_id), DISMISS_AFTER_MS);
+      // What was given to somebody else may come back meanwhile.
+      if (['completed', 'transferred'].includes(notice.reason)) setTimeout(() => state.callOf(notice.call_id)?.state === 'ended' && state.dismiss(notice.call_id), DISMISS_AFTER_MS);
     }
   },
   'peer.reoffer': (notice) => peers.peek()[notice.call_id]?.offer({ iceRestart: notice.ice_restart }),
@@ -286,6 +288,9 @@ export async function mute(callId, muted) {
 }
 
 export const holdCall = (callId, held) => about(callId, () => link.ask('call.hold', { call_id: callId, held }));
+
+/** Take a parked call; throws the `Refusal`. */
+export const pickUp = (callId) => link.ask('call.pick_up', { call_id: callId });
 
 export async function press(callId, digits) {
   const before = digitsSent.peek()[callId] ?? '';

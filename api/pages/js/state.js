@@ -13,6 +13,9 @@ export const lines = signal([]);
 /** Calls as `call.state` tells them, oldest first; an ended one stays until dismissed. */
 export const calls = signal([]);
 export const recent = signal([]);
+const parkedAt = signal({});
+/** Calls that may be picked up, of all nodes. */
+export const parked = computed(() => Object.values(parkedAt.value).flat());
 /** call id -> last `call.quality`. */
 export const quality = signal({});
 /** call id -> keys the other side pressed. */
@@ -41,6 +44,7 @@ const REDUCERS = {
     available.value = notice.available;
     demo.value = notice.demo;
     lines.value = notice.lines;
+    parkedAt.value = notice.parked ? { [notice.parked.node]: notice.parked.calls } : {};
     serverVersion.value = notice.server_version;
     recent.value = notice.recent.filter((call) => call.state === 'ended');
     const alive = new Set(notice.calls.map((call) => call.call_id));
@@ -55,6 +59,9 @@ const REDUCERS = {
     if (!isMine(notice) || (notice.state === 'ended' && !known)) calls.value = others;
     else if (known) calls.value = calls.value.map((call) => (call.call_id === notice.call_id ? notice : call));
     else calls.value = [...others, notice];
+  },
+  'call.parked': ({ node, calls: waiting }) => {
+    parkedAt.value = { ...parkedAt.value, [node]: waiting };
   },
   'call.quality': (notice) => {
     quality.value = { ...quality.value, [notice.call_id]: notice };
@@ -101,6 +108,7 @@ export function clear() {
     calls.value = [];
     recent.value = [];
     lines.value = [];
+    parkedAt.value = {};
     quality.value = {};
     digitsHeard.value = {};
   });

@@ -10,11 +10,16 @@ import { call as callAgain } from './dial.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 import { Keypad } from './keypad.js';
+import { later } from './later.js';
 import { Level } from './level.js';
 import { Details, Quality } from './quality.js';
 
 const TALKING_DBFS = -40;
 const TALKING_MS = 600;
+
+const Moves = later(() => import('./moves.js'), 'Moves');
+/** The call that is being given to somebody else. */
+const movesOf = signal(null);
 
 /** The call whose keypad is open takes digits from the keyboard. */
 export const padOf = signal(null);
@@ -77,9 +82,12 @@ function Controls({ call }) {
   return html`
     <div class="controls">
       <${Toggle} on=${muted} icon=${muted ? 'muted' : 'mic'} name="mute" label=${t('call.mute')} action=${() => mute(callId, !muted)} />
-      <${Toggle} on=${call.held} icon=${call.held ? 'resume' : 'hold'} name="hold" label=${t('call.hold')} disabled=${!live} action=${() => holdCall(callId, !call.held)} />
+      <${Toggle} on=${call.held} icon=${call.held ? 'resume' : 'hold'} name="hold" label=${t('call.hold')} disabled=${!live || !call.owned || call.move} action=${() => holdCall(callId, !call.held)} />
       <button type="button" class="control" data-do="keypad" aria-expanded=${String(open)} aria-controls=${`pad-${callId}`} disabled=${!live} onClick=${() => (padOf.value = open ? null : callId)}>
         <${Icon} name="keypad" /><span>${t('call.keypad')}</span>
+      </button>
+      <button type="button" class="control" data-do="transfer" aria-expanded=${String(movesOf.value === callId)} disabled=${!live || !call.owned} onClick=${() => (movesOf.value = movesOf.value === callId ? null : callId)}>
+        <${Icon} name="out" /><span>${t('call.transfer')}</span>
       </button>
       <button type="button" class="control stop" data-do="hang-up" onClick=${() => hangUp(callId)}><${Icon} name="end" /><span>${t('call.hang_up')}</span></button>
     </div>
@@ -125,6 +133,7 @@ function Body({ call }) {
     <${Elsewhere} call=${call} />
     <${Controls} call=${call} />
     ${padOf.value === callId && html`<${Pad} call=${call} />`}
+    ${(movesOf.value === callId || call.move || call.note || call.parties?.length > 1) && html`<${Moves} call=${call} open=${movesOf.value === callId} />`}
     ${heard && html`<p class="fine">${t('call.digits_heard')}${' '}<bdi class="digits-heard">${heard}</bdi></p>`}
     <${MutedHint} muted=${isMuted(call)} />
     <${MediaTrouble} call=${call} />

@@ -5,7 +5,7 @@ import { alarm, alarmed, offered, said } from '../attention.js';
 import { link } from '../link.js';
 import { accepting, setAvailable, stop } from '../phone.js';
 import { Refusal, forget } from '../session.js';
-import { available, calls, isOffered, lines, living, me, ready } from '../state.js';
+import { available, calls, isOffered, lines, living, me, parked, ready } from '../state.js';
 import { Banners } from './banners.js';
 import { Call } from './call.js';
 import { Demo, Dial } from './dial.js';
@@ -16,6 +16,7 @@ import { later } from './later.js';
 import { Recent } from './recent.js';
 
 const Settings = later(() => import('./settings.js'), 'Settings');
+const Parked = later(() => import('./parked.js'), 'Parked');
 const Shortcuts = later(() => import('./shortcuts.js'), 'Shortcuts');
 
 async function toggleAvailable() {
@@ -87,6 +88,7 @@ export function Desk() {
       <h1 class="visually-hidden">${t('desk.title')}</h1>
       <div class="column">
         <${Calls} />
+        ${parked.value.length > 0 && html`<${Parked} />`}
         <${Demo} />
       </div>
       <div class="column tools">

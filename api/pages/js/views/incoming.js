@@ -5,6 +5,9 @@ import { silence, silenced, who } from '../attention.js';
 import { accept, decline, trouble } from '../phone.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
+import { later } from './later.js';
+
+const Came = later(() => import('./moves.js'), 'Came');
 
 const isTyping = () => document.activeElement?.matches('input, textarea, select') ?? false;
 
@@ -22,6 +25,7 @@ export function Incoming({ call }) {
         <p id=${`what-${callId}`} class="call-state">${t('incoming.title')}</p>
         <h2 id=${`who-${callId}`} class="call-who">${who(call)}</h2>
         ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
+        ${call.came && html`<${Came} call=${call} />`}
         ${refusal && html`<p class="notice bad"><${Icon} name="warning" />${explain(refusal)}</p>`}
       </div>
       <div class="incoming-buttons">

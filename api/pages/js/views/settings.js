@@ -9,9 +9,11 @@ import { serverVersion } from '../state.js';
 import { THEMES, setTheme, theme } from '../theme.js';
 import { Dialog } from './dialog.js';
 import { html } from './html.js';
+import { later } from './later.js';
 import { LanguageSwitch } from './language.js';
 import { Level } from './level.js';
 
+const Handling = later(() => import('./handling.js'), 'Handling');
 const HOLDER = 'settings';
 const permission = signal('Notification' in window ? Notification.permission : 'unsupported');
 
@@ -79,6 +81,7 @@ export const Settings = ({ onClose }) => html`
     ${canChooseOutput ? html`<${Picker} use="output"><${Test} use="output" /><//>` : html`<p class="fine">${t('settings.output_by_system')}</p>`}
     ${canChooseRing && html`<${Picker} use="ring"><${Test} use="ring" /><//>`}
     <${Notifications} />
+    <${Handling} />
     <${Themes} />
     <h3>${t('language')}</h3>
     <${LanguageSwitch} />

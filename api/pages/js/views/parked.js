@@ -1,0 +1,42 @@
+/** Calls that wait to be picked up. Loaded when there is one. */
+import { useEffect, useState } from 'preact/hooks';
+import { alarm } from '../attention.js';
+import { alsoSpeak, clockface, explain, t } from '../catalogue.js';
+import { canDial, pickUp } from '../phone.js';
+import { Refusal } from '../session.js';
+import { now, parked } from '../state.js';
+import { html } from './html.js';
+
+await alsoSpeak('calls');
+
+async function take(callId) {
+  try {
+    await pickUp(callId);
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    alarm(explain(refusal));
+  }
+}
+
+export function Parked() {
+  const [, tick] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => tick((count) => count + 1), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return html`
+    <section class="card" aria-labelledby="parked-title">
+      <h2 id="parked-title">${t('parked.title')}</h2>
+      <ul class="plain-list">
+        ${parked.value.map(
+          (call) => html`
+            <li key=${call.call_id} class="sound-row" data-part="parked">
+              <span>${t('parked.place', { slot: call.slot })} · <bdi>${call.name || call.number}</bdi> · <span role="timer" aria-live="off">${clockface(now() - call.since)}</span></span>
+              <button type="button" class="small" data-do="pick-up" disabled=${!canDial.value} aria-label=${t('parked.pick_up_who', { who: call.name || call.number })} onClick=${() => take(call.call_id)}>${t('parked.pick_up')}</button>
+            </li>
+          `,
+        )}
+      </ul>
+    </section>
+  `;
+}
