@@ -1,6 +1,7 @@
-"""A PBX with one phone behind it: whoever is dialled answers at once, and speaks as the phone of ``tests.kit.rtp_phone`` does."""
+"""A PBX with phones behind it: whoever is dialled answers at once, and speaks as the phones of ``tests.kit.rtp_phone`` do."""
 
 import asyncio
+from collections.abc import Mapping
 
 from pbx.trunk import Answered, LineStatus, OnTrunkEvent, TrunkStatus
 from rooms.audio import RtpEndpoint
@@ -9,13 +10,14 @@ from tests.kit.rtp_phone import RtpPhone
 
 
 class PhoneTrunk:
-    """A ``pbx.trunk.Trunk``; the signalling of a real one is tested elsewhere."""
+    """A ``pbx.trunk.Trunk``; the signalling of a real one is tested elsewhere. ``others``: phones by number; ``phone`` has all the rest."""
 
     name = "pbx"
     carries_rtp = True
 
-    def __init__(self, phone: RtpPhone, on_event: OnTrunkEvent) -> None:
+    def __init__(self, phone: RtpPhone, on_event: OnTrunkEvent, others: Mapping[str, RtpPhone] | None = None) -> None:
         self._phone = phone
+        self._others = others or {}
         self._on_event = on_event
 
     @property
@@ -46,8 +48,9 @@ class PhoneTrunk:
         referred: str = "",
     ) -> None:
         def answered() -> None:
-            self._phone.call(offer.host, offer.port)
-            self._on_event(Answered(leg_id, self._phone.endpoint()))
+            phone = self._others.get(number, self._phone)
+            phone.call(offer.host, offer.port)
+            self._on_event(Answered(leg_id, phone.endpoint()))
 
         asyncio.get_running_loop().call_soon(answered)
 
