@@ -771,6 +771,9 @@ class ThreeCxSection(_Section):
     """Certificates to believe beside the system's own."""
     extensions: dict[str, Annotated[str, Field(pattern=r"^[0-9*#]{2,16}$")]] = {}
     """The 3CX extension of a user here, where it follows from neither e-mail nor number: ``extensions.ana = "205"``."""
+    sound: bool = False
+    """The client's route point as a line of its own, without SIP: calls to it ring here, and what is dialled goes this way while the SIP
+    line is down, or where there is none. G.711's quality."""
     import_people: bool = False
     """Whoever has an extension and is no user here becomes an agent, without a password."""
     import_every_s: Annotated[float, Field(ge=60, le=86_400)] = 3_600.0

@@ -83,6 +83,7 @@ from pbx.routing import Routing
 from pbx.sdes import SrtpMode
 from pbx.sip_settings import RegistrarSettings, SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
+from pbx.threecx.sound_line import SoundLine
 from pbx.toll import TollWatch
 from pbx.trunk import LineStatus, OnTrunkEvent, StatusChanged, Trunk, TrunkEvent
 from pbx.trunk_group import Place, TrunkGroup
@@ -260,7 +261,9 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         def on_record(record: CallRecord, to_epoch: Callable[[float], float]) -> None:
             tolls.heard(record, to_epoch)
             webhooks.tell_call(record, to_epoch)
-            if threecx is not None and any(leg.trunk == settings.sip.name for leg in record.legs):
+            if threecx is not None and any(
+                leg.trunk in (settings.sip.name, sound.name if sound is not None else "") for leg in record.legs
+            ):
                 threecx.heard(record, to_epoch)
 
         def on_suspended(who: str, why: str) -> None:
@@ -291,10 +294,19 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         if settings.sip.enabled:
             pbx = trunks[settings.sip.name] = _pbx(settings, on_trunk_event, redirected)
             ground.metrics.watch_lines(lambda: _line_numbers(trunks.values(), pbx.counts))
+        sound = SoundLine(on_trunk_event, host=settings.media.hosts[0]) if settings.threecx.enabled and settings.threecx.sound else None
+        if sound is not None:
+            trunks[sound.name] = sound
+
+        def stand_in() -> str | None:
+            usable = sound is not None and sound.status.ready and not (settings.sip.enabled and trunks[settings.sip.name].status.ready)
+            return sound.name if usable and sound is not None else None
+
         routing = Routing(
             settings.dial_plan(),
             demo_trunk=demo.name if demo is not None else None,
-            pbx_trunk=settings.sip.name if settings.sip.enabled else None,
+            pbx_trunk=settings.sip.name if settings.sip.enabled else sound.name if sound is not None else None,
+            stand_in=stand_in,
         )
         phones = PhoneLegs(
             worker,
@@ -345,7 +357,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             on_suspended=on_suspended,
         )
         await tolls.restore(ground.store.dialled)
-        threecx = await _threecx(stack, settings, ground)
+        threecx = await _threecx(stack, settings, ground, sound)
         handling = CallHandling(
             ground.store.call_handling,
             reached=reached,
@@ -566,12 +578,12 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
         yield await _serve(stack, app, settings)
 
 
-async def _threecx(stack: AsyncExitStack, settings: Settings, ground: _Ground) -> ThreeCx | None:
+async def _threecx(stack: AsyncExitStack, settings: Settings, ground: _Ground, sound: SoundLine | None) -> ThreeCx | None:
     work = settings.threecx_work()
     if work is None:
         return None
     try:
-        threecx = await stack.enter_async_context(ThreeCx(work, ground.store, ground.identity.log))
+        threecx = await stack.enter_async_context(ThreeCx(work, ground.store, ground.identity.log, line=sound))
     except OSError as error:
         raise StartFailure(f"The certificates of threecx.ca_file cannot be read: {error}.") from None
     ground.metrics.watch_threecx(lambda: threecx.counts, lambda: threecx.gauges)

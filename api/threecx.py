@@ -23,6 +23,7 @@ from pbx.threecx.directory import Licence, PbxUser, Segment
 from pbx.threecx.event_feed import EventFeed
 from pbx.threecx.faults import Forbidden, Gone, Rejected, ThreeCxFault
 from pbx.threecx.session import PbxSession
+from pbx.threecx.sound_line import SoundLine
 from pbx.threecx.xapi import Xapi
 from rooms.record import CallRecord
 from signaling.refusal import Refusal
@@ -70,15 +71,33 @@ class PbxDirectory(Struct, frozen=True):
 
 
 class ThreeCx:
-    """``async with``. ``people`` are introduced by ``meet``; until then nobody is kept in step."""
+    """``async with``. ``people`` are introduced by ``meet``; until then nobody is kept in step. ``line``: our
+    route point's, if it is used."""
 
-    def __init__(self, work: ThreeCxWork, store: Store, security_log: SecurityLog, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        work: ThreeCxWork,
+        store: Store,
+        security_log: SecurityLog,
+        clock: Callable[[], float] = time.time,
+        *,
+        line: SoundLine | None = None,
+    ) -> None:
         self._work, self._store, self._clock = work, store, clock
         self._loop = asyncio.get_running_loop()
         self._session = PbxSession(work.pbx)
         self._control = CallControl(self._session)
         self._xapi = Xapi(self._session, self._loop.time)
-        self._feed = EventFeed(self._session, self._control, on_event=self._on_event, on_state=self._on_state)
+        self._line = line
+        self._feed = EventFeed(
+            self._session,
+            self._control,
+            on_event=self._on_event,
+            on_digits=line.on_digits if line is not None else lambda dn, participant, digits: None,
+            on_state=self._on_state,
+        )
+        if line is not None:
+            line.meet(self._session, self._control)
         self._import = ThreeCxImport(
             self._xapi,
             store.pbx,
@@ -155,9 +174,13 @@ class ThreeCx:
     def _on_event(self, event: BookEvent) -> None:
         if isinstance(event, LegAppeared):
             log.debug("threecx.leg", status=event.leg.status, adopted=event.adopted)
+        if self._line is not None:
+            self._line.on_book_event(event)
 
     def _on_state(self, up: bool, detail: str) -> None:
         log.info("threecx.events", up=up, detail=detail)
+        if self._line is not None:
+            self._line.on_state(up, detail)
 
     # ------------------------------------------------------------------ people
 

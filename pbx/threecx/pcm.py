@@ -4,6 +4,8 @@ What comes is cut anywhere, also within a sample: the odd byte waits for the nex
 so that the PBX never starves, and no more, because what it holds already cannot be taken back: between ``least_ms`` and ``most_ms``.
 """
 
+import math
+import struct
 from collections import deque
 
 RATE_HZ = 8_000
@@ -67,3 +69,18 @@ class Pacer:
             self.filled += 1
             self._sent_ms += FRAME_MS
         return b"".join(out)
+
+
+_LOW_HZ, _HIGH_HZ = (697, 770, 852, 941), (1_209, 1_336, 1_477, 1_633)
+_KEYS = "123A456B789C*0#D"
+
+
+def key_tone(digit: str) -> list[bytes]:
+    """A key as its two tones for 100 ms and a pause of 60 ms (ITU-T Q.23, Q.24): the API has no other way to press one."""
+    place = _KEYS.index(digit)
+    low, high = _LOW_HZ[place // 4], _HIGH_HZ[place % 4]
+    samples = [
+        round(8_000 * (math.sin(2 * math.pi * low * at / RATE_HZ) + math.sin(2 * math.pi * high * at / RATE_HZ)))
+        for at in range(RATE_HZ // 10)
+    ]
+    return [*Frames().take(struct.pack(f"<{len(samples)}h", *samples)), *[SILENCE] * 3]

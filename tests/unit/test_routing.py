@@ -52,3 +52,11 @@ def test_public_numbers_are_written_as_the_pbx_wants(style: NumberStyle, prefix:
 
 def test_a_national_style_keeps_other_countries_international() -> None:
     assert both(DialPlan(style=NumberStyle.NATIONAL)).route("+4930123456").dialled == "004930123456"
+
+
+def test_a_line_may_stand_in_for_the_pbx_but_not_for_the_demo() -> None:
+    down = [False]
+    routing = Routing(DialPlan(), demo_trunk="demo", pbx_trunk="pbx", stand_in=lambda: "other" if down[0] else None)
+    assert routing.route("205").trunk == "pbx"
+    down[0] = True
+    assert routing.route("205").trunk == "other" and routing.route("600").trunk == "demo"

@@ -8,7 +8,7 @@ import pytest
 from pbx.message import AnyMessage, Request, Response, build, parse_message, respond
 from pbx.sdes import SrtpMode
 from pbx.sip_settings import RegistrarSettings
-from pbx.threecx.double import g711
+from pbx.threecx import g711
 from pbx.threecx.double.calls import Calls, Change, Digits
 from pbx.threecx.double.directory import Reaction, demo_directory
 from pbx.threecx.double.legs import Leg, Status

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from pbx.threecx.double import g711
+from pbx.threecx import g711
 from pbx.threecx.double.audio import FRAME_MS, Pcm
 from pbx.threecx.double.sip_call import DTMF_TYPE
 from rooms.audio import RtpEndpoint, SrtpKeys

@@ -1,4 +1,4 @@
-"""G.711 by table: what the emulator speaks on the wire. PCM is 16 bit little-endian (ITU-T G.711; the tables are computed from it)."""
+"""G.711 by table, between route points and RTP. PCM is 16 bit little-endian (ITU-T G.711; the tables are computed from it)."""
 
 import struct
 
