@@ -14,7 +14,7 @@ readonly test_packages=(
   fonts-dejavu-core            # so that pages have letters
   kamailio kamailio-tls-modules  # the registrar that stands for a PBX
   sip-tester                   # SIPp
-  baresip-core                 # the SIP phone
+  baresip-core linphone-cli    # two SIP phones of different makes
   coturn                       # the TURN server
   redis-server                 # what several nodes share
   postgresql                   # the second database of the store

@@ -297,12 +297,14 @@ def _audio_lines(endpoint: RtpEndpoint, line: OurAudio) -> list[str]:
 
 
 def offered_events(endpoint: RtpEndpoint) -> tuple[tuple[int, int], ...]:
-    """Telephone events for an offer: one for each clock of its codecs (RFC 4733, section 2.5.1.2), the usual 8 kHz first."""
+    """Telephone events for an offer: one for each clock of its codecs (RFC 4733, section 2.5.1.2), and that of 8 kHz, which is all that
+    many phones know, whatever the codec beside it.
+    """
     if endpoint.dtmf_payload_type is None:
         return ()
     taken = {codec.payload_type for codec in endpoint.codecs}
     numbers = (number for number in range(endpoint.dtmf_payload_type, 128) if number not in taken)
-    return tuple(zip(numbers, sorted({codec.clock_rate for codec in endpoint.codecs}), strict=False))
+    return tuple(zip(numbers, sorted({8_000, *(codec.clock_rate for codec in endpoint.codecs)}), strict=False))
 
 
 def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:

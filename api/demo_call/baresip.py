@@ -28,6 +28,8 @@ class PhoneSettings:
     speech: Path
     host: str = "127.0.0.1"
     answers: bool = True
+    encryption: str = ""
+    """Its ``mediaenc``: ``srtp-mand`` wants RTP/SAVP, ``srtp`` offers keys on RTP/AVP."""
     sip_port: int | None = None
     rtp_ports: int | None = None
 
@@ -56,6 +58,12 @@ class Phone:
     async def hang_up(self) -> None:
         await self._command("hangup", "")
 
+    async def hold(self, held: bool) -> None:
+        await self._command("hold" if held else "resume", "")
+
+    async def press(self, digits: str) -> None:
+        await self._command("sndcode", digits)
+
     async def event(self, *types: str, within_s: float = _WAIT_S) -> dict[str, Any]:
         """The next event of one of these types, from those not taken yet. Raises PeerFailure when none comes."""
         try:
@@ -74,7 +82,7 @@ class Phone:
         self.seen.clear()
 
     def recordings(self) -> set[Path]:
-        """WAV files of what it decoded so far, one per call."""
+        """WAV files of what it decoded so far, one per call, each ending with the call's first re-INVITE."""
         return set(self._directory.glob("rec/*-dec.wav"))
 
     async def _command(self, command: str, parameters: str) -> None:
@@ -139,6 +147,7 @@ def _account(settings: PhoneSettings) -> str:
     host, port = settings.proxy
     codecs = ",".join(CODEC_NAMES[name] for name in settings.codecs)
     answer = ";answermode=auto" if settings.answers else ""
+    answer += f";mediaenc={settings.encryption}" if settings.encryption else ""
     return (
         f"<sip:{settings.extension}@{DOMAIN}>;auth_user={settings.extension};auth_pass={settings.password};"
         f'outbound="sip:{host}:{port};transport=udp";regint=120{answer};audio_codecs={codecs}\n'
@@ -150,7 +159,7 @@ def _configuration(directory: Path, settings: PhoneSettings, sip_port: int, cont
     decoding is then paced by the packets and ``sndfile`` records every decoded frame."""
     first = settings.rtp_ports or free_port_range(RTP_PORTS, start=21_000)
     modules = Path("/usr/lib/baresip/modules")
-    names = ["g711", "g722", "opus", "aufile", "sndfile", "plc"]  # in this order it records what its concealment made
+    names = ["g711", "g722", "opus", "aufile", "sndfile", "srtp", "plc"]  # in this order it records what its concealment made
     return "\n".join(
         [
             "poll_method epoll",

@@ -29,10 +29,19 @@ class ChildProcess:
     """``async with ChildProcess("kamailio", [...]) as child``: started on entry, on exit ended by SIGTERM and, where it will not, SIGKILL.
 
     Every line it writes goes to ``log`` and wakes those who wait for it (:meth:`said`). ``environment`` is laid over ours; an empty value
-    takes a variable away.
+    takes a variable away. ``told``: it takes orders line by line (:meth:`tell`).
     """
 
-    def __init__(self, name: str, command: list[str], *, log: Path, directory: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        log: Path,
+        directory: Path,
+        environment: dict[str, str] | None = None,
+        told: bool = False,
+    ) -> None:
         self.name = name
         self._command = command
         self._log = log
@@ -43,13 +52,14 @@ class ChildProcess:
         self._line_came = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._told = told
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             cwd=self._directory,
             env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if self._told else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
@@ -59,6 +69,13 @@ class ChildProcess:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.stop()
+
+    def tell(self, line: str) -> None:
+        """Give it this order."""
+        orders = self._running.stdin
+        if orders is None:
+            raise RuntimeError(f"{self.name} was not started with told=True")
+        orders.write(line.encode() + b"\n")
 
     @property
     def pid(self) -> int:
@@ -105,6 +122,13 @@ class ChildProcess:
                     await self._line_came.wait()
         except TimeoutError:
             raise PeerFailure(f"{self.name} did not say '{pattern}' within {within_s:g} s. {self.last_words()}") from None
+
+    async def says(self, pattern: str, within_s: float) -> re.Match[str]:
+        """The same among the lines that nobody waited for yet; those up to it are done with."""
+        found = await self.said(pattern, within_s)
+        while self._last_lines and not re.search(pattern, self._last_lines.popleft()):
+            pass
+        return found
 
     def last_words(self) -> str:
         lines = list(self._last_lines)[-12:]

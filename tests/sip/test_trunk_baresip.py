@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.demo_call.baresip import Phone, PhoneSettings, phone
+from api.demo_call.baresip import PhoneSettings, phone
 from api.demo_call.kamailio import Kamailio, kamailio
 from pbx.sip_settings import SipTransport
 from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Rang, Reagreed, Refused
@@ -46,10 +46,6 @@ def settings(pbx: Kamailio, silence: Path, *, answers: bool = True, codecs: tupl
     return PhoneSettings("400", "pw400", (pbx.host, pbx.port), codecs, silence, answers=answers)
 
 
-async def hold(ben: Phone, held: bool) -> None:
-    await ben._command("hold" if held else "resume", "")
-
-
 async def test_we_dial_it_answers_we_hold_and_hang_up(bench: TrunkBench, pbx: Kamailio, silence: Path, tmp_path: Path) -> None:
     async with phone(tmp_path / "phone", settings(pbx, silence)) as ben:
         bench.trunk.dial("a", "400", "Agent Ana", bench.endpoint())
@@ -72,7 +68,7 @@ async def test_it_holds_us_and_hangs_up(bench: TrunkBench, pbx: Kamailio, silenc
         assert isinstance(remote, RtpEndpoint) and remote.codecs == (PCMA,)
         await ben.event("CALL_ESTABLISHED")
         for held in (True, False):
-            await hold(ben, held)
+            await ben.hold(held)
             remote = (await bench.event(Reagreed)).remote
             assert isinstance(remote, RtpEndpoint) and remote.direction.receives is not held
         await ben.hang_up()

@@ -240,4 +240,5 @@ def test_offers_carry_opus_with_its_parameters() -> None:
     network.run(0.1)
     body = peer.requests("INVITE")[0].body
     assert b"a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1" in body
-    assert b"a=rtpmap:101 telephone-event/48000" in body
+    assert b"RTP/AVP 111 101 102\r\n" in body
+    assert b"a=rtpmap:101 telephone-event/8000" in body and b"a=rtpmap:102 telephone-event/48000" in body
