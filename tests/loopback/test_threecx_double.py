@@ -237,7 +237,7 @@ async def test_things_are_made_to_happen_through_its_own_door(client: Client) ->
     door = {"X-Double-Key": client.pbx.stage.key}
 
     async def push(path: str, body: object = None) -> tuple[int, Any]:
-        async with client.http.post(f"{client.pbx.url}/double/{path}", json=body or {}, headers=door) as response:
+        async with client.http.post(f"{client.pbx.url}/double/{path}", json={} if body is None else body, headers=door) as response:
             return response.status, json.loads(await response.text() or "null")
 
     async with client.http.get(f"{client.pbx.url}/double/legs") as refused:
@@ -254,6 +254,11 @@ async def test_things_are_made_to_happen_through_its_own_door(client: Client) ->
     assert (await client.get(""))[0] == 500
     async with client.http.get(f"{client.pbx.url}/double/behaviours", headers=door) as response:
         assert {each["basis"] for each in await response.json()} == {"confirmed", "assumed"}
+    async with client.events() as socket:
+        assert (await push("event", {"event_type": 77, "entity": "/callcontrol/870"}))[0] == 204
+        assert (await socket.receive_json())["event"]["event_type"] == 77
+    assert (await push("event", []))[0] == 400
+    assert (await push("steal-tokens"))[0] == 204 and (await client.get(""))[0] == 401
     assert (await push("restart"))[0] == 204
 
 

@@ -418,6 +418,35 @@ def test_which_invites_find_a_trunk(network: VirtualSip) -> None:
     assert pbx.only("200").status is Status.RINGING
 
 
+def test_an_extension_that_calls_a_did_is_no_trunk(network: VirtualSip) -> None:
+    pbx, _, _ = inbound(network)
+    phone = phone_of(network)
+    network.run(1)
+    phone.agent.dial("a", "+34910000001", "", endpoint(codecs=(PCMA,)), network.now)
+    network.run(0.5)
+    assert pbx.only("203").party.number == "+34910000001" and not pbx.calls.of("200")
+
+
+def test_a_trunk_registers_anew_when_it_is_changed_and_after_a_restart(network: VirtualSip) -> None:
+    pbx, provider, row = inbound(network)
+    phone_of(network)
+    pbx.calls.arrive(OUTSIDE, "+34910000001", wired=True)
+    network.run(1)
+    before = len(provider.requests)
+    pbx.sip.follow_trunks()
+    network.run(1)
+    assert len(provider.requests) == before
+    row["AuthID"] = "another"
+    pbx.sip.follow_trunks()
+    network.run(1)
+    assert "another" in provider.contact
+    before = len(provider.requests)
+    pbx.calls.restart()
+    pbx.sip.restart()
+    network.run(1)
+    assert len(provider.requests) == before + 2 and not pbx.directory.dns["203"].wired
+
+
 def test_an_invite_of_nobody_may_be_challenged_instead(network: VirtualSip) -> None:
     provider = Provider(network)
     Pbx(network, unmatched_invite="407")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pbx.threecx.double.calls import Calls, Change
-from pbx.threecx.double.directory import Principal, demo_directory
+from pbx.threecx.double.directory import Principal, demo_directory, web_client
 from pbx.threecx.double.ledger import Ledger
 from pbx.threecx.double.manners import Manners
 from pbx.threecx.double.odata import BadQuery, BadType, page, parse_path, parse_query
@@ -27,11 +27,12 @@ LOG = (
 class Pbx:
     def __init__(self, role: str = "system_owners", **choices: str) -> None:
         self.now = START
+        self.refreshed: list[str] = []
         self.directory = demo_directory()
         self.ledger = Ledger(Random(1))
         self.calls = Calls(self.directory, Manners().with_(**choices), self.changed, random=Random(2))
         self.records = Records(self.directory, random=Random(3))
-        self.xapi = Xapi(self.calls, self.records, self.ledger, now=lambda: self.now)
+        self.xapi = Xapi(self.calls, self.records, self.ledger, self.refreshed.append, now=lambda: self.now)
         self.client = Principal("871", "x", role=role)
 
     def changed(self, change: Change) -> None:
@@ -180,6 +181,8 @@ def test_a_trunk_comes_from_a_template_and_never_shows_its_password() -> None:
     assert pbx.ask("PATCH", f"Trunks({trunk['Id']})", {"Gateway": {"SRTPMode": "SRTPEnabled"}}).status == 204
     assert pbx.get(f"Trunks({trunk['Id']})")["Gateway"]["Host"] == "203.0.113.9"
     assert pbx.ask("PATCH", f"Trunks({trunk['Id']})", {"Gateway": {"SRTPMode": "Sometimes"}}).status == 400
+    assert pbx.ask("POST", "Trunks/Pbx.RefreshRegistration", {"id": trunk["Id"]}).status == 204 and pbx.refreshed == [trunk["Number"]]
+    assert pbx.ask("POST", "Trunks/Pbx.RefreshRegistration", {"id": 9999}).status == 404
     rule = {
         "RuleName": "to us",
         "Condition": "BasedOnDID",
@@ -282,3 +285,18 @@ def test_a_low_role_reads_and_changes_little_and_no_xapi_means_nothing() -> None
     assert pbx.ask("GET", "Defs").status == 403
     for broken in (b"{", b"[]"):
         assert Pbx().xapi.handle(Principal("871", "x"), "POST", "Contacts", {}, broken).status == 400
+
+
+def test_calls_to_an_unregistered_extension_follow_its_profile_and_never_in_circles() -> None:
+    pbx = Pbx()
+    for number, other in (("200", "202"), ("202", "200")):
+        pbx.directory.dns[number].devices = []
+        user = pbx.get(f"Users(Number='{number}')", expand="ForwardingProfiles")
+        user["ForwardingProfiles"][0]["AvailableRoute"] = {"NotRegisteredExternal": {"To": "Extension", "Number": other}}
+        assert pbx.ask("PATCH", f"Users({user['Id']})", {"ForwardingProfiles": user["ForwardingProfiles"]}).status == 204
+    trunk = pbx.calls.arrive(OUTSIDE, "+34910000001")
+    assert not trunk.alive and trunk.reason == "PhoneNotRegistered"
+    pbx.directory.dns["202"].devices = [web_client("202")]
+    pbx.calls.arrive(OUTSIDE, "+34910000001")
+    assert pbx.calls.of("202")
+    assert not pbx.calls.dial("201", "200").alive  # nothing is said for callers from inside

@@ -70,6 +70,8 @@ class _Search:
     timers: list[Timer] = field(default_factory=list)
     rounds: Dn | None = None
     voicemail: Dn | None = None
+    forwarded: set[str] = field(default_factory=set)
+    """Extensions that sent the call on: each does it once, so that no two play ball with it."""
     open: bool = True
 
 
@@ -364,6 +366,10 @@ class Calls:
     def _ring_extension(self, search: _Search, dn: Dn) -> None:
         if not dn.devices and not dn.wired:
             search.reason = Refusing.UNREGISTERED
+            other = dn.unregistered_to.get(search.seeker.me.kind is DnType.LINE, "")
+            if other and dn.number not in search.forwarded:
+                search.forwarded.add(dn.number)
+                self._extend(search, other)
             return
         self._ring(search, self._who(dn), dn.reaction, dn.devices[0] if dn.devices else None, wired=dn.wired)
 

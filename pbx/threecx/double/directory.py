@@ -58,6 +58,8 @@ class Dn:
     wired: bool = False
     auth_id: str = ""
     auth_password: str = ""
+    unregistered_to: dict[bool, str] = field(default_factory=dict)
+    """Where calls go while no device is registered: of callers from outside (True) and inside (False); nowhere where it is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "transfer_same_call", Basis.ASSUMED, "After transferto the target's leg has the same callid, and referred_by says who transferred."
     ),
+    Behaviour("unregistered_route", Basis.CONFIRMED, "A call to an unregistered extension follows its profile's NotRegistered route."),
     Behaviour("voicemail_menu", Basis.ASSUMED, "Where voicemail takes an internal call, party_dn_type becomes Wspecialmenu."),
     # Audio
     Behaviour("route_point_media", Basis.CONFIRMED, "Only legs of the own route point have streams: s16le, 8000 Hz, mono, no header."),

@@ -299,11 +299,21 @@ class Records:
                 pass
 
     def _user_changed(self, row: Row) -> None:
+        self._follow_forwarding(row)
         if row["CurrentProfileName"] not in {profile["Name"] for profile in row["ForwardingProfiles"]}:
             raise Invalid("CurrentProfileName", f"there is no profile {row['CurrentProfileName']!r}")
         for dn in self.directory.dns.values():
             if dn.kind is DnType.QUEUE:
                 (dn.logged_out.add if row["QueueStatus"] == "LoggedOut" else dn.logged_out.discard)(row["Number"])
+
+    def _follow_forwarding(self, row: Row) -> None:
+        """Where calls go while the person's phone is not registered, as the profile in use says."""
+        dn = self.directory.dns.get(row["Number"])
+        used: Row = next((each for each in row["ForwardingProfiles"] if each["Name"] == row["CurrentProfileName"]), {})
+        route = used.get("AvailableRoute") or {}
+        if dn is not None:
+            targets = {outside: route.get(f"NotRegistered{side}") or {} for outside, side in ((True, "External"), (False, "Internal"))}
+            dn.unregistered_to = {outside: str(to.get("Number") or to.get("External") or "") for outside, to in targets.items()}
 
     def _principal_changed(self, row: Row) -> None:
         former = self.directory.principals.get(row["Number"])

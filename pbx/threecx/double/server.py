@@ -101,7 +101,7 @@ class Double:
         self.tokens = Tokens(self.directory, self.manners, self._revoked, issuer=f"{host}:{port}", random=self._random)
         self.records = Records(self.directory, random=self._random)
         self.ledger = Ledger(self._random)
-        self.xapi = Xapi(self.calls, self.records, self.ledger, now=wall)
+        self.xapi = Xapi(self.calls, self.records, self.ledger, self._refresh_trunk, now=wall)
         self.sip = Sip(self.calls, self.records, self._send_sip, self._open_talk, random=self._random, can_encrypt=guard is not None)
         self.stage = Stage(self.calls, self.faults, self.audio, self.sip.press, key=f"{self._random.getrandbits(128):032x}")
         self.crm = CrmDesk(self.calls, self.records, self._fetch, wall=wall)
@@ -265,6 +265,10 @@ class Double:
         self.calls.restart()
         self.ledger.restart()
         self.crm.restart()
+        self.audio.clear()
+        self._tones.clear()
+        if self._sip_wire is not None:
+            self.sip.restart()
         self.tokens.forget()
         self._sequences.restart()
         self._end_streams(lambda stream: True)
@@ -273,6 +277,11 @@ class Double:
     def steal_token(self, client_id: str) -> None:
         """A second client with the same credentials takes a token."""
         self.tokens.steal(client_id, self._wall())
+
+    def steal_tokens(self) -> None:
+        """Somebody takes a token of every client."""
+        for client_id in self.directory.principals:
+            self.steal_token(client_id)
 
     # -- requests
 
@@ -326,7 +335,12 @@ class Double:
         body = await request.read()
         if request.headers.get("X-Double-Key") != self.stage.key:
             return self._sent(request, Reply(401))
-        befall = {"restart": self.restart, "cut-sockets": self.cut_sockets, "mute-sockets": self.mute_sockets}
+        befall: dict[str, Callable[[], None]] = {
+            "restart": self.restart,
+            "cut-sockets": self.cut_sockets,
+            "mute-sockets": self.mute_sockets,
+            "steal-tokens": self.steal_tokens,
+        }
         path = _segments(request)[1:]
         with self.acting():
             if request.method == "POST" and len(path) == 1 and path[0] in befall:
@@ -334,7 +348,20 @@ class Double:
                 return self._sent(request, Reply(204))
             if (request.method, path) == ("POST", ["crm-template"]):
                 return self._sent(request, self.crm.uploaded(body))
+            if (request.method, path) == ("POST", ["event"]):
+                return self._sent(request, self._told(body))
             return self._sent(request, self.stage.handle(request.method, path, body))
+
+    def _told(self, body: bytes) -> Reply:
+        """Send every event socket what stands there, which may be what no real PBX would say."""
+        try:
+            inner = json.loads(body)
+        except ValueError:
+            inner = None
+        if not isinstance(inner, dict):
+            return Reply(400, {"error": "the body is no JSON object"})
+        self.tell(inner)
+        return Reply(204)
 
     def _sent(self, request: web.Request, reply: Reply) -> web.Response:
         self.requests.append((request.method, request.path))
@@ -444,6 +471,10 @@ class Double:
         """Trunks may have changed: those with a host register, where SIP is on."""
         if self._sip_wire is not None:
             self.sip.follow_trunks()
+
+    def _refresh_trunk(self, number: str) -> None:
+        if self._sip_wire is not None:
+            self.sip.refresh(number)
 
     def _send_sip(self, message: AnyMessage, hop: Hop) -> None:
         if self._sip_wire is not None:

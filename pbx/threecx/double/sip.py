@@ -111,6 +111,8 @@ class Sip:
             if line is None or line.row is not row:
                 self.trunks[number] = self._trunk(row)
                 self.trunks[number].open()
+            elif line.opened_as != line.how():
+                self.refresh(number)
             self._calls.directory.dns[number].wired = True
 
     def refresh(self, number: str) -> None:
@@ -124,6 +126,15 @@ class Sip:
         return TrunkLine(
             row, lambda: secrets.get(number, ""), lambda: (self.host, self.port), self._transactions, self.timers, self._random
         )
+
+    def restart(self) -> None:
+        """Calls are gone without a word, phones have to register anew, and trunks do it at once."""
+        for call in list(self._by_leg.values()):
+            self._forget(call)
+        for number in list(self._registered):
+            self._unregister(self._calls.directory.dns[number])
+        for number in self.trunks:
+            self.refresh(number)
 
     def close(self) -> None:
         """Registrations and calls are forgotten, their RTP ends."""
@@ -417,7 +428,9 @@ class Sip:
             raise _Refuse(int(self._calls.manners.replaces_off_code))
         caller = parse_uri(request.from_address.uri)
         called = parse_uri(request.to_address.uri).user
-        trunk = self._trunk_of(request, called)
+        trunk = self._trunk_of(request)
+        if trunk is None and caller.user not in self._registered:
+            trunk = self._trunk_called(called)
         if trunk is not None:
             leg = self._from_trunk(request, trunk, caller, called)
         elif caller.user in self._registered:
@@ -437,7 +450,7 @@ class Sip:
             raise _Refuse(600)
         if len(self._calls.of(trunk.number)) >= trunk.row["SimultaneousCalls"]:
             raise _Refuse(503)
-        number = parse_uri(request.uri).user if called == trunk.row["AuthID"] else called
+        number = str(trunk.row["ExternalNumber"]) if called == trunk.row["AuthID"] else called
         name = request.from_address.display
         return self._begun(lambda: self._calls.arrive(caller.user, number, name=name, wired=True, trunk=trunk.number))
 
@@ -449,16 +462,20 @@ class Sip:
         except Rejected as error:
             raise _Refuse(STATUS_OF.get(error.reason, 480)) from None
 
-    def _trunk_of(self, request: Request, called: str) -> TrunkLine | None:
-        """3CX's order: rinstance, Contact user, source rules, a DID, the main number; the first that fits any trunk."""
+    def _trunk_of(self, request: Request) -> TrunkLine | None:
+        """By who calls, in 3CX's order: rinstance, Contact user, source rules; the first that fits any trunk."""
         rules: tuple[Callable[[TrunkLine], bool], ...] = (
             lambda trunk: trunk.has_rinstance(request),
             lambda trunk: trunk.has_contact(request),
             lambda trunk: trunk.has_source(request, self._source),
-            lambda trunk: trunk.has_did(called),
-            lambda trunk: trunk.has_main_number(called),
         )
         return next((trunk for rule in rules for trunk in self.trunks.values() if rule(trunk)), None)
+
+    def _trunk_called(self, called: str) -> TrunkLine | None:
+        """By what is called: a DID, else the main number."""
+        by_did = (trunk for trunk in self.trunks.values() if trunk.has_did(called))
+        by_main = (trunk for trunk in self.trunks.values() if trunk.has_main_number(called))
+        return next(by_did, None) or next(by_main, None)
 
     def _coming(self, leg: Leg, request: Request, server: ServerTransaction, trunk: TrunkLine | None) -> None:
         leg.wired = True

@@ -41,6 +41,7 @@ class TrunkLine:
         self._cseq = 0
         self._timer: Timer | None = None
         self.realms: set[str] = set()
+        self.opened_as: tuple[object, ...] = ()
 
     @property
     def number(self) -> str:
@@ -87,7 +88,12 @@ class TrunkLine:
 
     # -- registration: without credentials first, then with them once; kept alive before it ends
 
+    def how(self) -> tuple[object, ...]:
+        """What a registration hangs on: with another one it is made anew."""
+        return self.hop, self.registers, self.row["Gateway"]["Host"], self.row["AuthID"], self.auth_id, self._password()
+
     def open(self) -> None:
+        self.opened_as = self.how()
         if self.registers:
             self._register(None)
         else:

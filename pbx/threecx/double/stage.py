@@ -3,8 +3,8 @@
 Paths after ``/double``: ``POST calls {caller, called, name}``, ``POST legs/ID/answer|drop``, ``POST legs/ID/digits {digits}`` (whoever is
 behind the leg presses them), ``POST legs/ID/press {digits}`` (they are sent to the SIP phone behind it), ``POST faults {...}``,
 ``GET legs``, ``GET audio/ID`` (how a route point's leg was spoken to), ``GET behaviours``; and the server's ``POST restart``,
-``cut-sockets``, ``mute-sockets``, and ``crm-template`` with the XML of a CRM template, as an administrator uploads it (422 names the line
-that is wrong).
+``cut-sockets``, ``mute-sockets``, ``steal-tokens``, ``event`` (sends the body's object as an event to every socket), and ``crm-template``
+with the XML of a CRM template, as an administrator uploads it (422 names the line that is wrong).
 """
 
 import json

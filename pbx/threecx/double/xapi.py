@@ -49,10 +49,11 @@ class _Error(Exception):
 
 
 class Xapi:
-    """``url``: our own base address, for ``@odata.context``. ``now``: wall clock, seconds."""
+    """``url``: our own base address, for ``@odata.context``. ``refresh``: let a trunk register anew. ``now``: wall clock, seconds."""
 
-    def __init__(self, calls: Calls, records: Records, ledger: Ledger, *, now: Callable[[], float]) -> None:
+    def __init__(self, calls: Calls, records: Records, ledger: Ledger, refresh: Callable[[str], None], *, now: Callable[[], float]) -> None:
         self.url = ""
+        self._refresh = refresh
         self._calls = calls
         self._records = records
         self._ledger = ledger
@@ -316,6 +317,9 @@ class Xapi:
     def _collection_action(self, name: str, action: str, fields: Row) -> Reply:
         if (name, action) == ("Users", "Pbx.MakeCall"):
             return self._make_call(fields)
+        if (name, action) == ("Trunks", "Pbx.RefreshRegistration"):
+            self._refresh(str(self._row(Step("Trunks", {"": fields.get("id")}), self._rows("Trunks"))["Number"]))
+            return Reply(204)
         raise _Error(404, f"there is no action {action[:40]} there")
 
     def _make_call(self, fields: Row) -> Reply:
@@ -340,8 +344,6 @@ class Xapi:
                 return Reply(204)
             case "ServicePrincipals", "Pbx.GenerateAppToken":
                 return Reply(200, {"value": self._records.new_secret(row)})
-            case "Trunks", "Pbx.RefreshRegistration":
-                return Reply(204)
             case _:
                 raise _Error(404, f"there is no action {action[:40]} there")
 
