@@ -75,7 +75,7 @@ from media.settings import MediaSettings
 from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from pbx.identity import IdentityHeader, TrustedCaller
-from pbx.loopback import LoopbackTrunk
+from pbx.loopback import DEMO_NUMBERS, LoopbackTrunk
 from pbx.pjsua2_trunk import Pjsua2Trunk
 from pbx.rates import BadRates, RateTable
 from pbx.redirect import Follow
@@ -298,6 +298,11 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         if sound is not None:
             trunks[sound.name] = sound
 
+        def may_dial(who: str, dialled: str) -> None:
+            tolls.ask_forward(who, dialled)
+            if threecx is not None and (demo is None or dialled not in DEMO_NUMBERS):
+                threecx.ask(tolls.number(dialled))
+
         def stand_in() -> str | None:
             usable = sound is not None and sound.status.ready and not (settings.sip.enabled and trunks[settings.sip.name].status.ready)
             return sound.name if usable and sound is not None else None
@@ -338,7 +343,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             cost_of=lambda leg: tolls.cost(leg),
             new_call_id=lambda: call_id_of(cluster.bus.node),
             on_engaged=cluster.nodes.on_engaged,
-            may_dial=lambda who, dialled: tolls.ask_forward(who, dialled),
+            may_dial=may_dial,
             on_dialled=lambda leg_id, who, dialled: tolls.began(leg_id, who, dialled),
             resolve=resolve,
             sees=sees,

@@ -153,13 +153,13 @@ class ThreeCx:
 
     # ------------------------------------------------------------------ calls
 
-    def ask(self, number: Number) -> None:
+    def ask(self, number: Number | None) -> None:
         """May another call go over the PBX's line? Raises ``Refusal`` where the licence has no more; emergency calls always may."""
         now = self._loop.time()
         self._begun = [at for at in self._begun if at > self._licence_at_s and now - at < _LICENCE_OLD_S]
         known = now - self._licence_at_s < _LICENCE_OLD_S and self._licence.most_calls > 0
         calls = self._licence.calls + len(self._begun)
-        if known and calls >= self._licence.most_calls and number.kind is not NumberKind.EMERGENCY:
+        if known and calls >= self._licence.most_calls and (number is None or number.kind is not NumberKind.EMERGENCY):
             raise Refusal(
                 "pbx_full",
                 f"The PBX's licence allows {self._licence.most_calls} calls at once, and so many are on: try again in a moment.",

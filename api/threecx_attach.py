@@ -20,7 +20,7 @@ from api.config import ConfigError, Settings
 from api.settings_text import CannotChange, Value, changed
 from pbx.threecx.call_control import CallControl
 from pbx.threecx.directory import PbxUser
-from pbx.threecx.faults import Gone, ThreeCxFault
+from pbx.threecx.faults import Gone, Rejected, ThreeCxFault
 from pbx.threecx.objects import Participant, fields_of
 from pbx.threecx.pcm import FRAME_MS
 from pbx.threecx.pcm_stream import PcmStream
@@ -79,7 +79,7 @@ class Attach:
         *,
         verify: bool = True,
         ca_file: Path | None = None,
-        import_people: bool = True,
+        import_people: bool | None = None,
     ) -> None:
         self._ask, self._console = ask, console
         self._settings, self._config, self._folder = settings, config, secrets_folder
@@ -145,6 +145,8 @@ class Attach:
             raise GivenUp(f"{plan.way[:32]}: is neither extension nor trunk nor address.")
         host = urlsplit(plan.base).hostname or ""
         line: dict[str, Value] = {"enabled": True, "mode": _WAYS[plan.way], "server": host, "port": seen.sip_port}
+        if seen.licence.most_calls:
+            line["max_calls"] = seen.licence.most_calls
         if plan.way == "extension":
             await self._extension(seen, xapi, line)
         else:
@@ -191,8 +193,6 @@ class Attach:
         plan.trunk = TrunkPlan(host, int(port_text), auth_id, kept or secrets.token_urlsafe(18), registers=plan.way == "trunk")
         line |= {"extension": auth_id, "auth_id": auth_id, "listen_port": int(port_text), "public_host": host}
         plan.secrets["sip__password"] = plan.trunk.password
-        if seen.licence.most_calls:
-            line["max_calls"] = seen.licence.most_calls
 
     def _fallback(self, seen: Examined) -> None:
         """Where calls go while we are down."""
@@ -224,7 +224,9 @@ class Attach:
         plan, threecx = self._plan, dict[str, Value]()
         bases = [plan.base, *(base for base in self._settings.threecx.bases if base != plan.base)]
         threecx |= {"enabled": True, "bases": bases, "client_id": plan.client_id}
-        threecx |= {"import_people": self._import_people, "in_step": seen.may_change}
+        known = self._settings.threecx
+        people = self._import_people if self._import_people is not None else known.import_people or not known.enabled
+        threecx |= {"import_people": people, "in_step": seen.may_change and (known.in_step or not known.enabled)}
         if not self._verify:
             threecx["verify"] = False
         if self._ca_file is not None:
@@ -433,6 +435,10 @@ async def _set_fallback(xapi: Xapi, user: PbxUser, fallback: str) -> None:
     if not profiles:
         raise Gone("3CX shows no forwarding profiles of this extension.")
     await xapi.change(f"/Users({user.id})", {"ForwardingProfiles": profiles})
+    rows = await xapi.rows("/Users", where=f"Id eq {user.id}", expand="ForwardingProfiles", most=1)
+    kept = [fields_of(fields_of(each).get("availableroute")) for each in rows[0].get("ForwardingProfiles") or ()] if rows else []
+    if not any(fields_of(route.get("notregisteredexternal")).get("number") == fallback for route in kept):
+        raise Rejected("3CX took the change and does not show it.", 200)
 
 
 def _next_number(seen: Examined) -> str:

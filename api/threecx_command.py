@@ -21,7 +21,9 @@ def attach(
         Path | None, typer.Option(help="Certificates to believe beside the system's own, for a PBX with one of its own.")
     ] = None,
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Check the PBX's certificate.")] = True,
-    import_people: Annotated[bool, typer.Option("--import-people/--no-import-people", help="Make agents of the PBX's extensions.")] = True,
+    import_people: Annotated[
+        bool | None, typer.Option("--import-people/--no-import-people", help="Make agents of the PBX's extensions; at first: yes.")
+    ] = None,
 ) -> None:
     """Attach a 3CX: find out what it is and allows, write the settings, make the trunk and the fallback, and end with a test call.
 

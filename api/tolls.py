@@ -55,7 +55,7 @@ class Tolls:
     async def restore(self, dialled: Callable[[float, int], Awaitable[list[Dialled]]]) -> None:
         """Count what was called before this start. ``dialled(since, limit)``: answered outgoing calls, the oldest first."""
         for call in await dialled(self._now() - _DAYS * 86_400, _MOST_RESTORED):
-            number = self._number(call.called)
+            number = self.number(call.called)
             if number is not None and number.e164 is not None:
                 talk_s = call.ended_at - call.answered_at
                 self._watch.restore([Spent(call.agent, number.region, call.ended_at, talk_s, call.cost or 0.0)])
@@ -75,13 +75,13 @@ class Tolls:
 
     def ask_forward(self, who: str, dialled: str) -> None:
         """May a call be led on to this number, as this person wished? What is to be confirmed was when that was set. Raises ``Refusal``."""
-        number = self._number(dialled)
+        number = self.number(dialled)
         if number is not None:
             self.ask(who, number, confirmed=True)
 
     def began(self, leg_id: str, who: str, dialled: str) -> None:
         """A leg that was asked for is dialled on this account."""
-        number = self._number(dialled)
+        number = self.number(dialled)
         if number is not None:
             self._watch.began(leg_id, who, number, self._now())
 
@@ -98,7 +98,7 @@ class Tolls:
         """Of a leg that we dialled and that is over; None where it was not answered or nobody knows."""
         if leg.kind != "phone" or not leg.by or leg.answered_s is None or leg.ended_s is None:
             return None
-        number = self._number(leg.party)
+        number = self.number(leg.party)
         return None if number is None or number.e164 is None else self._price(number.e164, leg.ended_s - leg.answered_s)
 
     def suspended(self) -> list[SuspendedCaller]:
@@ -114,7 +114,8 @@ class Tolls:
             self._security_log.note("call.lifted", who, by=by)
         return lifted
 
-    def _number(self, dialled: str) -> Number | None:
+    def number(self, dialled: str) -> Number | None:
+        """What was written so towards the PBX; None for what is no number."""
         try:
             return self._plan.read_back(dialled)
         except NotANumber:

@@ -1,6 +1,6 @@
 """What is known of a 3CX before anything is asked of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -11,7 +11,7 @@ class ThreeCxSettings:
 
     bases: tuple[str, ...]
     client_id: str
-    secret: str
+    secret: str = field(repr=False)
     verify: bool = True
     ca_file: Path | None = None
     connections: int = 100

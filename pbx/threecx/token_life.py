@@ -10,7 +10,7 @@ import base64
 import json
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pbx.threecx.faults import Contested, Denied
 
@@ -34,7 +34,7 @@ _DENIED = (
 class Token:
     """Times in seconds on the caller's clock."""
 
-    value: str
+    value: str = field(repr=False)
     at_s: float
     life_s: float
 

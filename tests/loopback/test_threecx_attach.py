@@ -71,7 +71,7 @@ async def test_a_second_run_needs_no_word_and_changes_nothing(pbx: Double, confi
     await attach(config, pbx.url, "", SECRET, "", "", "", "-", "")
     add_to(config, "\n[server]\nport = 8081 # kept\n")
     before, users = text_of(config), len(pbx.records.sets["Users"])
-    result = await attach(config, *[""] * 8, options=("--secrets-dir", str(config.parent / "secrets")))
+    result = await attach(config, *[""] * 6, "-", "", options=("--secrets-dir", str(config.parent / "secrets")))
     assert result.exit_code == 0, result.output
     assert text_of(config) == before and len(pbx.records.sets["Users"]) == users
 
@@ -102,7 +102,7 @@ async def test_a_client_without_rights_is_told_what_to_do_by_hand(config: Path) 
     directory.principals["870"] = Principal("870", SECRET, monitored=frozenset({"200"}), role="users")
     directory.dns["200"].reaction = Reaction(answer_after_s=0.05)
     async with Double(directory) as pbx:
-        result = await attach(config, pbx.url, "", SECRET, "", "203", "", "200", "yes")
+        result = await attach(config, pbx.url, "", SECRET, "", "203", "", "-", "yes")
     assert result.exit_code == 0, result.output
     assert "the client's role: users" in result.output and "Forward calls of 203" in result.output
     assert tomllib.loads(text_of(config))["threecx"]["in_step"] is False

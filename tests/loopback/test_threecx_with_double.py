@@ -12,7 +12,7 @@ from pbx.threecx.directory import matching
 from pbx.threecx.double import Double
 from pbx.threecx.double.directory import Reaction
 from pbx.threecx.event_feed import EventFeed
-from pbx.threecx.faults import Gone, Rejected
+from pbx.threecx.faults import Contested, Gone, Rejected
 from pbx.threecx.objects import Participant
 from pbx.threecx.pcm import FRAME_BYTES
 from pbx.threecx.pcm_stream import PcmStream
@@ -30,7 +30,7 @@ async def pbx() -> AsyncIterator[Double]:
 
 @pytest.fixture
 async def session(pbx: Double) -> AsyncIterator[PbxSession]:
-    settings = ThreeCxSettings((pbx.url,), "870", "demo-secret", first_retry_s=0.01, longest_retry_s=0.05)
+    settings = ThreeCxSettings((pbx.url,), "870", "demo-secret", first_retry_s=0.01, longest_retry_s=0.05, ping_s=0.3)
     async with PbxSession(settings) as session:
         yield session
 
@@ -167,3 +167,23 @@ async def test_a_restart_of_the_pbx_is_a_new_epoch(followed: Followed, pbx: Doub
     await followed.until(lambda: bool(followed.legs_of("200")))
     newest = [event for event in followed.events if isinstance(event, LegAppeared)][-1]
     assert newest.key.call.epoch == 2
+
+
+async def test_a_socket_that_is_open_and_dead_is_left(followed: Followed, pbx: Double) -> None:
+    pbx.mute_sockets()
+    with pbx.acting():
+        pbx.calls.arrive("+34600111222", "+34910000001")
+    await followed.until(lambda: bool(followed.legs_of("200")))
+    assert followed.feed.counts["disconnects"] == 1
+
+
+async def test_a_stolen_token_is_drawn_anew_once_and_a_thief_is_named(session: PbxSession, pbx: Double) -> None:
+    control = CallControl(session)
+    await control.dns()
+    for _ in range(2):
+        pbx.steal_token("870")
+        await control.dns()
+    pbx.steal_token("870")
+    with pytest.raises(Contested, match="a client of its own"):
+        await control.dns()
+    assert "Another program" in session.trouble
