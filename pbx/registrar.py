@@ -5,7 +5,7 @@
 
 Every Contact is kept as the PBX wrote it and is the Request-URI of each request that opens something at the PBX (3CX finds its trunk by
 the ``rinstance`` in it); the request itself goes back the way that the REGISTER came, so that a NAT between us needs no rules. The
-newest Contact of the highest q is the one that is called.
+newest Contact of the highest q is the one that is called; while it does not answer, the next one is.
 
 Nothing is said about whether a name exists, wrong passwords silence their source (``pbx.guesses``), and before a registration succeeds,
 nothing but REGISTER is heard from there.
@@ -74,6 +74,7 @@ class Registrar:
         )
         self._guesses = Guesses()
         self._bindings: dict[str, Binding] = {}
+        self._unanswering: set[str] = set()
         self._known: dict[str, float] = {}
         self._expiry: Timer | None = None
         self._heartbeat = Heartbeat(line, due=lambda: bool(self._bindings), on_answer=self._beaten)
@@ -207,6 +208,7 @@ class Registrar:
         hop = server.hop if server.source.reliable else server.source
         for contact, expires_s in wanted:
             self._bindings.pop(contact.uri, None)
+            self._unanswering.discard(contact.uri)
             if expires_s > 0:
                 self._bindings[contact.uri] = Binding(
                     contact.uri, request.call_id, request.cseq[0], _q_of(contact), hop, path, now, now + expires_s
@@ -236,7 +238,8 @@ class Registrar:
         """Reach the PBX at its best Contact, and wake when the next one is over."""
         if self._expiry is not None:
             self._expiry.cancel()
-        best = max(self._bindings.values(), key=lambda binding: (binding.q, binding.since), default=None)
+        self._unanswering &= self._bindings.keys()
+        best = max(self._bindings.values(), key=self._rank, default=None)
         if best is None:
             self._line.reach = None
             self.state = RegistrarState.ABSENT
@@ -246,6 +249,9 @@ class Registrar:
         first_over = min(binding.until for binding in self._bindings.values())
         self._expiry = self._line.timers.start(first_over - self._line.timers.now, self._lapsed)
         self._there()
+
+    def _rank(self, binding: Binding) -> tuple[bool, float, float]:
+        return binding.uri not in self._unanswering, binding.q, binding.since
 
     def _there(self) -> None:
         self.state = RegistrarState.THERE
@@ -259,9 +265,16 @@ class Registrar:
         self._follow()
 
     def _beaten(self, response: Response) -> None:
-        if not self._bindings:
+        reach = self._line.reach
+        if reach is None or response.to_address.uri != reach.uri:
+            # It was asked at a Contact that has gone meanwhile.
             return
         if response.local or response.status == 503:
+            self._unanswering.add(reach.uri)
+            if self._unanswering != self._bindings.keys():
+                self._follow()
+                return
+            self._unanswering.clear()
             self._silent("The PBX is registered here but does not answer: look at the network between us, or whether it is being stopped.")
             return
         self._line.seen()

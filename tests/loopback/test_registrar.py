@@ -2,27 +2,32 @@
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from pbx import tcp_wire
-from pbx.sip_settings import RegistrarSettings, SipTransport
+from pbx.sip_settings import RegistrarSettings, SipTlsSettings, SipTransport
 from pbx.sip_trunk import SipTrunk
 from pbx.trunk import Answered, Arrived, Confirmed, HungUp
 from rooms.causes import Cause, EndReason
+from tests.kit.certificate import self_signed
 from tests.kit.trunk_bench import sip_bench
 
 BYE = Cause(EndReason.COMPLETED)
 ACCOUNT = {"extension": "200", "auth_id": "auth-200", "password": "secret", "domain": "us.test"}
 
 
-@pytest.mark.parametrize("transport", [SipTransport.UDP, SipTransport.TCP])
-@pytest.mark.parametrize("bind_host", ["127.0.0.1", "0.0.0.0"])
-async def test_it_registers_is_called_and_calls(transport: SipTransport, bind_host: str) -> None:
-    async with sip_bench("", 0, bind_host=bind_host, transport=transport, registrar=RegistrarSettings(), **ACCOUNT) as us:
+@pytest.mark.parametrize("transport", [SipTransport.UDP, SipTransport.TCP, SipTransport.TLS])
+@pytest.mark.parametrize("bind_host", ["127.0.0.1", "::"])
+async def test_it_registers_is_called_and_calls(transport: SipTransport, bind_host: str, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    tls = SipTlsSettings(certificate, certificate, key)
+    shared = {"transport": transport, "tls": tls, **ACCOUNT}
+    async with sip_bench("", 0, bind_host=bind_host, registrar=RegistrarSettings(), **shared) as us:
         assert isinstance(us.trunk, SipTrunk)
         port = us.trunk.local_address[1]
-        async with sip_bench("127.0.0.1", port, transport=transport, **ACCOUNT) as pbx:
+        async with sip_bench("127.0.0.1", port, **shared) as pbx:
             await pbx.ready()
             await us.ready()
             assert us.trunk.local_address == ("127.0.0.1", port)

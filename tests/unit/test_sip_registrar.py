@@ -505,3 +505,30 @@ def test_a_line_break_before_a_register_hides_nothing() -> None:
     )
     line.run()
     assert line.pbx.statuses() == [401]
+
+
+def test_while_one_contact_does_not_answer_the_next_one_is_called() -> None:
+    line = Registrarship(keepalive_s=30.0)
+    other = ScriptedPeer(line.network, host="10.0.0.8")
+    other.on_request = lambda request: other.reply(request, 200)
+    line.register("Expires: 300")
+    challenged = line.send("Contact: <sip:200@10.0.0.8>;q=0.5", peer=other, call_id="other")
+    assert challenged is not None
+    line.send(line.answer(challenged), "Contact: <sip:200@10.0.0.8>;q=0.5", "Expires: 300", peer=other, call_id="other")
+    assert line.us.line.reach is not None and line.us.line.reach.uri == RINSTANCE
+    line.run(63)
+    assert line.us.line.reach.uri == "sip:200@10.0.0.8" and line.status.ready and "10.0.0.8" in line.status.detail
+    line.register("Expires: 300")
+    assert line.us.line.reach.uri == RINSTANCE, "it is there again"
+
+
+def test_silence_at_a_contact_that_has_gone_says_nothing_of_the_new_one() -> None:
+    line = Registrarship(keepalive_s=30.0)
+    line.register("Expires: 300")
+    line.run(31)
+    line.register(contact=f"Contact: <{RINSTANCE}>;expires=0, <sip:200@10.0.0.9:5060;rinstance=ffff>")
+    line.pbx.on_request = lambda request: line.pbx.reply(request, 200)
+    line.run(25)
+    assert line.status.ready
+    line.run(20)
+    assert line.status.ready and line.us.line.reach is not None and line.us.line.reach.uri.endswith("ffff")
