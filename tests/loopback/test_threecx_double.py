@@ -50,6 +50,8 @@ async def test_one_token_lives_and_only_its_header_counts(client: Client) -> Non
     assert (await client.get(""))[0] == 401
     async with client.http.get(f"{client.pbx.url}/callcontrol?access_token={again['access_token']}") as response:
         assert response.status == 401
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+        await client.http.ws_connect(f"{client.pbx.url}/callcontrol/ws?access_token={again['access_token']}")
     assert (await client.sign_in(client_secret="wrong"))["status"] == 401
     assert (await client.sign_in(grant_type="password"))["status"] == 400
     multipart = aiohttp.FormData(FORM, default_to_multipart=True)
@@ -162,6 +164,22 @@ async def test_who_ends_the_stream_before_routeto_is_done_loses_the_caller(clien
     assert not trunk.alive and not leg.alive
     routing.cancel()
     await asyncio.wait([routing])
+
+
+async def test_an_echo_says_what_it_hears(client: Client) -> None:
+    own = client.pbx.calls.dial("870", "+34600000600")
+    client.pbx.calls.answer(client.pbx.calls.of("10000")[0])
+    said, url = bytes(range(256)) * 20, await _stream(client, own.id)
+    async with (
+        client.http.post(url, headers=client.headers, data=said) as response,
+        client.http.get(url, headers=client.headers) as heard,
+        asyncio.timeout(30),
+    ):
+        assert response.status == 200
+        while (frame := await heard.content.readexactly(FRAME_BYTES)) == bytes(FRAME_BYTES):
+            pass
+        frames = frame + await heard.content.readexactly(3 * FRAME_BYTES)
+    assert frames.strip(b"\x00") in said
 
 
 async def test_what_a_client_must_send(client: Client) -> None:

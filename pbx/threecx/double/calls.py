@@ -342,7 +342,7 @@ class Calls:
             trunk, number = self.directory.outbound(destination)
             who = Party(trunk, DnType.LINE, number, number)
             line = self.directory.dns.get(trunk)
-            reaction = self.directory.outside.get(destination, self.directory.others)
+            reaction = self.directory.reaction(trunk, destination)
             self._ring(search, who, reaction, wired=line is not None and line.wired)
         elif dn.kind is DnType.EXTENSION:
             search.voicemail = dn if dn.voicemail else None

@@ -27,11 +27,13 @@ class Refusing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What a person called does. ``answer_after_s`` None: never answers; ``hang_up_after_s`` counts from the answer, None: never."""
+    """What a person called does. ``answer_after_s`` None: never answers; ``hang_up_after_s`` counts from the answer, None: never.
+    ``echo``: says what it hears instead of humming."""
 
     answer_after_s: float | None = None
     hang_up_after_s: float | None = None
     refuse: Refusing = Refusing.NO
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,12 @@ class Directory:
     ring_s: float = 30.0
     """How long somebody rings where the caller does not say."""
 
+    def reaction(self, dn: str, number: str) -> Reaction:
+        """What whoever is behind a leg of this DN does; outside people go by their number."""
+        known = self.dns.get(dn)
+        inside = known is not None and known.kind is not DnType.LINE
+        return known.reaction if known is not None and inside else self.outside.get(number, self.others)
+
     def is_outside(self, number: str) -> bool:
         """Does a number lead over a trunk?"""
         if number in self.dns or not number.lstrip("+").isdecimal():
@@ -140,7 +148,11 @@ def demo_directory() -> Directory:
         principals={client.client_id: client},
         main_number="+34910000000",
         dids={"+34910000000": "870", "+34910000001": "200", "+34910000002": "800"},
-        outside={"+34600000603": Reaction(refuse=Refusing.BUSY), "+34600000604": Reaction()},
+        outside={
+            "+34600000600": Reaction(answer_after_s=1.0, echo=True),
+            "+34600000603": Reaction(refuse=Refusing.BUSY),
+            "+34600000604": Reaction(),
+        },
     )
 
 

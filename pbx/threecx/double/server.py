@@ -444,14 +444,21 @@ class Double:
         return self.audio[leg.id]
 
     def _said_by(self, leg: Leg | None) -> bytes:
-        """The next 20 ms of whoever is there: a SIP phone, an app at a route point, or nobody real, who hums."""
+        """The next 20 ms of whoever is there: a SIP phone, an app at a route point, or nobody real, who hums or echoes."""
         if leg is None or not leg.alive:
             return silence()
         if leg.id in self._talks:
             return self._talks[leg.id].voice.pull()
         if leg.me.kind is DnType.ROUTE_POINT:
             return self.audio_of(leg).waiting.pull()
+        other = leg.other
+        if other is not None and self.directory.reaction(leg.dn, leg.me.number).echo and self._is_real(other):
+            return self._said_by(other)
         return self._tones.setdefault(leg.id, tone())()
+
+    def _is_real(self, leg: Leg) -> bool:
+        """Is somebody there who says something of their own?"""
+        return leg.id in self._talks or leg.me.kind is DnType.ROUTE_POINT
 
     def _open_talk(self, leg: Leg) -> RtpTalk:
         def pressed(digit: str) -> None:
