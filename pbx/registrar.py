@@ -120,11 +120,14 @@ class Registrar:
             return self.knows(host, now)
         return self._guesses.hears(host, now, shared=now < self._known.get(host, 0.0))
 
-    def challenge(self, request: Request, host: str) -> list[tuple[str, str]] | None:
-        """The headers of a 401 to a call, where calls have to prove the password and this one does not; None: it may pass."""
-        if not self._rules.challenge_calls:
-            return None
-        return self._asked(request, host)
+    def objection(self, call: Request, host: str) -> tuple[int, list[tuple[str, str]]] | None:
+        """Why a new call may not pass, as status and headers: nobody is registered where it comes from, or it has not proved the password
+        where it has to.
+        """
+        if self._line.settings.takes_strangers and host not in {binding.hop.host for binding in self._bindings.values()}:
+            return 403, []
+        challenges = self._asked(call, host) if self._rules.challenge_calls else None
+        return (401, challenges) if challenges is not None else None
 
     def _asked(self, request: Request, host: str) -> list[tuple[str, str]] | None:
         """The challenge to a request that has not proved the password."""

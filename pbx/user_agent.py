@@ -291,7 +291,8 @@ class UserAgent:
             self._invited(request, server)
 
     def _invited(self, request: Request, server: ServerTransaction) -> None:
-        refusal = self._objection(request, server) or self._refusal(request)
+        registrar, host = self._registrar, server.source.host
+        refusal = (registrar.objection(request, host) if registrar is not None else None) or self._refusal(request)
         if refusal is not None:
             self._respond(server, *refusal)
             return
@@ -314,11 +315,6 @@ class UserAgent:
             return
         self.legs.add(leg)
         leg.announce()
-
-    def _objection(self, request: Request, server: ServerTransaction) -> tuple[int, list[tuple[str, str]]] | None:
-        """Where calls have to prove the password of the line: what a call that does not is answered."""
-        challenges = self._registrar.challenge(request, server.source.host) if self._registrar is not None else None
-        return (401, challenges) if challenges is not None else None
 
     def _refusal(self, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
         """Why a new INVITE cannot become a call, as status and headers."""

@@ -532,3 +532,37 @@ def test_silence_at_a_contact_that_has_gone_says_nothing_of_the_new_one() -> Non
     assert line.status.ready
     line.run(20)
     assert line.status.ready and line.us.line.reach is not None and line.us.line.reach.uri.endswith("ffff")
+
+
+def test_a_pbx_that_is_no_longer_registered_ends_its_calls_and_begins_none() -> None:
+    line = Registrarship()
+    line.register("Expires: 60")
+    line.us.dial("600")
+    line.run()
+    (invite,) = line.pbx.requests("INVITE")
+    line.pbx.reply(invite, 200, tag="t", headers=(("Contact", "<sip:200@10.0.0.9:5060>"),), body=sdp())
+    line.run(70)
+    assert not line.status.ready
+    line.pbx.send(
+        """INVITE sip:200@10.0.0.1 SIP/2.0
+        Via: SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKn
+        From: <sip:+34600@us.test>;tag=n
+        To: <sip:200@us.test>
+        Call-ID: n
+        CSeq: 1 INVITE
+        Contact: <sip:pbx@10.0.0.9:5060>
+        Content-Type: application/sdp""",
+        sdp(),
+    )
+    line.run()
+    assert line.pbx.statuses()[-1] == 403 and not line.us.count(Arrived)
+    line.pbx.send(
+        f"""BYE sip:200@10.0.0.1 SIP/2.0
+        Via: SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKb
+        From: {invite.get("To")};tag=t
+        To: {invite.get("From")}
+        Call-ID: {invite.call_id}
+        CSeq: 7 BYE"""
+    )
+    line.run()
+    assert line.us.count(HungUp) == 1
