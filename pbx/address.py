@@ -46,6 +46,7 @@ def refuse_line_breaks(text: str) -> str:
     return text
 
 
+@_remembered
 def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
@@ -53,7 +54,7 @@ def is_token(text: str) -> bool:
 def split_outside(text: str, separator: str) -> list[str]:
     """Split at ``,`` or ``;`` where it stands outside quotes and angle brackets. Raises ``BadValue`` where those never close."""
     if '"' not in text and "<" not in text:
-        return [part.strip() for part in text.split(separator)]
+        return [part.strip() for part in text.split(separator)] if separator in text else [text.strip()]
     parts: list[str] = []
     start = 0
     while True:

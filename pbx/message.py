@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
-from pbx.address import BadValue, NameAddress, Via, is_token, parse_address, parse_uri, parse_via, refuse_line_breaks, split_outside
+from pbx.address import BadValue, NameAddress, Via, is_token, parse_address, parse_uri, parse_via, split_outside
 
 MAX_BYTES = 65_535
 MAX_HEADERS = 256
@@ -89,7 +89,11 @@ class Message:
 
     def values(self, name: str) -> list[str]:
         """Every value of a header that may repeat or carry a list. Raises ``BadValue``."""
-        return [value for line in self.lines(name) for value in split_outside(line, ",") if value]
+        wanted, found = spelled(name), []
+        for key, line in self.headers:
+            if key == wanted:
+                found += [value for value in split_outside(line, ",") if value]
+        return found
 
     def tokens(self, name: str) -> set[str]:
         """The option tags or methods of a list header, in lower case."""
@@ -176,6 +180,7 @@ class BadMessage(Exception):
         self.request = request
 
 
+@lru_cache(maxsize=512)
 def parse_cseq(text: str) -> tuple[int, str]:
     parts = text.split()
     if len(parts) != 2 or not _DECIMAL.fullmatch(parts[0]) or int(parts[0]) >= 2**31 or not is_token(parts[1]):
@@ -314,15 +319,18 @@ def _start_line(message: AnyMessage) -> str:
 
 def build(message: AnyMessage) -> bytes:
     """The wire form, with a Content-Length of our own counting. Raises ``BadValue`` for a line break in any value."""
-    lines = [refuse_line_breaks(_start_line(message))]
+    lines = [_start_line(message)]
     for name, value in message.headers:
         if name == "Content-Length":
             continue
-        if not is_token(name):
+        if not spelled(name):
             raise BadValue("a header name that is no token")
-        lines.append(f"{name}: {refuse_line_breaks(value)}")
+        lines.append(f"{name}: {value}")
     lines.append(f"Content-Length: {len(message.body)}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + message.body
+    head = "\r\n".join(lines)
+    if not head.count("\r") == head.count("\n") == len(lines) - 1:
+        raise BadValue("a line break in a header value")
+    return (head + "\r\n\r\n").encode() + message.body
 
 
 def respond(request: Request, status: int, *, to_tag: str = "", reason: str = "", headers: Iterable[tuple[str, str]] = ()) -> Response:

@@ -270,10 +270,13 @@ class SipTrunk:
 
     def _follow(self) -> None:
         """Set the clock for the next deadline; while closing, notice when nothing is left to wait for."""
-        if self._wake is not None:
-            self._wake.cancel()
         deadline = self._agent.next_deadline()
-        self._wake = asyncio.get_running_loop().call_at(deadline, self._expire) if deadline is not None else None
+        # A clock that is set too early is left as it is: most deadlines are moved away long before they come.
+        if self._wake is not None and (deadline is None or deadline < self._wake.when()):
+            self._wake.cancel()
+            self._wake = None
+        if self._wake is None and deadline is not None:
+            self._wake = asyncio.get_running_loop().call_at(deadline, self._expire)
         if self._closing and not self._agent.busy:
             self._quiet.set()
         full = self._agent.calls >= self._settings.max_calls
@@ -282,5 +285,6 @@ class SipTrunk:
             self._emit(StatusChanged(self.name, self.status))
 
     def _expire(self) -> None:
+        self._wake = None
         self._agent.expire(self._now())
         self._follow()

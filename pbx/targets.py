@@ -33,6 +33,8 @@ class Targets:
     @property
     def best(self) -> Hop | None:
         """Where a request goes first; None: the PBX was not located yet."""
+        if not self._resting:
+            return self._hops[0] if self._hops else None
         return next(iter(self._in_order()), None)
 
     def others(self, hop: Hop) -> list[Hop]:

@@ -4,18 +4,23 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
+FEWEST_CANCELLED = 64
+
 
 class Timer:
     """One deadline. ``cancel`` is safe at any time, also after it fired."""
 
-    __slots__ = ("due", "step")
+    __slots__ = ("_timers", "due", "step")
 
-    def __init__(self, due: float, step: Callable[[], None]) -> None:
+    def __init__(self, timers: "Timers", due: float, step: Callable[[], None]) -> None:
+        self._timers = timers
         self.due = due
         self.step: Callable[[], None] | None = step
 
     def cancel(self) -> None:
-        self.step = None
+        if self.step is not None:
+            self.step = None
+            self._timers.one_was_cancelled()
 
 
 class Timers:
@@ -25,9 +30,10 @@ class Timers:
         self.now = now
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = count()
+        self._cancelled = 0
 
     def start(self, delay_s: float, step: Callable[[], None]) -> Timer:
-        timer = Timer(self.now + delay_s, step)
+        timer = Timer(self, self.now + delay_s, step)
         heapq.heappush(self._heap, (timer.due, next(self._order), timer))
         return timer
 
@@ -44,8 +50,17 @@ class Timers:
             if step is not None:
                 step()
 
+    def one_was_cancelled(self) -> None:
+        """Timers that are long and hardly ever fire must not pile up: when half of all are cancelled, those go."""
+        self._cancelled += 1
+        if self._cancelled > max(FEWEST_CANCELLED, len(self._heap) // 2):
+            self._heap = [entry for entry in self._heap if entry[2].step is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
     def next_deadline(self) -> float | None:
         """When the earliest live timer is due; None without any."""
         while self._heap and self._heap[0][2].step is None:
             heapq.heappop(self._heap)
+            self._cancelled -= 1
         return self._heap[0][0] if self._heap else None

@@ -156,12 +156,16 @@ _LIVES_IN: dict[tuple[Kind, Happened], tuple[tuple[State, ...], float, float | N
     (Kind.SERVER, H.TIMER_J): ((S.COMPLETED,), 64 * T1, 0.0),
 }
 
+_TIMERS_OF = {kind: [(timer, *lives) for (of, timer), lives in _LIVES_IN.items() if of is kind] for kind in Kind}
+
 # A doubles without end, E and G up to T2; E goes on at T2 once a provisional response came (section 17.1.2.2).
 _REPEATS = {H.TIMER_A: float("inf"), H.TIMER_E: T2, H.TIMER_G: T2}
 
 
 class Transaction:
     """One transaction. ``do(action, message)`` performs; ``message`` is what is sent or handed up, where there is one."""
+
+    __slots__ = ("_do", "_ended", "_reliable", "_running", "_timers", "kind", "state")
 
     def __init__(self, kind: Kind, *, reliable: bool, timers: Timers, do: Callable[[Do], None], ended: Callable[[], None]) -> None:
         self.kind = kind
@@ -195,9 +199,7 @@ class Transaction:
             self._ended()
 
     def _follow_state(self) -> None:
-        for (kind, timer), (states, udp_s, tcp_s) in _LIVES_IN.items():
-            if kind is not self.kind:
-                continue
+        for timer, states, udp_s, tcp_s in _TIMERS_OF[self.kind]:
             if self.state not in states:
                 if timer in self._running:
                     self._running.pop(timer)[0].cancel()

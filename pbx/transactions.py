@@ -27,7 +27,9 @@ from pbx.transaction import (
     happened_to_server,
 )
 
-MAX_TRANSACTIONS = 4000
+MAX_TRANSACTIONS = 20_000
+"""Of a peer. Over UDP each call holds two of them half a minute: enough for 250 calls a second, which are then some 200 MB."""
+
 RETRY_AFTER_S = "5"
 _COOKIE = "z9hG4bK"
 Key = tuple[str, ...]
@@ -405,7 +407,7 @@ class Transactions:
         if params == via.params:
             return
         request.remove("Via")
-        noted = replace(via, params=params)
+        noted = Via(via.transport, via.host, via.port, params)
         request.headers[0:0] = [("Via", value) for value in (str(noted), *values[1:])]
 
 

@@ -28,6 +28,11 @@ def quick(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Rows]:
     return found
 
 
+def test_quick_signalling_answers_every_call(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = quick("sip_signalling", capsys)["20"]
+    assert rows["calls failed"]["value"] == 0 and rows["CPU per call"]["unit"] == "ms"
+
+
 def test_quick_delay_has_its_shape_and_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     rows = quick("delay", capsys)
     assert rows["forwarding"]["added delay, p99"]["goal"] == "<= 5"
