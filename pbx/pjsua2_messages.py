@@ -37,8 +37,11 @@ class Open(_Told, frozen=True):
 
 
 class Dial(_Told, frozen=True):
+    """``caller``: what From says."""
+
     leg_id: str
     uri: str
+    caller: str
     sdp: str
     headers: dict[str, str]
 

@@ -59,6 +59,7 @@ class Call(pj.Call):  # type: ignore[misc]  # no types in the wrapper
         self.written = ""
         self.talking = False
         self.offering = False
+        self.described = False
         self._confirmed = False
         self._accepted = call_id != pj.PJSUA_INVALID_ID
         self._answer = ""
@@ -111,7 +112,7 @@ class Call(pj.Call):  # type: ignore[misc]  # no types in the wrapper
     def _talk(self) -> None:
         """Answered, with the answer at hand: the two are told in no certain order."""
         if self._confirmed and self._accepted and not self.talking:
-            self.talking = True
+            self.talking, self.described = True, False
             emit(told.Talking(self.leg_id, self._answer))
 
     def onCallRxReinvite(self, prm: Any) -> None:
@@ -184,6 +185,7 @@ class Agent:
         call = self._calls[command.leg_id] = Call(self, self._account, command.leg_id)
         call.written = command.sdp
         how = pj.CallOpParam(True)
+        how.txOption.localUri = command.caller
         for name, value in command.headers.items():
             header = pj.SipHeader()
             header.hName, header.hValue = name, value
@@ -196,9 +198,9 @@ class Agent:
 
     def _respond(self, call: Call, status: int, sdp: str) -> None:
         how = _saying(status)
-        if sdp:
-            call.written = sdp
-            how.sdp.wholeSdp = sdp
+        if sdp and not call.described:
+            call.written = how.sdp.wholeSdp = sdp
+            call.described = not call.talking  # an INVITE is answered once, though its first answer was provisional
         call.answer(how)
 
     def _offer(self, call: Call, sdp: str) -> None:

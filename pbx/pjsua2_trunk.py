@@ -2,7 +2,7 @@
 
 It is chosen by the settings, and needs ``pip install centralita[pjsua2]``. What pjsua2 cannot do, or not within our rules, it does not do
 here: TLS (its packaged build has an OpenSSL out of support), encrypted audio, being asked to transfer (it would dial by itself, past the
-rules for dialling), early media of ours before an offer. Should its process die, its calls end with a cause and it is started again.
+rules for dialling), calls that come without an offer. Should its process die, its calls end with a cause and it is started again.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import structlog
 
 from pbx import pjsua2_messages as told
 from pbx.address import BadValue, NameAddress, SipUri
-from pbx.body import sdp_of
+from pbx.body import UnsupportedBody, sdp_of
 from pbx.identity import caller_of, diversion_headers, diversions_of, identity_headers, under_name
 from pbx.incoming_leg import called_of
 from pbx.message import BadMessage, Request, parse_message
@@ -82,7 +82,6 @@ class _Leg:
     talking: bool = False
     hold_due: bool = False
     offering: bool = False
-    late: bool = False
     given_up: Cause | None = None
     allows: frozenset[str] = field(default_factory=frozenset)
     source: str = ""
@@ -257,7 +256,8 @@ class Pjsua2Trunk:
         if diverted_by:
             headers += diversion_headers(diverted_by, number, settings.sip_domain)
         sdp = leg.negotiation.offer(offer).decode()
-        self._send(told.Dial(leg.theirs, str(SipUri(settings.sip_domain, number)), sdp, dict(headers)))
+        caller_shown = str(NameAddress("sip:anonymous@anonymous.invalid", "Anonymous") if private else me)
+        self._send(told.Dial(leg.theirs, str(SipUri(settings.sip_domain, number)), caller_shown, sdp, dict(headers)))
 
     def ring(self, leg_id: str) -> None:
         leg = self._legs.get(leg_id)
@@ -266,7 +266,7 @@ class Pjsua2Trunk:
 
     def progress(self, leg_id: str, early: RtpEndpoint) -> None:
         leg = self._legs.get(leg_id)
-        if leg is not None and not leg.ours and not leg.talking and not leg.late:
+        if leg is not None and not leg.ours and not leg.talking:
             with suppress(NoCommonAudio):  # then the answer says so
                 self._send(told.Respond(leg.theirs, 183, leg.negotiation.answer(early).decode()))
 
@@ -275,7 +275,7 @@ class Pjsua2Trunk:
         if leg is None or leg.ours or leg.talking:
             return
         try:
-            body = leg.negotiation.offer(answer) if leg.late else leg.negotiation.answer(answer)
+            body = leg.negotiation.answer(answer)
         except NoCommonAudio as error:
             self._refuse_inside(leg, str(error))
             return
@@ -375,15 +375,17 @@ class Pjsua2Trunk:
             request = parse_message(event.message.encode())
             assert isinstance(request, Request)
             offer = sdp_of(request)
-            remote = leg.negotiation.take_offer(offer) if offer else None
-            leg.late, leg.source = remote is None, event.source
+            if not offer:
+                raise NoCommonAudio("an INVITE without an offer")
+            remote = leg.negotiation.take_offer(offer)
+            leg.source = event.source
             leg.allows = frozenset(method.upper() for method in request.tokens("Allow"))
             caller = caller_of(request, self._settings.trusted_caller)
+        except (NoCommonAudio, UnsupportedBody):
+            self._send(told.End(event.leg_id, 488))
+            return
         except (BadMessage, BadSdp, BadValue):
             self._send(told.End(event.leg_id, 400))
-            return
-        except NoCommonAudio:
-            self._send(told.End(event.leg_id, 488))
             return
         self._enter(leg)
         self._emit(
@@ -393,7 +395,7 @@ class Pjsua2Trunk:
                 caller.number,
                 caller.name,
                 called_of(request, self._settings.extension),
-                None if remote is None else leg.far(remote),
+                leg.far(remote),
                 diversions=diversions_of(request),
                 private=caller.private,
                 verified=caller.verified,
@@ -409,17 +411,15 @@ class Pjsua2Trunk:
 
     def _talking(self, leg: _Leg, event: told.Talking) -> None:
         leg.talking = True
-        remote = None
-        if leg.ours or leg.late:
+        if leg.ours:
             try:
                 remote = leg.negotiation.take_answer(event.sdp.encode())
             except (BadSdp, NoCommonAudio) as error:
                 self._refuse_inside(leg, str(error))
                 return
-        if leg.ours and remote is not None:
             self._emit(Answered(leg.leg_id, leg.far(remote)))
         else:
-            self._emit(Confirmed(leg.leg_id, None if remote is None else leg.far(remote)))
+            self._emit(Confirmed(leg.leg_id))
         if leg.hold_due:
             self._offer(leg)
 
