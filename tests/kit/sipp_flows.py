@@ -12,15 +12,16 @@ from typing import Any
 
 from api.demo_call.kamailio import Kamailio, kamailio
 from api.demo_call.process import ChildProcess, free_port
-from pbx.sip_settings import SipTlsSettings, SipTransport, SipTrunkSettings
+from pbx.sip_settings import RegistrarSettings, SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.tls import TlsContexts
 from pbx.trunk import OnTrunkEvent, Trunk
 from tests.kit.certificate import Authority
 from tests.kit.flows.flow import Flow
+from tests.kit.lossy_door import lossy_door
 from tests.kit.scripted_app import ScriptedApp
 from tests.kit.sipp import listens
-from tests.kit.sipp_steps import Called, Caller, Registrar, Way
+from tests.kit.sipp_steps import Called, Caller, Registrant, Registrar, Way
 from tests.kit.stream_door import StreamDoor
 
 LONGEST_S = 25
@@ -43,8 +44,9 @@ OURS = Subject("asyncio", SipTrunk)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One flow over one transport: ``udp``, ``tcp``, ``tls``, ``udp6``, ``cut`` for TCP in small pieces, ``proxy`` for UDP through
-    kamailio."""
+    """One flow over one transport: ``udp``, ``tcp``, ``tls``, ``udp6``, ``cut`` for TCP in small pieces, ``lossy`` for UDP that loses each
+    message once, ``proxy`` for UDP through kamailio.
+    """
 
     flow: Flow
     over: str
@@ -92,7 +94,7 @@ async def run_all(chosen: list[Run], subject: Subject, directory: Path) -> dict[
     async with AsyncExitStack() as stack:
         proxy = None
         if any(run.over == "proxy" for run in chosen):
-            users = {"300": "pw300"} | {str(1000 + number): "pw" for number in range(len(chosen))}
+            users = {"300": "pw300"} | {str(first + number): "pw" for number in range(len(chosen)) for first in (1000, 5000)}
             proxy = await stack.enter_async_context(kamailio(directory / "kamailio", users))
         bench = Bench(subject, directory, authority, authority.sign("127.0.0.1", "::1"), proxy)
 
@@ -116,17 +118,7 @@ async def _play(bench: Bench, run: Run, number: int) -> None:
         stack.callback(app.close)
         calls = isinstance(flow.phone, Caller)
         sipp_port, our_port = bench.take_port(), bench.take_port()
-        towards_us, towards_sipp, contact_port = our_port, sipp_port, sipp_port
-        if run.over in ("tls", "cut"):
-            door = StreamDoor(
-                host, TlsContexts(bench.tls, Counter()) if run.over == "tls" else None, Random(number) if run.over == "cut" else None
-            )
-            if calls:
-                towards_us, contact_port = bench.take_port(), bench.take_port()
-                await stack.enter_async_context(door.into(towards_us, our_port, source_port=contact_port))
-            else:
-                towards_sipp = contact_port = bench.take_port()
-                await stack.enter_async_context(door.out_of(towards_sipp, sipp_port))
+        towards_us, towards_sipp, contact_port = await _open_doors(stack, bench, run, number, sipp_port, our_port)
         settings = _settings(bench, run, host, our_port, towards_sipp)
         if bench.proxy is not None and run.over == "proxy":
             towards_us, account = bench.proxy.port, str(1000 + number)
@@ -135,7 +127,8 @@ async def _play(bench: Bench, run: Run, number: int) -> None:
         app.trunk = bench.subject.make(settings, app.on_event)
         if calls:
             await stack.enter_async_context(app.trunk)
-            await app.ready()
+            if not isinstance(flow.phone, Registrant):
+                await app.ready()
         target = f"{_bracketed(host)}:{towards_us}" if calls else ""
         keys = {"tp": str(settings.transport).upper(), "cport": str(contact_port), "extension": settings.extension, "fold": "  "}
         sipp = await stack.enter_async_context(_sipp(directory, run, host, sipp_port, target, keys))
@@ -145,15 +138,19 @@ async def _play(bench: Bench, run: Run, number: int) -> None:
             await leaving.enter_async_context(app.trunk)
         if isinstance(flow.phone, Called):
             await app.ready()
-            app.dial("200", flow.phone.does)
+            called = "200"
+            if run.over == "proxy":
+                called = str(5000 + number)
+                await stack.enter_async_context(_registered(settings, called, sipp_port))
+            app.dial(called, flow.phone.does)
         elif flow.phone.does == "leaves":
             await app.ready()
             await leaving.aclose()
         status = await sipp.ended(LONGEST_S + 5)
         errors = "\n".join(path.read_text()[-3000:] for path in directory.glob("*_errors.log"))
         assert status == 0, f"SIPp ended with {status}; the application was told {app.told}:\n{errors or sipp.last_words()}"
-        if isinstance(flow.phone, Registrar):
-            indifferent = flow.phone.does or not flow.told
+        if isinstance(flow.phone, Registrar | Registrant):
+            indifferent = flow.phone.does == "leaves" or not flow.told
             assert indifferent or app.trunk.status.ready is (flow.told == "ready"), app.trunk.status
             return
         wanted = flow.told.split()
@@ -163,6 +160,26 @@ async def _play(bench: Bench, run: Run, number: int) -> None:
                     told.clear()
                     await told.wait()
         assert not wanted or app.told == wanted, f"the application was told {app.told}, not {wanted}"
+
+
+async def _open_doors(stack: AsyncExitStack, bench: Bench, run: Run, number: int, sipp_port: int, our_port: int) -> tuple[int, int, int]:
+    """What lies between SIPp and the trunk. The port where SIPp finds the trunk, where the trunk finds SIPp, and that of SIPp's Contact."""
+    host = "127.0.0.1"
+    calls = isinstance(run.flow.phone, Caller)
+    if run.over == "lossy":
+        near, far = bench.take_port(), bench.take_port()
+        await stack.enter_async_context(lossy_door((host, near), (host, sipp_port), (host, far), (host, our_port)))
+        return near, far, far
+    if run.over not in ("tls", "cut"):
+        return our_port, sipp_port, sipp_port
+    door = StreamDoor(host, TlsContexts(bench.tls, Counter())) if run.over == "tls" else StreamDoor(host, cut=Random(number))
+    if calls:
+        near, far = bench.take_port(), bench.take_port()
+        await stack.enter_async_context(door.into(near, our_port, source_port=far))
+        return near, sipp_port, far
+    far = bench.take_port()
+    await stack.enter_async_context(door.out_of(far, sipp_port))
+    return our_port, far, far
 
 
 def _settings(bench: Bench, run: Run, host: str, our_port: int, towards_sipp: int) -> SipTrunkSettings:
@@ -180,6 +197,8 @@ def _settings(bench: Bench, run: Run, host: str, our_port: int, towards_sipp: in
     }
     if isinstance(run.flow.phone, Registrar):
         chosen |= {"register": True, "password": "secret", "domain": "pbx.test"}
+    if isinstance(run.flow.phone, Registrant):
+        chosen |= {"server": "", "port": 0, "password": "secret", "registrar": RegistrarSettings()}
     return SipTrunkSettings(**(chosen | run.flow.settings))
 
 
@@ -197,6 +216,17 @@ async def _sipp(directory: Path, run: Run, host: str, port: int, target: str, ke
         if not target:
             await listens(port, transport, host)
         yield process
+
+
+@asynccontextmanager
+async def _registered(ours: SipTrunkSettings, account: str, sipp_port: int) -> AsyncIterator[None]:
+    """SIPp as a phone that the proxy knows."""
+    phone = ScriptedApp()
+    there = {"extension": account, "bind_port": 0, "public_host": "127.0.0.1", "public_port": sipp_port}
+    phone.trunk = SipTrunk(replace(ours, **there), phone.on_event)
+    async with phone.trunk:
+        await phone.ready()
+        yield
 
 
 def _bracketed(host: str) -> str:

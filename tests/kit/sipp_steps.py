@@ -20,6 +20,7 @@ Step = Callable[[Way], str]
 
 PCMA = ("m=audio [media_port] RTP/AVP 8 101", "a=rtpmap:8 PCMA/8000", "a=rtpmap:101 telephone-event/8000")
 SENDRECV = "a=sendrecv"
+REGISTRAR = "sip:{domain}"
 
 
 def sdp(*attributes: str, version: int = 1, media: tuple[str, ...] = PCMA, connection: str = "IN IP[local_ip_type] [media_ip]") -> str:
@@ -210,6 +211,22 @@ class Caller(_Phone):
 
     def is_refused(self, status: int, *patterns: str, after: tuple[int, ...] = (100, 180, 183)) -> Self:
         return self.gets(status, *patterns, after=after).acks_refusal(self.outside)
+
+
+class Registrant(Caller):
+    """Registers at the agent, as a PBX does that takes us for its provider. ``does``: nothing."""
+
+    local = "<sip:100@{domain}>;tag=[pid]C[call_number]"
+    remote = "<sip:100@{domain}>"
+
+    def __init__(self) -> None:
+        super().__init__("100")
+
+    def registers(self, *headers: str, password: str = "secret") -> Self:
+        """Once without, once with credentials."""
+        self.asks("REGISTER", *headers, uri=REGISTRAR)
+        self._add(lambda way: '<recv response="401" auth="true"/>')
+        return self.asks("REGISTER", *headers, f"[authentication username=100 password={password}]", uri=REGISTRAR)
 
 
 class _Copy(Caller):

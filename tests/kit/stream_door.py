@@ -14,7 +14,7 @@ End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class StreamDoor:
     """``tls``: what is spoken on the far side of the door; None: TCP. ``cut`` draws the sizes of the pieces; None: as they come."""
 
-    def __init__(self, host: str, tls: TlsContexts | None, cut: Random | None) -> None:
+    def __init__(self, host: str, tls: TlsContexts | None = None, *, cut: Random | None = None) -> None:
         self._host = host
         self._outgoing = tls.outgoing() if tls is not None else None
         self._incoming = tls.incoming() if tls is not None else None

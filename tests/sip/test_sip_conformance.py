@@ -10,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.flows import basic, dialogs, early, inside, manners, offers, registration
+from tests.kit.flows import basic, dialogs, early, inside, losses, manners, offers, registrar, registration
 from tests.kit.flows.flow import Flow
 from tests.kit.sipp_flows import OURS, Run, run_all, runs
 from tests.kit.sipp_steps import Caller
 
 FLOWS = (
     *registration.FLOWS,
+    *registrar.FLOWS,
     *basic.FLOWS,
     *early.FLOWS,
     *offers.FLOWS,
     *dialogs.FLOWS,
     *inside.FLOWS,
     *manners.FLOWS,
+    *losses.FLOWS,
 )
 
 

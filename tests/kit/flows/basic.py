@@ -77,13 +77,14 @@ FLOWS = (
         "RFC 3261 13.2.2.4, 15.1.2",
         "INVITE with an offer, ACK to the Contact of the 200, BYE answered",
         Called()
-        .is_invited("INVITE sip:200@", "Contact: <sip:100@", "Max-Forwards: 70", "Supported: .*timer", "m=audio [1-9]")
+        .is_invited("INVITE sip:[0-9]+@", "Contact: <sip:[0-9]+@", "Max-Forwards: [67]", "Supported: .*timer", "m=audio [1-9]")
         .rings()
         .answers()
         .hangs_up(),
         "Rang Answered:pcma HungUp:completed",
         six=True,
         cut=True,
+        proxied=True,
     ),
     Flow(
         "we dial and hang up",
@@ -91,6 +92,7 @@ FLOWS = (
         "BYE after the ACK",
         Called("answered.bye").is_invited().answers().is_hung_up(),
         "Answered:pcma",
+        proxied=True,
     ),
     Flow(
         "we give up",
@@ -125,6 +127,7 @@ FLOWS = (
             "ACK under the INVITE's branch, and the reason told",
             Called().is_invited().refuses(status, *(("Contact: <sip:300@elsewhere.test>",) if status == 302 else ())),
             f"Refused:{reason}:{status}",
+            proxied=status == 486,
         )
         for status, reason in _REFUSALS
     ),
@@ -148,6 +151,7 @@ FLOWS = (
         "200 right away",
         Called().is_invited().answers().hangs_up(),
         "Answered:pcma HungUp:completed",
+        proxied=True,
     ),
     Flow(
         "two phones answer",

@@ -11,6 +11,7 @@ FLOWS = (
         Called().is_invited().rings(status=183, body=sdp(SENDRECV)).answers().hangs_up(),
         "Rang:pcma Answered:pcma HungUp:completed",
         six=True,
+        proxied=True,
     ),
     Flow(
         "ringing, then early media",

@@ -37,6 +37,7 @@ _DIGITS = (
         .replies(200)
         .hangs_up(),
         "Answered:pcma HungUp:completed",
+        proxied=True,
     ),
     Flow(
         "info without body",
@@ -136,6 +137,7 @@ _TRANSFERS = (
         .notifies("SIP/2.0 200 OK", "terminated;reason=noresource")
         .is_hung_up(),
         "Answered:pcma TransferProgressed:100 TransferProgressed:200",
+        proxied=True,
     ),
     Flow(
         "our refer is declined",

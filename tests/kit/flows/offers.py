@@ -1,9 +1,18 @@
 """Offers and answers: what is agreed, changed, held and refused (RFC 3264, 3261 section 14, 3311, 4566)."""
 
+from pbx.sdes import SrtpMode
 from tests.kit.flows.flow import Flow
 from tests.kit.sipp_steps import PCMA, SENDRECV, Called, Caller, sdp
 
 OFFERED_TWICE = "Arrived Confirmed HungUp:completed"
+
+
+def _secure(tag: int, suite: str = "AES_CM_128_HMAC_SHA1_80") -> tuple[str, ...]:
+    return "m=audio [media_port] RTP/SAVP 8", "a=rtpmap:8 PCMA/8000", f"a=crypto:{tag} {suite} inline:{KEY}"
+
+
+KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk"
+SECURE = _secure(4)
 VIDEO = ("m=video 5000 RTP/AVP 31", "a=rtpmap:31 H261/90000")
 
 
@@ -67,6 +76,7 @@ FLOWS = (
         .is_reinvited("a=sendrecv", answer="a=sendrecv")
         .is_hung_up(),
         "Answered:pcma Reagreed:recvonly Reagreed:sendrecv",
+        proxied=True,
     ),
     Flow(
         "held from both sides",
@@ -290,6 +300,52 @@ FLOWS = (
         Caller("answer")
         .invites(body=sdp(media=("m=audio 9 RTP/SAVP 8", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40)))
         .is_refused(488),
+    ),
+    Flow(
+        "encrypted offer",
+        "RFC 4568 5.1.2, RFC 3711",
+        "RTP/SAVP is answered with a key of ours under the offer's tag",
+        Caller("answer")
+        .invites(body=sdp(media=SECURE))
+        .gets(200, "m=audio [1-9][0-9]* RTP/SAVP 8", "a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:[A-Za-z0-9+/]{40}", keeps=True)
+        .acks()
+        .hangs_up(),
+        OFFERED_TWICE,
+        {"srtp": SrtpMode.OFFERED},
+    ),
+    Flow(
+        "offered plain and encrypted",
+        "RFC 3264 6, RFC 4568 5.1.2",
+        "of two audio lines, as 3CX sends them, the encrypted one is taken",
+        Caller("answer")
+        .invites(body=sdp(media=(*PCMA, *SECURE)))
+        .gets(200, "m=audio 0 RTP/AVP.*m=audio [1-9][0-9]* RTP/SAVP 8", "a=crypto:4 ", keeps=True)
+        .acks()
+        .hangs_up(),
+        OFFERED_TWICE,
+        {"srtp": SrtpMode.OFFERED},
+    ),
+    Flow(
+        "plain offer where encryption is required",
+        "RFC 3264 6",
+        "488 before anything is heard",
+        Caller("answer").invites().is_refused(488),
+        settings={"srtp": SrtpMode.REQUIRED},
+    ),
+    Flow(
+        "unknown cipher",
+        "RFC 4568 5.1.2",
+        "488 where no suite is ours",
+        Caller("answer").invites(body=sdp(media=_secure(1, "ROT_13"))).is_refused(488),
+        settings={"srtp": SrtpMode.OFFERED},
+    ),
+    Flow(
+        "we offer encryption",
+        "RFC 4568 5.1.1",
+        "an audio line with a key, and the answer's key is taken",
+        Called().is_invited("m=audio [1-9][0-9]* RTP/SAVP ", "a=crypto:1 ").answers(body=sdp(media=_secure(1))).hangs_up(),
+        "Answered:pcma HungUp:completed",
+        {"srtp": SrtpMode.REQUIRED},
     ),
     Flow(
         "description in a part",
