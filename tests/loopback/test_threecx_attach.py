@@ -5,13 +5,19 @@ import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from typer.testing import CliRunner, Result
 
 from api.__main__ import app
 from api.config import Settings
+from api.load.caller import Caller
+from media.dtls import Certificate
 from pbx.threecx.double import Double
 from pbx.threecx.double.directory import Principal, Reaction, demo_directory
+from rooms.audio import PCMA
+from signaling.tokens import TokenIssuer
+from tests.kit.server import running_server
 
 SECRET = "demo-secret"
 
@@ -144,3 +150,27 @@ async def test_a_test_call_that_nobody_takes_is_told_and_the_rest_stands(pbx: Do
     pbx.directory.max_calls = 0
     result = await attach(config, pbx.url, "", SECRET, "", "", "", "", "")
     assert result.exit_code == 1 and "the test call was not made" in result.output and "centralita.toml" in files_in(config.parent)
+
+
+async def test_what_was_attached_registers_and_carries_a_call(config: Path, tmp_path: Path) -> None:
+    """The server itself, on the settings that were written: from nothing to a call."""
+    async with Double(sip_port=0) as pbx:
+        pbx.directory.others = Reaction(answer_after_s=0.02)
+        result = await attach(config, pbx.url, "", SECRET, "", "", "", "-", "")
+        assert result.exit_code == 0, result.output
+        written = tomllib.loads(text_of(config))
+        written["sip"]["password"] = text_of(config.parent / "secrets" / "sip__password").strip()
+        written["threecx"]["secret"] = SECRET
+        async with running_server(tmp_path / "server", written, demo=False) as server:
+            await server.line_is_up("pbx")
+            tokens = TokenIssuer(text_of(server.data_dir / "token.secret").strip())
+            async with aiohttp.ClientSession() as http:
+                caller = Caller(http, server.url, tokens.issue("ana", "Ana", "agent").token, PCMA, Certificate.create())
+                endpoint = await caller.call("+34600111222")
+                assert [leg.party.number for leg in pbx.calls.of(written["sip"]["extension"])] == ["+34600111222"]
+                await caller.end()
+                assert endpoint.close is not None
+                await endpoint.close()
+                endpoint.sock.close()
+            _, metrics = await server.get("/metrics")
+            assert "centralita_threecx_now_up 1.0" in metrics and "centralita_threecx_now_most_calls 8.0" in metrics
