@@ -18,7 +18,7 @@ from api.store import StoredRecording
 from api.store.contacts import Contact
 from api.store.pbx import PbxCall
 from api.threecx import PbxDirectory, ThreeCxStatus
-from api.threecx_routes import Extension, Imported, PastCall
+from api.threecx_routes import CallNow, Extension, Imported, PastCall
 from api.tolls import SuspendedCaller
 from api.webhook_routes import Receiver, Resumed
 from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
@@ -169,6 +169,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         answer={"calls": list[PastCall]},
         problems=(409, 503),
     ),
+    ("GET", "/api/pbx/active-calls"): Described("The calls that are on in the 3CX.", answer={"calls": list[CallNow]}, problems=(409, 503)),
     ("GET", "/api/calls/{call_id}/pbx"): Described(
         "What the PBX's own log says of a call, its judgement of the quality too.", answer=PbxCall, problems=(404, 409, 503)
     ),

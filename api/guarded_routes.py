@@ -73,6 +73,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/pbx/import"): _P.PBX_MANAGE,
     ("GET", "/api/pbx/extensions/{number}"): _P.CONTACTS_READ,
     ("GET", "/api/pbx/calls"): _P.CONTACTS_READ,
+    ("GET", "/api/pbx/active-calls"): _P.PBX_MANAGE,
     ("GET", "/api/calls/{call_id}/pbx"): _P.PBX_MANAGE,
     ("GET", "/api/calls/{call_id}/recordings"): _P.RECORDING_LISTEN,
     ("GET", "/api/calls/{call_id}/film"): _P.RECORDING_LISTEN,

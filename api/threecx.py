@@ -19,7 +19,7 @@ from api.threecx_settings import ThreeCxWork
 from pbx.numbers import Number, NumberKind
 from pbx.threecx.call_book import BookEvent, LegAppeared
 from pbx.threecx.call_control import CallControl
-from pbx.threecx.directory import Licence, PbxUser, Segment
+from pbx.threecx.directory import ActiveCall, Licence, PbxUser, Segment
 from pbx.threecx.event_feed import EventFeed
 from pbx.threecx.faults import Forbidden, Gone, Rejected, ThreeCxFault
 from pbx.threecx.session import PbxSession
@@ -301,6 +301,10 @@ class ThreeCx:
     async def calls_with(self, number: str) -> list[Segment]:
         """The last calls of the PBX with this number, of thirty days. Raises ``ThreeCxFault``."""
         return await self._xapi.calls_with(number, self._clock() - _HISTORY_S)
+
+    async def active_calls(self) -> list[ActiveCall]:
+        """The calls that are on in the PBX. Raises ``ThreeCxFault``."""
+        return await self._xapi.active_calls()
 
     async def call(self, call_id: str) -> PbxCall | None:
         """What the PBX says of a call of ours. Raises ``StoreUnavailable``."""

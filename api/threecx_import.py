@@ -46,7 +46,7 @@ def new_identity(user: PbxUser, people: Iterable[str]) -> str | None:
 
 class ThreeCxImport:
     """``given``: extension by identity. ``own_numbers``: of our line, nobody's. ``make_people``: whoever has an extension and is unknown
-    here becomes an agent without a password, to whom an administrator gives one, or another issuer a way in."""
+    here becomes an agent of their departments, without a password, to whom an administrator gives one, or another issuer a way in."""
 
     def __init__(
         self,
@@ -93,7 +93,8 @@ class ThreeCxImport:
         made = new_identity(user, names)
         if made is None:
             return None
-        await self._people.save_user(made, name=user.name or made, role=Role.AGENT, password_hash=NO_PASSWORD, at=now)
+        teams = [_STRANGE.sub("-", department) for department in await self._xapi.departments_of(user)]
+        await self._people.save_user(made, name=user.name or made, role=Role.AGENT, password_hash=NO_PASSWORD, teams=teams, at=now)
         self._note("user_made", made, by="3CX", detail=f"{Role.AGENT}, without a password")
         names.append(made)
         return made

@@ -40,6 +40,16 @@ class PastCall(Struct, frozen=True):
     destination_name: str
 
 
+class CallNow(Struct, frozen=True):
+    """``since``: its last change, ISO 8601."""
+
+    id: int
+    caller: str
+    callee: str
+    status: str
+    since: str
+
+
 class ThreeCxRoutes:
     """``threecx`` None: none is attached."""
 
@@ -52,6 +62,7 @@ class ThreeCxRoutes:
         app.router.add_post("/api/pbx/import", self._import)
         app.router.add_get("/api/pbx/extensions/{number}", self._extension, allow_head=False)
         app.router.add_get("/api/pbx/calls", self._calls, allow_head=False)
+        app.router.add_get("/api/pbx/active-calls", self._active, allow_head=False)
         app.router.add_get("/api/calls/{call_id}/pbx", self._call, allow_head=False)
 
     async def _status(self, _request: web.Request) -> web.Response:
@@ -81,6 +92,11 @@ class ThreeCxRoutes:
         with _asking():
             found = await self._there().calls_with(number)
         return json_answer({"calls": [PastCall(**asdict(each)) for each in found]})
+
+    async def _active(self, _request: web.Request) -> web.Response:
+        with _asking():
+            found = await self._there().active_calls()
+        return json_answer({"calls": [CallNow(**asdict(each)) for each in found]})
 
     async def _call(self, request: web.Request) -> web.Response:
         try:

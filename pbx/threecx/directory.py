@@ -184,6 +184,23 @@ class LoggedCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ActiveCall:
+    """A call that is on. ``since``: its last change, in the PBX's words (ISO 8601)."""
+
+    id: int
+    caller: str
+    callee: str
+    status: str
+    since: str
+
+    @classmethod
+    def read(cls, given: object) -> "ActiveCall":
+        values = fields_of(given)
+        words = [_text(values.get(name)) for name in ("caller", "callee", "status", "lastchangestatus")]
+        return cls(_whole(values.get("id")), *words)
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A part of a call of the past, as the PBX's history has it. ``at``: in its own words (ISO 8601)."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pbx.threecx.cache import Cache
-from pbx.threecx.directory import USER_FIELDS, Licence, LoggedCall, PbxDid, PbxQuality, PbxQueue, PbxUser, Segment, digits_of
+from pbx.threecx.directory import USER_FIELDS, ActiveCall, Licence, LoggedCall, PbxDid, PbxQuality, PbxQueue, PbxUser, Segment, digits_of
 from pbx.threecx.faults import Forbidden, Gone, Rejected, ThreeCxFault
 from pbx.threecx.http import Kind
 from pbx.threecx.objects import fields_of
@@ -17,6 +17,7 @@ _BASE = "/xapi/v1"
 _PAGE = 100
 _MOST_ROWS = 20_000
 _MOST_CALLS = 20
+_EVERYBODY = "DEFAULT"
 EXTENSIONS_LIFE_S = 3_600.0
 CALLS_LIFE_S = 900.0
 
@@ -123,8 +124,14 @@ class Xapi:
             found.append(PbxDid(number, *named.get(number.lstrip("*"), ("", ""))))
         return [did for did in found if did.number]
 
-    async def groups(self) -> list[dict[str, Any]]:
-        return await self.rows("/Groups", select=("Id", "Name", "Number"))
+    async def departments_of(self, user: PbxUser) -> list[str]:
+        """Names of the departments (``Groups``) that somebody is in, the one that every PBX has left out."""
+        rows = map(fields_of, await self.rows(f"/Users({user.id})/Groups"))
+        return [str(row["name"]) for row in rows if row.get("name") not in (None, "", _EVERYBODY)]
+
+    async def active_calls(self) -> list[ActiveCall]:
+        """The calls that are on in the PBX, also those that do not concern us."""
+        return [ActiveCall.read(row) for row in await self.rows("/ActiveCalls")]
 
     async def ring_groups(self) -> list[PbxQueue]:
         return [PbxQueue.read(row) for row in await self.rows("/RingGroups", select=("Id", "Number", "Name"), order="Number")]

@@ -53,6 +53,8 @@ async def pbx() -> AsyncIterator[SmallPbx]:
             "/Queues(5)/Agents": [{"Number": "201"}, {"Number": "200"}],
             "/DidNumbers": [{"Number": "+34910000001"}],
             "/InboundRules": [{"RuleName": "Main", "Did": "+34910000001", "OfficeHoursDestination": {"Number": "800"}}],
+            **{f"/Users({number})/Groups": [{"Name": "DEFAULT"}] for number in (206, 207)},
+            "/Users(205)/Groups": [{"Name": "DEFAULT"}, {"Name": "Sales Madrid"}],
             "/SystemStatus": [{"MaxSimCalls": 2, "CallsActive": 1, "Version": "20.0.9.1"}],
             "/ReportCallLogData/Pbx.": [],
         }
@@ -102,6 +104,7 @@ async def test_whoever_is_unknown_becomes_an_agent_without_a_password_where_that
     ):
         await threecx.import_now()
         await threecx.import_now()
+    assert await store.people.teams_of("ana") == {"Sales-Madrid"}
     made = {each.identity: (each.name, each.role, each.password_hash) for each in await store.people.users()}
     assert made == {"ana": ("Ana", "agent", ""), "206": ("Bea", "agent", ""), "207": ("Guest", "agent", "")}
 

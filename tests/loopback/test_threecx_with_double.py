@@ -116,6 +116,8 @@ async def test_a_call_from_outside_is_followed_to_its_end_and_judged(followed: F
         pbx.calls.arrive("+34600111222", "+34910000001", name="Eva")
     await followed.until(lambda: any(leg.connected for leg in followed.legs_of("200")))
     (leg,) = followed.legs_of("200")
+    (active,) = await xapi.active_calls()
+    assert active.status == "Talking" and active.callee.startswith("200")
     assert leg.party_caller_id == "+34600111222" and followed.feed.book.calls == 1
     with pbx.acting():
         pbx.calls.drop(pbx.calls.legs[leg.id])
