@@ -29,6 +29,7 @@ class PhoneLeg:
         self.leg = leg
         self._on_event, self._on_change = on_event, on_change
         self._silent_after_s = settings.silent_after_s
+        self._own_hosts = (*settings.hosts, *settings.public_hosts)
         self._socket = RtpSocket(
             sock,
             leg.receive,
@@ -65,11 +66,12 @@ class PhoneLeg:
         if not codecs:
             raise MediaRefusal("no_shared_codec", f"The phone agreed to no codec that we speak: allow one of {', '.join(KNOWN_CODECS)}.")
         local_host, _ = self._socket.local
-        if remote.port and is_address(remote.host) and not may_send_to(remote.host, local_host, remote.signalled_from):
+        own = self._own_hosts
+        if remote.port and is_address(remote.host) and not may_send_to(remote.host, remote.port, local_host, remote.signalled_from, own):
             raise MediaRefusal(
                 "forbidden_address",
-                f"The phone wants its audio sent to {remote.host}, which is no address of another machine that media may go to "
-                "(loopback, link-local, multicast or metadata): correct its network settings.",
+                f"The phone wants its audio sent to {remote.host}, port {remote.port}, which is nothing of another machine that media may "
+                "go to (this machine, link-local, multicast, metadata, a port of servers): correct its network settings.",
             )
         event_out = EventFormat(remote.dtmf_payload_type, remote.dtmf_clock_hz) if remote.dtmf_payload_type is not None else None
         events = dict(remote.events) | ({event_out.payload_type: event_out.clock_rate_hz} if event_out is not None else {})

@@ -13,6 +13,9 @@ bleed) must neither be heard nor be answered. The lock decides:
 A NAT is possible when the agreed address is private: then RTP is believed from the host that signalling comes from. Where that is not
 known, no other host is believed, unless ``learns`` was set: then whoever sends five packets in sequence of one SSRC first. Only payload
 types of the agreement, and comfort noise, count as RTP. Where packets are encrypted, only one that is verified moves the lock.
+
+Who calls can name anybody's address. So an address that is not the signalling host's, and from which nothing came though it agreed to
+send, is sent nothing more after ``_UNPROVEN_S`` until something comes.
 """
 
 import ipaddress
@@ -30,6 +33,7 @@ from media.wire import Address, PythonWire, Wire, WireSocket
 from rooms.audio import RtpEndpoint, SrtpKeys
 
 _PROOF_PACKETS = 5
+_UNPROVEN_S = 15.0
 
 
 @dataclass(slots=True)
@@ -85,6 +89,9 @@ class RtpSocket:
         self._agreed: Address | None = None
         self._agreed_rtcp: Address | None = None
         self._signalled_from = ""
+        self._agreed_s = 0.0
+        self._given_up = False
+        """Nothing is sent any more to whom nothing ever came from."""
         self._keys: SrtpKeys | None = None
         self._sessions: SrtpSessions | None = None
         self._aside: SrtpSessions | None = None
@@ -127,8 +134,8 @@ class RtpSocket:
 
     @property
     def remote(self) -> Address | None:
-        """Where RTP goes: the locked address, else the agreed one."""
-        return self._locked or self._agreed
+        """Where RTP goes: the locked address, else the agreed one, for as long as that may still prove itself."""
+        return self._locked or (None if self._given_up else self._agreed)
 
     def agree(self, remote: RtpEndpoint, *, rtcp_port: int | None = None) -> None:
         """Take a new agreement with the phone. The lock opens only when the address changes, or the host that it rests on.
@@ -146,6 +153,7 @@ class RtpSocket:
         signalled_from = _host(remote.signalled_from)
         moved = self._signalled_from != signalled_from and self._locked is not None and self._locked[0] == self._signalled_from
         if address != self._agreed or moved:
+            self._agreed_s, self._given_up = self._heard_s, False
             self._lock(None)
             self._locked_rtcp = self._candidate = None
         self._secure(remote.srtp)
@@ -230,6 +238,7 @@ class RtpSocket:
             if source is not None:
                 self._rtp.assign(source, self.path)
         self._locked = source
+        self._given_up = self._given_up and source is None
         self._direct()
 
     def _direct(self) -> None:
@@ -269,12 +278,21 @@ class RtpSocket:
 
     def look(self, now_s: float) -> None:
         """Is the phone heard? To be called now and then."""
+        if self._is_unproven(now_s):
+            self._given_up = True
+            self._direct()
         quiet_s = now_s - max(self._heard_s, self.path.heard_s)
         if self._agreed is not None and self._receives:
             if quiet_s > self._silent_s and self.state != "silent":
                 self._enter("silent", f"The phone sent no audio for {quiet_s:.1f} s.")
             elif quiet_s <= self._silent_s and self.state == "silent" and self._locked is not None:
                 self._enter("connected", "")
+
+    def _is_unproven(self, now_s: float) -> bool:
+        agreed = self._agreed
+        if agreed is None or self._locked is not None or not self._receives or agreed[0] == self._signalled_from:
+            return False
+        return now_s - self._agreed_s > _UNPROVEN_S
 
     def _enter(self, state: str, detail: str) -> None:
         self.state = state
@@ -304,7 +322,7 @@ class RtpSocket:
     def _rtcp_address(self) -> Address | None:
         if self._locked is not None and self._locked != self._agreed:
             return self._locked[0], self._locked[1] + 1
-        return self._agreed_rtcp
+        return None if self._given_up else self._agreed_rtcp
 
     def close(self) -> None:
         """Close the sockets. Idempotent; no callback comes after it."""

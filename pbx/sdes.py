@@ -6,7 +6,6 @@ taken (section 5.1.2).
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -74,7 +73,7 @@ def _key(text: str, suite: SrtpSuite) -> bytes:
         raise Unusable("an impossible lifetime")
     try:
         key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise Unusable("a key that is not base64") from None
     if len(key) != suite.key_bytes:
         raise Unusable("a key of another length than its suite's")

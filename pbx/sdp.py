@@ -14,6 +14,8 @@ from rooms.audio import KNOWN_CODECS, AudioCodec, Direction, RtpEndpoint
 
 MAX_BYTES = 16_384
 MAX_MEDIA_LINES = 32
+MAX_FORMATS = 64
+"""Of one media line; more than any phone has codecs."""
 
 _STATIC = {"0": ("pcmu", 8000, 1), "8": ("pcma", 8000, 1), "9": ("g722", 8000, 1)}  # RFC 3551, table 4
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9_.-]+)/([0-9]{1,6})(?:/([0-9]{1,2}))?")
@@ -130,7 +132,8 @@ def _media(block: _Block, session_host: str | None) -> MediaLine:
     digits = fields[1].split("/")[0]
     if not re.fullmatch(r"[0-9]{1,5}", digits) or int(digits) > 65535:
         raise BadSdp("a media line with an impossible port")
-    return MediaLine(fields[0], int(digits), fields[2], tuple(fields[3:]), block.host or session_host, tuple(block.attributes))
+    formats = tuple(dict.fromkeys(fields[3:]))[:MAX_FORMATS]
+    return MediaLine(fields[0], int(digits), fields[2], formats, block.host or session_host, tuple(block.attributes))
 
 
 class _Unfit(Exception):
@@ -187,7 +190,7 @@ def _endpoint(session: SessionDescription, line: MediaLine, codecs: tuple[AudioC
     if line.host is None:
         raise _Unfit("it says no address (no c= line)")
     try:
-        unspecified = ipaddress.ip_address(line.host).is_unspecified
+        unspecified = ipaddress.ip_address(line.host.replace("%", "/")).is_unspecified  # an interface of theirs says nothing here
     except ValueError:
         raise _Unfit("its address is a name, and a number is needed") from None
     direction = _direction(line, session)

@@ -334,6 +334,30 @@ async def test_hold_addresses_get_nothing(ours: Ours) -> None:
     assert ours.socket.counters.unsent == 3
 
 
+async def test_an_address_from_which_nothing_ever_comes_is_left_alone_until_something_does(ours: Ours) -> None:
+    with phones(ours, "127.0.0.1", "127.0.0.2") as (victim, pbx):
+        ours.socket.agree(RtpEndpoint(*victim.address, (PCMA,), signalled_from="127.0.0.2"))
+        for later_s in (0.0, 14.0):
+            ours.socket.look(time.monotonic() + later_s)
+            ours.socket.send_rtp(b"voice")
+            assert await victim.heard() == b"voice"
+        ours.socket.look(time.monotonic() + 16.0)
+        ours.socket.send_rtp(b"voice")
+        ours.socket.send_rtcp(REPORT)
+        assert ours.socket.counters.unsent == 2 and victim.heard_nothing()
+        packet = victim.speak()
+        assert await next_of(ours.rtp) == packet
+        ours.socket.send_rtp(b"voice")
+        assert await victim.heard() == b"voice"
+        for trusted in (
+            RtpEndpoint(*pbx.address, (PCMA,), signalled_from="127.0.0.2"),
+            RtpEndpoint(*victim.address, (PCMA,), direction=Direction.RECVONLY, signalled_from="127.0.0.2"),
+        ):
+            ours.socket.agree(trusted)
+            ours.socket.look(time.monotonic() + 60.0)
+            assert ours.socket.remote == (trusted.host, trusted.port), "who signals, and who never promised to send"
+
+
 async def next_state(ours: "Ours") -> str:
     """Its owner looks again and again."""
     async with asyncio.timeout(5):
