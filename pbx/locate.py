@@ -70,12 +70,15 @@ class Wanted:
 
 
 async def locate(wanted: Wanted, names: Names, random: Random) -> tuple[list[Hop], list[str]]:
-    """Addresses in the order in which they are tried, and every name that was asked for. Raises ``NameUnknown``."""
+    """Addresses in the order in which they are tried, and every name that was asked for. Raises ``NameUnknown``.
+
+    The same records and the same state of ``random`` give the same order: who is registered at one of several equals stays there.
+    """
     transport = wanted.transport or ("udp" if "udp" in wanted.speaks else wanted.speaks[0])
     if is_address(wanted.server):
         return [Hop(transport, wanted.server.strip("[]"), wanted.port or default_port(transport))], []
     if wanted.port:
-        return await _at(transport, [(wanted.server, wanted.port)], wanted, names), [wanted.server]
+        return await _at(transport, [(wanted.server, wanted.port)], wanted, names, random), [wanted.server]
     asked: list[str] = []
     for service, name in await _services(wanted, names, asked):
         records = await _srv(name, names, asked)
@@ -85,8 +88,8 @@ async def locate(wanted: Wanted, names: Names, random: Random) -> tuple[list[Hop
                 raise NameUnknown(
                     f"the name {wanted.server[:60]} says that there is no SIP over {service.upper()}: choose another transport"
                 )
-            return await _at(service, hosts, wanted, names), [*asked, *(host for host, _ in hosts)]
-    return await _at(transport, [(wanted.server, default_port(transport))], wanted, names), [*asked, wanted.server]
+            return await _at(service, hosts, wanted, names, random), [*asked, *(host for host, _ in hosts)]
+    return await _at(transport, [(wanted.server, default_port(transport))], wanted, names, random), [*asked, wanted.server]
 
 
 async def _services(wanted: Wanted, names: Names, asked: list[str]) -> list[tuple[str, str]]:
@@ -112,8 +115,13 @@ async def _srv(name: str, names: Names, asked: list[str]) -> tuple[Srv, ...]:
         return ()
 
 
-async def _at(transport: str, hosts: Sequence[tuple[str, int]], wanted: Wanted, names: Names) -> list[Hop]:
-    hops = [Hop(transport, address, port) for host, port in hosts for address in await names.addresses(host, wanted.families)]
+async def _at(transport: str, hosts: Sequence[tuple[str, int]], wanted: Wanted, names: Names, random: Random) -> list[Hop]:
+    """IPv4 first: media has one address, most often one of those. Name servers rotate their answers, which changes nothing here."""
+    hops = []
+    for host, port in hosts:
+        found = sorted(await names.addresses(host, wanted.families))
+        random.shuffle(found)
+        hops += [Hop(transport, address, port) for address in sorted(found, key=lambda address: ":" in address)]
     if not hops:
         raise NameUnknown(f"the name {wanted.server[:60]} is unknown: check it, or the name server")
     return hops
@@ -121,7 +129,7 @@ async def _at(transport: str, hosts: Sequence[tuple[str, int]], wanted: Wanted, 
 
 def in_order(records: Sequence[Srv], random: Random) -> list[Srv]:
     """By priority; among equals drawn by weight, those of weight 0 seldom (RFC 2782)."""
-    left = sorted(records, key=lambda record: (record.priority, record.weight))
+    left = sorted(records, key=lambda record: (record.priority, record.weight, record.host, record.port))
     drawn = []
     while left:
         among = [record for record in left if record.priority == left[0].priority]

@@ -106,6 +106,7 @@ class SipSockets:
         self._knows = knows
         self._counts = counts
         self._random = random
+        self._draw = random.getrandbits(64)
         self.trust = SourceTrust(settings.trusted, anybody=settings.takes_strangers)
         self._tls = TlsContexts(settings.tls, counts) if SipTransport.TLS in settings.transports else None
         self._wires: dict[str, TcpWire | _UdpWire] = {}
@@ -158,7 +159,7 @@ class SipSockets:
         settings = self._settings
         transport = None if settings.find_transport else str(settings.transport)
         wanted = Wanted(settings.server, settings.port, transport, [str(known) for known in settings.transports], self._families)
-        hops, names = await locate(wanted, self._resolver, self._random)
+        hops, names = await locate(wanted, self._resolver, Random(self._draw))
         self.trust.resolved(hop.host for hop in hops)
         found = Located(hops, address_towards(hops[0].host, hops[0].port), self._resolver.lasts_s(names) if names else None)
         if settings.keepalive_s > 0:
@@ -167,7 +168,6 @@ class SipSockets:
 
     @property
     def _families(self) -> tuple[socket.AddressFamily, ...]:
-        """IPv4 first: media has one address, most often one of those."""
         if self._settings.bind_host == "::":
             return socket.AF_INET, socket.AF_INET6
         return (socket.AF_INET6,) if ":" in self._settings.bind_host else (socket.AF_INET,)

@@ -162,3 +162,16 @@ def test_timers_fire_in_order_and_cancelled_ones_never() -> None:
     assert timers.now == 6.9
     timers.expire(8.0)
     assert fired == ["late", "nested"] and timers.next_deadline() is None
+
+
+def test_deadlines_that_were_called_off_do_not_pile_up() -> None:
+    timers, fired = Timers(), list[int]()
+    for number in range(1000):
+        kept = timers.start(900.0 + number, lambda number=number: fired.append(number))
+        if number % 10:
+            kept.cancel()
+            kept.cancel()
+    assert len(timers._heap) < 300
+    assert timers.next_deadline() == 900.0
+    timers.expire(5000.0)
+    assert fired == list(range(0, 1000, 10)) and timers.next_deadline() is None
