@@ -19,6 +19,8 @@ class PhoneTrunk:
         self._phone = phone
         self._others = others or {}
         self._on_event = on_event
+        self.told: list[tuple[str, int]] = []
+        """How transfers went that the phones asked for."""
 
     @property
     def status(self) -> TrunkStatus:
@@ -79,4 +81,4 @@ class PhoneTrunk:
         raise NotImplementedError("this phone is never asked to transfer")
 
     def transfer_progress(self, leg_id: str, status: int) -> None:
-        pass
+        self.told.append((leg_id, status))

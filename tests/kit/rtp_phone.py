@@ -118,6 +118,8 @@ class RtpPhone(asyncio.DatagramProtocol):
 
     def call(self, host: str, port: int) -> None:
         self._far = (host, port)
+        if self._task is not None:  # it speaks already, and from now on to somebody else
+            return
         self._task = asyncio.get_running_loop().create_task(self._speak(), name="phone-speaks")
 
     async def _speak(self) -> None:

@@ -1,6 +1,7 @@
 """Toll fraud against a whole exchange: a stolen token, the audit behind it, what calls cost, and who lets somebody call again."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,20 @@ from api.tolls import Tolls
 from pbx.rates import Rate, RateTable
 from pbx.routing import DialPlan, Routing
 from pbx.toll import TollBounds, TollWatch
+from pbx.trunk import HungUp, TransferAsked
 from rooms import events as ev
 from rooms.audio import PCMA
+from rooms.causes import Cause, EndReason
+from rooms.handling import Handling
 from rooms.move import Target
+from rooms.record import CallRecord
 from signaling.bus import MemoryBus
-from signaling.messages import CallRef, Dial
+from signaling.messages import CallRef, Dial, Transfer
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.exchange_bench import ExchangeBench, exchange_bench
 from tests.kit.people import known_by
+from tests.kit.phone_trunk import PhoneTrunk
 from tests.kit.rtp_phone import RtpPhone
 
 TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
@@ -42,6 +48,23 @@ class House:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
+        self.records: list[CallRecord] = []
+        self._recorded = asyncio.Event()
+
+    def hear(self, record: CallRecord, to_epoch: Callable[[float], float]) -> None:
+        self.tolls.heard(record, to_epoch)
+        self.records.append(record)
+        self._recorded.set()
+
+    async def recorded(self, matches: Callable[[CallRecord], bool]) -> CallRecord:
+        """Waits for such a record."""
+        async with asyncio.timeout(30):
+            while True:
+                for record in self.records:
+                    if matches(record):
+                        return record
+                self._recorded.clear()
+                await self._recorded.wait()
 
     def watch(self, plan: DialPlan) -> Tolls:
         return Tolls(
@@ -53,15 +76,18 @@ class House:
             on_suspended=lambda who, why: self.told.append((who, why)),
         )
 
-    async def dial(self, number: str, identity: str = "ana") -> str:
+    async def dial(self, number: str) -> str:
         """The call's id, or why there is none."""
-        grant = TOKENS.verify(TOKENS.issue(identity, identity, "agent").token)
+        return await self.ask(Dial(number=number))
+
+    async def ask(self, request: Dial | Transfer) -> str:
+        """What Ana is answered: a call's id, nothing, or why not."""
+        grant = TOKENS.verify(TOKENS.issue("ana", "ana", "agent").token)
         try:
-            answer = await self.pages.perform(grant, Dial(number=number))
+            answer = await self.pages.perform(grant, request)
         except Refusal as refusal:
             return refusal.code
-        assert isinstance(answer, CallRef)
-        return answer.call_id
+        return answer.call_id if isinstance(answer, CallRef) else ""
 
 
 @asynccontextmanager
@@ -80,7 +106,7 @@ async def house_of(directory: Path) -> AsyncIterator[House]:
             exchange_bench(
                 directory,
                 phone=phone,
-                on_record=lambda record, to_epoch: house.tolls.heard(record, to_epoch),
+                on_record=house.hear,
                 cost_of=lambda leg: house.tolls.cost(leg),
                 may_dial=lambda who, dialled: house.tolls.ask_forward(who, dialled),
                 on_dialled=lambda leg_id, who, dialled: house.tolls.began(leg_id, who, dialled),
@@ -135,6 +161,37 @@ async def test_a_redirected_call_is_asked_for_as_if_it_were_dialled(tmp_path: Pa
         assert redirected(leg.leg_id, "+34911999998") == ""
         house.bench.exchange.feed(ev.HangUpRequested(call_id, "ana"))
         await house.bench.ended(call_id)
+
+
+async def test_transfers_and_forwards_count_for_who_asked_and_go_to_no_dear_number(tmp_path: Path) -> None:
+    async with house_of(tmp_path) as house:
+        bench, feed = house.bench, house.bench.exchange.feed
+        call_id = await house.dial("911 234 567")
+        await bench.told.picture("ana", lambda call: call.state == "live")
+        ((leg,), trunk) = bench.phones.of_call(call_id), bench.phones.of_call(call_id)[0].trunk
+        assert isinstance(trunk, PhoneTrunk)
+        assert await house.ask(Transfer(call_id=call_id, number="803123456", ask=False)) == "number_not_allowed"
+        bench.exchange.on_trunk_event(TransferAsked(leg.leg_id, "803123457"))
+        bench.exchange.on_trunk_event(TransferAsked(leg.leg_id, "no number"))
+        assert trunk.told == [(leg.leg_id, 403), (leg.leg_id, 484)]
+        assert len(bench.phones.of_call(call_id)) == 1
+        assert await house.ask(Transfer(call_id=call_id, number="911 999 999", ask=False)) == ""
+        await house.recorded(lambda record: [leg.answered_s is not None for leg in record.legs[:2]] == [True, True])
+        bench.exchange.on_trunk_event(HungUp(leg.leg_id, Cause(EndReason.COMPLETED)))
+        await bench.ended(call_id)
+        stored = await bench.store.call(call_id)
+        assert stored is not None and stored.cost == pytest.approx(sum(each.cost or 0.0 for each in stored.legs))
+        assert [(each.party, each.came, each.brought_by, each.cost is None) for each in stored.legs] == [
+            ("ana", "dialed", "", True), ("+34911234567", "dialed", "ana", False), ("+34911999999", "transfer", "ana", False),
+        ]  # fmt: skip
+
+        feed(ev.AgentConnected("bea"))
+        feed(ev.HandlingChanged("bea", Handling(always=Target(number="+34911888888", trunk="pbx"))))
+        bench.demo.call("601", "", "bea")
+        forwarded = await house.recorded(lambda record: record.called == "bea" and record.answered_s is not None)
+        assert [(each.party, each.came, each.by) for each in forwarded.legs][1] == ("+34911888888", "forward", "bea")
+        bench.exchange.on_trunk_event(HungUp(forwarded.legs[0].leg_id, Cause(EndReason.COMPLETED)))
+        await bench.ended(forwarded.call_id)
 
 
 async def test_what_a_call_cost_is_on_record_and_counts_after_a_restart(tmp_path: Path) -> None:
