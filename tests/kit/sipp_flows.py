@@ -93,8 +93,9 @@ async def run_all(chosen: list[Run], subject: Subject, directory: Path) -> dict[
     door = asyncio.Semaphore(subject.at_once)
     async with AsyncExitStack() as stack:
         proxy = None
-        if any(run.over == "proxy" for run in chosen):
-            users = {"300": "pw300"} | {str(first + number): "pw" for number in range(len(chosen)) for first in (1000, 5000)}
+        proxied = [number for number, run in enumerate(chosen) if run.over == "proxy"]
+        if proxied:
+            users = {"300": "pw300"} | {str(first + number): "pw" for number in proxied for first in (1000, 5000)}
             proxy = await stack.enter_async_context(kamailio(directory / "kamailio", users))
         bench = Bench(subject, directory, authority, authority.sign("127.0.0.1", "::1"), proxy)
 
