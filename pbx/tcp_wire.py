@@ -178,7 +178,7 @@ class TcpWire:
         self._backoff = Backoff(random)
         self._connections: dict[Address, TcpConnection] = {}
         self._opening: dict[Address, asyncio.Task[None]] = {}
-        self._taking: set[asyncio.Task[None]] = set()
+        self._taking: dict[asyncio.Task[None], str] = {}
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._closing = False
@@ -268,16 +268,21 @@ class TcpWire:
                 self.counts["tcp_accepts_failed"] += 1
                 await asyncio.sleep(1.0)
                 continue
-            if not self._trusts(plain_address(address)[0]):
+            host = plain_address(address)[0]
+            if not self._trusts(host):
                 self.counts["dropped_untrusted"] += 1
                 sock.close()
-            elif len(self._connections) + len(self._taking) >= MAX_CONNECTIONS:
+            elif len(self._connections) + len(self._taking) >= MAX_CONNECTIONS or self._too_strange(host):
                 self.counts["tcp_refused_full"] += 1
                 sock.close()
             else:
                 task = asyncio.create_task(self._take(sock), name="sip-tcp-take")
-                self._taking.add(task)
-                task.add_done_callback(self._taking.discard)
+                self._taking[task] = host
+                task.add_done_callback(self._taking.__delitem__)
+
+    def _too_strange(self, host: str) -> bool:
+        """Handshakes begun and not finished must not keep out those whom we know."""
+        return not self._knows(host) and sum(not self._knows(other) for other in self._taking.values()) >= MAX_STRANGERS
 
     async def _take(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()

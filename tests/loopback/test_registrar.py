@@ -69,3 +69,17 @@ async def test_strangers_keep_no_connection(monkeypatch: pytest.MonkeyPatch) -> 
             us.trunk.dial("out", "600", "Ana", us.endpoint())
             await pbx.event(Arrived)
             assert counts["tcp_strangers"] == 3, "who registered stays"
+
+
+async def test_strangers_begin_few_handshakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tcp_wire, "MAX_STRANGERS", 3)
+    certificate, key = self_signed(tmp_path)
+    shared = {"transport": SipTransport.TLS, "tls": SipTlsSettings(certificate, certificate, key), **ACCOUNT}
+    async with sip_bench("", 0, registrar=RegistrarSettings(), **shared) as us:
+        assert isinstance(us.trunk, SipTrunk)
+        strangers = [await asyncio.open_connection("127.0.0.1", us.trunk.local_address[1]) for _ in range(4)]
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(strangers[3][0].read(), 30) == b""
+        assert us.trunk.counts["pbx"]["tcp_refused_full"] == 1
+        for _, writer in strangers:
+            writer.close()
