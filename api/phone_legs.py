@@ -3,6 +3,7 @@
 The trunk says what the phone wants, the media worker does it. Neither knows the other; both speak ``rooms.audio``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -104,21 +105,19 @@ class PhoneLegs:
 
     async def progress(self, leg_id: str, other_codec: str | None) -> None:
         """Let a phone that called hear the room before it is answered. Raises ``PhoneFailure``."""
-        leg = self._legs[leg_id]
-        if isinstance(leg.remote, RtpEndpoint):
-            local, codecs = await self._agree(leg, other_codec)
-            leg.trunk.progress(leg_id, local)
-            await self.connect(leg_id, leg.remote.speaking(codecs))
+        await self._let_in(self._legs[leg_id], other_codec, lambda trunk, local: trunk.progress(leg_id, local))
 
     async def answer(self, leg_id: str, browser_codec: str | None) -> None:
         """Accept a phone that called, in the codec which suits the browser it will talk with. Raises ``PhoneFailure``."""
-        leg = self._legs[leg_id]
-        local, codecs = await self._agree(leg, browser_codec)
-        leg.trunk.answer(leg_id, local)
+        await self._let_in(self._legs[leg_id], browser_codec, lambda trunk, local: trunk.answer(leg_id, local))
+
+    async def _let_in(self, leg: PhoneLeg, other_codec: str | None, tell: Callable[[Trunk, RtpEndpoint], None]) -> None:
+        local, codecs = await self._agree(leg, other_codec)
+        tell(leg.trunk, local)
         if isinstance(leg.remote, RtpEndpoint):
-            await self.connect(leg_id, leg.remote.speaking(codecs))
+            await self.connect(leg.leg_id, leg.remote.speaking(codecs))
         elif isinstance(leg.remote, DemoEndpoint):
-            await self.connect(leg_id, leg.remote)
+            await self.connect(leg.leg_id, leg.remote)
 
     async def _agree(self, leg: PhoneLeg, other_codec: str | None) -> tuple[RtpEndpoint, tuple[AudioCodec, ...]]:
         """Our end of a leg that called us, and the codecs to speak; what was agreed before the answer stays. Raises ``PhoneFailure``."""
