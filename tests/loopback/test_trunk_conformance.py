@@ -85,6 +85,19 @@ async def demo_line() -> AsyncIterator[Line]:
 
 
 @asynccontextmanager
+async def between(near: TrunkBench, far: TrunkBench) -> AsyncIterator[Line]:
+    end = FarEnd(far)
+    behaving = asyncio.create_task(end.behave())
+    await far.ready()
+    await near.ready()
+    try:
+        yield Line(near, end)
+    finally:
+        behaving.cancel()
+        await asyncio.wait([behaving])
+
+
+@asynccontextmanager
 async def sip_line(transport: SipTransport, directory: Path) -> AsyncIterator[Line]:
     near_port, far_port = free_port(), free_port()
     shared = {"register": False, "keepalive_s": 0.0, "transport": transport}
@@ -94,15 +107,7 @@ async def sip_line(transport: SipTransport, directory: Path) -> AsyncIterator[Li
     async with AsyncExitStack() as stack:
         far = await stack.enter_async_context(sip_bench("127.0.0.1", near_port, extension="200", bind_port=far_port, **shared))
         near = await stack.enter_async_context(sip_bench("127.0.0.1", far_port, bind_port=near_port, **shared))
-        end = FarEnd(far)
-        behaving = asyncio.create_task(end.behave())
-        await far.ready()
-        await near.ready()
-        try:
-            yield Line(near, end)
-        finally:
-            behaving.cancel()
-            await asyncio.wait([behaving])
+        yield await stack.enter_async_context(between(near, far))
 
 
 @asynccontextmanager
@@ -113,15 +118,7 @@ async def group_line() -> AsyncIterator[Line]:
         shared = {"register": False, "keepalive_s": 0.0}
         far = await stack.enter_async_context(sip_bench("127.0.0.1", near_port, extension="200", bind_port=far_port, **shared))
         near = await stack.enter_async_context(group_bench({"port": far_port, "bind_port": near_port}, {"port": nobody}, **shared))
-        end = FarEnd(far)
-        behaving = asyncio.create_task(end.behave())
-        await far.ready()
-        await near.ready()
-        try:
-            yield Line(near, end)
-        finally:
-            behaving.cancel()
-            await asyncio.wait([behaving])
+        yield await stack.enter_async_context(between(near, far))
 
 
 @asynccontextmanager
@@ -137,15 +134,7 @@ async def pjsua2_line() -> AsyncIterator[Line]:
             server="127.0.0.1", port=far_port, extension="100", bind_host="127.0.0.1", bind_port=near_port, **shared
         )  # type: ignore[arg-type]
         near.trunk = await stack.enter_async_context(Pjsua2Trunk(settings, near.on_event))
-        end = FarEnd(far)
-        behaving = asyncio.create_task(end.behave())
-        await far.ready()
-        await near.ready()
-        try:
-            yield Line(near, end)
-        finally:
-            behaving.cancel()
-            await asyncio.wait([behaving])
+        yield await stack.enter_async_context(between(near, far))
 
 
 @pytest.fixture(params=["demo", "group", "pjsua2", *SipTransport])
