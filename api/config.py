@@ -398,6 +398,8 @@ class LineSection(_Section):
     """Who connects to us must show a certificate for ``server`` or ``domain``."""
     tls_accept_any_certificate: bool = False
     """Check nothing: then anybody on the way to the PBX can listen, dial and read the password's digest."""
+    codecs: CodecPolicy = "auto"
+    """Codecs that are spoken on this line, the one wanted most first (a 3CX takes the first); ``auto``: as ``media.phone_codecs`` says."""
     srtp: Literal["off", "offered", "required"] = "off"
     """Encrypt audio with keys in the session descriptions (SDES); ``offered``: in clear with who cannot. TLS keeps the keys secret."""
     domain: str = ""

@@ -182,5 +182,5 @@ class PhoneLegs:
             if opened is None:  # the media plane did not take them over
                 pair.close()
         assert isinstance(opened, media.RtpOpened)
-        leg.local = RtpEndpoint(self._public_host, opened.port, codecs, DTMF_PAYLOAD_TYPE, reports=EXTENDED_REPORTS)
+        leg.local = RtpEndpoint(self._public_host, opened.port, codecs, DTMF_PAYLOAD_TYPE, reports=EXTENDED_REPORTS, rtcp_mux=True)
         return leg.local

@@ -772,6 +772,7 @@ def _line(name: str, line: LineSection, settings: Settings) -> SipTrunkSettings:
         port=line.port,
         domain=line.domain,
         srtp=SrtpMode(line.srtp),
+        codecs=() if isinstance(line.codecs, str) else tuple(dict.fromkeys(line.codecs)),
         transport=SipTransport("udp" if line.transport == "auto" else line.transport),
         find_transport=line.transport == "auto",
         large_by_tcp=line.large_by_tcp,

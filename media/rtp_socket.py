@@ -63,7 +63,8 @@ class _Candidate:
 class RtpSocket:
     """See ``media.transport``. ``async with`` takes over both sockets, which are bound already.
 
-    ``rtcp_sock`` None: RTCP shares ``sock``. ``learns``: believe unknown hosts as told above. ``wire`` carries the datagrams.
+    ``rtcp_sock`` None: RTCP shares ``sock``, as it does where that is agreed. ``learns``: believe unknown hosts as told above. ``wire``
+    carries the datagrams.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class RtpSocket:
         self._agreed_s = 0.0
         self._given_up = False
         """Nothing is sent any more to whom nothing ever came from."""
+        self._muxed = rtcp_sock is None
         self._keys: SrtpKeys | None = None
         self._sessions: SrtpSessions | None = None
         self._aside: SrtpSessions | None = None
@@ -137,11 +139,10 @@ class RtpSocket:
         """Where RTP goes: the locked address, else the agreed one, for as long as that may still prove itself."""
         return self._locked or (None if self._given_up else self._agreed)
 
-    def agree(self, remote: RtpEndpoint, *, rtcp_port: int | None = None) -> None:
+    def agree(self, remote: RtpEndpoint) -> None:
         """Take a new agreement with the phone. The lock opens only when the address changes, or the host that it rests on.
 
-        ``rtcp_port``: where its RTCP goes when it has a socket of its own; default the next port (RFC 3550, section 11). An unspecified
-        host (0.0.0.0) or port 0 means: send nothing (hold as RFC 2543 had it).
+        An unspecified host (0.0.0.0) or port 0 means: send nothing (hold as RFC 2543 had it).
         """
         address = _address(remote.host, remote.port)
         events = {number for number, _ in remote.events} | (set() if remote.dtmf_payload_type is None else {remote.dtmf_payload_type})
@@ -158,7 +159,8 @@ class RtpSocket:
             self._locked_rtcp = self._candidate = None
         self._secure(remote.srtp)
         self._agreed, self._signalled_from = address, signalled_from
-        self._agreed_rtcp = None if address is None else (address[0], rtcp_port or address[1] + 1)
+        self._agreed_rtcp = None if address is None else (address[0], remote.rtcp_port or address[1] + 1)
+        self._muxed = self._rtcp_sock is None or remote.rtcp_mux
         self._direct()
 
     def _secure(self, keys: SrtpKeys | None) -> None:
@@ -212,7 +214,7 @@ class RtpSocket:
         if len(packet) < 8:
             self._counted.malformed += 1
         elif 192 <= packet[1] <= 223:
-            if self._rtcp is None:
+            if self._muxed:
                 self._on_rtcp(packet, now_s)
             else:
                 self._counted.strangers += 1
@@ -308,7 +310,7 @@ class RtpSocket:
         self.path.send_frame(sender, payload, payload_type, now_s, marker)
 
     def send_rtcp(self, packet: bytes) -> None:
-        end, address = (self._rtp, self.remote) if self._rtcp is None else (self._rtcp, self._locked_rtcp or self._rtcp_address())
+        end, address = (self._rtp, self.remote) if self._muxed else (self._rtcp, self._locked_rtcp or self._rtcp_address())
         if end is None or address is None:
             self._counted.unsent += 1
         elif self._aside is None:

@@ -50,15 +50,23 @@ class _Taken:
 class Negotiation:
     """``ours``: what we announce; ``theirs``: what the peer wants, its first codec the one spoken; ``held``: we hold the peer.
 
-    ``draw(octets)`` gives the random octets of our keys.
+    ``order``: names of the codecs that may be spoken, the one wanted most first; empty: those that each call wants. ``draw(octets)``
+    gives the random octets of our keys.
     """
 
-    def __init__(self, session_id: int, srtp: SrtpMode = SrtpMode.OFF, draw: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(
+        self,
+        session_id: int,
+        srtp: SrtpMode = SrtpMode.OFF,
+        order: tuple[str, ...] = (),
+        draw: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
         self.session_id = session_id
         self.ours: RtpEndpoint | None = None
         self.theirs: RtpEndpoint | None = None
         self.held = False
         self._srtp = srtp
+        self._order = order
         self._version = 0
         self._written = b""
         self._own_keys = OwnKeys(draw)
@@ -70,7 +78,7 @@ class Negotiation:
 
     def offer(self, ours: RtpEndpoint | None = None) -> bytes:
         """Our offer: what we announce, or the same as before with the direction that ``held`` wants."""
-        announced = replace(ours, events=offered_events(ours)) if ours else self._same_codec()
+        announced = self._first_announced(ours) if ours else self._same_codec()
         self.ours = replace(announced, direction=direction_of(announced.direction.sends if ours else True, not self.held))
         self._offered = self._lines or tuple(self._first_line(protocol) for protocol in _FIRST_OFFER[self._srtp])
         return self._write(self._offered)
@@ -90,15 +98,17 @@ class Negotiation:
         chosen = next((mine for mine in ours if bool(mine.crypto) == bool(keys)), ours[0])
         self._lines = tuple(self._kept(mine, chosen, tuple(keys[:1])) for mine in self._offered)
         srtp = SrtpKeys(keys[0].key, line.crypto.key) if line.crypto is not None else None
-        return self._agreed(replace(line.endpoint.speaking(codecs), srtp=srtp))
+        mux = line.endpoint.rtcp_mux and self.ours.rtcp_mux
+        return self._agreed(replace(line.endpoint.speaking(codecs), srtp=srtp, rtcp_mux=mux))
 
     def take_offer(self, body: bytes) -> RtpEndpoint:
         """The peer's offer; nothing is agreed until ``answer``. Raises ``BadSdp`` and ``NoCommonAudio``."""
         session = parse_sdp(body)
         line = audio_of(session, self._srtp)
+        remote = self._in_order(line.endpoint)
         own_keys = self._own_keys.renewed() if self._moves(line.endpoint) else self._own_keys
         srtp = SrtpKeys(own_keys.of(line.crypto.key.suite), line.crypto.key) if line.crypto is not None else None
-        self._taken = _Taken(session, line, replace(line.endpoint, srtp=srtp), own_keys)
+        self._taken = _Taken(session, line, replace(remote, srtp=srtp), own_keys)
         return self._taken.remote
 
     def _moves(self, remote: RtpEndpoint) -> bool:
@@ -121,7 +131,7 @@ class Negotiation:
         direction = direction_of(remote.direction.receives, remote.direction.sends and not self.held)
         self.ours = replace(cut, direction=direction)
         spoken = {codec.name: codec for codec in remote.codecs}
-        self._agreed(remote.speaking(tuple(spoken[codec.name] for codec in cut.codecs)))
+        self._agreed(replace(remote.speaking(tuple(spoken[codec.name] for codec in cut.codecs)), rtcp_mux=cut.rtcp_mux))
         self._own_keys = taken.own_keys
         crypto = (Crypto(line.crypto.tag, remote.srtp.sent),) if line.crypto is not None and remote.srtp is not None else ()
         media = taken.session.media
@@ -153,6 +163,21 @@ class Negotiation:
         codecs = tuple(codec for codec in ours.codecs if codec.name == spoken) or ours.codecs
         events = tuple(event for event in ours.events if event[0] == number)
         return replace(ours, codecs=codecs, events=events)
+
+    def _first_announced(self, ours: RtpEndpoint) -> RtpEndpoint:
+        codecs = tuple(KNOWN_CODECS[name] for name in self._order) or ours.codecs
+        announced = replace(ours, codecs=codecs)
+        return replace(announced, events=offered_events(announced))
+
+    def _in_order(self, remote: RtpEndpoint) -> RtpEndpoint:
+        """What the peer offers, cut to what this line speaks, and in its order. Raises ``NoCommonAudio``."""
+        if not self._order:
+            return remote
+        offered = {codec.name: codec for codec in reversed(remote.codecs)}
+        codecs = tuple(offered[name] for name in self._order if name in offered)
+        if not codecs:
+            raise NoCommonAudio(f"The phone offers none of the codecs that this line speaks ({', '.join(self._order)}).")
+        return replace(remote.speaking(codecs), preferred=self._order)
 
     def _first_line(self, protocol: str) -> OurAudio:
         return OurAudio(protocol, self._own_keys.offer() if protocol == "RTP/SAVP" else ())

@@ -19,6 +19,7 @@ MAX_FORMATS = 64
 
 _STATIC = {"0": ("pcmu", 8000, 1), "8": ("pcma", 8000, 1), "9": ("g722", 8000, 1)}  # RFC 3551, table 4
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9_.-]+)/([0-9]{1,6})(?:/([0-9]{1,2}))?")
+_RTCP = re.compile(r"([0-9]{1,5})(?: +IN +IP[46] +(\S+))?")
 _PACKET_TIME = re.compile(r"[1-9][0-9]{1,2}")
 EXTENDED_REPORTS = frozenset(("voip-metrics", "rcvr-rtt"))
 _PLAIN, _SECURE = ("RTP/AVP", "RTP/AVPF"), ("RTP/SAVP", "RTP/SAVPF")
@@ -206,9 +207,20 @@ def _endpoint(session: SessionDescription, line: MediaLine, codecs: tuple[AudioC
         direction,
         _ptime(line),
         reports=_extended_reports(session, line),
+        rtcp_port=_rtcp_port(line),
+        rtcp_mux=bool(line.all("rtcp-mux")),
         events=events,
     )
     return endpoint.speaking(codecs)
+
+
+def _rtcp_port(line: MediaLine) -> int:
+    """``a=rtcp`` (RFC 3605), of the host that RTP goes to; 0 where it says nothing, or another host, to which we would have no reason."""
+    for text in line.all("rtcp"):
+        matched = _RTCP.fullmatch(text)
+        if matched is not None and matched.group(2) in (None, line.host) and 1_024 <= int(matched.group(1)) <= 65_535:
+            return int(matched.group(1))
+    return 0
 
 
 def _extended_reports(session: SessionDescription, line: MediaLine) -> frozenset[str]:
@@ -294,6 +306,8 @@ def _audio_lines(endpoint: RtpEndpoint, line: OurAudio) -> list[str]:
             lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
     for number, clock_hz in endpoint.events:
         lines += [f"a=rtpmap:{number} telephone-event/{clock_hz}", f"a=fmtp:{number} 0-15"]
+    if endpoint.rtcp_mux:
+        lines.append("a=rtcp-mux")
     if endpoint.reports:
         lines.append("a=rtcp-xr:" + " ".join(word for word in ("voip-metrics", "rcvr-rtt=all") if word.split("=")[0] in endpoint.reports))
     return [*lines, f"a=ptime:{endpoint.ptime_ms}", f"a={endpoint.direction}"]
@@ -318,4 +332,11 @@ def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:
         raise NoCommonAudio("The phone offers none of the codecs that this call may use.")
     number = offered.speaking(codecs).dtmf_payload_type
     events = tuple(event for event in offered.events if event[0] == number)
-    return replace(ours, codecs=codecs, dtmf_payload_type=number, events=events, reports=ours.reports & offered.reports)
+    return replace(
+        ours,
+        codecs=codecs,
+        dtmf_payload_type=number,
+        events=events,
+        reports=ours.reports & offered.reports,
+        rtcp_mux=ours.rtcp_mux and offered.rtcp_mux,
+    )

@@ -70,6 +70,7 @@ class SipTrunkSettings:
     ``register`` off: a trunk by address, watched with OPTIONS every ``keepalive_s``; 0 there: not watched either.
     ``registrar``: the PBX registers here instead, as ``extension``; ``server`` may be empty then, and it may come from anywhere.
     ``refer`` off: the PBX is never asked to transfer a call; transfers are bridged here.
+    ``codecs``: names of those that are spoken, the one wanted most first; empty: as each call wants it.
     ``srtp``: whether audio is encrypted, with keys in the session descriptions (SDES).
     ``max_redirects``: how often a call that is redirected is dialled anew.
     ``identity_header``: how the PBX is told who calls. ``trusted_caller``: when the number that it says is calling counts as verified.
@@ -87,6 +88,7 @@ class SipTrunkSettings:
     transport: SipTransport = SipTransport.UDP
     tls: SipTlsSettings = SipTlsSettings()
     srtp: SrtpMode = SrtpMode.OFF
+    codecs: tuple[str, ...] = ()
     large_by_tcp: bool = False
     find_transport: bool = False
     name_servers: tuple[str, ...] = ()

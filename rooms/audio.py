@@ -113,6 +113,12 @@ class RtpEndpoint:
     """Which extended RTCP reports it asks for (``a=rtcp-xr``, RFC 3611): ``voip-metrics``, ``rcvr-rtt``."""
     srtp: SrtpKeys | None = None
     """What both sides now protect their packets with; None: they go in clear. Only agreements have it, never what we announce ourselves."""
+    rtcp_port: int = 0
+    """Where its RTCP goes; 0: the port behind ``port`` (RFC 3550, section 11)."""
+    rtcp_mux: bool = False
+    """It takes RTCP on ``port`` itself (RFC 5761); agreed where both sides say so."""
+    preferred: tuple[str, ...] = ()
+    """Names of codecs in the order in which this line speaks them, where its settings say so: ``codecs`` are in that order too."""
     events: tuple[tuple[int, int], ...] = ()
     """Telephone events as announced: payload type and clock in Hz. ``dtmf_payload_type`` is the one that goes with the first codec."""
 

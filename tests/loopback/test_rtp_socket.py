@@ -281,7 +281,7 @@ async def test_rtcp_on_a_socket_of_its_own() -> None:
     async with ours.socket:
         target = reports.getsockname()
         with phones(ours, "127.0.0.1", "127.0.0.1", "127.0.0.2") as (phone, phone_rtcp, stranger):
-            ours.socket.agree(RtpEndpoint(*phone.address, (PCMA,)), rtcp_port=phone_rtcp.address[1])
+            ours.socket.agree(RtpEndpoint(*phone.address, (PCMA,), rtcp_port=phone_rtcp.address[1]))
             ours.socket.send_rtcp(REPORT)
             assert await phone_rtcp.heard() == REPORT
             phone.speak()
@@ -295,6 +295,19 @@ async def test_rtcp_on_a_socket_of_its_own() -> None:
             assert ours.socket.counters.strangers == 2
 
 
+async def test_rtcp_shares_the_port_where_that_is_agreed(wire: Wire) -> None:
+    reports = bound()
+    ours = Ours(rtcp_sock=reports, wire=wire)
+    async with ours.socket:
+        with phones(ours, "127.0.0.1") as (phone,):
+            ours.socket.agree(RtpEndpoint(*phone.address, (PCMA,), rtcp_mux=True))
+            ours.socket.send_rtcp(REPORT)
+            assert await phone.heard() == REPORT
+            phone.speak()
+            phone.sock.sendto(REPORT, ours.socket.local)
+            assert await next_of(ours.rtcp) == REPORT
+
+
 async def test_where_audio_is_encrypted_only_what_is_verified_is_heard_and_moves_the_lock(wire: Wire) -> None:
     reports = bound()
     suite = SrtpSuite.AEAD_AES_128_GCM
@@ -303,8 +316,8 @@ async def test_where_audio_is_encrypted_only_what_is_verified_is_heard_and_moves
     ours = Ours(rtcp_sock=reports, wire=wire)
     async with ours.socket:
         with phones(ours, "127.0.0.1", "127.0.0.1", "127.0.0.1") as (phone, phone_rtcp, stranger):
-            agreed = RtpEndpoint(*phone.address, (PCMA,), 101, srtp=SrtpKeys(own, theirs))
-            ours.socket.agree(agreed, rtcp_port=phone_rtcp.address[1])
+            agreed = RtpEndpoint(*phone.address, (PCMA,), 101, srtp=SrtpKeys(own, theirs), rtcp_port=phone_rtcp.address[1])
+            ours.socket.agree(agreed)
             stranger.speak(10)
             await until(lambda: ours.socket.counters.refused == 10)
             assert ours.socket.remote == phone.address and ours.states.empty()
@@ -322,7 +335,7 @@ async def test_where_audio_is_encrypted_only_what_is_verified_is_heard_and_moves
             phone_rtcp.sock.sendto(REPORT, reports.getsockname())
             phone_rtcp.sock.sendto(far.sent.protect_rtcp(REPORT), reports.getsockname())
             assert await next_of(ours.rtcp) == REPORT and ours.rtcp.empty() and ours.socket.counters.refused == 12
-            ours.socket.agree(agreed, rtcp_port=phone_rtcp.address[1])  # the same keys again: everything counts on
+            ours.socket.agree(agreed)  # the same keys again: everything counts on
             ours.socket.send_rtp(packet[:2] + b"\0\2" + packet[4:])
             assert far.received.unprotect(await phone.heard())[4:] == packet[4:]
 

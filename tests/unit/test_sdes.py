@@ -29,7 +29,7 @@ def line(key: str = TEXT, tag: int = 1, suite: str = AES_80) -> str:
 def negotiation(srtp: SrtpMode) -> Negotiation:
     """Its keys are of zeros, ones and so on, in the order in which they are drawn."""
     numbers = itertools.count()
-    return Negotiation(1, srtp, lambda octets: bytes([next(numbers)]) * octets)
+    return Negotiation(1, srtp, draw=lambda octets: bytes([next(numbers)]) * octets)
 
 
 @pytest.mark.parametrize("suite", list(SrtpSuite))
