@@ -313,7 +313,7 @@ class Sip:
 
     def _negotiation(self, leg: Leg, trunk: TrunkLine | None) -> Negotiation:
         srtp = trunk.srtp if trunk is not None else self._srtp_of(leg.dn)
-        return Negotiation(self._random.getrandbits(31), srtp if self._can_encrypt else SrtpMode.OFF, self._random.randbytes)
+        return Negotiation(self._random.getrandbits(31), srtp if self._can_encrypt else SrtpMode.OFF, draw=self._random.randbytes)
 
     def _srtp_of(self, number: str) -> SrtpMode:
         row = self._records.find("Users", number)
