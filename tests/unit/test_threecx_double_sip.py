@@ -243,6 +243,24 @@ def test_our_own_agent_stops_before_it_is_blocked(network: VirtualSip) -> None:
     assert not pbx.sip.checkpoint.blocked() and network.responses(403)
 
 
+def test_an_extension_made_by_xapi_registers_and_until_then_its_calls_go_elsewhere(network: VirtualSip) -> None:
+    pbx = Pbx(network)
+    route = {"AvailableRoute": {"NotRegisteredInternal": {"To": "Extension", "Number": "201"}}}
+    row = {"Id": 99, "Number": "250", "AuthID": "secret-id", "AuthPassword": "word", "CurrentProfileName": "Available"}
+    pbx.records.created("Users", row | {"ForwardingProfiles": [{"Id": 1, "Name": "Available", **route}]})
+    leg = pbx.calls.dial("870", "250")
+    assert pbx.calls.of("201") and not pbx.calls.of("250")
+    pbx.calls.drop(leg)
+    phone = phone_of(network, extension="250", auth_id="secret-id", password="word")
+    network.run(1)
+    pbx.calls.dial("870", "250")
+    network.run(0.5)
+    assert phone.last(Arrived) and not pbx.calls.of("201")
+    phone.agent.close(network.now)
+    network.run(1)
+    assert not pbx.directory.dns["250"].wired and not pbx.directory.dns["250"].devices
+
+
 def test_a_phones_call_is_the_same_call_in_call_control(network: VirtualSip) -> None:
     pbx = Pbx(network)
     phone = phone_of(network)

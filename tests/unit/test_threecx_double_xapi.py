@@ -150,8 +150,10 @@ def test_a_user_may_be_made_called_and_taken_away() -> None:
     pbx = Pbx()
     reply = pbx.ask("POST", "Users", {"Number": "250", "FirstName": "Iris", "LastName": "Paz"})
     assert reply.status == 201 and isinstance(reply.body, dict)
+    assert not pbx.calls.dial("200", "250").alive and not pbx.user("250")["IsRegistered"]  # nobody has registered for it yet
+    pbx.directory.dns["250"].devices = [web_client("250")]
     pbx.calls.dial("200", "250")
-    assert pbx.calls.of("250")
+    assert pbx.calls.of("250") and pbx.user("250")["AuthPassword"]
     assert pbx.ask("POST", "Users", {"Number": "250"}).status == 400
     assert pbx.ask("DELETE", f"Users({reply.body['Id']})").status == 204
     assert "250" not in pbx.directory.dns and pbx.ask("DELETE", f"Users({reply.body['Id']})").status == 404

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from pbx.threecx.double.directory import Directory, Dn, DnType, Principal, Route, web_client
+from pbx.threecx.double.directory import Directory, Dn, DnType, Principal, Route
 from pbx.threecx.double.odata import Row
 
 PROFILES = ("Available", "Away", "Out of office", "Custom 1", "Custom 2")
@@ -258,9 +258,10 @@ class Records:
             case "Users":
                 first_free = str(next(n for n in range(204, 999) if str(n) not in self.directory.dns))
                 number = row["Number"] = number or first_free
-                name = f"{row.get('FirstName', '')} {row.get('LastName', '')}".strip()
-                dn = self.directory.dns[number] = Dn(number, DnType.EXTENSION, name, [web_client(number)])
-                dn.auth_id, dn.auth_password = row.get("AuthID") or "", row.get("AuthPassword") or ""
+                called = f"{row.get('FirstName', '')} {row.get('LastName', '')}".strip()
+                dn = self.directory.dns[number] = Dn(number, DnType.EXTENSION, called)
+                dn.auth_id = row.get("AuthID") or f"{self._random.getrandbits(40):010x}"
+                dn.auth_password = row.get("AuthPassword") or f"{self._random.getrandbits(80):020x}"
                 row |= {key: value for key, value in self._user(dn).items() if key not in row and key != "Id"}
             case "ServicePrincipals":
                 if not number:
@@ -300,6 +301,9 @@ class Records:
 
     def _user_changed(self, row: Row) -> None:
         self._follow_forwarding(row)
+        dn = self.directory.dns.get(row["Number"])
+        if dn is not None:
+            dn.auth_id, dn.auth_password = str(row["AuthID"] or ""), str(row["AuthPassword"] or "")
         if row["CurrentProfileName"] not in {profile["Name"] for profile in row["ForwardingProfiles"]}:
             raise Invalid("CurrentProfileName", f"there is no profile {row['CurrentProfileName']!r}")
         for dn in self.directory.dns.values():

@@ -19,27 +19,17 @@ from pbx.negotiation import Negotiation
 from pbx.sdes import SrtpMode
 from pbx.sdp import BadSdp, NoCommonAudio
 from pbx.threecx.double.calls import Calls, Change, Digits, LicenceFull, Rejected, Removed
-from pbx.threecx.double.directory import Device, Dn, DnType
+from pbx.threecx.double.directory import DnType
 from pbx.threecx.double.legs import Leg, Status
 from pbx.threecx.double.records import Records
-from pbx.threecx.double.sip_auth import Checkpoint, Verdict
+from pbx.threecx.double.sip_auth import Checkpoint, Refuse
 from pbx.threecx.double.sip_call import CallState, SipCall, Talk, with_body
+from pbx.threecx.double.sip_registrar import Registrar
 from pbx.threecx.double.sip_trunk_line import ALLOW, SRTP, USER_AGENT, TrunkLine, challenges_of
-from pbx.timers import Timer
 from pbx.transactions import Hop, ServerTransaction, Transactions
 
 STATUS_OF = {"PhoneBusy": 486, "PhoneNotRegistered": 480, "NoAnswer": 480, "NoDestinations": 404}
 REASON_OF = {486: "PhoneBusy", 600: "PhoneBusy", 603: "PhoneBusy", 404: "NoDestinations", 480: "NoAnswer", 408: "NoAnswer", 487: "NoAnswer"}
-MIN_EXPIRES_S = 60
-MAX_EXPIRES_S = 3600
-
-
-class _Refuse(Exception):
-    """Leaves the handling of a request with its status."""
-
-    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
-        super().__init__(status)
-        self.status, self.headers = status, headers
 
 
 class Sip:
@@ -59,6 +49,7 @@ class Sip:
         self.counts: Counter[str] = Counter()
         self.timers = calls.timers
         self.checkpoint = Checkpoint(random)
+        self.registrar = Registrar(calls.directory, records, self.checkpoint, self.timers)
         self.trunks: dict[str, TrunkLine] = {}
         self._calls = calls
         self._records = records
@@ -67,8 +58,6 @@ class Sip:
         self._can_encrypt = can_encrypt
         self._by_leg: dict[int, SipCall] = {}
         self._by_dialog: dict[Key, SipCall] = {}
-        self._registered: dict[str, tuple[str, int, Timer]] = {}
-        """Extension -> its Contact, the CSeq it came with, and when it ends."""
         self._source = Hop("udp", "", 0)
         """Where the message comes from that is being handled."""
         self._transactions = Transactions(
@@ -131,8 +120,7 @@ class Sip:
         """Calls are gone without a word, phones have to register anew, and trunks do it at once."""
         for call in list(self._by_leg.values()):
             self._forget(call)
-        for number in list(self._registered):
-            self._unregister(self._calls.directory.dns[number])
+        self.registrar.forget()
         for number in self.trunks:
             self.refresh(number)
 
@@ -258,8 +246,7 @@ class Sip:
             if not trunk.online or not trunk.row["EnableOutboundCalls"]:
                 raise KeyError(leg.dn)
             return SipUri(str(trunk.row["Gateway"]["Host"]), leg.me.number, trunk.hop.port), trunk.hop
-        contact, _, _ = self._registered[leg.dn]
-        uri = parse_uri(contact)
+        uri = parse_uri(self.registrar.contact(leg.dn))
         return uri, Hop("udp", uri.host, uri.port or 5060)
 
     def _ask(self, call: SipCall, request: Request, authentication: Authentication | None) -> None:
@@ -332,10 +319,10 @@ class Sip:
             if call is not None:
                 self._in_dialog(call, request, server)
             elif request.to_address.tag:
-                raise _Refuse(481)
+                raise Refuse(481)
             else:
                 self._out_of_dialog(request, server)
-        except _Refuse as refuse:
+        except Refuse as refuse:
             self._transactions.respond(server, respond(request, refuse.status, to_tag=self._token(), headers=refuse.headers))
         except BadValue:
             self._transactions.respond(server, respond(request, 400, to_tag=self._token()))
@@ -352,104 +339,44 @@ class Sip:
 
     def _out_of_dialog(self, request: Request, server: ServerTransaction) -> None:
         if request.method == "OPTIONS":
-            headers = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "replaces, timer"), ("User-Agent", USER_AGENT))
+            headers = [("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "replaces, timer"), ("User-Agent", USER_AGENT)]
             self._transactions.respond(server, respond(request, 200, to_tag=self._token(), headers=headers))
         elif request.method == "REGISTER":
-            self._register(request, server)
+            headers = self.registrar.register(request, self._source.host)
+            self._transactions.respond(server, respond(request, 200, to_tag=self._token(), headers=headers))
         elif request.method == "INVITE":
             self._call_arrived(request, server)
         else:
-            raise _Refuse(405, ("Allow", ALLOW))
-
-    # -- extensions
-
-    def _extension(self, number: str) -> Dn:
-        dn = self._calls.directory.dns.get(number)
-        if dn is None or dn.kind is not DnType.EXTENSION:
-            raise _Refuse(404)
-        return dn
-
-    def _authenticated(self, request: Request, dn: Dn) -> None:
-        """Raises ``_Refuse`` unless the request proves the extension's Auth ID and password."""
-        now = self.timers.now
-
-        def password_of(auth_id: str) -> str | None:
-            return dn.auth_password if auth_id == dn.auth_id else None
-
-        match self.checkpoint.verdict(request, self._source.host, password_of, now):
-            case Verdict.PASSED:
-                return
-            case Verdict.ASK:
-                raise _Refuse(407, ("Proxy-Authenticate", self.checkpoint.challenge(now)))
-            case Verdict.WRONG:
-                raise _Refuse(403)
-
-    def _register(self, request: Request, server: ServerTransaction) -> None:
-        dn = self._extension(parse_uri(request.to_address.uri).user)
-        self._authenticated(request, dn)
-        contact = request.contact()
-        known = self._registered.get(dn.number)
-        if known is not None and known[1] >= request.cseq[0] and known[0] == (contact.uri if contact else ""):
-            raise _Refuse(500)
-        expires_s = self._expires_s(request, contact)
-        self._unregister(dn)
-        if expires_s and contact is not None:
-            timer = self.timers.start(float(expires_s), lambda: self._unregister(dn))
-            self._registered[dn.number] = (contact.uri, request.cseq[0], timer)
-            dn.devices = [Device(contact.uri, request.get("User-Agent") or "", controllable=False)]
-            dn.wired = True
-            self._seen(dn, True)
-        headers = [("Contact", f"<{contact.uri}>;expires={expires_s}")] if expires_s and contact is not None else []
-        self._transactions.respond(server, respond(request, 200, to_tag=self._token(), headers=headers))
-
-    def _expires_s(self, request: Request, contact: NameAddress | None) -> int:
-        text = (contact.params.get("expires") if contact is not None else None) or request.get("Expires") or "120"
-        wanted = int(text) if text.isdecimal() and len(text) < 8 else 120
-        if 0 < wanted < MIN_EXPIRES_S:
-            raise _Refuse(423, ("Min-Expires", str(MIN_EXPIRES_S)))
-        return min(wanted, MAX_EXPIRES_S)
-
-    def _unregister(self, dn: Dn) -> None:
-        former = self._registered.pop(dn.number, None)
-        if former is not None:
-            former[2].cancel()
-            dn.devices, dn.wired = [], False
-            self._seen(dn, False)
-
-    def _seen(self, dn: Dn, registered: bool) -> None:
-        row = self._records.find("Users", dn.number)
-        if row is not None:
-            row["IsRegistered"] = registered
+            raise Refuse(405, ("Allow", ALLOW))
 
     # -- calls that come
 
     def _call_arrived(self, request: Request, server: ServerTransaction) -> None:
         if request.get("Replaces"):
-            raise _Refuse(int(self._calls.manners.replaces_off_code))
+            raise Refuse(int(self._calls.manners.replaces_off_code))
         caller = parse_uri(request.from_address.uri)
         called = parse_uri(request.to_address.uri).user
         trunk = self._trunk_of(request)
-        if trunk is None and caller.user not in self._registered:
+        if trunk is None and caller.user not in self.registrar:
             trunk = self._trunk_called(called)
         if trunk is not None:
             leg = self._from_trunk(request, trunk, caller, called)
-        elif caller.user in self._registered:
-            dn = self._extension(caller.user)
-            self._authenticated(request, dn)
+        elif caller.user in self.registrar:
+            dn = self.registrar.authenticated(request, caller.user, self._source.host)
             leg = self._begun(
                 lambda: self._calls.dial(dn.number, parse_uri(request.uri).user, device_id=dn.devices[0].device_id, by_phone=True)
             )
         elif self._calls.manners.unmatched_invite == "407":
-            raise _Refuse(407, ("Proxy-Authenticate", self.checkpoint.challenge(self.timers.now)))
+            raise Refuse(407, ("Proxy-Authenticate", self.checkpoint.challenge(self.timers.now)))
         else:
-            raise _Refuse(404)
+            raise Refuse(404)
         self._coming(leg, request, server, trunk)
 
     def _from_trunk(self, request: Request, trunk: TrunkLine, caller: SipUri, called: str) -> Leg:
         if not trunk.row["EnableInboundCalls"]:
-            raise _Refuse(600)
+            raise Refuse(600)
         if len(self._calls.of(trunk.number)) >= trunk.row["SimultaneousCalls"]:
-            raise _Refuse(503)
+            raise Refuse(503)
         number = str(trunk.row["ExternalNumber"]) if called == trunk.row["AuthID"] else called
         name = request.from_address.display
         return self._begun(lambda: self._calls.arrive(caller.user, number, name=name, wired=True, trunk=trunk.number))
@@ -458,9 +385,9 @@ class Sip:
         try:
             return begin()
         except LicenceFull:
-            raise _Refuse(503) from None
+            raise Refuse(503) from None
         except Rejected as error:
-            raise _Refuse(STATUS_OF.get(error.reason, 480)) from None
+            raise Refuse(STATUS_OF.get(error.reason, 480)) from None
 
     def _trunk_of(self, request: Request) -> TrunkLine | None:
         """By who calls, in 3CX's order: rinstance, Contact user, source rules; the first that fits any trunk."""
@@ -487,7 +414,7 @@ class Sip:
             call.talk.end()
             self._calls.drop(leg)
             status = {NoCommonAudio: 488, UnsupportedBody: 415}.get(type(error), 400)
-            raise _Refuse(status) from None
+            raise Refuse(status) from None
         self._by_leg[leg.id] = call
         self._by_dialog[call.dialog.key] = call
         self._respond(server, 100, call)
@@ -502,7 +429,7 @@ class Sip:
         dialog = call.dialog
         assert dialog is not None
         if not dialog.takes(request):
-            raise _Refuse(500)
+            raise Refuse(500)
         match request.method:
             case "BYE":
                 self._respond(server, 200, call)
@@ -518,7 +445,7 @@ class Sip:
             case "OPTIONS" | "NOTIFY" | "MESSAGE":
                 self._respond(server, 200, call)
             case _:
-                raise _Refuse(405, ("Allow", ALLOW))
+                raise Refuse(405, ("Allow", ALLOW))
 
     def _info(self, call: SipCall, request: Request) -> None:
         digit = digit_of_info(request.content_type, request.body)
@@ -530,19 +457,19 @@ class Sip:
             self._respond(server, 200, call)
             return
         if call.trunk is not None and not call.trunk.row["Gateway"]["SupportReinvite"]:
-            raise _Refuse(int(self._calls.manners.reinvite_off_code))
+            raise Refuse(int(self._calls.manners.reinvite_off_code))
         try:
             body = call.reagree(request)
         except NoCommonAudio:
-            raise _Refuse(488) from None
+            raise Refuse(488) from None
         except (BadSdp, UnsupportedBody):
-            raise _Refuse(400) from None
+            raise Refuse(400) from None
         response = respond(request, 200, to_tag=self._tag_of(call), headers=self._headers(call))
         self._transactions.respond(server, with_body(response, body))
 
     def _referred(self, call: SipCall, request: Request, server: ServerTransaction) -> None:
         if call.trunk is not None and not call.trunk.row["Gateway"]["SupportReplaces"]:
-            raise _Refuse(int(self._calls.manners.replaces_off_code))
+            raise Refuse(int(self._calls.manners.replaces_off_code))
         target = parse_uri(parse_address(request.get("Refer-To") or "").uri)
         consulted = self._consulted(target)
         self._respond(server, 202, call)
@@ -563,7 +490,7 @@ class Sip:
             self._calls.drop(call.leg)
 
     def _consulted(self, target: SipUri) -> SipCall | None:
-        """The call that a Refer-To's Replaces names; None where it has none. Raises ``_Refuse`` where there is no such call."""
+        """The call that a Refer-To's Replaces names; None where it has none. Raises ``Refuse`` where there is no such call."""
         if not target.headers:
             return None
         replaces = str(parse_uri_headers(target.headers).get("replaces", ""))
@@ -571,7 +498,7 @@ class Sip:
         tag = next((value.partition("=")[2] for value in params if value.startswith("to-tag=")), "")
         call = self._by_dialog.get((call_id, tag))
         if call is None:
-            raise _Refuse(481)
+            raise Refuse(481)
         return call
 
     def _notify(self, call: SipCall, status: int) -> None:

@@ -23,6 +23,14 @@ class Verdict(Enum):
     WRONG = auto()
 
 
+class Refuse(Exception):
+    """Leaves the handling of a request with its status."""
+
+    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
+        super().__init__(status)
+        self.status, self.headers = status, headers
+
+
 class Checkpoint:
     """``now``: monotonic seconds. Bounded: the oldest nonces and sources are forgotten first."""
 
