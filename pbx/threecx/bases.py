@@ -35,6 +35,10 @@ class Bases:
                 return base
         return None
 
+    def likely(self) -> str:
+        """The address to use for what must not decide about circuits, such as a stream that ends with its call."""
+        return next((base for base, circuit in self._circuits.items() if not circuit.opened), next(iter(self._circuits)))
+
     def worked(self, base: str) -> None:
         self._circuits[base] = _Circuit()
 

@@ -34,6 +34,7 @@ class PbxSession:
         self._bases = Bases(settings.bases, first_s=settings.first_retry_s, longest_s=settings.longest_retry_s)
         self._life = TokenLife(early=(random or Random()).uniform(0.8, 0.9))
         self._drawing = asyncio.Lock()
+        self._drawn_at = ""
         self.streams = 0
         """Streams of sound that run: a new token may end them, so it waits for a quiet moment."""
         self.asked = 0
@@ -66,20 +67,23 @@ class PbxSession:
         """A good answer. ``repeatable``: may be sent twice; by default what is not POST. Raises ``ThreeCxFault``."""
         again = method != "POST" if repeatable is None else repeatable
         tried: set[str] = set()
-        while True:
-            base = self._base(frozenset(tried))
+        lost: Away | None = None
+        while (base := self._bases.choose(self._now(), frozenset(tried))) is not None:
             tried.add(base)
             try:
                 answer = await self._ask(base, method, path, body, headers or {}, kind)
             except Away as away:
-                if not (again or away.why in _UNSENT) or self._none_left(tried):
+                if not (again or away.why in _UNSENT):
                     raise
+                lost = away
                 continue
-            if answer.status in _BROKEN and again and not self._none_left(tried):
+            if answer.status in _BROKEN and again:
+                lost = Away(f"3CX answers with status {answer.status}: it, or a proxy before it, is in trouble.", sent=True, why="broken")
                 continue
             if not answer.good:
                 raise fault_of(answer.status, answer.body)
             return answer
+        raise lost or self._resting()
 
     async def _ask(self, base: str, method: str, path: str, body: object, headers: Mapping[str, str], kind: Kind) -> Answer:
         """At this address, with a new token once where 401 came."""
@@ -87,21 +91,23 @@ class PbxSession:
             token = await self._token(base)
             answer = await self._send(base, method, path, token, body, headers, kind)
             if answer.status == 401:
-                self._life.on_refused(token, self._now())
+                self._refused(base, token)
                 token = await self._token(base)
                 answer = await self._send(base, method, path, token, body, headers, kind)
                 if answer.status == 401:
-                    self._life.on_refused(token, self._now())
+                    self._refused(base, token)
             if answer.good:
                 self._life.on_worked(self._now())
+            if answer.status in _BROKEN:
+                self._failed(base)
+            else:
+                self._bases.worked(base)
             return answer
 
     async def _send(self, base: str, method: str, path: str, token: str, body: object, headers: Mapping[str, str], kind: Kind) -> Answer:
         self.asked += 1
         answer = await self._http.ask(base, method, path, token=token, json=body, headers=headers, kind=kind)
         self.version = answer.headers.get("X-3CX-Version", self.version)
-        if answer.status in _BROKEN:
-            self._failed(base)
         return answer
 
     # ------------------------------------------------------------------ long connections
@@ -109,10 +115,13 @@ class PbxSession:
     @asynccontextmanager
     async def socket(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
         """A WebSocket's texts. Raises ``ThreeCxFault``."""
-        base = self._base()
+        base = self._bases.choose(self._now())
+        if base is None:
+            raise self._resting()
         async with AsyncExitStack() as stack:
             async with self._trying(base):
                 texts = await self._with_token(base, lambda token: self._upgraded(stack, base, path, token))
+                self._bases.worked(base)
             yield texts
 
     async def _upgraded(self, stack: AsyncExitStack, base: str, path: str, token: str) -> AsyncIterator[str]:
@@ -120,13 +129,13 @@ class PbxSession:
             return await stack.enter_async_context(self._http.socket(base, path, token))
         except UpgradeRefused as refused:
             if refused.status in _BROKEN:
-                self._failed(base)
+                raise Away(f"3CX opens no event socket now: it answers with status {refused.status}.", sent=True, why="broken") from None
             raise fault_of(refused.status, b"") from None
 
     @asynccontextmanager
     async def hear(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """Sound from the PBX. Raises ``ThreeCxFault``: ``NotReady`` and ``Gone`` before there is any."""
-        base = self._base()
+        base = self._bases.likely()
         self.streams += 1
         try:
             async with AsyncExitStack() as stack:
@@ -143,7 +152,7 @@ class PbxSession:
 
     async def speak(self, path: str, pieces: AsyncIterator[bytes]) -> None:
         """Sound to the PBX, until ``pieces`` ends. Raises ``ThreeCxFault``."""
-        base = self._base()
+        base = self._bases.likely()
         self.streams += 1
         try:
             # What was said is said: a token that is not taken here is not tried again, the next stream gets a new one.
@@ -152,7 +161,7 @@ class PbxSession:
         finally:
             self.streams -= 1
         if status == 401:
-            self._life.on_refused(token, self._now())
+            self._refused(base, token)
         if not 200 <= status < 300:
             raise fault_of(status, b"")
 
@@ -162,12 +171,12 @@ class PbxSession:
         try:
             return await begin(token)
         except Denied:
-            self._life.on_refused(token, self._now())
+            self._refused(base, token)
         token = await self._token(base)
         try:
             return await begin(token)
         except Denied:
-            self._life.on_refused(token, self._now())
+            self._refused(base, token)
             raise
 
     # ------------------------------------------------------------------ the token
@@ -197,30 +206,27 @@ class PbxSession:
             log.error("threecx.denied", detail=str(fault))
             raise fault
         if not answer.good:
-            self._failed(base)
             raise Away(f"3CX gives no token now: it answers with status {answer.status}.", sent=True, why="broken")
         given = decoded(answer)
         value = given.get("access_token") if isinstance(given, dict) else None
         if not isinstance(value, str) or not value:
             raise Denied("What answers at this address is no 3CX: its token cannot be read.")
         self._life.granted(Token(value, self._now(), life_s(given)))
+        self._drawn_at = base
         return value
+
+    def _refused(self, base: str, token: str) -> None:
+        """An API answered 401. Two addresses may be two machines, each with tokens of its own: what the other one gave is no theft."""
+        self._life.on_refused(token, self._now(), ours=base == self._drawn_at)
 
     # ------------------------------------------------------------------ addresses
 
-    def _base(self, without: frozenset[str] = frozenset()) -> str:
-        base = self._bases.choose(self._now(), without)
-        if base is None:
-            raise Away("3CX was not to be reached a moment ago and is tried again soon.", why="silence", retry_after_s=self.retry_s)
-        return base
-
-    def _none_left(self, tried: set[str]) -> bool:
-        return len(tried) == len(self.settings.bases)
+    def _resting(self) -> Away:
+        return Away("3CX was not to be reached a moment ago and is tried again soon.", why="silence", retry_after_s=self.retry_s)
 
     @asynccontextmanager
     async def _trying(self, base: str) -> AsyncIterator[None]:
-        """Tells the circuit breaker how it went: whoever answers, whatever it says, is there."""
-        failures = self.failed
+        """Tells the circuit breaker what went wrong: whoever answers, whatever it says, is there. What went well the caller says."""
         try:
             yield
         except Away:
@@ -232,9 +238,6 @@ class PbxSession:
         except BaseException:
             self._bases.abandoned(base)
             raise
-        else:
-            if self.failed == failures:
-                self._bases.worked(base)
 
     def _failed(self, base: str) -> None:
         self.failed += 1

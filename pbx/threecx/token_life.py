@@ -108,14 +108,15 @@ class TokenLife:
         self.drawn += 1
         self._denials = 0
 
-    def on_refused(self, value: str, now: float) -> None:
-        """An API answered 401 to this token. Raises ``Contested`` where that has happened too often."""
+    def on_refused(self, value: str, now: float, *, ours: bool = True) -> None:
+        """An API answered 401 to this token, which is ``ours`` where the same address gave it. Raises ``Contested`` where that has
+        happened too often."""
         token = self.token
         if token is None or token.value != value:
             return  # renewed meanwhile
         self.token = None
         self.refused += 1
-        if token.left_s(now) <= 0:
+        if token.left_s(now) <= 0 or not ours:
             return
         self._thefts.append(now)
         if len(self._thefts) == self._most_thefts and now - self._thefts[0] <= self._window_s:

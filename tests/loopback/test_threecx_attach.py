@@ -1,6 +1,7 @@
 """``centralita threecx attach`` as a new administrator would use it, against the emulated 3CX: the command itself, answer by answer."""
 
 import asyncio
+import ssl
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pbx.threecx.double import Double
 from pbx.threecx.double.directory import Principal, Reaction, demo_directory
 from rooms.audio import PCMA
 from signaling.tokens import TokenIssuer
+from tests.kit.certificate import self_signed
 from tests.kit.server import running_server
 
 SECRET = "demo-secret"
@@ -144,6 +146,20 @@ async def test_an_address_where_nobody_is_is_told_with_what_to_do(config: Path) 
     for address, told in (("127.0.0.1:1", "check the port"), ("http://pbx.example.com", "only https"), ("ftp://x", "give a name")):
         result = await attach(config, address)
         assert result.exit_code == 2 and told in result.output.replace("\n", " "), result.output
+
+
+async def test_a_certificate_of_its_own_is_told_and_taken_where_it_is_given(config: Path, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    async with Double(tls=tls) as pbx:
+        result = await attach(config, pbx.url)
+        assert result.exit_code == 2 and "is not trusted" in result.output and "--ca-file" in result.output
+        result = await attach(config, pbx.url, "", SECRET, "", "", "", "-", "", options=("--ca-file", str(certificate)))
+    assert result.exit_code == 0, result.output
+    assert "its certificate is good" in result.output
+    written = tomllib.loads(text_of(config))["threecx"]
+    assert (written["ca_file"], written["bases"]) == (str(certificate), [pbx.url])
 
 
 async def test_a_test_call_that_nobody_takes_is_told_and_the_rest_stands(pbx: Double, config: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
@@ -87,6 +88,32 @@ async def test_the_next_address_is_asked_where_the_first_is_away(pbx: SmallPbx) 
         await asyncio.gather(*(control.dns() for _ in range(4)))
         assert not session.trouble and session.failed >= 1
         assert (await control.dns())[0].dn == "870"
+
+
+async def test_work_returns_to_the_preferred_address_whatever_the_other_one_does(pbx: SmallPbx) -> None:
+    async with small_pbx() as preferred:
+        preferred.token_status = 503
+        settings = ThreeCxSettings((preferred.url, pbx.url), "870", "secret", first_retry_s=0.01, longest_retry_s=0.02)
+        async with PbxSession(settings) as session:
+            control = CallControl(session)
+            for _ in range(4):
+                await control.dns()
+            assert pbx.count("GET", "/callcontrol") == 4
+            preferred.token_status = 200
+            pbx.answers["GET", "/callcontrol"] = lambda request: web.Response(status=502)
+
+            async def asked() -> bool:
+                with suppress(Away):
+                    await control.dns()
+                    return True
+                return False
+
+            async with asyncio.timeout(30):
+                while not any(await asyncio.gather(*(asked() for _ in range(4)))):
+                    pass  # the preferred address rests for some milliseconds more
+            before = pbx.count("GET", "/callcontrol")
+            await control.dns()
+            assert pbx.count("GET", "/callcontrol") == before
 
 
 async def test_nobody_at_all_is_told_with_what_to_do() -> None:

@@ -121,6 +121,15 @@ def test_work_goes_to_the_next_address_and_comes_back_by_one_request() -> None:
     assert bases.choose(3.0) == "https://a" == bases.choose(3.0)
 
 
+def test_what_decides_nothing_takes_no_turn() -> None:
+    bases = Bases(("https://a", "https://b"), failures=1, first_s=1.0)
+    assert bases.likely() == "https://a"
+    bases.failed("https://a", 0.0)
+    assert bases.likely() == "https://b"
+    bases.failed("https://b", 0.0)
+    assert bases.likely() == "https://a" and bases.choose(1.0) == "https://a"
+
+
 def test_with_every_circuit_open_nothing_is_asked_until_one_may_be_tried() -> None:
     bases = Bases(("https://a",), failures=1, first_s=1.0, longest_s=4.0)
     for _ in range(4):
