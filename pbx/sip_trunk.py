@@ -79,6 +79,7 @@ class SipTrunk:
         self._opened = False
         self._opening: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
+        self._wake_at = 0.0
         self._closing = False
         self._quiet = asyncio.Event()
 
@@ -264,7 +265,8 @@ class SipTrunk:
         self._agent.unreachable(message, self._now())
         self._follow()
 
-    def _lost(self, hop: Hop) -> None:
+    def _lost(self, hop: Hop, words: str) -> None:
+        self._line.fault = words
         self._agent.connection_lost(hop, self._now())
         self._follow()
 
@@ -272,11 +274,11 @@ class SipTrunk:
         """Set the clock for the next deadline; while closing, notice when nothing is left to wait for."""
         deadline = self._agent.next_deadline()
         # A clock that is set too early is left as it is: most deadlines are moved away long before they come.
-        if self._wake is not None and (deadline is None or deadline < self._wake.when()):
+        if self._wake is not None and (deadline is None or deadline < self._wake_at):
             self._wake.cancel()
             self._wake = None
         if self._wake is None and deadline is not None:
-            self._wake = asyncio.get_running_loop().call_at(deadline, self._expire)
+            self._wake, self._wake_at = asyncio.get_running_loop().call_at(deadline, self._expire), deadline
         if self._closing and not self._agent.busy:
             self._quiet.set()
         full = self._agent.calls >= self._settings.max_calls

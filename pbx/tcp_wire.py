@@ -7,6 +7,7 @@ An address that takes no connection is left alone for a while (``pbx.backoff``).
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -58,6 +59,7 @@ class TcpConnection(asyncio.Protocol):
         self._ping: asyncio.TimerHandle | None = None
         self._pong: asyncio.TimerHandle | None = None
         self._answers_pings = False
+        self._heard = False
         self.accepted = accepted
         self.refused: WrongCertificate | None = None
         self.transport: asyncio.Transport | None = None
@@ -86,6 +88,7 @@ class TcpConnection(asyncio.Protocol):
         assert self.transport is not None
         if self.transport.is_closing():
             return
+        self._heard = True
         try:
             messages = self._framer.feed(data)
         except StreamBroken as broken:
@@ -110,7 +113,18 @@ class TcpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._patience, self._unread, self._ping, self._pong):
             _cancel(timer)
-        self._wire.gone(self)
+        self._wire.gone(self, self._words(exc))
+
+    def _words(self, exc: Exception | None) -> str:
+        """Why it ended. With TLS 1.3 a certificate of ours is refused when our side of the handshake is over."""
+        if isinstance(exc, ssl.SSLError):
+            return words_of(exc)
+        if self._wire.speaks_tls and not self.accepted and not self._heard:
+            return (
+                "it closed the connection right after the TLS handshake: perhaps it demands a certificate of ours (tls_certificate, "
+                "tls_key), or does not accept the one that it was shown"
+            )
+        return "the connection was closed at the other side"
 
     def _watch_half_messages(self, *, new: bool) -> None:
         """A message has its time from its first byte on: who sends one byte at a time gets no more."""
@@ -151,7 +165,7 @@ class TcpConnection(asyncio.Protocol):
 
 class TcpWire:
     """``on_bytes(message, peer)`` gets whole messages; ``trusts(host)`` decides who may connect and ``knows(host)`` who may stay;
-    ``on_lost(peer)`` hears of each connection that is over. ``tls``: speak TLS, and only with whom shows a certificate for one of
+    ``on_lost(peer, words)`` hears of each connection that is over. ``tls``: speak TLS, and only with whom shows a certificate for one of
     ``names``.
     """
 
@@ -161,7 +175,7 @@ class TcpWire:
         trusts: Callable[[str], bool],
         counts: Counter[str],
         *,
-        on_lost: Callable[[Address], None],
+        on_lost: Callable[[Address, str], None],
         knows: Callable[[str], bool],
         random: Random,
         tls: TlsContexts | None = None,
@@ -183,6 +197,10 @@ class TcpWire:
         self._accepting: asyncio.Task[None] | None = None
         self._closing = False
         self._emptied = asyncio.Event()
+
+    @property
+    def speaks_tls(self) -> bool:
+        return self._tls is not None
 
     async def open(self, listener: socket.socket) -> None:
         """Take connections on a listening socket, which is ours from now on."""
@@ -338,14 +356,14 @@ class TcpWire:
             self.counts["tcp_strangers"] += 1
             connection.transport.abort()
 
-    def gone(self, connection: TcpConnection) -> None:
+    def gone(self, connection: TcpConnection, words: str) -> None:
         if self._connections.get(connection.peer) is connection:
             del self._connections[connection.peer]
             if not connection.accepted:
                 self._backoff.ended(connection.peer, asyncio.get_running_loop().time() - connection.since)
             if not self._closing:
                 self.counts["tcp_connections_lost"] += 1
-                self._on_lost(connection.peer)
+                self._on_lost(connection.peer, words)
         if not self._connections:
             self._emptied.set()
 

@@ -84,7 +84,7 @@ class Located:
 
 
 class SipSockets:
-    """The sockets of one trunk. ``on_unreachable(message, words)`` is told when a message could not be sent, ``on_lost(hop)`` when a
+    """The sockets of one trunk. ``on_unreachable(message, words)`` is told when a message could not be sent, ``on_lost(hop, words)`` when a
     connection to or from a peer is over. ``knows(host)``: may it keep a connection open? Raises ``TlsUnusable``.
     """
 
@@ -94,7 +94,7 @@ class SipSockets:
         *,
         on_bytes: OnBytes,
         on_unreachable: Callable[[AnyMessage, str], None],
-        on_lost: Callable[[Hop], None],
+        on_lost: Callable[[Hop, str], None],
         knows: Callable[[str], bool],
         counts: Counter[str],
         random: Random,
@@ -137,7 +137,7 @@ class SipSockets:
             lambda data, peer: self._arrived(data, peer, transport),
             self.trust.allows,
             self._counts,
-            on_lost=lambda peer: self._on_lost(Hop(transport, *peer)),
+            on_lost=lambda peer, words: self._on_lost(Hop(transport, *peer), words),
             knows=self._knows,
             random=self._random,
             tls=self._tls if transport == SipTransport.TLS else None,

@@ -158,6 +158,21 @@ async def test_any_certificate_is_taken_where_that_is_asked_for(tmp_path: Path) 
         await bench.ready()
 
 
+async def test_a_pbx_that_wants_a_certificate_of_ours_is_named(tmp_path: Path) -> None:
+    """With TLS 1.3 that is when our side of the handshake is over, and asyncio's servers then hang up without a word."""
+    authority = Authority(tmp_path)
+    context = server_side(*authority.sign("pbx.test"))
+    context.load_verify_locations(authority.file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    shared = {"domain": "pbx.test", "transport": SipTransport.TLS}
+    async with stream_pbx(context) as (_, port):
+        async with sip_bench("127.0.0.1", port, tls=SipTlsSettings(authority.file), **shared) as bench:
+            assert "perhaps it demands a certificate of ours (tls_certificate, tls_key)" in await fault_of(bench)
+        ours = authority.sign("ours.test", file="ours")
+        async with sip_bench("127.0.0.1", port, tls=SipTlsSettings(authority.file, *ours), **shared) as bench:
+            await bench.ready()
+
+
 async def test_a_pbx_without_tls_is_named(tmp_path: Path) -> None:
     async with stream_pbx() as (pbx, port), sip_bench("127.0.0.1", port, transport=SipTransport.TLS) as bench:
         # It takes our hello for the start of a message and waits: what it says is no TLS.
