@@ -12,7 +12,7 @@ from pbx import transport as transport_module
 from pbx.message import parse_message
 from pbx.sip_settings import SipTlsSettings, SipTransport
 from pbx.sip_trunk import SipTrunk
-from pbx.trunk import Answered, Arrived, Confirmed, HungUp
+from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Refused
 from rooms.audio import PCMA, RtpEndpoint
 from rooms.causes import Cause, EndReason
 from tests.kit.certificate import Authority
@@ -43,6 +43,11 @@ async def _call_over_ipv6(transport: SipTransport, tmp_path: Path) -> None:
     ):
         await far.ready()
         await near.ready()
+        # What cannot be dialled is told at once: uvloop's handle for that moment is no timer.
+        for leg_id in ("none", "nothing"):
+            near.trunk.dial(leg_id, "", "Ana", near.endpoint())
+        for _ in range(2):
+            await near.event(Refused, WITHIN_S)
         near.trunk.dial("a", "200", "Ana", RtpEndpoint("::1", 4000, (PCMA,), 101))
         arrived = await far.event(Arrived, WITHIN_S)
         assert isinstance(arrived.remote, RtpEndpoint) and arrived.remote.host == arrived.remote.signalled_from == "::1"
