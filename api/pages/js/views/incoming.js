@@ -25,7 +25,7 @@ export function Incoming({ call }) {
         <p id=${`what-${callId}`} class="call-state">${t('incoming.title')}</p>
         <h2 id=${`who-${callId}`} class="call-who">${who(call)}</h2>
         ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
-        ${call.came && html`<${Came} call=${call} />`}
+        ${(call.came || call.private || !call.verified) && html`<${Came} call=${call} />`}
         ${refusal && html`<p class="notice bad"><${Icon} name="warning" />${explain(refusal)}</p>`}
       </div>
       <div class="incoming-buttons">

@@ -106,8 +106,13 @@ export const Moves = ({ call, open }) => html`
   </section>
 `;
 
-/** Why a call is here that a colleague brought. */
-export function Came({ call }) {
+/** What else is to be known of a call that rings: whether the number may be believed, and which colleague brought it. */
+export const Came = ({ call }) => html`
+  ${(call.private || !call.verified) && html`<p class="fine" data-part="doubt">${t(call.private ? 'caller.private' : 'caller.unverified')}</p>`}
+  ${call.came && html`<${Brought} call=${call} />`}
+`;
+
+function Brought({ call }) {
   const why = call.move?.why;
   if (call.came === 'return') {
     const what = call.move?.slot ? t('came.parked') : t('came.return', { who: call.move?.target ?? '', reason: reason(why) });
