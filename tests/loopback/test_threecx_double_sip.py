@@ -42,7 +42,7 @@ async def test_a_phone_registers_calls_the_route_point_and_both_hear_one_another
         answered = await bench.event(Answered)
         assert isinstance(answered.remote, RtpEndpoint) and [codec.name for codec in answered.remote.codecs] == ["pcma"]
         (leg,) = pbx.calls.of("870")
-        audio = pbx.audio_of(leg)
+        audio = pbx.sounds.of(leg)
         hum = tone(1000.0)
         audio.post(b"".join(hum() for _ in range(100)), 0.0)
         phone.call(answered.remote.host, answered.remote.port)

@@ -9,8 +9,8 @@ from random import Random
 RATE_HZ = 8000
 FRAME_MS = 20
 FRAME_BYTES = RATE_HZ * 2 * FRAME_MS // 1000
-MAX_KEPT_BYTES = 600 * RATE_HZ * 2
-"""Ten minutes of what was posted are kept, and as many records of when it came."""
+MAX_KEPT_BYTES = 120 * RATE_HZ * 2
+"""Two minutes of what was posted are kept, and as many records of when it came."""
 
 Voice = Callable[[], bytes]
 """Gives the next 20 ms of what somebody says."""

@@ -14,6 +14,7 @@ PEER_TYPES = {
     DnType.LINE: "ExternalLine",
     DnType.ROUTE_POINT: "RoutePoint",
 }
+MAX_ROWS = 5000
 DEFAULT_GROUP = 28
 """The department that every installation has (``DEFAULT``)."""
 
@@ -252,6 +253,8 @@ class Records:
     def created(self, name: str, row: Row) -> None:
         """A row is new: what the PBX does with calls follows it. Raises ``Invalid``."""
         number = row.get("Number")
+        if len(self.sets[name]) >= MAX_ROWS:
+            raise Invalid("Id", f"there are {MAX_ROWS} rows already", "WARNINGS.LIMIT_REACHED")
         if number is not None and (number in self.directory.dns or self.find(name, number) is not None):
             raise Invalid("Number", f"the number {number} is in use", "WARNINGS.NUMBER_IN_USE")
         match name:

@@ -15,12 +15,12 @@ from urllib.parse import unquote
 from aiohttp import ClientError, ClientSession, ClientTimeout, WSCloseCode, WSMsgType, web
 
 from pbx.message import AnyMessage, BadMessage, parse_message
-from pbx.threecx.double.audio import FRAME_MS, LegAudio, Voice, odd_chunks, silence, tone
+from pbx.threecx.double.audio import FRAME_MS, LegAudio, odd_chunks
 from pbx.threecx.double.calls import Calls, Change, Removed
 from pbx.threecx.double.control import Control
 from pbx.threecx.double.crm import HttpRequest, HttpResponse
 from pbx.threecx.double.crm_desk import CrmDesk
-from pbx.threecx.double.directory import Directory, DnType, Principal, demo_directory
+from pbx.threecx.double.directory import Directory, Principal, demo_directory
 from pbx.threecx.double.events import Sequences, event, hears
 from pbx.threecx.double.faults import Faults
 from pbx.threecx.double.ledger import Ledger
@@ -30,6 +30,7 @@ from pbx.threecx.double.records import Records
 from pbx.threecx.double.reply import Reply
 from pbx.threecx.double.sip import Sip
 from pbx.threecx.double.sip_wire import SipWire
+from pbx.threecx.double.sounds import Sounds
 from pbx.threecx.double.stage import Stage
 from pbx.threecx.double.talk import Guard, RtpTalk
 from pbx.threecx.double.tokens import Tokens
@@ -43,8 +44,6 @@ MAX_WAITING_EVENTS = 4096
 MAX_JOBS = 100
 CRM_TIMEOUT_S = 10.0
 """How long a service that the CRM template names may take; what a real PBX grants is unknown."""
-MAX_AUDIOS = 200
-"""Of so many ended legs it is remembered what was posted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,8 +89,7 @@ class Double:
         self.directory = directory or demo_directory()
         self.manners = manners or Manners()
         self.faults = Faults()
-        self.audio: dict[int, LegAudio] = {}
-        """By participant id, kept for a while after the leg's end."""
+        self.sounds = Sounds(self.directory)
         self.requests: deque[tuple[str, str]] = deque(maxlen=10_000)
         """Method and path of what was asked."""
         self._random = random or Random()
@@ -103,21 +101,24 @@ class Double:
         self.ledger = Ledger(self._random)
         self.xapi = Xapi(self.calls, self.records, self.ledger, self._refresh_trunk, now=wall)
         self.sip = Sip(self.calls, self.records, self._send_sip, self._open_talk, random=self._random, can_encrypt=guard is not None)
-        self.stage = Stage(self.calls, self.faults, self.audio, self.sip.press, key=f"{self._random.getrandbits(128):032x}")
+        self.stage = Stage(self.calls, self.faults, self.sounds.audio, self.sip.press, key=f"{self._random.getrandbits(128):032x}")
         self.crm = CrmDesk(self.calls, self.records, self._fetch, wall=wall)
         self._control = Control(self.calls)
         self._sip_port, self._guard = sip_port, guard
         self._sip_wire: SipWire | None = None
         self._http: ClientSession | None = None
         self._jobs: set[asyncio.Task[None]] = set()
-        self._talks: dict[int, RtpTalk] = {}
-        self._tones: dict[int, Voice] = {}
         self._sequences = Sequences(self.manners)
         self._sockets: set[_Socket] = set()
         self._happened = asyncio.Event()
         self._streams: set[_Stream] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._runner: web.AppRunner | None = None
+
+    @property
+    def audio(self) -> dict[int, LegAudio]:
+        """By participant id: what was posted to legs of route points, and when."""
+        return self.sounds.audio
 
     @property
     def url(self) -> str:
@@ -200,7 +201,7 @@ class Double:
         self.tell(event(change), lambda principal: hears(principal, change))
         if isinstance(change, Removed):
             self._end_streams(lambda stream: stream.leg is change.leg)
-            self._tones.pop(change.leg.id, None)
+            self.sounds.ended(change.leg)
         self.sip.changed(change)
         for job in self.crm.noted(change):
             self._begin(job)
@@ -265,10 +266,9 @@ class Double:
         self.calls.restart()
         self.ledger.restart()
         self.crm.restart()
-        self.audio.clear()
-        self._tones.clear()
         if self._sip_wire is not None:
             self.sip.restart()
+        self.sounds.restart()
         self.tokens.forget()
         self._sequences.restart()
         self._end_streams(lambda stream: True)
@@ -435,41 +435,16 @@ class Double:
 
     # -- audio
 
-    def audio_of(self, leg: Leg) -> LegAudio:
-        """What is said and heard on a leg."""
-        if leg.id not in self.audio:
-            while len(self.audio) >= MAX_AUDIOS:
-                del self.audio[next(iter(self.audio))]
-            self.audio[leg.id] = LegAudio(lambda: self._said_by(leg.other))
-        return self.audio[leg.id]
-
-    def _said_by(self, leg: Leg | None) -> bytes:
-        """The next 20 ms of whoever is there: a SIP phone, an app at a route point, or nobody real, who hums or echoes."""
-        if leg is None or not leg.alive:
-            return silence()
-        if leg.id in self._talks:
-            return self._talks[leg.id].voice.pull()
-        if leg.me.kind is DnType.ROUTE_POINT:
-            return self.audio_of(leg).waiting.pull()
-        other = leg.other
-        if other is not None and self.directory.reaction(leg.dn, leg.me.number).echo and self._is_real(other):
-            return self._said_by(other)
-        return self._tones.setdefault(leg.id, tone())()
-
-    def _is_real(self, leg: Leg) -> bool:
-        """Is somebody there who says something of their own?"""
-        return leg.id in self._talks or leg.me.kind is DnType.ROUTE_POINT
-
     def _open_talk(self, leg: Leg) -> RtpTalk:
         def pressed(digit: str) -> None:
             with self.acting() as calls:
                 calls.press(leg, digit)
 
         def ended() -> None:
-            self._talks.pop(leg.id, None)
+            self.sounds.phone_is_silent(leg)
 
-        talk = RtpTalk(self._host, lambda: self._said_by(leg.other), pressed, ended, random=self._random, guard=self._guard)
-        self._talks[leg.id] = talk
+        talk = RtpTalk(self._host, lambda: self.sounds.said_by(leg.other), pressed, ended, random=self._random, guard=self._guard)
+        self.sounds.phone_speaks(leg, talk.voice)
         return talk
 
     # -- SIP
@@ -526,7 +501,7 @@ class Double:
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        chunks = odd_chunks(lambda: self.audio_of(stream.leg).voice(), self._random)
+        chunks = odd_chunks(lambda: self.sounds.of(stream.leg).voice(), self._random)
         start, sent = time.monotonic(), 0
         while not stream.ended.is_set():
             try:
@@ -541,7 +516,7 @@ class Double:
     async def _take_audio(self, request: web.Request, stream: _Stream) -> web.StreamResponse:
         if stream.leg.status is not Status.CONNECTED and self.manners.early_post == "refused":
             return self._sent(request, Reply(int(self.manners.wrong_state_code), {"reasontext": "not connected"}))
-        audio = self.audio_of(stream.leg)
+        audio = self.sounds.of(stream.leg)
         reading = asyncio.create_task(self._read_audio(request, stream, audio), name="double-stream")
         ended = asyncio.create_task(stream.ended.wait(), name="double-stream-end")
         audio.ended_cleanly = False
