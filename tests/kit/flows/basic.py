@@ -58,6 +58,7 @@ FLOWS = (
         Caller("ring").invites().gets(180).cancels().gets(200, "CSeq: [0-9]+ CANCEL").is_refused(487, "CSeq: [0-9]+ INVITE"),
         "Arrived HungUp:gave_up",
         proxied=True,
+        six=True,
     ),
     Flow(
         "cancel comes too late",
@@ -105,6 +106,7 @@ FLOWS = (
         .replies(200)
         .ends_invite(487),
         "Rang Refused:gave_up:487",
+        six=True,
     ),
     Flow(
         "we give up before anything came",
@@ -159,6 +161,7 @@ FLOWS = (
         "the first 200 is the call; the second is acknowledged and hung up",
         Called().is_invited().answers().ends_invite(200, body=sdp(SENDRECV), fork="V").is_hung_up().hangs_up(),
         "Answered:pcma HungUp:completed",
+        six=True,
     ),
     Flow(
         "answer is repeated",

@@ -32,6 +32,7 @@ FLOWS = (
         .hangs_up(),
         "Arrived Confirmed HungUp:completed",
         proxied=True,
+        six=True,
     ),
     Flow(
         "their reliable ringing",
@@ -46,6 +47,7 @@ FLOWS = (
         .hangs_up(),
         "Rang Answered:pcma HungUp:completed",
         cut=True,
+        six=True,
     ),
     Flow(
         "their reliable early media",
@@ -82,6 +84,7 @@ FLOWS = (
         "183 with RSeq to a caller that supports 100rel; its PRACK is answered",
         Caller("early").invites("Supported: 100rel").gets_reliably(183, "m=audio [1-9]").pracks().cancels().gets(200).is_refused(487),
         "Arrived HungUp:gave_up",
+        six=True,
     ),
     Flow(
         "reliability is demanded",

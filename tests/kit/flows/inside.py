@@ -15,6 +15,7 @@ _DIGITS = (
         "Arrived Confirmed DigitArrived:7 DigitArrived:# HungUp:completed",
         proxied=True,
         cut=True,
+        six=True,
     ),
     Flow(
         "digit as plain text",
@@ -76,6 +77,7 @@ _TRANSFERS = (
         f"Arrived Confirmed {MOVED} HungUp:completed",
         proxied=True,
         cut=True,
+        six=True,
     ),
     Flow(
         "their transfer fails",
@@ -210,6 +212,7 @@ _TIMERS = (
         .hangs_up(),
         "Arrived Confirmed HungUp:completed",
         proxied=True,
+        six=True,
     ),
     Flow(
         "timer too short",

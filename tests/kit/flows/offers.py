@@ -64,6 +64,7 @@ FLOWS = (
         "Arrived Confirmed Reagreed:recvonly Reagreed:sendrecv",
         proxied=True,
         cut=True,
+        six=True,
     ),
     Flow(
         "we dial, hold and take back",
@@ -114,6 +115,7 @@ FLOWS = (
         .hangs_up(),
         "Arrived Confirmed:pcma HungUp:completed",
         proxied=True,
+        six=True,
     ),
     Flow(
         "no offer in a re-invite",
@@ -206,6 +208,7 @@ FLOWS = (
         Caller("answer").calls().asks("UPDATE", body=sdp("a=sendonly", version=2)).gets(200, "a=recvonly").hangs_up(),
         "Arrived Confirmed Reagreed:sendonly HungUp:completed",
         proxied=True,
+        six=True,
     ),
     Flow(
         "update without offer",

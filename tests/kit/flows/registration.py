@@ -28,6 +28,7 @@ FLOWS = (
         .grants()
         .lets_go(),
         "ready",
+        six=True,
     ),
     Flow(
         "digest with qop and nonce count",
@@ -120,6 +121,7 @@ FLOWS = (
         "RFC 3261 10.2.4",
         "before the granted time is over, in the same Call-ID",
         Registrar().is_registered_at().grants(2).is_registered_at("CSeq: [0-9]+ REGISTER", "Expires: 300").grants(),
+        six=True,
     ),
     Flow(
         "unregisters",
@@ -160,6 +162,7 @@ FLOWS = (
         .hangs_up(),
         "Rang Answered:pcma HungUp:completed",
         {"password": "secret"},
+        six=True,
     ),
     Flow(
         "digest of a bye",
