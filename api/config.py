@@ -338,6 +338,12 @@ class MediaSection(_Section):
         version = ipaddress.ip_address(self.hosts[0]).version
         return next((host for host in self.public_hosts if ipaddress.ip_address(host).version == version), self.hosts[0])
 
+    @property
+    def own_host(self) -> str:
+        """An address of this machine by which the media plane is reached from here."""
+        first = self.hosts[0]
+        return self.phone_host if ipaddress.ip_address(first).is_unspecified else first
+
     @model_validator(mode="after")
     def _workers_ports(self) -> Self:
         ports = self.browser_ports

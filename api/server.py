@@ -294,7 +294,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         if settings.sip.enabled:
             pbx = trunks[settings.sip.name] = _pbx(settings, on_trunk_event, redirected)
             ground.metrics.watch_lines(lambda: _line_numbers(trunks.values(), pbx.counts))
-        sound = SoundLine(on_trunk_event, host=settings.media.hosts[0]) if settings.threecx.enabled and settings.threecx.sound else None
+        sound = SoundLine(on_trunk_event, host=settings.media.own_host) if settings.threecx.enabled and settings.threecx.sound else None
         if sound is not None:
             trunks[sound.name] = sound
 

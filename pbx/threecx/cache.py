@@ -23,6 +23,3 @@ class Cache(Generic[Key, Value]):
         self._entries.move_to_end(key)
         while len(self._entries) > self._most:
             self._entries.popitem(last=False)
-
-    def clear(self) -> None:
-        self._entries.clear()

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ROUTE_POINT, EXTENSION, QUEUE, EXTERNAL_LINE = "Wroutepoint", "Wextension", "Wqueue", "Wexternalline"
-DIALING, RINGING, CONNECTED = "Dialing", "Ringing", "Connected"
+ROUTE_POINT = "Wroutepoint"
+RINGING, CONNECTED = "Ringing", "Connected"
 
 
 def plain(name: str) -> str:
@@ -116,7 +116,8 @@ class Dn:
     def read(cls, given: object) -> "Dn":
         values = fields_of(given)
         dn = _text(values.get("dn"))
-        devices = tuple(Device.read(each) for each in values.get("devices") or ())
+        listed = values.get("devices")
+        devices = tuple(Device.read(each) for each in (listed if isinstance(listed, list) else ()))
         return cls(dn, _text(values.get("type")), devices, tuple(participants_in(values.get("participants"), dn)))
 
 

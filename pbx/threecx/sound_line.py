@@ -1,12 +1,13 @@
 """A line to the PBX without SIP: the client's own route point calls and is called, and its sound is PCM over HTTP. G.711's quality.
 
 For when the SIP line is down or cannot be had. Calls to the route point are there connected already, and ring here all the same; what is
-dialled is placed by ``makecall``. It knows neither hold (the melody is ours) nor transfer by the PBX (calls are bridged here).
+dialled is placed by ``makecall``. It knows no hold (the melody is ours). A call is handed over by ``routeto``: whoever is called rings
+while the call stays here, and only when they took it is ours over.
 """
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from uuid import uuid4
 
@@ -52,6 +53,7 @@ class _Leg:
     stream: PcmStream | None = None
     talking: bool = False
     rang: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class SoundLine:
@@ -130,7 +132,8 @@ class SoundLine:
 
     def _appeared(self, shown: Participant) -> None:
         pending = any(leg.participant is None and leg.number in (shown.party_dn, shown.party_caller_id) for leg in self._legs.values())
-        if pending or not shown.connected or shown.originated_by_dn == self._dn:
+        offered = shown.connected or (shown.ringing and shown.direct_control)
+        if pending or not offered or shown.originated_by_dn == self._dn:
             return  # ours: makecall's answer says which
         if len(self._legs) >= self._most_calls:
             self._start(self._drop(shown))
@@ -152,10 +155,12 @@ class SoundLine:
     def _moved(self, leg: _Leg, shown: Participant) -> None:
         leg.participant = shown
         if leg.arrived:
+            if shown.connected and leg.talking:
+                self._stream(leg)
             return
         if shown.connected and not leg.talking:
             leg.talking = True
-            self._start(self._talk(leg))
+            self._talk(leg)
         elif shown.ringing and not leg.rang:
             leg.rang = True
             self._on_event(Rang(leg.leg_id))
@@ -217,11 +222,10 @@ class SoundLine:
             self._on_event(Rang(leg.leg_id))
         self._moved(leg, shown)
 
-    async def _talk(self, leg: _Leg) -> None:
-        if leg.leg_id not in self._legs or leg.port is None:
-            return
-        await self._stream(leg)
-        self._on_event(Answered(leg.leg_id, RtpEndpoint(self._host, leg.port.number, (PCMA,))))
+    def _talk(self, leg: _Leg) -> None:
+        self._stream(leg)
+        if leg.port is not None:
+            self._on_event(Answered(leg.leg_id, RtpEndpoint(self._host, leg.port.number, (PCMA,))))
 
     def ring(self, leg_id: str) -> None:
         """Nothing to tell: the PBX shows the call as connected already."""
@@ -232,16 +236,19 @@ class SoundLine:
 
     def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
         leg = self._begin(leg_id, answer)
-        if leg is not None:
-            leg.talking = True
-            self._on_event(Confirmed(leg_id))
+        if leg is None:
+            return
+        leg.talking = True
+        if leg.participant is not None and leg.participant.ringing:
+            self._start(self._pick_up(leg.participant))
+        self._on_event(Confirmed(leg_id))
 
     def _begin(self, leg_id: str, local: RtpEndpoint) -> _Leg | None:
         leg = self._legs.get(leg_id)
         if leg is not None and leg.port is not None:
             leg.port.partner = (self._host, local.port)
-            if leg.stream is None:
-                self._start(self._stream(leg))
+            if leg.participant is not None and leg.participant.connected:
+                self._stream(leg)
         return leg
 
     def hang_up(self, leg_id: str, cause: Cause) -> None:
@@ -263,10 +270,27 @@ class SoundLine:
                 leg.stream.say(frame)
 
     def can_refer(self, leg_id: str) -> bool:
-        return False
+        leg = self._legs.get(leg_id)
+        return leg is not None and leg.talking and leg.participant is not None
 
     def refer(self, leg_id: str, target: str, *, replaces: str = "") -> None:
-        self._on_event(TransferProgressed(leg_id, 501))
+        """By ``routeto``; to take another leg's place is not known here (501)."""
+        leg = self._legs.get(leg_id)
+        if leg is None or leg.participant is None or replaces:
+            self._on_event(TransferProgressed(leg_id, 501))
+            return
+        self._start(self._route(leg, leg.participant, target))
+
+    async def _route(self, leg: _Leg, shown: Participant, target: str) -> None:
+        assert self._control is not None
+        self._on_event(TransferProgressed(leg.leg_id, 180))
+        try:
+            taken = (await self._control.route(shown, target)).done
+        except ThreeCxFault as fault:
+            log.warning("threecx.not_routed", detail=type(fault).__name__)
+            taken = False
+        if leg.leg_id in self._legs:
+            self._on_event(TransferProgressed(leg.leg_id, 200 if taken else 480))
 
     def transfer_progress(self, leg_id: str, status: int) -> None:
         """Nobody asks for transfers here."""
@@ -288,31 +312,43 @@ class SoundLine:
             return None
         return RtpEndpoint(self._host, leg.port.number, (PCMA,))
 
-    async def _stream(self, leg: _Leg) -> None:
-        assert self._session is not None
-        if leg.stream is None and leg.participant is not None and leg.port is not None:
-            leg.stream = PcmStream(self._session, leg.participant, on_frame=leg.port.send)
-            leg.stream.connected()  # who streams was seen connected, whatever an older answer says
-            await leg.stream.__aenter__()
+    def _stream(self, leg: _Leg) -> None:
+        if leg.stream is not None or leg.participant is None or leg.port is None or self._session is None:
+            return
+        stream = leg.stream = PcmStream(self._session, leg.participant, on_frame=leg.port.send)
+        stream.connected()  # who streams was seen connected, whatever an older answer says
+
+        async def sound() -> None:
+            async with stream:
+                await leg.over.wait()
+
+        self._start(sound())
 
     def _forget(self, leg: _Leg) -> None:
         self._legs.pop(leg.leg_id, None)
         if leg.port is not None:
             leg.port.close()
-        if leg.stream is not None:
-            self._start(leg.stream.__aexit__(None, None, None))
+        leg.over.set()
 
     def _refuse(self, leg: _Leg, cause: Cause) -> None:
         if leg.leg_id in self._legs:
             self._forget(leg)
             self._on_event(Refused(leg.leg_id, cause))
 
+    async def _pick_up(self, shown: Participant) -> None:
+        """What a PBX offers instead of connecting it by itself."""
+        try:
+            if self._control is not None:
+                await self._control.answer(shown)
+        except ThreeCxFault as fault:  # the leg's own end tells what became of it
+            log.warning("threecx.not_answered", detail=type(fault).__name__)
+
     async def _drop(self, shown: Participant) -> None:
         try:
             if self._control is not None:
                 await self._control.drop(shown)
         except ThreeCxFault as fault:
-            log.warning("threecx.not_dropped", detail=str(fault))
+            log.warning("threecx.not_dropped", detail=type(fault).__name__)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -95,11 +95,10 @@ async def test_a_call_is_dialled_and_both_hear(pbx: Double, bench: Bench, phone:
     phone.talk_with(answered.remote)
     async with asyncio.timeout(30):
         await phone.heard.wait()
-    assert not bench.line.can_refer("leg-1")
-    bench.line.refer("leg-1", "201")
+    bench.line.refer("leg-1", "201", replaces="leg-0")
     assert (await bench.event(TransferProgressed)).status == 501
     bench.line.hang_up("leg-1", Cause(EndReason.COMPLETED))
-    await asyncio.gather(*bench.line._work)
+    await bench.line.__aexit__()  # done when all is done that was begun
     assert not pbx.calls.legs
     (audio,) = (each for each in pbx.audio.values() if each.posted)
     assert g711.decode("pcma", g711.encode("pcma", LOUD))[:2] in bytes(audio.posted)
@@ -123,6 +122,23 @@ async def test_a_call_from_outside_rings_here_and_is_talked_with(pbx: Double, be
     with pbx.acting():
         pbx.calls.drop(caller)
     assert (await bench.event(HungUp)).cause.reason is EndReason.COMPLETED
+
+
+async def test_a_call_is_handed_over_when_somebody_took_it_and_stays_where_nobody_did(pbx: Double, bench: Bench, phone: Phone) -> None:
+    pbx.directory.dns["201"].reaction = Reaction(refuse=Refusing.BUSY)
+    with pbx.acting():
+        pbx.calls.arrive("+34600111222", "+34910000000")
+    arrived = await bench.event(Arrived)
+    assert not bench.line.can_refer(arrived.leg_id)
+    bench.line.answer(arrived.leg_id, phone.endpoint)
+    await bench.event(Confirmed)
+    assert bench.line.can_refer(arrived.leg_id)
+    for target, outcome in (("201", 480), ("200", 200)):
+        bench.line.refer(arrived.leg_id, target)
+        assert [(await bench.event(TransferProgressed)).status for _ in range(2)] == [180, outcome]
+    bench.line.hang_up(arrived.leg_id, Cause(EndReason.COMPLETED))
+    await bench.line.__aexit__()
+    assert not pbx.calls.of("870") and len(pbx.calls.of("200")) == 1  # the caller talks on with them
 
 
 async def test_refusals_are_told_in_words(pbx: Double, bench: Bench, phone: Phone) -> None:

@@ -2,12 +2,16 @@
 
 import base64
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.threecx.bases import Bases
 from pbx.threecx.cache import Cache
 from pbx.threecx.call_book import CallBook, CallKey, CallOver, LegAppeared, LegChanged, LegGone
+from pbx.threecx.directory import ActiveCall, Licence, LoggedCall, PbxQuality, PbxUser, Segment
 from pbx.threecx.faults import Contested, Denied
 from pbx.threecx.frames import FrameKind, read_frame
 from pbx.threecx.objects import Dn, Outcome, Participant
@@ -210,6 +214,29 @@ def test_objects_are_read_in_both_spellings_and_keep_what_is_new() -> None:
 )
 def test_an_outcome_is_told_by_its_leg_else_by_a_word_or_a_number(given: object, done: bool) -> None:
     assert Outcome.read(given).done is done
+
+
+NAMES = st.sampled_from(
+    [
+        *("id", "dn", "status", "callid", "legid", "devices", "participants", "event", "entity", "event_type", "attached_data", "result"),
+        *("License", "MaxSimCalls", "StartTime", "Party1", "MOSFromPBX", "TalkingDuration", "sequence", "finalstatus", "dtmf_input"),
+    ]
+)
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("/callcontrol/870/participants/5"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6),
+    max_leaves=12,
+)
+
+
+@given(ODD)
+def test_whatever_is_said_is_read_or_left(said: object) -> None:
+    read_frame(json.dumps(said))
+    for read in (Dn.read, Outcome.read, Licence.read, PbxUser.read, PbxQuality.read, Segment.read, ActiveCall.read):
+        read(said)
+    for strict in (Participant.read, LoggedCall.read):
+        with suppress(ValueError):
+            strict(said)
 
 
 # --- the book of calls --------------------------------------------------------------------------------------------------------------
