@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import time
 from collections import Counter
@@ -53,9 +54,14 @@ class _UdpWire(asyncio.DatagramProtocol):
         self.send_now(data, peer)
 
     def send_now(self, data: bytes, peer: Address) -> None:
+        """Raises ``OSError``."""
         if self._transport is not None and not self._transport.is_closing():
             host = f"::ffff:{peer[0]}" if self._family is socket.AF_INET6 and ":" not in peer[0] else peer[0]
-            self._transport.sendto(data, (host, peer[1]))
+            try:
+                self._transport.sendto(data, (host, peer[1]))
+            except ValueError:
+                # That is how uvloop says it.
+                raise OSError(errno.EAFNOSUPPORT, "the address is not of the family that our own is of") from None
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         self._on_bytes(data, plain_address(addr))
@@ -178,7 +184,8 @@ class SipSockets:
             self._ping.cancel()
         wire = self._wires.get(SipTransport.UDP)
         if isinstance(wire, _UdpWire) and peers:
-            wire.send_now(b"\r\n\r\n", peers[0])
+            with contextlib.suppress(OSError):
+                wire.send_now(b"\r\n\r\n", peers[0])
             delay_s = UDP_PING_S * self._random.uniform(0.8, 1.0)
             self._ping = asyncio.get_running_loop().call_later(delay_s, self._ping_from_now_on, peers)
 

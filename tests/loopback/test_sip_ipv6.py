@@ -12,7 +12,7 @@ from pbx import transport as transport_module
 from pbx.message import parse_message
 from pbx.sip_settings import SipTlsSettings, SipTransport
 from pbx.sip_trunk import SipTrunk
-from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Refused
+from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Refused, StatusChanged
 from rooms.audio import PCMA, RtpEndpoint
 from rooms.causes import Cause, EndReason
 from tests.kit.certificate import Authority
@@ -57,6 +57,23 @@ async def _call_over_ipv6(transport: SipTransport, tmp_path: Path) -> None:
         # The way back is to the Contact: [::1] and the port that was opened for both families.
         far.trunk.hang_up(arrived.leg_id, Cause(EndReason.COMPLETED))
         await near.event(HungUp, WITHIN_S)
+
+
+@pytest.mark.parametrize("transport", [SipTransport.UDP, SipTransport.TCP])
+def test_an_address_of_the_other_family_is_a_status_in_the_servers_own_loop(transport: SipTransport) -> None:
+    async def register() -> str:
+        async with sip_bench("::1", free_port(), bind_host="127.0.0.1", transport=transport) as bench:
+            while "cannot be reached" not in (words := (await bench.event(StatusChanged, WITHIN_S)).status.detail):
+                pass
+            return words
+
+    assert "check address, port and transport" in uvloop.run(register())
+
+
+def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "_has_ipv6", lambda: False)
+    with transport_module._bound("::", 0, socket.SOCK_DGRAM) as sock:
+        assert sock.family is socket.AF_INET
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
