@@ -194,9 +194,7 @@ class Calls:
         if not leg.alive:
             return
         leg.reason = reason
-        for search in [search for search in self._searches if search.seeker is leg]:
-            self._close(search)
-        self._remove(leg)
+        self._give_up(leg, reason)
         for search in list(self._searches):
             if leg in search.ringing:
                 search.ringing.remove(leg)
@@ -209,7 +207,9 @@ class Calls:
     def divert(self, leg: Leg, destination: str, timeout_s: float | None = None) -> None:
         """Somebody else is to ring in the leg's place. Raises ``Rejected``."""
         self._check_destination(destination)
-        search = next(search for search in self._searches if leg in search.ringing)
+        search = next((search for search in self._searches if leg in search.ringing), None)
+        if search is None:
+            raise Rejected("NoDestinations", "the phone rings for a call of its own")
         search.ringing.remove(leg)
         search.on_behalf_of = leg.me
         search.rounds = None
@@ -225,7 +225,7 @@ class Calls:
         if other is None or not other.alive:
             raise Rejected("NoDestinations", "nobody is left to be transferred")
         other.other, other.referred_by = None, leg.me
-        self._remove(leg)
+        self._give_up(leg, "NoAnswer")
         self._seek(
             other,
             destination,
@@ -242,8 +242,8 @@ class Calls:
             raise Rejected("NoDestinations", "one of the calls is not connected")
         one.referred_by = leg.me
         one.other = other.other = None
-        self._remove(leg)
-        self._remove(consulted)
+        self._give_up(leg, "NoAnswer")
+        self._give_up(consulted, "NoAnswer")
         self._connect(one, other)
 
     def route(
@@ -272,8 +272,8 @@ class Calls:
 
         def failed(reason: str) -> None:
             settled(reason)
-            if not leg.alive:
-                self.drop(other)
+            if self.is_alone(other):
+                self.drop(other, reason)
 
         self._seek(other, destination, on_found=found, on_failed=failed, timeout_s=timeout_s, on_behalf_of=leg.me, referred_by=referred_by)
 
@@ -426,8 +426,13 @@ class Calls:
         search.ringing.remove(leg)
         if leg.status is Status.RINGING:
             leg.step(Step.ANSWERED)
-        self._close(search)
+        rivals = self._searches_for(search.seeker)
+        for each in rivals:
+            self._close(each)
         search.on_found(leg)
+        for each in rivals:
+            if each is not search:
+                each.on_failed("NoAnswer")
 
     def _fail_if_alone(self, search: _Search) -> None:
         if search.open and not search.ringing and search.rounds is None:
@@ -442,6 +447,22 @@ class Calls:
         else:
             menu = Party(search.voicemail.number, DnType.MENU, search.voicemail.number, search.voicemail.name)
             search.on_found(self._leg_for(search, menu, Status.CONNECTED, None))
+
+    def _searches_for(self, leg: Leg) -> list[_Search]:
+        return [search for search in self._searches if search.seeker is leg]
+
+    def _give_up(self, leg: Leg, reason: str) -> None:
+        """The leg is over, and nobody is looked for on its behalf any more."""
+        searches = self._searches_for(leg)
+        for search in searches:
+            self._close(search)
+        self._remove(leg)
+        for search in searches:
+            search.on_failed(reason)
+
+    def is_alone(self, leg: Leg) -> bool:
+        """Is nobody there for a leg, and nobody looked for?"""
+        return (leg.other is None or not leg.other.alive) and not self._searches_for(leg)
 
     def _close(self, search: _Search) -> None:
         search.open = False
