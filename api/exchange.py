@@ -450,6 +450,7 @@ class Exchange:
         )
 
     async def _close_leg(self, leg_id: str) -> None:
+        self._dialled_s.pop(leg_id, None)
         if self._phones.get(leg_id) is None or self._phones.forget(leg_id):
             await self._worker.perform(media.CloseLeg(leg_id=leg_id))
 

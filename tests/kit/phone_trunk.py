@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from pbx.trunk import Answered, LineStatus, OnTrunkEvent, TrunkStatus
+from pbx.trunk import Answered, Arrived, Confirmed, LineStatus, OnTrunkEvent, TrunkStatus
 from rooms.audio import RtpEndpoint
 from rooms.causes import Cause
 from tests.kit.rtp_phone import RtpPhone
@@ -19,6 +19,7 @@ class PhoneTrunk:
         self._phone = phone
         self._others = others or {}
         self._on_event = on_event
+        self._arriving: dict[str, RtpPhone] = {}
         self.told: list[tuple[str, int]] = []
         """How transfers went that the phones asked for."""
 
@@ -62,8 +63,15 @@ class PhoneTrunk:
     def progress(self, leg_id: str, early: RtpEndpoint) -> None:
         pass
 
+    def arrive(self, leg_id: str, number: str, *, replaces: str = "") -> None:
+        """The phone of this number calls us."""
+        phone = self._others.get(number, self._phone)
+        self._arriving[leg_id] = phone
+        self._on_event(Arrived(leg_id, self.name, number, "", "", phone.endpoint(), replaces=replaces))
+
     def answer(self, leg_id: str, answer: RtpEndpoint) -> None:
-        raise NotImplementedError("this phone never calls")
+        self._arriving.pop(leg_id).call(answer.host, answer.port)
+        asyncio.get_running_loop().call_soon(lambda: self._on_event(Confirmed(leg_id)))
 
     def hang_up(self, leg_id: str, cause: Cause) -> None:
         pass

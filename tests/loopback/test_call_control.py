@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.exchange import Exchange
-from pbx.trunk import HungUp
+from pbx.trunk import HungUp, TransferAsked
 from rooms import events as ev
 from rooms.audio import PCMA
 from rooms.causes import Cause, EndReason
@@ -74,7 +74,12 @@ async def talking(directory: Path) -> AsyncIterator[Talk]:
         RtpPhone(PCMA, frequency_hz=CALLER) as caller,
         RtpPhone(PCMA, frequency_hz=TARGET) as target,
         BrowserPeer(ToneTrack(ANA)) as ana,
-        exchange_bench(directory, policy=CallPolicy(), pbx=lambda on_event: PhoneTrunk(caller, on_event, {"22": target})) as bench,
+        exchange_bench(
+            directory,
+            policy=CallPolicy(),
+            pbx=lambda on_event: PhoneTrunk(caller, on_event, {"22": target}),
+            resolve=lambda text, who: Target(number=text, trunk="pbx"),
+        ) as bench,
     ):
         bench.exchange.feed(ev.AgentConnected("ana"))
         talk = Talk(bench, caller, target)
@@ -112,6 +117,19 @@ async def test_sent_away_blindly(tmp_path: Path) -> None:
         assert stored is not None and [(leg.party, leg.came, leg.by) for leg in stored.legs] == [
             ("11", "dialed", "ana"), ("22", "transfer", "ana"), ("ana", "dialed", ""),
         ]  # fmt: skip
+
+
+async def test_a_phone_that_wants_somebody_else_to_talk_gets_its_wish_and_another_takes_its_place(tmp_path: Path) -> None:
+    async with talking(tmp_path) as talk:
+        first = talk.leg_of("11")
+        talk.exchange.on_trunk_event(TransferAsked(first, "22"))
+        await hears(talk.target, ANA)
+        trunk = talk.bench.phones.of_call(talk.call_id)[0].trunk
+        assert isinstance(trunk, PhoneTrunk) and trunk.told == [(first, 200)]
+        trunk.arrive("again", "11", replaces=talk.leg_of("22"))
+        await hears(talk.caller, ANA)
+        record = talk.bench.switchboard.record(talk.call_id)
+        assert record is not None and [leg.party for leg in record.legs if leg.ended_s is None] == ["11", "ana"]
 
 
 async def test_parked_and_picked_up_by_a_colleague(tmp_path: Path) -> None:

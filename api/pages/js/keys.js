@@ -5,7 +5,7 @@ import { offered, say, who } from './attention.js';
 import { accept, decline, hangUp, holdCall, isMuted, mute, press } from './phone.js';
 import { keyTone } from './sound.js';
 import { isOffered, living } from './state.js';
-import { padOf } from './views/call.js';
+import { giveAway, padOf } from './views/call.js';
 
 const KEPT = 'centralita.shortcuts';
 export const shortcuts = signal(localStorage.getItem(KEPT) !== 'off');
@@ -24,6 +24,7 @@ export const ACTIONS = {
   D: [() => offered.peek()[0], (call) => decline(call.call_id), () => 'said.declined'],
   M: [carried, (call) => mute(call.call_id, !isMuted(call)), (call) => (isMuted(call) ? 'said.unmuted' : 'said.muted')],
   H: [live, (call) => holdCall(call.call_id, !call.held), (call) => (call.held ? 'said.resumed' : 'said.held')],
+  T: [live, (call) => giveAway(call.call_id), () => 'call.transfer'],
   E: [carried, (call) => hangUp(call.call_id), () => 'said.hung_up'],
 };
 

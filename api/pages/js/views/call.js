@@ -20,6 +20,7 @@ const TALKING_MS = 600;
 const Moves = later(() => import('./moves.js'), 'Moves');
 /** The call that is being given to somebody else. */
 const movesOf = signal(null);
+export const giveAway = (callId) => (movesOf.value = movesOf.value === callId ? null : callId);
 
 /** The call whose keypad is open takes digits from the keyboard. */
 export const padOf = signal(null);
@@ -86,7 +87,7 @@ function Controls({ call }) {
       <button type="button" class="control" data-do="keypad" aria-expanded=${String(open)} aria-controls=${`pad-${callId}`} disabled=${!live} onClick=${() => (padOf.value = open ? null : callId)}>
         <${Icon} name="keypad" /><span>${t('call.keypad')}</span>
       </button>
-      <button type="button" class="control" data-do="transfer" aria-expanded=${String(movesOf.value === callId)} disabled=${!live || !call.owned} onClick=${() => (movesOf.value = movesOf.value === callId ? null : callId)}>
+      <button type="button" class="control" data-do="transfer" aria-expanded=${String(movesOf.value === callId)} disabled=${!live || !call.owned} onClick=${() => giveAway(callId)}>
         <${Icon} name="out" /><span>${t('call.transfer')}</span>
       </button>
       <button type="button" class="control stop" data-do="hang-up" onClick=${() => hangUp(callId)}><${Icon} name="end" /><span>${t('call.hang_up')}</span></button>

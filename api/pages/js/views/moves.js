@@ -1,6 +1,6 @@
 /** Giving a call to somebody else, at once or after asking; talking all three; parking. Loaded when it is first wanted, with its texts. */
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { alsoSpeak, has, t } from '../catalogue.js';
 import * as link from '../link.js';
 import { about } from '../phone.js';
@@ -39,7 +39,9 @@ const Action = ({ name, label, action, disabled, primary }) =>
 function Whom({ call }) {
   const [to, setTo] = useState('');
   const id = `to-${call.call_id}`;
+  const field = useRef();
   useEffect(() => {
+    field.current.focus();
     lookForColleagues();
     const timer = setInterval(lookForColleagues, ASK_AGAIN_MS);
     return () => clearInterval(timer);
@@ -53,7 +55,7 @@ function Whom({ call }) {
     <form class="picker" onSubmit=${submit}>
       <label for=${id}>${t('moves.to')}</label>
       <div class="picker-row">
-        <input id=${id} data-do="transfer-to" list=${`${id}-list`} value=${to} autocomplete="off" autocapitalize="off" spellcheck=${false} aria-describedby=${`${id}-hint`} onInput=${(event) => setTo(event.currentTarget.value)} />
+        <input ref=${field} id=${id} data-do="transfer-to" list=${`${id}-list`} value=${to} autocomplete="off" autocapitalize="off" spellcheck=${false} aria-describedby=${`${id}-hint`} onInput=${(event) => setTo(event.currentTarget.value)} />
       </div>
       <datalist id=${`${id}-list`}>
         ${colleagues.value.map((someone) => html`<option key=${someone.identity} value=${`@${someone.identity}`}>${someone.name} · ${t(`moves.state.${someone.state}`)}</option>`)}
