@@ -95,7 +95,7 @@ class Line:
             via=self.via,
             new_branch=lambda: self.token(12),
             counts=self.counts,
-            tell_health=lambda hop, well: self.targets.tell(hop, well=well),
+            tell_health=lambda hop, well, at_least_s: self.targets.tell(hop, well=well, at_least_s=at_least_s),
             longest_datagram=LONGEST_DATAGRAM if self.settings.large_by_tcp else 0,
         )
 

@@ -41,13 +41,14 @@ class Targets:
         """Where it goes after that, if this hop fails."""
         return [other for other in self._in_order() if other != hop] if hop in self._hops else []
 
-    def tell(self, hop: Hop, *, well: bool) -> None:
-        """A hop answered, or it did not."""
+    def tell(self, hop: Hop, *, well: bool, at_least_s: float = 0.0) -> None:
+        """A hop answered, or it did not, or asks to be left alone for so long (Retry-After)."""
         if well:
             self._resting.pop(hop, None)
         elif hop in self._hops:
             failures = self._resting.get(hop, (0, 0.0))[0]
-            self._resting[hop] = min(failures + 1, 10), self._timers.now + min(REST_S * 2**failures, LONGEST_REST_S)
+            rest_s = max(at_least_s, min(REST_S * 2**failures, LONGEST_REST_S))
+            self._resting[hop] = min(failures + 1, 10), self._timers.now + rest_s
 
     def _in_order(self) -> list[Hop]:
         def until(hop: Hop) -> float:

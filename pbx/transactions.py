@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pbx.address import BadValue, Via, default_port, is_same_host
-from pbx.message import AnyMessage, Request, Response, build, copy_message, respond
+from pbx.message import AnyMessage, Request, Response, build, copy_message, respond, retry_after_s
 from pbx.timers import Timers
 from pbx.transaction import (
     T1,
@@ -118,7 +118,8 @@ class TransactionUser(Protocol):
 
 class Transactions:
     """All transactions of one line. ``via(transport)`` is our address for Via; ``new_branch`` draws the random part of a branch;
-    ``tell_health(hop, well)`` hears whether addresses answer. A request beyond ``longest_datagram`` bytes goes by TCP; 0: none does.
+    ``tell_health(hop, well, at_least_s)`` hears whether addresses answer, and how long they ask to be left alone. A request beyond
+    ``longest_datagram`` bytes goes by TCP; 0: none does.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class Transactions:
         via: Callable[[str], Via],
         new_branch: Callable[[], str],
         counts: Counter[str],
-        tell_health: Callable[[Hop, bool], None] = lambda hop, well: None,
+        tell_health: Callable[[Hop, bool, float], None] = lambda hop, well, at_least_s: None,
         longest_datagram: int = 0,
     ) -> None:
         self._timers = timers
@@ -191,7 +192,7 @@ class Transactions:
         client = attempt.client
         if client.attempt is not attempt or attempt.last is not None or not client.further or attempt.machine.state is State.TERMINATED:
             return
-        self._tell_health(attempt.hop, False)
+        self._tell_health(attempt.hop, False, 0.0)
         attempt.machine.end()
         if attempt.request.method == "INVITE":
             # Who was only slow may still ring: see _late.
@@ -304,7 +305,7 @@ class Transactions:
 
     def _pass(self, attempt: Attempt, response: Response) -> None:
         client = attempt.client
-        self._tell_health(attempt.hop, response.status != 503)
+        self._tell_health(attempt.hop, response.status != 503, retry_after_s(response) or 0.0)
         if response.status != 503 or not self._move_on(client):
             if response.status > 100:
                 # Somebody is there, whatever comes of it.
@@ -312,7 +313,7 @@ class Transactions:
             client.on_response(response)
 
     def _fail(self, attempt: Attempt, status: int) -> None:
-        self._tell_health(attempt.hop, False)
+        self._tell_health(attempt.hop, False, 0.0)
         if self._move_on(attempt.client):
             return
         made = respond(attempt.request, status)

@@ -93,6 +93,17 @@ def test_503_takes_a_request_to_the_next_address_at_once() -> None:
     assert line.ana.last(Refused).cause.sip == 503
 
 
+def test_who_asks_to_be_left_alone_is() -> None:
+    line = TwoAddresses()
+    line.dial()
+    line.run(0.1)
+    line.a.reply(line.a.requests("INVITE")[0], 503, tag="full", headers=(("Retry-After", "200 (licence)"),))
+    for seconds, best in ((REST_S + 10, B), (200 - REST_S, A)):
+        line.run(seconds)
+        line.ana.line.timers.advance(line.network.now)
+        assert line.ana.line.targets.best == best
+
+
 def test_503_after_ringing_is_the_answer() -> None:
     line = TwoAddresses()
     line.dial()
