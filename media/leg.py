@@ -274,6 +274,8 @@ class Leg:
             self.counters["dropped_implausible"] += 1
             return
         self._recall()
+        if not is_event and self.playout is not None and header.payload_end > header.payload_start:
+            self.playout.comfort((header.sequence - self._without_sound) & 0xFFFF, packet[header.payload_start] & 0x7F)
         self._without_sound += 1
         if self.playout is not None:
             self.offload()

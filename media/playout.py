@@ -254,6 +254,7 @@ class Playout:
         self._frame_ticks = codec.clock_rate // 50
         self._resampler = resampler or Resampler(self._native_hz, rate_hz)
         self._concealer = concealer or Concealer(self._native_hz, settling_s=settling_s(codec))
+        self._hum = np.random.default_rng(row)
         self._counters = PlayoutCounters()
         self.place: Place | None = None
         """Where packets may be put together with others."""
@@ -351,7 +352,12 @@ class Playout:
         self._concealer.reset()
         self._restart()
 
+    def comfort(self, sequence: int, level_db: int) -> None:
+        """In the pause before packet ``sequence`` the far end's room hums so many dB below overload (RFC 3389, section 3)."""
+        self._comfort = (sequence - 1) & 0xFFFF, 10.0 ** (-level_db / 20)
+
     def _restart(self) -> None:
+        self._comfort = 0, 0.0
         self._pending = np.zeros(0, np.float32)
         self.numbers[_SSRC + 1 :] = 0
         self._times[_DELAY], self._times[_DUE] = 0.0, np.nan  # due: so much excess of delay, for which the plain packet may be stretched
@@ -579,13 +585,18 @@ class Playout:
         return self._concealer.conceal(samples, following=behind, distance=distance - copied)
 
     def _come_to_rest(self, sound: Samples) -> Samples:
-        """Comfort noise of a long pause, on its way to silence."""
+        """Comfort noise of a long pause, on its way to silence, or to the noise that the far end told."""
         done = (self._gap_samples / self._native_hz - _REST_S) / (_FADE_FRAMES * _FRAME_S)
         if self.resting or done < 0.0:
             return sound
-        self.resting = done >= 1.0
+        sequence, level = self._comfort
+        hums = level > 0.0 and sequence == self.numbers.item(_LAST_KNOWN + 1) & 0xFFFF
+        self.resting = done >= 1.0 and not hums
         begin, end = max(0.0, 1.0 - done), max(0.0, 1.0 - done - 1.0 / _FADE_FRAMES)
-        faded: Samples = sound * np.linspace(begin, end, len(sound), endpoint=False, dtype=np.float32)
+        left = np.linspace(begin, end, len(sound), endpoint=False, dtype=np.float32)
+        faded: Samples = sound * left
+        if hums:
+            faded += (1.0 - left) * np.float32(level) * self._hum.standard_normal(len(sound), np.float32)
         return faded
 
     def _look_ahead(self, gap: Gap) -> "_Ahead | None":

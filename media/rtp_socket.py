@@ -27,13 +27,14 @@ from typing import Self
 
 from media import rtp
 from media.sender import RtpSender
-from media.srtp import SrtpError, SrtpSessions, open_sessions, received_session, sent_session, unprotect
+from media.srtp import SrtpError, SrtpSessions, count_from, open_sessions, received_session, rollovers, sent_session, unprotect
 from media.transport import PacketSink, StateSink
 from media.wire import Address, PythonWire, Wire, WireSocket
 from rooms.audio import RtpEndpoint, SrtpKeys
 
 _PROOF_PACKETS = 5
 _UNPROVEN_S = 15.0
+_MOST_TRIES = 50
 
 
 @dataclass(slots=True)
@@ -99,6 +100,7 @@ class RtpSocket:
         self._aside: SrtpSessions | None = None
         """The same keys for what does not take the path: first packets, before it is known whose they are, and all RTCP that we send."""
         self._aside_sources: set[bytes] = set()
+        self._tries = 0
         self._payload_types: frozenset[int] = frozenset()
         self._receives = True
         self._locked: Address | None = None
@@ -207,8 +209,26 @@ class RtpSocket:
         try:
             return unprotect(self._aside, datagram, rtp.is_rtcp(datagram), self._aside_sources)
         except SrtpError:
+            if self._joins_late(datagram):
+                return self._opened(datagram)
             self._counted.refused += 1
             return None
+
+    def _joins_late(self, datagram: bytes) -> bool:
+        """Is it of a stream that has run for long? Where another worker had it before us, nobody tells how often it wrapped round."""
+        if self._locked is not None or self._aside_sources or self._tries >= _MOST_TRIES or rtp.is_rtcp(datagram) or len(datagram) < 12:
+            return False
+        assert self._keys is not None and self._sessions is not None and self._aside is not None
+        self._tries += 1
+        key, ssrc = self._keys.received, int.from_bytes(datagram[8:12], "big")
+        try:
+            count = rollovers(key, datagram)
+        except SrtpError:
+            return False
+        for sessions in (self._sessions, self._aside):  # the path has no address yet, so no thread of it uses them
+            count_from(sessions.received, key, ssrc, count)
+        self._tries = _MOST_TRIES
+        return True
 
     def _from_phone(self, packet: bytes, now_s: float) -> None:
         if len(packet) < 8:

@@ -6,6 +6,7 @@ The compiled packet path calls libsrtp without Python: the library in pylibsrtp'
 Debian's own, built on NSS, takes 7 to 8.
 """
 
+import ctypes
 from typing import NamedTuple
 
 import pylibsrtp
@@ -17,6 +18,8 @@ MAX_PLAIN_BYTES = 1_500 - 148  # pylibsrtp's buffer less SRTCP's longest trailer
 MAX_SOURCES = 48
 """SSRCs of one far end: libsrtp keeps a context for each that it ever verified. A camera in three layers has six, and a new offer may
 bring others."""
+MOST_ROLLOVERS = 64
+"""So often may the sequence numbers of a stream have wrapped round before we join it: a day of packets of 20 ms."""
 SrtpError = pylibsrtp.Error
 
 
@@ -28,6 +31,10 @@ _PROFILES = {
     SrtpSuite.AES_CM_128_HMAC_SHA1_32: pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
 }
 _AES_ICM_256 = 5  # srtp.h: the cipher of AES_256_CM; libsrtp has a profile of DTLS for every other suite, and none for this one
+
+
+_set_stream_roc = ctypes.CDLL(_binding.__file__).srtp_set_stream_roc  # pylibsrtp has no name for it
+_set_stream_roc.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
 
 
 class SrtpSessions(NamedTuple):
@@ -65,6 +72,32 @@ def received_session(key: SrtpKey) -> pylibsrtp.Session:
 
 def sent_session(key: SrtpKey) -> pylibsrtp.Session:
     return pylibsrtp.Session(_policy(key, pylibsrtp.Policy.SSRC_ANY_OUTBOUND))
+
+
+def rollovers(key: SrtpKey, datagram: bytes) -> int:
+    """How often the sequence numbers of this packet's source have wrapped round, which nothing tells (RFC 3711, section 3.3.1): by trying.
+
+    Raises SrtpError where no number fits, because the packet is forged.
+    """
+    session = pylibsrtp.Session()
+    for count in range(MOST_ROLLOVERS):
+        count_from(session, key, int.from_bytes(datagram[8:12], "big"), count)
+        try:
+            session.unprotect(datagram)
+        except (SrtpError, ValueError):
+            continue
+        return count
+    raise SrtpError("of no stream under this key")
+
+
+def count_from(session: pylibsrtp.Session, key: SrtpKey, ssrc: int, count: int) -> None:
+    """The stream of this source, which the session does not know yet or verified nothing of, has wrapped round so often."""
+    policy = _policy(key, pylibsrtp.Policy.SSRC_SPECIFIC)
+    policy.ssrc_value = ssrc
+    handle = int(_binding.ffi.cast("uintptr_t", session._srtp[0]))
+    if _set_stream_roc(handle, ssrc, count):
+        session.add_stream(policy)
+        _set_stream_roc(handle, ssrc, count)
 
 
 def _policy(key: SrtpKey, sources: int) -> pylibsrtp.Policy:

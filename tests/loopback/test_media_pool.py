@@ -14,7 +14,7 @@ from media.recording.recordings import RecordingSettings
 from media.settings import MediaSettings
 from media.worker_process import MOST_COMMANDS, WorkerLost, WorkerProcess
 from media.worker_seat import pause_after
-from rooms.audio import PCMA
+from rooms.audio import PCMA, SrtpSuite
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ROOM, MediaDesk, ToneTrack, listen, media_desk
@@ -55,10 +55,16 @@ async def test_a_successor_has_its_predecessors_port_though_any_was_free() -> No
 
 
 async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_notice_nothing(tmp_path: Path) -> None:
-    """Phones go on at the same address, a browser comes back by a new connection; the second death within a minute ends the call."""
+    """Phones go on at the same address, one encrypted, a browser by a new connection; the second death within a minute ends the call."""
     recording = RecordingSettings(tmp_path, (bytes(32),))
     port = 10_000 + 2 * (os.getpid() % 5_000)
-    async with RtpPhone(PCMA, frequency_hz=600) as far, RtpPhone(PCMA) as c, RtpPhone(PCMA) as d, BrowserPeer(ToneTrack(1_000)) as before:
+    suite = SrtpSuite.AEAD_AES_256_GCM
+    async with (
+        RtpPhone(PCMA, frequency_hz=600, suite=suite) as far,
+        RtpPhone(PCMA) as c,
+        RtpPhone(PCMA) as d,
+        BrowserPeer(ToneTrack(1_000)) as before,
+    ):
         async with media_desk(MediaSettings(port=port, recording=recording), workers=2) as desk, BrowserPeer(ToneTrack(1_500)) as after:
             pool: WorkerPool = desk.worker  # type: ignore[assignment]
             first = pool.processes

@@ -13,6 +13,7 @@ from media.rtp_socket import RtpSocket
 from media.srtp import open_sessions
 from media.wire import Wire
 from rooms.audio import PCMA, PCMU, Direction, RtpEndpoint, SrtpKeys, SrtpSuite
+from tests.kit import plain_srtp
 from tests.kit.rtp_phone import srtp_key
 from tests.kit.wires import wire
 
@@ -338,6 +339,19 @@ async def test_where_audio_is_encrypted_only_what_is_verified_is_heard_and_moves
             ours.socket.agree(agreed)  # the same keys again: everything counts on
             ours.socket.send_rtp(packet[:2] + b"\0\2" + packet[4:])
             assert far.received.unprotect(await phone.heard())[4:] == packet[4:]
+
+
+async def test_a_stream_that_wrapped_round_before_we_came_is_understood(ours: Ours) -> None:
+    """As the successor of a worker that died meets it: nothing in a packet tells how often its numbers began anew."""
+    theirs, own = (srtp_key(SrtpSuite.AES_CM_128_HMAC_SHA1_80, seed) for seed in (1, 2))
+    with phones(ours, "127.0.0.1", "127.0.0.1") as (phone, stranger):
+        ours.socket.agree(RtpEndpoint(*phone.address, (PCMA,), srtp=SrtpKeys(own, theirs)))
+        stranger.speak(3)
+        for number in range(3 * 65_536 - 2, 3 * 65_536 + 3):
+            packet = rtp.build(8, number, 160 * number, 7, b"speech" * 20)
+            phone.sock.sendto(plain_srtp.protect(theirs, packet, number >> 16), ours.socket.local)
+            assert await next_of(ours.rtp) == packet
+        assert ours.socket.counters.refused == 3
 
 
 async def test_hold_addresses_get_nothing(ours: Ours) -> None:
