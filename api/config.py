@@ -406,6 +406,8 @@ class LineSection(_Section):
     """Check nothing: then anybody on the way to the PBX can listen, dial and read the password's digest."""
     codecs: CodecPolicy = "auto"
     """Codecs that are spoken on this line, the one wanted most first (a 3CX takes the first); ``auto``: as ``media.phone_codecs`` says."""
+    comfort_noise: bool = False
+    """Ask phones to tell how their room hums in pauses instead of sending it (RFC 3389). Those that do so unasked are understood anyway."""
     srtp: Literal["off", "offered", "required"] = "off"
     """Encrypt audio with keys in the session descriptions (SDES); ``offered``: in clear with who cannot. TLS keeps the keys secret."""
     domain: str = ""

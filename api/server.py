@@ -772,6 +772,7 @@ def _line(name: str, line: LineSection, settings: Settings) -> SipTrunkSettings:
         port=line.port,
         domain=line.domain,
         srtp=SrtpMode(line.srtp),
+        comfort_noise=line.comfort_noise,
         codecs=() if isinstance(line.codecs, str) else tuple(dict.fromkeys(line.codecs)),
         transport=SipTransport("udp" if line.transport == "auto" else line.transport),
         find_transport=line.transport == "auto",

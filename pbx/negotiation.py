@@ -50,8 +50,8 @@ class _Taken:
 class Negotiation:
     """``ours``: what we announce; ``theirs``: what the peer wants, its first codec the one spoken; ``held``: we hold the peer.
 
-    ``order``: names of the codecs that may be spoken, the one wanted most first; empty: those that each call wants. ``draw(octets)``
-    gives the random octets of our keys.
+    ``order``: names of the codecs that may be spoken, the one wanted most first; empty: those that each call wants. ``comfort_noise``: ask
+    for it. ``draw(octets)`` gives the random octets of our keys.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class Negotiation:
         session_id: int,
         srtp: SrtpMode = SrtpMode.OFF,
         order: tuple[str, ...] = (),
+        *,
+        comfort_noise: bool = False,
         draw: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.session_id = session_id
@@ -67,6 +69,7 @@ class Negotiation:
         self.held = False
         self._srtp = srtp
         self._order = order
+        self._comfort_noise = comfort_noise
         self._version = 0
         self._written = b""
         self._own_keys = OwnKeys(draw)
@@ -127,7 +130,7 @@ class Negotiation:
         assert self._taken is not None
         taken = self._taken
         line, remote = taken.line, taken.remote
-        cut = renumbered(ours, remote)
+        cut = renumbered(replace(ours, comfort_noise=self._comfort_noise), remote)
         direction = direction_of(remote.direction.receives, remote.direction.sends and not self.held)
         self.ours = replace(cut, direction=direction)
         spoken = {codec.name: codec for codec in remote.codecs}
@@ -166,7 +169,7 @@ class Negotiation:
 
     def _first_announced(self, ours: RtpEndpoint) -> RtpEndpoint:
         codecs = tuple(KNOWN_CODECS[name] for name in self._order) or ours.codecs
-        announced = replace(ours, codecs=codecs)
+        announced = replace(ours, codecs=codecs, comfort_noise=self._comfort_noise)
         return replace(announced, events=offered_events(announced))
 
     def _in_order(self, remote: RtpEndpoint) -> RtpEndpoint:

@@ -22,6 +22,7 @@ _RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9_.-]+)/([0-9]{1,6})(?:/([0-9]{1,
 _RTCP = re.compile(r"([0-9]{1,5})(?: +IN +IP[46] +(\S+))?")
 _PACKET_TIME = re.compile(r"[1-9][0-9]{1,2}")
 EXTENDED_REPORTS = frozenset(("voip-metrics", "rcvr-rtt"))
+_COMFORT_NOISE = "13"
 _PLAIN, _SECURE = ("RTP/AVP", "RTP/AVPF"), ("RTP/SAVP", "RTP/SAVPF")
 _DIRECTIONS = frozenset(direction.value for direction in Direction)
 
@@ -209,6 +210,7 @@ def _endpoint(session: SessionDescription, line: MediaLine, codecs: tuple[AudioC
         reports=_extended_reports(session, line),
         rtcp_port=_rtcp_port(line),
         rtcp_mux=bool(line.all("rtcp-mux")),
+        comfort_noise=_COMFORT_NOISE in line.formats,
         events=events,
     )
     return endpoint.speaking(codecs)
@@ -297,6 +299,8 @@ def _session_lines(host: str, session_id: int, version: int) -> list[str]:
 
 def _audio_lines(endpoint: RtpEndpoint, line: OurAudio) -> list[str]:
     numbers = [str(codec.payload_type) for codec in endpoint.codecs] + [str(number) for number, _ in endpoint.events]
+    hums = endpoint.comfort_noise and any(codec.clock_rate == 8_000 for codec in endpoint.codecs)
+    numbers += [_COMFORT_NOISE] if hums else []
     lines = [f"m=audio {endpoint.port} {line.protocol} {' '.join(numbers)}", *map(write_crypto, line.crypto)]
     for codec in endpoint.codecs:
         channels = f"/{codec.channels}" if codec.channels > 1 else ""
@@ -306,6 +310,8 @@ def _audio_lines(endpoint: RtpEndpoint, line: OurAudio) -> list[str]:
             lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
     for number, clock_hz in endpoint.events:
         lines += [f"a=rtpmap:{number} telephone-event/{clock_hz}", f"a=fmtp:{number} 0-15"]
+    if hums:
+        lines.append(f"a=rtpmap:{_COMFORT_NOISE} CN/8000")
     if endpoint.rtcp_mux:
         lines.append("a=rtcp-mux")
     if endpoint.reports:
@@ -339,4 +345,5 @@ def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:
         events=events,
         reports=ours.reports & offered.reports,
         rtcp_mux=ours.rtcp_mux and offered.rtcp_mux,
+        comfort_noise=ours.comfort_noise and offered.comfort_noise,
     )

@@ -71,7 +71,10 @@ class SipLeg:
         self.legs = legs
         self.state = LegState.CALLING if owns_call_id else LegState.ARRIVED
         self.dialog: Dialog | None = None
-        self.negotiation = Negotiation(line.random.getrandbits(48), line.settings.srtp, line.settings.codecs, line.random.randbytes)
+        wanted = line.settings
+        self.negotiation = Negotiation(
+            line.random.getrandbits(48), wanted.srtp, wanted.codecs, comfort_noise=wanted.comfort_noise, draw=line.random.randbytes
+        )
         self.peer_allows: set[str] = set()
         self._owns_call_id = owns_call_id
         self._offering: Asked | None = None

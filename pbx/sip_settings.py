@@ -71,6 +71,7 @@ class SipTrunkSettings:
     ``registrar``: the PBX registers here instead, as ``extension``; ``server`` may be empty then, and it may come from anywhere.
     ``refer`` off: the PBX is never asked to transfer a call; transfers are bridged here.
     ``codecs``: names of those that are spoken, the one wanted most first; empty: as each call wants it.
+    ``comfort_noise``: ask phones to tell how their room hums instead of sending it (RFC 3389).
     ``srtp``: whether audio is encrypted, with keys in the session descriptions (SDES).
     ``max_redirects``: how often a call that is redirected is dialled anew.
     ``identity_header``: how the PBX is told who calls. ``trusted_caller``: when the number that it says is calling counts as verified.
@@ -89,6 +90,7 @@ class SipTrunkSettings:
     tls: SipTlsSettings = SipTlsSettings()
     srtp: SrtpMode = SrtpMode.OFF
     codecs: tuple[str, ...] = ()
+    comfort_noise: bool = False
     large_by_tcp: bool = False
     find_transport: bool = False
     name_servers: tuple[str, ...] = ()

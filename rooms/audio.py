@@ -117,6 +117,8 @@ class RtpEndpoint:
     """Where its RTCP goes; 0: the port behind ``port`` (RFC 3550, section 11)."""
     rtcp_mux: bool = False
     """It takes RTCP on ``port`` itself (RFC 5761); agreed where both sides say so."""
+    comfort_noise: bool = False
+    """How the background sounds is told in pauses (RFC 3389, payload type 13, for codecs of 8 kHz). It is always taken."""
     preferred: tuple[str, ...] = ()
     """Names of codecs in the order in which this line speaks them, where its settings say so: ``codecs`` are in that order too."""
     events: tuple[tuple[int, int], ...] = ()

@@ -6,7 +6,7 @@ import pytest
 
 from pbx.negotiation import Negotiation
 from pbx.sdp import NoCommonAudio
-from rooms.audio import G722, PCMA, PCMU
+from rooms.audio import G722, OPUS, PCMA, PCMU
 from tests.kit.virtual_sip import endpoint, sdp
 
 OFFER = sdp(
@@ -54,3 +54,15 @@ def test_an_answer_has_one_codec_and_the_events_of_its_clock() -> None:
 def test_a_phone_without_any_of_them_is_refused_in_words() -> None:
     with pytest.raises(NoCommonAudio, match="opus"):
         Negotiation(1, order=("opus",)).take_offer(sdp("m=audio 7000 RTP/AVP 8"))
+
+
+def test_comfort_noise_is_asked_for_where_the_line_wants_it() -> None:
+    offered = sdp("m=audio 7000 RTP/AVP 8 13", "a=rtpmap:13 CN/8000")
+    for wanted in (True, False):
+        asked, called, other = (Negotiation(number, comfort_noise=wanted) for number in range(3))
+        assert (b"RTP/AVP 8 101 13\r\n" in asked.offer(endpoint(codecs=(PCMA,)))) is wanted
+        called.take_offer(offered)
+        assert (b"RTP/AVP 8 13\r\n" in called.answer(endpoint(codecs=(PCMA,)))) is wanted
+        other.take_offer(sdp("m=audio 7000 RTP/AVP 8"))
+        assert b"13" not in other.answer(endpoint(codecs=(PCMA,)))
+    assert b"CN/8000" not in Negotiation(9, comfort_noise=True).offer(endpoint(codecs=(OPUS,)))
