@@ -88,8 +88,10 @@ async def phone() -> AsyncIterator[Phone]:
 
 
 async def test_a_call_is_dialled_and_both_hear(pbx: Double, bench: Bench, phone: Phone) -> None:
-    bench.line.dial("leg-1", "200", "", phone.endpoint)
+    bench.line.dial("leg-1", "201", "", phone.endpoint)
     await bench.event(Rang)
+    with pbx.acting():
+        pbx.calls.answer(pbx.calls.of("201")[0])
     answered = await bench.event(Answered)
     assert answered.remote.codecs == (PCMA,)
     phone.talk_with(answered.remote)
