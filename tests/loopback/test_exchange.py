@@ -15,8 +15,8 @@ from media import messages as media
 from media.settings import MediaSettings
 from pbx import trunk as line
 from rooms import events as ev
-from rooms.audio import PCMA, AudioCodec, RtpEndpoint
-from rooms.causes import EndReason
+from rooms.audio import PCMA, AudioCodec, DemoEndpoint, RtpEndpoint
+from rooms.causes import Cause, EndReason
 from rooms.policy import CallPolicy
 from rooms.refusals import NotPossible
 from signaling.messages import CallDigit, CallQuality
@@ -324,3 +324,19 @@ async def test_a_job_that_hangs_is_given_up_and_whoever_asked_is_not_left_waitin
     calls_line.put("hangs", forever)
     await calls_line.close()
     assert [name for name, error in failures if isinstance(error, TimeoutError)] == ["hangs"]
+
+
+@pytest.mark.parametrize(("private", "verified", "number"), [(False, True, "+34911"), (False, False, "+34911"), (True, True, "anonymous")])
+async def test_pages_hear_whether_anybody_vouches_for_a_caller_and_no_private_number(
+    tmp_path: Path, private: bool, verified: bool, number: str
+) -> None:
+    async with exchange_bench(tmp_path) as bench:
+        bench.exchange.feed(ev.AgentConnected("ana"))
+        bench.exchange.on_trunk_event(
+            line.Arrived("leg", "demo", "+34911", "Clara", "ana", DemoEndpoint("speech"), private=private, verified=verified)
+        )
+        shown = await bench.told.call("ana", "ringing")
+        assert (shown.number, shown.private, shown.verified) == (number, private, verified)
+        assert shown.name == ("" if private else "Clara")
+        bench.exchange.on_trunk_event(line.HungUp("leg", Cause(EndReason.GAVE_UP, 487)))
+        assert await bench.ended(shown.call_id) == "gave_up"
