@@ -307,3 +307,28 @@ def test_a_pbx_that_registers_here_needs_a_password_and_a_port_and_no_address() 
         Settings.load(env={}, overrides={"sip": line})
     sip = Settings.load(env={}, overrides={"sip": {**line, "password": "secret", "listen_port": 5060, "digests": "sha-256,md5"}}).sip
     assert sip.lines["pbx"].mode == "registrar" and sip.digests == ("sha-256", "md5")
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("enabled = true", "centralita threecx attach"),
+        ('bases = ["http://pbx.example.com"]', "https://HOST"),
+        ('bases = ["https://pbx.example.com/path"]', "https://HOST"),
+        ('bases = ["https://"]', "https://HOST"),
+        ('ca_file = "/nowhere.pem"', "PEM file"),
+        ('extensions = {ana = "not one"}', "threecx.extensions"),
+    ],
+)
+def test_a_3cx_is_named_whole_and_safely(file: Path, lines: str, told: str) -> None:
+    file.write_text(f"[threecx]\n{lines}\n")
+    assert told in "\n".join(faults(file))
+
+
+def test_a_3cx_and_our_line_to_it_are_one_picture(file: Path) -> None:
+    base = "http://127.0.0.1:5004"
+    file.write_text(f'[threecx]\nenabled = true\nbases = ["{base}"]\nclient_id = "870"\nsecret = "s3cr3t"\n[sip]\nextension = "204"\n')
+    settings = Settings.load(file, {})
+    work = settings.threecx_work()
+    assert work is not None and work.own_numbers == {"870", "204"} and "s3cr3t" not in repr(work)
+    assert "s3cr3t" not in str(settings.masked()) and Settings.load(None, {}).threecx_work() is None
