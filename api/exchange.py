@@ -573,8 +573,8 @@ class Exchange:
         self._show_on_board(view.call_id)
 
     def _show_on_board(self, call_id: str) -> None:
-        """The board shows a call as its owner sees it, whoever else takes part."""
-        view = self._switchboard.call(call_id)
+        """The board shows a call as its owner sees it, whoever else takes part, or as who is rung does."""
+        view = self._switchboard.seen_from_outside(call_id)
         if view is None:
             self.board.over(call_id)
         else:

@@ -85,6 +85,11 @@ class Switchboard:
         call = self._register.calls.get(call_id)
         return call.view() if call else None
 
+    def seen_from_outside(self, call_id: str) -> CallView | None:
+        """The call as its owner sees it; while nobody has it, as the first of those does at whom it rings."""
+        call = self._register.calls.get(call_id)
+        return call.view(call.owner or next(iter(call.legs), "")) if call else None
+
     def record(self, call_id: str) -> CallRecord | None:
         """The call as it would be stored now."""
         call = self._register.calls.get(call_id)
