@@ -86,6 +86,13 @@ class Negotiation:
         self._offered = self._lines or tuple(self._first_line(protocol) for protocol in _FIRST_OFFER[self._srtp])
         return self._write(self._offered)
 
+    def plain_offer(self) -> bytes:
+        """Our first offer in clear alone, for who refused the one that had it encrypted too; empty where that is no way out."""
+        if self._srtp is not SrtpMode.OFFERED or self._lines or len(self._offered) < 2:
+            return b""
+        self._offered = (self._first_line("RTP/AVP"),)
+        return self._write(self._offered)
+
     def take_answer(self, body: bytes) -> RtpEndpoint:
         """The peer's answer to our offer. Raises ``BadSdp`` and ``NoCommonAudio``."""
         assert self.ours is not None

@@ -139,6 +139,8 @@ class OutgoingLeg(SipLeg):
             self._provisional(response)
         elif response.status == 422 and self._lengthen(response) and self._cancel_cause is None:
             self._inviting = self._invite(self._inviting.sent.request.body)
+        elif response.status in (415, 488, 606) and self._cancel_cause is None and (plain := self.negotiation.plain_offer()):
+            self._inviting = self._invite(plain)
         elif self._cancel_cause is not None or not self._redirected(response):
             self._refuse(self._cause_of(response, words))
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from pbx.message import Request
+from pbx.sdes import SrtpMode
 from pbx.trunk import Answered, HungUp, Rang, Refused
 from rooms.audio import OPUS, RtpEndpoint
 from rooms.causes import Cause, EndReason
@@ -242,3 +243,21 @@ def test_offers_carry_opus_with_its_parameters() -> None:
     assert b"a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1" in body
     assert b"RTP/AVP 111 101 102\r\n" in body
     assert b"a=rtpmap:101 telephone-event/8000" in body and b"a=rtpmap:102 telephone-event/48000" in body
+
+
+@pytest.mark.parametrize(("srtp", "invites"), [(SrtpMode.OFFERED, 2), (SrtpMode.REQUIRED, 1), (SrtpMode.OFF, 1)])
+@pytest.mark.parametrize("status", [415, 488, 606])
+def test_who_cannot_read_an_offer_with_encryption_gets_one_in_clear_where_that_is_allowed(
+    srtp: SrtpMode, invites: int, status: int
+) -> None:
+    call = Dialled(srtp=srtp)
+    call.reply(status)
+    found = call.peer.requests("INVITE")
+    assert len(found) == invites
+    assert (b"RTP/SAVP" in found[-1].body) is (srtp is SrtpMode.REQUIRED)
+    if invites == 1:
+        assert call.ana.last(Refused).cause.sip == status
+        return
+    assert found[0].call_id == found[1].call_id and found[1].cseq[0] > found[0].cseq[0]
+    call.reply(status)
+    assert len(call.peer.requests("INVITE")) == 2 and call.ana.last(Refused).cause.sip == status
