@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from pbx.message import AnyMessage, Request, Response, build, parse_message, respond
+from pbx.message import AnyMessage, BadMessage, Request, Response, build, parse_message, respond
 from pbx.sdes import SrtpMode
 from pbx.sip_settings import RegistrarSettings
 from pbx.threecx import g711
@@ -20,6 +20,7 @@ from pbx.transactions import Hop
 from pbx.trunk import Answered, Arrived, Confirmed, HungUp, Refused, StatusChanged, TransferProgressed
 from rooms.audio import PCMA, RtpEndpoint
 from rooms.causes import Cause, EndReason
+from tests.kit.sip_fuzz import Spoiler
 from tests.kit.virtual_sip import VirtualPhone, VirtualSip, endpoint
 
 PBX, PHONE, PROVIDER = "192.0.2.10", "192.0.2.20", "192.0.2.30"
@@ -78,7 +79,12 @@ class Pbx:
         self.network.post(message, Hop("udp", PBX, 5060), hop)
 
     def receive(self, data: bytes, source: Hop) -> None:
-        self.sip.receive(parse_message(data), source, self.network.now)
+        try:
+            message = parse_message(data)
+        except BadMessage as error:
+            self.sip.receive_bad(error, source, self.network.now)
+        else:
+            self.sip.receive(message, source, self.network.now)
 
     def next_deadline(self) -> float | None:
         return self.calls.timers.next_deadline()
@@ -674,3 +680,45 @@ def test_with_a_wrong_password_it_is_told_nothing_and_heard_ever_more_rarely(net
     assert not row["IsOnline"] and not us.agent.registration.status.ready
     assert "wrong Auth ID or password" in us.agent.registration.status.detail
     assert us.line.counts["wrong_passwords"] < 15 and us.line.counts["dropped_untrusted"] > 20
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_malicious_peer_breaks_nothing_and_leaves_nothing_behind(seed: int) -> None:
+    network, spoiler = VirtualSip(), Spoiler(Random(seed))
+    chance, peer = spoiler.chance, Hop("udp", "10.0.0.9", 5060)
+    pbx = Pbx(network)
+    row = pbx.trunk("10.0.0.9", RequireRegistrationFor="Nothing")
+    pbx.directory.dids["100"] = ("870", "200", "800")[seed % 3]
+    row["ExternalNumber"] = "100"
+    tags: dict[str, str] = {}
+
+    def heard(data: bytes, source: Hop) -> None:
+        try:
+            message = parse_message(data)
+        except BadMessage:
+            return
+        if isinstance(message, Response) and message.status < 300:
+            tags[message.call_id] = message.to_address.tag or ""
+        elif isinstance(message, Request) and message.method != "ACK" and chance.random() < 0.7:
+            status = chance.choice((180, 200, 200, 486, 401, 500))
+            network.post_bytes(spoiled(spoiler.response(message, status, body=OFFER)), peer, Hop("udp", PBX, 5060))
+
+    def spoiled(data: bytes) -> bytes:
+        return spoiler.spoil(data) if chance.random() < 0.4 else data
+
+    network.attach("10.0.0.9", heard)
+    for number in range(80):
+        if chance.random() < 0.1 and pbx.calls.active() < 8:
+            pbx.calls.dial("870", OUTSIDE)
+        call_id = f"c{chance.randrange(4)}"
+        method = chance.choice(("INVITE", "INVITE", "ACK", "BYE", "INFO", "REFER", "UPDATE", "CANCEL", "REGISTER", "OPTIONS", "NOTIFY"))
+        tag = tags.get(call_id, "") if chance.random() < 0.7 else ""
+        data = spoiled(spoiler.request(method, call_id, number + 1, to_tag=tag, body=OFFER if method in ("INVITE", "UPDATE") else b""))
+        pbx.receive(data, peer)
+        network.run(chance.choice((0.05, 0.3, 2.0)))
+    network.attach("10.0.0.9", lambda data, source: None)
+    for leg in list(pbx.calls.legs.values()):
+        pbx.calls.drop(leg)
+    network.run(120)
+    assert not pbx.calls.legs and all(talk.ended for talk in pbx.talks)
+    assert pbx.next_deadline() is None

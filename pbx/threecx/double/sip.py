@@ -83,7 +83,10 @@ class Sip:
             self._transactions.refuse_unread(message, source, 403, "Forbidden")
             return
         self._source = source
-        self._transactions.receive(message, source)
+        try:
+            self._transactions.receive(message, source)
+        except BadValue:
+            self.counts["dropped_unreadable"] += 1
 
     def receive_bad(self, error: BadMessage, source: Hop, now: float) -> None:
         self.timers.advance(now)
