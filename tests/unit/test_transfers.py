@@ -333,6 +333,25 @@ def test_another_phone_takes_ones_place() -> None:
     assert [(effect.leg_id, effect.cause.sip) for effect in only(late, fx.HangUp)] == [("newer", 481)]
 
 
+# --- the end
+
+
+@pytest.mark.parametrize("target", [BEA, NUMBER])
+def test_the_worker_dies_or_the_server_stops_in_mid_consultation(target: Target) -> None:
+    for event in (ev.EffectFailed("c", "", GONE), ev.DrainRequested()):
+        desk = consulting(target)
+        phones = {leg_id for leg_id in ("c-phone", "c-1") if leg_id == "c-phone" or target is NUMBER}
+        assert {effect.leg_id for effect in only(desk.at(14, event), fx.HangUp)} == phones
+        assert len(desk.switchboard) == 0 and desk.switchboard.next_deadline() is None
+        assert desk.switchboard.engagement("ana") is desk.switchboard.engagement("bea") is None
+
+
+def test_a_target_that_cannot_be_placed_sends_the_call_back() -> None:
+    desk = sent()
+    desk.at(10, ev.EffectFailed("c", "c-1", Cause(EndReason.FAILED, 503), "PlaceCall"))
+    assert desk.shown("ana").came == "return" and desk.hears("c-phone") == "ringback"
+
+
 # --- the record
 
 
