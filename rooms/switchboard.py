@@ -18,6 +18,7 @@ answered call in ``rooms/transfers.py`` and ``rooms/parking.py``, where one ring
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rooms import events as ev
@@ -86,9 +87,12 @@ class Switchboard:
         return call.view() if call else None
 
     def seen_from_outside(self, call_id: str) -> CallView | None:
-        """The call as its owner sees it; while nobody has it, as the first of those does at whom it rings."""
+        """The call as its owner sees it; while nobody has it, as the first of those does at whom it rings, else with who had it last."""
         call = self._register.calls.get(call_id)
-        return call.view(call.owner or next(iter(call.legs), "")) if call else None
+        if call is None:
+            return None
+        view = call.view(call.owner or next(iter(call.legs), ""))
+        return view if view.agent else replace(view, agent=call.agent)
 
     def record(self, call_id: str) -> CallRecord | None:
         """The call as it would be stored now."""
