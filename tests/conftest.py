@@ -20,7 +20,7 @@ import ifaddr
 import pytest
 from hypothesis import settings
 
-_GRACE_S = 10.0
+_GRACE_S = 3.0
 """A thread or process that was told to end may take this long; it is waited for, never slept for."""
 
 settings.register_profile("test", derandomize=True, deadline=None, print_blob=True)
@@ -186,7 +186,7 @@ async def _no_task_left() -> AsyncIterator[None]:
     left = asyncio.all_tasks() - {asyncio.current_task()}
     closing = {task for task in left if task.get_coro().__qualname__ == _CLOSES_CONNECTION}
     if closing:  # SQLAlchemy's own, for a connection that a cancelled task had in use; it waits for that connection's thread
-        left -= (await asyncio.wait(closing, timeout=_GRACE_S))[0]
+        left -= (await asyncio.wait(closing, timeout=30.0))[0]
     if left:
         names = "; ".join(f"{task.get_name()} in {task.get_coro()}" for task in left)
         pytest.fail(f"this test left running tasks: {names}", pytrace=False)
