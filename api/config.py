@@ -428,6 +428,8 @@ class LineSection(_Section):
     """How often the PBX is asked whether it is there (OPTIONS); 0: never."""
     max_calls: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Calls at once, both ways. At a 3CX: what its licence leaves for this line, so that it need not refuse."""
+    calls_per_s: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    """New calls taken each second; who brings more is told to come back in a moment."""
     listen_host: str = "::"
     """An address of this machine; ``::``: all of them, IPv4 too."""
     listen_port: Port = 0

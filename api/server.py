@@ -793,6 +793,7 @@ def _line(name: str, line: LineSection, settings: Settings) -> SipTrunkSettings:
         registration_s=line.expires_s,
         keepalive_s=line.keepalive_s,
         max_calls=line.max_calls,
+        invites_per_s=line.calls_per_s,
         region=settings.dialing.region,
     )
 

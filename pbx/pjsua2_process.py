@@ -24,7 +24,8 @@ POLL_MS = 10
 GOODBYE_ROUNDS = 150
 NOBODY = "sip:nobody@127.0.0.1:9"
 """The discard port: what is sent there during the count reaches no one."""
-_MOST_COUNTED = 4096
+MOST_COUNTED = 4096
+"""Nobody counts further."""
 _TRANSPORT = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}
 
 
@@ -146,9 +147,9 @@ class Agent:
 
     def open(self, command: told.Open) -> None:
         """Start pjsua2, open the port and the account."""
-        most_calls = _counted(command)
+        most_calls = calls_carried(command)
         self._endpoint = pj.Endpoint()  # there may be one in a process
-        opened = _start(self._endpoint, command, _TRANSPORT[command.transport], command.port)
+        opened = start(self._endpoint, command, _TRANSPORT[command.transport], command.port)
         self._account = Account(self)
         self._account.create(_account(command))
         port = int(self._endpoint.transportGetInfo(opened).localName.rpartition(":")[2])
@@ -263,14 +264,14 @@ class Agent:
         os._exit(0)
 
 
-def _start(endpoint: Any, command: told.Open, transport_type: int, port: int) -> int:
+def start(endpoint: Any, command: told.Open, transport_type: int, port: int) -> int:
     """Bring pjsua2 up with one transport, whose number it returns."""
     endpoint.libCreate()
     config = pj.EpConfig()
     config.logConfig.level = config.logConfig.consoleLevel = 0
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = True
-    config.uaConfig.maxCalls = min(command.max_calls, _MOST_COUNTED)
+    config.uaConfig.maxCalls = min(command.max_calls, MOST_COUNTED)
     config.uaConfig.userAgent = command.user_agent
     config.medConfig.hasIoqueue = False
     endpoint.libInit(config)
@@ -282,7 +283,7 @@ def _start(endpoint: Any, command: told.Open, transport_type: int, port: int) ->
     return opened
 
 
-def _counted(command: told.Open) -> int:
+def calls_carried(command: told.Open) -> int:
     """How many calls at once this build carries, up to as many as are wanted: found by a copy of this process, which then ends."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -298,7 +299,7 @@ def _counted(command: told.Open) -> int:
 def _count(command: told.Open, writing: int) -> None:
     """Write the number and end, with every object still there: pjsua2 aborts where one goes before its call."""
     endpoint = pj.Endpoint()
-    _start(endpoint, command, pj.PJSIP_TRANSPORT_UDP, 0)
+    start(endpoint, command, pj.PJSIP_TRANSPORT_UDP, 0)
     account = pj.Account()
     config = pj.AccountConfig()
     config.idUri = NOBODY
