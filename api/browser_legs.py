@@ -31,6 +31,8 @@ class BrowserLegs:
         self._worker = worker
         self._phones = phones
         self._legs: dict[str, BrowserLeg] = {}
+        self._calls: dict[str, list[str]] = {}
+        """Legs by call."""
 
     def get(self, leg_id: str) -> BrowserLeg | None:
         return self._legs.get(leg_id)
@@ -38,10 +40,11 @@ class BrowserLegs:
     def expect(self, leg_id: str, call_id: str, identity: str) -> None:
         """Remember a leg for which a page will make an offer."""
         self._legs[leg_id] = BrowserLeg(leg_id, call_id, identity)
+        self._calls.setdefault(call_id, []).append(leg_id)
 
     def forget_call(self, call_id: str) -> None:
-        for leg_id in [leg_id for leg_id, leg in self._legs.items() if leg.call_id == call_id]:
-            del self._legs[leg_id]
+        for leg_id in self._calls.pop(call_id, ()):
+            self._legs.pop(leg_id, None)
 
     async def answer(self, leg_id: str, peer_id: str, sdp: str) -> media.PeerAnswered:
         """Answer an offer, the first or a later one. Raises ``MediaRefusal``, naming what is wrong with it."""

@@ -69,23 +69,26 @@ class PhoneLegs:
         self._offered = offer_phone() if phone_policy == "auto" else offer_phone(phone_policy)
         self._browser_policy = browser_policy
         self._legs: dict[str, PhoneLeg] = {}
+        self._calls: dict[str, dict[str, PhoneLeg]] = {}
+        """The same by call."""
 
     def get(self, leg_id: str) -> PhoneLeg | None:
         return self._legs.get(leg_id)
 
     def of_call(self, call_id: str) -> list[PhoneLeg]:
         """The phones of a call, in the order in which they came."""
-        return [leg for leg in self._legs.values() if leg.call_id == call_id]
+        return list(self._calls.get(call_id, {}).values())
 
     def expect(self, leg_id: str, call_id: str, trunk: str, remote: Endpoint | None = None) -> PhoneLeg:
         """Remember a leg that is about to be dialled, or has just arrived."""
         leg = PhoneLeg(leg_id, call_id, self._trunks[trunk], remote=remote)
         self._legs[leg_id] = leg
+        self._calls.setdefault(call_id, {})[leg_id] = leg
         return leg
 
     def forget_call(self, call_id: str) -> list[str]:
         """Forget a call's legs. Returns their names."""
-        forgotten = [leg_id for leg_id, leg in self._legs.items() if leg.call_id == call_id]
+        forgotten = list(self._calls.pop(call_id, {}))
         for leg_id in forgotten:
             del self._legs[leg_id]
         return forgotten
@@ -93,6 +96,7 @@ class PhoneLegs:
     def forget(self, leg_id: str) -> bool:
         """Forget one leg of a call that goes on. Was it open in the media plane?"""
         leg = self._legs.pop(leg_id)
+        del self._calls[leg.call_id][leg_id]
         return leg.local is not None or leg.demo_open
 
     async def place(self, leg_id: str, number: str, *, private: bool = False, diverted_by: str = "", referred: str = "") -> None:
@@ -153,7 +157,7 @@ class PhoneLegs:
 
     def browser_order(self, call_id: str) -> tuple[str, ...]:
         """Our order of preference for the browser of this call, from what its phone offers or speaks."""
-        leg = next((leg for leg in self._legs.values() if leg.call_id == call_id), None)
+        leg = next(iter(self.of_call(call_id)), None)
         if leg is None or not isinstance(leg.remote, RtpEndpoint):
             # A programme of the demo line takes any codec; a phone not yet answered most likely takes what we offer it first.
             wanted = leg.local.codecs if leg is not None and leg.local is not None and leg.trunk.carries_rtp else None
@@ -162,7 +166,7 @@ class PhoneLegs:
 
     def spoken_in(self, call_id: str) -> str | None:
         """The codec that the phone of this call speaks, once agreed."""
-        return next((leg.spoken for leg in self._legs.values() if leg.call_id == call_id), None)
+        return next((leg.spoken for leg in self.of_call(call_id)), None)
 
     def held_by_phone(self, remote: Endpoint) -> bool:
         """Does this agreement put us on hold? The direction is the phone's: it no longer wants to hear us."""

@@ -58,6 +58,8 @@ def routes(joined: Sequence[Leg], gain: Callable[[Leg, Leg], float]) -> list[tup
 
     ``gain(listener, speaker)`` is the room's matrix.
     """
+    if len(joined) == 1 and joined[0].programme is None:
+        return []  # nobody hears it, and it hears nobody
     if len(joined) != 2 or any(leg.sound is not None or leg.cared for leg in joined):
         return None
     first, second = joined

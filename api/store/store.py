@@ -4,9 +4,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, fields
+from itertools import groupby
 from uuid import uuid4
 
-from sqlalchemy import Executable, Table, and_, func, or_, select, update
+from sqlalchemy import Executable, Table, and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.store.call_handling import CallHandlingStore
@@ -48,6 +49,8 @@ _LEG_COLUMNS = [legs.c[field.name] for field in fields(StoredLeg)]
 
 _SUMMARY = frozenset(calls.c[name] for name in ("mos_scale", "mos_min", "mos_p10", "mos_p50", "quality_hop", "quality_cause"))
 """Columns that no record carries: they are summed up from the samples."""
+_SUMMED_AT_ONCE = 16
+"""Calls whose samples are read together: hours of them have to fit into memory."""
 _LATER = frozenset({recordings.c.erased_at, recordings.c.erased_by})
 """Columns that are set once, when everything else is known."""
 
@@ -137,8 +140,9 @@ class Store(Statements):
                     statement = self._insert(quality).on_conflict_do_nothing(index_elements=["leg_id", "at"])
                     await connection.execute(statement, [sample_row(sample) for sample in samples])
                 ended = {call.call_id for call in written if call.ended}
-                for call_id in sorted(ended | await self._ended_among(connection, samples)):
-                    await self._sum_up(connection, call_id)
+                to_sum = sorted(ended | await self._ended_among(connection, samples))
+                for begin in range(0, len(to_sum), _SUMMED_AT_ONCE):
+                    await self._sum_up(connection, to_sum[begin : begin + _SUMMED_AT_ONCE])
 
     def _upsert(self, table: Table) -> Executable:
         """Insert or replace what a row gives. What has ended stays ended, whatever comes late."""
@@ -157,19 +161,26 @@ class Store(Statements):
         ended = await connection.scalars(select(calls.c.call_id).where(calls.c.call_id.in_(ids), calls.c.ended_at.is_not(None)))
         return set(ended)
 
-    async def _sum_up(self, connection: AsyncConnection, call_id: str) -> None:
-        query = select(*(quality.c[name] for name in HeardSecond._fields)).where(quality.c.call_id == call_id)
-        summary = sum_up(HeardSecond(*row) for row in await connection.execute(query))
-        if summary is not None:
-            values = {
-                "mos_scale": summary.scale,
-                "mos_min": summary.mos_min,
-                "mos_p10": summary.mos_p10,
-                "mos_p50": summary.mos_p50,
-                "quality_hop": summary.hop,
-                "quality_cause": summary.cause,
-            }
-            await connection.execute(update(calls).where(calls.c.call_id == call_id).values(values))
+    async def _sum_up(self, connection: AsyncConnection, call_ids: list[str]) -> None:
+        heard = [quality.c[name] for name in HeardSecond._fields]
+        query = select(quality.c.call_id, *heard).where(quality.c.call_id.in_(call_ids)).order_by(quality.c.call_id)
+        summed = []
+        for call_id, rows in groupby(await connection.execute(query), key=lambda row: row[0]):
+            summary = sum_up(HeardSecond(*row[1:]) for row in rows)
+            if summary is not None:
+                summed.append(
+                    {
+                        "of_call": call_id,
+                        "mos_scale": summary.scale,
+                        "mos_min": summary.mos_min,
+                        "mos_p10": summary.mos_p10,
+                        "mos_p50": summary.mos_p50,
+                        "quality_hop": summary.hop,
+                        "quality_cause": summary.cause,
+                    }
+                )
+        if summed:
+            await connection.execute(update(calls).where(calls.c.call_id == bindparam("of_call")), summed)
 
     # ------------------------------------------------------------------ calls, to be read
 

@@ -26,7 +26,8 @@ class Writer:
     """``async with``: owns the task that writes. Leaving flushes, for at most ``drain_s`` seconds.
 
     A batch that the database refuses is written again row by row, so that one bad row costs only itself; it is counted in ``refused``.
-    While the database is away (``reachable`` is False) everything waits.
+    While the database is away (``reachable`` is False) everything waits. What comes within ``gather_s`` seconds is one transaction, because
+    each costs as much as many rows; who flushes or leaves does not wait for that.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Writer:
         batch: int = 500,
         first_retry_s: float = 0.2,
         longest_retry_s: float = 10.0,
+        gather_s: float = 0.05,
         drain_s: float = 3.0,
     ) -> None:
         self._write = write
@@ -46,8 +48,10 @@ class Writer:
         self._most_samples = most_samples
         self._batch = batch
         self._patience = Patience(first_retry_s, longest_retry_s)
+        self._gather_s = gather_s
         self._drain_s = drain_s
         self._wanted = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
@@ -62,6 +66,7 @@ class Writer:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._closing = True
+        self._hurry.set()
         self._wanted.set()
         assert self._task is not None
         with suppress(TimeoutError):
@@ -91,6 +96,7 @@ class Writer:
 
     async def flush(self) -> None:
         """Wait until all that was put so far is written."""
+        self._hurry.set()
         await self._idle.wait()
 
     def _want(self) -> None:
@@ -107,6 +113,7 @@ class Writer:
             await self._wanted.wait()
             self._wanted.clear()
             while self._records or self._samples:
+                await self._gather()
                 written = await self._write_some()
                 self._patience.tried(written)
                 if not written:
@@ -114,6 +121,12 @@ class Writer:
             self._idle.set()
             if self._closing:
                 return
+            self._hurry.clear()
+
+    async def _gather(self) -> None:
+        if len(self._records) < self._batch:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._gather_s)
 
     async def _write_some(self) -> bool:
         """Write a batch; False when the database is away."""

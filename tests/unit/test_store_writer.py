@@ -83,6 +83,19 @@ async def test_batches_are_bounded_and_in_order() -> None:
     assert shelf.batches == [(10, 10), (10, 10), (5, 5)] and shelf.samples == [float(at) for at in range(25)]
 
 
+async def test_what_comes_in_a_moment_is_one_transaction_and_whoever_flushes_does_not_wait_for_more() -> None:
+    shelf = Shelf()
+    async with shelf.writer(gather_s=60.0) as writer:
+        for name in ("a", "b"):
+            writer.put(call(name))
+            for _ in range(5):
+                await asyncio.sleep(0)
+        await writer.flush()
+        assert shelf.batches == [(2, 0)]
+        writer.put(call("c"))
+    assert shelf.batches == [(2, 0), (1, 0)]
+
+
 async def test_records_wait_for_a_database_that_is_away_and_samples_give_way() -> None:
     shelf = Shelf()
     shelf.there.clear()
