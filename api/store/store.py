@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, fields
 from itertools import groupby
+from operator import itemgetter
 from uuid import uuid4
 
 from sqlalchemy import Executable, Table, and_, bindparam, func, or_, select, update
@@ -140,9 +141,7 @@ class Store(Statements):
                     statement = self._insert(quality).on_conflict_do_nothing(index_elements=["leg_id", "at"])
                     await connection.execute(statement, [sample_row(sample) for sample in samples])
                 ended = {call.call_id for call in written if call.ended}
-                to_sum = sorted(ended | await self._ended_among(connection, samples))
-                for begin in range(0, len(to_sum), _SUMMED_AT_ONCE):
-                    await self._sum_up(connection, to_sum[begin : begin + _SUMMED_AT_ONCE])
+                await self._sum_up(connection, sorted(ended | await self._ended_among(connection, samples)))
 
     def _upsert(self, table: Table) -> Executable:
         """Insert or replace what a row gives. What has ended stays ended, whatever comes late."""
@@ -163,24 +162,26 @@ class Store(Statements):
 
     async def _sum_up(self, connection: AsyncConnection, call_ids: list[str]) -> None:
         heard = [quality.c[name] for name in HeardSecond._fields]
-        query = select(quality.c.call_id, *heard).where(quality.c.call_id.in_(call_ids)).order_by(quality.c.call_id)
-        summed = []
-        for call_id, rows in groupby(await connection.execute(query), key=lambda row: row[0]):
-            summary = sum_up(HeardSecond(*row[1:]) for row in rows)
-            if summary is not None:
-                summed.append(
-                    {
-                        "of_call": call_id,
-                        "mos_scale": summary.scale,
-                        "mos_min": summary.mos_min,
-                        "mos_p10": summary.mos_p10,
-                        "mos_p50": summary.mos_p50,
-                        "quality_hop": summary.hop,
-                        "quality_cause": summary.cause,
-                    }
-                )
-        if summed:
-            await connection.execute(update(calls).where(calls.c.call_id == bindparam("of_call")), summed)
+        query = select(quality.c.call_id, *heard).order_by(quality.c.call_id)
+        for begin in range(0, len(call_ids), _SUMMED_AT_ONCE):
+            of_some = quality.c.call_id.in_(call_ids[begin : begin + _SUMMED_AT_ONCE])
+            of_each = groupby(await connection.execute(query.where(of_some)), key=itemgetter(0))
+            found = [(call_id, sum_up(HeardSecond(*row[1:]) for row in rows)) for call_id, rows in of_each]
+            values = [
+                {
+                    "of_call": call_id,
+                    "mos_scale": summary.scale,
+                    "mos_min": summary.mos_min,
+                    "mos_p10": summary.mos_p10,
+                    "mos_p50": summary.mos_p50,
+                    "quality_hop": summary.hop,
+                    "quality_cause": summary.cause,
+                }
+                for call_id, summary in found
+                if summary is not None
+            ]
+            if values:
+                await connection.execute(update(calls).where(calls.c.call_id == bindparam("of_call")), values)
 
     # ------------------------------------------------------------------ calls, to be read
 
@@ -269,7 +270,7 @@ class Store(Statements):
                     )
                     of_call = and_(legs.c.call_id == row.call_id, legs.c.ended_at.is_(None))
                     await connection.execute(update(legs).where(of_call).values(values))
-                    await self._sum_up(connection, row.call_id)
+                await self._sum_up(connection, [row.call_id for row in left])
         return [row.call_id for row in left]
 
     async def healthy(self) -> bool:

@@ -29,8 +29,12 @@ def quick(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Rows]:
 
 
 def test_quick_signalling_answers_every_call(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = quick("sip_signalling", capsys)["20"]
-    assert rows["calls failed"]["value"] == 0 and rows["CPU per call"]["unit"] == "ms"
+    found = quick("sip_signalling", capsys)
+    for case in ("20", "whole"):
+        assert found[case]["calls failed"]["value"] == 0 and found[case]["CPU per call"]["unit"] == "ms"
+    whole = found["whole"]
+    assert whole["records of calls, whole and each once"]["value"] == whole["calls made"]["value"] == 30
+    assert whole["requests of agents refused"]["value"] == whole["records too many"]["value"] == 0
 
 
 def test_quick_delay_has_its_shape_and_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
