@@ -126,7 +126,8 @@ class Writer:
     async def _gather(self) -> None:
         if len(self._records) < self._batch:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), self._gather_s)
+                async with asyncio.timeout(self._gather_s):  # wait_for may swallow the cancellation that ends us (cpython 86296)
+                    await self._hurry.wait()
 
     async def _write_some(self) -> bool:
         """Write a batch; False when the database is away."""
