@@ -148,7 +148,9 @@ async def _product(load: Load) -> _Carried:
             **carried.more,
             "records of calls, whole and each once": (whole, f">= {made}"),
             "records too many": (kept - min(made, callers), "<= 0"),
-            "requests of agents refused": (found.refused, "<= 0"),
+            "calls accepted": (found.accepted, ""),
+            "requests of agents refused": (sum(found.refused.values()), "<= 0"),
+            **{f"refused with {code}": (number, "") for code, number in found.refused.items()},
             "errors in the server's log": (found.node.faults, "<= 0"),
         }
     return replace(carried, more=more)

@@ -5,9 +5,9 @@ import asyncio
 import json
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ _WITHIN_S = 10.0
 
 @dataclass(slots=True)
 class Product:
-    """``hub`` and ``worker`` are its processes. ``accepted`` and ``refused`` count the agents' requests, known once it has ended."""
+    """``hub`` and ``worker`` are its processes. ``accepted`` and ``refused`` (by code) count what they asked, known once it has ended."""
 
     node: ServingNode
     store: Path
@@ -32,7 +32,7 @@ class Product:
     hub: int
     worker: int
     accepted: int = 0
-    refused: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
 
     def records(self) -> tuple[int, int, int]:
         """Calls that the store has, those among them that were answered and are over, and different callers."""

@@ -1,7 +1,7 @@
 """The open pages of many agents, in one process: ``python -m benchmarks.load.telephones URL``. Each accepts whatever rings there, at once.
 
 It is given one session token per line, then an empty line; it says ``ready`` once all are signed in, and on SIGTERM one line of JSON:
-``accepted``, and ``refused``, answers that were errors. They have no media: who accepts has as long as ``agent_media_s`` for that.
+``accepted``, and ``refused``, by the codes of the errors. They have no media: who accepts has as long as ``agent_media_s`` for that.
 A page's Socket.IO is written out here, because what is measured is the server, and a library's client costs several times as much.
 """
 
@@ -9,6 +9,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import aiohttp
@@ -32,7 +33,8 @@ class _Telephone:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._rang = ""
-        self.accepted = self.refused = 0
+        self.accepted = 0
+        self.refused: Counter[str] = Counter()
 
     @classmethod
     async def signed_in(cls, http: aiohttp.ClientSession, url: str, token: str) -> "_Telephone":
@@ -52,9 +54,11 @@ class _Telephone:
             elif said.startswith(_NOTICE):
                 await self._hear(_NOTICES.decode(said[2:])[1])
             elif said.startswith("43"):
-                refused = '"error"' in said
-                self.refused += refused
-                self.accepted += not refused
+                answer = json.loads(said[said.index("[") :])[0]
+                if "error" in answer:
+                    self.refused[answer["error"]["code"]] += 1
+                else:
+                    self.accepted += 1
 
     async def _hear(self, notice: _Notice) -> None:
         if notice.type == "call.state" and notice.state == "ringing" and notice.call_id != self._rang:
@@ -73,8 +77,8 @@ async def _serve(url: str, tokens: Sequence[str]) -> None:
         work = [asyncio.create_task(telephone.work()) for telephone in telephones]
         print("ready", flush=True)
         await done.wait()
-        counted = {name: sum(getattr(telephone, name) for telephone in telephones) for name in ("accepted", "refused")}
-        print(json.dumps(counted), flush=True)
+        refused = sum((telephone.refused for telephone in telephones), Counter[str]())
+        print(json.dumps({"accepted": sum(telephone.accepted for telephone in telephones), "refused": refused}), flush=True)
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
