@@ -44,6 +44,8 @@ class _Telephone:
         answer = await socket.receive_str()
         if not answer.startswith("40"):
             raise SystemExit(f"the server lets nobody in: {answer}")
+        while '"session.snapshot"' not in await socket.receive_str():  # what rings before it would be told in it
+            pass
         return cls(socket)
 
     async def work(self) -> None:
