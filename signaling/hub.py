@@ -547,7 +547,8 @@ class Hub:
         try:
             finished, _ = await asyncio.wait({task}, timeout=self._settings.request_s)
         except asyncio.CancelledError:
-            task.cancel()
+            if not task.cancelling():  # asked twice, it would leave what it tidies up at the first time
+                task.cancel()
             raise
         if not finished:
             task.cancel()

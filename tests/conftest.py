@@ -169,9 +169,6 @@ def _ends(pid: int) -> bool:
         os.close(descriptor)
 
 
-_CLOSES_CONNECTION = "AsyncAdapt_aiosqlite_connection._terminate_graceful_close"
-
-
 @pytest.fixture(autouse=True)
 def _leaves_no_task(request: pytest.FixtureRequest) -> None:
     if inspect.iscoroutinefunction(getattr(request, "function", None)):
@@ -184,9 +181,6 @@ async def _no_task_left() -> AsyncIterator[None]:
     for _ in range(3):  # a task that was just cancelled needs a turn of the loop to end
         await asyncio.sleep(0)
     left = asyncio.all_tasks() - {asyncio.current_task()}
-    closing = {task for task in left if task.get_coro().__qualname__ == _CLOSES_CONNECTION}
-    if closing:  # SQLAlchemy's own, for a connection that a cancelled task had in use; it waits for that connection's thread
-        left -= (await asyncio.wait(closing, timeout=30.0))[0]
     if left:
         names = "; ".join(f"{task.get_name()} in {task.get_coro()}" for task in left)
         pytest.fail(f"this test left running tasks: {names}", pytrace=False)
