@@ -17,8 +17,8 @@ run:
 
 test: lint
 	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/unit
-	@.venv/bin/python -m pytest tests/loopback
-	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/sip tests/system
+	@.venv/bin/python -m pytest tests/loopback tests/sip
+	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/system
 
 lint:
 	@deploy/setup.sh test
