@@ -27,9 +27,10 @@ PLAIN = {"media.voice": {"echo": "off", "noise": "off", "gain": "off"}, "media.r
 _SEEN = """async () => [...(await window.consultation.pc.getStats()).values()]
   .filter((entry) => entry.type === 'inbound-rtp' && entry.kind === 'video')
   .map((entry) => [entry.framesDecoded ?? 0, entry.frameHeight ?? 0])"""
-_SEES = """() => [...document.querySelectorAll('#tiles li:not(:has(.own)) video:not([hidden])')].some((video) => video.videoHeight > 0)"""
 _PIXELS = """() => {
-  const video = document.querySelector('#tiles li:not(:has(.own)) video:not([hidden])');
+  const shown = [...document.querySelectorAll('#tiles li:not(:has(.own)) video:not([hidden])')];
+  const video = shown.find((each) => each.videoHeight > 0);
+  if (!video) return null;
   const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
   const context = canvas.getContext('2d');
   context.drawImage(video, 0, 0, 64, 48);
@@ -81,9 +82,8 @@ async def join(page: Page, link: str, name: str) -> None:
 
 async def sees_motion(page: Page) -> None:
     """Waits until a picture of somebody else is shown, and until it moves."""
-    await page.wait_for_function(_SEES)
-    before = await page.evaluate(_PIXELS)
-    await page.wait_for_function(f"(before) => ({_PIXELS})().some((value, index) => Math.abs(value - before[index]) > 40)", arg=before)
+    before = await (await page.wait_for_function(_PIXELS)).json_value()
+    await page.wait_for_function(f"(before) => ({_PIXELS})()?.some((value, index) => Math.abs(value - before[index]) > 40)", arg=before)
 
 
 async def test_two_browsers_see_and_hear_each_other(tmp_path: Path, microphone: Path) -> None:
