@@ -4,7 +4,7 @@ P-Asserted-Identity and P-Preferred-Identity (RFC 3325), Remote-Party-ID (draft-
 (RFC 3323), Diversion (RFC 5806), History-Info (RFC 7044), and the verdict of a STIR check (``verstat``, 3GPP TS 24.229, 7.2A.20).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -174,11 +174,14 @@ def _clean(text: str) -> str:
     return "".join(character for character in text if character.isprintable()).strip()[:128]
 
 
+def shown_as(me: NameAddress, *, private: bool) -> NameAddress:
+    """Whom the called person sees in From: ourselves, or nobody (RFC 3323, section 4.1.1.3)."""
+    return NameAddress("sip:anonymous@anonymous.invalid", "Anonymous") if private else NameAddress(me.uri, me.display)
+
+
 def from_of(me: NameAddress, tag: str, *, private: bool) -> NameAddress:
-    """Our From: ourselves, or nobody (RFC 3323, section 4.1.1.3)."""
-    if private:
-        return NameAddress("sip:anonymous@anonymous.invalid", "Anonymous", {"tag": tag})
-    return NameAddress(me.uri, me.display, {"tag": tag})
+    """Our From in a dialog."""
+    return replace(shown_as(me, private=private), params={"tag": tag})
 
 
 def under_name(me: NameAddress, name: str) -> NameAddress:

@@ -19,7 +19,7 @@ import structlog
 from pbx import pjsua2_messages as told
 from pbx.address import BadValue, NameAddress, SipUri
 from pbx.body import UnsupportedBody, sdp_of
-from pbx.identity import caller_of, diversion_headers, diversions_of, identity_headers, under_name
+from pbx.identity import caller_of, diversion_headers, diversions_of, identity_headers, shown_as, under_name
 from pbx.incoming_leg import called_of
 from pbx.message import BadMessage, Request, parse_message
 from pbx.negotiation import Negotiation
@@ -256,7 +256,7 @@ class Pjsua2Trunk:
         if diverted_by:
             headers += diversion_headers(diverted_by, number, settings.sip_domain)
         sdp = leg.negotiation.offer(offer).decode()
-        caller_shown = str(NameAddress("sip:anonymous@anonymous.invalid", "Anonymous") if private else me)
+        caller_shown = str(shown_as(me, private=private))
         self._send(told.Dial(leg.theirs, str(SipUri(settings.sip_domain, number)), caller_shown, sdp, dict(headers)))
 
     def ring(self, leg_id: str) -> None:
