@@ -3,10 +3,8 @@
 from aiohttp import web
 
 from api.bodies import body_of, json_answer
-from api.contacts import Contacts
+from api.contacts import Contacts, NewContact
 from api.guarded_routes import grant_of
-from api.pbx_context_routes import NewContact
-from api.store.contacts import Contact
 from signaling.refusal import Refusal
 
 LONGEST_QUERY = 200
@@ -29,8 +27,7 @@ class ContactRoutes:
 
     async def _create(self, request: web.Request) -> web.Response:
         new = await body_of(request, NewContact)
-        wanted = Contact("", new.first, new.last, new.company, new.email)
-        return json_answer(await self._contacts.create(wanted, new.number, grant_of(request).identity))
+        return json_answer(await self._contacts.create(new, grant_of(request).identity))
 
     async def _card(self, request: web.Request) -> web.Response:
         card = await self._contacts.card(request.match_info["contact_id"])

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Annotated
 from uuid import uuid4
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.contacts import Contact, ContactStore, ReportedRow
@@ -15,6 +16,17 @@ from signaling.refusal import Refusal
 
 MOST_FOUND = 20
 MOST_CALLS = 50
+
+
+Text = Annotated[str, Meta(max_length=512)]
+
+
+class NewContact(Struct, frozen=True):
+    first: Text = ""
+    last: Text = ""
+    number: Text = ""
+    email: Annotated[str, Meta(max_length=320)] = ""
+    company: Text = ""
 
 
 class Card(Struct, frozen=True):
@@ -52,14 +64,14 @@ class Contacts:
             return found
         return await self._store.search(text, MOST_FOUND) if text.strip() else []
 
-    async def create(self, new: Contact, number: str, by: str) -> Contact:
-        """Make this contact with this number. Who is known by number or address is not made again. Raises ``Refusal``."""
+    async def create(self, new: NewContact, by: str) -> Contact:
+        """Make this contact. Who is known by number or address is not made again. Raises ``Refusal``."""
         if not (new.first or new.last or new.company):
             raise Refusal("bad_message", "A contact needs a first name, a last name or a company.")
-        known = await self.lookup(number) or await self.lookup_email(new.email)
+        known = await self.lookup(new.number) or await self.lookup_email(new.email)
         if known is not None:
             return known
-        e164 = self._e164(number)
+        e164 = self._e164(new.number)
         made = Contact(uuid4().hex, new.first, new.last, new.company, new.email, (e164,) if e164 else ())
         await self._store.add(made, by, self._now())
         return made

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from api.contacts import Card
+from api.contacts import Card, NewContact
 from api.identity import wire
-from api.pbx_context_routes import CallReport, ChatReport, Hit, LookUpEmail, LookUpNumber, NewContact, SearchContacts
+from api.pbx_context_routes import CallReport, ChatReport, Hit, LookUpEmail, LookUpNumber, SearchContacts
 from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
 from api.store import StoredRecording

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from api.bodies import body_of, json_answer
-from api.contacts import Contacts
+from api.contacts import Contacts, NewContact, Text
 from api.guarded_routes import grant_of
 from api.store import StoreUnavailable
 from api.store.contacts import Contact
@@ -23,7 +23,6 @@ from signaling.refusal import Refusal
 
 LOOKUP_WITHIN_S = 0.5
 LARGEST_CHAT = 2 * 1024 * 1024
-Text = Annotated[str, Meta(max_length=512)]
 Long = Annotated[str, Meta(max_length=LARGEST_CHAT)]
 
 
@@ -37,14 +36,6 @@ class LookUpEmail(Struct, frozen=True):
 
 class SearchContacts(Struct, frozen=True):
     q: Text = ""
-
-
-class NewContact(Struct, frozen=True):
-    first: Text = ""
-    last: Text = ""
-    number: Text = ""
-    email: Annotated[str, Meta(max_length=320)] = ""
-    company: Text = ""
 
 
 class CallReport(Struct, frozen=True):
@@ -119,8 +110,7 @@ class PbxContextRoutes:
     async def _create(self, request: web.Request) -> web.Response:
         sent = await body_of(request, NewContact)
         new = NewContact(*(filled(value) for value in (sent.first, sent.last, sent.number, sent.email, sent.company)))
-        wanted = Contact("", new.first, new.last, new.company, new.email)
-        made = await self._contacts.create(wanted, new.number, grant_of(request).identity)
+        made = await self._contacts.create(new, grant_of(request).identity)
         return self._hits(request, [made], new.number)
 
     async def _report_call(self, request: web.Request) -> web.Response:
