@@ -17,8 +17,9 @@ run:
 
 test: lint
 	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/unit
-	@.venv/bin/python -m pytest tests/loopback tests/sip
-	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/system
+	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/loopback
+	@.venv/bin/python -m pytest tests/sip
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup tests/system
 
 lint:
 	@deploy/setup.sh test

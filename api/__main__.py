@@ -1,8 +1,7 @@
-"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``load``, ``demo-call``,
-``threecx attach``, ``crm-template`` and ``record``, ``threecx-double`` and ``describe``."""
+"""The command line: ``centralita serve``, ``config``, ``prepare``, ``user add``, ``recording``, ``records``, ``audit``, ``db``, ``plan``,
+``flow``, ``load``, ``demo-call``, ``threecx attach``, ``crm-template`` and ``record``, ``threecx-double`` and ``describe``."""
 
 import asyncio
-import gc
 import json
 import sys
 import time
@@ -13,12 +12,23 @@ from typing import Annotated
 import typer
 import uvloop
 
+from api.after.outbox_command import outbox_app
+from api.audit.command import audit_app
+from api.backends.command import backends_app
+from api.centre.flow_command import flow_app
+from api.centre.plan_command import plan_app
 from api.command_settings import ConfigFile, load
 from api.config import Settings
 from api.crm_template_command import crm_template
+from api.db_command import db_app
 from api.demo_call.command import demo_call
+from api.garbage import collect_seldom
 from api.load import load_server
+from api.privacy.command import privacy_app
 from api.recording_command import recording_app
+from api.records_command import records_app
+from api.rules.rules_command import rules_app
+from api.staffing_command import staffing
 from api.threecx_command import attach
 from api.threecx_double import threecx_double
 from api.threecx_record import record
@@ -39,7 +49,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to serve pages on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to serve pages on; 0 takes a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database and of what is drawn at the first start.")] = None,
-    demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="The demo line (600-604) and a demo agent.")] = None,
+    demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="The demo line (600-605) and a demo agent.")] = None,
     workers: Annotated[str | None, typer.Option(help="Media processes: a number, auto (one per core), 0 (in the server's own).")] = None,
     drain: Annotated[float | None, typer.Option(help="Seconds that live calls may go on after SIGTERM.")] = None,
 ) -> None:
@@ -77,14 +87,15 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         handlers = stack.enter_context(ExitStack())  # to the end: a second Ctrl+C must not cut the goodbye short
         server = await stack.enter_async_context(running(settings, hurry))
-        # Everything imported and wired lives until the end: the collector need not look at it again while calls are on.
-        gc.collect()
-        gc.freeze()
+        stop = handlers.enter_context(orders(asyncio.get_running_loop(), hurry))  # before it is said: who hears it may end us at once
+        collect_seldom()
         print(f"Centralita serves {server.url}")
         if server.demo_password is not None:
-            print(f"Sign in as {DEMO_AGENT} with the password {server.demo_password}, then dial 600 (echo), 601 (speech), 602, 603 or 604.")
+            print(
+                f"Sign in as {DEMO_AGENT} with the password {server.demo_password}, "
+                "then dial 600 (echo), 601 (speech), 602, 603, 604 or 605 (a customer calls)."
+            )
         sys.stdout.flush()
-        stop = handlers.enter_context(orders(asyncio.get_running_loop(), hurry))
         await stop.wait()
 
 
@@ -122,8 +133,10 @@ def add_user(
     """Let somebody sign in, or change their name, role, teams and password; the sessions they have end."""
     from argon2 import PasswordHasher
 
+    from api.audit.wiring import note_at_once
     from api.identity.password_rules import PasswordRules
-    from api.store import SecurityEvent, Store, StoreUnavailable
+    from api.privacy.wiring import open_vault
+    from api.store import Store, StoreUnavailable
     from signaling.refusal import Refusal
 
     settings = load(config)
@@ -137,7 +150,7 @@ def add_user(
 
     async def add() -> None:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)
-        async with Store.open(settings.store_url) as store:
+        async with Store.open(settings.store_url, vault=open_vault(settings)) as store:
             await store.people.save_user(
                 identity,
                 name=name or identity,
@@ -146,7 +159,7 @@ def add_user(
                 teams=[team.strip() for team in teams.split(",") if team.strip()],
             )
             await store.people.end_sessions(identity, time.time(), "")
-            await store.people.log_events([SecurityEvent(time.time(), "user_changed", identity, detail=f"{role}, by the command line")])
+            await note_at_once(settings, store, "user_changed", identity, by="", detail=f"{role}, by the command line")
 
     try:
         asyncio.run(add())
@@ -168,15 +181,28 @@ def describe(folder: Annotated[Path, typer.Argument(help="Folder to write into."
 
 app.command("demo-call")(demo_call)
 app.command("load")(load_server)
+app.command("staffing")(staffing)
 app.command("threecx-double")(threecx_double)
 threecx_app.command("crm-template")(crm_template)
 threecx_app.command("attach")(attach)
 threecx_app.command("record")(record)
 app.add_typer(recording_app, name="recording")
+app.add_typer(records_app, name="records")
+app.add_typer(outbox_app, name="outbox")
+app.add_typer(backends_app, name="backends")
+app.add_typer(rules_app, name="rules")
+app.add_typer(privacy_app, name="privacy")
+app.add_typer(audit_app, name="audit")
+app.add_typer(db_app, name="db")
+app.add_typer(plan_app, name="plan")
+app.add_typer(flow_app, name="flow")
 
 
 def main() -> None:
-    """Entry point of the console command."""
+    """Entry point of the console command. What goes wrong beside a command is told on standard error; ``serve`` sets up its own log."""
+    from api import logs
+
+    logs.set_up("warning")
     app()
 
 

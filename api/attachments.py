@@ -1,7 +1,8 @@
 """Files that come with messages: uploaded once by a signed address, had by members of their room alone.
 
 The address carries what was agreed (room, owner, name, type, size, time) under a signature, so nothing is kept before a file is there, and
-nothing else can be uploaded by it. A file is stored under a name of our own, and given out as a download that no browser opens as a page.
+nothing else can be uploaded by it. A file is stored sealed, under a name of our own, and given out as a download that no browser opens as a
+page.
 """
 
 import asyncio
@@ -20,6 +21,9 @@ from msgspec import Struct
 
 from api.guarded_routes import grant_of
 from api.past_rooms import PastRooms
+from api.privacy.key_book import KeysUnavailable
+from api.privacy.sealed_file import PIECE_BYTES, Forgotten, SealedFile, pieces_of
+from api.privacy.sealed_rows import handle_in_room
 from api.store import StoreUnavailable
 from api.store.errors import StoreRefused
 from api.store.room_rows import Attachment
@@ -29,7 +33,6 @@ from signaling import messages as wire
 from signaling.grants import Grant
 from signaling.refusal import Refusal
 
-_PIECE = 65_536
 _UPLOAD_WITHIN_S = 120.0
 TICKET_S = 300.0
 """So long an address may be used."""
@@ -132,7 +135,7 @@ class Attachments:
             await self._check_place(agreed.size)
             await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True, mode=0o700)
             async with asyncio.timeout(_UPLOAD_WITHIN_S):
-                await self._receive(request, part, agreed.size)
+                await self._receive(request, part, agreed)
             await self._keep(agreed, part)
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
@@ -151,17 +154,20 @@ class Attachments:
         if stored + size > self._together:
             raise Refusal("files_full", "The server has no place for more files: please tell an administrator.")
 
-    async def _receive(self, request: web.Request, part: Path, size: int) -> None:
-        received = 0
+    async def _receive(self, request: web.Request, part: Path, agreed: _Ticket) -> None:
+        received, vault = 0, self._store.vault
+        half = vault.half(handle_in_room(vault, agreed.room_id, agreed.owner))
         with os.fdopen(await asyncio.to_thread(os.open, part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            async for piece in request.content.iter_chunked(_PIECE):
+            sealed = SealedFile(file, half)
+            async for piece in request.content.iter_chunked(PIECE_BYTES):
                 received += len(piece)
-                if received > size:
+                if received > agreed.size:
                     break
-                await asyncio.to_thread(file.write, piece)
+                await asyncio.to_thread(sealed.write, piece)
+            await asyncio.to_thread(sealed.end)
             await asyncio.to_thread(file.flush)
             await asyncio.to_thread(os.fsync, file.fileno())
-        if received != size:
+        if received != agreed.size:
             raise Refusal("upload_refused", "The file came incomplete: try again.")
 
     async def _keep(self, agreed: _Ticket, part: Path) -> None:
@@ -187,10 +193,22 @@ class Attachments:
             raise Refusal("store_unavailable", "The database does not answer: try again in a moment.", 2.0) from None
         if found is None or not reads:
             raise Refusal("unknown_attachment", "There is no such file, or you are not in its room.")
-        response = web.FileResponse(self._folder / found.file, chunk_size=_PIECE)
+        pieces = pieces_of(self._folder / found.file, self._store.vault)
+        try:
+            first = await asyncio.to_thread(next, pieces, b"")
+        except FileNotFoundError:
+            raise web.HTTPNotFound from None
+        except (Forgotten, KeysUnavailable):
+            raise Refusal("unknown_attachment", "This file was erased.") from None
+        response = web.StreamResponse()
+        response.content_length = found.size
         response.headers[hdrs.CONTENT_TYPE] = found.content_type
         response.headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{quote(found.name)}"
         response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
+        await response.prepare(request)
+        await response.write(first)
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            await response.write(piece)
         return response
 
     async def _may_read(self, room_id: str, grant: Grant) -> bool:

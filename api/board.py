@@ -317,6 +317,7 @@ def _board_call(call: _Call) -> BoardCall:
         hop=call.hop,
         cause=call.cause,
         recording=state.recording,
+        monitors=state.monitors,
     )
 
 

@@ -13,8 +13,9 @@ BODY_WITHIN_S = 10.0
 """A client that takes longer to send a body of an allowed size is not a browser."""
 
 
-async def body_of(request: web.Request, kind: type[T]) -> T:
-    """The body as this struct. Raises ``Refusal`` (``bad_message``) saying where it is wrong.
+async def body_of(request: web.Request, kind: type[T], largest: int | None = None) -> T:
+    """The body as this struct. Raises ``Refusal`` (``bad_message``) saying where it is wrong. ``largest``: in bytes, in place of the
+    application's.
 
     Only ``application/json`` is read: a form of another site cannot send that type without asking first (CORS).
     """
@@ -22,7 +23,8 @@ async def body_of(request: web.Request, kind: type[T]) -> T:
         raise Refusal("bad_message", "Send the body as application/json.")
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
-            return msgspec.json.decode(await request.read(), type=kind)
+            sized = request if largest is None else request.clone(client_max_size=largest)
+            return msgspec.json.decode(await sized.read(), type=kind)
     except (TimeoutError, ConnectionError):  # too slow, or gone meanwhile
         raise web.HTTPRequestTimeout from None
     except (msgspec.DecodeError, RecursionError) as error:

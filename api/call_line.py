@@ -1,12 +1,14 @@
-"""One call's work, done in order by one task of its own: what fails here ends this call and no other."""
+"""One call's work, done in order: what fails here ends this call and no other."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
-Job = Callable[[], Awaitable[None]]
+Job = Callable[[], Awaitable[object] | None]
+"""Does its work at once, or gives what is to be awaited for it."""
+_Item = tuple[Job, Callable[[Exception], None]]
 
 
 class LineFull(Exception):
@@ -14,10 +16,11 @@ class LineFull(Exception):
 
 
 class CallLine:
-    """A bounded queue of jobs and the task that does them.
+    """A bounded queue of jobs, done one after the other, never from within ``put``.
 
-    ``on_failure(job name, error)`` is called for a job that raised, or took longer than ``job_s`` seconds; the next job runs all the same,
-    because the hang-up of a broken call is one of them. ``close`` waits for what is queued, at most ``drain_s`` seconds.
+    ``on_failure(call_id, job name, error)`` is called for a job that raised, or took longer than ``job_s`` seconds; the next job runs all
+    the same, because the hang-up of a broken call is one of them. Most jobs need not wait, so there is a task only while one does: a task
+    and a deadline of each would cost more than what they do.
     """
 
     def __init__(
@@ -31,56 +34,95 @@ class CallLine:
     ) -> None:
         self.call_id = call_id
         self._on_failure = on_failure
-        self._jobs: asyncio.Queue[tuple[str, Job] | None] = asyncio.Queue()
+        self._jobs: deque[_Item] = deque()
         self._capacity = capacity
         self._job_s = job_s
         self._drain_s = drain_s
-        self._task = asyncio.create_task(self._work(), name=f"call-{call_id}")
+        self._loop = asyncio.get_running_loop()
+        self._busy = False
+        self._task: asyncio.Task[None] | None = None
+        self._asked: set[asyncio.Future[Any]] = set()
+        self._on_closed: Callable[[], None] | None = None
+        self._cut: asyncio.TimerHandle | None = None
 
     def put(self, name: str, job: Job, *, last: bool = False) -> None:
         """Queue a job. Raises ``LineFull``, but never for the ``last`` words of a call, of which there are few."""
+        self._queue((job, lambda error: self._on_failure(self.call_id, name, error)), last)
 
-        async def in_time() -> None:
-            async with asyncio.timeout(self._job_s):
-                await job()
-
-        self._queue(name, in_time, last)
-
-    async def ask(self, name: str, job: Callable[[], Awaitable[T]]) -> T:
+    async def ask(self, job: Callable[[], Awaitable[T]]) -> T:
         """Do a job in its turn and return its result; its error is the caller's, not the call's. Raises ``LineFull``, ``TimeoutError``."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[T] = self._loop.create_future()
 
         async def answer() -> None:
+            result = await job()
+            if not done.done():
+                done.set_result(result)
+
+        def failed(error: Exception) -> None:
+            if not done.done():
+                done.set_exception(error)
+
+        self._queue((answer, failed), False)
+        self._asked.add(done)
+        try:
+            return await done
+        finally:
+            self._asked.discard(done)
+
+    def close(self, on_closed: Callable[[], None]) -> None:
+        """Do what is queued, for at most ``drain_s`` seconds; then ``on_closed`` is called."""
+        self._on_closed = on_closed
+        if self._busy:
+            self._cut = self._loop.call_later(self._drain_s, self._give_up)
+        else:
+            self._rest()
+
+    def _queue(self, item: _Item, last: bool) -> None:
+        if not last and len(self._jobs) >= self._capacity:
+            raise LineFull(f"call {self.call_id} has {len(self._jobs)} jobs waiting")
+        self._jobs.append(item)
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        """Do what is queued up to a job that has to wait."""
+        while self._jobs:
+            job, failed = self._jobs.popleft()
             try:
-                async with asyncio.timeout(self._job_s):
-                    result = await job()
-            except Exception as error:  # noqa: BLE001 - handed to whoever asked
-                if not done.done():
-                    done.set_exception(error)
-            else:
-                if not done.done():
-                    done.set_result(result)
-            finally:
-                done.cancel()  # where the line itself was cut; else it does nothing
-
-        self._queue(name, answer, False)
-        return await done
-
-    def _queue(self, name: str, job: Job, last: bool) -> None:
-        if not last and self._jobs.qsize() >= self._capacity:
-            raise LineFull(f"call {self.call_id} has {self._jobs.qsize()} jobs waiting")
-        self._jobs.put_nowait((name, job))
-
-    async def close(self) -> None:
-        """Finish what is queued, then end the task."""
-        self._jobs.put_nowait(None)
-        with suppress(TimeoutError):  # then it was cancelled, and has ended
-            await asyncio.wait_for(self._task, self._drain_s)
-
-    async def _work(self) -> None:
-        while (item := await self._jobs.get()) is not None:
-            name, job = item
-            try:
-                await job()
+                waiting = job()
             except Exception as error:  # noqa: BLE001 - one call's failure is told to call control, whatever it was
-                self._on_failure(self.call_id, name, error)
+                failed(error)
+                continue
+            if waiting is not None:
+                self._task = self._loop.create_task(self._wait(waiting, failed), name=f"call-{self.call_id}")
+                return
+        self._rest()
+
+    async def _wait(self, waiting: Awaitable[object], failed: Callable[[Exception], None]) -> None:
+        try:
+            async with asyncio.timeout(self._job_s):
+                await waiting
+        except asyncio.CancelledError:
+            self._jobs.clear()
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            failed(error)
+        finally:
+            self._task = None
+            self._work()
+
+    def _rest(self) -> None:
+        self._busy = False
+        if self._on_closed is None:
+            return
+        if self._cut is not None:
+            self._cut.cancel()
+        for done in self._asked:  # who asked behind the last job, or was cut short
+            done.cancel()
+        on_closed, self._on_closed = self._on_closed, None
+        on_closed()
+
+    def _give_up(self) -> None:
+        if self._task is not None:
+            self._task.cancel()

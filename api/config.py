@@ -18,11 +18,20 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import urlsplit
 
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from api.after.settings import AfterCallSection
+from api.backends.settings import BackendsSection
 from api.identity.settings import IdentitySettings, OidcSettings
+from api.notify.settings import EmailSection, SmsSection
+from api.privacy.settings import RetentionSection
 from api.rest_limits import PER_HOUR, Rates, RestLimitSettings, rates_of_roles
+from api.section import Names
+from api.section import Section as _Section
+from api.section import split_text as _split
+from api.surveys.settings import SurveysSection
 from api.threecx_settings import ThreeCxWork
+from api.tickets.settings import TicketsSection
 from api.webhook_settings import WebhookSettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
@@ -35,6 +44,7 @@ from pbx.threecx.agent_step import Words
 from pbx.threecx.settings import ThreeCxSettings
 from pbx.toll import Bound, TollBounds
 from pbx.trunk_health import FailoverSettings
+from rooms.monitor import Announce, SupervisionPolicy
 from rooms.policy import CallPolicy, ConsultationRecordingPolicy, RecordingMode, RecordingPolicy, RingOrder
 from signaling.addresses import networks
 from signaling.grants import Role
@@ -59,12 +69,6 @@ class ConfigError(Exception):
         super().__init__("\n".join([head, *(f"  {fault}" for fault in faults), "Nothing was started. Correct this and start again."]))
 
 
-def _split(value: object) -> object:
-    """Lists may be written as ``a,b`` where there is only text: in the environment, in secrets and on the command line."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 _LEAST_BEEP_S = 5.0
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
 _TURN_URL = re.compile(r"turns?:[^?\s]+(\?transport=(udp|tcp))?")
@@ -122,10 +126,6 @@ Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]
 Language = Annotated[str, Field(pattern=r"^(en|es)$")]
 SoundName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSection(_Section):
@@ -250,6 +250,40 @@ class RecordingSection(_Section):
         return self
 
 
+class VoicemailSection(_Section):
+    """Messages that callers leave in the boxes of the contact centre's plan. They are kept as recordings are, and no longer than these."""
+
+    enabled: bool = True
+    """Where not, a flow's step ``voicemail`` fails, and nothing is recorded."""
+    least_s: Annotated[float, Field(ge=0, le=30)] = 1.0
+    """Who speaks for less has left no message."""
+    quiet_s: Annotated[float, Field(ge=1, le=60)] = 5.0
+    """So long a silence ends a message."""
+
+
+class PrivacySection(_Section):
+    """Names, numbers and words of customers are sealed under a key per person. The keys lie in a folder of their own, which copies of the
+    database are never to hold: so who is erased is gone from them too."""
+
+    key: SecretStr = SecretStr("")
+    """Wraps the keys of people: 64 hexadecimal digits. Empty: drawn at the first start and kept in the data folder."""
+    previous_keys: tuple[SecretStr, ...] = ()
+    """Still open older keys of people, until `centralita privacy rotate` was run."""
+    folder: Path | None = None
+    """Folder of the keys of people, which all nodes share; None: ``keys`` in the data folder."""
+    mirror: Path | None = None
+    """A second folder that is written the same way, best on another disk; None: there is none."""
+
+    @model_validator(mode="after")
+    def _whole_keys(self) -> Self:
+        for key in (self.key, *self.previous_keys):
+            if key.get_secret_value() and not _KEY.fullmatch(key.get_secret_value()):
+                raise ValueError("a key of personal data is 64 hexadecimal digits: make one with `openssl rand -hex 32`")
+        if self.previous_keys and not self.key.get_secret_value():
+            raise ValueError("previous_keys are those before privacy.key, which is not set")
+        return self
+
+
 class PromptsSection(_Section):
     """What the server says and plays by itself."""
 
@@ -261,9 +295,9 @@ class PromptsSection(_Section):
     """The piece of ``folder`` that callers hear on hold; empty: our own melody."""
     speech: bool = True
     """Let espeak-ng speak what nobody recorded."""
-    voices: dict[Language, Annotated[str, Field(pattern=r"^[A-Za-z0-9+_-]{1,64}$")]] = VOICES
+    voices: dict[Language, Annotated[str, Field(pattern=r"^[A-Za-z0-9+_-]{1,64}$")]] = Field(default_factory=lambda: VOICES)
     """espeak-ng's name of the voice for each language: ``espeak-ng --voices``."""
-    texts: dict[SoundName, dict[Language, Annotated[str, Field(max_length=2_000)]]] = {}
+    texts: dict[SoundName, dict[Language, Annotated[str, Field(max_length=2_000)]]] = Field(default_factory=dict)
     """Further sentences, or other words for known ones: ``texts.recording-notice.es = "..."``."""
 
     @model_validator(mode="after")
@@ -500,7 +534,7 @@ class SipSection(LineSection):
     """What speaks SIP. pjsua2 needs ``pip install centralita[pjsua2]``, and carries one line without TLS and encrypted audio."""
     name: LineName = "pbx"
     ring_s: Annotated[float, Field(gt=0, le=600)] = 60.0
-    trunks: dict[LineName, TrunkSection] = {}
+    trunks: dict[LineName, TrunkSection] = Field(default_factory=dict)
     failover: FailoverSection = FailoverSection()
 
     @model_validator(mode="before")
@@ -572,6 +606,8 @@ class DialingSection(_Section):
     all_calls: Annotated[int, Field(ge=1)] | None = None
     all_minutes: Annotated[float, Field(gt=0)] | None = None
     all_cost: Annotated[float, Field(gt=0)] | None = None
+    caller_numbers: dict[str, str] = Field(default_factory=dict)
+    """The number that calls of a team show, by team, and under ``*`` that of everybody else; none: the line's own. The PBX must let us."""
 
     @field_validator("countries", "blocked_countries")
     @classmethod
@@ -580,6 +616,14 @@ class DialingSection(_Section):
         if strange:
             raise ValueError(f"no such country: {', '.join(strange)}; write ISO codes such as ES or GB")
         return names
+
+    @field_validator("caller_numbers")
+    @classmethod
+    def _are_whole_numbers(cls, numbers: dict[str, str]) -> dict[str, str]:
+        for number in numbers.values():
+            if not re.fullmatch(r"\+[1-9][0-9]{4,14}", number):
+                raise ValueError("write numbers in full, such as +34911234567")
+        return numbers
 
     @field_validator("working_hours")
     @classmethod
@@ -608,9 +652,25 @@ class CallsSection(_Section):
     park_places: Annotated[int, Field(ge=1, le=999)] = 20
 
 
+class SupervisionSection(_Section):
+    """Supervisors who listen to calls, whisper to agents, barge in and take over."""
+
+    announce: Announce = Announce.AGENT
+    """Who is told of a supervisor in the call: ``never`` anybody, ``agent`` (it is on their page), or ``everyone``: each hears it said, and
+    is not listened to before."""
+    notice: SoundName = "supervision-notice"
+    """The text of ``media.prompts`` that is said."""
+    most_per_call: Annotated[int, Field(ge=1, le=20)] = 4
+    """Supervisors in one call."""
+
+
 class DemoSection(_Section):
     enabled: bool = False
     """The demo line (600 echo, 601 speech, ...) and the demo agent."""
+    plan: bool = True
+    """Begin with a small plan of the contact centre where there is none yet."""
+    travel: bool = True
+    """Begin with tours, customers, their bookings, tickets and answers, and articles, where there are none yet."""
 
 
 class SecuritySection(_Section):
@@ -654,6 +714,25 @@ class SecuritySection(_Section):
         key = self.second_factor_key.get_secret_value()
         if key and not _KEY.fullmatch(key):
             raise ValueError("second_factor_key is 64 hexadecimal digits: make one with `openssl rand -hex 32`")
+        return self
+
+
+class AuditSection(_Section):
+    """The chain of who did what (``centralita audit``). All nodes have the same key."""
+
+    key: SecretStr = SecretStr("")
+    """Chains entries and signs checkpoints: 64 hexadecimal digits. Empty: drawn at the first start and kept in the data folder."""
+    previous_keys: tuple[SecretStr, ...] = ()
+    """Still verify older entries and checkpoints, never used for new ones."""
+    checkpoints: Path | None = None
+    """Folder of signed checkpoints, better of another machine, where who could change the database changes nothing; None: ``audit`` in the
+    data folder. They are in the program's log too."""
+
+    @model_validator(mode="after")
+    def _whole_keys(self) -> Self:
+        for key in (self.key, *self.previous_keys):
+            if key.get_secret_value() and not _KEY.fullmatch(key.get_secret_value()):
+                raise ValueError("a key of the audit is 64 hexadecimal digits: make one with `openssl rand -hex 32`")
         return self
 
 
@@ -715,6 +794,21 @@ class ConsultationsSection(_Section):
     """In one consultation."""
 
 
+class AppointmentsSection(_Section):
+    """Consultations that customers book, at ``/book`` or with somebody of the house."""
+
+    enabled: bool = True
+    """Where not, nothing can be booked: nothing of their API is there."""
+    company: Annotated[str, Field(min_length=1, max_length=80)] = "Centralita"
+    """Who writes to customers."""
+    reminders_min: Annotated[tuple[Annotated[int, Field(ge=5, le=43_200)], ...], BeforeValidator(_split), Field(max_length=5)] = (1_440, 60)
+    """So many minutes before an appointment its customer is reminded of it."""
+    no_show_min: Annotated[int, Field(ge=1, le=240)] = 15
+    """Who has not come so many minutes after the beginning has missed it."""
+    most_per_customer: Annotated[int, Field(ge=1, le=100)] = 3
+    """Appointments to come that one customer may book by the page."""
+
+
 class ChatSection(_Section):
     """What people write to one another in rooms."""
 
@@ -739,6 +833,10 @@ class WebhooksSection(_Section):
     """May an address be of this machine or of a private network?"""
     give_up_s: Annotated[float, Field(ge=60, le=30 * 86_400)] = 86_400.0
     """So long an event is tried; a receiver that took nothing for so long is cut off until an administrator resumes it."""
+    keep_hours: Annotated[float, Field(ge=0, le=8_760)] = 72.0
+    """So long events can be had again (``GET /api/v1/events``, ``POST /api/v1/webhooks/replay``); 0: none is kept."""
+    mode: Literal["binary", "structured"] = "binary"
+    """Where the attributes of CloudEvents stand: in headers, or in the body."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -748,6 +846,33 @@ class WebhooksSection(_Section):
             parts = urlsplit(url)
             if parts.scheme not in (("http", "https") if self.allow_private else ("https",)) or not parts.hostname or parts.username:
                 raise ValueError("each of urls is an https address without user name; http only where allow_private is true")
+        return self
+
+
+class HappeningsSection(_Section):
+    """What is told of calls while they go on, to rules and to other programs."""
+
+    waits_s: Annotated[tuple[Annotated[float, Field(ge=1, le=7_200)], ...], BeforeValidator(_split), Field(max_length=8)] = (120.0,)
+    """A caller who has waited so long in a queue is told of (``call.waited``), each of these times."""
+
+
+class CentreSection(_Section):
+    """The contact centre. Its plan stands in the database; see ``docs/contact_centre.md``."""
+
+    folder: Path | None = None
+    """Files of the plan that are watched: what changes there is put in force."""
+    secrets: dict[SoundName, SecretStr] = Field(default_factory=dict)
+    """What signs the questions of flows to other programs, by the name that the document ``webhooks`` uses: 32 bytes or more."""
+    lookup_s: Annotated[float, Field(ge=0.05, le=3)] = 0.8
+    """So long who calls is looked up beside the call, which never waits for it."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.folder is not None and not self.folder.is_dir():
+            raise ValueError(f"{self.folder} is no folder: make it, or write one with `centralita plan export`")
+        for name, secret in self.secrets.items():
+            if len(secret.get_secret_value().encode()) < SHORTEST_SECRET_BYTES:
+                raise ValueError(f"secrets.{name} has at least {SHORTEST_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`")
         return self
 
 
@@ -781,7 +906,7 @@ class ThreeCxSection(_Section):
     """Check its certificate. Leave it so, except for an address inside that its certificate does not name."""
     ca_file: Path | None = None
     """Certificates to believe beside the system's own."""
-    extensions: dict[str, Annotated[str, Field(pattern=r"^[0-9*#]{2,16}$")]] = {}
+    extensions: dict[str, Annotated[str, Field(pattern=r"^[0-9*#]{2,16}$")]] = Field(default_factory=dict)
     """The 3CX extension of a user here, where it follows from neither e-mail nor number: ``extensions.ana = "205"``."""
     sound: bool = False
     """The client's route point as a line of its own, without SIP: calls to it ring here, and what is dialled goes this way while the SIP
@@ -827,13 +952,27 @@ class Settings(_Section):
     sip: SipSection = SipSection()
     dialing: DialingSection = DialingSection()
     calls: CallsSection = CallsSection()
+    supervision: SupervisionSection = SupervisionSection()
     demo: DemoSection = DemoSection()
     security: SecuritySection = SecuritySection()
+    audit: AuditSection = AuditSection()
     oidc: OidcSection = OidcSection()
     limits: LimitsSection = LimitsSection()
     consultations: ConsultationsSection = ConsultationsSection()
+    appointments: AppointmentsSection = AppointmentsSection()
     chat: ChatSection = ChatSection()
     webhooks: WebhooksSection = WebhooksSection()
+    happenings: HappeningsSection = HappeningsSection()
+    centre: CentreSection = CentreSection()
+    backends: BackendsSection = BackendsSection()
+    after_call: AfterCallSection = AfterCallSection()
+    email: EmailSection = EmailSection()
+    sms: SmsSection = SmsSection()
+    voicemail: VoicemailSection = VoicemailSection()
+    tickets: TicketsSection = TicketsSection()
+    surveys: SurveysSection = SurveysSection()
+    privacy: PrivacySection = PrivacySection()
+    retention: RetentionSection = RetentionSection()
     cluster: ClusterSection = ClusterSection()
     threecx: ThreeCxSection = ThreeCxSection()
     log: LogSection = LogSection()
@@ -856,6 +995,12 @@ class Settings(_Section):
     def _way_back(self) -> Self:
         if self.oidc.issuer and not self.server.public_url:
             raise ValueError("oidc.issuer needs server.public_url: the issuer sends people back to its /api/oidc/callback")
+        return self
+
+    @model_validator(mode="after")
+    def _survey_links(self) -> Self:
+        if self.surveys.rules and not self.server.public_url:
+            raise ValueError("surveys.rules needs server.public_url: customers are sent links to its /survey")
         return self
 
     @classmethod
@@ -911,6 +1056,35 @@ class Settings(_Section):
         given = recording.key.get_secret_value() or _kept_secret(self.server.data_dir / "recording.key")
         return tuple(bytes.fromhex(key) for key in (given, *(key.get_secret_value() for key in recording.previous_keys)))
 
+    def audit_keys(self) -> tuple[bytes, ...]:
+        """The keys of the audit, the newest first; kept in the data folder like the token secret where none is set."""
+        given = self.audit.key.get_secret_value() or _kept_secret(self.server.data_dir / "audit.key")
+        return tuple(bytes.fromhex(key) for key in (given, *(key.get_secret_value() for key in self.audit.previous_keys)))
+
+    @property
+    def audit_checkpoints(self) -> Path:
+        return self.audit.checkpoints or self.server.data_dir / "audit"
+
+    def privacy_keys(self) -> tuple[bytes, ...]:
+        """The master keys of personal data, the newest first; kept in the data folder where none is set."""
+        privacy = self.privacy
+        given = [key.get_secret_value() for key in (privacy.key, *privacy.previous_keys) if key.get_secret_value()]
+        return tuple(bytes.fromhex(key) for key in given or _kept_secret(self.kept_privacy_key).split())
+
+    @property
+    def kept_privacy_key(self) -> Path:
+        """Where the master keys are kept when none is set, a line each, the newest first."""
+        return self.server.data_dir / "privacy.key"
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.privacy.folder or self.server.data_dir / "keys"
+
+    @property
+    def keeps_recordings(self) -> bool:
+        """Is anything that somebody says kept here, of calls or in voicemail?"""
+        return self.media.recording.enabled or self.voicemail.enabled
+
     @property
     def recordings_folder(self) -> Path:
         return self.media.recording.folder or self.server.data_dir / "recordings"
@@ -921,6 +1095,12 @@ class Settings(_Section):
         recording = self.media.recording
         announced = recording.enabled and recording.consent == "announced"
         return f"prompt/{self.media.prompts.language}/{recording.announcement}" if announced else ""
+
+    @property
+    def supervision_notice(self) -> str:
+        """The sound that tells everybody of a supervisor in their call; empty where they are not told."""
+        told = self.supervision.announce is Announce.EVERYONE
+        return f"prompt/{self.media.prompts.language}/{self.supervision.notice}" if told else ""
 
     def recording_policy(self) -> RecordingPolicy:
         """Which calls call control records, and how the other side is told."""
@@ -984,6 +1164,7 @@ class Settings(_Section):
             park_s=calls.park_s,
             park_slots=calls.park_places,
             recording=self.recording_policy(),
+            supervision=SupervisionPolicy(self.supervision.announce, self.supervision_notice, self.supervision.most_per_call),
         )
 
     def dial_plan(self) -> DialPlan:
@@ -1053,6 +1234,8 @@ class Settings(_Section):
             source=self.server.public_url or "/centralita",
             allow_private=webhooks.allow_private,
             give_up_s=webhooks.give_up_s,
+            keep_s=webhooks.keep_hours * 3_600.0,
+            structured=webhooks.mode == "structured",
         )
 
     def masked(self) -> dict[str, Any]:
@@ -1153,8 +1336,9 @@ class _Sources:
     def _told(self, fault: dict[str, Any]) -> str:
         """One fault as a line: path, where from, what is wrong. Values are not quoted: they may be secrets."""
         path = tuple(str(part) for part in fault["loc"])
+        shown_path = path if any(isinstance(part, int) for part in fault["loc"][:-1]) else ()
         named = next((path[:length] for length in range(len(path), 0, -1) if path[:length] in self._origin), ())
-        shown = ".".join(named or path[:2])
+        shown = ".".join(shown_path or named or path[:2])
         origin = self._origin.get(named, "default")
         if fault["type"] == "extra_forbidden":
             known = _known(path[:-1])
@@ -1171,10 +1355,23 @@ def _known(section: tuple[str, ...]) -> list[str]:
     parts = iter(section)
     for part in parts:
         annotation = model.model_fields[part].annotation
-        if get_origin(annotation) is dict:
-            # The next part is a name that somebody chose.
-            next(parts)
-            annotation = get_args(annotation)[1]
-        assert isinstance(annotation, type)
-        model = annotation
+        wanted = ""
+        if get_origin(annotation) in (dict, tuple):
+            # The next part is a name that somebody chose, or a place in a list, with the type of what is there.
+            wanted = next(parts) if get_origin(annotation) is dict else (next(parts), next(parts))[1]
+        models = _models(annotation)
+        model = next((each for each in models if _type_of(each) == wanted), models[0])
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that stand somewhere in this annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _type_of(model: type[BaseModel]) -> str:
+    """What tells it from others of its list."""
+    field = model.model_fields.get("type")
+    return str(get_args(field.annotation)[0]) if field is not None and get_args(field.annotation) else ""

@@ -139,6 +139,7 @@ class ConsultationRecordings:
     async def _start(self, effect: StartPart) -> None:
         room_id, consent = effect.room_id, "given" if self._policy.asks else "announced"
         self._book.expect(effect.recording_id, room_id, effect.owner, consent, self._clock())
+        half, sealed = self._book.half_of_guest(room_id, effect.identity)
         command = media.StartRecording(
             room_id,
             effect.recording_id,
@@ -148,5 +149,8 @@ class ConsultationRecordings:
             details={"call_id": room_id, "identity": effect.identity, "name": self._name_of(room_id, effect.identity)[:128]},
             heard=False,
             picture_height_px=self._policy.picture_height_px,
+            person_half=half,
+            person_sealed=sealed,
         )
         await self._worker.perform(command)
+        self._book.granted(effect.recording_id)

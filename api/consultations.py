@@ -22,6 +22,7 @@ from media import messages as media
 from rooms.refusals import NotPossible
 from signaling import messages as wire
 from signaling import topics
+from signaling.grants import GUEST_PREFIX
 from signaling.refusal import Refusal
 
 log = structlog.get_logger()
@@ -75,10 +76,20 @@ class Consultations:
         self._publish: Callable[[str, wire.Notice], None] | None = None
         self._leave: Callable[[str, str], None] = lambda room_id, identity: None
         self._seated: Callable[[str], None] = lambda room_id: None
+        self._consulting: Callable[[str, bool], None] = lambda identity, consulting: None
 
-    def meet(self, publish: Callable[[str, wire.Notice], None], leave: Callable[[str, str], None], seated: Callable[[str], None]) -> None:
-        """Who tells pages, who takes somebody out of a room (room, identity), and who is told of a room that its ``legs`` changed."""
-        self._publish, self._leave, self._seated = publish, leave, seated
+    def meet(
+        self,
+        publish: Callable[[str, wire.Notice], None],
+        leave: Callable[[str, str], None],
+        seated: Callable[[str], None],
+        consulting: Callable[[str, bool], None] = lambda identity, consulting: None,
+    ) -> None:
+        """Who tells pages, who takes somebody out of a room (room, identity), and who is told of a room that its ``legs`` changed.
+
+        ``consulting(identity, is it so)`` is told of each person of the house who is in a consultation, or in none any more.
+        """
+        self._publish, self._leave, self._seated, self._consulting = publish, leave, seated, consulting
 
     async def __aenter__(self) -> Self:
         return self
@@ -168,6 +179,11 @@ class Consultations:
             await self._worker.perform(media.JoinBridge(room_id=bridge.room_id, leg_id=seat.leg_id))
             seat.anchored = True
             self._seated(bridge.room_id)
+            self._tell_consulting(seat.identity)
+
+    def _tell_consulting(self, identity: str) -> None:
+        if not identity.startswith(GUEST_PREFIX):
+            self._consulting(identity, self.has(identity))
 
     async def _watch(self, seat: _Seat, tiles: tuple[wire.Tile, ...]) -> None:
         if not seat.anchored:
@@ -230,6 +246,7 @@ class Consultations:
         seat.here()
         del self._seats[seat.leg_id]
         self._seated(bridge.room_id)
+        self._tell_consulting(identity)
         self._show(bridge)
         task = asyncio.get_running_loop().create_task(self._close(bridge, seat), name="consultation-seat")
         self._tasks.add(task)

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import uuid4
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.contacts import Contact, ContactStore, ReportedRow
@@ -19,6 +19,8 @@ MOST_CALLS = 50
 
 
 Text = Annotated[str, Meta(max_length=512)]
+Score = Annotated[float, Meta(ge=0, le=1)]
+Value = Annotated[float, Meta(ge=0)]
 
 
 class NewContact(Struct, frozen=True):
@@ -27,6 +29,28 @@ class NewContact(Struct, frozen=True):
     number: Text = ""
     email: Annotated[str, Meta(max_length=320)] = ""
     company: Text = ""
+    lead_score: Score | None = None
+    value: Value | None = None
+
+
+class Correction(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is right (GDPR article 16): all of it, also what was right before. ``numbers``: in any spelling, the most usual first."""
+
+    first: Text
+    last: Text
+    company: Text
+    email: Annotated[str, Meta(max_length=320)]
+    numbers: Annotated[tuple[Text, ...], Meta(max_length=20)]
+
+
+class Treatment(Struct, frozen=True, forbid_unknown_fields=True):
+    """``language``: in which to speak to them; empty: not known. ``lead_score``: 0-1; ``value``: of what they bought, in the company's
+    currency; null: not known, left out: as before."""
+
+    vip: bool
+    language: Literal["", "en", "es"]
+    lead_score: Score | UnsetType | None = UNSET
+    value: Value | UnsetType | None = UNSET
 
 
 class Card(Struct, frozen=True):
@@ -72,9 +96,31 @@ class Contacts:
         if known is not None:
             return known
         e164 = self._e164(new.number)
-        made = Contact(uuid4().hex, new.first, new.last, new.company, new.email, (e164,) if e164 else ())
+        numbers = (e164,) if e164 else ()
+        made = Contact(uuid4().hex, new.first, new.last, new.company, new.email, numbers, lead_score=new.lead_score, value=new.value)
         await self._store.add(made, by, self._now())
         return made
+
+    async def treat(self, contact_id: str, wanted: Treatment) -> Contact | None:
+        """Whether this is an important customer, and how to speak to them. None where there is no such contact."""
+        told = {name: value for name in Treatment.__struct_fields__ if (value := getattr(wanted, name)) is not UNSET}
+        await self._store.treat(contact_id, **told)
+        return await self._store.contact(contact_id)
+
+    def mark(self, contact: Contact) -> str:
+        """By which a correction says what it saw."""
+        return self._store.mark(contact)
+
+    async def correct(self, contact_id: str, wanted: Correction, as_seen: str) -> Contact | None:
+        """Names and ways to reach them, in place of what was known. None where there is no such contact, or somebody corrected it since
+        it had the ``mark`` ``as_seen``. Raises ``Refusal``."""
+        if not (wanted.first or wanted.last or wanted.company):
+            raise Refusal("bad_message", "A contact needs a first name, a last name or a company.")
+        numbers = tuple(dict.fromkeys(self._e164(number) for number in wanted.numbers))
+        if "" in numbers:
+            raise Refusal("bad_message", "One of these is no telephone number.")
+        right = Contact(contact_id, wanted.first, wanted.last, wanted.company, wanted.email.strip(), numbers)
+        return await self._store.contact(contact_id) if await self._store.correct(right, as_seen) else None
 
     async def card(self, contact_id: str) -> Card | None:
         contact = await self._store.contact(contact_id)
@@ -88,7 +134,7 @@ class Contacts:
             "direction": call.direction,
             "answered": call.answered,
             "number": call.number,
-            "e164": self._e164(call.number),
+            "person": self._e164(call.number),
             "name": call.name,
             "agent": call.agent,
             "queue": call.queue,
@@ -105,7 +151,7 @@ class Contacts:
         row = {
             "report_key": chat.key(now),
             "number": chat.number,
-            "e164": self._e164(chat.number),
+            "person": self._e164(chat.number),
             "email": chat.email,
             "name": chat.name,
             "agent": chat.agent,

@@ -31,12 +31,14 @@ def crm_template(
     async def make() -> str:
         from argon2 import PasswordHasher
 
+        from api.audit.wiring import note_at_once
         from api.identity.api_keys import ApiKeys
-        from api.store import SecurityEvent, Store
+        from api.privacy.wiring import open_vault
+        from api.store import Store
         from signaling.grants import Permission, Role
 
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)
-        async with Store.open(settings.store_url) as store:
+        async with Store.open(settings.store_url, vault=open_vault(settings)) as store:
             people, now = store.people, time.time()
             if await people.user(ACCOUNT) is None:
                 # No password opens it: this is the hash of one that nobody knows.
@@ -46,7 +48,7 @@ def crm_template(
             ours = [each for each in await keys.all() if (each.identity, each.name) == (ACCOUNT, KEY_NAME)]
             for old in ours[KEYS_KEPT:]:
                 await keys.revoke(old.key_id)
-            await people.log_events([SecurityEvent(now, "key_made", ACCOUNT, detail=f"{key.key_id}, by the command line")])
+            await note_at_once(settings, store, "key_made", ACCOUNT, by="", detail=f"{key.key_id}, by the command line")
             return CrmTemplate(base_url, secret, version=int(now) // 60).document()
 
     from api.store import StoreUnavailable

@@ -15,13 +15,17 @@ class DeadlineTimer:
         self._now = now
         self._expire = expire
         self._handle: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
         self._closed = False
 
     def arm(self) -> None:
         """For the next deadline as it is now; for none when there is none, or after ``close``."""
-        self._cancel()
         deadline = self._next_deadline()
+        if self._handle is not None and deadline is not None and self._rings_at <= deadline:
+            return  # most deadlines are moved away long before they come: rung too early, it is armed again
+        self._cancel()
         if deadline is not None and not self._closed:
+            self._rings_at = deadline
             self._handle = asyncio.get_running_loop().call_later(max(0.0, deadline - self._now()), self._ring)
 
     def close(self) -> None:

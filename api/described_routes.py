@@ -5,23 +5,81 @@ Who may call what stands in ``api/guarded_routes.py``; a test holds both tables 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from msgspec import Meta, Struct
 
-from api.contacts import Card, NewContact
+from api.after.outbox_routes import STATES as OUTBOX_STATES
+from api.after.outbox_routes import Limit as OutboxLimit
+from api.after.outbox_routes import OutboxPage
+from api.appointments import wire as booked
+from api.audit.routes import AuditPage, AuditState
+from api.backends.event_routes import BackendEvent
+from api.backends.routes import BackendsStatus, TryBackend
+from api.backends.trial import Trial
+from api.centre.plan_routes import DocumentChange, PlanChange, PlanCheck, PlanDocument, PlanNow, PlanTrial, Restored
+from api.centre.plan_trial import TriedWay
+from api.centre.skill_routes import WantedSkills
+from api.contacts import Card, Correction, NewContact, Treatment
 from api.identity import wire
+from api.knowledge.articles import LONGEST_QUERY, ArticleHits, WrittenArticle
+from api.knowledge.articles import MOST_SHOWN as MOST_ARTICLES
+from api.outbound.campaigns import Added, CampaignFigures, NewCampaign, NewEntries, Report
+from api.outbound.do_not_call import NewUnwanted
+from api.outbound.routes import Running
 from api.pbx_context_routes import CallReport, ChatReport, Hit, LookUpEmail, LookUpNumber, SearchContacts
+from api.privacy.access import SubjectCopy
+from api.privacy.asking import WhoAsked
+from api.privacy.consents import SaidConsent
+from api.privacy.forgetting import ForgottenProof
+from api.privacy.routes import LegalHolds, ProcessingRecord
+from api.queue_statistics_routes import SIZES
+from api.record_lines import CONTENT_TYPE, Kind
 from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
+from api.rules.routes import HookCalled, NewTask, TriedRules
+from api.rules.routes import Limit as RuleLimit
+from api.rules.rules import WouldDo
 from api.store import StoredRecording
+from api.store.appointments import ServiceRow
+from api.store.articles import Article
+from api.store.centre import AgentSkills, PlanVersion
+from api.store.consents import Consent
 from api.store.contacts import Contact
+from api.store.legal_holds import LegalHold
+from api.store.outbound import CampaignRow, EntryRow, Unwanted
 from api.store.pbx import PbxCall
+from api.store.rules import RuleRun, Task
+from api.store.tickets import StoredTicket
+from api.store.travel import Tour
+from api.surveys.surveys import By, SurveyAnswers, SurveyRecord, SurveyShown, SurveyStatistics, SurveyToken
 from api.threecx import PbxDirectory, ThreeCxStatus
 from api.threecx_routes import CallNow, Extension, Imported, PastCall
+from api.tickets.routes import OF, STANDING, TicketChoices
+from api.tickets.ticket import Priority, TicketState
+from api.tickets.tickets import MOST_SHOWN as MOST_TICKETS
+from api.tickets.tickets import NewComment, NewLink, NewTicket, TicketChange, TicketList, TicketView
 from api.tolls import SuspendedCaller
-from api.webhook_routes import Receiver, Resumed
+from api.travel.wire import (
+    Because,
+    BookingHistory,
+    BookingView,
+    DepartureTerms,
+    DepartureView,
+    MovedTo,
+    NewBooking,
+    NewDeparture,
+    Payment,
+    Resized,
+    TourText,
+)
+from api.voicemail.boxes import MOST_SHOWN, Voicemail, VoicemailPage
+from api.voicemail.routes import FORMS as MESSAGE_FORMS
+from api.voicemail.routes import HeardMark
+from api.webhook_post import CloudEvent
+from api.webhook_routes import MOST_EVENTS, Receiver, Replay, Resumed
 from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
+from signaling.refusal import TextFault
 
 Whole = Annotated[int, Meta(ge=0, lt=10**15)]
 
@@ -46,14 +104,24 @@ _DONE: Any = {"statuses": (204,)}
 _PAGE: Any = {"content": ("text/html",)}
 _HITS: Any = {"answer": {"hits": list[Hit]}, "problems": (503,)}
 _KEPT: Any = {"statuses": (202,), "problems": (413, 503)}
+_STEP: Any = {"answer": BookingView, "problems": (404, 409, 412, 503)}
 _ENDED: Any = {"answer": {"ended": int}}
 
 DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/"): Described("The softphone.", **_PAGE),
+    ("GET", "/dial"): Described("The softphone with a number in its field; nothing is dialled.", query={"number": str}, **_PAGE),
     ("GET", "/consultation"): Described("The page of a video consultation; its link's fragment lets in.", **_PAGE),
     ("GET", "/board"): Described("The live board, for supervisors.", **_PAGE),
     ("GET", "/account"): Described("One's account; for administrators users and keys.", **_PAGE),
     ("GET", "/rooms"): Described("Rooms, chat and who is there; a link's fragment lets guests in.", **_PAGE),
+    ("GET", "/voicemail"): Described("The messages that callers left.", **_PAGE),
+    ("GET", "/campaigns"): Described("Whom to call next; for who leads campaigns, their lists.", **_PAGE),
+    ("GET", "/book"): Described("Appointments for customers: choose and book one; a link's fragment shows one's own.", **_PAGE),
+    ("GET", "/appointments"): Described("The appointments, hours and absences of professionals.", **_PAGE),
+    ("GET", "/bookings"): Described("Bookings: found, made for who calls, paid and changed.", **_PAGE),
+    ("GET", "/tickets"): Described("What customers wait for: lists, one ticket, a new one.", **_PAGE),
+    ("GET", "/articles"): Described("The knowledge base: look up, read; for administrators write.", **_PAGE),
+    ("GET", "/survey"): Described("The questions of a survey; its link's fragment lets in.", **_PAGE),
     ("GET", "/contacts"): Described("A contact with the calls of the PBX, and the search for one.", **_PAGE),
     ("GET", "/static/{hash}/{path}"): Described("A file of the pages, by the hash of all of them.", content=("*/*",)),
     ("GET", "/api/health/live"): Described("The process answers.", answer={"live": bool}),
@@ -106,12 +174,36 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("POST", "/api/tokens"): Described(
         "A guest's token for one room, with LiveKit's claims.", body=wire.NewToken, answer=Session, statuses=(201,)
     ),
-    ("GET", "/api/security-log"): Described(
-        "Sign-ins, refusals and changes, oldest first.", answer=wire.LogPage, query={"after": Whole, "limit": Whole}
+    ("GET", "/api/v1/audit"): Described(
+        "Who did what, oldest first: sign-ins, refusals, and every look at, listen to, change and export of personal data.",
+        answer=AuditPage,
+        query={"after": Whole, "limit": Whole, "kind": str, "who": str, "what": str, "subject": str},
     ),
-    ("GET", "/api/security-log/faults"): Described(
-        "Where the log's chain is broken; empty where it is whole.", answer={"faults": list[str]}
+    ("POST", "/api/v1/privacy/copies"): Described(
+        "Everything that is kept of a person, to be handed to them (GDPR 15 and 20).",
+        body=WhoAsked,
+        answer=SubjectCopy,
+        problems=(400, 401, 403, 503),
     ),
+    ("POST", "/api/v1/privacy/erasures"): Described(
+        "Forget a person wherever something of theirs is (GDPR 17); the answer is the proof. Done again, it changes nothing.",
+        body=WhoAsked,
+        answer=ForgottenProof,
+        problems=(400, 401, 403, 409, 503),
+    ),
+    ("GET", "/api/v1/privacy/holds"): Described("Whose data must not be erased, and why.", answer=LegalHolds, problems=(401, 403, 503)),
+    ("POST", "/api/v1/privacy/holds"): Described(
+        "Keep everything of a person until the hold is lifted, whatever is asked and however old it grows.",
+        body=WhoAsked,
+        answer=LegalHold,
+        statuses=(201,),
+        problems=(400, 401, 403, 503),
+    ),
+    ("DELETE", "/api/v1/privacy/holds/{hold_id}"): Described("Lift a legal hold.", problems=(401, 403, 404, 503), **_DONE),
+    ("GET", "/api/v1/privacy/record"): Described(
+        "What is kept of customers, why, and how it is kept (GDPR 30).", answer=ProcessingRecord, problems=(401, 403)
+    ),
+    ("GET", "/api/v1/audit/faults"): Described("What was done to the audit's chain, and where.", answer=AuditState),
     ("POST", "/api/guests"): Described(
         "Come by a room's link: a session for that room alone.", body=GuestEntry, answer=GuestSession, statuses=(201,)
     ),
@@ -125,6 +217,81 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Erase everything that a person, also a guest, wrote in rooms, sent there, and that they were there.",
         answer={"messages": int},
         problems=(503,),
+    ),
+    ("GET", "/api/v1/backends"): Described(
+        "How booking, CRM and ticketing stand: who is asked, who is let alone and until when, what they took and why one failed last.",
+        answer=BackendsStatus,
+    ),
+    ("POST", "/api/v1/backends/{backend_id}/try"): Described(
+        "Ask one of them who has a number: what it answers, how long that takes, and what is wrong.",
+        body=TryBackend,
+        answer=Trial,
+        problems=(404,),
+    ),
+    ("POST", "/api/v1/backends/{backend_id}/events"): Described(
+        "A backend says that something changed about a person: what was kept is dropped, and calls with them see it anew. Signed "
+        "(X-Centralita-Signature), once each.",
+        body=BackendEvent,
+        answer={},
+        statuses=(202,),
+        problems=(401, 404, 413),
+    ),
+    ("GET", "/api/v1/outbox"): Described(
+        "What is to be written at other systems or to be sent, by its state (dead: a person has to look), or that of one call.",
+        query={
+            "state": Annotated[str, Meta(pattern="^(" + "|".join(OUTBOX_STATES) + ")$")],
+            "call": str,
+            "after": str,
+            "limit": OutboxLimit,
+        },
+        answer=OutboxPage,
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/outbox/{entry_id}/retry"): Described(
+        "Have a dead letter tried again, and what waited for its result.", problems=(404, 503), **_DONE
+    ),
+    ("DELETE", "/api/v1/outbox/{entry_id}"): Described("Give an entry up, and forget what was in it.", problems=(404, 503), **_DONE),
+    ("GET", "/api/v1/rules/runs"): Described(
+        "What rules did, or were kept from by a bound, the newest first; behind one of them (before).",
+        query={"rule": str, "before": str, "limit": RuleLimit},
+        answer={"runs": list[RuleRun]},
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/rules/try"): Described(
+        "What rules would do if this happened, and why not. Nothing is done.", body=TriedRules, answer={"rules": list[WouldDo]}
+    ),
+    ("POST", "/api/v1/rules/hooks/{rule}"): Described(
+        "Another program says that something happened: its rule acts. Signed as backends sign (X-Centralita-Signature), once each.",
+        body=HookCalled,
+        answer={"rules": list[WouldDo]},
+        statuses=(202,),
+        problems=(401, 404, 413),
+    ),
+    ("GET", "/api/v1/tasks"): Described(
+        "What is to be done by me and my teams, what is due first; with all=true by everybody, for who supervises.",
+        query={"all": bool, "done": bool, "limit": RuleLimit},
+        answer={"tasks": list[Task]},
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/tasks"): Described("Something new to be done.", body=NewTask, answer=Task, statuses=(201,)),
+    ("POST", "/api/v1/tasks/{task_id}/done"): Described("It is done.", problems=(404, 503), **_DONE),
+    ("GET", "/api/v1/shared/recordings/{token}"): Described(
+        "A recording, for whoever has its signed address. Who listens so is noted with it.",
+        content=(FORMS["mix"].content_type,),
+        problems=(404, 409, 410),
+    ),
+    ("GET", "/api/v1/events"): Described(
+        "What was told to receivers of webhooks, or would have been, behind a cursor, as CloudEvents; so long as they are kept.",
+        query={"after": Annotated[int, Meta(ge=0)], "limit": Annotated[int, Meta(ge=1, le=MOST_EVENTS)]},
+        answer={"events": list[CloudEvent], "cursor": int, "more": bool},
+        problems=(410, 503),
+    ),
+    ("POST", "/api/v1/webhooks/replay"): Described(
+        "Post events behind a cursor to a receiver once more, by their own ids.",
+        body=Replay,
+        answer={"posted": int, "cursor": int},
+        statuses=(202,),
+        problems=(404, 410, 503),
     ),
     ("GET", "/api/webhooks"): Described("How it stands with each receiver of webhooks.", answer={"receivers": list[Receiver]}),
     ("POST", "/api/webhooks/resume"): Described(
@@ -147,6 +314,114 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         problems=(503,),
     ),
     ("GET", "/api/contacts/{contact_id}"): Described("A contact, with what was spoken.", answer=Card, problems=(404, 503)),
+    ("PUT", "/api/contacts/{contact_id}/treatment"): Described(
+        "Is this an important customer, and in what language do we speak to them?", body=Treatment, answer=Contact, problems=(404, 503)
+    ),
+    ("PUT", "/api/v1/contacts/{contact_id}"): Described(
+        "Correct names, company, address and numbers; `If-Match` is the `ETag` of the contact as it was seen.",
+        body=Correction,
+        answer=Contact,
+        problems=(412, 428, 503),
+    ),
+    ("GET", "/api/campaigns"): Described(
+        "Campaigns that concern me, and how far they are.", answer={"campaigns": list[CampaignFigures]}, problems=(503,)
+    ),
+    ("POST", "/api/campaigns"): Described(
+        "Make a campaign; it rests.", body=NewCampaign, answer=CampaignRow, statuses=(201,), problems=(503,)
+    ),
+    ("PUT", "/api/campaigns/{campaign_id}/running"): Described(
+        "Let a campaign run, or rest.", body=Running, answer=CampaignRow, problems=(404, 503)
+    ),
+    ("POST", "/api/campaigns/{campaign_id}/entries"): Described(
+        "Add numbers with consent; of each that is not added it is said why.", body=NewEntries, answer=Added, problems=(404, 503)
+    ),
+    ("POST", "/api/campaigns/{campaign_id}/next"): Described(
+        "Whom to look at and call next; nobody else is given them for ten minutes.", answer=EntryRow, problems=(404, 409, 503)
+    ),
+    ("POST", "/api/campaign-entries/{entry_id}/outcome"): Described("How it went.", body=Report, answer=EntryRow, problems=(409, 503)),
+    ("GET", "/api/do-not-call"): Described(
+        "Who does not want to be called: the newest, and how many.", answer={"numbers": list[Unwanted], "entries": int}, problems=(503,)
+    ),
+    ("POST", "/api/do-not-call"): Described(
+        "Put a number on that list.", body=NewUnwanted, answer=Unwanted, statuses=(201,), problems=(503,)
+    ),
+    ("DELETE", "/api/do-not-call/{number}"): Described("Take a number off that list.", problems=(404, 503), **_DONE),
+    ("GET", "/api/v1/centre/documents"): Described("The contact centre's plan in force: what each of its documents says.", answer=PlanNow),
+    ("PUT", "/api/v1/centre/documents"): Described(
+        "Change some documents together. What is wrong with the plan then is told at once, and the plan in force goes on.",
+        body=PlanChange,
+        answer=PlanVersion,
+        problems=(409, 422),
+    ),
+    ("GET", "/api/v1/centre/documents/{name}"): Described("One document: `queues`, `flows/NAME`, ...", answer=PlanDocument),
+    ("PUT", "/api/v1/centre/documents/{name}"): Described(
+        "Make or change one document.", body=DocumentChange, answer=PlanVersion, problems=(409, 422)
+    ),
+    ("DELETE", "/api/v1/centre/documents/{name}"): Described(
+        "Remove a document that nothing needs.", answer=PlanVersion, problems=(409, 422)
+    ),
+    ("GET", "/api/v1/centre/versions"): Described(
+        "The versions that the plan had, the newest first.",
+        query={"before": Whole, "limit": Whole},
+        answer={"versions": list[PlanVersion]},
+    ),
+    ("GET", "/api/v1/centre/versions/{version}"): Described(
+        "What each document said then.", answer={"version": int, "documents": dict[str, str]}
+    ),
+    ("POST", "/api/v1/centre/versions/{version}/restore"): Described(
+        "Put an earlier version in force again, as a new one.", body=Restored, answer=PlanVersion, problems=(409, 422)
+    ),
+    ("POST", "/api/v1/centre/check"): Described(
+        "What would be wrong with the plan, with these changes?", body=PlanCheck, answer={"faults": list[TextFault]}, problems=(422,)
+    ),
+    ("POST", "/api/v1/centre/try"): Described(
+        "Which way would this call go, with these changes?", body=PlanTrial, answer=TriedWay, problems=(422,)
+    ),
+    ("GET", "/api/v1/agents/{identity}/skills"): Described("What an agent can, and of which queues they are.", answer=AgentSkills),
+    ("PUT", "/api/v1/agents/{identity}/skills"): Described(
+        "Say what an agent can, in place of what was said before.", body=WantedSkills, answer=AgentSkills
+    ),
+    ("GET", "/api/v1/tours"): Described("The tours on offer.", answer={"tours": list[Tour]}, problems=(503,)),
+    ("PUT", "/api/v1/tours/{tour_id}"): Described("Make a tour, or change it.", body=TourText, answer=Tour, problems=(503,)),
+    ("GET", "/api/v1/departures"): Described(
+        "Departures with their free seats, the earliest first: those of a year from now on, or from `from` until `until`.",
+        query={"tour": str, "from": float, "until": float},
+        answer={"departures": list[DepartureView]},
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/departures"): Described(
+        "Offer a tour on a date.", body=NewDeparture, answer=DepartureView, statuses=(201,), problems=(404, 503)
+    ),
+    ("GET", "/api/v1/departures/{departure_id}"): Described("One departure.", answer=DepartureView, problems=(404, 503)),
+    ("PUT", "/api/v1/departures/{departure_id}"): Described(
+        "Other seats or another price; those who have seats keep them.", body=DepartureTerms, answer=DepartureView, problems=(404, 409, 503)
+    ),
+    ("GET", "/api/v1/bookings"): Described(
+        "Bookings by reference, number or a customer's name (`q`), of one contact, or of one departure; else those changed last.",
+        query={"q": str, "contact": str, "departure": str},
+        answer={"bookings": list[BookingView]},
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/bookings"): Described(
+        "Hold seats for fifteen minutes. Under an `Idempotency-Key` that was sent before nothing is done (200).",
+        body=NewBooking,
+        answer=BookingView,
+        statuses=(201, 200),
+        problems=(404, 409, 503),
+    ),
+    ("GET", "/api/v1/bookings/{reference}"): Described(
+        "A booking and what was done to it; its `ETag` may come back as `If-Match`.", answer=BookingHistory, problems=(404, 503)
+    ),
+    ("POST", "/api/v1/bookings/{reference}/reserve"): Described(
+        "Seats for a wish, or again for one whose hold is over.", body=Because, **_STEP
+    ),
+    ("POST", "/api/v1/bookings/{reference}/payments"): Described("Money came. The deposit confirms a booking.", body=Payment, **_STEP),
+    ("POST", "/api/v1/bookings/{reference}/refunds"): Described("Money that was owed went back.", body=Payment, **_STEP),
+    ("POST", "/api/v1/bookings/{reference}/confirm"): Described("Keep the seats though the deposit is not paid.", body=Because, **_STEP),
+    ("POST", "/api/v1/bookings/{reference}/cancel"): Described("The customer does not want it any more.", body=Because, **_STEP),
+    ("POST", "/api/v1/bookings/{reference}/fail"): Described("The sale came to nothing.", body=Because, **_STEP),
+    ("POST", "/api/v1/bookings/{reference}/move"): Described("To another departure, at its price.", body=MovedTo, **_STEP),
+    ("POST", "/api/v1/bookings/{reference}/seats"): Described("More seats, or fewer.", body=Resized, **_STEP),
     ("POST", "/pbx/lookup"): Described("3CX: whose number is this?", body=LookUpNumber, **_HITS),
     ("POST", "/pbx/lookup-email"): Described("3CX: whose address is this?", body=LookUpEmail, **_HITS),
     ("POST", "/pbx/search"): Described("3CX: contacts with these words.", body=SearchContacts, **_HITS),
@@ -170,6 +445,33 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         problems=(409, 503),
     ),
     ("GET", "/api/pbx/active-calls"): Described("The calls that are on in the 3CX.", answer={"calls": list[CallNow]}, problems=(409, 503)),
+    ("GET", "/api/calls/records"): Described(
+        "Call detail records that are complete, of calls, of their legs, of all that happened in them, or what agents did. docs/records.md"
+        " explains each field.",
+        query={
+            "kind": Annotated[str, Meta(pattern="^(" + "|".join(get_args(Kind)) + ")$")],
+            "format": Annotated[str, Meta(pattern="^(" + "|".join(CONTENT_TYPE) + ")$")],
+            "from": str,
+            "to": str,
+            "since": Whole,
+            "agent": str,
+            "queue": str,
+        },
+        content=tuple(sorted(CONTENT_TYPE.values())),
+        problems=(503,),
+    ),
+    ("GET", "/api/queues/statistics"): Described(
+        "What each queue did, by intervals of 15, 30, 60 or 1440 minutes, computed from the records of those who waited.",
+        query={
+            "interval": Annotated[str, Meta(pattern="^(" + "|".join(SIZES) + ")$")],
+            "format": Annotated[str, Meta(pattern="^(" + "|".join(CONTENT_TYPE) + ")$")],
+            "from": str,
+            "to": str,
+            "queue": str,
+        },
+        content=tuple(sorted(CONTENT_TYPE.values())),
+        problems=(503,),
+    ),
     ("GET", "/api/calls/{call_id}/pbx"): Described(
         "What the PBX's own log says of a call, its judgement of the quality too.", answer=PbxCall, problems=(404, 409, 503)
     ),
@@ -188,5 +490,181 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("DELETE", "/api/recordings/{recording_id}"): Described(
         "Erase a recording; that it was there stays on record.", problems=(409, 410), **_DONE
+    ),
+    ("GET", "/api/v1/voicemails"): Described(
+        "Messages in the boxes that one reaches, the newest first; behind one of them (before).",
+        query={"box": str, "unheard": bool, "before": str, "limit": Annotated[int, Meta(ge=1, le=MOST_SHOWN)]},
+        answer=VoicemailPage,
+        problems=(404, 410, 503),
+    ),
+    ("GET", "/api/v1/voicemails/{voicemail_id}/sound"): Described(
+        "A message, to listen to. Who did is noted with it.",
+        query={"as": Annotated[str, Meta(pattern="^(" + "|".join(MESSAGE_FORMS) + ")$")]},
+        content=tuple(sorted({FORMS[form].content_type for form in MESSAGE_FORMS})),
+        problems=(409, 410, 503),
+    ),
+    ("PUT", "/api/v1/voicemails/{voicemail_id}"): Described(
+        "It was heard, or counts as new again.", body=HeardMark, answer=Voicemail, problems=(410, 503)
+    ),
+    ("DELETE", "/api/v1/voicemails/{voicemail_id}"): Described(
+        "Erase a message; that it was there stays on record.", problems=(409, 410, 503), **_DONE
+    ),
+    ("GET", "/api/v1/tickets"): Described(
+        "Tickets: what is open by when it is due, what is over the newest first; behind one of them (before).",
+        query={
+            "of": Annotated[str, Meta(pattern="^(" + "|".join(OF) + ")$")],
+            "standing": Annotated[str, Meta(pattern="^(" + "|".join(STANDING) + ")$")],
+            "late": bool,
+            "state": Annotated[str, Meta(pattern="^(" + "|".join(("", *TicketState)) + ")$")],
+            "priority": Annotated[str, Meta(pattern="^(" + "|".join(("", *Priority)) + ")$")],
+            **dict.fromkeys(("category", "agent", "number", "contact", "about", "before"), str),
+            "limit": Annotated[int, Meta(ge=1, le=MOST_TICKETS)],
+        },
+        answer=TicketList,
+        problems=(404, 503),
+    ),
+    ("POST", "/api/v1/tickets"): Described(
+        "Make a ticket; the same key (idem) makes one.", body=NewTicket, answer=StoredTicket, problems=(404, 503)
+    ),
+    ("GET", "/api/v1/ticket-choices"): Described("What may stand in a ticket's fields.", answer=TicketChoices, problems=(503,)),
+    ("GET", "/api/v1/tickets/{ticket_id}"): Described(
+        "A ticket with its journal and what it is about. Who looked is noted.", answer=TicketView, problems=(404, 503)
+    ),
+    ("PATCH", "/api/v1/tickets/{ticket_id}"): Described(
+        "Change a ticket, or lead it to another state. Where somebody else changed the same meanwhile: 409 with both (now, wanted).",
+        body=TicketChange,
+        answer=StoredTicket,
+        problems=(404, 409, 503),
+    ),
+    ("POST", "/api/v1/tickets/{ticket_id}/comments"): Described(
+        "Say something, to colleagues or to the customer; the same key (idem) says it once.",
+        body=NewComment,
+        answer=StoredTicket,
+        problems=(404, 409, 503),
+    ),
+    ("POST", "/api/v1/tickets/{ticket_id}/links"): Described(
+        "Say what it is about too: a call, recording, booking or appointment.", body=NewLink, answer=StoredTicket, problems=(404, 503)
+    ),
+    ("POST", "/api/v1/surveys/open"): Described(
+        "What the link of a survey is for.", body=SurveyToken, answer=SurveyShown, problems=(404, 410, 503)
+    ),
+    ("PUT", "/api/v1/surveys/answers"): Described(
+        "Answer, or change answers until they expire.", body=SurveyAnswers, answer=SurveyShown, problems=(404, 410, 503)
+    ),
+    ("POST", "/api/v1/surveys/refusal"): Described(
+        "Whoever has this link does not want to be asked again.", body=SurveyToken, problems=(404, 410, 503), **_DONE
+    ),
+    ("GET", "/api/v1/contacts/{contact_id}/consents"): Described(
+        "What a contact agreed to, or took back, the newest first.", answer={"consents": list[Consent]}, problems=(503,)
+    ),
+    ("PUT", "/api/v1/contacts/{contact_id}/consents/{purpose}"): Described(
+        "Note what a contact said to a purpose (survey), and what they were asked.",
+        body=SaidConsent,
+        answer={"consents": list[Consent]},
+        problems=(404, 503),
+    ),
+    ("GET", "/api/v1/surveys/statistics"): Described(
+        "CSAT (share of 4 and 5), NPS (points) and mean effort, by the day of a time zone, by queue or by agent.",
+        query={
+            "by": Annotated[str, Meta(pattern="^(" + "|".join(get_args(By)) + ")$")],
+            **dict.fromkeys(("from", "to", "zone", "queue", "agent"), str),
+        },
+        answer=SurveyStatistics,
+        problems=(503,),
+    ),
+    ("GET", "/api/v1/surveys/of/{subject}"): Described(
+        "Who was asked after a call or a consultation, and what they said. Who looked is noted.",
+        answer={"surveys": list[SurveyRecord]},
+        problems=(503,),
+    ),
+    ("GET", "/api/v1/articles"): Described(
+        "Articles with these words (q), the best first, with pieces of their texts; without words the last that were changed.",
+        query={
+            "q": Annotated[str, Meta(max_length=LONGEST_QUERY)],
+            "language": Annotated[str, Meta(pattern="^(|en|es)$")],
+            "limit": Annotated[int, Meta(ge=1, le=MOST_ARTICLES)],
+        },
+        answer=ArticleHits,
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/articles"): Described("Write an article.", body=WrittenArticle, answer=Article, problems=(409, 503)),
+    ("GET", "/api/v1/articles/{article_id}"): Described("An article.", answer=Article, problems=(404, 503)),
+    ("PUT", "/api/v1/articles/{article_id}"): Described(
+        "The next version of an article, written upon the one that its author saw.",
+        body=WrittenArticle,
+        answer=Article,
+        problems=(404, 409, 503),
+    ),
+    ("DELETE", "/api/v1/articles/{article_id}"): Described("Remove an article, with all its versions.", problems=(404, 503), **_DONE),
+    ("GET", "/api/v1/articles/{article_id}/versions"): Described(
+        "An article as it was, the newest first.", answer={"versions": list[Article]}, problems=(404, 503)
+    ),
+    ("GET", "/api/v1/booking/services"): Described("What customers may book.", answer=booked.ServiceViews, problems=(503,)),
+    ("GET", "/api/v1/booking/slots"): Described(
+        "Free times of a service, of 45 days at most.",
+        query={"service": str, "from": float, "until": float, "language": str, "professional": str},
+        answer=booked.FreeTimes,
+        problems=(404, 503),
+    ),
+    ("GET", "/api/v1/booking/alternatives"): Described(
+        "What is free near a time that has gone.",
+        query={"service": str, "start": float, "language": str, "professional": str, "zone": str},
+        answer=booked.AlternativeViews,
+        problems=(404, 503),
+    ),
+    ("POST", "/api/v1/booking/appointments"): Described(
+        "Book an appointment; sent twice under one idem it is booked once.",
+        body=booked.AppointmentWanted,
+        answer=booked.OwnView,
+        statuses=(201,),
+        problems=(404, 409, 503),
+    ),
+    ("POST", "/api/v1/booking/own"): Described(
+        "A customer's own appointment.", body=booked.OwnAppointment, answer=booked.OwnView, problems=(404, 503)
+    ),
+    ("POST", "/api/v1/booking/own/move"): Described(
+        "... to another time.", body=booked.OwnMove, answer=booked.OwnView, problems=(404, 409, 503)
+    ),
+    ("POST", "/api/v1/booking/own/cancel"): Described(
+        "... is not needed any more.", body=booked.OwnAppointment, answer=booked.OwnView, problems=(404, 409, 503)
+    ),
+    ("POST", "/api/v1/booking/own/confirm"): Described(
+        "... will be kept.", body=booked.OwnAppointment, answer=booked.OwnView, problems=(404, 409, 503)
+    ),
+    ("GET", "/api/v1/services"): Described("Every service, for the house.", answer=booked.ServiceRows, problems=(503,)),
+    ("PUT", "/api/v1/services/{service_id}"): Described(
+        "Make or change a service.", body=booked.ServiceWanted, answer=ServiceRow, problems=(503,)
+    ),
+    ("GET", "/api/v1/calendars"): Described("Hours of the professionals whom one reaches.", answer=booked.CalendarViews, problems=(503,)),
+    ("PUT", "/api/v1/calendars/{identity}"): Described(
+        "When somebody gives appointments.", body=booked.CalendarWanted, answer=booked.CalendarView, problems=(404, 503)
+    ),
+    ("DELETE", "/api/v1/calendars/{identity}"): Described("Somebody gives none any more.", problems=(503,), **_DONE),
+    ("GET", "/api/v1/absences"): Described("Absences that are not over.", answer=booked.Absences, problems=(503,)),
+    ("POST", "/api/v1/absences"): Described(
+        "Somebody is away; what stands in that time comes back, to be moved.",
+        body=booked.AbsenceWanted,
+        answer=booked.AbsenceMade,
+        statuses=(201,),
+        problems=(503,),
+    ),
+    ("DELETE", "/api/v1/absences/{absence_id}"): Described("They are there after all.", problems=(503,), **_DONE),
+    ("GET", "/api/v1/appointments"): Described(
+        "Appointments that begin in a time of two months at most: one's own, for supervisors those of their teams.",
+        query={"from": float, "until": float, "professional": str},
+        answer=booked.StaffViews,
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/appointments"): Described(
+        "Book for a customer.", body=booked.AppointmentWanted, answer=booked.StaffView, statuses=(201,), problems=(404, 409, 503)
+    ),
+    ("GET", "/api/v1/appointments/{appointment_id}"): Described(
+        "One, with what became of it.", answer=booked.StaffView, problems=(404, 503)
+    ),
+    ("POST", "/api/v1/appointments/{appointment_id}/steps"): Described(
+        "Confirm, move, cancel or end it, or note that its customer did not come.",
+        body=booked.StepWanted,
+        answer=booked.StaffView,
+        problems=(404, 409, 503),
     ),
 }

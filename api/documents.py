@@ -72,7 +72,7 @@ def _operation(method: str, path: str, described: Described) -> Schema:
     operation: Schema = {
         "operationId": "_".join([method.lower(), *re.findall(r"\w+", path)]) if path != "/" else "get_softphone",
         "summary": described.summary,
-        "tags": [path.split("/")[2] if path.startswith("/api/") else "pages"],
+        "tags": [path.removeprefix("/api/").removeprefix("v1/").split("/")[0] if path.startswith("/api/") else "pages"],
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names),
             *({"name": name, "in": "query", "schema": _schema(kind)} for name, kind in described.query.items()),

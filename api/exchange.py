@@ -6,31 +6,41 @@ its own call. Nothing here decides what a call does next: that is call control's
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from uuid import uuid4
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from secrets import token_hex
+from typing import Any
 
 import structlog
 
 from api.board import Board
 from api.browser_legs import BrowserLegs
-from api.call_line import CallLine, LineFull
+from api.call_line import CallLine, Job, LineFull
 from api.deadline_timer import DeadlineTimer
 from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.phone_legs import PhoneFailure, PhoneLegs
+from api.presses import Presses, Way
+from api.queue_board import QueueBoard
 from api.recording_book import RecordingBook
 from api.store import Store
-from api.views import EpochClock, call_quality, call_state, parked_call
+from api.views import EpochClock, call_quality, call_state, parked_call, wrap_up_state
+from api.voicemail.taking import Caller, MessageTaking
+from api.webhook_asking import FAILED, WebhookAsking
 from media import messages as media
 from pbx import trunk as line
 from rooms import effects as fx
 from rooms import events as ev
 from rooms.agent import AgentState
 from rooms.causes import Cause, EndReason
+from rooms.centre_plan import Arrival
+from rooms.entries import Entry
 from rooms.move import Target
 from rooms.record import CallRecord, CallView, LegRecord, ParkedView
 from rooms.recording import RecordingState
 from rooms.switchboard import NotPossible, Switchboard
+from rooms.voicemail import Outcome
 from signaling import messages as wire
 from signaling.hub import Hub
 from signaling.refusal import Refusal
@@ -39,16 +49,43 @@ from signaling.topics import LINES, person
 log = structlog.get_logger()
 
 _RECORDINGS_END_WITHIN_S = 3.0
+_COME_AGAIN = frozenset({"worker_full", "worker_lost"})
+"""Why media cannot carry a call now, and may soon: who calls is told so (SIP 503, with Retry-After), and not that we failed."""
+_BY_ROOM = (fx.OpenRoom, fx.CloseRoom, fx.SetGains, fx.JoinBridge)
+_BY_CALL = (
+    *(fx.PlaceCall, fx.AnswerCall, fx.LetHear, fx.ExpectAgent, fx.TakeMessage, fx.AskWebhook, fx.FindTarget),
+    *(fx.StartRecording, fx.PauseRecording, fx.ResumeRecording, fx.StopRecording, fx.EraseRecording),
+)
+_OF_NO_CALL = (fx.KeepCallBack, fx.CallBackOver, fx.KeepWrapUp, fx.ShowAgent, fx.PutOnBreak)
+_CALL_OF: dict[type, Callable[[Any], str]] = {
+    **dict.fromkeys(_BY_ROOM, attrgetter("room_id")),
+    **dict.fromkeys(_BY_CALL, attrgetter("call_id")),
+    **dict.fromkeys((fx.ShowParked, *_OF_NO_CALL), lambda effect: ""),
+    fx.Notify: attrgetter("view.call_id"),
+    fx.WriteRecord: attrgetter("record.call_id"),
+}
+"""Of all others by their leg."""
+
+
+def _shown_to(effect: fx.Effect) -> tuple[str, ...]:
+    """Whose state an effect may show."""
+    return effect.agents if isinstance(effect, fx.Notify) else (effect.agent,) if isinstance(effect, fx.ShowAgent) else ()
 
 
 class Exchange:
     """Performs effects, translates events. ``async with``: leaving ends every live call with its record written.
 
     ``trunks`` are entered and left by the wiring, around this. ``on_record`` hears of each record, with what turns its times into epochs.
+    ``on_entries`` of what has just happened to calls; ``on_bad_second(call_id, hop, cause)`` of each second in which one sounded bad.
     ``cost_of`` says what a leg that we dialled and that is over cost. ``on_engaged`` hears of whom a call rings at, or is, and of whom
     none is any more. ``may_dial(who, dialled)`` raises ``Refusal`` where this is not to be dialled on this account now, which nobody has
     asked yet; ``on_dialled(leg, who, dialled)`` hears of what is. ``resolve(text, who)`` says where a number that a phone asks us to call
     is reached, or raises ``Refusal``. ``sees(who, other)``: may one pick up what the other parked?
+    ``on_shown`` hears at once who is to see a call, and how.
+    ``caller_number(who)``: the number that calls on this account show, empty: the line's own. ``keeps_agents``: is it this node that
+    puts on record what agents do? ``messages``: those that callers leave; ``webhooks``: the programs that flows ask; without them either
+    has failed at once. ``receive(call_id, event)`` says where the plan of the contact centre leads a call that arrives.
+    ``take_break(identity, reason)``: this person takes no calls from now on, everywhere.
     """
 
     def __init__(
@@ -63,13 +100,22 @@ class Exchange:
         metrics: Metrics,
         trunks: dict[str, line.Trunk],
         on_record: Callable[[CallRecord, Callable[[float], float]], None] = lambda record, to_epoch: None,
+        on_entries: Callable[[Sequence[Entry]], None] = lambda entries: None,
+        on_bad_second: Callable[[str, str, str], None] = lambda call_id, hop, cause: None,
         cost_of: Callable[[LegRecord], float | None] = lambda leg: None,
-        new_call_id: Callable[[], str] = lambda: uuid4().hex,
+        new_call_id: Callable[[], str] = lambda: token_hex(16),
         on_engaged: Callable[[str, AgentState | None], None] = lambda identity, state: None,
         may_dial: Callable[[str, str], None] = lambda who, dialled: None,
         on_dialled: Callable[[str, str, str], None] = lambda leg_id, who, dialled: None,
         resolve: Callable[[str, str], Target] | None = None,
         sees: Callable[[str, str], bool] = lambda who, other: True,
+        on_shown: Callable[[tuple[str, ...], CallView], None] = lambda agents, view: None,
+        caller_number: Callable[[str], str] = lambda who: "",
+        keeps_agents: Callable[[], bool] = lambda: True,
+        messages: MessageTaking | None = None,
+        webhooks: WebhookAsking | None = None,
+        receive: Callable[[str, line.Arrived], Arrival] = lambda call_id, event: Arrival(),
+        take_break: Callable[[str, str], None] = lambda identity, reason: None,
         node: str = "",
     ) -> None:
         self._switchboard = switchboard
@@ -80,7 +126,7 @@ class Exchange:
         self._book = book
         self._metrics = metrics
         self._trunks = trunks
-        self._on_record = on_record
+        self._on_record, self._on_entries, self._on_bad_second = on_record, on_entries, on_bad_second
         self._cost_of = cost_of
         self.new_call_id = new_call_id
         self._on_engaged = on_engaged
@@ -88,10 +134,17 @@ class Exchange:
         self._on_dialled = on_dialled
         self._resolve = resolve
         self.sees = sees
+        self._on_shown = on_shown
+        self._caller_number = caller_number
+        self._keeps_agents = keeps_agents
+        self._messages, self._webhooks = messages, webhooks
+        self._presses = Presses()
+        self._receive = receive
+        self._take_break = take_break
         self._node = node
         self._hub: Hub | None = None
         self._lines: dict[str, CallLine] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._dialled_s: dict[str, float] = {}
@@ -99,19 +152,23 @@ class Exchange:
         self._timer = DeadlineTimer(switchboard.next_deadline, self._loop.time, self._expire)
         self.clock = EpochClock(self._loop.time(), time.time())
         self.board = Board(now=self.now, clock=self._loop.time)
+        self.queues = QueueBoard(switchboard, now=self.now, time=self._loop.time, clock=self.clock)
         self.draining = False
 
     def meet(self, hub: Hub) -> None:
         """The hub needs the exchange's functions to be made; so it is introduced after."""
         self._hub = hub
         self.board.meet(hub)
+        self.queues.meet(hub)
 
     async def __aenter__(self) -> "Exchange":
         await self.board.__aenter__()
+        await self.queues.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.stop()
+        await self.queues.__aexit__()
         await self.board.__aexit__()
         self._timer.close()
 
@@ -121,6 +178,12 @@ class Exchange:
         self.feed(ev.DrainRequested())
         await self.no_calls()
         await self._book.settled(_RECORDINGS_END_WITHIN_S)
+
+    async def restore(self) -> None:
+        """Who was to be called back when this node stopped still is. Raises ``StoreUnavailable``."""
+        for back in await self._store.call_backs.open_ones(self._store.node):
+            next_s = None if back.next_s is None else self.clock.core_s(back.next_s)
+            self.feed(ev.CallBackRestored(replace(back, since_s=self.clock.core_s(back.since_s), next_s=next_s)))
 
     async def no_calls(self) -> None:
         """Until the last call has ended and its work is done."""
@@ -140,12 +203,32 @@ class Exchange:
     def feed(self, event: ev.Event) -> None:
         """Give call control an event and start what it wants. Raises ``NotPossible`` for what a person may not do now."""
         try:
-            self._start(self._switchboard.handle(event, self._loop.time()))
+            now = self._loop.time()
+            effects = self._switchboard.handle(event, now)
+            self._keep(now)
+            self._start(effects)
         finally:
             self._timer.arm()
 
+    def hear(self, event: ev.MessageTaken | ev.WebhookAnswered) -> None:
+        """What became of something that was done for a call beside it."""
+        self._contain(type(event).__name__, "", lambda: self.feed(event))
+
     def _expire(self) -> None:
-        self._start(self._switchboard.expire(self._loop.time()))
+        now = self._loop.time()
+        effects = self._switchboard.expire(now)
+        self._keep(now)
+        self._start(effects)
+
+    def _keep(self, now: float) -> None:
+        """What has just happened is put on record. What agents do is known to every node; one of them writes it."""
+        if entries := self._switchboard.entries:
+            self._store.put_entries(entries, self.clock.at)
+            self._on_entries(entries)
+        if visits := self._switchboard.visits:
+            self._store.put_visits(visits, self.clock.at)
+        if (changes := self._switchboard.agent_changes(now)) and self._keeps_agents():
+            self._store.put_agent_changes(changes, self.clock.at)
 
     def on_trunk_event(self, event: line.TrunkEvent) -> None:
         """Called by every trunk, for everything that happens on it, from within the trunk's own work: a fault here must not become its."""
@@ -167,10 +250,18 @@ class Exchange:
             self._replaced(event)
             return
         call_id = self.new_call_id()
-        self._phones.expect(event.leg_id, call_id, event.trunk, event.remote)
         person_called = self._switchboard.is_person(event.called)
-        rung = (event.called,) if person_called else self._switchboard.available_agents()
-        agents = tuple((identity, uuid4().hex) for identity in rung)
+        arrival = self._receive(call_id, event)
+        entry = None if person_called else arrival.entry
+        if arrival.refused is not None:
+            self._trunks[event.trunk].hang_up(event.leg_id, arrival.refused)
+            return
+        self._phones.expect(event.leg_id, call_id, event.trunk, event.remote)
+        if person_called:
+            rung: tuple[str, ...] = (event.called,)
+        else:  # who is free is asked of everybody, which costs more than all else of the call: only where it matters
+            rung = () if entry is not None else self._switchboard.available_agents()
+        agents = tuple((identity, token_hex(16)) for identity in rung)
         for identity, leg_id in agents:
             self._browsers.expect(leg_id, call_id, identity)
         self._open_line(call_id)
@@ -187,6 +278,9 @@ class Exchange:
                 hops=len(event.diversions),
                 private=event.private,
                 verified=event.verified,
+                entry=entry,
+                facts=arrival.facts,
+                epoch_s=self.now(),
             )
         )
 
@@ -229,7 +323,7 @@ class Exchange:
         self.feed(ev.LegHeld(event.leg_id, self._phones.held_by_phone(event.remote)))
 
     def _digit_arrived(self, event: line.DigitArrived) -> None:
-        self._tell_digit(event.leg_id, event.digit)
+        self._tell_digit(event.leg_id, event.digit, Way.SIGNALLING)
 
     def _transfer_asked(self, event: line.TransferAsked) -> None:
         """A phone wants its other side to have somebody else. It answers for what that costs as its line does, for all its phones."""
@@ -301,6 +395,8 @@ class Exchange:
         self._contain(type(event).__name__, getattr(event, "leg_id", ""), lambda: self._on_media(event))
 
     def _on_media(self, event: media.AnyMediaEvent) -> None:
+        if self._messages is not None and self._messages.hear(event) and isinstance(event, media.SoundEnded | media.VoiceChanged):
+            return
         match event:
             case media.PeerConnected(leg_id=leg_id):
                 self.feed(ev.LegConnected(leg_id))
@@ -309,7 +405,7 @@ class Exchange:
             case media.ReofferWanted(leg_id=leg_id, codecs=codecs):
                 self._reoffer(leg_id, codecs)
             case media.DigitHeard(leg_id=leg_id, digit=digit):
-                self._tell_digit(leg_id, digit)
+                self._tell_digit(leg_id, digit, Way.AUDIO)
             case media.LegSilent(leg_id=leg_id, silent_s=silent_s):
                 log.warning("leg.silent", leg_id=leg_id, silent_s=round(silent_s, 1))
             case media.QualitySampled():
@@ -340,32 +436,43 @@ class Exchange:
             leg.order = codecs
             self._publish(person(leg.identity), wire.PeerReoffer(call_id=leg.call_id, ice_restart=False))
 
-    def _tell_digit(self, leg_id: str, digit: str) -> None:
+    def _tell_digit(self, leg_id: str, digit: str, way: Way) -> None:
+        if not self._presses.is_new(leg_id, digit, way, self._loop.time()):
+            return
+        if self._messages is not None and self._messages.digit(leg_id, digit):
+            return
         leg = self._phones.get(leg_id)
         view = self._switchboard.call(leg.call_id) if leg is not None else None
         if view is not None and view.agent:
             self._publish(person(view.agent), wire.CallDigit(call_id=view.call_id, digit=digit))
+        elif view is not None:
+            self.feed(ev.DigitHeard(leg_id, digit))
 
     def _quality(self, event: media.QualitySampled) -> None:
         view = self._switchboard.call(event.room_id)
         if view is None or view.answered_s is None:
             return
         at = self.clock.at(self._loop.time())
-        sides = [("agent" if self._browsers.get(sample.leg_id) else "phone", sample) for sample in event.legs]
+        # How a supervisor's browser fares is no quality of the call, and nothing that the agent is to learn of them by.
+        monitors = self._switchboard.monitoring_legs(event.room_id)
+        samples = [sample for sample in event.legs if sample.leg_id not in monitors]
+        faults = [fault for fault in event.faults if fault.leg_id not in monitors]
+        sides = [("agent" if self._browsers.get(sample.leg_id) else "phone", sample) for sample in samples]
         if view.agent:
             self._publish(person(view.agent), call_quality(event.room_id, at, sides))
-        self.board.quality(event.room_id, sides, event.faults)
+        self.board.quality(event.room_id, sides, faults)
         for side, sample in sides:
             self._metrics.quality(side, sample)
-        if event.faults:
-            self._metrics.bad_second(event.faults[0])
-        self._store.put_quality(event.room_id, at, event.legs, event.faults)
+        if faults:
+            self._metrics.bad_second(faults[0])
+            self._on_bad_second(event.room_id, faults[0].hop, faults[0].cause)
+        self._store.put_quality(event.room_id, at, samples, faults)
 
     # ------------------------------------------------------------------ what pages want
 
     def dial(self, call_id: str, identity: str, number: str, trunk: str) -> None:
         """Begin a call of this person. Raises ``NotPossible``."""
-        agent_leg, phone_leg = uuid4().hex, uuid4().hex
+        agent_leg, phone_leg = token_hex(16), token_hex(16)
         self._browsers.expect(agent_leg, call_id, identity)
         self._phones.expect(phone_leg, call_id, trunk)
         self._dialled_s[phone_leg] = self._loop.time()
@@ -395,7 +502,7 @@ class Exchange:
         call_line = self._lines.get(view.call_id)
         if call_line is None:
             raise media.MediaRefusal("unknown_call", "This call has just ended.")
-        return await call_line.ask("answer the browser", lambda: self._answer_browser(view.agent_leg, peer_id, sdp))
+        return await call_line.ask(lambda: self._answer_browser(view.agent_leg, peer_id, sdp))
 
     async def _answer_browser(self, leg_id: str, peer_id: str, sdp: str) -> media.PeerAnswered:
         if self._browsers.get(leg_id) is None:  # it ended while the offer waited for its turn
@@ -405,12 +512,19 @@ class Exchange:
     # ------------------------------------------------------------------ effects out
 
     def _start(self, effects: list[fx.Effect]) -> None:
-        for identity in {identity for effect in effects if isinstance(effect, fx.Notify) for identity in effect.agents}:
+        for identity in dict.fromkeys(identity for effect in effects for identity in _shown_to(effect)):
             self._on_engaged(identity, self._switchboard.engagement(identity))
         for effect in effects:
+            if isinstance(effect, fx.Notify):
+                self._on_shown(effect.agents, effect.view)
             if isinstance(effect, fx.ShowParked):
                 self._show_parked(effect)
                 continue
+            if isinstance(effect, _OF_NO_CALL):
+                self._do_beside(effect)
+                continue
+            if isinstance(effect, fx.OpenRoom) and effect.room_id not in self._lines:
+                self._open_line(effect.room_id)
             if isinstance(effect, fx.ExpectAgent):
                 self._browsers.expect(effect.leg_id, effect.call_id, effect.agent)
                 continue
@@ -423,14 +537,58 @@ class Exchange:
                 continue
             self._queue(call_line, type(effect).__name__, self._job(effect), last=fx.is_last_word(effect))
 
-    def _job(self, effect: fx.Effect) -> Callable[[], Awaitable[None]]:
-        async def job() -> None:
-            try:
-                await self._do(effect)
-            except Exception as error:  # noqa: BLE001 - told to call control, whatever it was, with whose leg it concerns
-                self._failed(self._call_of(effect), type(effect).__name__, error, getattr(effect, "leg_id", ""))
+    def _do_beside(self, effect: "fx.KeepCallBack | fx.CallBackOver | fx.KeepWrapUp | fx.ShowAgent | fx.PutOnBreak") -> None:
+        """What concerns no call that there is."""
+        match effect:
+            case fx.KeepCallBack(call_back=call_back):
+                self._store.put_call_back(call_back, self.clock.at)
+            case fx.CallBackOver(call_back=call_back, outcome=outcome):
+                self._store.put_call_back(call_back, self.clock.at, outcome)
+            case fx.KeepWrapUp():
+                self._store.put_wrap_up(effect, self.clock.at)
+            case fx.ShowAgent(agent=agent):
+                self._publish(person(agent), self.wrap_up(agent) or wire.WrapUpState(call_id=""))
+            case fx.PutOnBreak(agent=agent, reason=reason):
+                # It comes back as an event, which is to find the effects of this one done.
+                self._loop.call_soon(self._take_break, agent, reason)
 
-        return job
+    def wrap_up(self, identity: str) -> wire.WrapUpState | None:
+        """The work on their last call here, where this person has some to do."""
+        wrap_up = self._switchboard.wrap_up(identity)
+        return wrap_up_state(wrap_up, self.clock) if wrap_up is not None else None
+
+    async def _find(self, effect: fx.FindTarget) -> None:
+        """Where a number is reached that a flow or a call-back gives."""
+        found, cause = None, None
+        try:
+            found = self._target(effect.text, effect.by)
+        except Refusal as refused:
+            log.warning("target.refused", call_id=effect.call_id, code=refused.code)
+            cause = Cause(EndReason.FORBIDDEN, 403, str(refused))
+        self.feed(ev.TargetFound(effect.call_id, found, cause))
+
+    def _job(self, effect: fx.Effect) -> Job:
+        """What does it, with whose leg it concerns told to call control where it fails."""
+        act = self._AT_ONCE.get(type(effect))
+        if act is None:
+            return lambda: self._tried(effect)
+
+        def at_once() -> None:
+            try:
+                act(self, effect)
+            except Exception as error:  # noqa: BLE001 - told to call control, whatever it was
+                self._broken(effect, error)
+
+        return at_once
+
+    async def _tried(self, effect: fx.Effect) -> None:
+        try:
+            await self._do(effect)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._broken(effect, error)
+
+    def _broken(self, effect: fx.Effect, error: Exception) -> None:
+        self._failed(self._call_of(effect), type(effect).__name__, error, getattr(effect, "leg_id", ""))
 
     def _expect_phone(self, effect: fx.PlaceCall) -> None:
         leg = self._phones.get(effect.leg_id) or self._phones.expect(effect.leg_id, effect.call_id, effect.trunk)
@@ -446,7 +604,12 @@ class Exchange:
                 raise PhoneFailure(Cause(EndReason.FORBIDDEN, 403, str(refused))) from None
             self._on_dialled(effect.leg_id, effect.by, effect.number)
         await self._phones.place(
-            effect.leg_id, effect.number, private=effect.private, diverted_by=effect.diverted_by, referred=effect.referred
+            effect.leg_id,
+            effect.number,
+            private=effect.private,
+            caller_number=self._caller_number(effect.by),
+            diverted_by=effect.diverted_by,
+            referred=effect.referred,
         )
 
     async def _close_leg(self, leg_id: str) -> None:
@@ -464,29 +627,13 @@ class Exchange:
         return wire.ParkedCalls(node=self._node, calls=[parked_call(view, self.clock) for view in views if self.sees(identity, view.by)])
 
     def _call_of(self, effect: fx.Effect) -> str:
-        match effect:
-            case (
-                fx.OpenRoom(room_id=room_id) | fx.CloseRoom(room_id=room_id) | fx.SetGains(room_id=room_id) | fx.JoinBridge(room_id=room_id)
-            ):
-                return room_id
-            case (
-                fx.PlaceCall(call_id=call_id)
-                | fx.AnswerCall(call_id=call_id)
-                | fx.LetHear(call_id=call_id)
-                | fx.ExpectAgent(call_id=call_id)
-            ):
-                return call_id
-            case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording() | fx.EraseRecording():
-                return effect.call_id
-            case fx.Notify(view=view):
-                return view.call_id
-            case fx.WriteRecord(record=record):
-                return record.call_id
-            case fx.ShowParked():
-                return ""
-            case _:
-                leg = self._browsers.get(effect.leg_id) or self._phones.get(effect.leg_id)
-                return leg.call_id if leg is not None else ""
+        """The call that an effect is about, empty where it is about none."""
+        named = _CALL_OF.get(type(effect))
+        if named is not None:
+            return named(effect)
+        leg_id: str = getattr(effect, "leg_id", "")
+        leg = self._browsers.get(leg_id) or self._phones.get(leg_id)
+        return leg.call_id if leg is not None else ""
 
     async def _do(self, effect: fx.Effect) -> None:
         match effect:
@@ -495,26 +642,17 @@ class Exchange:
             case fx.CloseRoom(room_id=room_id):
                 try:
                     await self._worker.perform(media.CloseRoom(room_id=room_id))
+                    self._book.call_over(room_id)
                 finally:
                     self._end_line(room_id)
             case fx.PlaceCall():
                 await self._place(effect)
-            case fx.RingBack(leg_id=leg_id):
-                self._on_trunk(leg_id, lambda trunk: trunk.ring(leg_id))
             case fx.LetHear(leg_id=leg_id, other_leg=other_leg):
                 rings = self._phones.get(other_leg)
                 await self._phones.progress(leg_id, rings.spoken if rings is not None else None)
             case fx.AnswerCall(leg_id=leg_id, agent_leg=agent_leg):
                 browser, phone = self._browsers.get(agent_leg), self._phones.get(agent_leg)
                 await self._phones.answer(leg_id, browser.codec if browser is not None else phone.spoken if phone is not None else None)
-            case fx.HangUp(leg_id=leg_id, cause=cause):
-                self._on_trunk(leg_id, lambda trunk: trunk.hang_up(leg_id, cause))
-            case fx.ReferPhone(leg_id=leg_id, number=number, replaces=replaces):
-                self._on_trunk(leg_id, lambda trunk: trunk.refer(leg_id, number, replaces=replaces))
-            case fx.TellReferrer(leg_id=leg_id, status=status):
-                self._on_trunk(leg_id, lambda trunk: trunk.transfer_progress(leg_id, status))
-            case fx.HoldPhone(leg_id=leg_id, held=held):
-                self._on_trunk(leg_id, lambda trunk: trunk.hold(leg_id, held))
             case fx.JoinBridge(room_id=room_id, leg_id=leg_id):
                 await self._worker.perform(media.JoinBridge(room_id=room_id, leg_id=leg_id))
             case fx.CloseLeg(leg_id=leg_id):
@@ -525,6 +663,14 @@ class Exchange:
                 await self._worker.perform(media.Play(leg_id=leg_id, sound=sound))
             case fx.PlayOnce(leg_id=leg_id, sound=sound):
                 await self._worker.perform(media.PlayOnce(leg_id=leg_id, sound=sound))
+            case fx.Hush(leg_id=leg_id):
+                await self._worker.perform(media.Hush(leg_id=leg_id))
+            case fx.TakeMessage():
+                self._take_message(effect)
+            case fx.AskWebhook():
+                self._ask_webhook(effect)
+            case fx.FindTarget():
+                await self._find(effect)
             case fx.StartRecording():
                 await self._start_recording(effect)
             case fx.PauseRecording(call_id=call_id, recording_id=recording_id):
@@ -533,14 +679,40 @@ class Exchange:
                 await self._worker.perform(media.ResumeRecording(room_id=call_id, recording_id=recording_id))
             case fx.StopRecording(call_id=call_id, recording_id=recording_id):
                 await self._worker.perform(media.StopRecording(room_id=call_id, recording_id=recording_id, reason="as it was asked"))
-            case fx.EraseRecording(recording_id=recording_id, by=by):
-                self._book.unwanted(recording_id, by)
             case fx.SendDigits(leg_id=leg_id, digits=digits):
                 await self._send_digits(leg_id, digits)
-            case fx.Notify(agents=agents, view=view):
-                self._notify(agents, view)
-            case fx.WriteRecord(record=record):
-                self._write(record)
+
+    def _ring_back(self, effect: fx.RingBack) -> None:
+        self._on_trunk(effect.leg_id, lambda trunk: trunk.ring(effect.leg_id))
+
+    def _hang_up(self, effect: fx.HangUp) -> None:
+        self._on_trunk(effect.leg_id, lambda trunk: trunk.hang_up(effect.leg_id, effect.cause))
+
+    def _refer(self, effect: fx.ReferPhone) -> None:
+        self._on_trunk(effect.leg_id, lambda trunk: trunk.refer(effect.leg_id, effect.number, replaces=effect.replaces))
+
+    def _tell_referrer(self, effect: fx.TellReferrer) -> None:
+        self._on_trunk(effect.leg_id, lambda trunk: trunk.transfer_progress(effect.leg_id, effect.status))
+
+    def _hold(self, effect: fx.HoldPhone) -> None:
+        self._on_trunk(effect.leg_id, lambda trunk: trunk.hold(effect.leg_id, effect.held))
+
+    def _erase_recording(self, effect: fx.EraseRecording) -> None:
+        self._book.unwanted(effect.recording_id, effect.by)
+
+    def _take_message(self, effect: fx.TakeMessage) -> None:
+        if self._messages is None:
+            log.error("message.impossible", call_id=effect.call_id, hint="set voicemail.enabled")
+            self.feed(ev.MessageTaken(effect.call_id, Outcome.FAILED))
+            return
+        view = self._switchboard.call(effect.call_id)
+        self._messages.take(effect, Caller(view.number, view.name) if view is not None else Caller())
+
+    def _ask_webhook(self, effect: fx.AskWebhook) -> None:
+        if self._webhooks is None:
+            self.feed(ev.WebhookAnswered(effect.call_id, FAILED))
+            return
+        self._webhooks.ask(effect.call_id, effect.webhook, effect.facts)
 
     async def _start_recording(self, effect: fx.StartRecording) -> None:
         """Of the phone; the demo line has no packets, there the agent's side of the same words is recorded."""
@@ -553,7 +725,10 @@ class Exchange:
         self._book.expect(recording_id, call_id, effect.agent, effect.consent, self.now())
         who = (f"agent {effect.agent}", f"leg {effect.phone_leg}")
         try:
-            await self._worker.perform(media.StartRecording(call_id, recording_id, leg_id, effect.consent, who, details))
+            half, sealed = self._book.half(view.number, call_id)
+            command = media.StartRecording(call_id, recording_id, leg_id, effect.consent, who, details, True, 0, half, sealed)
+            await self._worker.perform(command)
+            self._book.granted(recording_id)
         except media.MediaRefusal:
             self._book.not_begun(recording_id)
             raise
@@ -566,11 +741,11 @@ class Exchange:
             return
         await self._worker.perform(media.SendDigits(leg_id=leg_id, digits=digits))
 
-    def _notify(self, agents: tuple[str, ...], view: CallView) -> None:
-        notice = self.state_of(view)
-        for identity in agents:
+    def _notify(self, effect: fx.Notify) -> None:
+        notice = self.state_of(effect.view)
+        for identity in effect.agents:
             self._publish(person(identity), notice)
-        self._show_on_board(view.call_id)
+        self._show_on_board(effect.view.call_id)
 
     def _show_on_board(self, call_id: str) -> None:
         """The board shows a call as its owner sees it, whoever else takes part, or as who is rung does."""
@@ -593,11 +768,28 @@ class Exchange:
             codecs["phone"] = phone
         return call_state(view, self.clock, codecs)
 
-    def _write(self, record: CallRecord) -> None:
+    def _write(self, effect: fx.WriteRecord) -> None:
+        record = effect.record
         self._metrics.call(record)
-        self._store.put_call(record, self.clock.at, self._cost_of)
+        self._store.put_call(record, self.clock.at, self._cost_of, self._codec_of)
         self._show_on_board(record.call_id)
         self._on_record(record, self.clock.at)
+
+    _AT_ONCE: dict[type, Callable[["Exchange", Any], None]] = {  # noqa: RUF012
+        fx.RingBack: _ring_back,
+        fx.HangUp: _hang_up,
+        fx.ReferPhone: _refer,
+        fx.TellReferrer: _tell_referrer,
+        fx.HoldPhone: _hold,
+        fx.EraseRecording: _erase_recording,
+        fx.Notify: _notify,
+        fx.WriteRecord: _write,
+    }
+    """Effects that wait for nothing."""
+
+    def _codec_of(self, leg_id: str) -> str:
+        browser, phone = self._browsers.get(leg_id), self._phones.get(leg_id)
+        return (browser.codec if browser is not None else phone.spoken if phone is not None else None) or ""
 
     def _on_trunk(self, leg_id: str, act: Callable[[line.Trunk], None]) -> None:
         leg = self._phones.get(leg_id)
@@ -610,13 +802,13 @@ class Exchange:
         self._idle.clear()
         self._lines[call_id] = CallLine(call_id, self._failed)
 
-    def _queue_phone(self, leg_id: str, name: str, job: Callable[[], Awaitable[None]]) -> None:
+    def _queue_phone(self, leg_id: str, name: str, job: Job) -> None:
         leg = self._phones.get(leg_id)
         call_line = self._lines.get(leg.call_id) if leg is not None else None
         if call_line is not None:
             self._queue(call_line, name, job)
 
-    def _queue(self, call_line: CallLine, name: str, job: Callable[[], Awaitable[None]], *, last: bool = False) -> None:
+    def _queue(self, call_line: CallLine, name: str, job: Job, *, last: bool = False) -> None:
         try:
             call_line.put(name, job, last=last)
         except LineFull as error:
@@ -629,7 +821,7 @@ class Exchange:
         if isinstance(error, PhoneFailure):
             cause = error.cause
         elif isinstance(error, media.MediaRefusal):
-            cause = Cause(EndReason.FAILED, detail=str(error))
+            cause = Cause(EndReason.FAILED, 503 if error.code in _COME_AGAIN else None, str(error))
         elif isinstance(error, LineFull):
             cause = Cause(EndReason.FAILED, detail="More was asked of this call in one moment than a call can need.")
         else:
@@ -643,12 +835,11 @@ class Exchange:
         call_line = self._lines.pop(call_id, None)
         self._forget(call_id)
         if call_line is not None:
-            task = asyncio.create_task(call_line.close(), name=f"end-{call_id}")
-            self._closing.add(task)
-            task.add_done_callback(self._closed)
+            self._closing += 1
+            call_line.close(self._closed)
 
-    def _closed(self, task: asyncio.Task[None]) -> None:
-        self._closing.discard(task)
+    def _closed(self) -> None:
+        self._closing -= 1
         if not self._lines and not self._closing:
             self._idle.set()
 
@@ -656,6 +847,7 @@ class Exchange:
         self._browsers.forget_call(call_id)
         for leg_id in self._phones.forget_call(call_id):
             self._dialled_s.pop(leg_id, None)
+            self._presses.forget(leg_id)
 
     def _publish(self, topic: str, notice: wire.Notice) -> None:
         if self._hub is not None:

@@ -24,7 +24,7 @@ _PERSON_KEY = re.compile(
     r"^(caller|caller_name|called|callee|number|phone|party|name|display_name|user|agent|identity|e164|email|to_uri|from_uri)$", re.I
 )
 _FREE_KEYS = frozenset(
-    {"event", "level", "timestamp", "logger", "call_id", "leg_id", "incident", "peer_id", "room_id", "sid", "topic_kind"}
+    {"event", "level", "timestamp", "logger", "call_id", "leg_id", "incident", "peer_id", "room_id", "sid", "topic_kind", "checkpoint"}
 )
 """Our own words and ids: ids are drawn at random and may look like numbers."""
 

@@ -21,6 +21,7 @@ def main(level: str, form: str, suppressor: str) -> None:
     import uvloop
 
     from api import logs
+    from api.garbage import collect_seldom
     from api.media_plane import suppressor_maker
     from media.rehearsal import load_kernels
     from media.worker_service import WorkerService
@@ -30,7 +31,7 @@ def main(level: str, form: str, suppressor: str) -> None:
     load_kernels(make_suppressor)  # a spare does it before it is needed
 
     async def serve() -> None:
-        await WorkerService(socket.socket(fileno=0), make_suppressor).run()
+        await WorkerService(socket.socket(fileno=0), make_suppressor, collect_seldom).run()
 
     uvloop.run(serve())
 

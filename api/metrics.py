@@ -16,6 +16,7 @@ _MOS = (1, 2, 2.5, 3, 3.25, 3.5, 3.75, 4, 4.25, 4.5)
 _SET_UP_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30)
 _OFFER_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 _LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+_BACKEND_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 10)
 _LAG_EVERY_S = 0.25
 _ENDED_REMEMBERED = 1_000
 _CODES = 64
@@ -98,6 +99,13 @@ class Metrics:
         self.failures = Counter("centralita_effect_failures", "Effects of call control that failed", ["effect"], registry=registry)
         self.recordings = Counter("centralita_recordings", "Recordings that are over, by outcome", ["outcome"], registry=registry)
         self.lines = Gauge("centralita_line_ready", "1 while the telephone line is up", ["line"], registry=registry)
+        self.backends = Histogram(
+            "centralita_backend_seconds",
+            "How long requests to backends took, by how they ended",
+            ["backend", "how"],
+            buckets=_BACKEND_S,
+            registry=registry,
+        )
         self.lag = Histogram("centralita_event_loop_lag_seconds", "How late the event loop runs a timer", buckets=_LAG_S, registry=registry)
 
     async def __aenter__(self) -> "Metrics":
@@ -141,6 +149,63 @@ class Metrics:
         """``centralita_threecx_NAME_total``: what was asked of a 3CX and told by it; ``centralita_threecx_now_NAME``: what is so now."""
         self._registry.register(_FromMapping("centralita_threecx_", counts, CounterMetricFamily))
         self._registry.register(_FromMapping("centralita_threecx_now_", gauges, GaugeMetricFamily))
+
+    def watch_callers(self, counts: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_caller_lookups_NAME_total``: what came of asking who calls, by who was asked."""
+        self._registry.register(_FromMapping("centralita_caller_lookups_", counts, CounterMetricFamily))
+
+    def watch_backends(self, backends: Callable[[], Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]]) -> None:
+        """``centralita_backend_NAME_total{backend="crm"}``: how requests to each ended; ``centralita_backend_open``: let alone."""
+        self._registry.register(_Labelled("centralita_backend_", "backend", backends))
+
+    def watch_after(
+        self,
+        outbox: Callable[[], Mapping[str, float]],
+        notified: Callable[[], Mapping[str, float]],
+        told: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """``centralita_outbox_NAME_total``: tries by how they ended, ``dead`` those that a person has to look at;
+        ``centralita_messages_NAME_total`` by channel; ``centralita_happenings_NAME_total`` by kind."""
+        self._registry.register(_FromMapping("centralita_outbox_", outbox, CounterMetricFamily))
+        self._registry.register(_FromMapping("centralita_messages_", notified, CounterMetricFamily))
+        self._registry.register(
+            _FromMapping("centralita_happenings_", lambda: {kind.replace(".", "_"): n for kind, n in told().items()}, CounterMetricFamily)
+        )
+
+    def watch_rules(self, counts: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_rules_NAME_total``: decisions by outcome."""
+        self._registry.register(_FromMapping("centralita_rules_", counts, CounterMetricFamily))
+
+    def watch_appointments(self, counts: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_appointments_NAME_total``: booked, moved, and by what became of them; messages by kind (``booked_sent``)."""
+        self._registry.register(_FromMapping("centralita_appointments_", counts, CounterMetricFamily))
+
+    def watch_surveys(self, counts: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_surveys_NAME_total``: asked, or why not; ``dropped``: too much ended at once to consider all."""
+        self._registry.register(_FromMapping("centralita_surveys_", counts, CounterMetricFamily))
+
+    def watch_backend_events(self, counts: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_backend_events_NAME_total``: what backends posted: taken, or why it was refused."""
+        self._registry.register(_FromMapping("centralita_backend_events_", counts, CounterMetricFamily))
+
+    def watch_retention(self, counts: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_retention_NAME_total``: rows deleted because their time was over, by kind; ``neglected``: looks that failed."""
+        self._registry.register(_FromMapping("centralita_retention_", counts, CounterMetricFamily))
+
+    def watch_context(self, counts: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_context_NAME_total``: calls looked up, answers that were kept or missed; ``centralita_context_hit_ratio``."""
+        self._registry.register(_FromMapping("centralita_context_", counts, CounterMetricFamily))
+        self._registry.register(_FromMapping("centralita_context_", gauges, GaugeMetricFamily))
+
+    def watch_store(self, counts: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_store_NAME_total``: what the writer of records gave up or put on the disk; ``centralita_store_NAME``: what waits."""
+        self._registry.register(_FromMapping("centralita_store_", counts, CounterMetricFamily))
+        self._registry.register(_FromMapping("centralita_store_", gauges, GaugeMetricFamily))
+
+    def watch_vault(self, counts: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_privacy_NAME_total``: keys of people that were not found or not whole; ``centralita_privacy_keys``: how many."""
+        self._registry.register(_FromMapping("centralita_privacy_", counts, CounterMetricFamily))
+        self._registry.register(_FromMapping("centralita_privacy_", gauges, GaugeMetricFamily))
 
     def watch_rooms(
         self,
@@ -209,6 +274,10 @@ class Metrics:
             code = "other"
         self._codes.add(code)
         self.refusals.labels(code).inc()
+
+    def backend_asked(self, backend: str, how: str, took_s: float) -> None:
+        """``how``: ``ok``, or the cause of the fault."""
+        self.backends.labels(backend, how).observe(took_s)
 
     def effect_failed(self, effect: str) -> None:
         self.failures.labels(effect).inc()

@@ -13,8 +13,9 @@ With one node (``MemoryBus``) the same functions are called and there is nobody 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from secrets import token_hex
 from typing import Protocol, Self, cast
 from uuid import uuid4
 
@@ -33,6 +34,9 @@ from signaling.bus import Bus, BusState
 from signaling.grants import Grant
 from signaling.refusal import Refusal
 from signaling.topics import LINES, person, team
+
+_OF_PAST_CALLS = (wire.GetNote, wire.WriteNote, wire.MakeTicket, wire.CloseTicket)
+"""Asked also of calls whose node is gone: they are on record."""
 
 log = structlog.get_logger()
 Perform = Callable[[Grant, wire.AnyRequest], Awaitable[object]]
@@ -122,8 +126,26 @@ class _Handled(_Word, frozen=True, tag="handled"):
     identity: str
 
 
-_AboutPeople = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Revoked | _Handled
-_AnyWord = _AboutPeople | _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Answer
+class _Skilled(_Word, frozen=True, tag="skilled"):
+    """What this person can is another thing now: read it anew."""
+
+    identity: str
+
+
+class _Renewed(_Word, frozen=True, tag="renewed"):
+    """A backend said that something changed about these people (handles), or about one whom it knows by this id."""
+
+    backend: str
+    handles: list[str]
+    contact: str
+
+
+class _Planned(_Word, frozen=True, tag="planned"):
+    """The contact centre has a newer plan: read it."""
+
+
+_AboutPeople = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Revoked | _Handled | _Skilled
+_AnyWord = _AboutPeople | _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Answer | _Planned | _Renewed
 
 
 class CallControl(Protocol):
@@ -174,7 +196,7 @@ class Pages(Protocol):
 
 def call_id_of(node: str) -> str:
     """A new call's id; it says where the call is."""
-    return f"{uuid4().hex}-{node}" if node else uuid4().hex
+    return f"{token_hex(16)}-{node}" if node else token_hex(16)
 
 
 class Nodes:
@@ -196,6 +218,10 @@ class Nodes:
         self._on_revoked: Callable[[Sequence[Ended]], object] = lambda ended: None
         self._on_wish: Callable[[str], object] = lambda identity: None
         self._on_handled: Callable[[str], Coroutine[None, None, None]] | None = None
+        self._on_skilled: Callable[[str], Coroutine[None, None, None]] | None = None
+        self._on_planned: Callable[[], Coroutine[None, None, None]] | None = None
+        self._on_renewed: Callable[[str, Collection[str], str], Coroutine[None, None, None]] | None = None
+        self._on_together: Callable[[], Coroutine[None, None, None]] | None = None
         self._number = 0
         self._fed: dict[str, Person] = {}
         self._asked: dict[str, asyncio.Future[_Answer]] = {}
@@ -233,6 +259,31 @@ class Nodes:
 
     def tell_handled(self, identity: str) -> None:
         self._say(_Handled(self._bus.token, identity))
+
+    def hear_skilled(self, on_skilled: Callable[[str], Coroutine[None, None, None]]) -> None:
+        """Who hears of whom another node was told that they can something else now."""
+        self._on_skilled = on_skilled
+
+    def tell_skilled(self, identity: str) -> None:
+        self._say(_Skilled(self._bus.token, identity))
+
+    def hear_renewed(self, on_renewed: Callable[[str, Collection[str], str], Coroutine[None, None, None]]) -> None:
+        """Who hears of whom another node was told by a backend (its id, handles, its own id of them) that something changed."""
+        self._on_renewed = on_renewed
+
+    def tell_renewed(self, backend: str, handles: Collection[str], contact: str) -> None:
+        self._say(_Renewed(self._bus.token, backend, sorted(handles), contact))
+
+    def hear_planned(self, on_planned: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Who hears that another node took a newer plan of the contact centre."""
+        self._on_planned = on_planned
+
+    def tell_planned(self) -> None:
+        self._say(_Planned(self._bus.token))
+
+    def hear_together(self, on_together: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Who hears that this node is with the others, again too: what it was told meanwhile is lost."""
+        self._on_together = on_together
 
     async def __aenter__(self) -> Self:
         self._on_state()
@@ -280,6 +331,10 @@ class Nodes:
         """A call of this node rings at a person, is theirs, or (None) neither."""
         self._change(identity, replace(self.attendance.own(identity), engaged=state))
 
+    def on_consulting(self, identity: str, consulting: bool) -> None:
+        """A person is in a consultation of this node, or in none any more."""
+        self._change(identity, replace(self.attendance.own(identity), consulting=consulting))
+
     def wish(self, identity: str, *, available: bool, reason: str, away: bool) -> None:
         """A person said whether they take calls."""
         if self.attendance.wish(identity, Wish(available, reason, away, round(time.time() * 1000))):
@@ -319,10 +374,12 @@ class Nodes:
             self._fed[someone.identity] = someone
             if someone == Person(someone.identity):
                 del self._fed[someone.identity]
-            if before.available is not someone.available:
-                self._calls.feed(ev.AvailabilityChanged(someone.identity, someone.available))
+            if (before.available, before.wish_reason) != (someone.available, someone.wish_reason):
+                self._calls.feed(ev.AvailabilityChanged(someone.identity, someone.available, someone.wish_reason))
             if before.elsewhere is not someone.elsewhere:
                 self._calls.feed(ev.AgentEngaged(someone.identity, someone.elsewhere))
+            if before.consulting is not someone.consulting:
+                self._calls.feed(ev.AgentConsulting(someone.identity, someone.consulting))
             if (before.phones > 0) is not (someone.phones > 0):
                 changed = ev.AgentConnected if someone.phones else ev.AgentDisconnected
                 self._calls.feed(changed(someone.identity))
@@ -397,6 +454,15 @@ class Nodes:
             case _Handled(identity=identity):
                 if self._on_handled is not None:
                     self._start(self._on_handled(identity))
+            case _Skilled(identity=identity):
+                if self._on_skilled is not None:
+                    self._start(self._on_skilled(identity))
+            case _Renewed(backend=backend, handles=handles, contact=contact):
+                if self._on_renewed is not None:
+                    self._start(self._on_renewed(backend, handles, contact))
+            case _Planned():
+                if self._on_planned is not None:
+                    self._start(self._on_planned())
             case _Answer(ask_id=ask_id):
                 waiting = self._asked.get(ask_id)
                 if waiting is not None and not waiting.done():
@@ -438,6 +504,8 @@ class Nodes:
         if state is BusState.TOGETHER:
             self._say(_Everything(self._bus.token, self._number, self.attendance.own_people()))
             self._say(_TellAll(self._bus.token))
+            if self._on_together is not None:
+                self._start(self._on_together())
         if self._pages is not None and state is not BusState.PARTED:
             self._pages.publish(LINES, wire.NodeState(node=self._bus.node, alone=state is BusState.ALONE))
 
@@ -480,6 +548,8 @@ class Nodes:
         try:
             return await self.ask(node, grant, request)
         except NodeSilent as silence:
+            if node not in self.attendance.nodes and isinstance(request, _OF_PAST_CALLS):
+                return await self._perform(grant, request)
             if node not in self.attendance.nodes:
                 raise Refusal(
                     "unknown_call", "This call is over, or its server is not to be reached: the page shows the calls there are."

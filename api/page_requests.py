@@ -5,12 +5,16 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
+from api.after.after_call import AfterCall
+from api.backends.lookup import ContextLookup
 from api.call_handling import CallHandling
 from api.call_line import LineFull
 from api.exchange import Exchange
 from api.metrics import Metrics
 from api.nodes import Nodes
+from api.outbound.do_not_call import DoNotCall
 from api.room_questions import AnyRoomQuestion, RoomQuestion
+from api.supervision import Supervision
 from api.tolls import Tolls
 from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
@@ -34,6 +38,8 @@ class PageRequests:
     """``in_rooms`` does what is asked about rooms and chat. ``demo``: the demo line, where there is one.
     ``tolls`` watches over what is dialled; ``ask_pbx`` raises ``Refusal`` where the PBX has no room for another call.
     ``teams_of`` says in which teams an agent is. ``handling``: what people want done with calls to them.
+    ``supervision``: of other people's calls. ``unwanted``: who does not want to be called. ``context``: what is known of callers;
+    ``after``: what is written of calls.
     ``refer_blind``: is the telephone system to be asked for blind transfers too, where it can?"""
 
     def __init__(
@@ -50,6 +56,10 @@ class PageRequests:
         ask_pbx: Callable[[Number], None] = lambda number: None,
         teams_of: Callable[[str], frozenset[str]] = lambda identity: frozenset(),
         handling: CallHandling | None = None,
+        supervision: Supervision | None = None,
+        unwanted: DoNotCall | None = None,
+        context: ContextLookup | None = None,
+        after: AfterCall | None = None,
         refer_blind: bool = False,
     ) -> None:
         self._exchange = exchange
@@ -63,6 +73,10 @@ class PageRequests:
         self._ask_pbx = ask_pbx
         self._teams_of = teams_of
         self._handling = handling
+        self._supervision = supervision
+        self._unwanted = unwanted
+        self._context = context
+        self._after = after
         self._refer_blind = refer_blind
 
     async def perform(self, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
@@ -95,6 +109,10 @@ class PageRequests:
                 feed(ev.HoldRequested(call_id, identity, held))
             case wire.Digits(call_id=call_id, digits=digits):
                 feed(ev.DigitsPressed(call_id, identity, digits))
+            case wire.Monitor():
+                self._supervised().monitor(grant, request)
+            case wire.TakeOver():
+                self._supervised().take_over(grant, request)
             case wire.Transfer():
                 self._transfer(identity, request)
             case wire.TransferStep(call_id=call_id, action=action):
@@ -119,10 +137,30 @@ class PageRequests:
                 return self._nodes.watch(grant)
             case wire.PeerOffer():
                 return await self._offer(identity, request)
+            case wire.WatchQueues():
+                return self._exchange.queues.watch(identity)
+            case wire.FinishWrapUp(call_id=call_id, code=code):
+                feed(ev.WrapUpFinished(identity, call_id, code))
+            case wire.ExtendWrapUp(call_id=call_id):
+                feed(ev.WrapUpExtended(identity, call_id))
+            case wire.CancelCallBack(call_back_id=call_back_id):
+                feed(ev.CallBackCancelled(call_back_id))
             case wire.WatchBoard():
                 return self._exchange.board.watch(identity, grant.teams)
             case wire.CallMe():
                 self._call_me(identity)
+            case wire.GetContext(call_id=call_id):
+                self._known().show(call_id, identity)
+            case wire.ChooseContact(call_id=call_id, backend=backend, id=contact_id):
+                self._known().choose(call_id, identity, backend, contact_id)
+            case wire.GetNote(call_id=call_id):
+                return await self._written().note(call_id, identity)
+            case wire.WriteNote():
+                return await self._written().write_note(identity, request)
+            case wire.MakeTicket():
+                await self._written().make_ticket(identity, request)
+            case wire.CloseTicket():
+                await self._written().close_ticket(identity, request)
             case wire.RoomRequest() | wire.ChatRequest() | RoomQuestion():
                 return await self._in_rooms(grant, request)
             case wire.PeerCandidate():
@@ -144,6 +182,8 @@ class PageRequests:
     def _dial(self, identity: str, number: str) -> wire.CallRef:
         self._refuse_when_stopping()
         route = route_of(self._routing, number)
+        if self._unwanted is not None:
+            self._unwanted.ask(identity, route.number)
         if self._tolls is not None:
             self._tolls.ask(identity, route.number)
         if self._demo is None or route.trunk != self._demo.name:
@@ -154,13 +194,13 @@ class PageRequests:
 
     def _transfer(self, identity: str, request: wire.Transfer) -> None:
         self._refuse_when_stopping()
-        if bool(request.number) == bool(request.agent):
-            raise Refusal("bad_message", "A call is transferred either to a number or to a colleague.")
+        if sum(map(bool, (request.number, request.agent, request.queue))) != 1:
+            raise Refusal("bad_message", "A call is transferred either to a number, or to a colleague, or to a queue.")
         view = self._switchboard.call(request.call_id)
         if view is None or view.agent != identity:  # whatever is wrong with it is said by call control; nothing is counted for it
-            target, refer = Target(request.agent, request.number), False
-        elif request.agent:
-            target, refer = Target(agent=request.agent), False
+            target, refer = Target(request.agent, request.number, queue=request.queue), False
+        elif not request.number:
+            target, refer = Target(agent=request.agent, queue=request.queue), False
         else:
             route = route_of(self._routing, request.number)
             if self._tolls is not None:
@@ -181,6 +221,21 @@ class PageRequests:
         if self._handling is None:
             raise Refusal("bad_message", "This server keeps no settings of people.")
         return self._handling
+
+    def _supervised(self) -> Supervision:
+        if self._supervision is None:
+            raise Refusal("bad_message", "This server lets nobody monitor calls.")
+        return self._supervision
+
+    def _known(self) -> ContextLookup:
+        if self._context is None:
+            raise Refusal("bad_message", "This server asks nobody who calls.")
+        return self._context
+
+    def _written(self) -> AfterCall:
+        if self._after is None:
+            raise Refusal("bad_message", "This server writes nothing of calls.")
+        return self._after
 
     def _call_me(self, identity: str) -> None:
         self._refuse_when_stopping()

@@ -28,7 +28,7 @@ _UNKNOWN_S = 3_600.0
 
 class Note(Protocol):
     def __call__(self, kind: str, who: str, *, by: str = "", detail: str = "") -> None:
-        """Write into the security log."""
+        """Write into the audit."""
         ...
 
 

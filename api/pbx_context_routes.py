@@ -109,7 +109,8 @@ class PbxContextRoutes:
 
     async def _create(self, request: web.Request) -> web.Response:
         sent = await body_of(request, NewContact)
-        new = NewContact(*(filled(value) for value in (sent.first, sent.last, sent.number, sent.email, sent.company)))
+        first, last, number, email, company = map(filled, (sent.first, sent.last, sent.number, sent.email, sent.company))
+        new = NewContact(first, last, number, email, company)
         made = await self._contacts.create(new, grant_of(request).identity)
         return self._hits(request, [made], new.number)
 

@@ -45,6 +45,12 @@ class PhoneLeg:
     digits_by_info: bool = False
     spoken: str | None = None
 
+    def agreed(self, remote: RtpEndpoint) -> None:
+        """This is spoken with the phone from now on."""
+        self.remote = remote
+        self.digits_by_info = remote.dtmf_payload_type is None
+        self.spoken = remote.codecs[0].name if remote.codecs else None
+
 
 class PhoneLegs:
     """Opens, connects and closes phone legs.
@@ -99,13 +105,15 @@ class PhoneLegs:
         del self._calls[leg.call_id][leg_id]
         return leg.local is not None or leg.demo_open
 
-    async def place(self, leg_id: str, number: str, *, private: bool = False, diverted_by: str = "", referred: str = "") -> None:
+    async def place(
+        self, leg_id: str, number: str, *, private: bool = False, caller_number: str = "", diverted_by: str = "", referred: str = ""
+    ) -> None:
         """Open the leg's port and dial, as ``Trunk.dial`` says. Raises ``PhoneFailure``."""
         leg = self._legs.get(leg_id)
         if leg is None:  # it was let go while this waited for its turn
             return
         local = await self._open(leg, self._offered)
-        leg.trunk.dial(leg_id, number, "", local, private=private, diverted_by=diverted_by, referred=referred)
+        leg.trunk.dial(leg_id, number, "", local, private=private, caller_number=caller_number, diverted_by=diverted_by, referred=referred)
 
     async def progress(self, leg_id: str, other_codec: str | None) -> None:
         """Let a phone that called hear the room before it is answered. Raises ``PhoneFailure``."""
@@ -116,29 +124,26 @@ class PhoneLegs:
         await self._let_in(self._legs[leg_id], browser_codec, lambda trunk, local: trunk.answer(leg_id, local))
 
     async def _let_in(self, leg: PhoneLeg, other_codec: str | None, tell: Callable[[Trunk, RtpEndpoint], None]) -> None:
-        local, codecs = await self._agree(leg, other_codec)
+        open_before, remote = leg.local is not None, leg.remote
+        local = leg.local or await self._agree(leg, other_codec)
         tell(leg.trunk, local)
-        if isinstance(leg.remote, RtpEndpoint):
-            await self.connect(leg.leg_id, leg.remote.speaking(codecs))
-        elif isinstance(leg.remote, DemoEndpoint):
-            await self.connect(leg.leg_id, leg.remote)
+        if isinstance(remote, DemoEndpoint):
+            await self.connect(leg.leg_id, remote)
+        elif open_before and isinstance(remote, RtpEndpoint):
+            await self.connect(leg.leg_id, remote.speaking(local.codecs))
 
-    async def _agree(self, leg: PhoneLeg, other_codec: str | None) -> tuple[RtpEndpoint, tuple[AudioCodec, ...]]:
-        """Our end of a leg that called us, and the codecs to speak; what was agreed before the answer stays. Raises ``PhoneFailure``."""
-        if leg.local is not None:
-            return leg.local, leg.local.codecs
+    async def _agree(self, leg: PhoneLeg, other_codec: str | None) -> RtpEndpoint:
+        """Our end of a leg that called us, connected with what it offers, where it offers something. Raises ``PhoneFailure``."""
         remote = leg.remote
-        codecs = self._offered
-        if isinstance(remote, RtpEndpoint):
-            codecs = answer_phone(remote.codecs, [codec.name for codec in self._offered], other_codec)
-            if not codecs:
-                raise PhoneFailure(Cause(EndReason.INCOMPATIBLE, 488, NO_SHARED_CODEC))
-            codecs = codecs[:1]
-        local = await self._open(leg, codecs)
-        if isinstance(remote, RtpEndpoint):
-            local = replace(local, direction=remote.direction.mirrored)
-            leg.local = local
-        return local, codecs
+        if not isinstance(remote, RtpEndpoint):
+            return await self._open(leg, self._offered)
+        codecs = answer_phone(remote.codecs, [codec.name for codec in self._offered], other_codec)[:1]
+        if not codecs:
+            raise PhoneFailure(Cause(EndReason.INCOMPATIBLE, 488, NO_SHARED_CODEC))
+        spoken = remote.speaking(codecs)
+        leg.local = replace(await self._open(leg, codecs, spoken), direction=remote.direction.mirrored)
+        leg.agreed(spoken)
+        return leg.local
 
     async def connect(self, leg_id: str, remote: Endpoint) -> None:
         """Carry out what was agreed with the phone, the first time or anew."""
@@ -151,8 +156,7 @@ class PhoneLegs:
                 leg.demo_open = True
                 await self._worker.perform(media.OpenDemoLeg(leg_id=leg_id, room_id=leg.call_id, programme=remote))
             return
-        leg.digits_by_info = remote.dtmf_payload_type is None
-        leg.spoken = remote.codecs[0].name if remote.codecs else None
+        leg.agreed(remote)
         await self._worker.perform(media.ConnectRtpLeg(leg_id=leg_id, remote=remote))
 
     def browser_order(self, call_id: str) -> tuple[str, ...]:
@@ -172,7 +176,7 @@ class PhoneLegs:
         """Does this agreement put us on hold? The direction is the phone's: it no longer wants to hear us."""
         return isinstance(remote, RtpEndpoint) and remote.direction in (Direction.SENDONLY, Direction.INACTIVE)
 
-    async def _open(self, leg: PhoneLeg, codecs: tuple[AudioCodec, ...]) -> RtpEndpoint:
+    async def _open(self, leg: PhoneLeg, codecs: tuple[AudioCodec, ...], remote: RtpEndpoint | None = None) -> RtpEndpoint:
         if not leg.trunk.carries_rtp:
             return RtpEndpoint(self._public_host, 0, codecs, DTMF_PAYLOAD_TYPE)
         try:
@@ -181,7 +185,8 @@ class PhoneLegs:
             raise PhoneFailure(Cause(EndReason.FAILED, 503, str(error))) from None
         opened = None
         try:
-            opened = await self._worker.perform(media.OpenRtpLeg(leg_id=leg.leg_id, room_id=leg.call_id), sock=(pair.rtp, pair.rtcp))
+            command = media.OpenRtpLeg(leg_id=leg.leg_id, room_id=leg.call_id, remote=remote)
+            opened = await self._worker.perform(command, sock=(pair.rtp, pair.rtcp))
         finally:
             if opened is None:  # the media plane did not take them over
                 pair.close()

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import structlog
 
+from api.privacy.sealed_rows import handle_in_room, is_customer
 from api.store import Store, StoredRecording
 from media import messages as media
 
@@ -21,16 +22,17 @@ _MOST_RUNNING = 4_096
 
 class RecordingBook:
     """Times are seconds since the epoch. ``on_cut`` hears of each recording that its worker's death cut short,
-    ``on_unwanted(recording_id, by)`` of each that is to be erased, once it is over."""
+    ``on_unwanted(recording_id, by, why)`` of each that is to be erased, once it is over."""
 
     def __init__(
-        self, store: Store, on_cut: Callable[[], None] = lambda: None, on_unwanted: Callable[[str, str], None] = lambda *told: None
+        self, store: Store, on_cut: Callable[[], None] = lambda: None, on_unwanted: Callable[[str, str, str], None] = lambda *told: None
     ) -> None:
         self._store = store
         self.on_cut = on_cut
         self.on_unwanted = on_unwanted
-        self._unwanted: dict[str, str] = {}
+        self._unwanted: dict[str, tuple[str, str]] = {}
         self._rows: dict[str, StoredRecording] = {}
+        self._asked: set[str] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -44,7 +46,22 @@ class RecordingBook:
         while len(self._rows) >= _MOST_RUNNING:  # of which nothing was told for ever
             self._drop(next(iter(self._rows)))
         self._rows[recording_id] = StoredRecording(recording_id, call_id, agent, consent, started_at=at)
+        self._asked.add(recording_id)
         self._idle.clear()
+
+    def half(self, number: str, call_id: str) -> tuple[str, str]:
+        """Of the file's key, drawn now, and the same sealed: under the key of who has this number, or of this call where nobody has one."""
+        vault = self._store.vault
+        return vault.half(vault.number(number) if is_customer(number) else vault.person("call", call_id))
+
+    def half_of_guest(self, room_id: str, identity: str) -> tuple[str, str]:
+        """The same of who speaks in a room."""
+        vault = self._store.vault
+        return vault.half(handle_in_room(vault, room_id, identity))
+
+    def granted(self, recording_id: str) -> None:
+        """The media plane will do it, and tell what becomes of it."""
+        self._asked.discard(recording_id)
 
     def not_begun(self, recording_id: str) -> None:
         """The media plane refused."""
@@ -52,7 +69,13 @@ class RecordingBook:
         if row is not None and not row.file:
             self._drop(recording_id)
 
+    def call_over(self, call_id: str) -> None:
+        """What the media plane was asked for and took too long to answer will not begin any more."""
+        for recording_id in [name for name in self._asked if self._rows[name].call_id == call_id]:
+            self._drop(recording_id)
+
     def started(self, event: media.RecordingStarted) -> None:
+        self._asked.discard(event.recording_id)
         row = self._rows.get(event.recording_id)
         if row is not None:
             row = self._rows[event.recording_id] = replace(row, file=event.file)
@@ -67,12 +90,12 @@ class RecordingBook:
         if event.worker_died:
             self.on_cut()
 
-    def unwanted(self, recording_id: str, by: str) -> None:
-        """Whoever was recorded did not agree."""
+    def unwanted(self, recording_id: str, by: str, why: str = "there was no consent") -> None:
+        """It is not to be kept. ``by``: whoever says so, empty: we ourselves."""
         if recording_id in self._rows:
-            self._unwanted[recording_id] = by
+            self._unwanted[recording_id] = (by, why)
         else:
-            self.on_unwanted(recording_id, by)
+            self.on_unwanted(recording_id, by, why)
 
     async def settled(self, within_s: float) -> None:
         """Until nothing runs any more, or so long."""
@@ -88,10 +111,11 @@ class RecordingBook:
         if event.file:
             self._store.put_recording(replace(row, file=event.file, ended_at=at, **told))  # type: ignore[arg-type]
             if unwanted is not None:
-                self.on_unwanted(event.recording_id, unwanted)
+                self.on_unwanted(event.recording_id, *unwanted)
 
     def _drop(self, recording_id: str) -> None:
         del self._rows[recording_id]
+        self._asked.discard(recording_id)
         self._unwanted.pop(recording_id, None)
         if not self._rows:
             self._idle.set()

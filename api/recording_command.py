@@ -27,16 +27,19 @@ def check(
     config: ConfigFile = None,
 ) -> None:
     """Tell everything that is wrong with a recording and its manifest; status 1 when something is."""
+    from api.privacy.wiring import open_vault
+    from api.store import StoreUnavailable
     from media.recording.keys import KeyRing
     from media.recording.manifest import Checkpoint, faults
     from media.recording.records import read_recording
 
     checkpoint = Checkpoint(entries, digest) if entries is not None and digest is not None else None
     try:
-        ring = KeyRing(load(config).recording_keys())
+        settings = load(config)
+        ring = KeyRing(settings.recording_keys(), open_vault(settings).open)
         found = faults(file, ring.public_keys, checkpoint)
         recorded = read_recording(file, ring)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StoreUnavailable) as error:
         raise _refused(error) from None
     typer.echo(f"{recorded.length_s:.1f} s, {len(recorded.packets)} packets in {recorded.chunks} chunks, {recorded.ending}")
     for fault in [*found, *filter(None, [recorded.detail])]:
@@ -50,13 +53,14 @@ def audit(config: ConfigFile = None) -> None:
     """Check every recording that the database knows, each against the checkpoint that stands there; status 1 when something is wrong."""
     import asyncio
 
+    from api.privacy.wiring import open_vault
     from api.recording_shelf import RecordingShelf
     from api.store import Store, StoreUnavailable
 
     settings = load(config)
 
     async def found() -> list[str]:
-        async with Store.open(settings.store_url, node="audit") as store:
+        async with Store.open(settings.store_url, vault=open_vault(settings), node="audit") as store:
             return await RecordingShelf(store, settings.recordings_folder, settings.recording_keys()).faults()
 
     try:
@@ -80,6 +84,8 @@ def export(
     config: ConfigFile = None,
 ) -> None:
     """Make a sound file: left what the caller said, right what was heard."""
+    from api.privacy.wiring import open_vault
+    from api.store import StoreUnavailable
     from media.recording import manifest
     from media.recording.export import write_mixed_opus, write_mixed_wav, write_opus, write_side_opus, write_wav
     from media.recording.keys import KeyRing
@@ -88,7 +94,8 @@ def export(
     if to.suffix not in (".wav", ".opus") or side not in (None, "said", "heard") or (side and (to.suffix == ".wav" or mix)):
         raise _refused(ValueError("give NAME.wav or NAME.opus; --side said or --side heard goes with .opus alone, and not with --mix"))
     try:
-        ring = KeyRing(load(config).recording_keys())
+        settings = load(config)
+        ring = KeyRing(settings.recording_keys(), open_vault(settings).open)
         recorded = read_recording(file, ring)
         sound, peaks = io.BytesIO(), dict[str, str | int | float]()
         if mix:
@@ -102,7 +109,7 @@ def export(
         details: dict[str, str | int | float] = {"as": to.suffix[1:], "seconds": round(recorded.length_s, 1), **peaks}
         manifest.append(file, ring, "exported", at_unix_s=time.time(), who=(by,), details=details)
         to.write_bytes(sound.getvalue())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StoreUnavailable) as error:
         raise _refused(error) from None
     if recorded.detail:
         typer.echo(f"The recording ends early: {recorded.detail}.", err=True)
@@ -116,6 +123,8 @@ def film(
     config: ConfigFile = None,
 ) -> None:
     """Make a film of a consultation: each participant's camera, screen and voice, and everybody's voices together."""
+    from api.privacy.wiring import open_vault
+    from api.store import StoreUnavailable
     from media.recording import manifest
     from media.recording.film import CONTAINERS, write_films
     from media.recording.keys import KeyRing
@@ -124,14 +133,15 @@ def film(
     if to.suffix[1:] not in CONTAINERS:
         raise _refused(ValueError("give NAME.webm (VP8), NAME.mp4 (H.264) or NAME.mkv (either)"))
     try:
-        ring = KeyRing(load(config).recording_keys())
+        settings = load(config)
+        ring = KeyRing(settings.recording_keys(), open_vault(settings).open)
         parts = [read_recording(file, ring) for file in files]
         body = io.BytesIO()
         details = write_films(parts, to.suffix[1:], body)
         for file, detail in zip(files, details, strict=True):
             manifest.append(file, ring, "exported", at_unix_s=time.time(), who=(by,), details={"as": to.suffix[1:], **detail})
         to.write_bytes(body.getvalue())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StoreUnavailable) as error:
         raise _refused(error) from None
     for file, part in zip(files, parts, strict=True):
         if part.detail:
@@ -141,6 +151,7 @@ def film(
 @recording_app.command("rewrap")
 def rewrap_all(config: ConfigFile = None) -> None:
     """Put all recordings under the configured key, so that previous ones can be forgotten; manifests still need their public keys."""
+    from api.store import StoreUnavailable
     from media.recording.file import rewrap
     from media.recording.keys import KeyRing
     from media.recording.retention import SUFFIX
@@ -150,6 +161,6 @@ def rewrap_all(config: ConfigFile = None) -> None:
         ring = KeyRing(settings.recording_keys())
         paths = list(settings.recordings_folder.glob(f"*{SUFFIX}"))
         changed = sum(rewrap(path, ring) for path in paths)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StoreUnavailable) as error:
         raise _refused(error) from None
     typer.echo(f"{changed} of {len(paths)} recordings were put under the new key.")

@@ -39,14 +39,14 @@ class RecordingRoutes:
     async def _listen(self, request: web.Request) -> web.StreamResponse:
         recording_id = await self._reached(request, Permission.RECORDING_LISTEN)
         heard = await self._shelf.listen(recording_id, _form(request, "wav", (*FORMS, *FILMS)), grant_of(request).identity)
-        return await _given(request, heard)
+        return await given(request, heard)
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         """Of all parts, or of none: whoever may not have one of them has to ask for those that he may."""
         call_id, grant = request.match_info["call_id"], grant_of(request)
         for agent in {part.agent for part in await self._shelf.parts_of(call_id)}:
             demand(grant, Permission.RECORDING_LISTEN, await self._of(agent))
-        return await _given(request, await self._shelf.watch(call_id, _form(request, "webm", tuple(FILMS)), grant.identity))
+        return await given(request, await self._shelf.watch(call_id, _form(request, "webm", tuple(FILMS)), grant.identity))
 
     async def _erase(self, request: web.Request) -> web.Response:
         recording_id = await self._reached(request, Permission.RECORDING_ERASE)
@@ -72,7 +72,7 @@ def _form(request: web.Request, default: str, forms: tuple[str, ...]) -> str:
     return form
 
 
-async def _given(request: web.Request, heard: Heard) -> web.StreamResponse:
+async def given(request: web.Request, heard: Heard) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={
             "Cache-Control": "no-store",

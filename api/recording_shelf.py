@@ -8,7 +8,7 @@ import asyncio
 import io
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ import structlog
 
 from api.store import Store, StoredRecording, StoreUnavailable
 from media.recording import manifest
-from media.recording.export import Peaks, write_mixed_opus, write_opus, write_wav
+from media.recording.export import Peaks, write_mixed_opus, write_mixed_wav, write_opus, write_wav
 from media.recording.file import Ending
 from media.recording.film import write_films
 from media.recording.keys import KeyRing
@@ -56,8 +56,10 @@ FORMS = {
     "wav": Form(write_wav, "audio/wav", "wav"),
     "opus": Form(write_opus, "audio/ogg", "opus"),
     "mix": Form(write_mixed_opus, "audio/ogg", "opus"),
+    "mono": Form(write_mixed_wav, "audio/wav", "wav"),
 }
-"""How a recording can be had: both sides side by side as they sounded, the same as they were sent, or both in one small file."""
+"""How a recording can be had: both sides side by side as they sounded, the same as they were sent, both in one small file, or in one as
+they sounded."""
 
 
 FILMS = {"webm": "video/webm", "mkv": "video/matroska", "mp4": "video/mp4"}
@@ -75,7 +77,7 @@ class Heard:
 
 class RecordingShelf:
     """``async with``: looks after the folder at once and every ``look_every_s``. ``keep_s``: recordings are erased so long after their end;
-    None keeps them. ``clock`` gives seconds since the epoch.
+    None keeps them, as a legal hold does. ``clock`` gives seconds since the epoch.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class RecordingShelf:
     ) -> None:
         self._store = store
         self._folder = folder
-        self._ring = KeyRing(keys)
+        self._ring = KeyRing(keys, store.vault.open)
         self._keep_s = keep_s
         self._look_every_s = look_every_s
         self._clock = clock
@@ -99,8 +101,9 @@ class RecordingShelf:
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._cut = False
-        self._unwanted: dict[str, tuple[str, int]] = {}
+        self._unwanted: dict[str, tuple[str, str, int]] = {}
         self._looking = asyncio.Lock()
+        self._erasing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._keep_looking(), name="recording-shelf")
@@ -117,6 +120,16 @@ class RecordingShelf:
     async def parts_of(self, call_id: str) -> list[StoredRecording]:
         """The parts of a call's recording, oldest first."""
         return await self._store.recordings_of(call_id)
+
+    async def is_here(self, recording_id: str) -> bool:
+        """Does its file lie in this node's folder?"""
+        row = await self._store.recording(recording_id)
+        return row is not None and bool(_FILE.fullmatch(row.file)) and (self._folder / row.file).exists()
+
+    async def length_s(self, recording_id: str) -> float:
+        """How long it lasts. Raises ``Refusal``."""
+        _, path = await self._find(recording_id)
+        return (await self._in_thread(self._read, path)).length_s
 
     async def agent_of(self, recording_id: str) -> str | None:
         """Whose call it was; None where there is no such recording."""
@@ -150,7 +163,11 @@ class RecordingShelf:
         return film
 
     async def erase(self, recording_id: str, who: str, reason: str) -> None:
-        """For good. Erasing twice is no fault. Raises ``Refusal``."""
+        """For good. Erasing twice is no fault, nor is being asked twice at once. Raises ``Refusal``."""
+        async with self._erasing:
+            await self._erase(recording_id, who, reason)
+
+    async def _erase(self, recording_id: str, who: str, reason: str) -> None:
         row, path = await self._find(recording_id, erased=True)
         if row.erased_at is not None and not path.exists():
             return
@@ -174,7 +191,7 @@ class RecordingShelf:
     async def _look(self) -> None:
         now = self._clock()
         interrupted = await self._in_thread(lambda: list(sign_interrupted(self._folder, self._ring, now)))
-        expired = await self._in_thread(self._expire, now)
+        expired = await self._in_thread(self._expire, now, await self._store.legal_holds.held_files())
         if interrupted or expired:
             log.info("recordings.looked_after", interrupted=len(interrupted), expired=len(expired))
         async for rows in self._kept():
@@ -189,9 +206,9 @@ class RecordingShelf:
         self._cut = True
         self._wanted.set()
 
-    def erase_soon(self, recording_id: str, who: str) -> None:
-        """Nobody agreed to this recording, which has just ended."""
-        self._unwanted[recording_id] = (who, _TRIES)
+    def erase_soon(self, recording_id: str, who: str, why: str) -> None:
+        """This recording, which has just ended, is not to be kept."""
+        self._unwanted[recording_id] = (who, why, _TRIES)
         self._wanted.set()
 
     async def faults(self) -> list[str]:
@@ -237,12 +254,12 @@ class RecordingShelf:
             self._cut = False
 
     async def _erase_unwanted(self) -> None:
-        for recording_id, (who, tries) in list(self._unwanted.items()):
+        for recording_id, (who, why, tries) in list(self._unwanted.items()):
             try:
-                await self.erase(recording_id, who, "there was no consent")
+                await self.erase(recording_id, who, why)
             except (OSError, StoreUnavailable, Refusal) as error:
                 if tries > 1:
-                    self._unwanted[recording_id] = (who, tries - 1)
+                    self._unwanted[recording_id] = (who, why, tries - 1)
                     self._wanted.set()
                     continue
                 log.error("recording.not_erased", recording=recording_id, fault=str(error), hint="erase it by DELETE /api/recordings/ID")
@@ -328,8 +345,8 @@ class RecordingShelf:
         checkpoint = manifest.append(path, self._ring, "listened", at_unix_s=self._clock(), who=_names(who), details=details)
         return checkpoint, Heard(body.getvalue(), FORMS[form].content_type, f"{path.stem}.{FORMS[form].ending}")
 
-    def _expire(self, now: float) -> list[tuple[Path, Checkpoint]]:
-        return list(expire(self._folder, self._ring, self._keep_s, now)) if self._keep_s is not None else []
+    def _expire(self, now: float, held: Collection[str]) -> list[tuple[Path, Checkpoint]]:
+        return list(expire(self._folder, self._ring, self._keep_s, now, held)) if self._keep_s is not None else []
 
     def _faults(self, row: StoredRecording) -> list[str]:
         checkpoint = Checkpoint(row.entries, row.digest) if row.entries else None
@@ -348,8 +365,8 @@ class RecordingShelf:
 
 
 def _names(who: str) -> tuple[str, ...]:
-    """A person's identity is no telephone number, even where it looks like one."""
-    return (f"person {who}",)
+    """A person's identity is no telephone number, even where it looks like one. Nobody: the server itself."""
+    return (f"person {who}",) if who else ("the server",)
 
 
 def _still_running() -> Refusal:

@@ -70,7 +70,7 @@ class Rooms:
 
     ``now`` gives seconds since the epoch on a clock that never goes back. ``on_event`` hears what webhooks tell; ``on_over`` that a room
     is no more, ``on_taken`` that it was another node's and is ours now, ``on_lost`` that it was ours and is another node's: its people
-    are told nothing then. ``meet`` the others before anything happens.
+    are told nothing then; ``on_waiting`` that others wait than before. ``meet`` the others before anything happens.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Rooms:
         on_over: Callable[[str], None] = lambda room_id: None,
         on_taken: Callable[[str], None] = lambda room_id: None,
         on_lost: Callable[[str], None] = lambda room_id: None,
+        on_waiting: Callable[[Room], None] = lambda room: None,
     ) -> None:
         self._policy = policy or HousePolicy()
         self.house = House(self._policy)
@@ -93,6 +94,7 @@ class Rooms:
         self._on_event = on_event
         self._on_over = on_over
         self._on_taken, self._on_lost = on_taken, on_lost
+        self._on_waiting = on_waiting
         self._hub: Hub | None = None
         self._held: Holding | None = None
         self._kept: asyncio.Future[None] | None = None
@@ -249,6 +251,7 @@ class Rooms:
                 self.hub.publish(topics.person(identity), wire.RoomExit(room_id=room_id, reason=why.value))
             case fx.ShowWaiting():
                 self._show_waiting(room)
+                self._on_waiting(room)
             case fx.ShowReaction(identity=identity, emoji=emoji):
                 self.hub.publish(topics.room(room_id), wire.RoomReaction(room_id=room_id, identity=identity, emoji=emoji))
             case fx.Finish(why=why):

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.audit.looks import OnLooked, looked
 from api.guarded_routes import OnForbidden, guarded, identified, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
@@ -33,11 +34,40 @@ _STATUS = {
         404,
     ),
     **dict.fromkeys(("second_factor_on", "second_factor_off"), 409),
-    **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long"), 409),
+    **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long", "held"), 409),
     **dict.fromkeys(("busy", "store_unavailable", "stopping", "issuer_away", "pbx_away"), 503),
-    **dict.fromkeys(("not_suspended", "unknown_pbx_call", "unknown_extension"), 404),
+    **dict.fromkeys(("not_suspended", "unknown_pbx_call", "unknown_extension", "unknown_campaign"), 404),
+    **dict.fromkeys(("campaign_rests", "nobody_left", "outside_hours", "nobody_due", "not_reserved"), 409),
+    **dict.fromkeys(("unknown_version", "unknown_backend"), 404),
+    "too_large": 413,
+    **dict.fromkeys(("unknown_tour", "unknown_departure", "unknown_booking", "unknown_contact"), 404),
+    **dict.fromkeys(("booking_state", "hold_over", "sold_out", "departed", "not_on_sale", "same_departure", "seats_taken"), 409),
+    **dict.fromkeys(("wrong_currency", "overpaid", "not_owed", "key_reused"), 409),
+    "booking_changed": 412,
+    "card_number": 400,
+    "plan_overtaken": 409,
+    "plan_broken": 422,
     "no_pbx": 409,
-    "recording_erased": 410,
+    **dict.fromkeys(
+        (
+            "unknown_voicemail",
+            "unknown_box",
+            "unknown_ticket",
+            "unknown_contact",
+            "unknown_survey",
+            "unknown_article",
+            "unknown_entry",
+            "unknown_rule",
+            "unknown_task",
+        ),
+        404,
+    ),
+    **dict.fromkeys(("ticket_conflict", "ticket_not_so", "ticket_too_old", "article_overtaken"), 409),
+    **dict.fromkeys(("survey_expired", "link_expired", "cursor_gone"), 410),
+    **dict.fromkeys(("recording_erased", "voicemail_erased"), 410),
+    **dict.fromkeys(("unknown_service", "unknown_appointment"), 404),
+    **dict.fromkeys(("slot_gone", "appointment_over", "appointment_changed", "idem_reused", "too_many_appointments"), 409),
+    **dict.fromkeys(("consent_needed", "bad_contact", "bad_calendar"), 400),
     "too_many_requests": 429,
     **dict.fromkeys(("bad_message", "weak_password", "common_password", "password_names"), 400),
 }
@@ -89,11 +119,20 @@ class Routes:
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self._index)
+        app.router.add_get("/dial", self._index)
         app.router.add_get("/consultation", self._consultation)
         app.router.add_get("/board", self._board)
         app.router.add_get("/account", self._account)
         app.router.add_get("/rooms", self._rooms)
         app.router.add_get("/contacts", self._contacts)
+        app.router.add_get("/voicemail", self._voicemail)
+        app.router.add_get("/campaigns", self._campaigns)
+        app.router.add_get("/book", self._book)
+        app.router.add_get("/appointments", self._appointments)
+        app.router.add_get("/bookings", self._bookings)
+        app.router.add_get("/tickets", self._tickets)
+        app.router.add_get("/articles", self._articles)
+        app.router.add_get("/survey", self._survey)
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
         app.router.add_get("/api/health/live", self._live)
         app.router.add_get("/api/health/ready", self._ready)
@@ -118,6 +157,30 @@ class Routes:
 
     async def _contacts(self, request: web.Request) -> web.Response:
         return self._page("contacts/index.html", request)
+
+    async def _voicemail(self, request: web.Request) -> web.Response:
+        return self._page("voicemail/index.html", request)
+
+    async def _campaigns(self, request: web.Request) -> web.Response:
+        return self._page("campaigns/index.html", request)
+
+    async def _book(self, request: web.Request) -> web.Response:
+        return self._page("book/index.html", request)
+
+    async def _appointments(self, request: web.Request) -> web.Response:
+        return self._page("appointments/index.html", request)
+
+    async def _bookings(self, request: web.Request) -> web.Response:
+        return self._page("bookings/index.html", request)
+
+    async def _tickets(self, request: web.Request) -> web.Response:
+        return self._page("tickets/index.html", request)
+
+    async def _articles(self, request: web.Request) -> web.Response:
+        return self._page("articles/index.html", request)
+
+    async def _survey(self, request: web.Request) -> web.Response:
+        return self._page("survey/index.html", request)
 
     def _page(self, path: str, request: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)
@@ -164,10 +227,12 @@ def make_app(
     pages: PageFiles | None = None,
     limits: RestLimits | None = None,
     on_forbidden: OnForbidden = lambda request, who, code: None,
+    on_looked: OnLooked = lambda request: None,
 ) -> web.Application:
     """The HTTP application, to which the wiring adds further routes and the hub before it serves it by ``make_runner``.
 
-    ``identify`` turns a token or key into what it grants or raises ``Refusal``; ``on_forbidden`` hears who asked for what is not for them.
+    ``identify`` turns a token or key into what it grants or raises ``Refusal``; ``on_forbidden`` hears who asked for what is not for them,
+    ``on_looked`` who got personal data.
     """
     who = network or Neighbours()
     bounds = limits or RestLimits(RestLimitSettings(), time.monotonic)
@@ -177,6 +242,7 @@ def make_app(
         identified(identify),
         limited_by_caller(bounds, who.address_of),
         guarded(on_forbidden),
+        looked(on_looked),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)
     app.on_startup.append(refuse_unguarded)

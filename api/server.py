@@ -15,11 +15,32 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from api.after.outbox_routes import OutboxRoutes
+from api.after.recording_links import SharedRecordingRoutes
+from api.after.wiring import After, open_after
+from api.appointments.backend import BuiltinAppointments
+from api.appointments.settings import AppointmentSettings
+from api.appointments.wiring import Appointments, make_appointments
 from api.attachments import Attachments
+from api.audit.audit import Audit
+from api.audit.looks import Looks
+from api.audit.routes import AuditRoutes
+from api.audit.wiring import open_audit
+from api.backends.context import CallContext
+from api.backends.event_routes import BackendEventRoutes
+from api.backends.lookup import ContextLookup
+from api.backends.protocols import CallerKey
+from api.backends.registry import Backends
+from api.backends.routes import BackendRoutes
+from api.backends.views import context_partial
+from api.backends.wiring import open_backends, open_context
 from api.browser_legs import BrowserLegs
 from api.call_handling import CallHandling
+from api.call_happenings import CallNews, CallWatch
+from api.centre.wiring import Centre, open_centre
 from api.chat import Chat
 from api.config import LineSection, OpusSection, Settings
+from api.consultation_news import ConsultationNews
 from api.consultation_recordings import ConsultationRecordings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
@@ -27,6 +48,7 @@ from api.contact_routes import ContactRoutes
 from api.contacts import Contacts
 from api.exchange import Exchange
 from api.guest_routes import GuestRoutes
+from api.happenings import Happening, Happenings, Kind
 from api.identity.oidc import OidcClient
 from api.identity.oidc_routes import OidcRoutes
 from api.identity.passwords import Passwords
@@ -36,12 +58,23 @@ from api.line_watch import LineWatch
 from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.nodes import Nodes, call_id_of
+from api.notify.templates import BadTemplate, Templates
+from api.outbound.campaigns import Campaigns
+from api.outbound.do_not_call import DoNotCall
+from api.outbound.routes import OutboundRoutes
 from api.page_files import PageFiles
 from api.page_requests import PageRequests, route_of
 from api.past_room_routes import PastRoomRoutes
 from api.past_rooms import PastRooms
 from api.pbx_context_routes import PbxContextRoutes
 from api.phone_legs import PhoneLegs
+from api.privacy.forgetting import Forgetting
+from api.privacy.retention import Retention
+from api.privacy.routes import PrivacyRoutes
+from api.privacy.vault import Vault
+from api.privacy.wiring import open_vault
+from api.queue_statistics_routes import QueueStatisticsRoutes
+from api.record_routes import RecordRoutes
 from api.recording_book import RecordingBook
 from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf
@@ -52,17 +85,29 @@ from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
+from api.rules.routes import RuleRoutes
+from api.rules.rules import Rules
 from api.self_signed import kept_certificate
 from api.shared_limits import SharedLimits
 from api.snapshots import Snapshots
-from api.store import Store
+from api.store import Store, StoredVoicemail
 from api.store.acknowledged import AcknowledgedWrites
-from api.store.spool import Spool
+from api.store.retention import RetentionStore
+from api.store.sealing import open_sealing
+from api.store.spool import RecordSpool, Spool
+from api.supervision import Supervision
 from api.threecx import ThreeCx
 from api.threecx_routes import ThreeCxRoutes
+from api.tickets.wiring import open_service_desk
 from api.toll_routes import TollRoutes
 from api.tolls import Tolls
+from api.travel.wiring import Travel, open_travel
 from api.turn import TurnAccess
+from api.voicemail.boxes import Boxes
+from api.voicemail.notices import VoicemailNotices
+from api.voicemail.routes import VoicemailRoutes
+from api.voicemail.taking import MessageTaking
+from api.webhook_asking import WebhookAsking
 from api.webhook_routes import WebhookRoutes
 from api.webhooks import Webhooks
 from media.answer import OpusPreferences
@@ -87,12 +132,17 @@ from pbx.threecx.sound_line import SoundLine
 from pbx.toll import TollWatch
 from pbx.trunk import LineStatus, OnTrunkEvent, StatusChanged, Trunk, TrunkEvent
 from pbx.trunk_group import Place, TrunkGroup
+from rooms.causes import EndReason
+from rooms.centre_plan import CentrePlan
+from rooms.events import MessageTaken, WebhookAnswered
+from rooms.flows.conditions import Facts
 from rooms.house import HousePolicy
 from rooms.membership import RoomKind
 from rooms.membership_events import LeaveWanted
 from rooms.move import Target
-from rooms.record import CallRecord
+from rooms.record import CallRecord, CallState, CallView
 from rooms.switchboard import Switchboard
+from rooms.voicemail import MessageLimits
 from signaling.bus import Bus, BusState, MemoryBus
 from signaling.grants import Grant, Role
 from signaling.hub import Hub
@@ -100,10 +150,13 @@ from signaling.invitations import Invitations
 from signaling.messages import Session
 from signaling.redis_bus import RedisBus
 from signaling.tokens import TokenIssuer
+from signaling.topics import person
 
 log = structlog.get_logger()
 
 DEMO_AGENT = "demo"
+_NOT_THEIRS = frozenset({EndReason.ANSWERED_ELSEWHERE, EndReason.DECLINED, EndReason.NO_ANSWER})
+"""Why a call that goes on is over for whom it rang."""
 STORE_AWAY = "The database does not take records: calls go on, the log says why."
 WORKER_AWAY = "A media worker died and its successor is not there yet: the log says why, the calls of the others go on."
 
@@ -146,6 +199,12 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         await stack.enter_async_context(cluster.nodes)
         await stack.enter_async_context(talk.owners)
         await stack.enter_async_context(hub)
+        if talk.appointments is not None:
+            appointments = talk.appointments
+            ground.metrics.watch_appointments(lambda: appointments.counts)
+            if settings.demo.enabled:
+                await talk.appointments.seed([DEMO_AGENT])
+            await stack.enter_async_context(talk.appointments.work)
         try:
             yield Running(url, calls.exchange, ground.demo_password)
             await _drain(calls.exchange, settings.server.drain_s, hurry or asyncio.Event())
@@ -161,10 +220,16 @@ class _Ground:
 
     metrics: Metrics
     store: Store
+    audit: Audit
     tokens: TokenIssuer
     identity: Identity
     relays: TurnAccess
     network: Neighbours
+    unwanted: DoNotCall
+    happenings: Happenings
+    vault: Vault
+    backends: Backends
+    after: After
     demo_password: str | None
 
 
@@ -183,14 +248,24 @@ async def _ground(settings: Settings) -> AsyncIterator[_Ground]:
         metrics_from=tuple(ip_network(name) for name in settings.server.metrics_from),
         https=settings.server.tls_certificate is not None or settings.server.public_url.startswith("https:"),
     )
+    vault = open_vault(settings)
+    spool = RecordSpool(settings.server.data_dir / "calls.spool", vault)
+    templates, happenings = _templates(settings), Happenings()
     async with (
         Metrics() as metrics,
-        Store.open(settings.store_url, node=settings.node) as store,
-        open_identity(store.people, tokens, settings.identity(), on_sign_in=metrics.signed_in, relays=relays.of) as identity,
+        Store.open(settings.store_url, vault=vault, node=settings.node, spool=spool) as store,
+        open_sealing(store.sealing),
+        open_audit(settings, store, vault) as audit,
+        open_identity(store.people, tokens, settings.identity(), audit, on_sign_in=metrics.signed_in, relays=relays.of) as identity,
+        DoNotCall(store.outbound, audit, settings.dialing.region, time.time) as unwanted,
+        open_backends(settings, metrics) as backends,
+        open_after(settings, store, vault, backends, happenings, templates) as after,
     ):
+        metrics.watch_store(lambda: store.writer.counts, lambda: store.writer.gauges)
+        metrics.watch_vault(lambda: vault.counts, lambda: vault.gauges)
         await _tell_interrupted(store)
         demo_password = await _demo_agent(store, identity.passwords) if settings.demo.enabled else None
-        yield _Ground(metrics, store, tokens, identity, relays, network, demo_password)
+        yield _Ground(metrics, store, audit, tokens, identity, relays, network, unwanted, happenings, vault, backends, after, demo_password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +305,17 @@ class _Calls:
     demo: LoopbackTrunk | None
     exchange: Exchange
     shelf: RecordingShelf | None
+    boxes: Boxes | None
     webhooks: Webhooks
     tolls: Tolls
     threecx: ThreeCx | None
     routing: Routing
     handling: CallHandling
+    supervision: Supervision
+    centre: Centre
+    travel: Travel
+    context: ContextLookup
+    rules: Rules
 
 
 @asynccontextmanager
@@ -259,12 +340,43 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             return exchange.redirected(leg_id, number)
 
         def on_record(record: CallRecord, to_epoch: Callable[[float], float]) -> None:
+            if record.state is CallState.ENDED:
+                context.ended(record.call_id)
             tolls.heard(record, to_epoch)
             webhooks.tell_call(record, to_epoch)
+            watch.hear_record(record)
             if threecx is not None and any(
                 leg.trunk in (settings.sip.name, sound.name if sound is not None else "") for leg in record.legs
             ):
                 threecx.heard(record, to_epoch)
+
+        def on_shown(agents: tuple[str, ...], view: CallView) -> None:
+            supervision.hear(view)
+            # Who calls was asked for as the call arrived; whom we call, also back, is known from here on.
+            if view.state is not CallState.ENDED and context.key(view.call_id) is None:
+                number = tolls.number(view.number)
+                context.begin(view.call_id, CallerKey(number.e164 if number is not None else None, view.number))
+            if view.state is CallState.ENDED and (view.answered_s is None or (view.cause is not None and view.cause.reason in _NOT_THEIRS)):
+                context.unseen(view.call_id, agents)
+            else:
+                context.seen(view.call_id, agents)
+
+        def on_answered(event: MessageTaken | WebhookAnswered) -> None:
+            exchange.hear(event)
+
+        def on_voicemail(left: StoredVoicemail) -> None:
+            webhooks.tell_voicemail(left)
+            facts: Facts = {"box": left.box, "caller": left.caller, "language": left.language, "duration_s": left.duration_s}
+            told_as = f"{left.voicemail_id}-{Kind.VOICEMAIL_LEFT}"
+            left_at = left.left_at
+            ground.happenings.tell(
+                Happening(Kind.VOICEMAIL_LEFT, left.voicemail_id, left_at, facts, call_id=left.call_id, happening_id=told_as)
+            )
+            if boxes is not None:
+                boxes.taken(left)
+
+        def in_force() -> CentrePlan:
+            return centre.plans.plan or CentrePlan()
 
         def on_suspended(who: str, why: str) -> None:
             ground.metrics.suspensions.inc()
@@ -282,11 +394,25 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
         async def exists(identity: str) -> bool:
             return await ground.store.people.user(identity) is not None
 
+        def teams_of(identity: str) -> frozenset[str]:
+            """Also of who is at another node."""
+            return ground.identity.sessions.teams_of(identity) or frozenset(cluster.nodes.attendance.person(identity).teams)
+
+        def leads() -> bool:
+            return cluster.nodes.leads
+
         def sees(who: str, other: str) -> bool:
             teams, others = (ground.identity.sessions.teams_of(identity) for identity in (who, other))
             return not teams or not others or bool(teams & others)
 
+        def caller_number(who: str) -> str:
+            numbers = settings.dialing.caller_numbers
+            team = next((team for team in sorted(ground.identity.sessions.teams_of(who)) if team in numbers), "*")
+            return numbers.get(team, "")
+
         worker = await _media_plane(stack, settings, ground.metrics, on_media_event)
+        asked = open_context(settings, ground.backends, ground.store, ground.vault, ground.metrics, cluster.bus)
+        context = await stack.enter_async_context(asked)
         consultations = await stack.enter_async_context(Consultations(worker))
         demo = LoopbackTrunk(on_trunk_event, name="demo") if settings.demo.enabled else None
         if demo is not None:
@@ -321,8 +447,20 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             phone_policy=settings.media.phone_codecs,
             browser_policy=settings.media.browser_codecs,
         )
-        shelf = await stack.enter_async_context(_shelf(settings, ground.store)) if settings.media.recording.enabled else None
+        shelf = await stack.enter_async_context(_shelf(settings, ground.store)) if settings.keeps_recordings else None
         book = RecordingBook(ground.store, shelf.look_soon, shelf.erase_soon) if shelf is not None else RecordingBook(ground.store)
+        boxes = messages = None
+        if shelf is not None and settings.voicemail.enabled:
+            boxes = Boxes(ground.store.voicemails, ground.store.people, shelf, lambda: in_force().boxes)
+            limits = MessageLimits(least_s=settings.voicemail.least_s, quiet_s=settings.voicemail.quiet_s)
+            messages = MessageTaking(worker, book, ground.store, feed=on_answered, now=time.time, on_taken=on_voicemail, limits=limits)
+        asking = WebhookAsking(
+            lambda: in_force().webhooks,
+            {name: secret.get_secret_value() for name, secret in settings.centre.secrets.items()},
+            settings.webhook_settings(),
+            feed=on_answered,
+            now=time.time,
+        )
         filmed = ConsultationRecordings(
             settings.consultation_recording_policy(),
             worker,
@@ -340,6 +478,8 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             metrics=ground.metrics,
             trunks=trunks,
             on_record=on_record,
+            on_entries=lambda entries: watch.hear_entries(entries),
+            on_bad_second=lambda call_id, hop, cause: watch.hear_bad_second(call_id, hop, cause),
             cost_of=lambda leg: tolls.cost(leg),
             new_call_id=lambda: call_id_of(cluster.bus.node),
             on_engaged=cluster.nodes.on_engaged,
@@ -347,10 +487,24 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             on_dialled=lambda leg_id, who, dialled: tolls.began(leg_id, who, dialled),
             resolve=resolve,
             sees=sees,
+            on_shown=on_shown,
+            caller_number=caller_number,
+            keeps_agents=lambda: cluster.nodes.leads,
+            messages=messages,
+            webhooks=asking,
+            receive=lambda call_id, event: centre.arrivals.receive(call_id, event.called, event.caller, private=event.private),
+            take_break=lambda who, reason: cluster.nodes.wish(who, available=False, reason=reason, away=False),
             node=cluster.bus.node,
         )
+        heard_at = f"{settings.server.public_url.rstrip('/')}/voicemail"
+        notices = VoicemailNotices(ground.after.notifier, ground.after.templates, lambda: in_force().boxes, heard_at)
+        ground.happenings.listen(notices.hear)
+        news = CallNews(settings.happenings.waits_s, switchboard.facts, exchange.clock.at)
+        watch = CallWatch(news, ground.happenings, asyncio.get_running_loop().time)
+        stack.callback(watch.close)
         webhooks = Webhooks(ground.store.webhooks, settings.webhook_settings(), now=exchange.now, node=settings.node)
         await stack.enter_async_context(webhooks)
+        ground.happenings.listen(webhooks.hear)
         plan, price = settings.dial_plan(), _rates(settings).cost
         tolls = Tolls(
             TollWatch(plan.rules, settings.toll_bounds(), price),
@@ -358,7 +512,7 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             price,
             now=exchange.now,
             hours=settings.working_hours,
-            security_log=ground.identity.log,
+            audit=ground.audit,
             on_suspended=on_suspended,
         )
         await tolls.restore(ground.store.dialled)
@@ -373,12 +527,70 @@ async def _calls(settings: Settings, ground: _Ground, cluster: _Cluster) -> Asyn
             wish=lambda who, takes: cluster.nodes.wish(who, available=takes, reason="" if takes else "do not disturb", away=False),
         )
         cluster.nodes.hear_handled(handling.look)
+        supervision = Supervision(
+            switchboard,
+            exchange.feed,
+            teams_of=teams_of,
+            note=lambda kind, agent, by, detail: ground.audit.note(kind, agent, by=by, detail=detail),
+            has_ended=ground.identity.sessions.has_ended,
+            clock=asyncio.get_running_loop().time,
+        )
+        centre = await stack.enter_async_context(
+            open_centre(settings, ground.store, ground.audit, worker, exchange, cluster.nodes, context, exists=exists)
+        )
+        ground.metrics.watch_callers(lambda: centre.callers.counts)
+        travel = await stack.enter_async_context(
+            open_travel(settings, ground.store, ground.vault, ground.audit, ground.happenings, ground.backends, leads=leads)
+        )
+        if settings.retention.enabled:
+            await stack.enter_async_context(_retention(settings, ground, leads))
+        await stack.enter_async_context(asking)
+        rules = Rules(
+            in_force,
+            ground.store,
+            ground.after.outbox,
+            ground.after.notifier,
+            ground.after.call,
+            ground.backends,
+            ground.vault,
+            ground.happenings,
+            secrets={name: secret.get_secret_value() for name, secret in settings.centre.secrets.items()},
+            webhooks=settings.webhook_settings(),
+            now=exchange.now,
+        )
+        await stack.enter_async_context(rules)
+        after = ground.after
+        ground.metrics.watch_rules(lambda: rules.counts)
+        ground.metrics.watch_after(lambda: after.outbox.counts, lambda: after.notifier.counts, lambda: ground.happenings.counts)
+        for part in (boxes, messages):
+            if part is not None:
+                await stack.enter_async_context(part)
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(exchange)
         await stack.enter_async_context(filmed)
         await handling.restore()
-        yield _Calls(worker, consultations, filmed, switchboard, trunks, demo, exchange, shelf, webhooks, tolls, threecx, routing, handling)
+        yield _Calls(
+            worker,
+            consultations,
+            filmed,
+            switchboard,
+            trunks,
+            demo,
+            exchange,
+            shelf,
+            boxes,
+            webhooks,
+            tolls,
+            threecx,
+            routing,
+            handling,
+            supervision,
+            centre,
+            travel,
+            context,
+            rules,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +605,7 @@ class _Talk:
     attachments: Attachments
     links: Invitations
     guests: GuestRoutes
+    appointments: Appointments | None
 
 
 @asynccontextmanager
@@ -400,12 +613,17 @@ async def _talk(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
     store, now = ground.store.rooms, calls.exchange.now
     files = settings.server.data_dir / "attachments"
     days = settings.chat.retention_days
-    async with AcknowledgedWrites(store, Spool(settings.server.data_dir / "chat.spool")) as writes:
+    async with AcknowledgedWrites(store, Spool(settings.server.data_dir / "chat.spool", ground.vault)) as writes:
 
         def on_room_event(event: RoomEvent) -> None:
             calls.consultations.on_room_event(event)
             calls.webhooks.tell_room(event)
+            if appointments is not None:
+                appointments.work.hear(event)
+            news.hear(event)
 
+        appointments = _appointments(settings, ground, cluster, now)
+        news = ConsultationNews(ground.happenings, ground.store.appointments.of_room)
         policy = HousePolicy(consultation_capacity=settings.consultations.most_people)
 
         def on_taken(room_id: str) -> None:
@@ -426,11 +644,12 @@ async def _talk(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
             on_over=lambda room_id: chat.forget(room_id),
             on_taken=on_taken,
             on_lost=on_lost,
+            on_waiting=appointments.work.hear_people if appointments is not None else lambda room: None,
         )
         chat = Chat(rooms, store)
         owners = RoomOwners(cluster.bus, cluster.nodes, rooms, store)
         keep_s = None if days is None else days * 86_400.0
-        past = PastRooms(ground.store.past_rooms, store, writes, files, keep_s=keep_s, note=ground.identity.log.note, forget=chat.forget)
+        past = PastRooms(ground.store.past_rooms, store, writes, files, keep_s=keep_s, note=ground.audit.note, forget=chat.forget)
         attachments = Attachments(
             store,
             owners.is_member,
@@ -444,8 +663,8 @@ async def _talk(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
         secrets_before = [secret.get_secret_value() for secret in settings.security.previous_secrets]
         links = Invitations(settings.token_secret(), previous=secrets_before)
         guests = GuestRoutes(owners.check_link, links, ground.tokens, relays=ground.relays.of, touch=ground.identity.sessions.touch)
-        async with past:
-            yield _Talk(writes, rooms, owners, chat, past, attachments, links, guests)
+        async with news, past:
+            yield _Talk(writes, rooms, owners, chat, past, attachments, links, guests, appointments)
 
 
 @asynccontextmanager
@@ -479,6 +698,10 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         ask_pbx=calls.threecx.ask if calls.threecx is not None else lambda number: None,
         teams_of=identity.sessions.teams_of,
         handling=calls.handling,
+        supervision=calls.supervision,
+        unwanted=ground.unwanted,
+        context=calls.context,
+        after=ground.after.call,
         refer_blind=settings.calls.refer_blind,
     )
     snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, talk.owners, demo=settings.demo.enabled)
@@ -502,6 +725,22 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
         on_abuse=identity.accounts.note_abuse,
     )
     exchange.meet(hub)
+
+    def show_context(identities: Iterable[str], context: CallContext) -> None:
+        notice = context_partial(context)
+        for identity in identities:
+            hub.publish(person(identity), notice)
+
+    calls.context.meet(
+        show_context,
+        lambda identity, call_id, handle: ground.audit.note("caller_shown", identity, call_id, handle),
+    )
+    calls.rules.meet(lambda identity, notice: hub.publish(person(identity), notice))
+    ground.after.call.meet(
+        lambda identity, notice: hub.publish(person(identity), notice),
+        lambda call_id, who: any(view.call_id == call_id for view in calls.switchboard.calls_of(who)),
+        calls.context.contact,
+    )
     nodes.meet(exchange, hub, requests.perform, talk.owners)
     talk.owners.meet(hub, requests.perform)
     exchange.board.know_teams(identity.sessions.teams_of)
@@ -513,10 +752,20 @@ async def _pages(settings: Settings, ground: _Ground, cluster: _Cluster, calls: 
     def in_call(who: str) -> bool:
         return bool(calls.switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who) or calls.consultations.has(who))
 
-    identity.sessions.meet(in_call=in_call, on_ended=hub.recheck, tell=nodes.tell_revoked)
+    def on_ended(who: str) -> None:
+        hub.recheck(who)
+        calls.supervision.look_again(who)
+
+    identity.sessions.meet(in_call=in_call, on_ended=on_ended, tell=nodes.tell_revoked)
     nodes.hear_revoked(identity.sessions.hear)
     rooms.meet(hub, talk.owners)
-    calls.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(LeaveWanted(room_id, who)), calls.filmed.seated)
+    if calls.boxes is not None:
+        calls.boxes.meet(hub.publish)
+    if talk.appointments is not None:
+        talk.appointments.desk.meet_pages(hub.publish)
+    calls.consultations.meet(
+        hub.publish, lambda room_id, who: rooms.feed(LeaveWanted(room_id, who)), calls.filmed.seated, cluster.nodes.on_consulting
+    )
     calls.filmed.meet(rooms.name_of)
     ground.metrics.watch_sockets(lambda: hub.sockets)
     ground.metrics.watch_rooms(
@@ -540,6 +789,7 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
             "media": _media_health(calls.worker.gauges),
             "calls": PartHealth(not calls.exchange.draining, "The server is being stopped." if calls.exchange.draining else ""),
             **({"cluster": _cluster_health(cluster.bus)} if isinstance(cluster.bus, RedisBus) else {}),
+            "centre": PartHealth(True, calls.centre.trouble),
             **({"3cx": PartHealth(True, calls.threecx.trouble)} if calls.threecx is not None else {}),
             **{f"line {line.name}": PartHealth(True, _line_words(line)) for trunk in calls.trunks.values() for line in trunk.lines()},
         }
@@ -560,27 +810,112 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
         pages=PageFiles(issuer=issuer is not None),
         limits=RestLimits(settings.rest_limits(), time.monotonic, cluster.shared),
         on_forbidden=account_routes.note_forbidden,
+        on_looked=Looks(ground.audit, ground.vault).note,
     )
     account_routes.add_to(app)
     hub.attach(app)
     talk.attachments.add_to(app)
     PastRoomRoutes(talk.past).add_to(app)
-    WebhookRoutes(calls.webhooks).add_to(app)
+    WebhookRoutes(calls.webhooks, ground.audit).add_to(app)
+    OutboxRoutes(ground.after.outbox, ground.audit).add_to(app)
+    BackendRoutes(ground.backends, lambda: calls.context.cache_gauges, ground.vault, settings.dialing.region).add_to(app)
+    event_secrets = {id: secret.get_secret_value() for id, secret in settings.backends.event_secrets.items()}
+    tell_nodes, region = cluster.nodes.tell_renewed, settings.dialing.region
+    events = BackendEventRoutes(calls.context, event_secrets, ground.audit, region, tell_nodes=tell_nodes, now=time.time)
+    cluster.nodes.hear_renewed(calls.context.renew)
+    ground.metrics.watch_backend_events(lambda: events.counts)
+    events.add_to(app)
+    RuleRoutes(calls.rules, ground.store, ground.vault, settings.dialing.region).add_to(app)
     talk.guests.add_to(app)
     ConsultationRoutes(identity.accounts.watched(cluster.nodes.perform)).add_to(app)
     TollRoutes(calls.tolls, ground.store.people.teams_of).add_to(app)
+    AuditRoutes(ground.audit).add_to(app)
+    forgetting = Forgetting(
+        ground.store,
+        ground.vault,
+        recordings=calls.shelf,
+        written=talk.past,
+        drop=calls.context.forget,
+        note=lambda kind, by, handle, detail: ground.audit.note(kind, by, subject_handle=handle, detail=detail),
+        region=settings.dialing.region,
+        now=calls.exchange.now,
+    )
+    PrivacyRoutes(ground.store, ground.vault, forgetting, ground.audit, settings.dialing.region).add_to(app)
+    RecordRoutes(ground.store, ground.audit).add_to(app)
+    QueueStatisticsRoutes(ground.store.records).add_to(app)
     contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region)
     ContactRoutes(contacts).add_to(app)
     PbxContextRoutes(contacts, settings.server.public_url.rstrip("/")).add_to(app)
+    campaigns = Campaigns(ground.store.outbound, ground.unwanted, settings.dial_plan().rules, settings.dialing.region)
+    OutboundRoutes(campaigns, ground.unwanted).add_to(app)
     ThreeCxRoutes(calls.threecx).add_to(app)
+    calls.travel.routes.add_to(app)
+    if talk.appointments is not None:
+        talk.appointments.add_to(app, ground.store.people.teams_of)
+    for routes in calls.centre.routes(ground.store.people.teams_of):
+        routes.add_to(app)
     if calls.shelf is not None:
         RecordingRoutes(calls.shelf, ground.store.people.teams_of).add_to(app)
+        SharedRecordingRoutes(ground.after.links, calls.shelf, ground.audit).add_to(app)
+    if calls.boxes is not None:
+        VoicemailRoutes(calls.boxes).add_to(app)
     async with AsyncExitStack() as stack:
         if issuer is not None:
             way_back = f"{settings.server.public_url.rstrip('/')}/api/oidc/callback"
             client = await stack.enter_async_context(OidcClient(issuer, way_back, settings.identity().second_factor_key))
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
+        desk = open_service_desk(
+            settings,
+            ground.store,
+            ground.vault,
+            ground.audit,
+            ground.happenings,
+            ground.backends,
+            ground.after,
+            ground.metrics,
+            calendars=lambda: calls.centre.plans.plan.calendars if calls.centre.plans.plan is not None else {},
+            leads=lambda: cluster.nodes.leads,
+        )
+        (await stack.enter_async_context(desk)).add_to(app)
         yield await _serve(stack, app, settings)
+
+
+def _retention(settings: Settings, ground: _Ground, leads: Callable[[], bool]) -> Retention:
+    def note(kind: str, detail: str) -> None:
+        ground.audit.note(kind, "", detail=detail)
+
+    retention = Retention(ground.store.part(RetentionStore), settings.retention.policy(), settings.dialing.region, note, leads=leads)
+    ground.metrics.watch_retention(lambda: retention.counts)
+    return retention
+
+
+def _appointments(settings: Settings, ground: _Ground, cluster: _Cluster, now: Callable[[], float]) -> Appointments | None:
+    section = settings.appointments
+    if not section.enabled:
+        return None
+    handled = AppointmentSettings(
+        region=settings.dialing.region,
+        site=settings.server.public_url.rstrip("/") or f"http://localhost:{settings.server.port}",
+        company=section.company,
+        reminders_s=tuple(60.0 * lead for lead in section.reminders_min),
+        grace_s=60.0 * section.no_show_min,
+        most_per_customer=section.most_per_customer,
+    )
+    if settings.backends.builtin:
+        store = ground.store
+        ground.backends.add(BuiltinAppointments(store.appointments, store.contacts, ground.vault, now))
+    return make_appointments(
+        handled,
+        ground.store,
+        ground.vault,
+        cluster.nodes.perform,
+        ground.happenings,
+        ground.after,
+        ground.audit.note,
+        sender=settings.email.sender,
+        now=now,
+        leads=lambda: cluster.nodes.leads,
+    )
 
 
 async def _threecx(stack: AsyncExitStack, settings: Settings, ground: _Ground, sound: SoundLine | None) -> ThreeCx | None:
@@ -588,11 +923,18 @@ async def _threecx(stack: AsyncExitStack, settings: Settings, ground: _Ground, s
     if work is None:
         return None
     try:
-        threecx = await stack.enter_async_context(ThreeCx(work, ground.store, ground.identity.log, line=sound))
+        threecx = await stack.enter_async_context(ThreeCx(work, ground.store, ground.audit, line=sound))
     except OSError as error:
         raise StartFailure(f"The certificates of threecx.ca_file cannot be read: {error}.") from None
     ground.metrics.watch_threecx(lambda: threecx.counts, lambda: threecx.gauges)
     return threecx
+
+
+def _templates(settings: Settings) -> Templates:
+    try:
+        return Templates(settings.email.templates)
+    except BadTemplate as error:
+        raise StartFailure(f"A text of email.templates cannot be used: {error}") from None
 
 
 def _rates(settings: Settings) -> RateTable:
@@ -735,13 +1077,13 @@ def _prompts(settings: Settings) -> PromptSettings:
         voices=dict(prompts.voices),
         hold_music=prompts.hold_music,
         texts=prompts.texts,
-        ready=(settings.announcement,) if settings.announcement else (),
+        ready=tuple(filter(None, (settings.announcement, settings.supervision_notice))),
     )
 
 
 def _recording(settings: Settings) -> RecordingSettings | None:
     recording = settings.media.recording
-    if not recording.enabled:
+    if not settings.keeps_recordings:
         return None
     return RecordingSettings(settings.recordings_folder, settings.recording_keys(), key_frame_every_s=recording.key_frame_every_s)
 

@@ -66,6 +66,7 @@ class Snapshots:
             recent=recent,
             rooms=[*self._rooms.states_for(grant.identity), *rooms.rooms],
             parked=self._exchange.parked(grant.identity) if staff else None,
+            wrap_up=self._exchange.wrap_up(grant.identity),
         )
 
     def _lines(self) -> list[LineState]:

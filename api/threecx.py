@@ -9,7 +9,7 @@ from typing import Protocol, Self
 import structlog
 from msgspec import Struct
 
-from api.identity.security_log import SecurityLog
+from api.audit.audit import Audit
 from api.store import Store, StoreUnavailable
 from api.store.pbx import PbxCall, PbxDidRow, PbxExtension, PbxQueueRow
 from api.threecx_agents import ThreeCxAgents
@@ -78,7 +78,7 @@ class ThreeCx:
         self,
         work: ThreeCxWork,
         store: Store,
-        security_log: SecurityLog,
+        audit: Audit,
         clock: Callable[[], float] = time.time,
         *,
         line: SoundLine | None = None,
@@ -105,7 +105,7 @@ class ThreeCx:
             given=work.extensions,
             own_numbers=work.own_numbers,
             make_people=work.import_people,
-            note=security_log.note,
+            note=audit.note,
             clock=clock,
         )
         self._agents = ThreeCxAgents(self._xapi, work.words, takes_calls=self._takes_calls, take=self._take, now=self._loop.time)

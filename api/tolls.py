@@ -1,6 +1,6 @@
 """Dialled numbers are watched over: each call to a public number is asked for, counted and priced. The rules stand in ``pbx/toll.py``.
 
-Every refusal is in the security log. A person whose calls are stopped is told of in the program's log, the metrics and a webhook.
+Every refusal is in the audit. A person whose calls are stopped is told of in the program's log, the metrics and a webhook.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from datetime import datetime, time
 import structlog
 from msgspec import Struct
 
-from api.identity.security_log import SecurityLog
+from api.audit.audit import Audit
 from api.store.rows import Dialled
 from pbx.numbers import NotANumber, Number
 from pbx.routing import DialPlan
@@ -45,12 +45,12 @@ class Tolls:
         *,
         now: Callable[[], float],
         hours: tuple[time, time] | None = None,
-        security_log: SecurityLog,
+        audit: Audit,
         on_suspended: Callable[[str, str], None],
     ) -> None:
         self._watch, self._plan, self._price = watch, plan, price
         self._now, self._hours = now, hours
-        self._security_log, self._on_suspended = security_log, on_suspended
+        self._audit, self._on_suspended = audit, on_suspended
 
     async def restore(self, dialled: Callable[[float, int], Awaitable[list[Dialled]]]) -> None:
         """Count what was called before this start. ``dialled(since, limit)``: answered outgoing calls, the oldest first."""
@@ -66,9 +66,9 @@ class Tolls:
         try:
             self._watch.ask(who, number, now, off_hours=self._off_hours(now), confirmed=confirmed)
         except TollRefused as refused:
-            self._security_log.note("call.refused", who, detail=refused.code)
+            self._audit.note("call.refused", who, detail=refused.code)
             if refused.suspended:
-                self._security_log.note("call.suspended", who, detail=refused.suspended)
+                self._audit.note("call.suspended", who, detail=refused.suspended)
                 log.warning("calls.suspended", who=who, why=refused.suspended)
                 self._on_suspended(who, refused.suspended)
             raise Refusal(refused.code, str(refused), refused.retry_after_s) from None
@@ -111,7 +111,7 @@ class Tolls:
         """Let this person call again; False where nothing was stopped."""
         lifted = self._watch.lift(who)
         if lifted:
-            self._security_log.note("call.lifted", who, by=by)
+            self._audit.note("call.lifted", who, by=by)
         return lifted
 
     def number(self, dialled: str) -> Number | None:

@@ -1,8 +1,19 @@
 """Call control's view of things, worded for the wire: core seconds become epoch seconds, causes become codes."""
 
 from media.messages import LegSample
-from rooms.record import CallView, MoveView, ParkedView
-from signaling.messages import CallMove, CallParty, CallQuality, CallState, LegQuality, ParkedCall
+from rooms.agent import WrapUp
+from rooms.record import CallView, CentreView, MoveView, ParkedView
+from signaling.messages import (
+    CallMonitor,
+    CallMove,
+    CallParty,
+    CallQuality,
+    CallState,
+    CentreCall,
+    LegQuality,
+    ParkedCall,
+    WrapUpState,
+)
 
 
 class EpochClock:
@@ -13,6 +24,10 @@ class EpochClock:
 
     def at(self, now_s: float) -> float:
         return now_s + self._offset_s
+
+    def core_s(self, epoch_s: float) -> float:
+        """Back again."""
+        return epoch_s - self._offset_s
 
     def at_or_none(self, now_s: float | None) -> float | None:
         return None if now_s is None else now_s + self._offset_s
@@ -47,6 +62,34 @@ def call_state(view: CallView, clock: EpochClock, codecs: dict[str, str]) -> Cal
         note=view.note.reason.value if view.note is not None else None,
         private=view.private,
         verified=view.verified,
+        mode=view.mode,
+        monitors=[CallMonitor(monitor.identity, monitor.mode) for monitor in view.monitors],
+        centre=_centre(view.centre, clock) if view.centre is not None else None,
+    )
+
+
+def _centre(view: CentreView, clock: EpochClock) -> CentreCall:
+    return CentreCall(
+        entry=view.entry,
+        queue=view.queue,
+        language=view.language,
+        facts=dict(view.facts),
+        queued_at=clock.at_or_none(view.queued_s),
+        waited_s=view.waited_s,
+        call_back=view.call_back,
+    )
+
+
+def wrap_up_state(wrap_up: WrapUp, clock: EpochClock) -> WrapUpState:
+    """An agent's work on their last call as their page sees it."""
+    return WrapUpState(
+        call_id=wrap_up.call_id,
+        queue=wrap_up.queue,
+        ends_at=clock.at(wrap_up.until_s),
+        codes=list(wrap_up.codes),
+        required=wrap_up.required,
+        more_s=wrap_up.more_s,
+        due=wrap_up.due,
     )
 
 

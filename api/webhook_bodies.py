@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from api.happenings import Happening
 from api.rooms import RoomEvent
+from api.store import StoredVoicemail
 from pbx.trunk import StatusChanged
+from rooms.flows.conditions import FactValue
 from rooms.record import CallRecord
 
 
@@ -37,8 +40,18 @@ class Call(Struct, frozen=True, rename="camel"):
     reason: str | None
 
 
+class Voicemail(Struct, frozen=True, rename="camel"):
+    voicemail_id: str
+    box: str
+    call_id: str
+    caller: str
+    caller_name: str
+    left_at: float
+    duration_s: float
+
+
 class Body(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """At most one of ``room``, ``call`` and ``line`` is there."""
+    """At most one of ``room``, ``call``, ``line``, ``voicemail`` and ``facts`` is there."""
 
     event: str
     id: str
@@ -48,6 +61,13 @@ class Body(Struct, frozen=True, rename="camel", omit_defaults=True):
     call: Call | None = None
     reason: str = ""
     line: str = ""
+    voicemail: Voicemail | None = None
+    facts: dict[str, FactValue] | None = None
+
+
+def body_of_happening(happening: Happening) -> Body:
+    """By its kind, as in ``api/happenings.py``: ``call.missed``, ``ticket.opened``, ..."""
+    return Body(event=happening.kind, id=happening.happening_id, created_at=int(happening.at), facts=dict(happening.facts))
 
 
 def body_of_room(event: RoomEvent) -> Body:
@@ -96,3 +116,10 @@ def body_of_line(event: StatusChanged, now: float) -> Body:
     """A telephone line went down, or is up again: ``line_down`` or ``line_up``."""
     what = "line_up" if event.status.ready else "line_down"
     return Body(event=what, id=f"{event.trunk}-{what}-{now:.3f}", created_at=int(now), reason=event.status.detail, line=event.trunk)
+
+
+def body_of_voicemail(left: StoredVoicemail, now: float) -> Body:
+    """A caller left a message: ``voicemail_left``."""
+    event = "voicemail_left"
+    voicemail = Voicemail(left.voicemail_id, left.box, left.call_id, left.caller, left.caller_name, left.left_at, left.duration_s)
+    return Body(event=event, id=f"{left.voicemail_id}-{event}", created_at=int(now), voicemail=voicemail)

@@ -10,7 +10,8 @@ class WebhookSettings:
     """``key`` names the secret to receivers. ``allow_private``: they may be of this machine or its own network. Times in seconds.
 
     ``most_waiting`` in the store; of more the newest are not kept, and counted. ``give_up_s``: so old an event is tried
-    no more, and who took nothing for so long is cut off.
+    no more, and who took nothing for so long is cut off. ``keep_s``: so long what was told can be had again; 0: it is not kept.
+    ``structured``: the attributes of CloudEvents stand in the body, beside the data, and not in headers.
     """
 
     urls: tuple[str, ...] = ()
@@ -22,6 +23,8 @@ class WebhookSettings:
     first_retry_s: float = 1.0
     longest_retry_s: float = 600.0
     give_up_s: float = 86_400.0
+    keep_s: float = 0.0
+    structured: bool = False
 
     def wait_s(self, failures: int) -> float:
         """How long to wait after so many failures before this one."""

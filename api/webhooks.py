@@ -15,16 +15,19 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from api.happenings import Happening, Kind
+from api.outward import outward_session
 from api.rooms import RoomEvent
-from api.store import StoreUnavailable
+from api.store import StoredVoicemail, StoreUnavailable
 from api.store.room_rows import Row
 from api.store.webhooks import WebhookStore
-from api.webhook_bodies import Body, body_of_call, body_of_line, body_of_room, body_of_suspension
+from api.webhook_bodies import Body, body_of_call, body_of_happening, body_of_line, body_of_room, body_of_suspension, body_of_voicemail
 from api.webhook_endpoint import Endpoint
-from api.webhook_post import WITHIN_S, post, post_session
+from api.webhook_post import WITHIN_S, CloudEvent, cloud_event, post
 from api.webhook_settings import WebhookSettings
 from pbx.trunk import StatusChanged
 from rooms.record import CallRecord
+from signaling.refusal import Refusal
 
 log = structlog.get_logger()
 
@@ -37,6 +40,10 @@ _HELD_S = 6 * WITHIN_S
 _STORE_AGAIN_S = 5.0
 _END_WITHIN_S = 3.0
 _REMEMBERED = 4_000
+_PRUNE_EVERY_S = 3_600.0
+_GATHER_S = 0.05
+"""What comes within this is one transaction."""
+_TOLD_OTHERWISE = frozenset({Kind.CALL_ENDED, Kind.VOICEMAIL_LEFT})
 
 
 class Webhooks:
@@ -52,6 +59,7 @@ class Webhooks:
         self._new: deque[Row] = deque()
         self._told: OrderedDict[str, None] = OrderedDict()
         self._number = 0
+        self._pruned_at = 0.0
         self._cut_off: frozenset[str] = frozenset()
         self._wanted = asyncio.Event()
         self._due = {url: asyncio.Event() for url in settings.urls}
@@ -60,8 +68,9 @@ class Webhooks:
         self.counts: Counter[str] = Counter()
 
     async def __aenter__(self) -> "Webhooks":
-        if self._settings.urls:
-            self._http = post_session(self._settings, _AT_ONCE * len(self._settings.urls))
+        if self._settings.urls or self._settings.keep_s:
+            at_once = _AT_ONCE * max(1, len(self._settings.urls))
+            self._http = outward_session(allow_private=self._settings.allow_private, at_once=at_once, within_s=WITHIN_S)
             self._tasks = [asyncio.create_task(self._serve(url), name="webhooks") for url in self._settings.urls]
             self._tasks.append(asyncio.create_task(self._keep_all(), name="webhooks-kept"))
         return self
@@ -93,7 +102,7 @@ class Webhooks:
         self._told[body.id] = None
         if len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
-        self._tell(body, record.call_id)
+        self._tell(body, record.call_id, self._store.told.person_of(record.caller if record.direction == "in" else record.called))
 
     def tell_suspended(self, identity: str, why: str) -> None:
         self._tell(body_of_suspension(identity, why, self._now()), identity)
@@ -101,16 +110,28 @@ class Webhooks:
     def tell_line(self, event: StatusChanged) -> None:
         self._tell(body_of_line(event, self._now()), event.trunk)
 
-    def _tell(self, body: Body, subject: str) -> None:
-        if not self._settings.urls:
+    def tell_voicemail(self, left: StoredVoicemail) -> None:
+        self._tell(body_of_voicemail(left, self._now()), left.box, self._store.told.person_of(left.caller))
+
+    def hear(self, happening: Happening) -> None:
+        """What is not told of already as a call's or a voicemail's event."""
+        if happening.kind not in _TOLD_OTHERWISE:
+            number = happening.facts.get("called" if happening.facts.get("direction") == "out" else "caller", "")
+            person = happening.person or self._store.told.person_of(str(number))
+            self._tell(body_of_happening(happening), happening.subject[:64], person)
+
+    def _tell(self, body: Body, subject: str, person: str = "") -> None:
+        if not self._settings.urls and not self._settings.keep_s:
             return
         if len(self._new) >= self._settings.most_waiting:
             self.counts["dropped"] += 1
             return
         now, text = self._now(), msgspec.json.encode(body).decode()
         self._number = max(self._number + 1, int(now * 1e6))
-        row = {"event_id": body.id, "event": body.event, "subject": subject, "number": self._number, "body": text}
-        self._new.extend(row | {"url": url, "created_at": now, "due_at": now, "attempts": 0} for url in self._settings.urls)
+        row = {"event_id": body.id, "event": body.event, "subject": subject, "number": self._number, "body": text, "created_at": now}
+        self._new.extend(row | {"url": url, "due_at": now, "attempts": 0} for url in self._settings.urls)
+        if self._settings.keep_s:
+            self._new.append(row | {"person": person})
         self._wanted.set()
 
     # ------------------------------------------------------------------ what administrators see and do
@@ -131,12 +152,40 @@ class Webhooks:
         self._due[url].set()
         return True
 
+    async def told(self, after: int, limit: int) -> tuple[list[CloudEvent], int]:
+        """Events behind this place, and the place of the last one. Raises ``Refusal`` where some behind it are not kept any more, and
+        ``StoreUnavailable``."""
+        found = await self._behind(after, limit)
+        return [cloud_event(row, self._settings.source, row["seq"]) for row in found], found[-1]["seq"] if found else after
+
+    async def replay(self, url: str, after: int, limit: int) -> tuple[int, int]:
+        """Post events behind this place once more to this receiver, by their own ids, before what comes. How many, and the place of the
+        last one. Raises as ``told``."""
+        if url not in self._due:
+            raise Refusal("unknown_receiver", "This address is not in webhooks.urls.")
+        found, now = await self._behind(after, limit), self._now()
+        names = ("event_id", "event", "subject", "number", "body", "created_at")
+        rows = [{name: row[name] for name in names} | {"url": url, "due_at": now, "attempts": 0} for row in found]
+        if rows:
+            await self._store.add(rows)
+            self._due[url].set()
+        return len(rows), found[-1]["seq"] if found else after
+
+    async def _behind(self, after: int, limit: int) -> list[Row]:
+        found = await self._store.told.behind(after, limit)
+        oldest = await self._store.told.oldest()
+        if oldest > after + 1 and after:
+            raise Refusal("cursor_gone", f"Events behind this cursor are no longer kept: begin at {oldest - 1}.")
+        return found
+
     # ------------------------------------------------------------------ keeping
 
     async def _keep_all(self) -> None:
         """From memory into the store, the oldest first."""
         while not self._closing or self._new:
             await self._wanted.wait()
+            if not self._closing:
+                await asyncio.sleep(_GATHER_S)
             self._wanted.clear()
             try:
                 await self._keep()
@@ -151,19 +200,25 @@ class Webhooks:
         while self._new:
             batch = [self._new[at] for at in range(min(_BATCH, len(self._new)))]
             waiting = await self._store.waiting()
-            kept = []
+            kept, told = [], [row for row in batch if "url" not in row]
             for row in batch:
+                if "url" not in row:
+                    continue
                 waiting[row["url"]] = waiting.get(row["url"], 0) + 1
                 if waiting[row["url"]] <= self._settings.most_waiting and row["url"] not in self._cut_off:
                     kept.append(row)
-            if kept:
-                await self._store.add(kept)
-            if dropped := len(batch) - len(kept):
+            if kept or told:
+                await self._store.add(kept, told)
+            if dropped := len(batch) - len(kept) - len(told):
                 self.counts["dropped"] += dropped
                 log.error("webhooks.dropped", count=dropped)
             for row in batch:
                 self._new.popleft()
-                self._due[row["url"]].set()
+                if "url" in row:
+                    self._due[row["url"]].set()
+        if self._settings.keep_s and self._now() - self._pruned_at > _PRUNE_EVERY_S:
+            self._pruned_at = self._now()
+            await self._store.told.prune(self._pruned_at - self._settings.keep_s)
 
     # ------------------------------------------------------------------ posting
 

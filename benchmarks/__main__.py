@@ -13,7 +13,18 @@ from pathlib import Path
 import benchmarks
 from benchmarks.report import CannotRun, Options, Row, as_json, as_table
 
-_PARTS = {"__main__", "report", "speech", "metrics", "scenes", "ours", "pictures", "peers", "quality", "load", "crowd", "cluster"}
+_PARTS = {
+    *("__main__", "report", "speech", "metrics", "scenes", "ours", "pictures", "peers"),
+    *(
+        "quality",
+        "load",
+        "crowd",
+        "cluster",
+        "centre",
+        "switched_centre",
+        "postgres",
+    ),
+}
 
 
 def names() -> list[str]:

@@ -82,6 +82,7 @@ class Installation:
     folder: Path
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     factor_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    privacy_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
     @asynccontextmanager
     async def node(self, name: str, redis_url: str, more: Mapping[str, Mapping[str, Any]] | None = None) -> "AsyncIterator[ServingNode]":
@@ -90,8 +91,10 @@ class Installation:
         settings: dict[str, dict[str, Any]] = {
             "server": {"host": "127.0.0.1", "port": 0, "data_dir": str(folder)},
             "media": {"workers": 0},
+            "demo": {"plan": False},
             "store": {"url": f"sqlite:///{self.folder}/all.sqlite3"},
             "cluster": {"redis_url": redis_url, "node": name},
+            "privacy": {"key": self.privacy_key, "folder": str(self.folder / "keys")},
             "security": {
                 "secret": self.secret,
                 "second_factor_key": self.factor_key,

@@ -18,6 +18,7 @@ readonly test_packages=(
   coturn                       # the TURN server
   redis-server                 # what several nodes share
   postgresql                   # the second database of the store
+  request-tracker5 rt5-db-sqlite rt5-standalone  # a ticketing that is not ours; it serves itself, without Apache
   espeak-ng                    # speaks what nobody recorded
   gcc libc6-dev                # the speech score (pesq) is compiled on installation
 )

@@ -42,6 +42,8 @@ HOLD_BEEP = Signal((440.0,), (0.1, 0.1, 0.1, 9.7))
 """Our own: two short beeps every ten seconds, so that a call on hold is not forgotten."""
 RECORDING_BEEP = Signal((1400.0,), (0.2, 14.8))
 """The one that US law describes (47 CFR 64.501: 1260-1540 Hz, 0.17-0.25 s, every 12-18 s)."""
+MESSAGE_BEEP = Signal((1000.0,), (0.4, 1.0))
+"""Our own: speak now."""
 
 
 def ringback(rate_hz: int, *, country: str = "es", level_dbfs: float = -18.0) -> Samples:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from media.forward import Forwarding, routes
 from media.leg import Leg
 from media.messages import MediaRefusal
+from media.resting import Resting
 from media.settings import RATE_HZ
 from media.sounds import Sound
 from media.voices import Voices
@@ -33,7 +34,7 @@ class Bridge:
 
     ``voices`` are those of the worker, among which this room's legs have their place while they are mixed; ``narrow`` those at 8 kHz, where
     rooms have it in which nobody would hear more: all legs but one at most speak G.711. ``all_ticking``: the worker's rooms that have
-    something to do at a tick, of which this one is or is not.
+    something to do at a tick, of which this one is or is not; ``resting`` those of its legs that need nothing but silence, None: none may.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Bridge:
         concealment: bool = True,
         most_legs: int = 50,
         all_ticking: dict["Bridge", None] | None = None,
+        resting: Resting | None = None,
     ) -> None:
         self.room_id = room_id
         self.legs: dict[str, Leg] = {}
@@ -61,6 +63,9 @@ class Bridge:
         self._mixed: list[Leg] = []
         self._deaf: list[Leg] = []
         """Who is not mixed, and is forwarded nothing: hears nobody."""
+        self._resting = resting
+        self._asleep: set[str] = set()
+        """Who of them is among the resting."""
         self._unsettled_ticks = 0
         """For so long the legs have been mixed at another rate than would do for them."""
         self._gains_mixed: Gains = np.zeros((0, 0), np.float32)
@@ -127,6 +132,7 @@ class Bridge:
             taken = leg.digits.put(digits)
         except ValueError as error:
             raise MediaRefusal("bad_digits", f"Not sent: {error}.") from None
+        self._wake()
         self.ticking = True
         self._offload()
         if taken < len(digits):
@@ -169,6 +175,13 @@ class Bridge:
         leg.sound = sound
         self.replan()
 
+    def hush(self, leg_id: str) -> None:
+        """A sound with an end ends now, and nobody is told."""
+        sound = self.legs[leg_id].sound
+        if sound is not None and sound.on_end is not None:
+            sound.on_end = None
+            sound.fade_out()
+
     def _end_sounds(self) -> bool:
         ended = False
         for leg in self.legs.values():
@@ -185,6 +198,7 @@ class Bridge:
 
     def replan(self) -> None:
         """Decide anew between forwarding and mixing, after any change of legs, codecs, connections, gains or sounds."""
+        self._wake()
         joined = [leg for leg in self.legs.values() if leg.joined]
         pairs = routes(joined, self._gain)
         mixing = pairs is None and bool(joined)
@@ -202,7 +216,21 @@ class Bridge:
             leg.offload()
 
     def _busy(self) -> bool:
-        return bool(self._deaf) or any(leg.sound is not None or leg.digits.busy for leg in self.legs.values())
+        return len(self._deaf) > len(self._asleep) or any(leg.sound is not None or leg.digits.busy for leg in self.legs.values())
+
+    def _wake(self) -> None:
+        if self._resting is not None:
+            for leg_id in self._asleep:
+                self._resting.remove(leg_id)
+            self._asleep.clear()
+
+    def _rest(self, leg: Leg, tick_s: float) -> None:
+        """The first silence as any other frame; what follows needs nobody's care."""
+        leg.rest(tick_s)
+        silence = leg.silence() if self._resting is not None else None
+        if silence is not None and self._resting is not None:
+            self._resting.put(leg.leg_id, silence)
+            self._asleep.add(leg.leg_id)
 
     def _gain(self, listener: Leg, speaker: Leg) -> float:
         if listener is speaker:
@@ -316,7 +344,8 @@ class Bridge:
             if leg.sound is not None:
                 leg.play(leg.sound.frame(), tick_s)
             elif leg in self._deaf:
-                leg.rest(tick_s)
+                if leg.leg_id not in self._asleep:
+                    self._rest(leg, tick_s)
             else:
                 leg.send_digit(tick_s)
         ended = self._end_sounds()

@@ -17,6 +17,7 @@ from typing import Self
 from media import messages as msg
 from media.leg import Leg
 from media.messages import MediaRefusal
+from media.recording.keys import PersonKey
 from media.recording.manifest import Checkpoint
 from media.recording.recordings import Outcome, Recording, Recordings, RecordingSettings
 from media.recording.records import Records
@@ -106,6 +107,7 @@ class CallRecordings:
                 on_start=lambda path: self._post(self._started, command, path),
                 on_end=lambda outcome: self._post(self._over, command, outcome),
                 pictures=command.picture_height_px > 0,
+                person=PersonKey(bytes.fromhex(command.person_half), command.person_sealed) if command.person_sealed else None,
             )
         except ValueError as error:
             raise MediaRefusal("bad_recording", f"Not recorded: {error}.") from None

@@ -16,6 +16,9 @@ _LONGEST_BYTES = 1 << 20
 _MOST_WAITING_BYTES = 16 << 20
 _MOST_DESCRIPTORS = 16
 _READ_BYTES = 1 << 16
+_DESCRIPTOR = struct.Struct("i")
+_DESCRIPTORS_BYTES = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _DESCRIPTOR.size)
+_CLOEXEC, _TRUNCATED = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_CTRUNC)  # plain numbers: an enumeration's cost more than the call
 
 
 class ControlLink:
@@ -36,7 +39,7 @@ class ControlLink:
         self._sock = sock
         self._on_message, self._on_lost, self._on_drained = on_message, on_lost, on_drained
         self._loop = asyncio.get_running_loop()
-        self._in = bytearray()
+        self._in = b""
         self._descriptors: deque[int] = deque()
         self._out: deque[tuple[bytes, Sequence[int]]] = deque()
         self.waiting_bytes = 0
@@ -125,29 +128,39 @@ class ControlLink:
 
     def _readable(self) -> None:
         try:
-            data, descriptors, flags, _ = socket.recv_fds(self._sock, _READ_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+            data, beside, flags, _ = self._sock.recvmsg(_READ_BYTES, _DESCRIPTORS_BYTES, _CLOEXEC)
         except BlockingIOError:
             return
         except OSError as error:
             self._lose(f"reading from it failed ({error.strerror})")
             return
-        self._descriptors.extend(descriptors)
-        if flags & socket.MSG_CTRUNC:
+        for level, kind, packed in beside:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                self._descriptors.extend(descriptor for (descriptor,) in _DESCRIPTOR.iter_unpack(packed))
+        if flags & _TRUNCATED:
             self._lose("a socket got lost on the way: this process may open no more files (ulimit -n)")
             return
         if not data:
             self._lose("it closed its end")
             return
         self._in += data
-        while self._open and len(self._in) >= _HEAD.size:
-            length, count = _HEAD.unpack_from(self._in)
-            if length > _LONGEST_BYTES or count > _MOST_DESCRIPTORS:
-                self._lose("it sent what is no message")
-                return
-            end = _HEAD.size + length
-            if len(self._in) < end:
-                return
-            message = bytes(self._in[_HEAD.size : end])
-            del self._in[:end]
-            # A descriptor arrives with the first byte of its message, so those of a whole message are here.
-            self._on_message(message, [self._descriptors.popleft() for _ in range(count)])
+        at = 0
+        try:
+            while self._open and (found := self._message(at)) is not None:
+                message, count, at = found
+                # A descriptor arrives with the first byte of its message, so those of a whole message are here.
+                self._on_message(message, [self._descriptors.popleft() for _ in range(count)])
+        finally:
+            self._in = self._in[at:]
+
+    def _message(self, at: int) -> tuple[bytes, int, int] | None:
+        """What begins there: the message, how many descriptors it has, and where the next one begins; None while it is not all there."""
+        begin = at + _HEAD.size
+        if len(self._in) < begin:
+            return None
+        length, count = _HEAD.unpack_from(self._in, at)
+        if length > _LONGEST_BYTES or count > _MOST_DESCRIPTORS:
+            self._lose("it sent what is no message")
+            return None
+        end = begin + length
+        return (self._in[begin:end], count, end) if len(self._in) >= end else None

@@ -104,12 +104,21 @@ class Ear:
     def rest(self) -> bytes:
         """The next frame of a silence, by itself; b"" when nothing need be sent."""
         quiet_ticks = self.quiet_ticks = self.quiet_ticks + 1
+        if self.constant is not None:
+            self.share(None)
+            return self.constant
         if quiet_ticks > _RING_OUT_TICKS:
             self.share(None)
             return self.silence()
         payload = self.encode(np.zeros(self.rate_hz // 50, np.float32))
         self.quiet_ticks = quiet_ticks
         return payload
+
+    @property
+    def constant(self) -> bytes | None:
+        """Each next frame of a silence, where it is the same for as long as that lasts: G.711 has no past of its own, only its resampler
+        rings out, once it was fed."""
+        return self.table.silence if self.table is not None and (not self.last or self.quiet_ticks > _RING_OUT_TICKS) else None
 
     def own(self) -> OpusEncoder:
         """The encoder of Opus, for this ear alone."""

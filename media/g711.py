@@ -8,15 +8,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class CompandingTable:
-    """``decode``: float32 (256,) in -1..1 by code. ``encode``: uint8 (65536,) by the sample's int16 read as uint16."""
+    """``decode``: float32 (256,) in -1..1 by code. ``encode``: uint8 (65536,) by the sample's int16 read as uint16. ``silence``: 20 ms."""
 
     decode: NDArray[np.float32]
     encode: NDArray[np.uint8]
-
-    @property
-    def silence(self) -> bytes:
-        """20 ms of it."""
-        return bytes(self.encode[:1]) * 160
+    silence: bytes
 
 
 def _alaw_values() -> NDArray[np.int32]:
@@ -47,7 +43,7 @@ def _table(values: NDArray[np.int32], zero_code: int) -> CompandingTable:
     nearest[samples == 0] = zero_code
     encode = np.empty(65536, np.uint8)
     encode[samples.astype(np.int16).view(np.uint16)] = nearest
-    return CompandingTable((values / 32768).astype(np.float32), encode)
+    return CompandingTable((values / 32768).astype(np.float32), encode, bytes([zero_code]) * 160)
 
 
 ALAW = _table(_alaw_values(), 0xD5)

@@ -22,10 +22,12 @@ from media.receive_stats import ReceiveStats
 from media.recorder import PacketLog
 from media.recording.records import Records, Side
 from media.reports import Reports
+from media.resting import Silence
 from media.rtp import RtpHeader
 from media.sender import RtpSender
 from media.settings import RATE_HZ
 from media.transport import Transport
+from media.voice_hearing import VoiceHearing
 from media.wire import Forward, Play
 from rooms.audio import AudioCodec
 
@@ -151,6 +153,8 @@ class Leg:
         """Where each audio packet is kept that the far end says, while it is recorded."""
         self.heard_records: Records | None = None
         """The same of what it is sent."""
+        self._voice_hearing: VoiceHearing | None = None
+        self._on_voice: Callable[[VoiceHearing], None] = lambda hearing: None
 
     # -- agreement
 
@@ -218,8 +222,8 @@ class Leg:
             self._switch_codec(codec, received)
         if self.records is not None:
             self.records.put(_SAID, packet, now_s, codec)
-        if self._keys_are_tones:
-            self._hear_tones(codec, packet[header.payload_start : header.payload_end])
+        if self._is_heard:
+            self._hear(codec, packet[header.payload_start : header.payload_end], now_s)
         sequence = (header.sequence - self._without_sound) & 0xFFFF
         if self.route is not None:
             self.route.audio(packet, header, now_s)
@@ -290,6 +294,25 @@ class Leg:
         if self.route is not None:
             self.route.event(packet, header, self.agreement.events_in[header.payload_type], now_s)
 
+    def _hear(self, codec: AudioCodec, payload: bytes, now_s: float) -> None:
+        if self._keys_are_tones:
+            self._hear_tones(codec, payload)
+        hearing = self._voice_hearing
+        if hearing is not None and hearing.packet(codec, payload, now_s):
+            self._on_voice(hearing)
+
+    def hear_voice(self, on_voice: Callable[[VoiceHearing], None] | None, now_s: float) -> None:
+        """``on_voice`` is called, from now on, when the far end begins to speak and when it is quiet again; None: no more."""
+        self._voice_hearing = VoiceHearing(now_s) if on_voice is not None else None
+        if on_voice is not None:
+            self._on_voice = on_voice
+        self._on_change()
+
+    def look(self, now_s: float) -> None:
+        """Who says nothing any more sends no packet that would tell."""
+        if self._voice_hearing is not None and self._voice_hearing.look(now_s):
+            self._on_voice(self._voice_hearing)
+
     def _hear_tones(self, codec: AudioCodec, payload: bytes) -> None:
         """Keys of a phone that agreed to no telephone events."""
         if self._tones is None or self._tones.codec != codec:
@@ -338,7 +361,7 @@ class Leg:
         playout, received, codec, agreement = self.playout, self.received, self.codec_in, self.agreement
         if playout is None or self.route is not None or received is None or codec is None or agreement is None:
             return None
-        if self._log_in is not None or self.records is not None or self._keys_are_tones:
+        if self._log_in is not None or self.records is not None or self._is_heard:
             return None
         if agreement.codecs.get(codec.payload_type) is not codec:
             return None
@@ -348,15 +371,20 @@ class Leg:
     def _keys_are_tones(self) -> bool:
         return self.kind == "phone" and self.agreement is not None and self.agreement.event_out is None
 
+    @property
+    def _is_heard(self) -> bool:
+        """Do we listen to what the far end says, whatever becomes of it?"""
+        return self._keys_are_tones or self._voice_hearing is not None
+
     def _listener(self, codec: AudioCodec) -> Callable[[bytes, float], None] | None:
-        """Who wants copies of what the far end says: we ourselves, where a pressed key is a tone."""
-        if not self._keys_are_tones:
+        """Who wants copies of what the far end says: we ourselves, where a pressed key is a tone, or a voice waited for."""
+        if not self._is_heard:
             return None
 
         def listen(packet: bytes, now_s: float) -> None:
             header = rtp.parse(packet)
             if header is not None:
-                self._hear_tones(codec, packet[header.payload_start : header.payload_end])
+                self._hear(codec, packet[header.payload_start : header.payload_end], now_s)
 
         return listen
 
@@ -419,6 +447,15 @@ class Leg:
         """Send 20 ms of silence, for as long as nobody is to be heard; while a digit is being sent, that instead."""
         if self.hears and not self.send_digit(tick_s):
             self.send_frame((self.ear or self.open_ear(RATE_HZ)).rest(), tick_s)
+
+    def silence(self) -> Silence | None:
+        """What ``rest`` sends from now on, where that is the same at each tick until the bridge plans anew; None: it has to be asked."""
+        constant = self.ear.constant if self.ear is not None else None
+        if constant is None or self.transport is None or self.agreement is None or not self.hears or self._pausing or self.digits.busy:
+            return None
+        if self._packing is not None or self.heard_records is not None or self._log_out is not None:
+            return None
+        return Silence(self.transport.send_frame, self.sender, constant, self.agreement.spoken.payload_type)
 
     def open_ear(self, rate_hz: int) -> Ear:
         """The encoding of what we send, for frames at this rate."""

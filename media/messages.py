@@ -51,10 +51,14 @@ class OfferPeer(Command, frozen=True):
 
 
 class OpenRtpLeg(Command, frozen=True):
-    """Anchor a phone leg. Its bound UDP socket is handed over beside the command; returns ``RtpOpened``."""
+    """Anchor a phone leg. Its bound UDP socket is handed over beside the command; returns ``RtpOpened``.
+
+    ``remote``: what is agreed with the phone already (``ConnectRtpLeg``); where that cannot be carried out, nothing is opened.
+    """
 
     leg_id: str
     room_id: str
+    remote: RtpEndpoint | None = None
 
 
 class ConnectRtpLeg(Command, frozen=True):
@@ -100,6 +104,26 @@ class PlayOnce(Command, frozen=True):
     sound: str
 
 
+class Hush(Command, frozen=True):
+    """What ``PlayOnce`` began is heard no further, without ``SoundEnded``; what stands behind it goes on."""
+
+    leg_id: str
+
+
+class PrepareSounds(Command, frozen=True):
+    """Make these sounds now, so that no caller waits for them. Of the whole plane: it is about no room.
+
+    ``texts``: words by the name of their sound (``prompt/LANGUAGE/NAME``), known from now on; ``ready``: further names. At most
+    ``MOST_TEXTS`` in all.
+    """
+
+    texts: dict[str, str] = {}
+    ready: tuple[str, ...] = ()
+
+
+MOST_TEXTS = 64
+
+
 class SendDigits(Command, frozen=True):
     """RFC 4733 digits to the far end of this leg, queued one after another."""
 
@@ -122,13 +146,21 @@ class WatchVideo(Command, frozen=True):
     tiles: tuple[VideoTile, ...]
 
 
+class HearVoice(Command, frozen=True):
+    """Tell from now on, by ``VoiceChanged``, when this leg's far end speaks and when it is quiet; not ``on``: no more."""
+
+    leg_id: str
+    on: bool = True
+
+
 class StartRecording(Command, frozen=True):
     """Record what this leg (the caller's) says, left, and what it hears, right. Refused without consent: ``given``, ``announced`` or
     ``not needed``. ``RecordingStarted`` or ``RecordingFailed`` follows.
 
     ``who`` stands in the manifest in clear: names of legs and people, never telephone numbers; those belong into ``details``, which are
     encrypted with the sound. ``heard``: keep what the leg hears too. ``picture_height_px``: so high its camera is kept, its screen as it
-    comes; 0: no pictures.
+    comes; 0: no pictures. ``person_half``: 32 bytes in hexadecimal digits, without which the file does not open; ``person_sealed``: the
+    same under that person's key, which stands in the file. Empty: it is nobody's.
     """
 
     room_id: str
@@ -139,6 +171,8 @@ class StartRecording(Command, frozen=True):
     details: dict[str, str] = {}
     heard: bool = True
     picture_height_px: int = 0
+    person_half: str = ""
+    person_sealed: str = ""
 
 
 class PauseRecording(Command, frozen=True):
@@ -248,6 +282,14 @@ class DigitHeard(MediaEvent, frozen=True):
 
     leg_id: str
     digit: str
+
+
+class VoiceChanged(MediaEvent, frozen=True):
+    """A leg's far end begins to speak, or is quiet again. ``spoken_s``: how long it spoke until now, since ``HearVoice``."""
+
+    leg_id: str
+    speaks: bool
+    spoken_s: float
 
 
 class LegSample(Struct, frozen=True):
@@ -374,6 +416,9 @@ class RecordingFailed(MediaEvent, frozen=True):
     digest: str = ""
 
 
+WAITING = (OpenRtpLeg, Play, PlayOnce)
+"""Commands that wait, for a socket or for a sound to be prepared; all others are done at once."""
+
 AnyCommand = (
     OpenRoom
     | CloseRoom
@@ -387,8 +432,11 @@ AnyCommand = (
     | SetGains
     | Play
     | PlayOnce
+    | Hush
+    | PrepareSounds
     | SendDigits
     | WatchVideo
+    | HearVoice
     | StartRecording
     | PauseRecording
     | ResumeRecording
@@ -405,6 +453,7 @@ AnyMediaEvent = (
     | SpeakerChanged
     | LegSilent
     | DigitHeard
+    | VoiceChanged
     | QualitySampled
     | SoundEnded
     | RoomLost

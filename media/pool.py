@@ -6,8 +6,8 @@ the next one, and so on.
 A worker that dies is replaced at once, by a spare that waits warm. Its rooms are made again there from their journals: phones go on at the
 same address, because the hub kept their sockets; browsers are told lost (``PeerLost``) and asked for new offers (``ReofferWanted``), of
 which one of the old connection is refused as ``peer_closed``. What was being recorded is told (``RecordingFailed``) and not begun again:
-whoever wanted it knows whether it was paused. Where the successor dies too, its rooms are given up (``RoomLost``): one of
-them may be what kills it. Rooms of other workers notice nothing.
+whoever wanted it knows whether it was paused. A sentence that was being said is said again. Where the successor dies too, its rooms are
+given up (``RoomLost``): one of them may be what kills it. Rooms of other workers notice nothing.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from typing import Self
 import structlog
 
 from media import messages as msg
+from media.known_sounds import KnownSounds
 from media.room_journal import RoomJournal
 from media.settings import MediaSettings
 from media.transport import Sockets
@@ -76,6 +77,7 @@ class WorkerPool:
         self._places: dict[str, _Place] = {}
         self._rooms: dict[str, str] = {}
         self._rooms_lost = self._rooms_taken_over = 0
+        self._sounds = KnownSounds()
 
     async def __aenter__(self) -> Self:
         """Raises MediaRefusal when a port is taken, OSError when a worker cannot be started."""
@@ -138,6 +140,8 @@ class WorkerPool:
         """As ``MediaWorker.perform``; while a worker is being replaced its rooms' commands wait. Raises MediaRefusal."""
         if isinstance(command, msg.OpenRoom):
             return await self._open_room(command)
+        if isinstance(command, msg.PrepareSounds):
+            return await self._prepare(command)
         leg_id: str = getattr(command, "leg_id", "")
         room_id: str = getattr(command, "room_id", "") or self._rooms.get(leg_id, "")
         place = self._places.get(room_id)
@@ -147,8 +151,11 @@ class WorkerPool:
             raise _unknown(room_id)
         if isinstance(command, msg.OfferPeer) and place.journal.is_former(command.peer_id):
             raise msg.MediaRefusal("peer_closed", "This connection is over: the page must make a new RTCPeerConnection and offer again.")
-        result = await self._ask(room_id, place, command, sock)
-        place.journal.note(command, sock)
+        if isinstance(command, msg.PlayOnce):  # before its end can be told
+            result = await self._say(room_id, place, command)
+        else:
+            result = await self._ask(room_id, place, command, sock)
+            place.journal.note(command, sock)
         if isinstance(command, msg.StartRecording):
             place.recordings.setdefault(command.recording_id, "")
         if self._places.get(room_id) is not place:  # it was closed meanwhile
@@ -193,6 +200,23 @@ class WorkerPool:
                 if isinstance(command, msg.SendDigits):
                     raise
 
+    async def _say(self, room_id: str, place: _Place, command: msg.PlayOnce) -> msg.AnyResult:
+        place.journal.note(command)
+        try:
+            return await self._ask(room_id, place, command, None)
+        except msg.MediaRefusal:
+            place.journal.heard(command.leg_id)
+            raise
+
+    async def _prepare(self, command: msg.PrepareSounds) -> msg.AnyResult:
+        """By every worker, also by those that come later. Raises MediaRefusal where one refuses."""
+        self._sounds.put(command)
+        there = [seat.process for seat in self._seats if seat.process is not None]
+        for result in await asyncio.gather(*(process.perform(command) for process in there), return_exceptions=True):
+            if isinstance(result, BaseException) and not isinstance(result, WorkerLost):  # its successor is told of it
+                raise result
+        return None
+
     async def _close(self, place: _Place, command: msg.CloseRoom | msg.CloseLeg) -> msg.AnyResult:
         """Waits for nobody: a worker that is not there will not hear of what was closed."""
         process = place.seat.process
@@ -229,7 +253,11 @@ class WorkerPool:
     # -- events
 
     def _told(self, event: msg.AnyMediaEvent) -> None:
-        if isinstance(event, msg.RecordingStarted | msg.RecordingStopped | msg.RecordingFailed):
+        if isinstance(event, msg.SoundEnded):
+            place = self._places.get(self._rooms.get(event.leg_id, ""))
+            if place is not None:
+                place.journal.heard(event.leg_id)
+        elif isinstance(event, msg.RecordingStarted | msg.RecordingStopped | msg.RecordingFailed):
             place = self._places.get(event.room_id)
             if place is not None and isinstance(event, msg.RecordingStarted):
                 place.recordings[event.recording_id] = event.file
@@ -281,9 +309,12 @@ class WorkerPool:
 
     async def _taken(self, seat: WorkerSeat, process: WorkerProcess) -> None:
         """Make the seat's rooms again on its new worker. Raises WorkerLost."""
+        for known in self._sounds.commands():
+            await process.perform(known)
         rooms = self._of(seat)
         for room_id, place in rooms:
             await self._take_over(room_id, place, process)
+        await self._say_again([place for _, place in rooms], process)
         if rooms:
             for leg_id in [leg_id for _, place in rooms for leg_id in place.lost_peers & place.legs]:
                 self._on_event(msg.ReofferWanted(leg_id=leg_id, codecs=()))
@@ -311,6 +342,18 @@ class WorkerPool:
         for leg_id in made - journal.legs - {""}:
             await process.perform(msg.CloseLeg(leg_id=leg_id))
         self._rooms_taken_over += 1
+
+    async def _say_again(self, places: Sequence[_Place], process: WorkerProcess) -> None:
+        """What can be said no more counts as said: whoever waits for its end goes on."""
+        said = [(place, command) for place in places for command in place.journal.said]
+        for (place, command), result in zip(
+            said, await asyncio.gather(*(process.perform(command) for _, command in said), return_exceptions=True), strict=True
+        ):
+            if isinstance(result, WorkerLost):
+                raise result
+            if isinstance(result, msg.MediaRefusal):
+                place.journal.heard(command.leg_id)
+                self._on_event(msg.SoundEnded(leg_id=command.leg_id, sound=command.sound))
 
 
 def _unknown(room_id: str) -> msg.MediaRefusal:

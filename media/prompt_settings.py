@@ -6,7 +6,7 @@ from pathlib import Path
 
 VOICES = {"en": "en-gb", "es": "es"}
 """espeak-ng's name of a voice, by language."""
-_SUFFIXES = (".wav", ".opus", ".ogg")
+SUFFIXES = (".wav", ".opus", ".ogg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,4 @@ class PromptSettings:
 
 def find_sound(folder: Path, name: str) -> Path | None:
     """The file of a sound, whatever its kind."""
-    return next((path for suffix in _SUFFIXES if (path := folder / f"{name}{suffix}").is_file()), None)
+    return next((path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()), None)

@@ -241,7 +241,9 @@ class LegQuality:
         if reports.hop_loss == reports.far_loss:
             return heard, heard
         of_hop = judge(Impairments(codec, round(reports.hop_loss, 3), late, self._delay_ms(codec, buffer_ms), 1.0))
-        if of_hop.cause == "good" and heard.cause != "good":
+        # Both ends count by seconds of their own, so that a packet or two of the loss before it may seem to be this hop's.
+        slight = of_hop.cause == "good" or (of_hop.cause == "loss" and reports.hop_loss < reports.far_loss / 5)
+        if slight and heard.cause != "good":
             of_hop = of_hop._replace(cause="upstream")
         return heard, of_hop
 

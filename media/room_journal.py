@@ -1,7 +1,8 @@
 """What a room is, in the commands that made it so: enough to make it again on another worker.
 
-Of each kind of command and leg the latest counts. What happened once is not done again: digits that were sent, a browser's offer. The hub's
-own copies of the phones' sockets are kept, so that no port is ever closed while its call lives.
+Of each kind of command and leg the latest counts. What happened once is not done again: digits that were sent, a browser's offer; but a
+sentence that was not heard whole is said again. The hub's own copies of the phones' sockets are kept, so that no port is ever closed while
+its call lives.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ class RoomJournal:
         self._sockets: dict[str, Sockets] = {}
         self._peers: dict[str, str] = {}
         self._former: deque[str] = deque(maxlen=_FORMER_PEERS)
+        self._said: dict[str, msg.PlayOnce] = {}
 
     @property
     def legs(self) -> set[str]:
@@ -42,12 +44,25 @@ class RoomJournal:
                 self._drop(leg_id)
             case msg.Play(leg_id=leg_id, sound=None):
                 self._entries.pop((msg.Play, leg_id), None)
+            case msg.PlayOnce(leg_id=leg_id):
+                self._said[leg_id] = command
+            case msg.Hush(leg_id=leg_id):
+                self._said.pop(leg_id, None)
             case msg.Play(leg_id=leg_id):
                 self._entries[msg.Play, leg_id] = command
             case _ if isinstance(command, _STATE):
                 self._entries[type(command), command.leg_id] = command
         if sock is not None and isinstance(command, msg.OpenRtpLeg):
             self._sockets[command.leg_id] = sock
+
+    def heard(self, leg_id: str) -> None:
+        """What was to be heard once was, or cannot be."""
+        self._said.pop(leg_id, None)
+
+    @property
+    def said(self) -> list[msg.PlayOnce]:
+        """What is being heard once."""
+        return list(self._said.values())
 
     def commands(self) -> list[msg.AnyCommand]:
         """What makes the room again, in an order that works."""
@@ -83,5 +98,6 @@ class RoomJournal:
         self._entries = {key: command for key, command in self._entries.items() if key[1] != leg_id}
         self._gains = {pair: gain for pair, gain in self._gains.items() if leg_id not in pair}
         self._peers.pop(leg_id, None)
+        self._said.pop(leg_id, None)
         for one in each_of(self._sockets.pop(leg_id, None)):
             one.close()

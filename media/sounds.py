@@ -24,7 +24,7 @@ PROMPTS = (
 )
 """Recorded sentences, see media/prompts/ATTRIBUTION.md."""
 TONES = {"ringback": tones.ringback, "busy": tones.busy, "hold": tones.hold_melody}
-BEEPS = {"recording": tones.RECORDING_BEEP}
+BEEPS = {"recording": tones.RECORDING_BEEP, "message": tones.MESSAGE_BEEP}
 """Tones that are heard once: the first of their cadence."""
 _BEEP_DBFS = -24.0
 FADE_FRAMES = 10

@@ -33,6 +33,7 @@ from media.quality import LegQuality
 from media.recorder import Recorder
 from media.rehearsal import rehearse
 from media.reports import Reports
+from media.resting import Resting
 from media.settings import NARROW_HZ, MediaSettings
 from media.sound_library import SoundLibrary
 from media.sounds import Sound
@@ -42,9 +43,10 @@ from media.transport import Sockets
 from media.video.leg import COUNTERS as VIDEO_COUNTERS
 from media.video.room import VideoRoom
 from media.voice_care import VoiceSettings
+from media.voice_hearing import VoiceHearing
 from media.voices import Voices
 from media.wire import WireUnavailable, make_wire
-from rooms.audio import DemoEndpoint
+from rooms.audio import DemoEndpoint, RtpEndpoint
 
 __all__ = ["MediaSettings", "MediaWorker"]
 
@@ -111,6 +113,7 @@ class MediaWorker:
         self._library = SoundLibrary(settings.prompts)
         self._sounds: OrderedDict[str, Sound] = OrderedDict()
         self._counts = dict.fromkeys((*COUNTERS, *VIDEO_COUNTERS, "room_faults", "voice_faults", "commands", "refusals"), 0)
+        self._resting = Resting(self._counts)
         self._unix_offset_s = time.time() - time.monotonic()
         self._parting: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
@@ -177,14 +180,35 @@ class MediaWorker:
 
         ``sock``: for ``OpenRtpLeg`` its bound UDP socket, or a pair of them: RTP and RTCP.
         """
+        if not isinstance(command, msg.WAITING):
+            return self.act(command)
         self._counts["commands"] += 1
         try:
-            return await self._do(command, sock)
+            return await self._wait_for(command, sock)
         except MediaRefusal:
             self._counts["refusals"] += 1
             raise
 
-    async def _do(self, command: msg.AnyCommand, sock: Sockets | None) -> msg.AnyResult:
+    def act(self, command: msg.AnyCommand) -> msg.AnyResult:
+        """As ``perform``, of a command that is not among ``msg.WAITING``."""
+        self._counts["commands"] += 1
+        try:
+            return self._do(command)
+        except MediaRefusal:
+            self._counts["refusals"] += 1
+            raise
+
+    async def _wait_for(self, command: msg.OpenRtpLeg | msg.Play | msg.PlayOnce, sock: Sockets | None) -> msg.AnyResult:
+        match command:
+            case msg.OpenRtpLeg():
+                return await self._open_phone(command, self._room(command.room_id), sock)
+            case msg.Play(leg_id=leg_id, sound=sound):
+                await self._play(leg_id, sound)
+            case msg.PlayOnce(leg_id=leg_id, sound=once):
+                await self._play_once(leg_id, once)
+        return None
+
+    def _do(self, command: msg.AnyCommand) -> msg.AnyResult:
         match command:
             case msg.OpenRoom(room_id=room_id):
                 self._open_room(room_id)
@@ -194,10 +218,8 @@ class MediaWorker:
                 self._open_browser(leg_id, self._room(room_id))
             case msg.OfferPeer():
                 return self._answer(command)
-            case msg.OpenRtpLeg(leg_id=leg_id, room_id=room_id):
-                return await self._open_phone(leg_id, self._room(room_id), sock)
-            case msg.ConnectRtpLeg():
-                self._connect(command)
+            case msg.ConnectRtpLeg(leg_id=leg_id, remote=remote):
+                self._connect(leg_id, remote)
             case msg.OpenDemoLeg(leg_id=leg_id, room_id=room_id, programme=programme):
                 self._open_demo(leg_id, self._room(room_id), programme)
             case msg.JoinBridge(room_id=room_id, leg_id=leg_id):
@@ -206,14 +228,16 @@ class MediaWorker:
                 self._close_leg(leg_id)
             case msg.SetGains(room_id=room_id, gains=gains):
                 self._room(room_id).bridge.set_gains(gains)
-            case msg.Play(leg_id=leg_id, sound=sound):
-                await self._play(leg_id, sound)
-            case msg.PlayOnce(leg_id=leg_id, sound=sound):
-                await self._play_once(leg_id, sound)
+            case msg.Hush(leg_id=leg_id):
+                self._room_of(leg_id).bridge.hush(leg_id)
+            case msg.PrepareSounds():
+                self._library.prepare(command)
             case msg.SendDigits(leg_id=leg_id, digits=digits):
                 self._room_of(leg_id).bridge.send_digits(leg_id, digits)
             case msg.WatchVideo(leg_id=leg_id, tiles=tiles):
                 self._room_of(leg_id).videos.watch(leg_id, tiles)
+            case msg.HearVoice(leg_id=leg_id, on=on):
+                self._hear_voice(leg_id, on)
             case msg.StartRecording(room_id=room_id, leg_id=leg_id):
                 self._call_recordings().start(command, self._leg_in(room_id, leg_id), self._rooms[room_id].videos)
             case msg.PauseRecording() | msg.ResumeRecording() | msg.StopRecording():
@@ -235,6 +259,7 @@ class MediaWorker:
             concealment=self.settings.concealment,
             most_legs=self.settings.most_legs_per_room,
             all_ticking=self._ticking,
+            resting=self._resting,
         )
         videos = VideoRoom(
             self._counts,
@@ -340,7 +365,8 @@ class MediaWorker:
         self._suggest(room)
         return answered
 
-    async def _open_phone(self, leg_id: str, room: _Room, sock: Sockets | None) -> msg.RtpOpened:
+    async def _open_phone(self, command: msg.OpenRtpLeg, room: _Room, sock: Sockets | None) -> msg.RtpOpened:
+        leg_id = command.leg_id
         if sock is None:
             raise MediaRefusal("no_socket", "A phone's leg needs its bound UDP socket beside the command.")
         rtp_sock, rtcp_sock = sock if isinstance(sock, tuple) else (sock, None)
@@ -348,7 +374,12 @@ class MediaWorker:
         phone = PhoneLeg(leg, rtp_sock, rtcp_sock, self._wire, self.settings, self._on_event, room.bridge.replan)
         room.phones[leg_id] = phone
         try:
+            if command.remote is not None:
+                self._connect(leg_id, command.remote)
             await phone.__aenter__()
+        except MediaRefusal:
+            self._close_leg(leg_id)
+            raise
         except OSError as error:
             self._close_leg(leg_id)
             raise MediaRefusal("bad_socket", f"The socket for the phone cannot be used ({error}): open another one.") from None
@@ -358,12 +389,12 @@ class MediaWorker:
         host, port = phone.address
         return msg.RtpOpened(host=self.settings.public_hosts[0] if self.settings.public_hosts else host, port=port)
 
-    def _connect(self, command: msg.ConnectRtpLeg) -> None:
-        room = self._room_of(command.leg_id)
-        phone = room.phones.get(command.leg_id)
+    def _connect(self, leg_id: str, remote: RtpEndpoint) -> None:
+        room = self._room_of(leg_id)
+        phone = room.phones.get(leg_id)
         if phone is None:
             raise MediaRefusal("wrong_leg", "This leg is no phone's: only a leg opened with a socket can be connected.")
-        phone.connect(command.remote)
+        phone.connect(remote)
         self._suggest(room)
 
     def _open_demo(self, leg_id: str, room: _Room, programme: DemoEndpoint) -> None:
@@ -415,6 +446,13 @@ class MediaWorker:
         else:  # a programme has no ears
             asyncio.get_running_loop().call_soon(ended)
 
+    def _hear_voice(self, leg_id: str, on: bool) -> None:
+        def told(hearing: VoiceHearing) -> None:
+            self._on_event(msg.VoiceChanged(leg_id=leg_id, speaks=hearing.speaks, spoken_s=hearing.spoken_s))
+
+        leg = self._room_of(leg_id).bridge.legs[leg_id]
+        leg.hear_voice(told if on else None, time.monotonic())
+
     def _suggest(self, room: _Room) -> None:
         """One browser and one phone: should they speak the same codec?"""
         if len(room.browsers) == 1 and len(room.phones) == 1:
@@ -439,6 +477,7 @@ class MediaWorker:
                 self._guarded_voices(voices.clean)
                 voices.mix()
         self._wire.cork()
+        self._resting.send(tick_s)  # before the rooms, from which who begins to rest now has had this tick's packet
         listeners = [self._guarded(room, room.bridge.hand_out, tick_s) or [] for room in ticking]
         for voices in self._all_voices:
             here = [(room, legs) for room, legs in zip(ticking, listeners, strict=True) if legs and room.bridge.voices is voices]
@@ -504,6 +543,7 @@ class MediaWorker:
         legs = room.bridge.legs
         for leg in legs.values():
             leg.send_reports(now_s)
+            leg.look(now_s)
         if now_s < room.look_s:
             return
         room.look_s = max(room.look_s + self.settings.quality_interval_s, now_s)

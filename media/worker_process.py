@@ -16,7 +16,7 @@ import structlog
 
 from media.control_link import ControlLink
 from media.control_messages import Begin, Begun, Counted, Perform, Performed, Refused, ToWorker, decode_from_worker, encode
-from media.messages import AnyCommand, AnyMediaEvent, AnyResult, CloseLeg, CloseRoom, MediaRefusal
+from media.messages import WAITING, AnyCommand, AnyMediaEvent, AnyResult, CloseLeg, CloseRoom, MediaRefusal, OpenRoom
 from media.settings import MediaSettings
 from media.transport import Sockets, each_of
 
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 MOST_COMMANDS = 1_024
 """Commands that may wait for their answers; closing is never refused."""
+LATE_S = 2.0
+"""So long after it was asked, a worker that has not done what takes it a moment has more to do than it can: it gets no new room."""
 _STARTS_WITHIN_S = 180.0  # a machine's very first start compiles
 _STOPS_WITHIN_S = 5.0
 _SILENT_S = 10.0
@@ -39,14 +41,17 @@ class WorkerLost(MediaRefusal):
 class WorkerProcess:
     """``start``, then ``begin``, at last ``stop``; between the first two it is a spare, with everything loaded but without a port."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, late_s: float = LATE_S) -> None:
         self._command = command
+        self._late_s = late_s
         self._on_event: Callable[[AnyMediaEvent], None] = lambda event: None
         self._on_lost: Callable[[str], None] = lambda why: None
         self._link: ControlLink | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting: dict[int, asyncio.Future[AnyResult]] = {}
+        self._asked_s: dict[int, float] = {}
+        """When what should be done at once was asked, and is not done: the oldest first."""
         self._numbers = count(1)
         self._watch: asyncio.TimerHandle | None = None
         self._why = ""
@@ -120,9 +125,16 @@ class WorkerProcess:
         if len(self._waiting) >= MOST_COMMANDS and not isinstance(command, CloseLeg | CloseRoom):
             self._refused += 1
             raise MediaRefusal("worker_full", f"The media worker has {MOST_COMMANDS} commands waiting: try again later.")
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        if isinstance(command, OpenRoom) and now_s - next(iter(self._asked_s.values()), now_s) > self._late_s:
+            self._refused += 1
+            raise MediaRefusal("worker_full", "The media worker is late with what it was asked before: try again in a few seconds.")
         number = next(self._numbers)
-        answer: asyncio.Future[AnyResult] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[AnyResult] = loop.create_future()
         self._waiting[number] = answer
+        if not isinstance(command, WAITING):
+            self._asked_s[number] = now_s
         self._send(Perform(number=number, command=command), sock)
         return await answer
 
@@ -137,10 +149,12 @@ class WorkerProcess:
             case Refused(number=0, code=code, message=text):
                 self._begun.set_exception(MediaRefusal(code, text))
             case Performed(number=number, result=result):
+                self._asked_s.pop(number, None)
                 answer = self._waiting.pop(number)
                 if not answer.done():  # who asked may not have waited
                     answer.set_result(result)
             case Refused(number=number, code=code, message=text):
+                self._asked_s.pop(number, None)
                 answer = self._waiting.pop(number)
                 if not answer.done():
                     answer.set_exception(MediaRefusal(code, text))
@@ -174,6 +188,7 @@ class WorkerProcess:
             if not answer.done():
                 answer.set_exception(WorkerLost(why))
         self._waiting.clear()
+        self._asked_s.clear()
         if not self._stopping:
             self._kill()  # it may only be deaf and dumb, with its port still open
             self._on_lost(why)

@@ -5,7 +5,6 @@ else is ever left out. The hub's closing its end is the order to stop; its death
 """
 
 import asyncio
-import gc
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -22,10 +21,16 @@ log = structlog.get_logger()
 
 
 class WorkerService:
-    """One worker at the other end of ``sock``; ``run`` returns when it is over."""
+    """One worker at the other end of ``sock``; ``run`` returns when it is over. ``on_begun`` is called when everything is warm."""
 
-    def __init__(self, sock: socket.socket, make_suppressor: Callable[[int], Suppressor] | None = None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        make_suppressor: Callable[[int], Suppressor] | None = None,
+        on_begun: Callable[[], None] = lambda: None,
+    ) -> None:
         self._make_suppressor = make_suppressor
+        self._on_begun = on_begun
         self._link = ControlLink(sock, self._received, self._lost, self._send_late)
         self._worker: MediaWorker | None = None
         self._begin: asyncio.Future[Begin] = asyncio.get_running_loop().create_future()
@@ -45,9 +50,7 @@ class WorkerService:
         structlog.contextvars.bind_contextvars(worker=begin.seat)
         try:
             async with MediaWorker(begin.settings, self._told, make_suppressor=self._make_suppressor) as self._worker:
-                # What is imported and wired lives until the end: the collector need not look at it again while calls are on.
-                gc.collect()
-                gc.freeze()
+                self._on_begun()
                 self._send(Begun(port=self._worker.port))
                 await self._count(self._worker, begin.count_every_s)
                 if self._performing:
@@ -75,6 +78,9 @@ class WorkerService:
         if isinstance(order, Begin):
             self._begin.set_result(order)
             return
+        if not isinstance(order.command, msg.WAITING):  # most: a task of each would cost more than what it does
+            self._act(order)
+            return
         task = asyncio.get_running_loop().create_task(self._perform(order, descriptors), name=f"perform-{order.number}")
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
@@ -83,8 +89,15 @@ class WorkerService:
         self._ended.set()
         self._begin.cancel()
 
-    async def _perform(self, order: Perform, descriptors: Sequence[int]) -> None:
+    def _act(self, order: Perform) -> None:
         assert self._worker is not None, "the hub commands what it was told has begun"
+        try:
+            self._send(Performed(number=order.number, result=self._worker.act(order.command)))
+        except Exception as error:  # noqa: BLE001 - told to who commanded it, whatever it was
+            self._refuse(order, error)
+
+    async def _perform(self, order: Perform, descriptors: Sequence[int]) -> None:
+        assert self._worker is not None, "as above"
         sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
         for sock in sockets:
             sock.setblocking(False)
@@ -94,15 +107,19 @@ class WorkerService:
             result = await self._worker.perform(order.command, given)
             taken = True
             self._send(Performed(number=order.number, result=result))
-        except msg.MediaRefusal as refusal:
-            self._send(Refused(number=order.number, code=refusal.code, message=str(refusal)))
-        except Exception as error:
-            log.error("command.fault", command=type(order.command).__name__, fault=repr(error), exc_info=error)
-            self._send(Refused(number=order.number, code="fault", message="The media worker failed at this: its log says where."))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._refuse(order, error)
         finally:
             if not taken:
                 for sock in sockets:
                     sock.close()
+
+    def _refuse(self, order: Perform, error: Exception) -> None:
+        if isinstance(error, msg.MediaRefusal):
+            self._send(Refused(number=order.number, code=error.code, message=str(error)))
+            return
+        log.error("command.fault", command=type(order.command).__name__, fault=repr(error), exc_info=error)
+        self._send(Refused(number=order.number, code="fault", message="The media worker failed at this: its log says where."))
 
     # -- to the hub
 

@@ -50,6 +50,25 @@ def _plain(host: str) -> str:
     return str(mapped or address)
 
 
+class Congestion:
+    """Something was crowded each time it was looked at, for longer than ``longest_s``: that does not pass by itself.
+
+    What is late for a moment, or lost, is sent again by who called, half a second later and again, and is carried then; to refuse it would
+    be worse. Where it goes on, all that is sent again only adds to it.
+    """
+
+    def __init__(self, longest_s: float = 2.0) -> None:
+        self._longest_s = longest_s
+        self._since: float | None = None
+
+    def lasts(self, crowded: bool, now: float) -> bool:
+        if not crowded:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return self._since is not None and now - self._since > self._longest_s
+
+
 class RateLimit:
     """A token bucket: ``per_s`` on average, twice that at once."""
 

@@ -189,6 +189,11 @@ def under_name(me: NameAddress, name: str) -> NameAddress:
     return NameAddress(me.uri, "".join(character for character in name if character.isprintable())[:64] or me.display)
 
 
+def under_number(me: NameAddress, number: str) -> NameAddress:
+    """Ourselves under this number, where it is one: that of a team, in place of the line's own."""
+    return NameAddress(str(replace(parse_uri(me.uri), user=number)), me.display) if number else me
+
+
 def identity_headers(me: NameAddress, kind: IdentityHeader, *, private: bool) -> list[tuple[str, str]]:
     """Who calls, for the PBX's own eyes where ``private``."""
     headers = [("Privacy", "id")] if private else []

@@ -37,7 +37,8 @@ class IncomingLeg(SipLeg):
         self.dialog = dialog
         self.peer_allows = {method.upper() for method in self._request.tokens("Allow")}
         self._caller_takes = self._request.tokens("Supported") | self._request.tokens("Require")
-        self._provisionals = Provisionals(line, server, self._never_pracked)
+        self._provisionals: Provisionals | None = None
+        """Once one of them was sent reliably."""
         self._agreed = False
         self._answering: RtpEndpoint | None = None
         offer = sdp_of(self._request)
@@ -94,6 +95,7 @@ class IncomingLeg(SipLeg):
         response = respond(self._request, status, to_tag=self.key[1], headers=headers)
         give_body(response, body)
         if reliably:
+            self._provisionals = self._provisionals or Provisionals(self.line, self.invite, self._never_pracked)
             self._provisionals.send(response)
         else:
             self.line.transactions.respond(self.invite, response)
@@ -106,7 +108,7 @@ class IncomingLeg(SipLeg):
         self.line.emit(HungUp(self.leg_id, cause))
 
     def _pracked(self, request: Request, server: ServerTransaction) -> None:
-        told = self._provisionals.acknowledged(request.get("RAck") or "")
+        told = self._provisionals.acknowledged(request.get("RAck") or "") if self._provisionals is not None else None
         if told is None or self.state is not LegState.ARRIVED:
             self.respond(server, 481)
             return
@@ -163,7 +165,7 @@ class IncomingLeg(SipLeg):
         """200 with our answer, or with our offer where the INVITE had none. It waits for the PRACKs under way (RFC 3262, section 3)."""
         if self.state is not LegState.ARRIVED:
             return
-        if self._provisionals.pending:
+        if self._provisionals is not None and self._provisionals.pending:
             self._answering = ours
             return
         body = b"" if self._agreed else self._description(ours)
@@ -182,7 +184,9 @@ class IncomingLeg(SipLeg):
         self._accept(self.invite, body, agreement)
 
     def end(self) -> None:
-        self._provisionals.stop()
+        if self._provisionals is not None:
+            self._provisionals.stop()
+            self._provisionals = None
         super().end()
 
     def refuse(self, cause: Cause) -> None:

@@ -61,6 +61,7 @@ class Line:
     ``home`` is the one of the PBX's addresses that we are registered at: calls go there, a registration tries the best one anew.
     ``reach`` is set while the PBX is registered here, ``service_route`` where it told us a way for our calls (RFC 3608).
 
+    ``is_overrun(now)``: do messages come faster than they are read, and have for a while?
     ``wire(message, hop)`` puts a message on its way; ``random`` draws identifiers and jitter, and is given so that tests can repeat them.
     """
 
@@ -76,12 +77,14 @@ class Line:
     fault: str = ""
     follow: Follow = not_followed
     on_seen: Callable[[], None] | None = None
+    is_overrun: Callable[[float], bool] = lambda now: False
     refused_passwords: int = 0
     home: Hop | None = None
     reach: Reach | None = None
     service_route: tuple[str, ...] = ()
     targets: Targets = field(init=False)
     transactions: Transactions = field(init=False)
+    _contact: tuple[tuple[str, int, str], str] = field(init=False, default=(("", 0, ""), ""))
 
     def __post_init__(self) -> None:
         self.targets = Targets(self.timers)
@@ -137,7 +140,10 @@ class Line:
 
     @property
     def contact(self) -> str:
-        return f"<{self.contact_uri}>"
+        where = (self.host, self.port, self.transport)
+        if where != self._contact[0]:  # it stands in most that we say, and hardly ever changes
+            self._contact = where, f"<{self.contact_uri}>"
+        return self._contact[1]
 
     @property
     def secure_contact(self) -> str:

@@ -1,7 +1,8 @@
 """The demo telephone line inside the server: a trunk without network, whose far end is a programme in the media plane.
 
-600 echoes, 601 plays speech, 602 answers, speaks and sends digits, 603 is busy, 604 rings and never answers. ``call`` makes a call from
-outside. Signalling only, in the same events as a SIP trunk, after times that a real telephone would take.
+600 echoes, 601 plays speech, 602 answers, speaks and sends digits, 603 is busy, 604 rings and never answers; 605 hangs up, and a customer
+calls 610, the number of the demo's contact centre. ``call`` makes a call from outside. Signalling only, in the same events as a SIP trunk,
+after times that a real telephone would take.
 """
 
 import asyncio
@@ -30,7 +31,11 @@ from rooms.causes import Cause, EndReason
 PROGRAMMES = {"600": "echo", "601": "speech", "602": "dtmf"}
 BUSY = "603"
 NEVER_ANSWERS = "604"
-DEMO_NUMBERS = frozenset({*PROGRAMMES, BUSY, NEVER_ANSWERS})
+SENDS_CUSTOMER = "605"
+CENTRE = "610"
+CUSTOMER = "+34600111222"
+DEMO_NUMBERS = frozenset({*PROGRAMMES, BUSY, NEVER_ANSWERS, SENDS_CUSTOMER})
+_RANGE = f"{min(DEMO_NUMBERS)} to {max(DEMO_NUMBERS)}"
 MAX_CALLS = 100
 
 
@@ -99,6 +104,7 @@ class LoopbackTrunk:
         offer: RtpEndpoint,
         *,
         private: bool = False,
+        caller_number: str = "",
         diverted_by: str = "",
         referred: str = "",
     ) -> None:
@@ -110,7 +116,7 @@ class LoopbackTrunk:
             self._later(leg, 0.0, lambda: self._refuse(leg_id, Cause(EndReason.UNREACHABLE, 503, "The demo line takes no more calls now.")))
             return
         if number not in DEMO_NUMBERS:
-            missing = Cause(EndReason.NOT_FOUND, 404, f"The demo line has no number {number[:20]}: dial 600 to 604.")
+            missing = Cause(EndReason.NOT_FOUND, 404, f"The demo line has no number {number[:20]}: dial {_RANGE}.")
             self._later(leg, 0.0, lambda: self._refuse(leg_id, missing))
             return
         if number == BUSY:
@@ -118,7 +124,9 @@ class LoopbackTrunk:
             self._later(leg, self._times.refuse_s, lambda: self._refuse(leg_id, busy))
             return
         self._later(leg, self._times.ring_s, lambda: self._emit(Rang(leg_id)))
-        if number != NEVER_ANSWERS:
+        if number == SENDS_CUSTOMER:
+            self._later(leg, self._times.answer_s, lambda: self._send_customer(leg_id))
+        elif number != NEVER_ANSWERS:
             self._later(leg, self._times.ring_s + self._times.answer_s, lambda: self._far_answers(leg_id))
 
     def call(self, caller: str, caller_name: str, called: str = "") -> str:
@@ -189,6 +197,10 @@ class LoopbackTrunk:
 
     def transfer_progress(self, leg_id: str, status: int) -> None:
         """Nothing to do: the demo far end never asks to be transferred."""
+
+    def _send_customer(self, leg_id: str) -> None:
+        self._refuse(leg_id, Cause(EndReason.COMPLETED, 480, "A customer calls the contact centre now."))
+        self.call(CUSTOMER, "Clara", CENTRE)
 
     def _far_answers(self, leg_id: str) -> None:
         leg = self._legs[leg_id]

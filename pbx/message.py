@@ -5,7 +5,7 @@ Headers keep their order; names are written out in full and compared without cas
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
@@ -50,6 +50,7 @@ _SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "C
 _REQUEST_LINE = re.compile(r"([!-~]+) (\S+) SIP/2\.0", re.IGNORECASE)
 _PROPER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"]*")
 _DECIMAL = re.compile(r"[0-9]{1,10}")
+_BETWEEN_TOKENS = re.compile(r"[,\s]+")
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([0-9]{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 
 REASONS = {
@@ -97,7 +98,7 @@ class Message:
 
     def tokens(self, name: str) -> set[str]:
         """The option tags or methods of a list header, in lower case."""
-        return {value.lower() for line in self.lines(name) for value in re.split(r"[,\s]+", line) if value}
+        return {value.lower() for line in self.lines(name) for value in _BETWEEN_TOKENS.split(line) if value}
 
     def add(self, name: str, value: str) -> None:
         self.headers.append((spelled(name), value))
@@ -134,10 +135,10 @@ class Message:
 
     @property
     def top_via(self) -> Via:
-        values = self.values("Via")
-        if not values:
-            raise BadValue("no Via")
-        return parse_via(values[0])
+        for key, line in self.headers:
+            if key == "Via" and (values := [value for value in split_outside(line, ",") if value]):
+                return parse_via(values[0])
+        raise BadValue("no Via")
 
     def contact(self) -> NameAddress | None:
         values = self.values("Contact")
@@ -212,6 +213,8 @@ def parse_message(data: bytes, *, stream: bool = False) -> AnyMessage:
 
 def _unfold(head: str) -> list[str]:
     """Lines, with folded ones joined (section 7.3.1)."""
+    if "\n " not in head and "\n\t" not in head:
+        return head.split("\r\n")
     lines: list[str] = []
     for line in head.split("\r\n"):
         if line[:1] in (" ", "\t") and lines:
@@ -266,15 +269,18 @@ def _fault(message: AnyMessage, body_length: int, stream: bool) -> tuple[int, st
     """What makes the message unusable, as status and words."""
     if isinstance(message, Request) and message.uri == "\x00version":
         return 505, "another version of SIP"
-    names = [name for name, _ in message.headers]
+    found: dict[str, list[str]] = {}
+    for name, value in message.headers:
+        found.setdefault(name, []).append(value)
     for name in _SINGLE:
-        if names.count(name) > 1:
+        if len(found.get(name, ())) > 1:
             return 400, f"{name} more than once"
+    single = {name: values[0] for name, values in found.items()}
     try:
-        _read_mandatory(message)
+        _read_mandatory(message, found, single)
     except BadValue as error:
         return 400, str(error)
-    length = message.get("Content-Length")
+    length = single.get("Content-Length")
     if length is None:
         return (400, "a stream needs Content-Length") if stream else None
     if not _DECIMAL.fullmatch(length) or int(length) > body_length:
@@ -282,14 +288,17 @@ def _fault(message: AnyMessage, body_length: int, stream: bool) -> tuple[int, st
     return None
 
 
-def _read_mandatory(message: AnyMessage) -> None:
-    """Raises ``BadValue`` where a header that everything else relies on cannot be read."""
-    if not message.call_id or " " in message.call_id:
+def _read_mandatory(message: AnyMessage, found: Mapping[str, list[str]], single: Mapping[str, str]) -> None:
+    """Raises ``BadValue`` where a header that everything else relies on cannot be read. ``found``: all headers by name; ``single``: the
+    first of each name."""
+    call_id = single.get("Call-ID")
+    if not call_id or " " in call_id:
         raise BadValue("no Call-ID")
-    for value in message.values("Via") or [""]:
+    for value in _listed(found, "Via") or [""]:
         parse_via(value)
-    _ = message.from_address, message.to_address
-    _, method = message.cseq
+    parse_address(single.get("From") or "")
+    parse_address(single.get("To") or "")
+    _, method = parse_cseq(single.get("CSeq") or "")
     if isinstance(message, Request):
         if method != message.method:
             raise BadValue("CSeq names another method")
@@ -297,13 +306,17 @@ def _read_mandatory(message: AnyMessage) -> None:
             raise BadValue("no proper Request-URI")
         if message.uri[:4].lower() in ("sip:", "sips") and parse_uri(message.uri).headers:
             raise BadValue("headers in the Request-URI")
-        hops = message.get("Max-Forwards")
+        hops = single.get("Max-Forwards")
         if hops is not None and (not _DECIMAL.fullmatch(hops) or int(hops) > 255):
             raise BadValue("no proper Max-Forwards")
     for name in ("Contact", "Route", "Record-Route"):
-        for value in message.values(name):
+        for value in _listed(found, name):
             if value != "*":
                 parse_address(value)
+
+
+def _listed(found: Mapping[str, list[str]], name: str) -> list[str]:
+    return [value for line in found.get(name, ()) for value in split_outside(line, ",") if value]
 
 
 def can_be_answered(request: Request) -> bool:
@@ -333,19 +346,21 @@ def build(message: AnyMessage) -> bytes:
     return (head + "\r\n\r\n").encode() + message.body
 
 
+_COPIED = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
+_COPIED_INTO_DIALOG = _COPIED | {"Record-Route"}
+
+
 def respond(request: Request, status: int, *, to_tag: str = "", reason: str = "", headers: Iterable[tuple[str, str]] = ()) -> Response:
     """A response to a request (section 8.2.6): Via, From, To, Call-ID and CSeq copied, Record-Route where a dialog may come of it."""
     response = Response(status=status, reason=reason or REASONS.get(status, "Unknown"))
     if status == 100 and (timestamp := request.get("Timestamp")) is not None:
         response.add("Timestamp", timestamp)
-    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
-        for value in request.lines(name):
+    copied = _COPIED_INTO_DIALOG if 100 < status < 300 else _COPIED
+    for name, value in request.headers:
+        if name in copied:
             if name == "To" and to_tag and status > 100 and not _has_tag(value):
                 value = f"{value};tag={to_tag}"
-            response.add(name, value)
-    if 100 < status < 300:
-        for value in request.lines("Record-Route"):
-            response.add("Record-Route", value)
+            response.headers.append((name, value))
     response.headers.extend(headers)
     return response
 

@@ -118,7 +118,7 @@ class Negotiation:
         remote = self._in_order(line.endpoint)
         own_keys = self._own_keys.renewed() if self._moves(line.endpoint) else self._own_keys
         srtp = SrtpKeys(own_keys.of(line.crypto.key.suite), line.crypto.key) if line.crypto is not None else None
-        self._taken = _Taken(session, line, replace(remote, srtp=srtp), own_keys)
+        self._taken = _Taken(session, line, replace(remote, srtp=srtp) if srtp is not None else remote, own_keys)
         return self._taken.remote
 
     def _moves(self, remote: RtpEndpoint) -> bool:
@@ -137,11 +137,11 @@ class Negotiation:
         assert self._taken is not None
         taken = self._taken
         line, remote = taken.line, taken.remote
-        cut = renumbered(replace(ours, comfort_noise=self._comfort_noise), remote)
         direction = direction_of(remote.direction.receives, remote.direction.sends and not self.held)
-        self.ours = replace(cut, direction=direction)
+        cut = self.ours = renumbered(ours, remote, direction=direction, comfort_noise=self._comfort_noise)
         spoken = {codec.name: codec for codec in remote.codecs}
-        self._agreed(replace(remote.speaking(tuple(spoken[codec.name] for codec in cut.codecs)), rtcp_mux=cut.rtcp_mux))
+        agreed = remote.speaking(tuple(spoken[codec.name] for codec in cut.codecs))
+        self._agreed(agreed if agreed.rtcp_mux == cut.rtcp_mux else replace(agreed, rtcp_mux=cut.rtcp_mux))
         self._own_keys = taken.own_keys
         crypto = (Crypto(line.crypto.tag, remote.srtp.sent),) if line.crypto is not None and remote.srtp is not None else ()
         media = taken.session.media

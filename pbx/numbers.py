@@ -10,14 +10,18 @@ from enum import StrEnum
 from urllib.parse import unquote
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType, shortnumberinfo
+from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType, shortnumberinfo, timezone
 
 MAX_CHARACTERS = 128
+_LONGEST_FIELD = 512
 _NON_GEOGRAPHIC = "001"
+_UNKNOWN_ZONE = "Etc/Unknown"
 _SATELLITE_CODES = frozenset({870, 881, 882, 883})
 _ADDRESS = re.compile(r"<?\s*(sips?|tel):([^>;?]*)", re.IGNORECASE)
 _EXTENSION = re.compile(r"[*#]?[0-9]{2,6}")
 _WITHHELD = frozenset({"", "anonymous", "unknown", "unavailable", "private", "restricted", "withheld"})
+_TRUNK_ZERO = re.compile(r"(?<=[0-9])\s*\(0\)")
+"""As in +44 (0) 20 7946 0000: nobody dials both."""
 _OLD_MEXICAN = re.compile(r"^(?:\+|00)\s*52[\s.-]*1[\s.-]*")
 
 
@@ -103,6 +107,45 @@ def number_of_caller(text: str, region: str) -> Number:
         return parse_number(text, region)
     except NotANumber:
         return Number(text, None, None, _shown(text), NumberKind.ADDRESS)
+
+
+def numbers_in(text: str, region: str) -> tuple[str, ...]:
+    """The public numbers, E.164, in what somebody wrote into an address book: one in any form, or several with words between."""
+    plain = _TRUNK_ZERO.sub("", " ".join(text[:_LONGEST_FIELD].split()))
+    one = number_of_caller(plain, region).e164
+    if one is not None:
+        return (one,)
+    found = phonenumbers.PhoneNumberMatcher(plain, region, leniency=phonenumbers.Leniency.VALID)
+    return tuple(dict.fromkeys(phonenumbers.format_number(each.number, PhoneNumberFormat.E164) for each in found))
+
+
+def national_part(e164: str) -> str:
+    """The digits of a public number that stand in each way of writing it: without country code and trunk prefix."""
+    return phonenumbers.national_significant_number(phonenumbers.parse(e164))
+
+
+def spellings(e164: str, region: str) -> tuple[str, ...]:
+    """How a PBX in this country may write this number as that of a caller."""
+    digits = e164.removeprefix("+")
+    parsed = phonenumbers.parse(e164)
+    national = phonenumbers.national_significant_number(parsed)
+    at_home = region and parsed.country_code == phonenumbers.country_code_for_region(region)
+    prefix = phonenumbers.ndd_prefix_for_region(region, strip_non_digits=True) or "" if at_home else ""
+    return tuple(dict.fromkeys((e164, digits, f"00{digits}", *((national, prefix + national) if at_home else ()))))
+
+
+def national_of(e164: str) -> str:
+    """Its digits without the country's code; none of what is no such number."""
+    try:
+        return phonenumbers.national_significant_number(phonenumbers.parse(e164))
+    except phonenumbers.NumberParseException:
+        return ""
+
+
+def zones_of(e164: str) -> tuple[str, ...]:
+    """Time zones that this number may lie in; none where nobody knows."""
+    found = timezone.time_zones_for_number(phonenumbers.parse(e164))
+    return () if _UNKNOWN_ZONE in found else found
 
 
 def _body_of(text: str) -> str:

@@ -7,7 +7,7 @@ from pbx.address import BadValue, SipUri
 from pbx.body import SDP
 from pbx.dialog import Dialog, dialog_of_caller
 from pbx.fork import Fork, rseq_of
-from pbx.identity import diversion_headers, from_of, identity_headers, under_name
+from pbx.identity import IdentityHeader, diversion_headers, from_of, identity_headers, under_name, under_number
 from pbx.legs import Legs
 from pbx.line import ALLOW, SUPPORTED, Asked, Line
 from pbx.message import Request, Response, retry_after_s
@@ -34,6 +34,7 @@ class Dialling:
     number: str
     caller: str
     private: bool = False
+    caller_number: str = ""
     diverted_by: str = ""
     referred: ReferTo | None = None
 
@@ -46,7 +47,10 @@ class OutgoingLeg(SipLeg):
         self.tag = line.token()
         super().__init__(line, leg_id, legs, (self.call_id, self.tag), owns_call_id=True)
         self._wish = wish
-        self._me = under_name(line.identity, wish.caller)
+        own = under_name(line.identity, wish.caller)
+        self._told = under_number(own, wish.caller_number)
+        # Where we are one of the PBX's phones, From says which one; it holds what we call ourselves to be a wish (RFC 3325, section 9.2).
+        self._me = self._told if line.settings.told_identity is IdentityHeader.ASSERTED else own
         # A redirection changes where the call goes, not whom it was for (section 8.1.3.4).
         self._to = SipUri(line.settings.sip_domain, wish.number)
         self._redirect = Redirect(line.settings.max_redirects, wish.number)
@@ -85,7 +89,7 @@ class OutgoingLeg(SipLeg):
     def _more_headers(self) -> list[tuple[str, str]]:
         """Who calls and by way of whom, who asked for it and which call it takes the place of (RFC 3892, 3891)."""
         wish, settings = self._wish, self.line.settings
-        headers = identity_headers(self._me, settings.told_identity, private=wish.private)
+        headers = identity_headers(self._told, settings.told_identity, private=wish.private)
         if wish.diverted_by:
             headers += diversion_headers(wish.diverted_by, wish.number, settings.sip_domain)
         if wish.referred is not None and wish.referred.referred_by:

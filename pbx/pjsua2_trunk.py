@@ -19,7 +19,7 @@ import structlog
 from pbx import pjsua2_messages as told
 from pbx.address import BadValue, NameAddress, SipUri
 from pbx.body import UnsupportedBody, sdp_of
-from pbx.identity import caller_of, diversion_headers, diversions_of, identity_headers, shown_as, under_name
+from pbx.identity import IdentityHeader, caller_of, diversion_headers, diversions_of, identity_headers, shown_as, under_name, under_number
 from pbx.incoming_leg import called_of
 from pbx.message import BadMessage, Request, parse_message
 from pbx.negotiation import Negotiation
@@ -242,6 +242,7 @@ class Pjsua2Trunk:
         offer: RtpEndpoint,
         *,
         private: bool = False,
+        caller_number: str = "",
         diverted_by: str = "",
         referred: str = "",
     ) -> None:
@@ -252,11 +253,12 @@ class Pjsua2Trunk:
         settings = self._settings
         leg = self._enter(_Leg(leg_id, leg_id, True, _negotiation(settings)))
         me = under_name(NameAddress(str(SipUri(settings.sip_domain, settings.extension)), settings.display_name), caller)
-        headers = identity_headers(me, settings.told_identity, private=private)
+        named = under_number(me, caller_number)
+        headers = identity_headers(named, settings.told_identity, private=private)
         if diverted_by:
             headers += diversion_headers(diverted_by, number, settings.sip_domain)
         sdp = leg.negotiation.offer(offer).decode()
-        caller_shown = str(shown_as(me, private=private))
+        caller_shown = str(shown_as(named if settings.told_identity is IdentityHeader.ASSERTED else me, private=private))
         self._send(told.Dial(leg.theirs, str(SipUri(settings.sip_domain, number)), caller_shown, sdp, dict(headers)))
 
     def ring(self, leg_id: str) -> None:

@@ -330,10 +330,14 @@ def offered_events(endpoint: RtpEndpoint) -> tuple[tuple[int, int], ...]:
     return tuple(zip(numbers, sorted({8_000, *(codec.clock_rate for codec in endpoint.codecs)}), strict=False))
 
 
-def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:
+def renumbered(ours: RtpEndpoint, offered: RtpEndpoint, *, direction: Direction, comfort_noise: bool) -> RtpEndpoint:
     """Our codecs as an answer: those that were offered too, in our order, under the peer's payload numbers. Raises ``NoCommonAudio``."""
-    theirs = {codec.name: codec for codec in offered.codecs}
-    codecs = tuple(replace(codec, payload_type=theirs[codec.name].payload_type) for codec in ours.codecs if codec.name in theirs)
+    numbers = {codec.name: codec.payload_type for codec in offered.codecs}
+    codecs = tuple(
+        codec if codec.payload_type == numbers[codec.name] else replace(codec, payload_type=numbers[codec.name])
+        for codec in ours.codecs
+        if codec.name in numbers
+    )
     if not codecs:
         raise NoCommonAudio("The phone offers none of the codecs that this call may use.")
     number = offered.speaking(codecs).dtmf_payload_type
@@ -342,8 +346,9 @@ def renumbered(ours: RtpEndpoint, offered: RtpEndpoint) -> RtpEndpoint:
         ours,
         codecs=codecs,
         dtmf_payload_type=number,
+        direction=direction,
         events=events,
         reports=ours.reports & offered.reports,
         rtcp_mux=ours.rtcp_mux and offered.rtcp_mux,
-        comfort_noise=ours.comfort_noise and offered.comfort_noise,
+        comfort_noise=comfort_noise and offered.comfort_noise,
     )

@@ -73,6 +73,7 @@ class SipTrunk:
             counts=self._counts,
             random=self._line.random,
         )
+        self._line.is_overrun = self._sockets.overrun
         self._status: TrunkStatus | None = None
         self._full = False
         self._speaker = ""
@@ -144,13 +145,24 @@ class SipTrunk:
         offer: RtpEndpoint,
         *,
         private: bool = False,
+        caller_number: str = "",
         diverted_by: str = "",
         referred: str = "",
     ) -> None:
         if not self._opened:
             self._emit(Refused(leg_id, Cause(EndReason.UNREACHABLE, 503, self.status.detail)))
             return
-        self._agent.dial(leg_id, number, caller, offer, self._now(), private=private, diverted_by=diverted_by, referred=referred)
+        self._agent.dial(
+            leg_id,
+            number,
+            caller,
+            offer,
+            self._now(),
+            private=private,
+            caller_number=caller_number,
+            diverted_by=diverted_by,
+            referred=referred,
+        )
         self._follow()
 
     def ring(self, leg_id: str) -> None:

@@ -14,6 +14,7 @@ retransmission timers never start and the waiting timers D, I, J, K are zero.
 
 from collections.abc import Callable
 from enum import StrEnum, auto
+from functools import partial
 
 from pbx.message import Request, Response
 from pbx.timers import Timer, Timers
@@ -188,7 +189,7 @@ class Transaction:
         for action in actions:
             self._do(action)
         if following is State.TERMINATED:
-            self._ended()
+            self._over()
         return True
 
     def end(self) -> None:
@@ -196,7 +197,13 @@ class Transaction:
         if self.state is not State.TERMINATED:
             self.state = State.TERMINATED
             self._follow_state()
-            self._ended()
+            self._over()
+
+    def _over(self) -> None:
+        """Whoever has it is told, and let go of: they hold one another, and would otherwise wait for the collector of cycles."""
+        ended = self._ended
+        self._do, self._ended = _nothing, _nothing
+        ended()
 
     def _follow_state(self) -> None:
         for timer, states, udp_s, tcp_s in _TIMERS_OF[self.kind]:
@@ -209,7 +216,7 @@ class Transaction:
                     self._start(timer, delay_s)
 
     def _start(self, timer: Happened, delay_s: float) -> None:
-        self._running[timer] = self._timers.start(delay_s, lambda: self._fire(timer)), delay_s
+        self._running[timer] = self._timers.start(delay_s, partial(self._fire, timer)), delay_s
 
     def _fire(self, timer: Happened) -> None:
         _, delay_s = self._running.pop(timer)
@@ -218,6 +225,10 @@ class Transaction:
             at_longest = timer is H.TIMER_E and self.state is S.PROCEEDING
             self._start(timer, longest_s if at_longest else min(2 * delay_s, longest_s))
         self.happened(timer)
+
+
+def _nothing(action: Do | None = None) -> None:
+    """What a transaction does that is over."""
 
 
 def happened_to_client(response: Response) -> Happened:

@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from pbx.address import BadValue, Via, default_port, is_same_host
@@ -101,7 +102,7 @@ class ServerTransaction:
     request: Request
     source: Hop
     hop: Hop
-    machine: Transaction
+    machine: Transaction = field(init=False)
     last: Response | None = None
 
 
@@ -176,16 +177,20 @@ class Transactions:
         key = _client_key(request)
         client.attempt = attempt = Attempt(client, request, hop)
 
-        def ended() -> None:
-            self._clients.pop(key, None)
-
         attempt.machine = Transaction(
-            kind, reliable=hop.reliable, timers=self._timers, do=lambda action: self._do_client(attempt, action), ended=ended
+            kind,
+            reliable=hop.reliable,
+            timers=self._timers,
+            do=partial(self._do_client, attempt),
+            ended=partial(self._client_ended, key),
         )
         self._clients[key] = attempt
         if client.further:
             self._timers.start(SILENT_S[kind], lambda: self._impatient(attempt))
         self._send(request, hop)
+
+    def _client_ended(self, key: Key) -> None:
+        self._clients.pop(key, None)
 
     def _impatient(self, attempt: Attempt) -> None:
         """A whole timer B is too long to wait where another address may answer."""
@@ -364,18 +369,20 @@ class Transactions:
         kind = Kind.INVITE_SERVER if request.method == "INVITE" else Kind.SERVER
         merging = _merging_key(request)
         self._merging.setdefault(merging, key)
-
-        def ended() -> None:
-            self._servers.pop(key, None)
-            if self._merging.get(merging) == key:
-                del self._merging[merging]
-
-        machine = Transaction(
-            kind, reliable=source.reliable, timers=self._timers, do=lambda action: self._do_server(server, action), ended=ended
+        server = self._servers[key] = ServerTransaction(request, source, _response_hop(request, source))
+        server.machine = Transaction(
+            kind,
+            reliable=source.reliable,
+            timers=self._timers,
+            do=partial(self._do_server, server),
+            ended=partial(self._server_ended, key, merging),
         )
-        server = ServerTransaction(request, source, _response_hop(request, source), machine)
-        self._servers[key] = server
         return server
+
+    def _server_ended(self, key: Key, merging: Key) -> None:
+        self._servers.pop(key, None)
+        if self._merging.get(merging) == key:
+            del self._merging[merging]
 
     def _is_merged(self, request: Request, key: Key) -> bool:
         """The same request by two ways, and the other one came first (section 8.2.2.2)."""

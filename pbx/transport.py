@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from random import Random
 import structlog
 
 from pbx.address import BadValue
-from pbx.admission import SourceTrust
+from pbx.admission import Congestion, SourceTrust
 from pbx.locate import NameUnknown, Wanted, is_address, locate
 from pbx.message import AnyMessage, build
 from pbx.resolver import Resolver
@@ -29,6 +30,7 @@ UDP_PING_S = 20.0
 
 FREE_PORT_ATTEMPTS = 20
 STUN_COOKIE = b"\x21\x12\xa4\x42"
+_SO_MEMINFO, _MEMINFO = 55, struct.Struct("II")  # linux/sock_diag.h: bytes that wait to be read, and how many may
 MAX_PENDING = 1000
 OnBytes = Callable[[bytes, Hop], None]
 
@@ -43,12 +45,22 @@ class _UdpWire(asyncio.DatagramProtocol):
         self._counts = counts
         self._transport: asyncio.DatagramTransport | None = None
         self._family = socket.AF_INET
+        self._sock: socket.socket | None = None
         self._closed = asyncio.get_running_loop().create_future()
 
     async def open(self, sock: socket.socket) -> None:
         """Send and receive by a bound socket, which is ours from now on."""
-        self._family = sock.family
+        self._family, self._sock = sock.family, sock
         self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
+
+    @property
+    def crowded(self) -> bool:
+        """Does so much wait unread that it may soon be lost? Where the kernel does not tell: never."""
+        try:
+            waiting, most = _MEMINFO.unpack(self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size) if self._sock else b"")
+        except (OSError, struct.error):
+            return False
+        return bool(waiting > most // 2)
 
     async def send(self, data: bytes, peer: Address, *, name: str = "", anew_port: int | None = None) -> None:
         self.send_now(data, peer)
@@ -113,6 +125,7 @@ class SipSockets:
         self._counts = counts
         self._random = random
         self._draw = random.getrandbits(64)
+        self._congestion = Congestion()
         self.trust = SourceTrust(settings.trusted, anybody=settings.takes_strangers)
         self._tls = TlsContexts(settings.tls, counts) if SipTransport.TLS in settings.transports else None
         self._wires: dict[str, TcpWire | _UdpWire] = {}
@@ -159,6 +172,11 @@ class SipSockets:
             self._ping.cancel()
         for wire in self._wires.values():
             await wire.close()
+
+    def overrun(self, now: float) -> bool:
+        """Do messages come faster than they are read, and have for a while? To be asked often."""
+        crowded = any(wire.crowded for wire in self._wires.values() if isinstance(wire, _UdpWire))
+        return self._congestion.lasts(crowded, now)
 
     async def locate_server(self) -> Located:
         """Find the PBX's addresses, trust them, and find our own address towards the first. Raises ``NameUnknown``, ``OSError``."""

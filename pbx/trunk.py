@@ -179,12 +179,14 @@ class Trunk(Protocol):
         offer: RtpEndpoint,
         *,
         private: bool = False,
+        caller_number: str = "",
         diverted_by: str = "",
         referred: str = "",
     ) -> None:
         """Place a call. Outcome: ``Rang``, then ``Answered`` or ``Refused``.
 
-        ``private``: the called person is not to see who calls. ``diverted_by``: the number that sends the call on. ``referred``: the leg
+        ``caller``: the name to show; ``caller_number``: the number, where it is another one than the line's own. ``private``: the called
+        person is not to see who calls. ``diverted_by``: the number that sends the call on. ``referred``: the leg
         whose ``TransferAsked`` this call carries out: who asked for it is passed on, and the call to be replaced elsewhere, where it
         named one.
         """

@@ -104,11 +104,21 @@ class TrunkGroup:
         offer: RtpEndpoint,
         *,
         private: bool = False,
+        caller_number: str = "",
         diverted_by: str = "",
         referred: str = "",
     ) -> None:
         def place(trunk: Trunk) -> None:
-            trunk.dial(leg_id, number, caller, offer, private=private, diverted_by=diverted_by, referred=referred)
+            trunk.dial(
+                leg_id,
+                number,
+                caller,
+                offer,
+                private=private,
+                caller_number=caller_number,
+                diverted_by=diverted_by,
+                referred=referred,
+            )
 
         self._advance()
         self._core.dial(leg_id, place, beside=referred, urgent=is_emergency(number, self._region))

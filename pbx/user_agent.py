@@ -132,6 +132,7 @@ class UserAgent:
         now: float,
         *,
         private: bool = False,
+        caller_number: str = "",
         diverted_by: str = "",
         referred: str = "",
     ) -> None:
@@ -141,7 +142,7 @@ class UserAgent:
             self.line.timers.start(0.0, lambda: self.line.emit(Refused(leg_id, objection)))
             return
         referral = self.legs.referrals.get(referred)
-        wish = Dialling(number, caller, private, diverted_by, referral.asked if referral is not None else None)
+        wish = Dialling(number, caller, private, caller_number, diverted_by, referral.asked if referral is not None else None)
         self.legs.add(OutgoingLeg(self.line, leg_id, self.legs, wish, offer))
 
     def ring(self, leg_id: str, now: float) -> None:
@@ -264,11 +265,13 @@ class UserAgent:
             self._outside_dialog(request, server)
 
     def is_full(self) -> bool:
+        counts, overrun = self.line.counts, self.line.is_overrun(self.line.timers.now)
         full = (
             self._door is _Door.CLOSING or len(self.legs) >= self.line.settings.max_calls or not self._rate.has_room(self.line.timers.now)
         )
-        self.line.counts["calls_refused_full"] += full
-        return full
+        counts["calls_refused_full"] += full
+        counts["calls_refused_overrun"] += overrun and not full
+        return full or overrun
 
     def cancel_arrived(self, cancel: Request, invite: ServerTransaction) -> None:
         for leg in self.legs:

@@ -132,7 +132,10 @@ class RtpEndpoint:
     def speaking(self, codecs: tuple[AudioCodec, ...]) -> "RtpEndpoint":
         """The same with these codecs, and the telephone events of the first one's clock (RFC 4733, section 2.5.1.2), else any."""
         fit = [number for number, clock_hz in self.events if clock_hz == codecs[0].clock_rate]
-        return replace(self, codecs=codecs, dtmf_payload_type=fit[0] if fit else self.dtmf_payload_type)
+        number = fit[0] if fit else self.dtmf_payload_type
+        if (codecs, number) == (self.codecs, self.dtmf_payload_type):
+            return self  # as it mostly is, and a copy of so many fields costs more than all else here
+        return replace(self, codecs=codecs, dtmf_payload_type=number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,17 @@ Every state but ENDED may END, for any cause; nothing leaves ENDED. An answered 
 is waiting for somebody.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from rooms.causes import Cause
+from rooms.entries import CallLog
+from rooms.flows.conditions import Facts
+from rooms.journey import Journey
 from rooms.legs import AgentLeg, Came, Leg, PhoneLeg
+from rooms.monitor import Monitor
 from rooms.move import MOVE_TABLE, Move, MoveState, MoveStep
-from rooms.record import CallRecord, CallState, CallView, MoveView, PartyView
+from rooms.record import CallRecord, CallState, CallTally, CallView, MonitorView, MoveView, PartyView
 from rooms.recording import CallRecording, RecordingState
 
 
@@ -47,6 +51,11 @@ CALL_TABLE: dict[tuple[CallState, CallStep], CallState] = {
 }
 
 
+_SEEN_AS_IT_IS = frozenset({Came.DIALED, Came.MONITOR, Came.TAKE_OVER})
+"""Who came so sees an outgoing call as one; to others it came."""
+_OFFERED = (Came.QUEUE, Came.CALL_BACK)
+
+
 @dataclass(slots=True)
 class Call:
     """``phones`` are the phones' legs that live, by leg, the first one the other side; ``legs`` those of agents, by identity.
@@ -54,7 +63,8 @@ class Call:
     ``owner`` is the identity whose call it is, empty while it is nobody's; ``agent`` who had it last. ``gone``: legs that have left, for
     the record; ``dropped``: the last leg of each agent who is no longer part of it. ``waiting``: agents at whose it is to ring after the
     others. ``called_agent``: for whom it is, where it is for one person. ``hops``: how often it was led on to another number.
-    ``impatient``: the other side has waited so long for the agent's audio that it is played something.
+    ``impatient``: the other side has waited so long for the agent's audio that it is played something. ``journey``: of a caller who comes
+    through a flow or a queue, or is called back.
     """
 
     call_id: str
@@ -83,6 +93,12 @@ class Call:
     gone: list[Leg] = field(default_factory=list)
     dropped: dict[str, AgentLeg] = field(default_factory=dict)
     recording: CallRecording = field(default_factory=CallRecording)
+    log: CallLog = field(default_factory=CallLog)
+    monitors: dict[str, Monitor] = field(default_factory=dict)
+    """Supervisors in its room who take no part in it, by identity."""
+    told: dict[str, bool] = field(default_factory=dict)
+    """Legs to which it is said that there are such, and whether it was said whole."""
+    journey: Journey | None = None
     _drawn: int = 0
 
     def take(self, step: CallStep) -> bool:
@@ -139,9 +155,19 @@ class Call:
         """Who takes part beside this agent."""
         return [leg for leg in self.taking_part if leg is not self.legs.get(identity)]
 
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """All whom it concerns: agents, and supervisors."""
+        return (*self.legs, *self.monitors)
+
+    def is_over_for(self, identity: str) -> bool:
+        """Did it concern this person, and does no longer?"""
+        return identity in self.dropped and identity not in self.legs and identity not in self.monitors
+
     def leg(self, leg_id: str) -> Leg | None:
         """A leg that lives."""
-        return self.phones.get(leg_id) or next((leg for leg in self.legs.values() if leg.leg_id == leg_id), None)
+        people = (*self.legs.values(), *(monitor.leg for monitor in self.monitors.values()))
+        return self.phones.get(leg_id) or next((leg for leg in people if leg.leg_id == leg_id), None)
 
     @property
     def target(self) -> Leg | None:
@@ -162,6 +188,14 @@ class Call:
             self.owner = ""
         return leg
 
+    def drop_monitor(self, identity: str, now: float, cause: Cause) -> AgentLeg:
+        """This supervisor is no longer in its room; the leg stays for the record."""
+        leg = self.monitors.pop(identity).leg
+        leg.end(now, cause)
+        self.gone.append(leg)
+        self.dropped[identity] = leg
+        return leg
+
     def drop_phone(self, leg_id: str, now: float, cause: Cause) -> PhoneLeg:
         """This phone no longer takes part; the leg stays for the record."""
         leg = self.phones.pop(leg_id)
@@ -173,19 +207,29 @@ class Call:
         """It is over, for every leg that still takes part."""
         self.take(CallStep.END)
         self.ended_s, self.cause = now, cause
-        for leg in self.every_leg:
+        for leg in (*self.every_leg, *(monitor.leg for monitor in self.monitors.values())):
             leg.end(now, cause)
+
+    def facts(self) -> Facts:
+        """What is known of it now, to be asked by rules."""
+        journey = self.journey
+        of_flow = journey.run.facts if journey is not None and journey.run is not None else {}
+        queue = journey.plan.name if journey is not None and journey.plan is not None else ""
+        known = {"direction": self.direction, "caller": self.caller, "called": self.called, "agent": self.agent, "queue": queue}
+        language = journey.speaks() if journey is not None else ""
+        return {**of_flow, **{name: value for name, value in {**known, "language": language}.items() if value}}
 
     def view(self, identity: str = "") -> CallView:
         """The call as this agent sees it (default: as its owner does). For one whom it no longer rings, it has ended."""
         identity = identity or self.owner
-        leg = self.legs.get(identity) or self.dropped.get(identity)
-        gone = identity not in self.legs and identity in self.dropped
+        monitor = self.monitors.get(identity)
+        leg = monitor.leg if monitor is not None else self.legs.get(identity) or self.dropped.get(identity)
+        gone = self.is_over_for(identity)
         over = gone or self.state is CallState.ENDED
         rings = leg is not None and not leg.taken and not over
         return CallView(
             call_id=self.call_id,
-            direction="in" if leg is not None and leg.came is not Came.DIALED else self.direction,
+            direction="in" if leg is not None and leg.came not in _SEEN_AS_IT_IS else self.direction,
             state=CallState.ENDED if gone else CallState.RINGING if rings else self.state,
             number=self.called if self.outgoing else self.caller,
             name=self.caller_name,
@@ -200,15 +244,23 @@ class Call:
             cause=leg.cause if gone and leg else self.cause,
             agent_connected=leg is not None and leg.up,
             recording=RecordingState.OFF if over else self.recording.state,
-            came=leg.came if leg is not None and leg.by else "",
-            by=leg.by if leg is not None else "",
+            came=Came.MONITOR if monitor is not None else leg.came if leg is not None and (leg.by or leg.came in _OFFERED) else "",
+            by=monitor.by if monitor is not None else leg.by if leg is not None else "",
             owned=bool(identity) and identity == self.owner,
             parties=() if over else tuple(self._parties(identity)),
             move=None if over or self.move is None else self._move_view(self.move),
             note=None if over else self.note,
             private=self.private,
             verified=self.verified,
+            mode=monitor.mode if monitor is not None and not over else "",
+            monitors=() if over else self.monitors_seen(identity),
+            centre=self.journey.view() if self.journey is not None else None,
         )
+
+    def monitors_seen(self, identity: str = "") -> tuple[MonitorView, ...]:
+        """Supervisors whom this person is shown; all for another of them, and for who is not in the call."""
+        every = identity not in self.legs
+        return tuple(MonitorView(one, each.mode) for one, each in self.monitors.items() if one != identity and (every or each.shown))
 
     def _held(self, identity: str) -> bool:
         others = self.others(identity)
@@ -226,7 +278,8 @@ class Call:
 
     @property
     def record(self) -> CallRecord:
-        legs: list[Leg] = [*self.phones.values(), *self.legs.values(), *self.gone]
+        monitors = (monitor.leg for monitor in self.monitors.values())
+        legs: list[Leg] = [*self.phones.values(), *self.legs.values(), *monitors, *self.gone]
         return CallRecord(
             call_id=self.call_id,
             direction=self.direction,
@@ -240,4 +293,21 @@ class Call:
             ended_s=self.ended_s,
             cause=self.cause,
             legs=tuple(leg.record for leg in legs),
+            tally=self._tally,
+        )
+
+    @property
+    def _tally(self) -> CallTally:
+        tally, journey = self.log.tally, self.journey
+        if journey is None:
+            return tally
+        back = journey.call_back
+        return replace(
+            tally,
+            entry=journey.entry,
+            language=journey.speaks(),
+            queue=journey.plan.name if journey.plan is not None else "",
+            waited_s=self.log.waited_s if back is None else journey.waited_s or 0.0,
+            call_back=back.call_back_id if back is not None else "",
+            vip=journey.run is not None and journey.run.facts.get("vip") is True,
         )

@@ -21,6 +21,8 @@ class EndReason(StrEnum):
     NOBODY_AVAILABLE = "nobody_available"
     TRANSFERRED = "transferred"
     """The call went on without this one."""
+    TAKEN_OVER = "taken_over"
+    """A supervisor has the call now."""
     SERVER_STOPPED = "server_stopped"
     INTERRUPTED = "interrupted"
     FAILED = "failed"

@@ -19,6 +19,16 @@ class DeadlineKind(StrEnum):
     RECORDING = "recording"
     RING_STEP = "ring_step"
     MOVE = "move"
+    NOTICE = "notice"
+    FLOW = "flow"
+    QUEUE = "queue"
+    """The caller has waited as long as one may."""
+    OFFER = "offer"
+    ANNOUNCE = "announce"
+    WRAP_UP = "wrap_up"
+    """These are of no call: an agent's, that of the queues, that of somebody to be called back."""
+    DECIDE = "decide"
+    CALL_BACK = "call_back"
 
 
 class Key(NamedTuple):
@@ -81,3 +91,8 @@ class CallDeadlines(Deadlines[Key]):
             self.clear(Key(call_id, kind))
             for party in parties:
                 self.clear(Key(call_id, kind, party))
+
+    def clear_own(self) -> None:
+        """Clear those that are of no call."""
+        for key in [key for key in self._at if not key.call_id]:
+            self.clear(key)

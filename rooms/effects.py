@@ -1,7 +1,10 @@
 """What to do, imperative: the only output of the switchboard. ``api/exchange.py`` performs them in order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rooms.agent import WrapUp
+from rooms.call_back import CallBack, CallBackOutcome
 from rooms.causes import Cause
 from rooms.record import CallRecord, CallState, CallView, ParkedView
 
@@ -153,6 +156,86 @@ class PlayOnce:
 
 
 @dataclass(frozen=True, slots=True)
+class Hush:
+    """End what this leg is played once, if anything; ``SoundEnded`` does not follow. What is played on and on goes on."""
+
+    leg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeMessage:
+    """Let a caller leave a message of at most ``max_s`` in this box; ``MessageTaken`` follows."""
+
+    call_id: str
+    leg_id: str
+    box: str
+    max_s: float
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskWebhook:
+    """Ask another system, by its name in the plan; ``WebhookAnswered`` follows."""
+
+    call_id: str
+    webhook: str
+    facts: Mapping[str, str | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class FindTarget:
+    """Say where this number or name is reached, on whose account (``by``; empty: the line's on which the call came); ``TargetFound``
+    follows."""
+
+    call_id: str
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepCallBack:
+    """Store that somebody is to be called back, or how that now stands."""
+
+    call_back: CallBack
+
+
+@dataclass(frozen=True, slots=True)
+class CallBackOver:
+    """This call-back has come to its end: it need be known no longer."""
+
+    call_back: CallBack
+    outcome: CallBackOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAgent:
+    """This agent's state may be another now, by something that is no call: their wrap-up began, was made longer or is over (None)."""
+
+    agent: str
+    wrap_up: WrapUp | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWrapUp:
+    """Store what an agent said of a call (``code``; empty: nothing) and how long the work on it took."""
+
+    call_id: str
+    agent: str
+    queue: str
+    code: str
+    began_s: float
+    ended_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PutOnBreak:
+    """This agent takes no calls from now on, because of something that they did not say themselves."""
+
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartRecording:
     """Record what the other side says and hears, from now on, as one part of the call's recording."""
 
@@ -232,6 +315,15 @@ Effect = (
     | SetGains
     | Play
     | PlayOnce
+    | Hush
+    | TakeMessage
+    | AskWebhook
+    | FindTarget
+    | KeepCallBack
+    | CallBackOver
+    | ShowAgent
+    | KeepWrapUp
+    | PutOnBreak
     | StartRecording
     | PauseRecording
     | ResumeRecording
@@ -243,10 +335,9 @@ Effect = (
 )
 
 
+_LAST_WORDS = (HangUp, WriteRecord, CloseRoom)
+
+
 def is_last_word(effect: Effect) -> bool:
     """Is this of the end of a call, so that nothing may keep it from being done? A call has few of them."""
-    match effect:
-        case Notify(view=view):
-            return view.state is CallState.ENDED
-        case _:
-            return isinstance(effect, HangUp | WriteRecord | CloseRoom)
+    return isinstance(effect, _LAST_WORDS) or (isinstance(effect, Notify) and effect.view.state is CallState.ENDED)

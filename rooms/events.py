@@ -4,12 +4,16 @@ Every event is frozen and carries identifiers, never objects. ``call_id`` names 
 ``agent`` a signed-in person's identity.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rooms.agent import AgentState
+from rooms.call_back import CallBack
 from rooms.causes import Cause
+from rooms.centre_plan import CentrePlan, NumberEntry
 from rooms.handling import Handling
+from rooms.monitor import MonitorMode
 from rooms.move import Target
 from rooms.recording import RecordingAction
 
@@ -32,6 +36,9 @@ class CallArrived:
 
     ``called_agent``: it is for this one person, who is the only one of ``agents``, free or not. ``hops``: how often it was diverted on its
     way to us. ``private``: the number is not to be known. ``verified``: somebody whom we trust vouches for it.
+
+    ``entry``: through which door of the plan it comes; None: it rings at ``agents``. ``facts``: what is known of the caller by now;
+    ``epoch_s``: the time of day.
     """
 
     call_id: str
@@ -46,6 +53,52 @@ class CallArrived:
     hops: int = 0
     private: bool = False
     verified: bool = True
+    entry: NumberEntry | None = None
+    facts: Mapping[str, str | float | bool] = field(default_factory=dict)
+    epoch_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DigitHeard:
+    """A phone pressed a key: ``0-9 * # A-D``."""
+
+    leg_id: str
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactsLearned:
+    """Something more is known of who calls; it counts from here on."""
+
+    call_id: str
+    facts: Mapping[str, str | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTaken:
+    """The caller has left a message, or not. ``outcome``: ``taken``, ``empty`` or ``failed``."""
+
+    call_id: str
+    outcome: str
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswered:
+    """Another system has answered, or not: ``ok`` or ``failed``."""
+
+    call_id: str
+    outcome: str
+    facts: Mapping[str, str | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFound:
+    """Where a number or a name that a flow or a call-back gave is reached; None: nowhere, or it must not be called, for this cause."""
+
+    call_id: str
+    target: Target | None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +288,33 @@ class HandlingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorRequested:
+    """A supervisor wants to listen to a call, or to be heard in it; again for another mode."""
+
+    call_id: str
+    by: str
+    mode: MonitorMode
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorEnded:
+    """A supervisor is to be in this call no longer. Who wants to leave it hangs up."""
+
+    call_id: str
+    supervisor: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOverRequested:
+    """A supervisor wants to have a call. ``agent_stays``: whose it was goes on listening."""
+
+    call_id: str
+    by: str
+    agent_stays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingRequested:
     """Somebody wants the recording of a call to start, pause, resume or stop: whose call it is, or a ``supervisor``."""
 
@@ -285,10 +365,19 @@ class AgentDisconnected:
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityChanged:
-    """A person said whether calls may be offered to them."""
+    """A person said whether calls may be offered to them. ``reason``: of a break."""
 
     agent: str
     available: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConsulting:
+    """A person is in a consultation now, at whatever node, or in none any more."""
+
+    agent: str
+    consulting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +386,53 @@ class AgentEngaged:
 
     agent: str
     state: AgentState | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChanged:
+    """The contact centre is run so from now on. Who is in a flow goes on in the one they began."""
+
+    plan: CentrePlan
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSkilled:
+    """What this agent can do, by levels, and of which queues they are; none: of all whose needs they meet."""
+
+    agent: str
+    skills: Mapping[str, int]
+    queues: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpFinished:
+    """The agent is done with this call, which was of that kind."""
+
+    agent: str
+    call_id: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpExtended:
+    """The agent needs more time."""
+
+    agent: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallBackRestored:
+    """Before the server's start somebody had asked to be called back."""
+
+    call_back: CallBack
+
+
+@dataclass(frozen=True, slots=True)
+class CallBackCancelled:
+    """Nobody need call this one back any more."""
+
+    call_back_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +457,11 @@ class DrainRequested:
 Event = (
     CallDialed
     | CallArrived
+    | DigitHeard
+    | FactsLearned
+    | MessageTaken
+    | WebhookAnswered
+    | TargetFound
     | LegRang
     | LegAnswered
     | LegRefused
@@ -343,6 +484,9 @@ Event = (
     | LegReplaced
     | ReferProgressed
     | HandlingChanged
+    | MonitorRequested
+    | MonitorEnded
+    | TakeOverRequested
     | RecordingRequested
     | RecordingBegan
     | RecordingBroke
@@ -351,6 +495,13 @@ Event = (
     | AgentDisconnected
     | AvailabilityChanged
     | AgentEngaged
+    | AgentConsulting
+    | PlanChanged
+    | AgentSkilled
+    | WrapUpFinished
+    | WrapUpExtended
+    | CallBackRestored
+    | CallBackCancelled
     | EffectFailed
     | DrainRequested
 )

@@ -3,7 +3,8 @@
 A call to a person goes, first row that holds:
 
     calls are always forwarded              to that target
-    in a call, or one rings already         to the target for busy; none: busy
+    in a call or a consultation, or one rings already
+                                            to the target for busy; none: busy
     no page open                            to the target for offline; none: nobody there
     does not want to be disturbed           to the target for busy; none: busy
     takes no calls (break)                  to the target for busy; none: nobody there

@@ -505,7 +505,7 @@ class House:
             return room
         ended = self._ended.get(room_id)
         if ended is RoomEnd.CANCELLED:
-            raise NotPossible("room_cancelled", "This appointment was cancelled: ask who invited you.")
+            raise NotPossible("room_cancelled", "This appointment was cancelled or moved: ask who invited you.")
         if ended is not None:
             raise NotPossible("room_over", "This room is over.")
         raise _unknown()

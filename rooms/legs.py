@@ -28,8 +28,16 @@ class Came(StrEnum):
     RETURN = "return"
     """The call came back: its transfer failed, or nobody picked it up."""
     PICK_UP = "pick_up"
+    QUEUE = "queue"
+    """It was offered the call, which waited in a queue."""
+    CALL_BACK = "call_back"
+    """It was offered to call somebody back."""
     REPLACED = "replaced"
     """In the place of another leg, by signalling (RFC 3891)."""
+    MONITOR = "monitor"
+    """A supervisor, who takes no part (``rooms/monitor.py``)."""
+    TAKE_OVER = "take_over"
+    """A supervisor, who has the call now."""
 
 
 class PhoneState(Enum):
@@ -115,6 +123,8 @@ class PhoneLeg:
     answered_s: float | None = None
     ended_s: float | None = None
     cause: Cause | None = None
+    hold_s: float = 0.0
+    ended_by: str = ""
 
     def take(self, step: PhoneStep) -> bool:
         """Take a step; False where the table has none."""
@@ -159,6 +169,8 @@ class PhoneLeg:
             self.cause,
             self.came,
             self.by,
+            self.hold_s,
+            self.ended_by,
         )
 
 
@@ -178,6 +190,8 @@ class AgentLeg:
     answered_s: float | None = None
     ended_s: float | None = None
     cause: Cause | None = None
+    hold_s: float = 0.0
+    ended_by: str = ""
 
     def take(self, step: AgentLegStep) -> bool:
         """Take a step; False where the table has none."""
@@ -204,7 +218,21 @@ class AgentLeg:
 
     @property
     def record(self) -> LegRecord:
-        return LegRecord(self.leg_id, "agent", self.party, "", self.opened_s, self.answered_s, self.ended_s, self.cause, self.came, self.by)
+        kind = "monitor" if self.came is Came.MONITOR else "agent"
+        return LegRecord(
+            self.leg_id,
+            kind,
+            self.party,
+            "",
+            self.opened_s,
+            self.answered_s,
+            self.ended_s,
+            self.cause,
+            self.came,
+            self.by,
+            self.hold_s,
+            self.ended_by,
+        )
 
 
 Leg = PhoneLeg | AgentLeg

@@ -14,6 +14,8 @@ is nothing going on any more with three legs there. What remains to be remembere
     FORWARDED --ANSWERED--> over: a call that nobody has answered yet is led on to another number
     PARKED --ANSWERED--> over; --FAILED--> RETURNING: nobody picked it up in time
     RETURNING --ANSWERED--> over: it rings at whose call it was. FAILED ends the call, and so it does when it is FORWARDED: nobody is left
+    GUIDED --QUEUED--> WAITING: a flow leads the caller (``rooms/guidance.py``), to a queue: in it WAITING --ANSWERED--> over, by an agent
+    who was offered it; WAITING --FAILED--> GUIDED: nobody took it, the flow goes on. GUIDED --ANSWERED--> over: whom the flow had called
 
 ``over`` is no state: the call then has no move.
 """
@@ -33,6 +35,8 @@ class MoveState(StrEnum):
     FORWARDED = "forwarded"
     PARKED = "parked"
     RETURNING = "returning"
+    GUIDED = "guided"
+    WAITING = "waiting"
 
 
 class MoveStep(Enum):
@@ -42,6 +46,7 @@ class MoveStep(Enum):
     LEFT = auto()
     SWAPPED = auto()
     MERGED = auto()
+    QUEUED = auto()
 
 
 _S, _T = MoveState, MoveStep
@@ -65,21 +70,26 @@ MOVE_TABLE: dict[tuple[MoveState, MoveStep], MoveState | None] = {
     (_S.PARKED, _T.ANSWERED): None,
     (_S.PARKED, _T.FAILED): _S.RETURNING,
     (_S.RETURNING, _T.ANSWERED): None,
+    (_S.GUIDED, _T.QUEUED): _S.WAITING,
+    (_S.GUIDED, _T.ANSWERED): None,
+    (_S.WAITING, _T.ANSWERED): None,
+    (_S.WAITING, _T.FAILED): _S.GUIDED,
 }
 """None: the move is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a call is to reach: an agent by identity, or ``number`` as it is dialled on ``trunk``. ``shown``: as the person wrote it."""
+    """Whom a call is to reach: an agent by identity, ``number`` as it is dialled on ``trunk``, or whoever is free of a ``queue``."""
 
     agent: str = ""
     number: str = ""
     trunk: str = ""
+    queue: str = ""
 
     @property
     def name(self) -> str:
-        return self.agent or self.number
+        return self.agent or self.number or self.queue
 
 
 @dataclass(slots=True)

@@ -1,9 +1,11 @@
 """The agents that call control knows of, and which of them may be rung."""
 
-from rooms.agent import Agent, AgentState
+from rooms.agent import Agent, AgentChange, AgentState
 from rooms.causes import Cause, EndReason
 from rooms.handling import Handling, Reach
 from rooms.move import Target
+
+_OFFLINE = (AgentState.OFFLINE, "")
 
 
 class People:
@@ -12,6 +14,11 @@ class People:
     def __init__(self) -> None:
         self._agents: dict[str, Agent] = {}
         self._handling: dict[str, Handling] = {}
+        self._noted: dict[str, tuple[AgentState, str]] = {}
+        """State and reason as last told by ``changes``, of those who are not offline."""
+        self._touched: dict[str, None] = {}
+        self.touched: dict[str, None] = {}
+        """Whose state may have changed since this was last looked at (``rooms/distribution.py``)."""
 
     def __contains__(self, identity: str) -> bool:
         return identity in self._agents
@@ -22,7 +29,11 @@ class People:
 
     def enter(self, identity: str) -> Agent:
         """The agent, to be changed."""
+        self._touch(identity)
         return self._agents.setdefault(identity, Agent(identity))
+
+    def _touch(self, identity: str) -> None:
+        self._touched[identity] = self.touched[identity] = None
 
     def tidy(self, identity: str) -> None:
         """Forget the agent when there is nothing to remember."""
@@ -32,10 +43,27 @@ class People:
 
     def release(self, identity: str, call_id: str, now: float) -> None:
         """A call no longer concerns this agent."""
+        self._touch(identity)
         agent = self._agents.get(identity)
         if agent is not None and agent.calls.pop(call_id, False):
             agent.free_since_s = now
         self.tidy(identity)
+
+    def changes(self, now: float) -> tuple[AgentChange, ...]:
+        """Whose state is another one than when this was last asked; each once."""
+        if not self._touched:
+            return ()
+        changed = []
+        for identity in self._touched:
+            agent = self.get(identity)
+            stands, before = (agent.state, agent.why), self._noted.get(identity, _OFFLINE)
+            if stands != before:
+                changed.append(AgentChange(identity, now, *stands))
+                self._noted[identity] = stands
+            if stands == _OFFLINE:
+                self._noted.pop(identity, None)
+        self._touched.clear()
+        return tuple(changed)
 
     def connected(self) -> tuple[str, ...]:
         """Who has a telephone page open, at whatever node."""
@@ -89,7 +117,7 @@ class People:
         match agent.state:
             case _ if handling.always is not None:
                 return handling.always
-            case AgentState.ON_CALL | AgentState.RINGING:
+            case AgentState.ON_CALL | AgentState.RINGING | AgentState.CONSULTING:
                 return handling.busy or busy
             case AgentState.OFFLINE:
                 return handling.offline or nobody

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rooms.monitor import SupervisionPolicy
+
 
 class RecordingMode(StrEnum):
     NEVER = "never"
@@ -65,6 +67,12 @@ class CallPolicy:
     that reloads. ``ring_reload_s``: the same for an agent who is only being rung. ``ring_step_s``: how long it rings at one after the
     other. ``transfer_ring_s``: how long the target of a transfer may take to answer, and whom a call comes back to. ``refer_s``: how long
     the PBX may take to carry out a transfer. ``park_s``: how long a call stays parked. ``most_hops``: how often a call may be led on.
+    ``most_entries``: of one call's journal.
+
+    ``language``: of callers of whom no flow knows it. ``announce_first_s``: so long after a caller began to wait the first announcement
+    comes. ``wrap_up_times``: so many times as long as planned the work after a call may last when the agent needs more time;
+    ``wrap_up_due_s``: so long a code that is required is waited for. ``call_back_tries``: so often somebody is called back who does not
+    answer, ``call_back_retry_s`` after one another. ``most_call_backs``: so many are remembered.
     """
 
     no_answer_s: float = 60.0
@@ -80,8 +88,17 @@ class CallPolicy:
     park_s: float = 120.0
     park_slots: int = 20
     most_hops: int = 5
+    language: str = "en"
+    announce_first_s: float = 4.0
+    wrap_up_times: float = 3.0
+    wrap_up_due_s: float = 60.0
+    call_back_tries: int = 3
+    call_back_retry_s: float = 300.0
+    most_call_backs: int = 1000
     max_calls: int = 1000
     max_ringing_agents: int = 32
     max_digits: int = 32
     remembered_ends: int = 256
+    most_entries: int = 1000
     recording: RecordingPolicy = field(default_factory=RecordingPolicy)
+    supervision: SupervisionPolicy = field(default_factory=SupervisionPolicy)

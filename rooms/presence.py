@@ -49,13 +49,15 @@ class Facts:
     phones: int = 0
     pages: int = 0
     engaged: AgentState | None = None
-    """``ringing`` or ``on_call``."""
+    """``ringing``, ``on_call`` or ``wrap_up``."""
     wish: Wish | None = None
     there: bool = False
+    consulting: bool = False
+    """Are they in a consultation of that node?"""
 
     @property
     def worth_telling(self) -> bool:
-        return bool(self.phones or self.pages or self.engaged or self.there)
+        return bool(self.phones or self.pages or self.engaged or self.there or self.consulting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,11 @@ class Person:
     pages: int = 0
     available: bool = True
     """Their wish."""
+    wish_reason: str = ""
+    """What they said with it, whatever they are doing."""
     elsewhere: AgentState | None = None
     there: bool = False
+    consulting: bool = False
 
 
 @dataclass(slots=True)
@@ -279,8 +284,14 @@ class Attendance:
         phones, pages = sum(facts.phones for facts in views), sum(facts.pages for facts in views)
         engaged = _most({facts.engaged for facts in views})
         there = Presence.AWAY if wish.away else Presence.ONLINE
+        consulting = any(facts.consulting for facts in views)
         state = agent_state(
-            on_call=engaged is AgentState.ON_CALL, connected=phones > 0, ringing=engaged is AgentState.RINGING, willing=wish.available
+            on_call=engaged is AgentState.ON_CALL,
+            connected=phones > 0,
+            ringing=engaged is AgentState.RINGING,
+            wrapping_up=engaged is AgentState.WRAP_UP,
+            consulting=consulting,
+            willing=wish.available,
         )
         return Person(
             identity=identity,
@@ -292,15 +303,17 @@ class Attendance:
             phones=phones,
             pages=pages,
             available=wish.available,
+            wish_reason=wish.reason,
             elsewhere=_most({facts.engaged for facts in others}),
             there=any(facts.there for facts in views),
+            consulting=consulting,
         )
 
 
 def _looks(person: Person) -> Person:
     """As watchers see them."""
-    return replace(person, there=False)
+    return replace(person, there=False, consulting=False, wish_reason="")
 
 
 def _most(engaged: set[AgentState | None]) -> AgentState | None:
-    return next((state for state in (AgentState.ON_CALL, AgentState.RINGING) if state in engaged), None)
+    return next((state for state in (AgentState.ON_CALL, AgentState.RINGING, AgentState.WRAP_UP) if state in engaged), None)

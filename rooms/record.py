@@ -21,9 +21,9 @@ class CallState(StrEnum):
 class LegRecord:
     leg_id: str
     kind: str
-    """``agent`` or ``phone``."""
+    """``agent``, ``phone`` or ``monitor``, a supervisor who took no part."""
     party: str
-    """Identity of the agent, or number of the phone."""
+    """Identity of the person, or number of the phone."""
     trunk: str
     opened_s: float
     answered_s: float | None
@@ -33,6 +33,35 @@ class LegRecord:
     """How it came into the call (``rooms.legs.Came``)."""
     by: str = ""
     """Who had it dialled, or brought it in; of a phone that was dialled: whose account it is on."""
+    hold_s: float = 0.0
+    """So long it was held by us."""
+    ended_by: str = ""
+    """Who brought about that it left: an agent's identity or a phone's number; empty: the server, or time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallTally:
+    """Sums of a call. ``answered_by``: the first agent who took it. ``talk_s``: so long an agent and somebody else took part in it,
+    ``hold_s`` included, for which its phones were held. ``ended_by``: as of a leg. ``entries``: of its journal; ``left_out``: so many more
+    there would have been."""
+
+    answered_by: str = ""
+    talk_s: float = 0.0
+    hold_s: float = 0.0
+    transfers: int = 0
+    ended_by: str = ""
+    entries: int = 0
+    left_out: int = 0
+    entry: str = ""
+    """Label of the number that was called; like all below of a call that came through a flow or a queue, or calls somebody back."""
+    language: str = ""
+    queue: str = ""
+    """The last one."""
+    waited_s: float = 0.0
+    """In all queues together, and as long as a call-back had to wait."""
+    call_back: str = ""
+    """Which one it is."""
+    vip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +80,7 @@ class CallRecord:
     ended_s: float | None
     cause: Cause | None
     legs: tuple[LegRecord, ...]
+    tally: CallTally = CallTally()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +92,14 @@ class PartyView:
     party: str
     there: bool
     held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorView:
+    """A supervisor in the call (``rooms/monitor.py``)."""
+
+    identity: str
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +124,21 @@ class ParkedView:
     name: str
     by: str
     since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CentreView:
+    """What is known of a call that came through a flow or a queue. ``entry``: label of the number that was called. ``queue``: in which it
+    waits, or last waited. ``queued_s``: since when, None where it does not wait; ``waited_s``: how long, once somebody has it.
+    ``call_back``: which one it is."""
+
+    entry: str = ""
+    queue: str = ""
+    language: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    queued_s: float | None = None
+    waited_s: float | None = None
+    call_back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +176,8 @@ class CallView:
     """The caller does not want the number to be known."""
     verified: bool = True
     """Somebody whom we trust vouches for the caller's number."""
+    centre: CentreView | None = None
+    mode: str = ""
+    """How this person monitors it (``rooms.monitor.MonitorMode``); empty for who takes part."""
+    monitors: tuple[MonitorView, ...] = ()
+    """Who else monitors it, as far as this person is told."""

@@ -7,7 +7,8 @@ class NotPossible(Exception):
     ``retry_after_s``: the same request may succeed by itself after so long.
 
     Codes of calls: ``unknown_call``, ``not_yours``, ``wrong_state``, ``ended``, ``on_call``, ``duplicate_call``, ``bad_digits``, ``full``,
-    ``stopping``, ``not_recorded``. Those of rooms and their chat stand in ``rooms/house.py`` and ``rooms/chat.py``.
+    ``stopping``, ``not_recorded``, ``too_many_supervisors``. Those of rooms and their chat stand in ``rooms/house.py`` and
+    ``rooms/chat.py``.
     """
 
     def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:

@@ -6,7 +6,9 @@ from rooms.call import Call
 from rooms.causes import Cause
 from rooms.deadlines import CallDeadlines, DeadlineKind, Key
 from rooms.effects import Effect
+from rooms.journal import Journal
 from rooms.legs import AgentLeg, AgentLegStep, PhoneLeg, PhoneStep
+from rooms.monitor import Monitor
 from rooms.people import People
 from rooms.record import ParkedView
 from rooms.refusals import NotPossible
@@ -16,9 +18,10 @@ from rooms.room import Sounding, changes, sounding
 class Register:
     """Calls by id and by leg. ``remembered_ends`` ended calls are known by name, so that a late request is told what became of its call."""
 
-    def __init__(self, remembered_ends: int) -> None:
+    def __init__(self, remembered_ends: int, most_entries: int) -> None:
         self.calls: dict[str, Call] = {}
         self.people = People()
+        self.journal = Journal(most_entries)
         self.deadlines = CallDeadlines()
         self._call_of_leg: dict[str, Call] = {}
         self._heard: dict[str, Sounding] = {}
@@ -26,6 +29,9 @@ class Register:
         """Which call is parked where."""
         self._ended: OrderedDict[str, tuple[frozenset[str], Cause]] = OrderedDict()
         self._remembered_ends = remembered_ends
+        self.left: list[tuple[Call, AgentLeg]] = []
+        self.over: list[Call] = []
+        """Agents who left a call, and calls that are over, since this was last looked at (``rooms/distribution.py``)."""
 
     # ------------------------------------------------------------------ calls come and go
 
@@ -48,6 +54,14 @@ class Register:
         self._call_of_leg[leg.leg_id] = call
         self.people.enter(leg.party).calls[call.call_id] = leg.taken
 
+    def add_monitor(self, call: Call, monitor: Monitor) -> None:
+        """A supervisor enters a call that is not theirs, and has no other meanwhile."""
+        leg = monitor.leg
+        call.monitors[leg.party] = monitor
+        call.dropped.pop(leg.party, None)
+        self._call_of_leg[leg.leg_id] = call
+        self.people.enter(leg.party).calls[call.call_id] = True
+
     def add_phone(self, call: Call, leg: PhoneLeg) -> None:
         call.phones[leg.leg_id] = leg
         self._call_of_leg[leg.leg_id] = call
@@ -61,11 +75,21 @@ class Register:
     def drop_agent(self, call: Call, agent: str, now: float, cause: Cause) -> AgentLeg:
         """A call that goes on no longer concerns this agent."""
         leg = call.drop_agent(agent, now, cause)
+        self._person_leaves(call, leg, now)
+        return leg
+
+    def drop_monitor(self, call: Call, supervisor: str, now: float, cause: Cause) -> AgentLeg:
+        """A supervisor leaves a call that goes on."""
+        leg = call.drop_monitor(supervisor, now, cause)
+        self._person_leaves(call, leg, now)
+        return leg
+
+    def _person_leaves(self, call: Call, leg: AgentLeg, now: float) -> None:
         self._leaves(call, leg.leg_id)
         for kind in DeadlineKind:
-            self.clear(call, kind, agent)
-        self.people.release(agent, call.call_id, now)
-        return leg
+            self.clear(call, kind, leg.party)
+        self.people.release(leg.party, call.call_id, now)
+        self.left.append((call, leg))
 
     def drop_phone(self, call: Call, leg_id: str, now: float, cause: Cause) -> PhoneLeg:
         """A phone leaves a call that goes on."""
@@ -82,11 +106,13 @@ class Register:
         self.unpark(call)
         for leg_id in call.phones:
             del self._call_of_leg[leg_id]
-        self.deadlines.clear_call(call.call_id, tuple(call.legs))
-        for identity, leg in call.legs.items():
+        self.deadlines.clear_call(call.call_id, call.everybody)
+        for leg in (*call.legs.values(), *(monitor.leg for monitor in call.monitors.values())):
             del self._call_of_leg[leg.leg_id]
-            self.people.release(identity, call.call_id, now)
-        self._ended[call.call_id] = (frozenset((*call.legs, *call.dropped)), cause)
+            self.people.release(leg.party, call.call_id, now)
+            self.left.append((call, leg))
+        self.over.append(call)
+        self._ended[call.call_id] = (frozenset((*call.everybody, *call.dropped)), cause)
         while len(self._ended) > self._remembered_ends:
             self._ended.popitem(last=False)
 
@@ -100,7 +126,7 @@ class Register:
             if ended is not None and agent in ended[0]:
                 raise NotPossible("ended", f"This call has ended: {_worded(ended[1])}")
             raise NotPossible("unknown_call", "There is no such call.")
-        if agent in call.dropped and agent not in call.legs:
+        if call.is_over_for(agent):
             raise NotPossible("ended", f"This call rings no longer here: {_worded(call.dropped[agent].cause)}")
         if agent not in call.legs:
             raise NotPossible("not_yours", "This call is somebody else's.")
@@ -124,7 +150,7 @@ class Register:
         """Has this call, which concerned this agent, just ended, for them at least?"""
         call = self.calls.get(call_id)
         if call is not None:
-            return agent in call.dropped and agent not in call.legs
+            return call.is_over_for(agent)
         return call_id in self._ended and agent in self._ended[call_id][0]
 
     def live_call(self, call_id: str) -> Call:
@@ -149,7 +175,8 @@ class Register:
         call = self._call_of_leg.get(leg_id)
         if call is None:
             return None
-        leg = next((leg for leg in call.legs.values() if leg.leg_id == leg_id), None)
+        people = (*call.legs.values(), *(monitor.leg for monitor in call.monitors.values()))
+        leg = next((leg for leg in people if leg.leg_id == leg_id), None)
         return (call, leg) if leg is not None and leg.take(step) else None
 
     # ------------------------------------------------------------------ parked calls
@@ -173,6 +200,7 @@ class Register:
 
     def settle(self, call: Call) -> list[Effect]:
         """Lead the room from what was heard to what is to be heard now."""
+        self.journal.touch(call)
         before = self._heard[call.call_id]
         after = self._heard[call.call_id] = sounding(call, before)
         return changes(call.call_id, before, after)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from rooms.call import Call
 from rooms.effects import Effect, JoinBridge, Play, SetGains
-from rooms.legs import AgentLeg, PhoneLeg, PhoneState
+from rooms.legs import AgentLeg, Leg, PhoneLeg, PhoneState
+from rooms.monitor import Announce, Monitor, MonitorMode
 from rooms.move import MoveState
 from rooms.record import CallState
 
@@ -34,18 +35,41 @@ def sounding(call: Call, before: Sounding) -> Sounding:
     """What is to be heard now. A leg that has joined stays: a page that reloads comes back to a leg that is where it was.
 
     Of an incoming call nobody hears anything before it is accepted, prewarmed media or not. A held leg is alone with its music, a muted one
-    is heard by nobody; all others hear one another.
+    is heard by nobody; all others hear one another. What supervisors are to them is said in ``rooms/monitor.py``.
     """
-    joined = [*before.joined, *(leg.leg_id for leg in call.every_leg if leg.audible and leg.leg_id not in before.joined)]
-    legs = {leg.leg_id: leg for leg in call.every_leg if leg.leg_id in joined}
+    monitors = {monitor.leg.leg_id: monitor for monitor in call.monitors.values()}
+    everybody: list[Leg] = [*call.every_leg, *(monitor.leg for monitor in monitors.values())]
+    joined = [*before.joined, *(leg.leg_id for leg in everybody if leg.audible and leg.leg_id not in before.joined)]
+    legs = {leg.leg_id: leg for leg in everybody if leg.leg_id in joined}
+    sounds = {leg.leg_id: sound for leg in call.every_leg if leg.up and (sound := _sound(call, leg, before)) is not None}
     gains = {
         (hears.leg_id, speaks.leg_id): 0.0
         for speaks in legs.values()
         for hears in legs.values()
-        if hears is not speaks and (speaks.held or hears.held or (isinstance(speaks, AgentLeg) and speaks.muted))
+        if hears is not speaks
+        and (speaks.held or hears.held or (isinstance(speaks, AgentLeg) and speaks.muted) or _parts(call, hears, speaks, monitors, sounds))
     }
-    sounds = {leg.leg_id: sound for leg in call.every_leg if leg.up and (sound := _sound(call, leg, before)) is not None}
     return Sounding(tuple(joined), gains, sounds)
+
+
+def _parts(call: Call, hears: Leg, speaks: Leg, monitors: dict[str, Monitor], sounds: dict[str, str]) -> bool:
+    """Are these two kept from one another because one of them monitors the call?"""
+    heard = monitors.get(speaks.leg_id)
+    if heard is None and hears.leg_id not in monitors:
+        return False
+    on_its_way = call.move is not None and not call.owner
+    if on_its_way or any(leg.leg_id in sounds and leg is not call.own_leg for leg in (hears, speaks)):
+        return True
+    listens = monitors.get(hears.leg_id)
+    if heard is None and listens is not None and listens.announce is Announce.EVERYONE and not call.told.get(speaks.leg_id):
+        return True
+    match heard.mode if heard is not None else MonitorMode.BARGE:
+        case MonitorMode.BARGE:
+            return False
+        case MonitorMode.WHISPER:
+            return hears is not call.own_leg
+        case MonitorMode.LISTEN:
+            return True
 
 
 def _sound(call: Call, leg: AgentLeg | PhoneLeg, before: Sounding) -> str | None:
@@ -57,6 +81,8 @@ def _sound(call: Call, leg: AgentLeg | PhoneLeg, before: Sounding) -> str | None
     target = call.target
     if target is not None and target.audible:
         return None
+    if call.journey is not None and call.moving in (MoveState.GUIDED, MoveState.WAITING):
+        return "ringback" if target is not None else call.journey.music or None
     match call.moving:
         case MoveState.SENT | MoveState.RETURNING:
             return "ringback"

@@ -3,11 +3,13 @@
 from rooms.call import Call
 from rooms.causes import Cause
 from rooms.deadlines import DeadlineKind
-from rooms.effects import CloseLeg, CloseRoom, Effect, ExpectAgent, HangUp, HoldPhone, Notify, PlaceCall, WriteRecord
+from rooms.effects import CloseLeg, CloseRoom, Effect, ExpectAgent, HangUp, HoldPhone, Notify, PlaceCall, PlayOnce, WriteRecord
 from rooms.legs import AgentLeg, Came, Leg, PhoneLeg, PhoneState, PhoneStep
+from rooms.monitor import Announce
 from rooms.move import Target
 from rooms.policy import CallPolicy
 from rooms.recorder import Recorder
+from rooms.recording import RecordingState
 from rooms.register import Register
 
 
@@ -23,16 +25,29 @@ class Steps:
 
     def show(self, call: Call, only: str = "") -> list[Effect]:
         """Show the call to everybody whom it concerns, each with their own leg."""
-        return [Notify((identity,), call.view(identity)) for identity in ((only,) if only else call.legs)]
+        self._register.journal.touch(call)
+        return [Notify((identity,), call.view(identity)) for identity in ((only,) if only else call.everybody)]
 
     def changed(self, call: Call, now: float) -> list[Effect]:
         """What is heard, kept and shown, now that others take part in it."""
-        return [
-            *self._register.settle(call),
-            *self._recorder.talking(call, now),
-            *self.show(call),
-            WriteRecord(call.record),
-        ]
+        heard = [*self._register.settle(call), *self._recorder.talking(call, now), *self.tell_of_monitors(call, now)]
+        effects = [*heard, *self.show(call)]
+        self._register.journal.look(call, now)
+        return [*effects, WriteRecord(call.record)]
+
+    def tell_of_monitors(self, call: Call, now: float) -> list[Effect]:
+        """Who does not know yet that supervisors are in the call hears it said, where all are to know. It is said into music too, but
+        waits for what is said of a recording."""
+        supervision = self._policy.supervision
+        if supervision.announce is not Announce.EVERYONE or not call.monitors:
+            return []
+        busy = call.phone if call.recording.state is RecordingState.ANNOUNCING else None
+        there = [leg for leg in call.taking_part if leg.up]
+        new = [leg.leg_id for leg in there if leg is not busy and leg.leg_id not in call.told]
+        call.told.update(dict.fromkeys(new, False))
+        if new or not all(call.told.get(leg.leg_id) for leg in there):
+            self._register.set(call, DeadlineKind.NOTICE, now + supervision.notice_s)
+        return [PlayOnce(leg_id, supervision.notice) for leg_id in new]
 
     # ------------------------------------------------------------------ legs come
 
@@ -83,6 +98,7 @@ class Steps:
     def drop(self, call: Call, agent: str, now: float, cause: Cause) -> list[Effect]:
         """A call that goes on no longer concerns this agent."""
         leg = self._register.drop_agent(call, agent, now, cause)
+        self._register.journal.touch(call)
         return [CloseLeg(leg.leg_id), Notify((agent,), call.view(agent))]
 
     def drop_others_rung(self, call: Call, now: float, cause: Cause) -> list[Effect]:
@@ -104,6 +120,7 @@ class Steps:
         """End the call: the phones first, then everybody is told, the record is complete, the room goes last."""
         effects: list[Effect] = [HangUp(phone.leg_id, cause) for phone in call.phones.values() if phone.take(PhoneStep.DROPPED)]
         call.end(cause, now)
+        self._register.journal.look(call, now)
         effects += [*self.show(call), WriteRecord(call.record), CloseRoom(call.call_id)]
         self._register.forget(call, cause, now)
         return effects

@@ -1,7 +1,9 @@
 """Call control: events in, effects out. No clock, no network, no tasks: ``now`` is an argument and every effect is data.
 
 The tables stand in ``rooms/call.py``, ``rooms/legs.py`` and ``rooms/move.py``, what is heard in ``rooms/room.py``; what is done with an
-answered call in ``rooms/transfers.py`` and ``rooms/parking.py``, where one rings in ``rooms/ringing.py``. Rules that are decided here:
+answered call in ``rooms/transfers.py`` and ``rooms/parking.py``, what supervisors do in ``rooms/monitoring.py``, where one rings in
+``rooms/ringing.py``; callers of the contact centre in ``rooms/guidance.py`` (flows), ``rooms/distribution.py`` (queues) and
+``rooms/call_backs.py``. Rules that are decided here:
 
 - The first agent to accept has the call. For the others it ends with "answered elsewhere".
 - An accepted call is answered at once, before the agent's audio is up: a browser needs a quarter of a second for that. Should it need
@@ -22,15 +24,27 @@ from dataclasses import replace
 from typing import Any
 
 from rooms import events as ev
-from rooms.agent import AgentState
+from rooms.agent import AgentChange, AgentState, WrapUp
 from rooms.call import Call, CallStep
+from rooms.call_back import CallBackView
+from rooms.call_backs import CallBacks
 from rooms.causes import Cause, EndReason
+from rooms.centre_plan import CentrePlan
 from rooms.deadlines import DeadlineKind
+from rooms.distribution import Distribution
 from rooms.effects import AnswerCall, Effect, HangUp, OpenRoom, PlaceCall, SendDigits, ShowParked, WriteRecord
+from rooms.entries import Entry, QueueVisit
+from rooms.flows.conditions import Facts
+from rooms.guidance import Guidance
 from rooms.handling import Handling
-from rooms.legs import AgentLeg, AgentLegStep, Came, PhoneLeg, PhoneState, PhoneStep
+from rooms.legs import AgentLeg, AgentLegStep, Came, Leg, PhoneLeg, PhoneState, PhoneStep
+from rooms.monitoring import Monitoring
+from rooms.move import MoveState
 from rooms.parking import Parking
 from rooms.policy import CallPolicy
+from rooms.queues.figures import Figures
+from rooms.queues.queues import Queues
+from rooms.queues.ticket import Refused
 from rooms.record import CallRecord, CallState, CallView, ParkedView
 from rooms.recorder import Recorder
 from rooms.refusals import NotPossible
@@ -38,6 +52,7 @@ from rooms.register import Register
 from rooms.ringing import Ringing
 from rooms.steps import Steps
 from rooms.transfers import Transfers
+from rooms.wrap_up import WrapUps
 
 __all__ = ["CallPolicy", "NotPossible", "Switchboard"]
 
@@ -55,9 +70,13 @@ _BEARABLE = frozenset(
         "EraseRecording",
         "TellReferrer",
         "ShowParked",
+        "Hush",
     }
 )
+_OUR_OWN = (ev.EffectFailed, ev.SoundEnded, ev.RecordingBegan, ev.RecordingBroke)
+"""Events that nobody of a call brought about."""
 _OF_RECORDING = frozenset({"PlayOnce", "StartRecording", "PauseRecording", "ResumeRecording", "StopRecording"})
+_OF_GUIDANCE = frozenset({"TakeMessage", "AskWebhook"})
 """Effects whose failure does not end the call."""
 
 
@@ -66,12 +85,18 @@ class Switchboard:
 
     def __init__(self, policy: CallPolicy | None = None) -> None:
         self._policy = policy or CallPolicy()
-        self._register = Register(self._policy.remembered_ends)
+        self._register = Register(self._policy.remembered_ends, self._policy.most_entries)
         self._recorder = Recorder(self._policy.recording, self._register)
         self._steps = Steps(self._register, self._recorder, self._policy)
         self._transfers = Transfers(self._register, self._steps, self._policy)
         self._parking = Parking(self._register, self._steps, self._transfers, self._policy)
         self._ringing = Ringing(self._register, self._steps, self._transfers, self._policy)
+        self._monitoring = Monitoring(self._register, self._steps, self._policy)
+        self._queues = queues = Queues()
+        self._wrap_ups = WrapUps(self._register, self._policy)
+        self._call_backs = CallBacks(self._register, self._steps, queues, self._policy)
+        self._distribution = Distribution(self._register, self._steps, self._wrap_ups, self._call_backs, queues, self._policy)
+        self._guidance = Guidance(self._register, self._steps, self._transfers, self._distribution, self._call_backs, self._policy)
         self._draining = False
         self.late: Counter[str] = Counter()
         """Events that came too late, or about nothing we know, by their type."""
@@ -86,13 +111,18 @@ class Switchboard:
         call = self._register.calls.get(call_id)
         return call.view() if call else None
 
+    def facts(self, call_id: str) -> Facts:
+        """What is known of a call: what its flow knows, who calls, who has it, in which queue it is. Empty when it is unknown or over."""
+        call = self._register.calls.get(call_id)
+        return call.facts() if call else {}
+
     def seen_from_outside(self, call_id: str) -> CallView | None:
         """The call as its owner sees it; while nobody has it, as the first of those does at whom it rings, else with who had it last."""
         call = self._register.calls.get(call_id)
         if call is None:
             return None
         view = call.view(call.owner or next(iter(call.legs), ""))
-        return view if view.agent else replace(view, agent=call.agent)
+        return replace(view, agent=view.agent or call.agent, monitors=call.monitors_seen())
 
     def record(self, call_id: str) -> CallRecord | None:
         """The call as it would be stored now."""
@@ -107,9 +137,11 @@ class Switchboard:
         return self._register.people.get(agent).state
 
     def engagement(self, agent: str) -> AgentState | None:
-        """Is a call here theirs (``on_call``), does one ring at theirs (``ringing``), or neither?"""
+        """Is a call here theirs (``on_call``), does one ring at theirs (``ringing``), do they work on one (``wrap_up``), or neither?"""
         known = self._register.people.get(agent)
-        return AgentState.ON_CALL if known.own_call is not None else AgentState.RINGING if known.calls else None
+        if known.own_call is not None:
+            return AgentState.ON_CALL
+        return AgentState.RINGING if known.calls else AgentState.WRAP_UP if known.wrap_up is not None else None
 
     def wants_calls(self, agent: str) -> bool:
         """What this person last said about taking calls; yes by default."""
@@ -131,6 +163,29 @@ class Switchboard:
         """Calls that wait to be picked up."""
         return self._register.parked()
 
+    def monitoring_legs(self, call_id: str) -> frozenset[str]:
+        """Legs of supervisors who monitor this call."""
+        call = self._register.calls.get(call_id)
+        return frozenset(monitor.leg.leg_id for monitor in call.monitors.values()) if call is not None else frozenset()
+
+    def wrap_up(self, agent: str) -> WrapUp | None:
+        """The work on their last call, where there is some to do."""
+        return self._register.people.get(agent).wrap_up
+
+    @property
+    def plan(self) -> CentrePlan:
+        """By which new callers are led."""
+        return self._guidance.plan
+
+    def queue_figures(self, now: float) -> dict[str, Figures]:
+        """How each queue of the plan stands."""
+        found = {name: self._queues.figures(name, now) for name in self._distribution.plans}
+        return {name: figures for name, figures in found.items() if figures is not None}
+
+    def call_backs(self) -> tuple[CallBackView, ...]:
+        """Who is to be called back, who waits longest first."""
+        return self._call_backs.views()
+
     def call_of_leg(self, leg_id: str) -> CallView | None:
         """The call that this leg takes part in, as its owner sees it."""
         call = self._register.call_of_leg(leg_id)
@@ -141,17 +196,53 @@ class Switchboard:
     def handle(self, event: ev.Event, now: float) -> list[Effect]:
         """What follows from an event. Raises ``NotPossible`` for what a person may not do now, before anything has changed."""
         parked = self._register.slots
+        self._register.journal.begin(self._author(event))
         effects: list[Effect] = self._ON[type(event)](self, event, now)
-        return self._with_parked(parked, effects)
+        return self._finished(parked, [*effects, *self._looked(now)], now)
 
     def expire(self, now: float) -> list[Effect]:
         """What follows from the deadlines that have come. After it ``next_deadline()`` is later than ``now``."""
         parked, effects = self._register.slots, []
+        self._register.journal.begin("")
         while (key := self._register.deadlines.pop_due(now)) is not None:
-            effects.extend(self._ON_DEADLINE[key.kind](self, self._register.calls[key.call_id], key.party, now))
-        return self._with_parked(parked, effects)
+            if key.call_id:
+                effects += self._ON_DEADLINE[key.kind](self, self._register.calls[key.call_id], key.party, now)
+            elif key.kind is DeadlineKind.WRAP_UP:
+                effects += self._wrap_ups.over(key.party, now)
+            elif key.kind is DeadlineKind.CALL_BACK:
+                effects += self._call_backs.due(key.party, now)
+            effects += self._looked(now)
+        return self._finished(parked, effects, now)
 
-    def _with_parked(self, before: dict[int, str], effects: list[Effect]) -> list[Effect]:
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What the last event or the last deadlines brought about, for the calls' journals: each entry here once."""
+        return self._register.journal.noted
+
+    @property
+    def visits(self) -> tuple[QueueVisit, ...]:
+        """Stays in queues that have ended by the last event or the last deadlines: each here once."""
+        return self._register.journal.visits
+
+    def agent_changes(self, now: float) -> tuple[AgentChange, ...]:
+        """Whose state has changed since this was last asked."""
+        return self._register.people.changes(now)
+
+    def _author(self, event: ev.Event) -> str:
+        """Who brought this about: a person, or the phone or browser of one."""
+        if isinstance(event, _OUR_OWN):
+            return ""
+        leg_id = getattr(event, "leg_id", "")
+        call = self._register.call_of_leg(leg_id) if leg_id else None
+        leg = call.leg(leg_id) if call is not None else None
+        return leg.party if leg is not None else getattr(event, "agent", "") or getattr(event, "by", "")
+
+    def _looked(self, now: float) -> list[Effect]:
+        """What follows for the agents and for those who wait in queues."""
+        return [] if self._draining else self._distribution.look(now)
+
+    def _finished(self, before: dict[int, str], effects: list[Effect], now: float) -> list[Effect]:
+        self._register.journal.look_at_touched(now)
         return (
             effects
             if before == self._register.slots
@@ -217,6 +308,8 @@ class Switchboard:
         self._register.enter(call)
         if refusal is not None:
             return [OpenRoom(call.call_id), *self._steps.end(call, refusal, now)]
+        if self._guidance.leads(event):
+            return [OpenRoom(call.call_id), WriteRecord(call.record), *self._guidance.begin(call, event, now)]
         effects = self._ringing.begin(call, event, list(pairs.items()), now)
         if call.state is CallState.ENDED:
             return [OpenRoom(call.call_id), *effects]
@@ -250,6 +343,8 @@ class Switchboard:
             return self._count_late(event)
         call, phone = stepped
         if phone is call.target and phone.answered_s is None:
+            if call.moving is MoveState.GUIDED:
+                self._guidance.reached(call, now)
             phone.answer(now)
             if call.take(CallStep.ANSWERED):
                 call.answered_s = now
@@ -267,7 +362,7 @@ class Switchboard:
 
     def _refused(self, event: ev.LegRefused, now: float) -> list[Effect]:
         stepped = self._register.phone_steps(event.leg_id, PhoneStep.REFUSED)
-        return self._transfers.left(*stepped, event.cause, now) if stepped else self._count_late(event)
+        return self._left(*stepped, event.cause, now) if stepped else self._count_late(event)
 
     def _hung_up(self, event: ev.LegHungUp, now: float) -> list[Effect]:
         stepped = self._register.phone_steps(event.leg_id, PhoneStep.HUNG_UP)
@@ -278,7 +373,7 @@ class Switchboard:
         if phone.answered_s is None and cause.reason is EndReason.COMPLETED:
             reason = EndReason.DECLINED if phone.by else EndReason.GAVE_UP
             cause = Cause(reason, cause.sip, cause.detail)
-        return self._transfers.left(call, phone, cause, now)
+        return self._left(call, phone, cause, now)
 
     def _held(self, event: ev.LegHeld, now: float) -> list[Effect]:
         stepped = self._register.phone_steps(event.leg_id, PhoneStep.HELD)
@@ -297,24 +392,31 @@ class Switchboard:
         if stepped is None:
             return self._count_late(event)
         call, leg = stepped
+        if leg.party in call.monitors:
+            return self._monitoring.connected(call, leg, now)
         if not leg.taken:
             return self._steps.show(call, leg.party)
         for kind, party in ((DeadlineKind.AGENT_MEDIA, leg.party), (DeadlineKind.PATIENCE, ""), (DeadlineKind.RELOAD, leg.party)):
             self._register.clear(call, kind, party)
         call.impatient = False
         call.take(CallStep.AGENT_UP)
+        if call.move is None:
+            self._distribution.heard(call, now)
         if leg.answered_s is None:
             leg.answered_s = now
-        return [*self._register.settle(call), *self._recorder.talking(call, now), *self._steps.show(call)]
+        heard = self._register.settle(call)
+        return [*heard, *self._recorder.talking(call, now), *self._steps.tell_of_monitors(call, now), *self._steps.show(call)]
 
     def _lost(self, event: ev.LegLost, now: float) -> list[Effect]:
         phoned = self._register.phone_steps(event.leg_id, PhoneStep.LOST)
         if phoned is not None:
-            return [HangUp(event.leg_id, event.cause), *self._transfers.left(*phoned, event.cause, now)]
+            return [HangUp(event.leg_id, event.cause), *self._left(*phoned, event.cause, now)]
         stepped = self._register.agent_steps(event.leg_id, AgentLegStep.LOST)
         if stepped is None:
             return self._count_late(event)
         call, leg = stepped
+        if leg.party in call.monitors:
+            return self._monitoring.lost(call, leg, now)
         if leg.taken:
             self._register.set(call, DeadlineKind.RELOAD, now + self._policy.reload_s, leg.party)
             if any(phone.up for phone in call.phones.values()):
@@ -333,9 +435,15 @@ class Switchboard:
         if self._register.people.get(event.agent).on_call:
             raise NotPossible("on_call", "You are in a call already: hang up first.")
         self._steps.take(call, event.agent, now)
+        if leg.came is Came.CALL_BACK:
+            return self._call_backs.accepted(call, event.agent, now)
         phone = call.phone
         first = call.take(CallStep.ACCEPTED)
         effects: list[Effect] = []
+        if call.moving is MoveState.WAITING:
+            effects += self._distribution.accepted(call, event.agent, now)
+        elif call.moving is MoveState.GUIDED:
+            self._guidance.reached(call, now)
         if first and phone is not None:
             phone.take(PhoneStep.ACCEPTED)
             phone.answer(now)
@@ -360,18 +468,21 @@ class Switchboard:
         call = self._register.call_for(event.call_id, event.agent)
         if call.legs[event.agent].taken:
             raise NotPossible("wrong_state", "This call rings no longer: hang up instead.")
-        return self._ringing.stops(call, event.agent, now, Cause(EndReason.DECLINED, detail="The agent declined."))
+        return self._stops(call, event.agent, Refused.DECLINED, Cause(EndReason.DECLINED, detail="The agent declined."), now)
 
     def _hang_up(self, event: ev.HangUpRequested, now: float) -> list[Effect]:
         if self._register.has_ended_for(event.call_id, event.agent):
             return []
+        if event.agent in self._register.live_call(event.call_id).monitors:
+            cause = Cause(EndReason.COMPLETED, detail="The supervisor left.")
+            return self._monitoring.leave(self._register.calls[event.call_id], event.agent, now, cause)
         call = self._register.call_for(event.call_id, event.agent)
         leg = call.legs[event.agent]
         if not leg.taken:
-            return self._ringing.stops(call, event.agent, now, Cause(EndReason.DECLINED, detail="The agent declined."))
+            return self._stops(call, event.agent, Refused.DECLINED, Cause(EndReason.DECLINED, detail="The agent declined."), now)
         reason = EndReason.GAVE_UP if call.answered_s is None else EndReason.COMPLETED
         cause = Cause(reason, detail="The agent hung up.")
-        return self._steps.end(call, cause, now) if leg is call.own_leg else self._transfers.left(call, leg, cause, now)
+        return self._steps.end(call, cause, now) if leg is call.own_leg else self._left(call, leg, cause, now)
 
     def _mute(self, event: ev.MuteRequested, now: float) -> list[Effect]:
         call = self._register.joined_call(event.call_id, event.agent)
@@ -402,6 +513,29 @@ class Switchboard:
             raise NotPossible("wrong_state", "The other side does not listen yet: wait for the answer.")
         return [SendDigits(phone.leg_id, event.digits) for phone in listen]
 
+    # ------------------------------------------------------------------ somebody goes
+
+    def _left(self, call: Call, leg: Leg, cause: Cause, now: float) -> list[Effect]:
+        """A leg that took part, or was called, has gone."""
+        if self._guidance.calls(call, leg):
+            return self._guidance.unreached(call, leg, cause, now)
+        if isinstance(leg, AgentLeg) and self._distribution.may_come_back(call, leg):
+            back = self._distribution.come_back(call, leg, cause, now)
+            if back:
+                return back
+        return self._transfers.left(call, leg, cause, now)
+
+    def _stops(self, call: Call, agent: str, why: Refused, cause: Cause, now: float) -> list[Effect]:
+        """It rings no longer at this agent's."""
+        leg = call.legs[agent]
+        if self._guidance.calls(call, leg):
+            return self._guidance.unreached(call, leg, cause, now)
+        if call.moving is MoveState.WAITING:
+            return self._distribution.refused(call, agent, why, cause, now)
+        if leg.came is Came.CALL_BACK:
+            return self._call_backs.refused(call, agent, why, cause, now)
+        return self._ringing.stops(call, agent, now, cause)
+
     # ------------------------------------------------------------------ recording
 
     def _recording_requested(self, event: ev.RecordingRequested, now: float) -> list[Effect]:
@@ -422,7 +556,10 @@ class Switchboard:
         call = self._register.call_of_leg(event.leg_id)
         if call is None:
             return self._count_late(event)
-        return self._shown(call, lambda known: self._recorder.sound_ended(known, event.leg_id, event.sound, now))
+        noticed = self._monitoring.notice_ended(call, event.leg_id, event.sound)
+        if self._guidance.is_saying(call, event.leg_id):
+            return [*noticed, *self._guidance.sound_ended(call, event.sound, now)]
+        return [*noticed, *self._shown(call, lambda known: self._recorder.sound_ended(known, event.leg_id, event.sound, now))]
 
     def _shown(self, call: Call, step: Callable[[Call], list[Effect]]) -> list[Effect]:
         """The effects of a step of a call's recording, and what people are shown where it changed something."""
@@ -452,7 +589,8 @@ class Switchboard:
         return []
 
     def _availability(self, event: ev.AvailabilityChanged, now: float) -> list[Effect]:
-        self._register.people.enter(event.agent).willing = event.available
+        agent = self._register.people.enter(event.agent)
+        agent.willing, agent.reason = event.available, "" if event.available else event.reason
         self._register.people.tidy(event.agent)
         return []
 
@@ -461,6 +599,14 @@ class Switchboard:
         if agent.elsewhere is AgentState.ON_CALL and event.state is None:
             agent.free_since_s = now
         agent.elsewhere = event.state
+        self._register.people.tidy(event.agent)
+        return []
+
+    def _consulting(self, event: ev.AgentConsulting, now: float) -> list[Effect]:
+        agent = self._register.people.enter(event.agent)
+        if agent.consulting and not event.consulting:
+            agent.free_since_s = now
+        agent.consulting = event.consulting
         self._register.people.tidy(event.agent)
         return []
 
@@ -476,21 +622,99 @@ class Switchboard:
             return []
         if event.effect == "ReferPhone":
             return self._transfers.refer_progressed(ev.ReferProgressed(event.leg_id, 500), now)
+        if event.effect == "PlayOnce" and (untold := self._monitoring.notice_failed(call, event.leg_id, now)):
+            return untold
+        if event.effect == "PlayOnce" and call.journey is not None and self._guidance.is_saying(call, event.leg_id):
+            return self._guidance.sound_ended(call, call.journey.saying[0], now)
+        if event.effect in _OF_GUIDANCE:
+            return self._guidance.done(call, "failed", now)
+        if event.effect == "FindTarget":
+            return self._found(ev.TargetFound(event.call_id, None, event.cause), now)
         if event.effect in _OF_RECORDING:
             return self._shown(call, lambda known: self._recorder.refused(known, event.effect, now))
+        if (monitor := self._monitoring.leg_of(call, event.leg_id)) is not None:
+            return self._monitoring.left(call, monitor, now, event.cause)
         ringing = next((leg.party for leg in call.legs.values() if leg.leg_id == event.leg_id and not leg.taken), None)
         if ringing is not None:
-            return self._ringing.stops(call, ringing, now, event.cause)
+            return self._stops(call, ringing, Refused.GONE, event.cause, now)
         leg = call.leg(event.leg_id)
         if leg is None:
             return self._steps.end(call, event.cause, now)
         told: list[Effect] = [HangUp(leg.leg_id, event.cause)] if isinstance(leg, PhoneLeg) and leg.take(PhoneStep.LOST) else []
-        return [*told, *self._transfers.left(call, leg, event.cause, now)]
+        return [*told, *self._left(call, leg, event.cause, now)]
 
     def _drain(self, event: ev.DrainRequested, now: float) -> list[Effect]:
         self._draining = True
         cause = Cause(EndReason.SERVER_STOPPED, detail="The server is being stopped.")
-        return [effect for call in list(self._register.calls.values()) for effect in self._steps.end(call, cause, now)]
+        effects = [effect for call in list(self._register.calls.values()) for effect in self._steps.end(call, cause, now)]
+        effects += self._distribution.stop(now)
+        self._register.deadlines.clear_own()
+        return effects
+
+    # ------------------------------------------------------------------ the contact centre
+
+    def _plan_changed(self, event: ev.PlanChanged, now: float) -> list[Effect]:
+        self._guidance.plan = event.plan
+        self._distribution.plan(event.plan.queues, now)
+        self._call_backs.plan(event.plan.queues, now)
+        return []
+
+    def _agent_skilled(self, event: ev.AgentSkilled, now: float) -> list[Effect]:
+        self._distribution.skilled(event, now)
+        return []
+
+    def _digit_heard(self, event: ev.DigitHeard, now: float) -> list[Effect]:
+        call = self._register.call_of_leg(event.leg_id)
+        if call is None:
+            return self._count_late(event)
+        return self._guidance.digit(call, event.digit, now) if call.phone is not None and call.phone.leg_id == event.leg_id else []
+
+    def _facts_learned(self, event: ev.FactsLearned, now: float) -> list[Effect]:
+        call = self._register.calls.get(event.call_id)
+        if call is None:
+            return self._count_late(event)
+        self._guidance.learn(call, event.facts)
+        return self._steps.show(call)
+
+    def _message_taken(self, event: ev.MessageTaken, now: float) -> list[Effect]:
+        call = self._register.calls.get(event.call_id)
+        return self._guidance.done(call, event.outcome, now) if call is not None else self._count_late(event)
+
+    def _webhook_answered(self, event: ev.WebhookAnswered, now: float) -> list[Effect]:
+        call = self._register.calls.get(event.call_id)
+        return self._guidance.done(call, event.outcome, now, event.facts) if call is not None else self._count_late(event)
+
+    def _found(self, event: ev.TargetFound, now: float) -> list[Effect]:
+        call = self._register.calls.get(event.call_id)
+        if call is None:
+            return self._count_late(event)
+        if self._call_backs.is_one(call):
+            return self._call_backs.found(call, event.target, event.cause, now)
+        return self._guidance.found(call, event.target, event.cause, now)
+
+    def _wrap_up_finished(self, event: ev.WrapUpFinished, now: float) -> list[Effect]:
+        return self._wrap_ups.finish(event, now)
+
+    def _wrap_up_extended(self, event: ev.WrapUpExtended, now: float) -> list[Effect]:
+        return self._wrap_ups.extend(event, now)
+
+    def _call_back_restored(self, event: ev.CallBackRestored, now: float) -> list[Effect]:
+        return self._call_backs.restore(event.call_back, now)
+
+    def _call_back_cancelled(self, event: ev.CallBackCancelled, now: float) -> list[Effect]:
+        return self._call_backs.cancel(event.call_back_id, now)
+
+    def _flow_due(self, call: Call, party: str, now: float) -> list[Effect]:
+        return self._guidance.due(call, now)
+
+    def _waited_enough(self, call: Call, party: str, now: float) -> list[Effect]:
+        return self._guidance.waited_enough(call, now)
+
+    def _offer_over(self, call: Call, party: str, now: float) -> list[Effect]:
+        return self._call_backs.not_answered(call, now) if self._call_backs.is_one(call) else self._distribution.not_answered(call, now)
+
+    def _announce(self, call: Call, party: str, now: float) -> list[Effect]:
+        return self._distribution.announce(call, now)
 
     # ------------------------------------------------------------------ deadlines
 
@@ -504,15 +728,26 @@ class Switchboard:
         return self._ringing.step(call, now)
 
     def _move_over(self, call: Call, party: str, now: float) -> list[Effect]:
+        target = call.target
+        if target is not None and self._guidance.calls(call, target):
+            return self._guidance.unreached(call, target, Cause(EndReason.NO_ANSWER, 480, "There was no answer in time."), now)
         return self._transfers.time_is_over(call, now)
 
     def _agent_silent(self, call: Call, party: str, now: float) -> list[Effect]:
         detail = "The agent's browser brought up no audio: see whether its microphone is allowed and UDP reaches the server."
-        return self._transfers.left(call, call.legs[party], Cause(EndReason.MEDIA_LOST, detail=detail), now)
+        return self._without_media(call, party, now, detail)
 
     def _reload_over(self, call: Call, party: str, now: float) -> list[Effect]:
-        detail = f"The agent's browser went away and did not come back within {self._policy.reload_s:g} s."
-        return self._transfers.left(call, call.legs[party], Cause(EndReason.MEDIA_LOST, detail=detail), now)
+        return self._without_media(call, party, now, f"The browser went away and did not come back within {self._policy.reload_s:g} s.")
+
+    def _without_media(self, call: Call, party: str, now: float, detail: str) -> list[Effect]:
+        cause = Cause(EndReason.MEDIA_LOST, detail=detail)
+        if party in call.monitors:
+            return self._monitoring.leave(call, party, now, cause)
+        return self._left(call, call.legs[party], cause, now)
+
+    def _notice_due(self, call: Call, party: str, now: float) -> list[Effect]:
+        return self._monitoring.notice_due(call, now)
 
     def _patience_over(self, call: Call, party: str, now: float) -> list[Effect]:
         call.impatient = True
@@ -522,11 +757,13 @@ class Switchboard:
         return self._shown(call, lambda known: self._recorder.due(known, now))
 
     def _agent_gone(self, call: Call, party: str, now: float) -> list[Effect]:
-        return self._ringing.stops(call, party, now, Cause(EndReason.NOBODY_AVAILABLE, 480, "The agent's page went away."))
+        return self._stops(call, party, Refused.GONE, Cause(EndReason.NOBODY_AVAILABLE, 480, "The agent's page went away."), now)
 
     # ------------------------------------------------------------------ what is done with answered calls
 
     def _transfer(self, event: ev.TransferRequested, now: float) -> list[Effect]:
+        if event.target.queue:
+            return self._guidance.send(event, now)
         return self._transfers.request(event, now)
 
     def _transfer_acted(self, event: ev.TransferActed, now: float) -> list[Effect]:
@@ -538,6 +775,18 @@ class Switchboard:
     def _pick_up(self, event: ev.PickUpRequested, now: float) -> list[Effect]:
         return self._parking.pick_up(event, now)
 
+    def _monitor(self, event: ev.MonitorRequested, now: float) -> list[Effect]:
+        return self._monitoring.request(event, now)
+
+    def _monitor_ended(self, event: ev.MonitorEnded, now: float) -> list[Effect]:
+        call = self._register.calls.get(event.call_id)
+        if call is None or event.supervisor not in call.monitors:
+            return self._count_late(event)
+        return self._monitoring.leave(call, event.supervisor, now, event.cause)
+
+    def _take_over(self, event: ev.TakeOverRequested, now: float) -> list[Effect]:
+        return self._monitoring.take_over(event, now)
+
     def _transfer_asked(self, event: ev.TransferAsked, now: float) -> list[Effect]:
         return self._transfers.asked(event, now)
 
@@ -545,7 +794,9 @@ class Switchboard:
         return self._transfers.join_asked(event, now)
 
     def _replaced(self, event: ev.LegReplaced, now: float) -> list[Effect]:
-        return self._transfers.replaced(event, now)
+        effects = self._transfers.replaced(event, now)
+        call = self._register.call_of_leg(event.leg_id)
+        return [*effects, *self._guidance.say_again(call)] if call is not None else effects
 
     def _refer_progressed(self, event: ev.ReferProgressed, now: float) -> list[Effect]:
         return self._transfers.refer_progressed(event, now)
@@ -574,6 +825,9 @@ class Switchboard:
         ev.TransferActed: _transfer_acted,
         ev.ParkRequested: _park,
         ev.PickUpRequested: _pick_up,
+        ev.MonitorRequested: _monitor,
+        ev.MonitorEnded: _monitor_ended,
+        ev.TakeOverRequested: _take_over,
         ev.TransferAsked: _transfer_asked,
         ev.JoinAsked: _join_asked,
         ev.LegReplaced: _replaced,
@@ -587,6 +841,18 @@ class Switchboard:
         ev.AgentDisconnected: _agent_disconnected,
         ev.AvailabilityChanged: _availability,
         ev.AgentEngaged: _engaged,
+        ev.AgentConsulting: _consulting,
+        ev.PlanChanged: _plan_changed,
+        ev.AgentSkilled: _agent_skilled,
+        ev.DigitHeard: _digit_heard,
+        ev.FactsLearned: _facts_learned,
+        ev.MessageTaken: _message_taken,
+        ev.WebhookAnswered: _webhook_answered,
+        ev.TargetFound: _found,
+        ev.WrapUpFinished: _wrap_up_finished,
+        ev.WrapUpExtended: _wrap_up_extended,
+        ev.CallBackRestored: _call_back_restored,
+        ev.CallBackCancelled: _call_back_cancelled,
         ev.EffectFailed: _effect_failed,
         ev.DrainRequested: _drain,
     }
@@ -600,4 +866,9 @@ class Switchboard:
         DeadlineKind.RECORDING: _recording_due,
         DeadlineKind.RING_STEP: _ring_step,
         DeadlineKind.MOVE: _move_over,
+        DeadlineKind.NOTICE: _notice_due,
+        DeadlineKind.FLOW: _flow_due,
+        DeadlineKind.QUEUE: _waited_enough,
+        DeadlineKind.OFFER: _offer_over,
+        DeadlineKind.ANNOUNCE: _announce,
     }

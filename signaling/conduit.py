@@ -30,7 +30,10 @@ class Owner(Protocol):
     """What a conduit tells the hub."""
 
     def said(self, conduit: "Conduit", text: str) -> None:
-        """A Socket.IO packet that may pass came."""
+        """A Socket.IO packet of signing in or out came, and may pass."""
+
+    def asked(self, conduit: "Conduit", request: Frame) -> None:
+        """A request came, and may pass."""
 
     def answered(self, conduit: "Conduit") -> None:
         """The client says that it is still there."""
@@ -196,6 +199,8 @@ class Conduit(asyncio.Protocol):
             self._owner.answered(self)
         elif heard.kind is Kind.CLOSE:
             self.finish()
+        elif heard.kind is Kind.REQUEST:
+            self._owner.asked(self, heard)
         else:
             assert isinstance(data, str)
             self._owner.said(self, data[1:])

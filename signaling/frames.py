@@ -25,13 +25,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``ack`` is the number under which the client waits for an answer, ``name`` what it asks for; ``fault`` says what is wrong with a
-    malformed frame."""
+    """``ack`` is the number under which the client waits for an answer, ``name`` what it asks for and ``arguments`` with what; ``fault``
+    says what is wrong with a malformed frame."""
 
     kind: Kind
     ack: int | None = None
     fault: str = ""
     name: str = ""
+    arguments: tuple[object, ...] = ()
 
 
 REQUEST_TYPES = frozenset(str(struct.__struct_config__.tag) for struct in messages.AnyRequest.__args__)
@@ -67,10 +68,10 @@ def _checked(frame: Frame, data: str, start: int, decode: Callable[[str], object
         return Frame(Kind.MALFORMED, frame.ack, "its content is not JSON of the right shape")
     if frame.kind is Kind.REQUEST:
         # A name such as "connect" or "disconnect" must not get further: the library would run its own events.
-        name = content[0] if isinstance(content, list) and content else None
+        name, *arguments = content if isinstance(content, list) and content else [None]
         if not isinstance(name, str) or name not in REQUEST_TYPES:
             return Frame(Kind.MALFORMED, frame.ack, "unknown request: this page and this server differ in version, reload it")
-        return Frame(Kind.REQUEST, frame.ack, name=name)
+        return Frame(Kind.REQUEST, frame.ack, name=name, arguments=tuple(arguments))
     return frame
 
 

@@ -44,9 +44,35 @@ class Permission(StrEnum):
     CALL_RECORD = "call.record"
     """Recording of a call of mine."""
     CALL_RECORD_ANY = "call.record.any"
+    CALL_LISTEN = "call.listen"
+    """Hear a colleague's call, heard by nobody."""
+    CALL_WHISPER = "call.whisper"
+    """... heard by the colleague alone."""
+    CALL_BARGE = "call.barge"
+    """... heard by all."""
+    CALL_TAKE_OVER = "call.take_over"
+    """Make a colleague's call mine."""
     BOARD_WATCH = "board.watch"
+    QUEUE_WATCH = "queue.watch"
+    """Who waits in the queues, and who is to be called back."""
+    CENTRE_MANAGE = "centre.manage"
+    """Change the contact centre's plan: flows, queues, numbers, calendars."""
+    SKILLS_MANAGE = "skills.manage"
+    """See and say what agents can, and of which queues they are."""
+    QUEUE_MANAGE = "queue.manage"
+    """Take somebody off the list of those who are to be called back."""
     RECORDING_LISTEN = "recording.listen"
     RECORDING_ERASE = "recording.erase"
+    RECORDS_EXPORT = "records.export"
+    """Call detail records, of one or of all."""
+    VOICEMAIL_HEAR = "voicemail.hear"
+    """Messages in a box of mine: hear, mark and erase them."""
+    VOICEMAIL_ANY = "voicemail.any"
+    APPOINTMENTS_OWN = "appointments.own"
+    """My consultation appointments, my hours and absences; book for customers with whoever gives it."""
+    APPOINTMENTS_ANY = "appointments.any"
+    SERVICES_MANAGE = "services.manage"
+    """What customers may book appointments for."""
     ROOM_CREATE = "room.create"
     ROOM_LIST = "room.list"
     ROOM_JOIN = "room.join"
@@ -63,10 +89,33 @@ class Permission(StrEnum):
     USERS_MANAGE = "users.manage"
     KEYS_MANAGE = "keys.manage"
     LOG_READ = "log.read"
-    """The security log."""
+    """The audit."""
+    PRIVACY_MANAGE = "privacy.manage"
+    """What is kept of a person: handed to them, held, corrected, forgotten."""
     WEBHOOKS_MANAGE = "webhooks.manage"
+    BACKENDS_MANAGE = "backends.manage"
+    """See how it stands with booking, CRM and ticketing, and try one out."""
+    OUTBOX_MANAGE = "outbox.manage"
+    """See what could not be written elsewhere, have it tried again, or drop it."""
+    TASKS_OWN = "tasks.own"
+    """What is to be done for customers: see it, add to it, and say that it is done."""
+    CAMPAIGNS_MANAGE = "campaigns.manage"
+    """Make campaigns, let them run, and take numbers off the list of who does not want to be called."""
     CONTACTS_READ = "contacts.read"
     CONTACTS_WRITE = "contacts.write"
+    BOOKINGS_READ = "bookings.read"
+    BOOKINGS_WRITE = "bookings.write"
+    """Make bookings, note payments, move and cancel them."""
+    BOOKINGS_MANAGE = "bookings.manage"
+    """Tours and departures; confirm what is not paid, and note refunds."""
+    TICKETS_READ = "tickets.read"
+    TICKETS_WRITE = "tickets.write"
+    """Make, change, comment and close tickets."""
+    SURVEYS_READ = "surveys.read"
+    """What customers answered, and the figures of it."""
+    ARTICLES_READ = "articles.read"
+    ARTICLES_WRITE = "articles.write"
+    """Write, publish and remove articles of the knowledge base; see those that are not published."""
     PBX_CONTEXT = "pbx.context"
     """Ask who calls, as a PBX does, and report calls that are over."""
     PBX_MANAGE = "pbx.manage"
@@ -77,11 +126,20 @@ _P = Permission
 _GUEST = frozenset({_P.SESSION_RENEW, _P.ROOM_JOIN, _P.ROOM_PUBLISH, _P.CHAT_READ, _P.CHAT_WRITE})
 _AGENT = _GUEST | {
     _P.SESSION_OWN, _P.PRESENCE_OWN, _P.PRESENCE_WATCH, _P.CALL_DIAL, _P.CALL_TAKE, _P.CALL_RECORD, _P.ROOM_CREATE, _P.ROOM_LIST,
-    _P.DEVICE_OWN, _P.CONTACTS_READ, _P.CONTACTS_WRITE,
+    _P.DEVICE_OWN, _P.CONTACTS_READ, _P.CONTACTS_WRITE, _P.QUEUE_WATCH, _P.VOICEMAIL_HEAR, _P.BOOKINGS_READ, _P.BOOKINGS_WRITE,
+    _P.TICKETS_READ, _P.TICKETS_WRITE, _P.ARTICLES_READ,
+    _P.APPOINTMENTS_OWN, _P.TASKS_OWN,
 }  # fmt: skip
-_SUPERVISOR = _AGENT | {_P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE}
+_SUPERVISOR = _AGENT | {
+    _P.CALL_LISTEN, _P.CALL_WHISPER, _P.CALL_BARGE, _P.CALL_TAKE_OVER,
+    _P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE, _P.QUEUE_MANAGE,
+    _P.RECORDS_EXPORT, _P.CAMPAIGNS_MANAGE, _P.SKILLS_MANAGE, _P.VOICEMAIL_ANY, _P.BOOKINGS_MANAGE,
+    _P.SURVEYS_READ,
+    _P.APPOINTMENTS_ANY, _P.SERVICES_MANAGE,
+}  # fmt: skip
 _ADMIN = _SUPERVISOR | {
     _P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE, _P.PBX_CONTEXT, _P.PBX_MANAGE,
+    _P.CENTRE_MANAGE, _P.ARTICLES_WRITE, _P.OUTBOX_MANAGE, _P.BACKENDS_MANAGE, _P.PRIVACY_MANAGE,
 }  # fmt: skip
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
@@ -93,8 +151,11 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.SERVICE: frozenset(
         {
             *(_P.ROOM_CREATE, _P.ROOM_LIST, _P.ROOM_JOIN, _P.ROOM_MODERATE, _P.CHAT_READ, _P.CHAT_WRITE, _P.PRESENCE_WATCH),
-            *(_P.CALL_DIAL, _P.RECORDING_LISTEN, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE),
-            *(_P.CONTACTS_READ, _P.CONTACTS_WRITE, _P.PBX_CONTEXT),
+            *(_P.CALL_DIAL, _P.RECORDING_LISTEN, _P.RECORDS_EXPORT, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE),
+            *(_P.CONTACTS_READ, _P.CONTACTS_WRITE, _P.PBX_CONTEXT, _P.CAMPAIGNS_MANAGE),
+            *(_P.BOOKINGS_READ, _P.BOOKINGS_WRITE, _P.BOOKINGS_MANAGE),
+            *(_P.TICKETS_READ, _P.TICKETS_WRITE, _P.SURVEYS_READ, _P.ARTICLES_READ, _P.ARTICLES_WRITE),
+            *(_P.APPOINTMENTS_OWN, _P.APPOINTMENTS_ANY, _P.SERVICES_MANAGE, _P.OUTBOX_MANAGE, _P.TASKS_OWN),
         }
     ),
 }
@@ -103,13 +164,20 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 OF_OTHERS: Mapping[Permission, Permission | None] = {
     _P.SESSION_OWN: _P.SESSION_ANY,
     _P.CALL_RECORD: _P.CALL_RECORD_ANY,
+    _P.APPOINTMENTS_OWN: _P.APPOINTMENTS_ANY,
     _P.CALL_TAKE: None,
     _P.DEVICE_OWN: None,
     _P.PRESENCE_OWN: None,
 }
 """Permissions about one's own things, and which one reaches other people's; None: none does."""
 
-BY_TEAM = frozenset({_P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE})
+BY_TEAM = frozenset(
+    {
+        *(_P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE),
+        *(_P.CALL_LISTEN, _P.CALL_WHISPER, _P.CALL_BARGE, _P.CALL_TAKE_OVER, _P.RECORDS_EXPORT, _P.CAMPAIGNS_MANAGE),
+        *(_P.SKILLS_MANAGE, _P.VOICEMAIL_ANY, _P.APPOINTMENTS_ANY),
+    }
+)
 """Permissions that reach only the bearer's teams, where the bearer has any. Nobody is limited who has none."""
 
 REQUESTS: Mapping[type[wire.Request], Permission] = {
@@ -122,6 +190,9 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     wire.HangUp: _P.CALL_TAKE,
     wire.Mute: _P.CALL_TAKE,
     wire.Hold: _P.CALL_TAKE,
+    # How it is monitored needs a right of its own each: ``api/supervision.py`` looks.
+    wire.Monitor: _P.CALL_LISTEN,
+    wire.TakeOver: _P.CALL_TAKE_OVER,
     wire.Digits: _P.CALL_TAKE,
     **dict.fromkeys((wire.Transfer, wire.TransferStep), _P.CALL_DIAL),
     **dict.fromkeys((wire.Park, wire.PickUp), _P.CALL_TAKE),
@@ -131,6 +202,10 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     wire.PeerCandidate: _P.CALL_TAKE,
     wire.CallMe: _P.CALL_TAKE,
     wire.WatchBoard: _P.BOARD_WATCH,
+    wire.WatchQueues: _P.QUEUE_WATCH,
+    wire.CancelCallBack: _P.QUEUE_MANAGE,
+    **dict.fromkeys((wire.FinishWrapUp, wire.ExtendWrapUp, wire.GetContext, wire.ChooseContact), _P.CALL_TAKE),
+    **dict.fromkeys((wire.GetNote, wire.WriteNote, wire.MakeTicket, wire.CloseTicket), _P.CALL_TAKE),
     wire.CreateRoom: _P.ROOM_CREATE,
     wire.ListRooms: _P.ROOM_JOIN,
     wire.ListPeople: _P.PRESENCE_WATCH,

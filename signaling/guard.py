@@ -33,7 +33,17 @@ CLASSES = _classes(
     write=(Allowance(5, 20), ("chat.message", "chat.edit", "chat.delete", "chat.react", "room.key")),  # kept for ever
     look=(
         Allowance(5, 30),
-        ("chat.history", "chat.overview", "room.list", "room.links", "people.list", "room.keys", "device.list", "board.watch"),
+        (
+            "chat.history",
+            "chat.overview",
+            "room.list",
+            "room.links",
+            "people.list",
+            "room.keys",
+            "device.list",
+            "board.watch",
+            "queues.watch",
+        ),
     ),  # asks the database, or makes much
     gesture=(Allowance(5, 20), ("typing.indicator", "reaction", "hand.raise", "chat.read", "room.microphone")),  # told to everybody
     watch=(Allowance(5, 20), ("room.watch",)),  # moves layers of pictures

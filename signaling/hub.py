@@ -25,7 +25,7 @@ from msgspec import Meta, Struct
 from signaling.audience import Audience
 from signaling.bus import Bus, MemoryBus, Said, notice_line
 from signaling.conduit import Conduit
-from signaling.frames import read_request
+from signaling.frames import Frame, read_request
 from signaling.grants import Grant, Permission, allows, authorise
 from signaling.guard import ClientLimits
 from signaling.heartbeats import Heartbeats
@@ -146,6 +146,8 @@ class Hub:
         self._heartbeats: Heartbeats[Conduit] = Heartbeats(settings.ping_interval_s, settings.ping_timeout_s)
         self._unsent: list[Conduit] = []
         self._connections: dict[str, _Connection] = {}
+        self._signed_in: dict[Conduit, _Connection] = {}
+        """The same by conduit."""
         self._people: dict[str, list[_Connection]] = {}
         self._staff: dict[str, None] = {}
         """Who is there and hears the common topics: guests do not."""
@@ -157,14 +159,16 @@ class Hub:
         self._server = self._make_server()
 
     def _make_server(self) -> Any:
-        """python-socketio on top of our conduits, which take the place of its Engine.IO sockets, with us as the owner of its tasks."""
+        """python-socketio on top of our conduits, which take the place of its Engine.IO sockets, with us as the owner of its tasks.
+
+        It signs people in and out. Requests do not go through it: they were read before, and once is enough.
+        """
         quiet = logging.getLogger("signaling.socketio")
         quiet.setLevel(logging.ERROR)
         server = socketio.AsyncServer(async_mode="aiohttp", transports=["websocket"], logger=quiet, engineio_logger=quiet)
         server.eio.start_background_task = lambda target, *args, **kwargs: self._start(target(*args, **kwargs))
         server.on("connect", self._on_connect)
         server.on("disconnect", self._on_disconnect)
-        server.on("*", self._on_request)
         return server
 
     # ------------------------------------------------------------------ life
@@ -323,6 +327,9 @@ class Hub:
     def said(self, conduit: Conduit, text: str) -> None:
         self._start(self._server.eio.handlers["message"](conduit.sid, text))
 
+    def asked(self, conduit: Conduit, request: Frame) -> None:
+        self._start(self._answer_request(conduit, request))
+
     def answered(self, conduit: Conduit) -> None:
         self._heartbeats.answered(conduit, asyncio.get_running_loop().time())
 
@@ -381,7 +388,7 @@ class Hub:
             raise self._not_let_in(conduit, refusal) from None
         conduit.identity = grant.identity
         phone = hello.phone and allows(grant, Permission.CALL_TAKE)
-        connection = self._connections[sid] = _Connection(conduit, hello.token, grant, phone)
+        connection = self._connections[sid] = self._signed_in[conduit] = _Connection(conduit, hello.token, grant, phone)
         self._start(self._welcome(connection, hello.seen)).add_done_callback(partial(self._welcomed, connection))
 
     def _not_let_in(self, conduit: Conduit, refusal: Refusal) -> Exception:
@@ -483,6 +490,7 @@ class Hub:
         connection = self._connections.pop(sid, None)
         if connection is None:
             return
+        self._signed_in.pop(connection.conduit, None)
         connection.live, connection.gone = False, True
         connection.conduit.finish()
         identity = connection.grant.identity
@@ -506,19 +514,24 @@ class Hub:
 
     # ------------------------------------------------------------------ requests
 
-    async def _on_request(self, event: str, sid: str, *arguments: object) -> dict[str, object]:
-        """Answer a request. What is returned is the acknowledgement."""
-        connection = self._connections.get(sid)
+    async def _answer_request(self, conduit: Conduit, request: Frame) -> None:
+        """Do it, and acknowledge it where the page waits for that."""
+        answer = await self._answer_to(conduit, request)
+        if request.ack is not None:
+            conduit.outbox.offer(Line.message(f"3{request.ack}[" + msgspec.json.encode(answer).decode() + "]"))
+
+    async def _answer_to(self, conduit: Conduit, request: Frame) -> dict[str, object]:
+        connection = self._signed_in.get(conduit)
         try:
             if connection is None:
                 raise Refusal("token_invalid", "This connection is not signed in.")
-            return {"ok": await self._done(connection, event, arguments)}
+            return {"ok": await self._done(connection, request.name, request.arguments)}
         except Refusal as refusal:
             self._on_refused(refusal.code)
             if refusal.code in SESSION_OVER and connection is not None:
                 # After this answer, hence not at once.
                 asyncio.get_running_loop().call_soon(connection.conduit.dismiss, refusal)
-            return {"error": msgspec.to_builtins(refusal.as_error())}
+            return {"error": refusal.as_error()}
 
     async def _done(self, connection: _Connection, event: str, arguments: tuple[object, ...]) -> object:
         connection.grant = self._verify(connection.token)
@@ -534,12 +547,12 @@ class Hub:
             if isinstance(request, RefreshSession):
                 session = await self._supervised(self._renew(connection.grant))
                 connection.grant, connection.token = self._verify(session.token), session.token
-                return msgspec.to_builtins(session)
+                return session
             with structlog.contextvars.bound_contextvars(call_id=getattr(request, "call_id", None)):
                 result = await self._supervised(self._perform(connection.grant, request))
         finally:
             connection.in_flight -= 1
-        return {} if result is None else msgspec.to_builtins(result)
+        return {} if result is None else result
 
     async def _supervised(self, work: Awaitable[T]) -> T:
         """The outcome of work that may fail or hang: its result or a ``Refusal``. A fault of ours is logged once, under a number."""

@@ -11,15 +11,40 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+# What others import from here is named here again.
+from signaling.appointment_messages import AppointmentChanged as AppointmentChanged
+from signaling.centre_messages import CallBackState as CallBackState
+from signaling.centre_messages import CancelCallBack as CancelCallBack
+from signaling.centre_messages import CentreCall as CentreCall
+from signaling.centre_messages import ExtendWrapUp as ExtendWrapUp
+from signaling.centre_messages import FinishWrapUp as FinishWrapUp
+from signaling.centre_messages import QueueFigures as QueueFigures
+from signaling.centre_messages import QueuesChanged as QueuesChanged
+from signaling.centre_messages import QueuesNow as QueuesNow
+from signaling.centre_messages import VoicemailChanged as VoicemailChanged
+from signaling.centre_messages import WatchQueues as WatchQueues
+from signaling.centre_messages import WrapUpState as WrapUpState
+from signaling.context_messages import ChooseContact as ChooseContact
+from signaling.context_messages import CloseTicket as CloseTicket
+from signaling.context_messages import ContextPartial as ContextPartial
+from signaling.context_messages import GetContext as GetContext
+from signaling.context_messages import GetNote as GetNote
+from signaling.context_messages import MakeTicket as MakeTicket
+from signaling.context_messages import NoteNow as NoteNow
+from signaling.context_messages import TicketWritten as TicketWritten
+from signaling.context_messages import WriteNote as WriteNote
+from signaling.house_messages import HouseTold as HouseTold
+from signaling.message_bases import Id as Id
+from signaling.message_bases import Identity as Identity
+from signaling.message_bases import Notice as Notice
+from signaling.message_bases import Request as Request
+from signaling.monitor_messages import CallMonitor as CallMonitor
+from signaling.monitor_messages import Monitor as Monitor
+from signaling.monitor_messages import TakeOver as TakeOver
+
 PROTOCOL_VERSION = 1
 
-Identity = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._@-]+$")]
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Sdp = Annotated[str, Meta(min_length=1, max_length=61_440)]
-
-
-class Request(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
-    """Base of what a page may ask."""
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +133,8 @@ class Digits(Request, frozen=True, tag="call.digits"):
 
 
 class Transfer(Request, frozen=True, tag="call.transfer"):
-    """Give a call of mine to somebody else: to a ``number``, or to a colleague (``agent``). ``ask``: let me talk with them first.
+    """Give a call of mine to somebody else: to a ``number``, to a colleague (``agent``), or to whoever is free of a ``queue``. ``ask``: let
+    me talk with them first, which with a queue is not possible.
 
     Without ``ask`` the call is no longer mine at once; it comes back to me where nobody answers. Result: ``{}``.
     """
@@ -116,6 +142,7 @@ class Transfer(Request, frozen=True, tag="call.transfer"):
     call_id: Id
     ask: bool
     number: Annotated[str, Meta(max_length=64)] = ""
+    queue: Annotated[str, Meta(max_length=64)] = ""
     agent: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")] = ""
 
 
@@ -379,7 +406,7 @@ class OfferToRoom(MediaRequest, frozen=True, tag="room.offer"):
     room_id: Id
     peer_id: Id
     sdp: Sdp
-    tracks: Annotated[dict[Mid, Track], Meta(max_length=2)] = {}
+    tracks: Annotated[dict[Mid, Track], Meta(max_length=2)] = msgspec.field(default_factory=dict)
 
 
 class Tile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -563,6 +590,8 @@ AnyRequest = (
     | Mute
     | Hold
     | Digits
+    | Monitor
+    | TakeOver
     | Transfer
     | TransferStep
     | Park
@@ -610,6 +639,16 @@ AnyRequest = (
     | RemoveDevice
     | AskRoomKeys
     | SetRoomKey
+    | WatchQueues
+    | CancelCallBack
+    | FinishWrapUp
+    | ExtendWrapUp
+    | GetContext
+    | ChooseContact
+    | GetNote
+    | WriteNote
+    | MakeTicket
+    | CloseTicket
 )
 
 
@@ -676,6 +715,8 @@ class BoardCall(Struct, frozen=True):
     cause: str
     recording: str = "off"
     """As in ``CallState``."""
+    monitors: list[CallMonitor] = msgspec.field(default_factory=list)
+    """Supervisors in it."""
 
 
 class BoardNow(Struct, frozen=True):
@@ -694,10 +735,6 @@ class Error(Struct, frozen=True, omit_defaults=True):
     retry_after: float | None = None
 
 
-class Notice(Struct, frozen=True, tag_field="type"):
-    """Base of what the server tells. ``topic`` and ``seq`` are added by the hub."""
-
-
 class CallParty(Struct, frozen=True):
     """Somebody else in a call. ``kind``: ``phone`` (``party`` is its number) or ``agent`` (an identity). Who is not ``there`` is called."""
 
@@ -709,8 +746,8 @@ class CallParty(Struct, frozen=True):
 
 class CallMove(Struct, frozen=True):
     """What is being done with a call. ``state``: ``calling`` (a transfer with asking first), ``consulting``, ``sent`` (blind),
-    ``referred`` (the telephone system does it), ``obeyed`` (the other side's wish), ``forwarded``, ``parked``, ``returning``. ``why``: for
-    what reason it came back; ``slot``: where it is parked, 0: nowhere.
+    ``referred`` (the telephone system does it), ``obeyed`` (the other side's wish), ``forwarded``, ``parked``, ``returning``, ``guided``
+    (by a flow), ``waiting`` (in a queue). ``why``: for what reason it came back; ``slot``: where it is parked, 0: nowhere.
     """
 
     state: str
@@ -746,11 +783,12 @@ class CallState(Notice, frozen=True, tag="call.state"):
     recording: str = "off"
     """``off``, ``announcing``, ``recording``, ``paused`` (nothing is kept) or ``failed`` (it is tried again after a while)."""
     came: str = ""
-    """How it came to me where a colleague brought it: ``transfer``, ``consultation``, ``return``, ``forward``, ``pick_up``; ``by`` whom."""
+    """How it came to me where a colleague brought it: ``transfer``, ``consultation``, ``return``, ``forward``, ``pick_up``; ``by`` whom.
+    ``queue``: from a queue; ``call_back``: somebody asked to be called, whom accepting it calls."""
     by: str = ""
     owned: bool = False
     """Is it mine to hold, transfer and end? Else I only take part, or it rings."""
-    parties: list[CallParty] = []
+    parties: list[CallParty] = msgspec.field(default_factory=list)
     """Who else takes part, or is called for it."""
     move: CallMove | None = None
     note: str | None = None
@@ -759,6 +797,12 @@ class CallState(Notice, frozen=True, tag="call.state"):
     """The caller does not want the number to be known."""
     verified: bool = True
     """Somebody trusted vouches for the caller's number."""
+    centre: CentreCall | None = None
+    """Where it came through a flow or a queue."""
+    mode: str = ""
+    """How I monitor it, which is somebody else's: ``listen``, ``whisper``, ``barge``; empty where I take part, or it rings."""
+    monitors: list[CallMonitor] = msgspec.field(default_factory=list)
+    """Supervisors in it, beside me, as far as the server's settings let me know."""
 
 
 class LegQuality(Struct, frozen=True):
@@ -848,7 +892,7 @@ class PresenceState(Notice, frozen=True, tag="presence.state"):
     presence: str = "offline"
     """``online``, ``away`` or ``offline``: are they there?"""
     state: str = "offline"
-    """``available``, ``ringing``, ``on_call``, ``break`` or ``offline``: may calls be offered to them now?"""
+    """``available``, ``ringing``, ``on_call``, ``wrap_up``, ``consulting``, ``break`` or ``offline``: may calls be offered to them now?"""
     reason: str = ""
     """Of the break."""
     phones: int = 0
@@ -1238,10 +1282,12 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     lines: list[LineState]
     recent: list[CallState]
     """Last calls of this person, newest first."""
-    rooms: list[RoomState] = []
+    rooms: list[RoomState] = msgspec.field(default_factory=list)
     """In which this person is."""
     parked: ParkedCalls | None = None
     """Calls of the node that may be picked up."""
+    wrap_up: WrapUpState | None = None
+    """The work on my last call, where there is some to do."""
 
 
 class SessionClosing(Notice, frozen=True, tag="session.closing"):
@@ -1277,6 +1323,13 @@ AnyNotice = (
     | ChatRead
     | TypingNow
     | RoomKeyMade
+    | QueuesChanged
+    | WrapUpState
+    | ContextPartial
+    | TicketWritten
+    | HouseTold
+    | VoicemailChanged
+    | AppointmentChanged
     | Snapshot
     | SessionClosing
 )

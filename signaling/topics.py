@@ -6,12 +6,14 @@ from signaling.messages import (
     CallState,
     ChatMessage,
     ChatRead,
+    ContextPartial,
     LineState,
     NodeState,
     Notice,
     ParkedCalls,
     PresenceChanged,
     PresenceState,
+    QueuesChanged,
     RoomMedia,
     RoomReaction,
     RoomReoffer,
@@ -20,10 +22,14 @@ from signaling.messages import (
     RoomState,
     RoomWaiting,
     RoomWatched,
+    TicketWritten,
     TypingNow,
+    WrapUpState,
 )
 
 LINES = "lines"
+QUEUES = "queues"
+"""The queues of this node, for those who look at them."""
 BOARD = "board"
 """Every running call, for supervisors who look at the live board."""
 
@@ -45,7 +51,7 @@ def team(name: str) -> str:
 
 def is_of_node(topic: str) -> bool:
     """Is it about a node, and for its own people only? Its lines to telephones, its board, and what it makes itself of all it hears."""
-    return topic == LINES or topic.startswith(("team:", BOARD))
+    return topic in (LINES, QUEUES) or topic.startswith(("team:", BOARD))
 
 
 def room(room_id: str) -> str:
@@ -73,10 +79,18 @@ def superseding_key(notice: Notice) -> str | None:
             return f"call:{call_id}"
         case CallQuality(call_id=call_id):
             return f"quality:{call_id}"
+        case ContextPartial(call_id=call_id):
+            return f"context:{call_id}"
+        case TicketWritten(call_id=call_id, what=what, backend=backend, id=ticket_id, title=title):
+            return f"ticket:{call_id}:{what}:{backend}:{title or ticket_id}"
         case ParkedCalls(node=node):
             return f"parked:{node}"
         case BoardChanged():
             return "board"
+        case QueuesChanged():
+            return "queues"
+        case WrapUpState():
+            return "wrap_up"
         case PresenceState(identity=identity):
             return f"presence:{identity}"
         case LineState(trunk=trunk):
@@ -109,5 +123,8 @@ def superseding_key(notice: Notice) -> str | None:
 
 
 def is_volatile(notice: Notice) -> bool:
-    """May it be left out for a slow reader, and is it worthless after a reconnect?"""
-    return isinstance(notice, CallQuality | BoardChanged | PresenceChanged | RoomReaction | RoomSpeaker | TypingNow)
+    """May it be left out for a slow reader, and is it worthless after a reconnect? What is known of a caller is asked for anew then, and
+    nothing of it is kept for replay."""
+    return isinstance(
+        notice, CallQuality | ContextPartial | BoardChanged | QueuesChanged | PresenceChanged | RoomReaction | RoomSpeaker | TypingNow
+    )

@@ -71,6 +71,7 @@ async def server(directory: Path, settings: Mapping[str, Mapping[str, Any]], *, 
     given: dict[str, dict[str, Any]] = {
         "server": {"host": "127.0.0.1", "port": 0, "data_dir": str(data_dir)},
         "media": {"workers": 0},  # one call needs no processes beside
+        "demo": {"plan": False, "travel": False},  # no sentences made beforehand, and nobody known
     }
     for section, values in settings.items():
         given.setdefault(section, {}).update(values)
@@ -99,12 +100,22 @@ async def _ready(running: Server) -> None:
 
 
 def write_settings(path: Path, settings: Mapping[str, Mapping[str, Any]]) -> Path:
-    """Writes sections of plain values as TOML: JSON's strings, numbers, booleans and lists are TOML's too."""
+    """Writes sections as TOML."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "\n".join(
-        f"[{section}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-        for section, values in settings.items()
+        f"[{section}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items()) for section, values in settings.items()
     )
     tomllib.loads(text)
     path.write_text(text)
     return path
+
+
+def _toml(value: Any) -> str:
+    """JSON's strings, numbers and booleans are TOML's too."""
+    match value:
+        case Mapping():
+            return "{" + ", ".join(f"{json.dumps(key)} = {_toml(part)}" for key, part in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_toml, value)) + "]"
+        case _:
+            return json.dumps(value)

@@ -10,12 +10,12 @@ from typing import Literal, Protocol
 import structlog
 from msgspec.structs import replace
 
+from api.audit.audit import Audit
 from api.identity.api_keys import PREFIX, ApiKeys
 from api.identity.devices import Device
 from api.identity.oidc import Arrived
 from api.identity.passwords import Passwords
 from api.identity.second_factor import SecondFactors
-from api.identity.security_log import SecurityLog
 from api.identity.sessions import Sessions
 from api.store import StoreUnavailable, User
 from signaling.grants import Grant, authorise
@@ -58,7 +58,7 @@ class Accounts:
         sessions: Sessions,
         factors: SecondFactors,
         keys: ApiKeys,
-        security_log: SecurityLog,
+        audit: Audit,
         ask_code: Literal["new device", "always"] = "new device",
         on_sign_in: Callable[[bool], None] = lambda succeeded: None,
         relays: Callable[[str], list[IceServer]] = lambda identity: [],
@@ -71,7 +71,7 @@ class Accounts:
         self.sessions = sessions
         self.factors = factors
         self.keys = keys
-        self.log = security_log
+        self.log = audit
         self._ask_code = ask_code
         self._on_sign_in = on_sign_in
         self._relays = relays
@@ -105,7 +105,7 @@ class Accounts:
         """A session for whom another issuer knows; the second factor is that issuer's to ask for. Raises ``Refusal`` (``not_a_user``)."""
         user = await self._store.user(arrived.identity)
         if user is None:
-            self.log.note("sign_in_refused", "", device, detail="by issuer: nobody of ours")
+            self.log.note("sign_in_refused", "", device=device, detail="by issuer: nobody of ours")
             self._on_sign_in(False)
             raise Refusal("not_a_user", "You are known to the issuer but have no account here: ask an administrator for one.")
         return await self._let_in(user, device, second_factor=arrived.second_factor, how="by issuer")
@@ -115,7 +115,7 @@ class Accounts:
         known = await self._store.is_known(user.identity, device.digest, device.place)
         session_id = await self.sessions.open(user.identity, device, second_factor=second_factor)
         await self._store.signed_in(user.identity, self._now())
-        self.log.note("sign_in", user.identity, device, detail=how if known else f"{how}, new device or place")
+        self.log.note("sign_in", user.identity, device=device, detail=how if known else f"{how}, new device or place")
         self._on_sign_in(True)
         return self._session(user, session_id)
 
@@ -126,7 +126,7 @@ class Accounts:
         now = self._clock()
         wait = max(self._guesses.wait(pair, now), self._guesses_of_address.wait(who, now))
         if wait > 0.0:
-            self.log.note("sign_in_refused", "", device, detail="locked out after wrong passwords")
+            self.log.note("sign_in_refused", "", device=device, detail="locked out after wrong passwords")
             raise Refusal("too_many_requests", f"Too many wrong passwords: try again in {wait:.0f} s.", wait)
         # Counted before the check and forgiven after it, so that many guesses at once are as dear as one after another.
         self._guesses.failed(pair, now)
@@ -136,7 +136,7 @@ class Accounts:
         if user is None or not matches:
             # A name that is nobody's is not written down: people type their password there by mistake.
             detail = "wrong password" if user is not None else "unknown name"
-            self.log.note("sign_in_refused", user.identity if user is not None else "", device, detail=detail)
+            self.log.note("sign_in_refused", user.identity if user is not None else "", device=device, detail=detail)
             raise Refusal("wrong_password", "User name or password is wrong.")
         self._guesses.succeeded(pair)
         self._guesses_of_address.forgiven(who)
@@ -152,7 +152,7 @@ class Accounts:
             since = self._now() - _TRUSTED_S
             if trusted and await self._store.is_trusted(user.identity, device.digest, device.place, since):
                 return False
-            self.log.note("sign_in_refused", user.identity, device, detail="second factor asked for")
+            self.log.note("sign_in_refused", user.identity, device=device, detail="second factor asked for")
             raise Refusal("second_factor_required", "You are on a new device or in a new place: the code of your app is needed too.")
         await self._check_code(user.identity, code, device)
         return True
@@ -162,7 +162,7 @@ class Accounts:
         now = self._clock()
         wait = self._guesses_of_code.wait(identity, now)
         if wait > 0.0:
-            self.log.note("sign_in_refused", identity, device, detail="locked out after wrong codes")
+            self.log.note("sign_in_refused", identity, device=device, detail="locked out after wrong codes")
             raise Refusal("too_many_requests", f"Too many wrong codes: try again in {wait:.0f} s.", wait)
         self._guesses_of_code.failed(identity, now)
         factor = await self.factors.of(identity)
@@ -171,11 +171,11 @@ class Accounts:
         try:
             kind = await self.factors.check(factor, code)
         except Refusal:
-            self.log.note("sign_in_refused", identity, device, detail="wrong code")
+            self.log.note("sign_in_refused", identity, device=device, detail="wrong code")
             raise
         self._guesses_of_code.succeeded(identity)
         if kind == "recovery code":
-            self.log.note("recovery_code_used", identity, device, detail=f"{len(factor.recovery) - 1} left")
+            self.log.note("recovery_code_used", identity, device=device, detail=f"{len(factor.recovery) - 1} left")
 
     # ------------------------------------------------------------------ who somebody is
 
@@ -230,11 +230,12 @@ class Accounts:
     def note_abuse(self, identity: str, address: str, code: str) -> None:
         """Somebody tried to get round the guards of the hub. A flood of that is none of the log: a note a second; the metrics count all."""
         if self._abuse.take(self._clock()) <= 0.0:
-            self.log.note("dismissed", identity, Device(address), detail=code)
+            self.log.note("dismissed", identity, device=Device(address), detail=code)
 
     def _note_forbidden(self, grant: Grant, request: AnyRequest, refusal: Refusal) -> None:
         if refusal.code == "forbidden":
-            self.log.note("forbidden", grant.identity, detail=str(request.__struct_config__.tag))
+            asked = (str(request.__struct_config__.tag), getattr(request, "mode", ""), getattr(request, "call_id", ""))
+            self.log.note("forbidden", grant.identity, detail=" ".join(filter(None, asked)))
 
     async def bar_link(self, link_id: str, by: str) -> None:
         """Who came by this link has no session any more, on any node. Raises ``Refusal``."""
@@ -254,12 +255,12 @@ class Accounts:
         if not await self.sessions.end(session_id, grant.identity, grant.identity):
             raise Refusal("unknown_session", "You have no such session, or it was ended already.")
         own = session_id == grant.session_id
-        self.log.note("signed_out" if own else "session_ended", grant.identity, device, detail="" if own else session_id[:8])
+        self.log.note("signed_out" if own else "session_ended", grant.identity, device=device, detail="" if own else session_id[:8])
 
     async def end_other_sessions(self, grant: Grant, device: Device) -> int:
         """All of the bearer's but this one. How many they were."""
         ended = await self.sessions.end_all(grant.identity, grant.identity, but=grant.session_id)
-        self.log.note("session_ended", grant.identity, device, detail=f"all {ended} others")
+        self.log.note("session_ended", grant.identity, device=device, detail=f"all {ended} others")
         return ended
 
     async def change_password(self, grant: Grant, password: str, new_password: str, device: Device) -> None:
@@ -267,7 +268,7 @@ class Accounts:
         user = await self._who_knows(grant.identity, password, device)
         await self._passwords.check_new(new_password, user.identity, user.name)
         await self._store.set_password_hash(user.identity, await self._passwords.hash(new_password))
-        self.log.note("password_changed", user.identity, device)
+        self.log.note("password_changed", user.identity, device=device)
         await self.end_other_sessions(grant, device)
 
     async def begin_second_factor(self, grant: Grant, password: str, device: Device) -> tuple[str, str]:
@@ -278,7 +279,7 @@ class Accounts:
     async def confirm_second_factor(self, grant: Grant, code: str, device: Device) -> list[str]:
         """It is asked for from now on; the other sessions end. Returns the recovery codes. Raises ``Refusal``."""
         recovery = await self.factors.confirm(grant.identity, code)
-        self.log.note("second_factor_on", grant.identity, device)
+        self.log.note("second_factor_on", grant.identity, device=device)
         await self.end_other_sessions(grant, device)
         return recovery
 
@@ -287,7 +288,7 @@ class Accounts:
         await self._who_knows(grant.identity, password, device)
         await self._check_code(grant.identity, code, device)
         await self.factors.drop(grant.identity)
-        self.log.note("second_factor_off", grant.identity, device)
+        self.log.note("second_factor_off", grant.identity, device=device)
 
     # ------------------------------------------------------------------
 

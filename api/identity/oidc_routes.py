@@ -44,7 +44,7 @@ class OidcRoutes:
         try:
             _, cookie = await self._client.arrive(request.query, request.cookies.get(_COOKIE, ""))
         except Refusal as refusal:
-            self._accounts.log.note("sign_in_refused", "", self._devices.device_of(request), detail=f"by issuer: {refusal.code}")
+            self._accounts.log.note("sign_in_refused", "", device=self._devices.device_of(request), detail=f"by issuer: {refusal.code}")
             response = self._go(f"{PAGE}#refused={refusal.code}")
             response.del_cookie(_COOKIE, path=_PATH)
             return response

@@ -1,4 +1,4 @@
-"""REST about accounts: one's own (sign-in, sessions, password, second factor), and for administrators users, keys and the security log.
+"""REST about accounts: one's own (sign-in, sessions, password, second factor), and for administrators users and keys.
 
 What each route asks of its caller stands in ``api/guarded_routes.py``.
 """
@@ -27,7 +27,6 @@ from signaling.tokens import TokenIssuer
 DEVICE_COOKIE = "centralita_device"
 """Tells nobody who somebody is: a device by which a second factor was given is known by it."""
 _DEVICE_KEPT_S = 400 * 86_400
-_LARGEST_PAGE = 500
 
 
 class _Named(Struct, frozen=True):
@@ -77,12 +76,10 @@ class IdentityRoutes:
         router.add_post("/api/keys", self._make_key)
         router.add_delete("/api/keys/{key_id}", self._revoke_key)
         router.add_post("/api/tokens", self._make_token)
-        router.add_get("/api/security-log", self._read_log)
-        router.add_get("/api/security-log/faults", self._check_log)
 
     def note_forbidden(self, request: web.Request, who: str, code: str) -> None:
         """Write down who asked for what is not for them."""
-        self._accounts.log.note(code, who, self.device_of(request), detail=" ".join(line_of(request.match_info.route)))
+        self._accounts.log.note(code, who, device=self.device_of(request), detail=" ".join(line_of(request.match_info.route)))
 
     def device_of(self, request: web.Request) -> Device:
         return Device(self._address_of(request), request.headers.get("User-Agent", ""), request.cookies.get(DEVICE_COOKIE, "")[:128])
@@ -220,45 +217,22 @@ class IdentityRoutes:
             wanted.identity, wanted.name, by.identity, scopes=wanted.scopes, expires_in_s=wanted.expires_in
         )
         detail = f"{key.key_id}: {' '.join(key.scopes) or 'all of its role'}"
-        self._accounts.log.note("key_made", wanted.identity, self.device_of(request), by=by.identity, detail=detail)
+        self._accounts.log.note("key_made", wanted.identity, device=self.device_of(request), by=by.identity, detail=detail)
         return json_answer(wire.MadeKey(secret, _row(key)), 201)
 
     async def _revoke_key(self, request: web.Request) -> web.Response:
         key_id = request.match_info["key_id"]
         if not await self._accounts.keys.revoke(key_id):
             raise Refusal("unknown_key", "There is no such key, or it was revoked already.")
-        self._accounts.log.note("key_revoked", "", self.device_of(request), by=grant_of(request).identity, detail=key_id)
+        self._accounts.log.note("key_revoked", "", device=self.device_of(request), by=grant_of(request).identity, detail=key_id)
         return web.Response(status=204)
 
     async def _make_token(self, request: web.Request) -> web.Response:
         wanted, by = await body_of(request, wire.NewToken), grant_of(request)
         guest = GUEST_PREFIX + wanted.identity
         session = self._tokens.issue(guest, wanted.name, Role.CUSTOMER, video=wanted.video, sip=wanted.sip)
-        self._accounts.log.note("token_made", guest, self.device_of(request), by=by.identity, detail=wanted.video.room)
+        self._accounts.log.note("token_made", guest, device=self.device_of(request), by=by.identity, detail=wanted.video.room)
         return json_answer(session, 201)
-
-    # ------------------------------------------------------------------ the security log
-
-    async def _read_log(self, request: web.Request) -> web.Response:
-        after, limit = _whole(request, "after", 0), min(_whole(request, "limit", 100), _LARGEST_PAGE)
-        rows = [
-            wire.LogEntry(
-                seq=entry.seq,
-                at=entry.event.at,
-                kind=entry.event.kind,
-                who=entry.event.who,
-                by=entry.event.by,
-                address=entry.event.address,
-                device=entry.event.device,
-                detail=entry.event.detail,
-                digest=entry.digest,
-            )
-            for entry in await self._accounts.log.entries(after, limit)
-        ]
-        return json_answer(wire.LogPage(rows, rows[-1].seq if rows else after))
-
-    async def _check_log(self, _request: web.Request) -> web.Response:
-        return json_answer({"faults": await self._accounts.log.faults()})
 
 
 def _identity(request: web.Request) -> str:
@@ -267,13 +241,6 @@ def _identity(request: web.Request) -> str:
         return msgspec.convert({"identity": request.match_info["identity"]}, _Named).identity
     except msgspec.ValidationError as error:
         raise Refusal("bad_message", f"This is no name of a user: {error}") from None
-
-
-def _whole(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):
-        raise Refusal("bad_message", f"{name} must be a whole number.")
-    return int(text)
 
 
 def _row(key: ApiKey) -> wire.KeyRow:

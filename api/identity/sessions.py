@@ -135,6 +135,10 @@ class Sessions:
         """In which teams somebody is who was here: their token said so."""
         return self._teams.get(identity, frozenset())
 
+    def has_ended(self, session_id: str) -> bool:
+        """Was this session ended before its time?"""
+        return session_id in self._ended
+
     def touch(self, grant: Grant) -> None:
         """Its person did something."""
         if grant.session_id:

@@ -19,7 +19,7 @@ def refuse_guest(identity: str) -> None:
 
 
 class Users:
-    """Each change ends the sessions that say otherwise and is written to the security log. ``now``: seconds since the epoch."""
+    """Each change ends the sessions that say otherwise and is written to the audit. ``now``: seconds since the epoch."""
 
     def __init__(self, store: PeopleStore, accounts: Accounts, passwords: Passwords, now: Callable[[], float]) -> None:
         self._store = store
@@ -68,13 +68,13 @@ class Users:
         await self._accounts.sessions.look()
         detail = f"{role}{', teams ' + ' '.join(teams) if teams else ''}{', disabled' if disabled else ''}"
         detail += ", new password" if wanted.password is not None else ""
-        self._accounts.log.note("user_made" if before is None else "user_changed", identity, device, by=by.identity, detail=detail)
+        self._accounts.log.note("user_made" if before is None else "user_changed", identity, device=device, by=by.identity, detail=detail)
         return before is None
 
     async def end_sessions(self, identity: str, by: Grant, device: Device) -> int:
         """How many this person had."""
         ended = await self._end_all(identity, by)
-        self._accounts.log.note("session_ended", identity, device, by=by.identity, detail=f"all {ended}")
+        self._accounts.log.note("session_ended", identity, device=device, by=by.identity, detail=f"all {ended}")
         return ended
 
     async def _end_all(self, identity: str, by: Grant) -> int:
@@ -85,5 +85,5 @@ class Users:
         """For who has lost it; their sessions end. Raises ``Refusal``."""
         if not await self._accounts.factors.drop(identity):
             raise Refusal("second_factor_off", "This person has no second factor.")
-        self._accounts.log.note("second_factor_off", identity, device, by=by.identity)
+        self._accounts.log.note("second_factor_off", identity, device=device, by=by.identity)
         await self.end_sessions(identity, by, device)

@@ -132,22 +132,3 @@ class MadeKey(Struct, frozen=True):
 
     key: str
     row: KeyRow
-
-
-class LogEntry(Struct, frozen=True):
-    seq: int
-    at: float
-    kind: str
-    who: str
-    by: str
-    address: str
-    device: str
-    detail: str
-    digest: str
-
-
-class LogPage(Struct, frozen=True):
-    """``after``: the cursor for the next page; entries may have come by then."""
-
-    entries: list[LogEntry]
-    after: int

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 
+from api.audit.audit import Audit
 from api.identity.accounts import Accounts
 from api.identity.api_keys import ApiKeys
 from api.identity.password_rules import PasswordRules
 from api.identity.passwords import Passwords
 from api.identity.second_factor import SecondFactors
-from api.identity.security_log import SecurityLog
 from api.identity.sessions import Sessions
 from api.identity.settings import IdentitySettings
 from api.identity.users import Users
@@ -29,7 +29,7 @@ class Identity:
     passwords: Passwords
     sessions: Sessions
     users: Users
-    log: SecurityLog
+    log: Audit
 
 
 @asynccontextmanager
@@ -37,6 +37,7 @@ async def open_identity(
     store: PeopleStore,
     tokens: TokenIssuer,
     settings: IdentitySettings,
+    audit: Audit,
     *,
     hasher: PasswordHasher | None = None,
     on_sign_in: Callable[[bool], None] = lambda succeeded: None,
@@ -47,7 +48,6 @@ async def open_identity(
     """``clock`` is monotonic seconds, ``now`` seconds since the epoch."""
     async with AsyncExitStack() as stack:
         passwords = await stack.enter_async_context(Passwords(hasher, settings.sign_ins_at_once, PasswordRules(settings.refused_words)))
-        security_log = await stack.enter_async_context(SecurityLog(store, now))
         sessions = await stack.enter_async_context(Sessions(store, tokens, idle_s=settings.idle_s, longest_s=settings.longest_s, clock=now))
         accounts = Accounts(
             store,
@@ -56,11 +56,11 @@ async def open_identity(
             sessions=sessions,
             factors=SecondFactors(store, settings.second_factor_key, now),
             keys=ApiKeys(store, now),
-            security_log=security_log,
+            audit=audit,
             ask_code=settings.ask_code,
             on_sign_in=on_sign_in,
             relays=relays,
             clock=clock,
             now=now,
         )
-        yield Identity(accounts, passwords, sessions, Users(store, accounts, passwords, now), security_log)
+        yield Identity(accounts, passwords, sessions, Users(store, accounts, passwords, now), audit)

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from api.privacy.key_book import KeysUnavailable
 from api.store.errors import StoreRefused, StoreUnavailable
 
 _DRIVERS = {
@@ -70,7 +71,7 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
     _enter_wal(cursor)
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -89,9 +90,11 @@ def _enter_wal(cursor: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Writers say so at once and wait for one another; readers see the state of their first query and wait for nobody."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    """Writers say so at once and wait for one another; readers see the state of their first query and wait for nobody. ``alone``: what is
+    to be done can be no part of a transaction."""
+    options = connection.get_execution_options()
+    if not options.get("alone", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
 
 _UNREACHABLE = (SQLAlchemyError, OSError, TimeoutError)
@@ -99,9 +102,13 @@ _UNREACHABLE = (SQLAlchemyError, OSError, TimeoutError)
 
 @contextmanager
 def in_words(url: URL) -> Iterator[None]:
-    """Turns every error of the database into ``StoreUnavailable``. Parameters of statements, which are people's, stay out of it."""
+    """Turns every error of the database into ``StoreUnavailable``, and one of the keys of people, without which it says nothing.
+
+    Parameters of statements, which are people's, stay out of it."""
     try:
         yield
+    except KeysUnavailable as error:
+        raise StoreUnavailable(str(error)) from error
     except _UNREACHABLE as error:
         if _is_for_good(error):
             raise StoreRefused(f"The database {_name(url)} does not take this: {_reason(error)}") from error

@@ -1,23 +1,16 @@
-"""Who signs in: users, their sessions, second factors and keys, and the security log."""
+"""Who signs in: users, their sessions, second factors and keys."""
 
-import hashlib
-import json
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import and_, delete, func, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import and_, delete, select, update
 
 from api.store.database import in_words
-from api.store.rows import ApiKey, LoggedEvent, Row, SecondFactor, SecurityEvent, StoredSession, User
-from api.store.schema import api_keys, second_factors, security_log, sessions, users
+from api.store.rows import ApiKey, Row, SecondFactor, StoredSession, User
+from api.store.schema import api_keys, second_factors, sessions, users
 from api.store.statements import Statements
-
-_LOG_LOCK = 0x63656E75
-"""Key of the PostgreSQL advisory lock under which the security log grows: each entry needs the one before it."""
-FIRST_DIGEST = "0" * 64
 
 
 class PeopleStore(Statements):
@@ -34,10 +27,20 @@ class PeopleStore(Statements):
         """Everybody, disabled ones too, by identity."""
         return [_user(row) for row in await self._rows(select(users).order_by(users.c.identity))]
 
+    async def members_of(self, teams: Iterable[str]) -> list[str]:
+        """Who is in one of these teams and may sign in."""
+        wanted = frozenset(teams)
+        rows = await self._rows(select(users.c.identity, users.c.teams).where(users.c.disabled.is_(False), users.c.teams != ""))
+        return [row["identity"] for row in rows if wanted & {*row["teams"].split()}]
+
     async def teams_of(self, identity: str) -> frozenset[str]:
         """In which teams somebody is, or was when they were disabled; of nobody: none."""
         rows = await self._rows(select(users.c.teams).where(users.c.identity == identity))
         return frozenset(rows[0]["teams"].split()) if rows else frozenset()
+
+    async def identities_in(self, teams: Collection[str]) -> list[str]:
+        """Who is in one of these teams."""
+        return [user.identity for user in await self.users() if user.teams.intersection(teams)]
 
     async def save_user(
         self,
@@ -188,43 +191,6 @@ class PeopleStore(Statements):
         good = and_(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
         return bool(await self._update(update(api_keys).where(good).values(revoked_at=at)))
 
-    # ------------------------------------------------------------------ the security log
-
-    async def log_events(self, events: Sequence[SecurityEvent]) -> LoggedEvent | None:
-        """Append them, each chained to the one before. Returns the last."""
-        logged = None
-        with in_words(self._engine.url):
-            async with self._writing() as connection:
-                seq, digest = await self._head(connection)
-                for event in events:
-                    seq, digest = seq + 1, chained(digest, seq + 1, event)
-                    logged = LoggedEvent(seq, event, digest)
-                    await connection.execute(security_log.insert().values({**asdict(event), "seq": seq, "digest": digest}))
-        return logged
-
-    async def _head(self, connection: AsyncConnection) -> tuple[int, str]:
-        if self._engine.dialect.name == "postgresql":
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOG_LOCK})
-        newest = select(func.max(security_log.c.seq)).scalar_subquery()
-        row = (await connection.execute(select(security_log.c.seq, security_log.c.digest).where(security_log.c.seq == newest))).first()
-        return (row.seq, row.digest) if row is not None else (0, FIRST_DIGEST)
-
-    async def logged_events(self, after: int, limit: int) -> list[LoggedEvent]:
-        """Entries behind number ``after``, oldest first."""
-        query = select(security_log).where(security_log.c.seq > after).order_by(security_log.c.seq).limit(limit)
-        return [_logged(row) for row in await self._rows(query)]
-
-    async def events_of(self, identity: str, kinds: Collection[str], limit: int) -> list[LoggedEvent]:
-        """What happened to this person's account, of these kinds, the newest first."""
-        query = select(security_log).where(security_log.c.who == identity, security_log.c.kind.in_(kinds))
-        return [_logged(row) for row in await self._rows(query.order_by(security_log.c.seq.desc()).limit(limit))]
-
-
-def chained(previous: str, seq: int, event: SecurityEvent) -> str:
-    """The digest of an entry: SHA-256 over the digest before it and everything it says."""
-    said = json.dumps([previous, seq, *asdict(event).values()], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(said.encode()).hexdigest()
-
 
 def _ending(which: Any, at: float, by: str) -> Any:
     return update(sessions).where(which, sessions.c.ended_at.is_(None)).values(ended_at=at, ended_by=by)
@@ -236,9 +202,3 @@ def _user(row: Any) -> User:
 
 def _key(row: Any) -> ApiKey:
     return ApiKey(**{**row, "scopes": tuple(row["scopes"].split())})
-
-
-def _logged(row: Any) -> LoggedEvent:
-    values = dict(row)
-    seq, digest = values.pop("seq"), values.pop("digest")
-    return LoggedEvent(seq, SecurityEvent(**values), digest)

@@ -3,14 +3,15 @@
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text
 
 from api.store.schema import metadata
+from api.store.sealed import Sealed
 
 rooms = Table(
     "rooms",
     metadata,
     Column("room_id", String(64), primary_key=True),
     Column("kind", String(16), nullable=False),
-    Column("name", Text, nullable=False),
-    Column("metadata", Text, nullable=False),
+    Column("name", Sealed, nullable=False),
+    Column("metadata", Sealed, nullable=False),
     Column("created_by", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("capacity", Integer, nullable=False),
@@ -50,9 +51,9 @@ messages = Table(
     Column("message_id", String(64), primary_key=True),
     Column("position", Integer, nullable=False),
     Column("sender", String(64), nullable=False),
-    Column("sender_name", Text, nullable=False),
+    Column("sender_name", Sealed, nullable=False),
     Column("sent_at", Double, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", Sealed, nullable=False),
     Column("cipher", Text, nullable=False),
     Column("reply_to", String(64), nullable=False),
     Column("attachments", Text, nullable=False),
@@ -78,7 +79,7 @@ attachments = Table(
     Column("attachment_id", String(64), primary_key=True),
     Column("room_id", String(64), nullable=False),
     Column("owner", String(64), nullable=False),
-    Column("name", Text, nullable=False),
+    Column("name", Sealed, nullable=False),
     Column("content_type", String(128), nullable=False),
     Column("size", Integer, nullable=False),
     Column("file", String(64), nullable=False),
@@ -94,7 +95,7 @@ webhook_outbox = Table(
     Column("event", String(64), nullable=False),
     Column("subject", String(64), nullable=False, server_default=""),
     Column("number", BigInteger, nullable=False, server_default="0"),
-    Column("body", Text, nullable=False),
+    Column("body", Sealed, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("due_at", Double, nullable=False),
     Column("attempts", Integer, nullable=False),

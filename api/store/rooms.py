@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
+from api.privacy.personal import open_row, seal_row
 from api.store.contact_tables import reported_calls, reported_chats
 from api.store.database import in_words
 from api.store.errors import StoreFenced
@@ -38,7 +39,7 @@ class RoomStore(Statements):
                     await self._check_fences(connection, entries)
                 for entry in entries:
                     fenced = {"fence": entry.fence} if entry.table == "rooms" else {}
-                    await connection.execute(self._upsert(entry.table), entry.row | fenced)
+                    await connection.execute(self._upsert(entry.table), seal_row(self._vault, entry.table, entry.row) | fenced)
 
     async def _check_fences(self, connection: AsyncConnection, entries: Sequence[Entry]) -> None:
         """Whoever takes a room over meanwhile waits until this is written, so they read all of it."""
@@ -65,7 +66,7 @@ class RoomStore(Statements):
     async def open_rooms(self) -> list[Room]:
         """Those that have not ended, with their members, oldest first."""
         found = await self._rows(select(rooms).where(rooms.c.ended_at.is_(None)).order_by(rooms.c.created_at))
-        return [room_of(row) for row in found]
+        return [self._room(row) for row in found]
 
     async def ended_rooms(self, limit: int) -> dict[str, RoomEnd]:
         """How the last rooms ended, the latest last."""
@@ -99,7 +100,10 @@ class RoomStore(Statements):
                     await connection.execute(update(rooms).where(free).values(fence=fence))
                 query = select(rooms).where(rooms.c.room_id.in_(fences), rooms.c.ended_at.is_(None))
                 found = (await connection.execute(query)).mappings().all()
-        return [room_of(row) for row in found if row["fence"] == fences[row["room_id"]]]
+        return [self._room(row) for row in found if row["fence"] == fences[row["room_id"]]]
+
+    def _room(self, row: Mapping[Any, Any]) -> Room:
+        return room_of(open_row(self._vault, "rooms", dict(row)))
 
     # ------------------------------------------------------------------ chat
 
@@ -147,7 +151,7 @@ class RoomStore(Statements):
     async def add_attachment(self, attachment: Attachment) -> None:
         with in_words(self._engine.url):
             async with self._writing() as connection:
-                await connection.execute(self._insert(attachments).values(asdict(attachment)))
+                await connection.execute(self._insert(attachments).values(seal_row(self._vault, "attachments", asdict(attachment))))
 
     async def attachment(self, attachment_id: str) -> Attachment | None:
         found = await self._rows(select(attachments).where(attachments.c.attachment_id == attachment_id))

@@ -3,13 +3,20 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import asdict
 
 from media.messages import Fault, LegSample
+from rooms.agent import AgentChange
+from rooms.call_back import CallBack
 from rooms.causes import Cause
+from rooms.effects import KeepWrapUp
+from rooms.entries import Entry, QueueVisit
 from rooms.record import CallRecord, LegRecord
+
+QUARTER_S = 900
+"""Statistics are kept by quarters of an hour."""
 
 ToEpoch = Callable[[float], float]
 """From the core's clock to seconds since the epoch."""
@@ -74,28 +81,6 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
-class SecurityEvent:
-    """What happened to ``who``'s account, done ``by`` whom (the same, mostly), from where and with what."""
-
-    at: float
-    kind: str
-    who: str
-    by: str = ""
-    address: str = ""
-    device: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """An event as it stands in the log: the ``digest`` covers it and the digest before it."""
-
-    seq: int
-    event: SecurityEvent
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class StoredLeg:
     leg_id: str
     kind: str
@@ -110,6 +95,9 @@ class StoredLeg:
     came: str
     brought_by: str
     cost: float | None
+    hold_s: float
+    ended_by: str
+    codec: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +175,29 @@ class StoredRecording:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredVoicemail:
+    """A message that a caller left. ``voicemail_id``: its recording's too. ``outcome``: empty while the caller speaks, then that of
+
+    ``rooms/voicemail.py``.
+    """
+
+    voicemail_id: str
+    box: str
+    call_id: str
+    caller: str
+    caller_name: str
+    language: str
+    left_at: float
+    ended_at: float | None = None
+    duration_s: float = 0.0
+    outcome: str = ""
+    heard_at: float | None = None
+    heard_by: str | None = None
+    erased_at: float | None = None
+    erased_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One leg in one second. ``fault``: the call's worst, where it is one of this leg."""
 
@@ -206,20 +217,43 @@ class CallRows:
     legs: tuple[Row, ...]
 
 
-Record = CallRows | StoredRecording
+Record = CallRows | StoredRecording | StoredVoicemail
 """What is kept for good, complete each time."""
+
+
+class Line(NamedTuple):
+    """A row of a table that is written once and never changes: what has happened."""
+
+    table: Literal["call_events", "agent_states", "queue_visits", "call_backs", "wrap_ups", "outbox", "tasks", "rule_runs"]
+    row: Row
 
 
 def key_of(record: Record) -> str:
     """Of two records with the same key the newer one counts."""
-    return record.call_id if isinstance(record, CallRows) else record.recording_id
+    match record:
+        case CallRows():
+            return record.call_id
+        case StoredRecording():
+            return record.recording_id
+        case StoredVoicemail():
+            return f"voicemail {record.voicemail_id}"
 
 
-def call_rows(record: CallRecord, boot_id: str, to_epoch: ToEpoch, cost_of: Callable[[LegRecord], float | None]) -> CallRows:
-    """``cost_of`` says what a leg that we dialled cost; a call costs what its legs do together."""
+def call_rows(
+    record: CallRecord,
+    boot_id: str,
+    to_epoch: ToEpoch,
+    cost_of: Callable[[LegRecord], float | None],
+    codec_of: Callable[[str], str],
+) -> CallRows:
+    """``cost_of`` says what a leg that we dialled cost; a call costs what its legs do together. ``codec_of``: of a leg; empty: no longer
+    known, or not yet."""
     costs = [cost_of(leg) for leg in record.legs]
     known = [cost for cost in costs if cost is not None]
-    legs = tuple(_leg_row(record.call_id, leg, to_epoch) | {"cost": cost} for leg, cost in zip(record.legs, costs, strict=True))
+    legs = tuple(
+        _leg_row(record.call_id, leg, to_epoch) | {"cost": cost, "codec": codec_of(leg.leg_id)}
+        for leg, cost in zip(record.legs, costs, strict=True)
+    )
     cost = sum(known) if known and record.ended_s is not None else None
     return CallRows(record.call_id, record.ended_s is not None, _call_row(record, boot_id, to_epoch) | {"cost": cost}, legs)
 
@@ -237,6 +271,19 @@ def _call_row(record: CallRecord, boot_id: str, to_epoch: ToEpoch) -> Row:
         "started_at": to_epoch(record.started_s),
         "answered_at": _epoch(record.answered_s, to_epoch),
         "ended_at": _epoch(record.ended_s, to_epoch),
+        "answered_by": record.tally.answered_by,
+        "talk_s": record.tally.talk_s,
+        "hold_s": record.tally.hold_s,
+        "transfers": record.tally.transfers,
+        "ended_by": record.tally.ended_by,
+        "entries": record.tally.entries,
+        "left_out": record.tally.left_out,
+        "entry": record.tally.entry,
+        "language": record.tally.language,
+        "queue": record.tally.queue,
+        "waited_s": record.tally.waited_s,
+        "call_back": record.tally.call_back,
+        "vip": record.tally.vip,
         **_cause_columns(record.cause),
     }
 
@@ -253,8 +300,38 @@ def _leg_row(call_id: str, leg: LegRecord, to_epoch: ToEpoch) -> Row:
         "opened_at": to_epoch(leg.opened_s),
         "answered_at": _epoch(leg.answered_s, to_epoch),
         "ended_at": _epoch(leg.ended_s, to_epoch),
+        "hold_s": leg.hold_s,
+        "ended_by": leg.ended_by,
         **_cause_columns(leg.cause),
     }
+
+
+def entry_line(entry: Entry, to_epoch: ToEpoch) -> Line:
+    call_id, seq, at_s, what, party, leg_id, by, detail = entry
+    row = {"call_id": call_id, "seq": seq, "at": to_epoch(at_s), "what": what.value, "party": party}
+    return Line("call_events", row | {"leg_id": leg_id, "by": by, "detail": detail})
+
+
+def visit_line(visit: QueueVisit, to_epoch: ToEpoch) -> Line:
+    row = visit._asdict()
+    since, joined_at, left_at = (to_epoch(row.pop(name)) for name in ("since_s", "joined_s", "left_s"))
+    return Line("queue_visits", row | {"since": since, "joined_at": joined_at, "left_at": left_at, "quarter": int(joined_at // QUARTER_S)})
+
+
+def agent_line(change: AgentChange, boot_id: str, to_epoch: ToEpoch) -> Line:
+    row = {"identity": change.identity, "at": to_epoch(change.at_s), "state": change.state.value, "reason": change.reason}
+    return Line("agent_states", row | {"boot_id": boot_id})
+
+
+def call_back_line(back: CallBack, outcome: str, node: str, to_epoch: ToEpoch) -> Line:
+    row = {"call_back_id": back.call_back_id, "seq": back.seq, "node": node, "queue": back.queue, "number": back.number, "name": back.name}
+    row |= {"language": back.language, "since_at": to_epoch(back.since_s), "priority": back.priority, "tries": back.tries}
+    return Line("call_backs", row | {"next_at": None if back.next_s is None else to_epoch(back.next_s), "outcome": outcome})
+
+
+def wrap_up_line(done: KeepWrapUp, to_epoch: ToEpoch) -> Line:
+    row = {"call_id": done.call_id, "agent": done.agent, "began_at": to_epoch(done.began_s), "queue": done.queue, "code": done.code}
+    return Line("wrap_ups", row | {"ended_at": to_epoch(done.ended_s)})
 
 
 def sample_row(sample: Sample) -> Row:

@@ -1,13 +1,15 @@
 """The tables as they are now. How they came to be stands in ``migrations``; a test proves that both agree.
 
 Times are seconds since the epoch as double precision, in both databases: the same numbers that the wire carries, no time zones, and SQLite
-has no type for instants anyway. Telephone numbers stand in the clear, because this is the record; they are never logged. Every id is
-drawn by us and at most 64 characters long.
+has no type for instants anyway. Names, numbers and words of customers are sealed (``api/privacy/personal.py``), and found by handles. Every
+id is drawn by us and at most 64 characters long.
 
 ``quality`` has no foreign key: samples are bulk that may be dropped, and must never keep a call's record from being written.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
+
+from api.store.sealed import Sealed
 
 metadata = MetaData(
     naming_convention={
@@ -76,22 +78,6 @@ api_keys = Table(
     Index("ix_api_keys_identity", "identity"),
 )
 
-security_log = Table(
-    "security_log",
-    metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", Double, nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("who", String(64), nullable=False),
-    Column("by", String(64), nullable=False),
-    Column("address", String(64), nullable=False),
-    Column("device", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("digest", String(64), nullable=False),
-    Index("ix_security_log_who_seq", "who", "seq"),
-)
-"""``digest`` covers the row and the digest of the row before it."""
-
 node_runs = Table(
     "node_runs",
     metadata,
@@ -108,9 +94,9 @@ calls = Table(
     Column("call_id", String(64), primary_key=True),
     Column("boot_id", String(64), ForeignKey("node_runs.boot_id"), nullable=False),
     Column("direction", String(8), nullable=False),
-    Column("caller", Text, nullable=False),
-    Column("caller_name", Text, nullable=False),
-    Column("called", Text, nullable=False),
+    Column("caller", Sealed, nullable=False),
+    Column("caller_name", Sealed, nullable=False),
+    Column("called", Sealed, nullable=False),
     Column("agent", String(64), nullable=False),
     Column("state", String(16), nullable=False),
     Column("started_at", Double, nullable=False),
@@ -118,7 +104,7 @@ calls = Table(
     Column("ended_at", Double),
     Column("end_reason", String(32)),
     Column("end_sip", Integer),
-    Column("end_detail", Text),
+    Column("end_detail", Sealed),
     Column("mos_scale", String(8)),
     Column("mos_min", Double),
     Column("mos_p10", Double),
@@ -126,13 +112,32 @@ calls = Table(
     Column("quality_hop", String(16)),
     Column("quality_cause", String(32)),
     Column("cost", Double),
+    Column("answered_by", String(64), nullable=False, server_default=""),
+    Column("talk_s", Double, nullable=False, server_default="0"),
+    Column("hold_s", Double, nullable=False, server_default="0"),
+    Column("transfers", Integer, nullable=False, server_default="0"),
+    Column("ended_by", Sealed, nullable=False, server_default=""),
+    Column("entries", Integer, nullable=False, server_default="0"),
+    Column("left_out", Integer, nullable=False, server_default="0"),
+    Column("entry", Text, nullable=False, server_default=""),
+    Column("language", String(16), nullable=False, server_default=""),
+    Column("queue", Text, nullable=False, server_default=""),
+    Column("waited_s", Double, nullable=False, server_default="0"),
+    Column("call_back", String(80), nullable=False, server_default=""),
+    Column("vip", Boolean, nullable=False, server_default=false()),
+    Column("record_seq", BigInteger),
+    Column("person", String(32), nullable=False, server_default=""),
     Index("ix_calls_started_at", "started_at"),
+    Index("ix_calls_person_started_at", "person", "started_at"),
     Index("ix_calls_state", "state"),
+    Index("ix_calls_record_seq", "record_seq", unique=True),
 )
 """``mos_*`` sum up the direction that sounded worst; MOS is on ``mos_scale`` and comparable on that scale only.
 
 ``quality_hop`` and ``quality_cause``: where and why most bad seconds were bad; ``good`` where none was. ``cost``: of all legs that we
-dialled and that were answered, in the currency of the rate table; NULL where it knows none.
+dialled and that were answered, in the currency of the rate table; NULL where it knows none. ``answered_by`` to ``vip``: see
+``rooms.record.CallTally``. ``record_seq``: its place among the complete records; NULL until somebody asked for it (``store/records.py``).
+``person``: the handle of the customer's number.
 """
 
 legs = Table(
@@ -141,22 +146,28 @@ legs = Table(
     Column("leg_id", String(64), primary_key=True),
     Column("call_id", String(64), ForeignKey("calls.call_id", ondelete="CASCADE"), nullable=False),
     Column("kind", String(8), nullable=False),
-    Column("party", Text, nullable=False),
+    Column("party", Sealed, nullable=False),
     Column("trunk", String(64), nullable=False),
     Column("opened_at", Double, nullable=False),
     Column("answered_at", Double),
     Column("ended_at", Double),
     Column("end_reason", String(32)),
     Column("end_sip", Integer),
-    Column("end_detail", Text),
+    Column("end_detail", Sealed),
     Column("came", String(16), nullable=False, server_default=""),
     Column("brought_by", String(64), nullable=False, server_default=""),
     Column("cost", Double),
+    Column("hold_s", Double, nullable=False, server_default="0"),
+    Column("ended_by", Sealed, nullable=False, server_default=""),
+    Column("codec", String(16), nullable=False, server_default=""),
+    Column("person", String(32), nullable=False, server_default=""),
     Index("ix_legs_call_id", "call_id"),
+    Index("ix_legs_person_opened_at", "person", "opened_at"),
     Index("ix_legs_kind_party_opened_at", "kind", "party", "opened_at"),
     Index("ix_legs_ended_at", "ended_at"),
 )
-"""``came``: how it came into the call (``rooms.legs.Came``); ``brought_by``: by whom; of a phone that was dialled: on whose account."""
+"""``came``: how it came into the call (``rooms.legs.Came``); ``brought_by``: by whom; of a phone that was dialled: on whose account.
+``person``: the handle of a phone's number."""
 
 call_handling = Table(
     "call_handling",

@@ -4,27 +4,38 @@ from collections.abc import Sequence
 
 from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.privacy.personal import seal_row
+from api.privacy.vault import Vault
 from api.store.database import in_words
 from api.store.room_rows import Row
 from api.store.room_tables import webhook_endpoints, webhook_outbox
 from api.store.statements import Statements
+from api.store.told_events import ToldEventStore
 from api.webhook_endpoint import Endpoint
 
 _STANDING = tuple(webhook_endpoints.c[name] for name in Endpoint.__struct_fields__)
 
 
 class WebhookStore(Statements):
-    """Everything raises ``StoreUnavailable`` when the database is away."""
+    """Everything raises ``StoreUnavailable`` when the database is away. ``told``: what is remembered of what was told."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        super().__init__(engine, vault)
+        self.told = ToldEventStore(engine, vault)
 
     # ------------------------------------------------------------------ events
 
-    async def add(self, rows: Sequence[Row]) -> None:
-        """Written twice they stand once."""
+    async def add(self, rows: Sequence[Row], told: Sequence[Row] = ()) -> None:
+        """``rows``: an event for a receiver; ``told``: an event to be remembered. Written twice they stand once."""
         with in_words(self._engine.url):
             async with self._writing() as connection:
                 statement = self._insert(webhook_outbox).on_conflict_do_nothing(index_elements=["event_id", "url"])
-                await connection.execute(statement, list(rows))
+                if rows:
+                    await connection.execute(statement, [seal_row(self._vault, "webhook_outbox", row) for row in rows])
+                if told:
+                    await self.told.keep(connection, told)
 
     async def waiting(self) -> dict[str, int]:
         """How many wait for each receiver."""

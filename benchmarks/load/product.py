@@ -44,8 +44,11 @@ class Product:
 
 
 @asynccontextmanager
-async def product(folder: Path, agents: Sequence[str]) -> AsyncIterator[Product]:
-    """Serving, with these agents signed in, each of whom takes a call that rings at theirs. Lasts as long as a session's token."""
+async def product(folder: Path, agents: Sequence[str], *, database: str = "") -> AsyncIterator[Product]:
+    """Serving, with these agents signed in, each of whom takes a call that rings at theirs. Lasts as long as a session's token.
+
+    ``database``: its URL, in place of a file in ``folder``; what it has ``records`` does not say.
+    """
     installation = Installation(folder)
     port = free_port()
     line = {"enabled": True, "mode": "address", "server": HOST, "port": 9, "extension": "bench", "listen_host": HOST, "listen_port": port}
@@ -54,6 +57,8 @@ async def product(folder: Path, agents: Sequence[str]) -> AsyncIterator[Product]
         "sip": {**line, "keepalive_s": 0.0, "max_calls": _MOST, "calls_per_s": float(_MOST)},
         "security": {"sockets_per_address": 2 * len(agents) + 10, "token_lifetime_s": LONGEST_LIFE_S},
     }
+    if database:
+        settings["store"] = {"url": database}
     tokens = TokenIssuer(installation.secret, lifetime_s=LONGEST_LIFE_S)
     async with installation.node("product", "", settings) as node:
         hub = node.process.pid

@@ -15,6 +15,7 @@ from typing import Any
 
 import uvloop
 
+from api.garbage import collect_seldom
 from benchmarks.report import CannotRun
 from pbx.pjsua2_messages import Open
 from pbx.sip_settings import SipTrunkSettings
@@ -123,6 +124,7 @@ async def _serve(name: str, port: int) -> None:
     done = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, done.set)
     async with AGENTS[name](port) as counted:
+        collect_seldom()  # as the server does, for all of them alike
         print("ready", flush=True)
         await done.wait()
         print(json.dumps(dict(counted())), flush=True)

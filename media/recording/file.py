@@ -1,6 +1,7 @@
 """One recording on disk: a head, then chunks under AES-256-GCM, each bound to its file, its place and everything before it.
 
-    head   magic (8), file id (16), id of the wrapping key (8), the file's own key, wrapped (40)
+    head   magic (8), file id (16), id of the wrapping key (8), the file's own key, wrapped (40);
+           in a file that is a person's (magic of version 2): bytes (2) of their half of the key, sealed, which follows
     chunk  bytes (4), number (4), last (1), of the file whose id begins so (8); ciphertext with its tag of 16 bytes
 
 Theory. The key is drawn for this file alone, so the chunk's number can be the nonce (NIST SP 800-38D, section 8.2.1). The associated data
@@ -19,19 +20,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from struct import Struct
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from media.recording.keys import KEY_BYTES, KEY_ID_BYTES, WRAPPED_BYTES, KeyRing
+from media.recording.keys import KEY_BYTES, KEY_ID_BYTES, WRAPPED_BYTES, KeyRing, PersonKey
 
 FILE_ID_BYTES = 16
 _MAGIC = b"CTRREC1\n"
+_MAGIC_OF_PERSON = b"CTRREC2\n"
 _HEAD = Struct("!8s16s8s40s")
+_SEALED = Struct("!H")
 _FRAME = Struct("!IIB8s")
 _BOUND = Struct("!16sIB32s")
 _KEY_OFFSET = 24
 _LONGEST_CHUNK = 1 << 26
+_LONGEST_SEALED = 1_024
 
 
 class Ending(StrEnum):
@@ -56,21 +61,24 @@ class Chunks:
 class ChunkWriter:
     """A new file at ``path``, readable by its owner alone. ``file_id`` and ``data_key`` are drawn by the caller, for this file alone.
 
+    ``person``: whose it is; without their key nobody opens it.
+
     Raises OSError, here and in ``write``; the file then ends with its last whole chunk, and nothing more can be written.
     """
 
-    def __init__(self, path: Path, ring: KeyRing, *, file_id: bytes, data_key: bytes) -> None:
+    def __init__(self, path: Path, ring: KeyRing, *, file_id: bytes, data_key: bytes, person: PersonKey | None = None) -> None:
         if len(file_id) != FILE_ID_BYTES or len(data_key) != KEY_BYTES:
             raise ValueError(f"a file id has {FILE_ID_BYTES} bytes and a key {KEY_BYTES}")
         self.path, self.file_id = path, file_id
         self.chunks = 0
         self.digest = _first_digest(file_id)
-        self._cipher = AESGCM(data_key)
+        self._cipher = AESGCM(data_key if person is None else person.with_half(data_key))
         self._whole_bytes = 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)  # as long as we live: so others see that it is being written
         self._open = True
-        self._append(_HEAD.pack(_MAGIC, file_id, ring.newest, ring.wrap(data_key)))
+        head = _HEAD.pack(_MAGIC if person is None else _MAGIC_OF_PERSON, file_id, ring.newest, ring.wrap(data_key))
+        self._append(head if person is None else head + _SEALED.pack(len(person.sealed)) + person.sealed.encode("ascii"))
 
     def write(self, content: bytes, *, last: bool = False) -> None:
         """One more chunk; behind the ``last`` one the file is on the disk itself and closed."""
@@ -107,8 +115,9 @@ class ChunkWriter:
 def read_chunks(path: Path, ring: KeyRing) -> Chunks:
     """Everything that can be believed. Raises OSError; ValueError for what is no recording, and UnknownKey."""
     data = path.read_bytes()
-    file_id, key_id, wrapped = _parse_head(data)
-    return _open_chunks(memoryview(data)[_HEAD.size :], file_id, ring.unwrap(key_id, wrapped))
+    head = _parse_head(data)
+    data_key = ring.with_person(ring.unwrap(head.key_id, head.wrapped), head.sealed)
+    return _open_chunks(memoryview(data)[head.size :], head.file_id, data_key)
 
 
 def measure(path: Path) -> tuple[int, bytes]:
@@ -116,8 +125,9 @@ def measure(path: Path) -> tuple[int, bytes]:
     signature. Raises OSError; ValueError for what is no recording.
     """
     data = path.read_bytes()
-    digest, chunks = _first_digest(_parse_head(data)[0]), 0
-    rest = memoryview(data)[_HEAD.size :]
+    head = _parse_head(data)
+    digest, chunks = _first_digest(head.file_id), 0
+    rest = memoryview(data)[head.size :]
     while len(rest) >= _FRAME.size:
         size, number, _, _ = _FRAME.unpack_from(rest)
         sealed = rest[_FRAME.size : _FRAME.size + size]
@@ -133,10 +143,10 @@ def rewrap(path: Path, ring: KeyRing) -> bool:
     one, from which its retention counts. Raises as reading does."""
     written = path.stat()
     with path.open("r+b") as file:
-        _, key_id, wrapped = _parse_head(file.read(_HEAD.size))
-        if key_id == ring.newest:
+        head = _parse_head(file.read(_HEAD.size + _SEALED.size + _LONGEST_SEALED))
+        if head.key_id == ring.newest:
             return False
-        renewed = ring.newest + ring.wrap(ring.unwrap(key_id, wrapped))
+        renewed = ring.newest + ring.wrap(ring.unwrap(head.key_id, head.wrapped))
         file.seek(_KEY_OFFSET)
         file.write(renewed)  # within one sector: after a power cut it is the old or the new one
         file.flush()
@@ -154,11 +164,25 @@ def forget_key(path: Path) -> None:
         os.fdatasync(file.fileno())
 
 
-def _parse_head(data: bytes) -> tuple[bytes, bytes, bytes]:
-    if len(data) < _HEAD.size or not data.startswith(_MAGIC):
+class _Head(NamedTuple):
+    file_id: bytes
+    key_id: bytes
+    wrapped: bytes
+    sealed: str
+    size: int
+
+
+def _parse_head(data: bytes) -> _Head:
+    size, sealed = _HEAD.size, ""
+    of_person = data.startswith(_MAGIC_OF_PERSON)
+    if of_person and len(data) >= size + _SEALED.size:
+        begin = size + _SEALED.size
+        size = begin + _SEALED.unpack_from(data, size)[0]
+        sealed = data[begin:size].decode("ascii", "replace")
+    if len(data) < size or not (of_person or data.startswith(_MAGIC)):
         raise ValueError("this is no recording, or one that ended before its first chunk")
     _, file_id, key_id, wrapped = _HEAD.unpack_from(data)
-    return file_id, key_id, wrapped
+    return _Head(file_id, key_id, wrapped, sealed, size)
 
 
 def _open_chunks(data: memoryview, file_id: bytes, data_key: bytes) -> Chunks:

@@ -2,10 +2,15 @@
 
 From each key of the ring two are derived (HKDF, RFC 5869), so that one never serves two purposes: one wraps, one signs manifests. The
 signature is Ed25519 (RFC 8032) and no HMAC, so that an auditor can check with the public key alone, which neither opens nor forges.
+
+What a person says opens with their key too (``PersonKey``): where that was destroyed no copy of the file opens any more, whoever holds the
+ring.
 """
 
 import hashlib
-from collections.abc import Sequence
+import hmac
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -19,13 +24,33 @@ WRAPPED_BYTES = KEY_BYTES + 8
 
 
 class UnknownKey(ValueError):
-    """A file was wrapped or signed under a key that is not in the ring."""
+    """A file was wrapped or signed under a key that is not in the ring, or its person's key was destroyed."""
+
+
+class PersonKey(NamedTuple):
+    """The second half of a file's key, drawn for it alone. ``sealed``: the same under the key of a person, as it stands in the head."""
+
+    half: bytes
+    sealed: str
+
+    def with_half(self, data_key: bytes) -> bytes:
+        """The key under which the chunks are."""
+        return _joined(data_key, self.half)
+
+
+def _never(sealed: str) -> str:
+    """No person's key is known here."""
+    return ""
 
 
 class KeyRing:
-    """``keys``: 32 bytes each, the newest first; that one wraps and signs, all of them open and verify. Raises ValueError for others."""
+    """``keys``: 32 bytes each, the newest first; that one wraps and signs, all of them open and verify. Raises ValueError for others.
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    ``open_sealed`` gives what a person's half was before it was sealed, in hexadecimal digits; empty: their key was destroyed.
+    """
+
+    def __init__(self, keys: Sequence[bytes], open_sealed: Callable[[str], str] = _never) -> None:
+        self._open_sealed = open_sealed
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"recordings need at least one key, each of {KEY_BYTES} bytes")
         self._wrapping = {_key_id(key): _derived(key, b"wrap") for key in keys}
@@ -50,6 +75,15 @@ class KeyRing:
         except InvalidUnwrap:
             raise ValueError("the wrapped key in the head of the file was altered") from None
 
+    def with_person(self, data_key: bytes, sealed: str) -> bytes:
+        """The key under which the chunks are: ``data_key`` itself in a file that is nobody's. Raises UnknownKey."""
+        if not sealed:
+            return data_key
+        half = self._open_sealed(sealed)
+        if half == sealed or len(half) != 2 * KEY_BYTES:
+            raise UnknownKey("the key of the person in this recording was destroyed, or is not known here")
+        return _joined(data_key, bytes.fromhex(half))
+
     def sign(self, message: bytes) -> bytes:
         """64 bytes under the newest key."""
         return self._signing[self.newest].sign(message)
@@ -61,6 +95,10 @@ def is_signed(public_key: Ed25519PublicKey, signature: bytes, message: bytes) ->
     except InvalidSignature:
         return False
     return True
+
+
+def _joined(data_key: bytes, half: bytes) -> bytes:
+    return hmac.digest(data_key, b"centralita recording person" + half, "sha256")
 
 
 def _key_id(key: bytes) -> bytes:

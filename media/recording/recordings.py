@@ -20,7 +20,7 @@ import structlog
 
 from media.recording import manifest
 from media.recording.file import FILE_ID_BYTES, ChunkWriter
-from media.recording.keys import KEY_BYTES, KeyRing
+from media.recording.keys import KEY_BYTES, KeyRing, PersonKey
 from media.recording.pictures import PictureRecords
 from media.recording.records import Records
 from media.recording.retention import SUFFIX
@@ -74,8 +74,9 @@ class Recording:
         on_start: Callable[[Path], None],
         on_end: Callable[[Outcome], None],
         pictures: PictureRecords | None = None,
+        person: PersonKey | None = None,
     ) -> None:
-        self.path, self.records, self.pictures = path, records, pictures
+        self.path, self.records, self.pictures, self.person = path, records, pictures, person
         self.who, self.consent = who, consent
         self.over = False
         self.on_start, self.on_end = on_start, on_end
@@ -140,10 +141,11 @@ class Recordings:
         on_start: Callable[[Path], None],
         on_end: Callable[[Outcome], None],
         pictures: bool = False,
+        person: PersonKey | None = None,
     ) -> Recording:
         """A new recording. ``details`` stand encrypted in its first event, ``who`` and ``consent`` in clear in its manifest. ``pictures``:
 
-        it is to have some.
+        it is to have some. ``person``: whose it is.
 
         Raises ValueError for details that are too long, and for a number in ``who``.
         """
@@ -152,7 +154,7 @@ class Recordings:
             raise ValueError(f"the details of a recording are at most {_MOST_DETAILS_BYTES} characters")
         path = self.settings.folder / f"{secrets.token_hex(FILE_ID_BYTES)}{SUFFIX}"
         records = self._make_records(now_s, self.settings.most_records)
-        recording = Recording(path, records, who, consent, on_start, on_end, PictureRecords(now_s) if pictures else None)
+        recording = Recording(path, records, who, consent, on_start, on_end, PictureRecords(now_s) if pictures else None, person)
         recording.tell("start", now_s, {"unix_s": time.time(), "consent": consent, **details})
         self._open.append(recording)
         self._wanted.set()
@@ -225,7 +227,8 @@ class _File:
         """The file, and behind it its manifest: consent is on record before the first word is."""
         recording = self._recording
         file_id = bytes.fromhex(recording.path.stem)
-        writer = ChunkWriter(recording.path, self._ring, file_id=file_id, data_key=secrets.token_bytes(KEY_BYTES))
+        data_key = secrets.token_bytes(KEY_BYTES)
+        writer = ChunkWriter(recording.path, self._ring, file_id=file_id, data_key=data_key, person=recording.person)
         try:
             manifest.append(
                 recording.path, self._ring, "begun", at_unix_s=time.time(), who=recording.who, details={"consent": recording.consent}

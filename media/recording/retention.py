@@ -4,7 +4,8 @@ Everything here may be repeated, and goes on where a crash interrupted it.
 """
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from media.recording import manifest
@@ -30,7 +31,7 @@ def erase(path: Path, ring: KeyRing, *, at_unix_s: float, who: tuple[str, ...], 
         raise StillRunning("it is being recorded: end that first")
     if not is_erased(path):
         checkpoint = manifest.append(path, ring, ERASED, at_unix_s=at_unix_s, who=who, details={"reason": reason})
-    if path.exists():
+    with suppress(FileNotFoundError):  # nobody wrote it, or another program erases it too
         forget_key(path)
         path.unlink()
     return checkpoint
@@ -44,11 +45,12 @@ def is_erased(path: Path) -> bool:
         return False
 
 
-def expire(folder: Path, ring: KeyRing, keep_s: float, now_unix_s: float) -> Iterator[tuple[Path, Checkpoint]]:
-    """Erase what was last written to more than ``keep_s`` ago, and tell which these were; so long after that the manifest goes too."""
+def expire(folder: Path, ring: KeyRing, keep_s: float, now_unix_s: float, held: Collection[str] = ()) -> Iterator[tuple[Path, Checkpoint]]:
+    """Erase what was last written to more than ``keep_s`` ago, and tell which these were; so long after that the manifest goes too.
+    ``held``: names of files that stay whatever their age."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            if now_unix_s - path.stat().st_mtime > keep_s:
+            if path.name not in held and now_unix_s - path.stat().st_mtime > keep_s:
                 checkpoint = erase(path, ring, at_unix_s=now_unix_s, who=(), reason="its time was over")
                 if checkpoint is not None:
                     yield path, checkpoint

@@ -184,10 +184,11 @@ class SoundLine:
         offer: RtpEndpoint,
         *,
         private: bool = False,
+        caller_number: str = "",
         diverted_by: str = "",
         referred: str = "",
     ) -> None:
-        """Who calls is what the PBX says of the route point: neither ``caller`` nor ``private`` change it."""
+        """Who calls is what the PBX says of the route point: neither ``caller``, ``caller_number`` nor ``private`` change it."""
         leg = self._legs[leg_id] = _Leg(leg_id, arrived=False, number=number)
         self._start(self._dial(leg, number, offer))
 

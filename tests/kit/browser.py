@@ -53,7 +53,7 @@ async def person(microphone: Path, *, expected: tuple[str, ...] = (), **options:
     Raises AssertionError on leaving when the page complained of anything else.
     """
     async with browser_context(microphone, **options) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         someone = Person(context, await context.new_page())
         yield someone
         unexpected = [text for text in someone.complaints if not any(part in text for part in expected)]

@@ -3,8 +3,10 @@
 from typing import TypeVar
 
 from rooms import events as ev
+from rooms.agent import AgentChange
 from rooms.causes import Cause, EndReason
 from rooms.effects import CloseLeg, CloseRoom, Effect, JoinBridge, Notify, Play, SetGains
+from rooms.entries import Entry, QueueVisit
 from rooms.move import Target
 from rooms.record import CallView
 from rooms.switchboard import CallPolicy, Switchboard
@@ -34,15 +36,21 @@ class Desk:
     def __init__(self, policy: CallPolicy | None = None) -> None:
         self.switchboard = Switchboard(policy)
         self.effects: list[Effect] = []
+        self.entries: list[Entry] = []
+        self.visits: list[QueueVisit] = []
+        self.states: list[AgentChange] = []
 
     def at(self, now: float, event: ev.Event) -> list[Effect]:
-        new = self.switchboard.handle(event, now)
-        self.effects += new
-        return new
+        return self._kept(self.switchboard.handle(event, now), now)
 
     def wait_until(self, now: float) -> list[Effect]:
-        new = self.switchboard.expire(now)
+        return self._kept(self.switchboard.expire(now), now)
+
+    def _kept(self, new: list[Effect], now: float) -> list[Effect]:
         self.effects += new
+        self.entries += self.switchboard.entries
+        self.visits += self.switchboard.visits
+        self.states += self.switchboard.agent_changes(now)
         return new
 
     def all(self, kind: type[E]) -> list[E]:
@@ -68,7 +76,8 @@ class Desk:
                     gains |= {(hears, speaks): gain for hears, speaks, gain in entries}
                 case Play(leg_id=plays, sound=played) if plays == leg_id:
                     sound = played
-        heard = sorted(speaks for speaks in joined if speaks != leg_id and gains.get((leg_id, speaks), 1.0)) if leg_id in joined else []
+        room = [leg for leg in joined if rooms[leg] == rooms[leg_id]] if leg_id in joined else []
+        heard = sorted(speaks for speaks in room if speaks != leg_id and gains.get((leg_id, speaks), 1.0))
         return " ".join([*heard, *([sound] if sound else [])])
 
     def shown(self, agent: str) -> CallView:

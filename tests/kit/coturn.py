@@ -46,7 +46,7 @@ class Coturn:
         await self._said("UDP listener opened on")
         return self
 
-    async def _said(self, wanted: str, within_s: float = 10.0) -> None:
+    async def _said(self, wanted: str, within_s: float = 30.0) -> None:
         """Until it says a line with this in it."""
         assert self._process is not None and self._process.stdout is not None
         lines: list[str] = []

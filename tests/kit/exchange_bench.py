@@ -15,6 +15,8 @@ from api.phone_legs import PhoneLegs
 from api.recording_book import RecordingBook
 from api.rtp_ports import RtpPorts
 from api.store import Store
+from api.store.spool import RecordSpool
+from api.voicemail.taking import MessageTaking
 from media.messages import AnyMediaEvent
 from media.pool import WorkerPool
 from media.settings import MediaSettings
@@ -27,10 +29,11 @@ from signaling.messages import CallState, Notice
 from tests.kit.media_desk import WORKER_COMMAND
 from tests.kit.phone_trunk import PhoneTrunk
 from tests.kit.rtp_phone import RtpPhone
+from tests.kit.vaults import VAULT
 
-WITHIN_S = 5.0
+WITHIN_S = 30.0
 TIMES = LoopbackTimes(ring_s=0.01, answer_s=0.02, refuse_s=0.01, patience_s=0.3, longest_s=0.4)
-POLICY = CallPolicy(no_answer_s=0.3, ring_s=1.0, agent_media_s=0.2, agent_media_patience_s=0.1)
+POLICY = CallPolicy(no_answer_s=1.0, ring_s=1.0, agent_media_s=0.2, agent_media_patience_s=0.1)
 
 
 class Told:
@@ -143,16 +146,20 @@ async def exchange_bench(
     phone: RtpPhone | None = None,
     pbx: Callable[[OnTrunkEvent], Trunk] | None = None,
     workers: int = 0,
+    database: str = "",
+    voicemail: bool = False,
     **options: Any,
 ) -> AsyncIterator[ExchangeBench]:
     """Open and closed with the block; leaving ends every call. ``phone``: who answers on the trunk ``pbx``; or ``pbx`` makes it.
 
-    ``workers``: 0 is the one in this process. ``options``: of the exchange.
+    ``workers``: 0 is the one in this process. ``database``: its URL; else a file in ``directory``. ``voicemail``: may
+    callers leave messages? ``options``: of the exchange.
     """
     bench = ExchangeBench()
     async with AsyncExitStack() as stack:
         bench.metrics = await stack.enter_async_context(Metrics())
-        bench.store = await stack.enter_async_context(Store.open(f"sqlite:///{directory / 'calls.sqlite3'}"))
+        url, spool = database or f"sqlite:///{directory / 'calls.sqlite3'}", RecordSpool(directory / "calls.spool", VAULT)
+        bench.store = await stack.enter_async_context(Store.open(url, vault=VAULT, spool=spool))
         untouched = replace(media or MediaSettings(), voice=VoiceSettings.untouched())
 
         def told(event: AnyMediaEvent) -> None:
@@ -171,6 +178,11 @@ async def exchange_bench(
         bench.phones = PhoneLegs(worker, trunks, RtpPorts("127.0.0.1", 0, 0), public_host="127.0.0.1")
         bench.browsers = BrowserLegs(worker, bench.phones)
         bench.book = RecordingBook(bench.store)
+        if voicemail:
+            options["messages"] = MessageTaking(
+                worker, bench.book, bench.store, feed=lambda event: bench.exchange.hear(event), now=lambda: bench.exchange.now()
+            )
+            await stack.enter_async_context(options["messages"])
         bench.exchange = Exchange(
             switchboard=bench.switchboard,
             worker=worker,

@@ -8,6 +8,7 @@ from media.bridge import Bridge
 from media.codec import make_decoder, make_encoder
 from media.leg import COUNTERS, Agreement, EventFormat, Leg
 from media.reports import Reports
+from media.resting import Resting
 from media.sender import RtpSender
 from media.voice_care import VoiceSettings
 from media.voices import Voices
@@ -17,10 +18,11 @@ from rooms.audio import KNOWN_CODECS, AudioCodec
 EVENT = EventFormat(101)
 
 
-def bench_bridge(*, most_legs: int = 50) -> Bridge:
+def bench_bridge(*, most_legs: int = 50, resting: Resting | None = None) -> Bridge:
     """A room whose voices nobody cleans."""
     untouched = VoiceSettings.untouched()
-    return Bridge("room", Voices(untouched, 64), narrow=Voices(untouched, 64, rate_hz=8_000), most_legs=most_legs)
+    voices, narrow = Voices(untouched, 64), Voices(untouched, 64, rate_hz=8_000)
+    return Bridge("room", voices, narrow=narrow, most_legs=most_legs, resting=resting)
 
 
 def tick(bridge: Bridge, at_s: float) -> None:

@@ -33,15 +33,18 @@ class MediaDesk:
 
     def __init__(self) -> None:
         self.events: list[msg.AnyMediaEvent] = []
+        self.also: Callable[[msg.AnyMediaEvent], None] = lambda event: None
+        """Hears of everything too."""
         self._came = asyncio.Event()
         self.worker: MediaWorker
         """Or the pool of one, which is commanded alike."""
 
     def told(self, event: msg.AnyMediaEvent) -> None:
         self.events.append(event)
+        self.also(event)
         self._came.set()
 
-    async def hear_of(self, kind: type[Event], matches: Callable[[Event], bool] = lambda event: True, *, within_s: float = 10.0) -> Event:
+    async def hear_of(self, kind: type[Event], matches: Callable[[Event], bool] = lambda event: True, *, within_s: float = 30.0) -> Event:
         """The first such event, past or to come."""
         async with asyncio.timeout(within_s):
             while True:

@@ -21,6 +21,7 @@ from api.snapshots import Snapshots
 from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.spool import Spool
+from api.supervision import Supervision
 from pbx.loopback import LoopbackTimes
 from pbx.routing import DialPlan, NumberStyle, Routing
 from rooms.switchboard import CallPolicy
@@ -32,6 +33,7 @@ from signaling.tokens import TokenIssuer
 from tests.kit.bus import PATIENT
 from tests.kit.exchange_bench import ExchangeBench, exchange_bench
 from tests.kit.hub import SECRET, Client
+from tests.kit.vaults import VAULT
 
 WITHIN_S = 20.0
 POLICY = CallPolicy(ring_s=WITHIN_S, agent_media_s=WITHIN_S)
@@ -49,11 +51,14 @@ class Node:
     rooms: Rooms
     owners: RoomOwners
     writes: AcknowledgedWrites
+    log: list[tuple[str, str, str, str]]
+    """What was noted of supervisors: kind, whose call, by whom, detail."""
 
     def __init__(self, name: str, clients: AsyncExitStack) -> None:
         self.name = name
         self._clients = clients
         self.tokens = TokenIssuer(SECRET)
+        self.log = []
 
     async def client(self, identity: str, role: str = "agent", **auth: Any) -> Client:
         """A page of this person, connected here."""
@@ -128,12 +133,25 @@ async def running_node(url: str, name: str, folder: Path, *, grace_s: float = 0.
         node.nodes = _Watched(node.bus, lease_s=pace["lease_s"], beat_s=pace["beat_s"])
         node.bench = bench = await stack.enter_async_context(
             exchange_bench(
-                folder / name, policy=POLICY, times=LoopbackTimes(), new_call_id=lambda: call_id_of(name), on_engaged=node.nodes.on_engaged
+                folder / name,
+                policy=POLICY,
+                times=LoopbackTimes(),
+                new_call_id=lambda: call_id_of(name),
+                on_engaged=node.nodes.on_engaged,
+                on_shown=lambda agents, view: supervision.hear(view),
             )
         )
-        database = await stack.enter_async_context(Store.open(f"sqlite:///{folder}/rooms.sqlite3", node=name))
+        supervision = Supervision(
+            bench.switchboard,
+            bench.exchange.feed,
+            teams_of=lambda identity: frozenset(),
+            note=lambda *entry: node.log.append(entry),
+            has_ended=lambda session_id: False,
+            clock=asyncio.get_running_loop().time,
+        )
+        database = await stack.enter_async_context(Store.open(f"sqlite:///{folder}/rooms.sqlite3", node=name, vault=VAULT))
         store = database.rooms
-        writes = node.writes = await stack.enter_async_context(AcknowledgedWrites(store, Spool(folder / name / "chat.spool")))
+        writes = node.writes = await stack.enter_async_context(AcknowledgedWrites(store, Spool(folder / name / "chat.spool", VAULT)))
         rooms = node.rooms = Rooms(
             store,
             writes,
@@ -155,6 +173,7 @@ async def running_node(url: str, name: str, folder: Path, *, grace_s: float = 0.
             node.nodes,
             RoomRequests(rooms, chat, files, links, past, keys, owners, _nobody, _never, _never, _never).perform,
             demo=bench.demo,
+            supervision=supervision,
         )
         node.hub = Hub(
             HubSettings(),

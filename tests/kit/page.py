@@ -18,7 +18,7 @@ STARTS_WITHIN_S = 20.0
 async def serving(directory: Path, *options: str) -> AsyncIterator[ChildProcess]:
     """``centralita serve`` over a data folder in ``directory``; ended however it is when the block ends."""
     command = [sys.executable, "-m", "api", "serve", "--workers", "0", "--data-dir", str(directory / "data"), *options]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1", "CENTRALITA_DEMO__PLAN": "false"}
     async with ChildProcess("the server", command, log=directory / "server.log", directory=directory, environment=environment) as process:
         yield process
 

@@ -48,6 +48,7 @@ class PhoneTrunk:
         *,
         private: bool = False,
         diverted_by: str = "",
+        caller_number: str = "",
         referred: str = "",
     ) -> None:
         def answered() -> None:

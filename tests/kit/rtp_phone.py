@@ -168,15 +168,15 @@ class RtpPhone(asyncio.DatagramProtocol):
 
     # -- what it heard
 
-    async def hear(self, packets: int, *, within_s: float = 10.0) -> None:
+    async def hear(self, packets: int, *, within_s: float = 30.0) -> None:
         """Wait until so many more packets have come."""
         wanted = len(self.arrivals) + packets
         await self._until(lambda: len(self.arrivals) >= wanted, within_s)
 
-    async def hear_rtcp(self, within_s: float = 10.0) -> None:
+    async def hear_rtcp(self, within_s: float = 30.0) -> None:
         await self._until(lambda: bool(self.rtcp), within_s)
 
-    async def hear_report(self, wanted: Callable[[rtcp.ReportBlock], bool], *, within_s: float = 10.0) -> rtcp.ReportBlock:
+    async def hear_report(self, wanted: Callable[[rtcp.ReportBlock], bool], *, within_s: float = 30.0) -> rtcp.ReportBlock:
         """The first report about our packets, past or to come, that is like this."""
 
         def found() -> rtcp.ReportBlock | None:
@@ -189,7 +189,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         assert block is not None
         return block
 
-    async def hear_metrics(self, within_s: float = 10.0) -> rtcp.VoipMetrics:
+    async def hear_metrics(self, within_s: float = 30.0) -> rtcp.VoipMetrics:
         """The first extended report on how we sound, past or to come."""
 
         def found() -> rtcp.VoipMetrics | None:
@@ -201,7 +201,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         assert metrics is not None
         return metrics
 
-    async def hear_bye(self, within_s: float = 10.0) -> None:
+    async def hear_bye(self, within_s: float = 30.0) -> None:
         await self._until(lambda: any(isinstance(r, rtcp.Bye) for compound in self.rtcp for r in rtcp.parse(compound) or []), within_s)
 
     async def _until(self, done: Any, within_s: float) -> None:

@@ -19,7 +19,7 @@ class Sipp:
     process: ChildProcess
     directory: Path
 
-    async def passed(self, within_s: float = 20.0) -> None:
+    async def passed(self, within_s: float = 60.0) -> None:
         status = await self.process.ended(within_s)
         errors = "\n".join(path.read_text()[-3000:] for path in self.directory.glob("*_errors.log"))
         assert status == 0, f"SIPp ended with {status}:\n{errors or self.process.last_words()}"

@@ -14,7 +14,7 @@ from pbx.trunk_health import FailoverSettings
 from rooms.audio import G722, PCMA, PCMU, AudioCodec, RtpEndpoint
 
 E = TypeVar("E")
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 class TrunkBench:

@@ -30,8 +30,8 @@ _CHUNK_BYTES = 1_000
 _HEADER = Struct("!BBHII")
 _PICTURES = 40
 _QUEUE_S = 0.5
-_VP8, _H264, _MID_ID, _RID_ID = 97, 99, 1, 13
-"""aiortc's payload types, and its id of the mid extension; that of the rid is ours."""
+_VP8, _VP8_REPAIR, _H264, _MID_ID, _RID_ID = 97, 98, 99, 1, 13
+"""aiortc's payload types (98: what was lost, sent again, RFC 4588), and its id of the mid extension; that of the rid is ours."""
 
 
 def recorded_vp8(width: int, height: int, bits_per_s: int, frames: int = 15) -> list[bytes]:
@@ -156,6 +156,8 @@ class VideoPeer(BrowserPeer):
         self.heights: deque[int] = deque(maxlen=_PICTURES)
         """Of the newest pictures that began to arrive, decoded or not: aiortc waits very long for what a full queue lost."""
         self._height = 0
+        self._begun: deque[int] = deque(maxlen=_PICTURES)
+        """Timestamps of these pictures: what fills a probe is sent again too."""
         self._height_came = asyncio.Event()
         self.layers = [SentLayer(rid, secrets.randbits(31), frames) for rid, frames in layers]
         self.sending = self.connection.addTransceiver("video", direction="sendonly") if layers else None
@@ -216,21 +218,29 @@ class VideoPeer(BrowserPeer):
         transport._handle_rtcp_data, transport._handle_rtp_data = read, carry
 
     def _arrived(self, data: bytes) -> None:
+        """The first packet of a key frame may be lost, and come again as a repair: it tells the height of all pictures after it."""
         header = rtp.parse(data)
-        picture = vp8.read(data[header.payload_start : header.payload_end]) if header is not None and header.payload_type == _VP8 else None
+        if header is None or header.payload_type not in (_VP8, _VP8_REPAIR) or header.timestamp in self._begun:
+            return
+        start = header.payload_start + (2 if header.payload_type == _VP8_REPAIR else 0)
+        picture = vp8.read(data[start : header.payload_end])
         if picture is not None and picture.starts:
             if picture.starts_key:
                 self._height = picture.height
+            self._begun.append(header.timestamp)
             self.heights.append(self._height)
             self._height_came.set()
 
     async def mostly(self, height: int) -> None:
         """Wait until, from now on, most of the newest 40 pictures came in this height: a trial of another layer is allowed."""
-        async with asyncio.timeout(40):
-            self.heights.clear()
-            while self.heights.count(height) < 0.75 * _PICTURES:
-                self._height_came.clear()
-                await self._height_came.wait()
+        self.heights.clear()
+        try:
+            async with asyncio.timeout(40):
+                while self.heights.count(height) < 0.75 * _PICTURES:
+                    self._height_came.clear()
+                    await self._height_came.wait()
+        except TimeoutError:
+            raise AssertionError(f"of the newest pictures too few came {height} high: {list(self.heights)}") from None
 
     async def _carry(self, handle: Any) -> None:
         loop = asyncio.get_running_loop()

@@ -73,6 +73,11 @@ def test_a_killed_worker_ends_no_call_and_leaves_others_whole(capsys: pytest.Cap
     assert rows["longest gap, its own calls"]["value"] > 0
 
 
+def test_the_last_seats_are_sold_once_on_both_databases(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [row for found in quick("booking_contention", capsys).values() for row in found.values()]
+    assert rows and all(row["holds"] for row in rows if row["goal"])
+
+
 @pytest.mark.parametrize("codec", [PCMA, OPUS])
 def test_a_beep_is_heard_when_it_comes(codec: AudioCodec) -> None:
     said = beeps.beeping(codec)
@@ -98,3 +103,11 @@ def test_after_a_reconnect_storm_everybody_has_everything_once_and_bad_clients_h
 def test_idle_connections_are_cheap(capsys: pytest.CaptureFixture[str]) -> None:
     rows = quick("signaling_connections", capsys)["100"]
     assert rows["memory each"]["holds"]
+
+
+def test_quick_records_are_written_whole_into_both_databases(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["records_write", "--quick", "--only", "writes", "--json"])
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    assert {row["case"].partition(",")[0] for row in rows} == {"SQLite", "PostgreSQL"}
+    figures = [row for row in rows if row["metric"] in ("samples given up", "calls recorded per minute of one core's time")]
+    assert [row["value"] > 0 for row in figures] == [True, False, True, False]

@@ -15,6 +15,7 @@ from rooms.handling import Handling
 from rooms.move import Target
 from signaling.messages import SetHandling
 from signaling.refusal import Refusal
+from tests.kit.vaults import VAULT
 
 ROUTING = Routing(DialPlan(), demo_trunk=None, pbx_trunk="pbx")
 
@@ -47,7 +48,7 @@ async def house_of(directory: Path) -> AsyncIterator[House]:
     async def exists(identity: str) -> bool:
         return identity in ("ana", "bea")
 
-    async with Store.open(f"sqlite:///{directory / 'calls.sqlite3'}") as store:
+    async with Store.open(f"sqlite:///{directory / 'calls.sqlite3'}", vault=VAULT) as store:
         house.handling = CallHandling(
             store.call_handling,
             reached=reached,

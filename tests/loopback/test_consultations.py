@@ -33,6 +33,7 @@ from api.rooms import RoomEvent, Rooms
 from api.routes import make_app, make_runner
 from api.store import StoredRecording
 from api.store.acknowledged import AcknowledgedWrites
+from api.store.audit import AuditWanted
 from api.store.spool import Spool
 from media import messages as media
 from media.recording.recordings import RecordingSettings
@@ -53,6 +54,7 @@ from tests.kit.browser_peer import loopback_ice  # noqa: F401
 from tests.kit.consultation_guest import ConsultationGuest, guest
 from tests.kit.hub import Client
 from tests.kit.people import Signing, known_by, signing
+from tests.kit.vaults import VAULT
 from tests.kit.video_peer import VideoPeer, recorded_vp8
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
@@ -73,6 +75,7 @@ class Door:
         self.worker: MediaWorker
         self.consultations: Consultations
         self.shelf: RecordingShelf
+        self.consulting: list[tuple[str, bool]] = []
         self._stack = stack
 
     @property
@@ -102,7 +105,8 @@ class Door:
 
     async def log(self) -> list[tuple[str, str, str]]:
         await self.signing.identity.log.written()
-        return [(entry.event.kind, entry.event.who, entry.event.detail) for entry in await self.signing.identity.log.entries(0, 100)]
+        entries = await self.signing.identity.log.entries(AuditWanted(), 100)
+        return [(entry.event.kind, entry.event.who, entry.event.detail) for entry in entries]
 
     def rest(self) -> tuple[float, float, int]:
         """What is open: rooms and legs of the media plane, people of consultations."""
@@ -116,7 +120,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         found.signing = await stack.enter_async_context(signing(tmp_path, found.tokens, now=lambda: found.now))
         identity, store = found.signing.identity, found.signing.store
         metrics = await stack.enter_async_context(Metrics())
-        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(tmp_path / "spool")))
+        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(tmp_path / "spool", VAULT)))
 
         book = RecordingBook(store)
 
@@ -193,7 +197,12 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         identity.sessions.meet(in_call=found.consultations.has, on_ended=hub.recheck)
         rooms.meet(hub, owners)
         owners.meet(hub, perform)
-        found.consultations.meet(hub.publish, lambda room_id, who: rooms.feed(ev.LeaveWanted(room_id, who)), filmed.seated)
+        found.consultations.meet(
+            hub.publish,
+            lambda room_id, who: rooms.feed(ev.LeaveWanted(room_id, who)),
+            filmed.seated,
+            lambda who, consulting: found.consulting.append((who, consulting)),
+        )
         filmed.meet(rooms.name_of)
         await stack.enter_async_context(rooms)
         await stack.enter_async_context(chat)
@@ -392,6 +401,7 @@ async def test_another_page_of_ones_own_takes_the_seat_over(door: Door) -> None:
     assert code(await first.ask("room.offer", peer_id="one", sdp="x")) == "taken_over"
     (room,) = (await second.client.ask("room.list"))["ok"]["rooms"]
     assert [one["name"] for one in room["members"]] == ["Eva", "Tom"]
+    assert door.consulting == [], "guests take no calls anyway"
 
 
 async def test_media_goes_on_while_the_signalling_is_away_and_the_seat_is_kept(door: Door) -> None:
@@ -428,12 +438,13 @@ async def test_who_closes_the_page_while_another_one_is_open_is_out(door: Door) 
     page.room_id = made["room_id"]
     await page.connect(door.tokens.issue("eva", "Eva", "agent").token)
     await page.offer()
-    assert page.peer is not None
+    assert page.peer is not None and door.consulting == [("eva", True)]
     await page.client.socket.disconnect()
     await page.peer.connection.close()
     exits = await desk.told("room.exit", within_s=40)
     assert exits[0]["reason"] == "left"
     assert (await eva.told("room.exit"))[0]["room_id"] == made["room_id"]
+    assert door.consulting == [("eva", True), ("eva", False)]
 
 
 async def test_who_loses_the_media_worker_is_asked_to_connect_anew(door: Door) -> None:

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from api.__main__ import app
 from api.identity.api_keys import ApiKeys
-from api.store import Store
 from signaling.grants import Permission, allows
 from signaling.refusal import Refusal
+from tests.kit.vaults import store_of
 
 
 def write(folder: Path, name: str, *more: str) -> str:
@@ -25,7 +25,7 @@ def write(folder: Path, name: str, *more: str) -> str:
 async def may_ask(folder: Path, template: str) -> bool:
     found = re.search(r'Default="(ck_[^"]+)"', template)
     assert found is not None
-    async with Store.open(f"sqlite:///{folder}/centralita.sqlite3", node="test") as store:
+    async with store_of(folder) as store:
         try:
             grant = await ApiKeys(store.people).identify(found[1])
         except Refusal as refusal:

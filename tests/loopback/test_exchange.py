@@ -193,6 +193,8 @@ async def test_what_the_media_plane_refuses_ends_the_call_and_closes_its_ports(t
         assert "rooms already" in (refused.detail or "")
         bench.exchange.feed(ev.HangUpRequested(first, "ana"))
         assert await bench.ended(second) == EndReason.FAILED
+        kept = await bench.store.call(second)
+        assert kept is not None and kept.end_sip == 503, "who calls from outside is told to come again"
         assert [(pair.rtp.fileno(), pair.rtcp.fileno()) for pair in ports.opened] == [(-1, -1)]
         assert bench.left_over() == {}
 
@@ -286,6 +288,12 @@ class Failures(list[tuple[str, Exception]]):
         self.append((name, error))
 
 
+async def closed(calls_line: CallLine) -> None:
+    over = asyncio.Event()
+    calls_line.close(over.set)
+    await asyncio.wait_for(over.wait(), WITHIN_S)
+
+
 async def test_a_full_line_refuses_work_but_never_the_last_words() -> None:
     failures, done = Failures(), []
     calls_line = CallLine("c", failures.add, capacity=3)
@@ -293,7 +301,7 @@ async def test_a_full_line_refuses_work_but_never_the_last_words() -> None:
     async def work() -> None:
         done.append("work")
 
-    async def last() -> None:
+    def last() -> None:
         done.append("last")
 
     for _ in range(3):
@@ -301,7 +309,7 @@ async def test_a_full_line_refuses_work_but_never_the_last_words() -> None:
     with pytest.raises(LineFull):
         calls_line.put("work", work)
     calls_line.put("last", last, last=True)
-    await calls_line.close()
+    await closed(calls_line)
     assert (done, failures) == (["work"] * 3 + ["last"], [])
 
 
@@ -315,15 +323,55 @@ async def test_a_job_that_hangs_is_given_up_and_whoever_asked_is_not_left_waitin
     async def after() -> None:
         done.set()
 
-    asked = asyncio.create_task(calls_line.ask("ask", forever))
+    asked = asyncio.create_task(calls_line.ask(forever))
     await asyncio.sleep(0)
     calls_line.put("after", after)
     await asyncio.wait_for(done.wait(), WITHIN_S)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asked, WITHIN_S)
     calls_line.put("hangs", forever)
-    await calls_line.close()
+    await closed(calls_line)
     assert [name for name, error in failures if isinstance(error, TimeoutError)] == ["hangs"]
+
+
+async def test_jobs_that_wait_and_jobs_that_do_not_are_done_in_order_and_one_that_fails_keeps_none_from_being_done() -> None:
+    failures, done, opened = Failures(), [], asyncio.Event()
+    calls_line = CallLine("c", failures.add)
+
+    async def waits() -> None:
+        await opened.wait()
+        done.append("waits")
+
+    def fails() -> None:
+        done.append("fails")
+        raise ValueError("so it is")
+
+    def at_once() -> None:
+        done.append("at once")
+        opened.set()
+
+    for name, job in (("fails", fails), ("at once", at_once), ("waits", waits), ("fails", fails), ("at once", at_once)):
+        calls_line.put(name, job)
+    assert done == []
+    await closed(calls_line)
+    assert done == ["fails", "at once", "waits", "fails", "at once"]
+    assert [(name, type(error)) for name, error in failures] == [("fails", ValueError)] * 2
+
+
+async def test_a_line_that_is_closed_cuts_short_what_hangs_and_whoever_asked_is_not_left_waiting() -> None:
+    failures = Failures()
+    calls_line = CallLine("c", failures.add, drain_s=0.05)
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    calls_line.put("hangs", forever)
+    asked = asyncio.create_task(calls_line.ask(forever))
+    await asyncio.sleep(0)
+    await closed(calls_line)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asked, WITHIN_S)
+    assert failures == []
 
 
 @pytest.mark.parametrize(("private", "verified", "number"), [(False, True, "+34911"), (False, False, "+34911"), (True, True, "anonymous")])

@@ -54,12 +54,12 @@ class Client:
         await asyncio.gather(self.writer.wait_closed(), return_exceptions=True)
 
     async def answer(self) -> stun.Message:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             length = int.from_bytes(await self.reader.readexactly(2), "big")
             return stun.parse_message(await self.reader.readexactly(length))
 
     async def ended(self) -> bool:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             try:
                 return await self.reader.read() == b""
             except ConnectionError:
@@ -177,7 +177,7 @@ async def test_what_a_browser_does_not_read_is_dropped_and_bounded(port: IcePort
                 await asyncio.sleep(0)
         assert port.tcp_count == 1
         assert peer.link.selected is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while peer.link.selected is not None:  # noqa: ASYNC110 - until the connection's end is seen
             await asyncio.sleep(0)
     assert port.tcp_count == 0

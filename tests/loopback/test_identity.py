@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from msgspec import Struct
 from sqlalchemy import update
 
+from api.audit.routes import AuditRoutes
 from api.guarded_routes import ROUTES
 from api.identity.devices import Device
 from api.identity.routes import IdentityRoutes
@@ -25,11 +26,11 @@ from api.metrics import Metrics
 from api.rest_limits import Rates, RestLimits, RestLimitSettings
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.store import StoreUnavailable
-from api.store.schema import security_log
+from api.store.audit import AuditWanted, audit
 from signaling.addresses import networks
 from signaling.grants import Grant, Permission, allows
 from signaling.hub import HubSettings
-from signaling.messages import AnyRequest, Mute, SetPresence, WatchBoard
+from signaling.messages import AnyRequest, Monitor, Mute, SetPresence, WatchBoard
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.hub import Client, running_hub
@@ -83,7 +84,7 @@ class Site:
     async def log(self) -> list[tuple[str, str, str]]:
         """(kind, who, detail) of every entry."""
         await self.people.identity.log.written()
-        entries = await self.people.identity.log.entries(0, 500)
+        entries = await self.people.identity.log.entries(AuditWanted(), 500)
         return [(entry.event.kind, entry.event.who, entry.event.detail) for entry in entries]
 
 
@@ -114,6 +115,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             on_forbidden=routes.note_forbidden,
         )
         routes.add_to(app)
+        AuditRoutes(identity.log).add_to(app)
         runner = make_runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -128,7 +130,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 async def test_every_route_about_accounts_is_refused_to_whose_role_lacks_its_permission(site: Site) -> None:
     here = await site.browser()
     lines = {line: permission for line, permission in ROUTES.items() if permission is not None}
-    ours = {line for line in lines if line[1].startswith(("/api/account", "/api/users", "/api/keys", "/api/security-log", "/api/tokens"))}
+    ours = {line for line in lines if line[1].startswith(("/api/account", "/api/users", "/api/keys", "/api/v1/audit", "/api/tokens"))}
     assert len(ours) >= 17
     tokens = TokenIssuer(SECRET, clock=lambda: site.now)
     for method, path in sorted(ours):
@@ -138,7 +140,7 @@ async def test_every_route_about_accounts_is_refused_to_whose_role_lacks_its_per
             token = tokens.issue(f"{role}-{method}{len(path)}", role, role).token  # one of the routes ends its sessions
             expected = allows(tokens.verify(token), lines[method, path])
             assert (await here.code(method, address, {}, token) != "forbidden") is expected, (method, path, role)
-    assert ("forbidden", "agent-GET17", "GET /api/security-log") in await site.log()
+    assert ("forbidden", "agent-GET13", "GET /api/v1/audit") in await site.log()
 
 
 # --- sessions -----------------------------------------------------------------------------------------------------------------------------
@@ -292,12 +294,14 @@ async def test_what_is_refused_over_the_hub_for_want_of_rights_is_written_down(s
     async def not_hers(grant: Grant, request: AnyRequest) -> Struct | None:
         raise Refusal("forbidden" if isinstance(request, Mute) else "busy", "not hers")
 
-    with pytest.raises(Refusal):
-        accounts.authorise(grant, WatchBoard())
+    for refused in (WatchBoard(), Monitor(call_id="1-one", mode="whisper")):
+        with pytest.raises(Refusal):
+            accounts.authorise(grant, refused)
     for request in (Mute(call_id="1", muted=True), SetPresence(available=True)):
         with pytest.raises(Refusal):
             await accounts.watched(not_hers)(grant, request)
-    assert await site.log() == [("forbidden", "ana", "board.watch"), ("forbidden", "ana", "call.mute")]
+    details = ["board.watch", "call.monitor whisper 1-one", "call.mute 1"]
+    assert await site.log() == [("forbidden", "ana", detail) for detail in details]
 
     async def without_a_database(grant: Grant, request: AnyRequest) -> Struct | None:
         raise StoreUnavailable("away")
@@ -313,7 +317,7 @@ async def test_people_see_what_happened_to_their_account_and_to_no_other(site: S
     await stranger.sign_in(password="a guess of somebody's")
     await here.sign_in()
     await boss.ask("PUT", "/api/users/ana", {"name": "Ana"})
-    await here.ask("GET", "/api/security-log")  # refused, which is no news of the account
+    await here.ask("GET", "/api/v1/audit")  # refused, which is no news of the account
     _, told = await here.ask("GET", "/api/account/events")
     assert [(each["kind"], each["by"], each["address"]) for each in told["events"]] == [
         ("user_changed", "admin", "203.0.113.5"),
@@ -501,14 +505,14 @@ async def test_a_key_opens_what_its_scopes_say_until_it_ends(site: Site) -> None
     grant = TokenIssuer(SECRET, clock=lambda: site.now).verify(token["token"])
     assert (status, grant.role, grant.room, grant.identity) == (201, "customer", "r1", "guest.guest-1")
     assert allows(grant, Permission.ROOM_JOIN) and not allows(grant, Permission.CALL_DIAL)
-    assert await program.code("GET", "/api/security-log") == "forbidden"
+    assert await program.code("GET", "/api/v1/audit") == "forbidden"
     _, listed = await boss.ask("GET", "/api/keys")
     assert [(row["identity"], row["used_at"], "key_hash" in row) for row in listed["keys"]] == [("service", site.now, False)]
     assert await program.code("POST", "/api/tokens", guest, made["key"][:-1] + "_") == "key_invalid"
     site.now += 3_600
     assert await program.code("POST", "/api/tokens", guest) == "key_invalid"
     assert [entry for entry in await site.log() if entry[0] in ("forbidden", "key_invalid")] == [
-        ("forbidden", "service", "GET /api/security-log"),
+        ("forbidden", "service", "GET /api/v1/audit"),
         ("key_invalid", "", "POST /api/tokens"),
         ("key_invalid", "", "POST /api/tokens"),
     ]
@@ -600,7 +604,7 @@ async def test_the_log_says_who_from_where_with_what_and_when(site: Site) -> Non
     await boss.sign_in("admin")
     await boss.ask("PUT", "/api/users/ana", {"role": "supervisor"})
     await site.log()
-    _, page = await boss.ask("GET", "/api/security-log?limit=3")
+    _, page = await boss.ask("GET", "/api/v1/audit?limit=3")
     assert [(entry["kind"], entry["who"], entry["detail"]) for entry in page["entries"]] == [
         ("sign_in_refused", "ana", "wrong password"),
         ("sign_in_refused", "", "unknown name"),
@@ -608,12 +612,16 @@ async def test_the_log_says_who_from_where_with_what_and_when(site: Site) -> Non
     ]
     first = page["entries"][0]
     assert (first["address"], first["device"], first["at"], first["by"]) == ("192.0.2.1", "A browser of the test", START, "ana")
-    _, rest = await boss.ask("GET", f"/api/security-log?after={page['after']}")
-    assert [(entry["kind"], entry["who"], entry["by"]) for entry in rest["entries"]] == [
+    _, rest = await boss.ask("GET", f"/api/v1/audit?after={page['after']}")
+    assert [(entry["kind"], entry["who"], entry["by"]) for entry in rest["entries"]][:2] == [
         ("sign_in", "admin", "admin"),
         ("user_changed", "ana", "admin"),
     ]
-    assert await boss.code("GET", "/api/security-log?after=x") == "bad_message"
+    await site.log()
+    _, asked = await boss.ask("GET", "/api/v1/audit?kind=audit_read")
+    read = [(entry["who"], entry["detail"]) for entry in asked["entries"]]
+    assert read[:2] == [("admin", "behind 0"), ("admin", f"behind {page['after']}")]
+    assert await boss.code("GET", "/api/v1/audit?after=x") == "bad_message"
 
 
 @pytest.mark.parametrize("harm", ["changed", "left out"])
@@ -623,12 +631,12 @@ async def test_a_log_that_somebody_touched_is_found_out(site: Site, harm: str) -
         await here.sign_in()
     await boss.sign_in("admin")
     await site.log()
-    assert (await boss.ask("GET", "/api/security-log/faults"))[1] == {"faults": []}
-    third = security_log.c.seq == 3
-    statement = update(security_log).where(third).values(who="ben") if harm == "changed" else security_log.delete().where(third)
+    assert (await boss.ask("GET", "/api/v1/audit/faults"))[1]["faults"] == []
+    third = audit.c.seq == 3
+    statement = update(audit).where(third).values(who="ben") if harm == "changed" else audit.delete().where(third)
     await site.people.store.people._update(statement)
-    faults = (await boss.ask("GET", "/api/security-log/faults"))[1]["faults"]
-    assert faults == (["entry 3 or the one before it was changed"] if harm == "changed" else ["entries 3 to 3 are missing"])
+    faults = (await boss.ask("GET", "/api/v1/audit/faults"))[1]["faults"]
+    assert faults == (["entry 3 was changed, or put there by somebody else"] if harm == "changed" else ["entry 3 is missing"])
 
 
 async def test_no_password_token_or_code_is_in_the_log(site: Site) -> None:
@@ -642,7 +650,7 @@ async def test_no_password_token_or_code_is_in_the_log(site: Site) -> None:
     _, made = await boss.ask("POST", "/api/keys", {"identity": "service", "name": "booking"})
     await boss.ask("PUT", "/api/users/ana", {"password": NEW_PASSWORD})
     await site.log()
-    said = json.dumps((await boss.ask("GET", "/api/security-log"))[1])
+    said = json.dumps((await boss.ask("GET", "/api/v1/audit"))[1])
     canaries = (PASSWORD, NEW_PASSWORD, "another-canary", secret, codes[0], code_at(secret, site.now), made["key"], boss.token, here.token)
     assert [word for word in canaries if word in said] == []
     assert QUICK.hash("x")[:10] not in said
@@ -650,8 +658,8 @@ async def test_no_password_token_or_code_is_in_the_log(site: Site) -> None:
 
 async def test_nothing_is_slipped_into_the_log(site: Site) -> None:
     device = Device("192.0.2.1\nforged", 'Firefox\r\n{"kind": "sign_in"}\x1b[2J\u202e' + "x" * 500)
-    site.people.identity.log.note("sign_in_refused", "ana", device)
+    site.people.identity.log.note("sign_in_refused", "ana", device=device)
     await site.log()
-    (entry,) = await site.people.identity.log.entries(0, 10)
+    (entry,) = await site.people.identity.log.entries(AuditWanted(), 10)
     assert entry.event.device.isprintable() and len(entry.event.device) == 200
     assert entry.event.address.isprintable()

@@ -42,13 +42,17 @@ async def until_whole(pool: WorkerPool) -> None:
     assert is_whole(pool)
 
 
-async def test_a_successor_has_its_predecessors_port_though_any_was_free() -> None:
+async def test_a_successor_has_its_predecessors_port_though_any_was_free_and_says_again_what_was_not_heard_whole() -> None:
     async with media_desk(workers=1) as desk, BrowserPeer() as before, BrowserPeer() as after:
         pool: WorkerPool = desk.worker  # type: ignore[assignment]
         ((pid, port),) = pool.processes
         await desk.browser("agent", before, "pcma")
+        told_later = "prompt/en/told.0123456789ab"
+        await pool.perform(msg.PrepareSounds({told_later: "These words came while the server was running already, and are long."}))
+        await pool.perform(msg.PlayOnce("agent", told_later))
         os.kill(pid, signal.SIGKILL)
         await desk.hear_of(msg.ReofferWanted, within_s=WITHIN_S)
+        assert (await desk.hear_of(msg.SoundEnded, within_s=WITHIN_S)).sound == told_later, "it is said again, and known there"
         await desk.browser("agent", after, "pcma", peer_id="tab2", opened=True)
         ((successor, same),) = pool.processes
         assert (successor != pid, same) == (True, port)
@@ -133,7 +137,7 @@ async def test_a_worker_that_is_killed_is_replaced_its_calls_go_on_and_others_no
 
 async def test_a_worker_with_too_much_waiting_refuses_but_never_a_close_and_its_death_answers_all() -> None:
     lost: list[str] = []
-    process = WorkerProcess(("sh", "-c", "exec cat > /dev/null"))  # it hears and says nothing
+    process = WorkerProcess(("sh", "-c", "exec cat > /dev/null"), late_s=60.0)  # it hears and says nothing
     await process.start()
     beginning = asyncio.ensure_future(process.begin(0, MediaSettings(), lambda event: None, lost.append))
     await asyncio.sleep(0)
@@ -155,6 +159,26 @@ async def test_a_worker_with_too_much_waiting_refuses_but_never_a_close_and_its_
     with pytest.raises(WorkerLost):
         await process.perform(msg.OpenRoom(room_id="late"))
     await process.stop()
+
+
+async def test_a_worker_that_is_late_gets_no_new_room_but_all_else() -> None:
+    process = WorkerProcess(("sh", "-c", "exec cat > /dev/null"), late_s=0.0)
+    await process.start()
+    beginning = asyncio.ensure_future(process.begin(0, MediaSettings(), lambda event: None, lambda why: None))
+    waits = asyncio.ensure_future(process.perform(msg.Play(leg_id="a", sound="music")))  # which may take its time
+    await asyncio.sleep(0)
+    asked = asyncio.ensure_future(process.perform(msg.OpenRoom(room_id="a")))
+    await asyncio.sleep(0)
+    assert not asked.done(), "a sound that is being prepared makes nobody late"
+    with pytest.raises(msg.MediaRefusal, match="late") as refusal:
+        await process.perform(msg.OpenRoom(room_id="b"))
+    assert refusal.value.code == "worker_full"
+    more = asyncio.ensure_future(process.perform(msg.JoinBridge(room_id="a", leg_id="a")))
+    await asyncio.sleep(0)
+    assert not more.done()
+    await process.stop()
+    answers = await asyncio.wait_for(asyncio.gather(waits, asked, more, beginning, return_exceptions=True), 5)
+    assert all(isinstance(answer, WorkerLost) for answer in answers)
 
 
 async def test_a_worker_that_cannot_start_is_told_in_words_and_the_others_are_stopped() -> None:

@@ -1,7 +1,7 @@
 """Two whole nodes and a real Redis: people of both, calls of both, and what happens when one part is gone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ async def pair(server: RedisServer, tmp_path: Path) -> AsyncIterator[tuple[Node,
 
 async def ringing(client: Client, count: int = 1) -> str:
     """The id of the newest call that rings at this page."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while True:
             ids = list(dict.fromkeys(notice["call_id"] for notice in await client.told("call.state") if notice["state"] == "ringing"))
             if len(ids) >= count:
@@ -103,14 +103,30 @@ async def test_a_break_has_a_reason_and_holds_on_every_node(pair: tuple[Node, No
     assert (told["bea"]["reason"], told["bea"]["presence"]) == ("lunch", "online")
 
 
-async def test_what_was_ended_on_one_node_is_told_to_the_other(pair: tuple[Node, Node]) -> None:
+async def test_what_was_ended_or_changed_on_one_node_is_told_to_the_other(pair: tuple[Node, Node]) -> None:
     one, two = pair
     told: asyncio.Queue[Sequence[Ended]] = asyncio.Queue()
     two.nodes.hear_revoked(told.put_nowait)
     ended = [Ended("a session", "ana", 1_800_000_000.5)]
     one.nodes.tell_revoked(ended)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         assert await told.get() == ended
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def planned() -> None:
+        heard.put_nowait("a plan")
+
+    async def renewed(backend: str, handles: Collection[str], contact: str) -> None:
+        heard.put_nowait(f"{backend} {' '.join(handles)} {contact}")
+
+    two.nodes.hear_planned(planned)
+    two.nodes.hear_renewed(renewed)
+    two.nodes.hear_skilled(heard.put)
+    one.nodes.tell_planned()
+    one.nodes.tell_skilled("ana")
+    one.nodes.tell_renewed("crm", {"b", "a"}, "7")
+    async with asyncio.timeout(30):
+        assert {await heard.get() for _ in range(3)} == {"a plan", "ana", "crm a b 7"}
 
 
 async def test_a_dead_node_leaves_no_ghost_and_its_calls_leave_the_pages(server: RedisServer, tmp_path: Path) -> None:
@@ -147,10 +163,17 @@ async def _parted_and_together(server: RedisServer, one: Node, two: Node) -> Non
     await one.sees(ana="ringing", bea="offline")
     assert await ana.ask("call.accept", {"call_id": call_id}) == {"ok": {}}
     assert one.state("ana") == "on_call"
+    together = asyncio.Event()
+
+    async def hear() -> None:
+        together.set()
+
+    one.nodes.hear_together(hear)
     server.start()
     await two.sees(ana="on_call", bea="available")
     await one.sees(ana="on_call", bea="available")
     assert (await ana.told("node.state", 2))[-1]["alone"] is False
+    await asyncio.wait_for(together.wait(), 30)
     snapshots = await ana.told("session.snapshot", 2)
     assert [call["call_id"] for call in snapshots[-1]["calls"]] == [call_id]
 
@@ -164,3 +187,24 @@ async def test_a_supervisor_sees_the_calls_of_all_nodes(pair: tuple[Node, Node])
     assert "ok" in await sue.ask("board.watch", {})
     shown = {call["call_id"]: call for changed in await sue.told("board.changed") for call in changed["calls"]}
     assert (shown[call_id]["agent"], shown[call_id]["state"]) == ("ana", "ringing")
+
+
+async def test_a_supervisor_of_another_node_monitors_a_call_where_it_is(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    ana, sue, bea = await one.client("ana"), await two.client("sue", role="supervisor", phone=False), await two.client("bea")
+    call_id = (await ana.ask("call.dial", {"number": "600"}))["ok"]["call_id"]
+    await until(lambda: (call := one.bench.switchboard.call(call_id)) is not None and call.state == "live")
+    refused = await bea.ask("call.monitor", {"call_id": call_id, "mode": "listen"})
+    assert refused["error"]["code"] == "forbidden"
+    assert await sue.ask("call.monitor", {"call_id": call_id, "mode": "whisper"}) == {"ok": {}}
+    mine = (await sue.told("call.state"))[-1]
+    assert (mine["call_id"], mine["mode"], mine["came"], mine["state"]) == (call_id, "whisper", "monitor", "live")
+    await two.sees(sue="on_call")
+    (view,) = one.bench.switchboard.calls_of("ana")
+    assert [(each.identity, each.mode) for each in view.monitors] == [("sue", "whisper")]
+    assert (await sue.ask("call.dial", {"number": "600"}))["error"]["code"] == "on_call", "on her own node too"
+    assert await sue.ask("call.hang_up", {"call_id": call_id}) == {"ok": {}}
+    await two.sees(sue="offline")
+    kinds = [(kind, whose, by) for kind, whose, by, _ in one.log]
+    assert kinds == [("call.monitored", "ana", "sue"), ("call.monitor_ended", "ana", "sue")] and two.log == []
+    assert await ana.ask("call.hang_up", {"call_id": call_id}) == {"ok": {}}

@@ -12,19 +12,26 @@ import pytest
 from aiohttp import ClientSession, web
 from sqlalchemy import text
 
+from api.audit.audit import Audit
+from api.audit.looks import KINDS, Looks, is_personal
 from api.contact_routes import ContactRoutes
 from api.contacts import Contacts
+from api.guarded_routes import ROUTES
 from api.metrics import Metrics
 from api.pbx_context_routes import PbxContextRoutes
 from api.routes import PartHealth, make_app, make_runner
 from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
+from api.store.audit import AuditWanted
 from api.store.contacts import Contact
 from api.store.spool import Spool
 from pbx.threecx.crm_template import CrmTemplate
 from pbx.threecx.double import Double
 from signaling.grants import Grant, Permission
 from signaling.refusal import Refusal
+from tests.kit.backend_suite import RIGHT_TO_LEFT
+from tests.kit.people import AUDIT_KEYS
+from tests.kit.vaults import VAULT
 
 KEYS = {
     "pbx": Grant("pbx", "PBX", "service", "1", 0.0, 0.0, 0.0, narrowed_to=frozenset({Permission.PBX_CONTEXT})),
@@ -42,11 +49,11 @@ CALL = {
 
 
 class Desk:
-    def __init__(self, url: str, http: ClientSession, store: Store, writes: AcknowledgedWrites) -> None:
-        self.url, self._http, self.store, self.writes = url, http, store, writes
+    def __init__(self, url: str, http: ClientSession, store: Store, writes: AcknowledgedWrites, audit: Audit) -> None:
+        self.url, self._http, self.store, self.writes, self.audit = url, http, store, writes, audit
 
-    async def ask(self, path: str, body: Any = None, *, who: str = "pbx") -> tuple[int, Any]:
-        method = "GET" if body is None else "POST"
+    async def ask(self, path: str, body: Any = None, *, who: str = "pbx", method: str = "POST") -> tuple[int, Any]:
+        method = "GET" if body is None else method
         headers = {"Authorization": f"Bearer {who}"}
         data = None if body is None else io.BytesIO(json.dumps(body).encode())
         if data is not None:
@@ -72,10 +79,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         return {}
 
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(Store.open(f"sqlite:///{tmp_path}/contacts.sqlite3"))
-        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(tmp_path / "spool"), first_retry_s=0.02))
+        store = await stack.enter_async_context(Store.open(f"sqlite:///{tmp_path}/contacts.sqlite3", vault=VAULT))
+        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(tmp_path / "spool", VAULT), first_retry_s=0.02))
         contacts = Contacts(store.contacts, writes, "ES")
-        app = make_app(identify, await stack.enter_async_context(Metrics()), health)
+        audit = await stack.enter_async_context(Audit(store.audit, AUDIT_KEYS))
+        metrics = await stack.enter_async_context(Metrics())
+        app = make_app(identify, metrics, health, on_looked=Looks(audit, VAULT).note)
         PbxContextRoutes(contacts, "https://phone.example.com").add_to(app)
         ContactRoutes(contacts).add_to(app)
         runner = make_runner(app, patience_s=0.1)
@@ -83,7 +92,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         http = await stack.enter_async_context(ClientSession())
-        yield Desk(f"http://127.0.0.1:{runner.addresses[0][1]}", http, store, writes)
+        yield Desk(f"http://127.0.0.1:{runner.addresses[0][1]}", http, store, writes, audit)
 
 
 async def test_a_contact_is_made_once_and_found_by_its_number_in_any_spelling(desk: Desk) -> None:
@@ -100,6 +109,34 @@ async def test_a_contact_is_made_once_and_found_by_its_number_in_any_spelling(de
         assert [hit["id"] for hit in await desk.hits("/pbx/search", {"q": words})] == [made["id"]]
 
 
+async def test_every_look_at_a_contact_is_in_the_audit_without_what_was_looked_for(desk: Desk) -> None:
+    (made,) = await desk.hits("/pbx/contacts", {"first": "Clara", "number": "600111222", "email": "clara@example.com"})
+    await desk.hits("/pbx/lookup", {"number": "600111222"})
+    await desk.hits("/pbx/search", {"q": "clara"})
+    assert (await desk.ask(f"/api/contacts/{made['id']}", who="ana"))[0] == 200
+    assert (await desk.ask("/api/contacts/nobody", who="ana"))[0] == 404  # nothing was seen
+    await desk.audit.written()
+    entries = [entry.event for entry in await desk.audit.entries(AuditWanted(), 100)]
+    assert [entry.kind for entry in entries] == ["contact_made", "contact_looked_up", "contacts_searched", "contact_read"]
+    assert (entries[-1].what, entries[-1].subject) == (made["id"], VAULT.person("contact", made["id"]))
+    said = " ".join(str(entry) for entry in entries)
+    assert "600111222" not in said and "lara" not in said
+
+
+def test_every_route_that_is_named_is_one_and_new_ones_are_in_the_audit_unless_said_otherwise() -> None:
+    assert set(KINDS) <= set(ROUTES) and all(is_personal(line) for line in KINDS)
+    assert is_personal(("GET", "/api/pbx/calls")) and not is_personal(("GET", "/api/users")) and not is_personal(("GET", "/"))
+
+
+async def test_names_are_text_in_every_script(desk: Desk) -> None:
+    """As the contract of backends has it (tests/kit/backend_suite.py), of those who are asked."""
+    markup = "<img src=x onerror=alert(1)>"
+    for number, first, last in (("+34600111333", *RIGHT_TO_LEFT.split()), ("+34600111444", markup, "[EntityId] O'Neil; --")):
+        (made,) = await desk.hits("/pbx/contacts", {"first": first, "last": last, "number": number})
+        (found,) = await desk.hits("/pbx/lookup", {"number": f"00{number[1:]}"})
+        assert (found["id"], found["first"], found["last"]) == (made["id"], first, last)
+
+
 async def test_nobody_and_several_are_no_hit_and_no_error(desk: Desk) -> None:
     for first in ("Ana", "Eva"):
         await desk.store.contacts.add(Contact(first, first, company="Viajes", numbers=("+34910000000",)), "boss", 1.0)
@@ -109,6 +146,52 @@ async def test_nobody_and_several_are_no_hit_and_no_error(desk: Desk) -> None:
     assert await desk.hits("/pbx/search", {"q": "100%"}) == []
     assert {hit["first"] for hit in await desk.hits("/pbx/search", {"q": "viajes"})} == {"Ana", "Eva"}
     assert {hit["first"] for hit in await desk.hits("/pbx/search", {"q": "910 000 000"})} == {"Ana", "Eva"}
+
+
+async def test_how_a_contact_is_to_be_treated_is_kept(desk: Desk) -> None:
+    (made,) = await desk.hits("/pbx/contacts", {"first": "Clara", "number": "600111222"})
+    path = f"/api/contacts/{made['id']}/treatment"
+    status, contact = await desk.ask(path, {"vip": True, "language": "en"}, who="ana", method="PUT")
+    assert (status, contact["vip"], contact["language"], contact["numbers"]) == (200, True, "en", ["+34600111222"])
+    _, card = await desk.ask(f"/api/contacts/{made['id']}", who="ana")
+    assert card["contact"] == contact
+    status, scored = await desk.ask(path, {"vip": True, "language": "en", "lead_score": 0.75, "value": 1200}, who="ana", method="PUT")
+    assert (status, scored["lead_score"], scored["value"]) == (200, 0.75, 1200.0)
+    _, again = await desk.ask(path, {"vip": False, "language": "en"}, who="ana", method="PUT")
+    assert (again["vip"], again["lead_score"]) == (False, 0.75), "what is not said stays"
+    assert (await desk.ask(path, {"vip": True, "language": "en", "lead_score": 7}, who="ana", method="PUT"))[0] == 400
+    assert (await desk.ask(path, {"vip": True, "language": "xx"}, who="ana", method="PUT"))[0] == 400
+    assert (await desk.ask(path, {"vip": True, "language": "en"}, method="PUT"))[0] == 403
+    assert (await desk.ask("/api/contacts/nobody/treatment", {"vip": True, "language": ""}, who="ana", method="PUT"))[0] == 404
+
+
+async def test_a_contact_is_corrected_whole_and_of_two_who_do_so_one_is_told(desk: Desk) -> None:
+    (made,) = await desk.hits("/pbx/contacts", {"first": "Klara", "last": "Ruiz", "number": "600111222", "email": "klara@example.com"})
+    right = {"first": "Clara", "last": "Ruiz", "company": "", "email": "clara@example.com", "numbers": ["0034 600 333 444", "600333444"]}
+
+    async def correct(seen: str, body: dict[str, Any]) -> tuple[int, str]:
+        headers = {"Authorization": "Bearer ana"} | ({"If-Match": seen} if seen else {})
+        async with desk._http.put(f"{desk.url}/api/v1/contacts/{made['id']}", json=body, headers=headers) as response:
+            return response.status, response.headers.get("ETag", "")
+
+    async with desk._http.get(f"{desk.url}/api/contacts/{made['id']}", headers={"Authorization": "Bearer ana"}) as response:
+        seen = response.headers["ETag"]
+    assert await correct("", right) == (428, "")
+    for wrong in ({"numbers": ["nobody"]}, {"first": "", "last": ""}, {"vip": 1}):
+        assert (await correct(seen, right | wrong))[0] == 400
+    status, now = await correct(seen, right)
+    assert status == 200 and now not in ("", seen)
+    assert (await correct(seen, right | {"first": "Chiara"}))[0] == 412, "somebody was here before"
+    contacts = desk.store.contacts
+    assert await contacts.by_number("+34600111222", 9) == await contacts.by_email("klara@example.com", 9) == []
+    assert await contacts.search("klara", 9) == []
+    (found,) = await contacts.by_number("+34600333444", 9)
+    assert (found.first, found.email, found.numbers) == ("Clara", "clara@example.com", ("+34600333444",))
+    assert await contacts.by_email("CLARA@example.com", 9) == await contacts.search("clara ruiz", 9) == [found]
+    assert (await correct(now, right | {"numbers": []}))[0] == 200 and await contacts.by_number("+34600333444", 9) == []
+    await desk.audit.written()
+    entries = [entry.event for entry in await desk.audit.entries(AuditWanted(), 100) if entry.event.kind == "contact_corrected"]
+    assert [(entry.who, entry.subject) for entry in entries] == [("ana", VAULT.person("contact", made["id"]))] * 2
 
 
 async def test_a_call_reported_twice_stands_once_and_is_shown_with_its_contact(desk: Desk) -> None:

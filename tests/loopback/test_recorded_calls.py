@@ -54,10 +54,11 @@ from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ToneTrack, listen
 from tests.kit.people import known_by
 from tests.kit.rtp_phone import RtpPhone
+from tests.kit.vaults import VAULT
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
 KEY = bytes(range(32))
-RING = KeyRing([KEY])
+RING = KeyRing([KEY], VAULT.open)
 TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
 ALWAYS = RecordingPolicy(RecordingMode.ALWAYS, RecordingMode.ALWAYS)
 ON_DEMAND = RecordingPolicy(RecordingMode.ON_DEMAND, RecordingMode.ON_DEMAND)

@@ -12,7 +12,7 @@ from api.demo_call.process import free_port_range
 from api.demo_call.relay import Address, Direction, DoorRelay, Doors, FlowRelay, is_rtp
 from dsp.netem import NetworkEmulator
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 
 
 class End(asyncio.DatagramProtocol):

@@ -15,11 +15,12 @@ from api.store.room_rows import Attachment, mark_entry, message_entry, room_entr
 from api.store.spool import Spool
 from rooms.chat import Message, Reaction
 from rooms.membership import Member, MemberState, Role, Room, RoomEnd, RoomKind, RoomState, Schedule
+from tests.kit.vaults import vault_of
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store.open(f"sqlite:///{tmp_path}/rooms.sqlite3") as store:
+    async with Store.open(f"sqlite:///{tmp_path}/rooms.sqlite3", vault=vault_of(tmp_path)) as store:
         yield store
 
 
@@ -69,13 +70,13 @@ async def _bring_back(store: Store) -> None:
 
 
 async def _emptied(writes: AcknowledgedWrites, spool: Spool) -> None:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(30):
         while writes.spooled or spool.read():
             await writes.keep(mark_entry("r", "tom", 1))
 
 
 async def test_what_is_acknowledged_while_the_database_is_away_is_there_afterwards(store: Store, tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "chat.spool")
+    spool = Spool(tmp_path / "chat.spool", vault_of(tmp_path))
     async with AcknowledgedWrites(store.rooms, spool, first_retry_s=0.01, longest_retry_s=0.01) as writes:
         await writes.keep(message_entry(said("m1", 1)))
         await _take_away(store)
@@ -89,18 +90,18 @@ async def test_what_is_acknowledged_while_the_database_is_away_is_there_afterwar
 
 async def test_a_spool_outlives_the_process_and_a_line_cut_off(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "chat.spool"
-    Spool(path).append([message_entry(said("m1", 1))])
+    Spool(path, vault_of(tmp_path)).append([message_entry(said("m1", 1))])
     with path.open("ab") as file:
         file.write(b'{"table":"messages","row":{"room_id":"r"')
-    async with AcknowledgedWrites(store.rooms, Spool(path), first_retry_s=0.01) as writes:
-        await _emptied(writes, Spool(path))
+    async with AcknowledgedWrites(store.rooms, Spool(path, vault_of(tmp_path)), first_retry_s=0.01) as writes:
+        await _emptied(writes, Spool(path, vault_of(tmp_path)))
     assert [message.message_id for message in await store.rooms.history("r", limit=9)] == ["m1"]
 
 
 async def test_a_row_that_the_database_refuses_costs_only_itself(store: Store, tmp_path: Path) -> None:
     bad = message_entry(said("m2", 2))
     bad.row["text"] = None
-    async with AcknowledgedWrites(store.rooms, Spool(tmp_path / "chat.spool")) as writes:
+    async with AcknowledgedWrites(store.rooms, Spool(tmp_path / "chat.spool", vault_of(tmp_path))) as writes:
         kept = [writes.keep(entry) for entry in (message_entry(said("m1", 1)), bad, message_entry(said("m3", 3)))]
         await asyncio.wait(kept)
     assert [type(each.exception()) for each in kept] == [type(None), StoreRefused, type(None)]
@@ -108,7 +109,7 @@ async def test_a_row_that_the_database_refuses_costs_only_itself(store: Store, t
 
 
 async def test_a_full_spool_refuses(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "chat.spool", largest=10)
+    spool = Spool(tmp_path / "chat.spool", vault_of(tmp_path), largest=10)
     with pytest.raises(StoreUnavailable, match="full"):
         spool.append([message_entry(said("m", 1))])
     assert spool.read() == []
@@ -123,10 +124,12 @@ from api.store.acknowledged import AcknowledgedWrites
 from api.store.room_rows import message_entry
 from api.store.spool import Spool
 from rooms.chat import Message
+from tests.kit.vaults import vault_of
 
 async def main(folder):
-    async with Store.open(f"sqlite:///{folder}/rooms.sqlite3") as store:
-        async with AcknowledgedWrites(store.rooms, Spool(Path(folder) / "chat.spool"), first_retry_s=60.0) as writes:
+    vault = vault_of(Path(folder))
+    async with Store.open(f"sqlite:///{folder}/rooms.sqlite3", vault=vault) as store:
+        async with AcknowledgedWrites(store.rooms, Spool(Path(folder) / "chat.spool", vault), first_retry_s=60.0) as writes:
             for position in range(1, 100_000):
                 if position == 20:
                     async with store.rooms._writing() as connection:
@@ -151,9 +154,9 @@ async def test_no_acknowledged_message_is_lost_by_a_process_that_is_killed(tmp_p
         rest = await writer.stderr.read()
         await writer.wait()
     acknowledged = max(acknowledged, *map(int, rest.split()), 0)
-    spool = Spool(tmp_path / "chat.spool")
+    spool = Spool(tmp_path / "chat.spool", vault_of(tmp_path))
     assert spool.read(), "it was killed while the database was away"
-    async with Store.open(f"sqlite:///{tmp_path}/rooms.sqlite3") as store:
+    async with Store.open(f"sqlite:///{tmp_path}/rooms.sqlite3", vault=vault_of(tmp_path)) as store:
         await _bring_back(store)
         async with AcknowledgedWrites(store.rooms, spool, first_retry_s=0.01) as writes:
             await _emptied(writes, spool)

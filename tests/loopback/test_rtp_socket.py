@@ -92,7 +92,7 @@ def phones(ours: Ours, *hosts: str) -> Iterator[list[Phone]]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop read its sockets until the condition holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 a counter has no event to wait for
             await asyncio.sleep(0)
 
@@ -215,7 +215,7 @@ async def test_the_agreed_address_outranks_who_came_before_it(learning: Ours) ->
         await next_of(ours.rtp)
         assert ours.socket.remote == sprayer.address
         phone.speak()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while rtp.parse(await ours.rtp.get()).ssrc != phone.ssrc:  # type: ignore[union-attr]
                 pass
         sprayer.speak(10)
@@ -387,7 +387,7 @@ async def test_an_address_from_which_nothing_ever_comes_is_left_alone_until_some
 
 async def next_state(ours: "Ours") -> str:
     """Its owner looks again and again."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while ours.states.empty():
             ours.socket.look(time.monotonic())
             await asyncio.sleep(0)

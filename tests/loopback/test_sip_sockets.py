@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import Counter
 
 import pytest
 
@@ -9,6 +10,7 @@ from api.demo_call.process import free_port
 from pbx import backoff, tcp_wire
 from pbx.sip_settings import SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipPortTaken, SipTrunk
+from pbx.transport import _UdpWire
 from pbx.trunk import Refused, StatusChanged
 from rooms.causes import EndReason
 from tests.kit.trunk_bench import TrunkBench, sip_bench
@@ -69,7 +71,7 @@ async def test_a_trusted_network_is_answered() -> None:
             other.setblocking(False)
             other.bind(("127.0.0.2", 0))
             other.sendto(OPTIONS % (b"UDP", 5060, 1, 1), ("127.0.0.1", port_of(bench)))
-            assert (await asyncio.wait_for(loop.sock_recv(other, 4096), 5)).startswith(b"SIP/2.0 200")
+            assert (await asyncio.wait_for(loop.sock_recv(other, 4096), 30)).startswith(b"SIP/2.0 200")
 
 
 async def test_rubbish_is_counted_and_the_next_request_answered() -> None:
@@ -165,3 +167,33 @@ async def test_a_line_that_is_full_says_so() -> None:
         bench.trunk.dial("b", "600", "Ana", bench.endpoint())
         cause = (await bench.event(Refused)).cause
         assert cause.sip == 503 and "carries 1 calls already, as many as it may" in cause.detail
+
+
+async def test_messages_that_nobody_had_time_to_read_make_a_socket_crowded_until_they_are_read() -> None:
+    read = asyncio.Event()
+    came: list[bytes] = []
+
+    def heard(data: bytes, peer: tuple[str, int]) -> None:
+        came.append(data)
+        if data == b"last":
+            read.set()
+
+    wire = _UdpWire(heard, Counter())
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    await wire.open(sock)
+    port = sock.getsockname()[1]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.sendto(bytes(600), ("127.0.0.1", port))
+        assert not wire.crowded
+        for _ in range(5_000):
+            peer.sendto(bytes(600), ("127.0.0.1", port))
+            if wire.crowded:
+                break
+        assert wire.crowded
+        peer.sendto(b"last", ("127.0.0.1", port))
+    await asyncio.wait_for(read.wait(), 30)
+    assert not wire.crowded and len(came) > 50
+    await wire.close()
+    assert not wire.crowded

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.identity.security_log import SecurityLog
+from api.audit.audit import Audit
 from api.store import Store
 from api.threecx import ThreeCx
 from api.threecx_import import identities_of, new_identity
@@ -17,7 +17,9 @@ from pbx.threecx.directory import PbxUser
 from rooms.causes import Cause, EndReason
 from rooms.record import CallRecord, CallState
 from signaling.refusal import Refusal
+from tests.kit.people import AUDIT_KEYS
 from tests.kit.small_pbx import SmallPbx, small_pbx
+from tests.kit.vaults import VAULT
 
 ABROAD = Number("910000000", "+34910000000", None, "910 000 000", NumberKind.FIXED, "ES")
 EMERGENCY = replace(ABROAD, kind=NumberKind.EMERGENCY)
@@ -63,7 +65,7 @@ async def pbx() -> AsyncIterator[SmallPbx]:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store.open(f"sqlite+aiosqlite:///{tmp_path / 'x.sqlite3'}") as store:
+    async with Store.open(f"sqlite+aiosqlite:///{tmp_path / 'x.sqlite3'}", vault=VAULT) as store:
         yield store
 
 
@@ -75,7 +77,7 @@ async def threecx(pbx: SmallPbx, store: Store) -> AsyncIterator[tuple[ThreeCx, P
     work = ThreeCxWork(
         pbx.settings(), own_numbers=frozenset({"100"}), extensions={"luis": "201"}, look_every_s=0.05, join_after_s=(0.0, 0.01, 0.02)
     )
-    async with SecurityLog(store.people) as log, ThreeCx(work, store, log) as threecx:
+    async with Audit(store.audit, AUDIT_KEYS) as log, ThreeCx(work, store, log) as threecx:
         threecx.meet(people)
         await threecx.import_now()
         yield threecx, people
@@ -99,7 +101,7 @@ async def test_whoever_is_unknown_becomes_an_agent_without_a_password_where_that
         user("208", "Centralita"),
     ]
     async with (
-        SecurityLog(store.people) as log,
+        Audit(store.audit, AUDIT_KEYS) as log,
         ThreeCx(ThreeCxWork(pbx.settings(), own_numbers=frozenset({"208"}), import_people=True, in_step=False), store, log) as threecx,
     ):
         await threecx.import_now()
@@ -176,7 +178,7 @@ async def test_what_3cx_says_of_a_call_is_kept_beside_it(threecx: tuple[ThreeCx,
 async def test_a_pbx_that_is_away_is_told_and_waited_for(pbx: SmallPbx, store: Store) -> None:
     pbx.token_status = 503
     async with (
-        SecurityLog(store.people) as log,
+        Audit(store.audit, AUDIT_KEYS) as log,
         ThreeCx(ThreeCxWork(pbx.settings(), look_every_s=0.05, retry_s=0.05), store, log) as threecx,
     ):
         threecx.meet(People())

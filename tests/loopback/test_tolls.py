@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from api.identity.security_log import SecurityLog
+from api.audit.audit import Audit
 from api.nodes import Nodes
 from api.page_requests import PageRequests, route_of
 from api.routes import PartHealth, make_app, make_runner
+from api.store.audit import AuditWanted
 from api.toll_routes import TollRoutes
 from api.tolls import Tolls
 from pbx.rates import Rate, RateTable
@@ -30,7 +31,7 @@ from signaling.messages import CallRef, Dial, Transfer
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.exchange_bench import ExchangeBench, exchange_bench
-from tests.kit.people import known_by
+from tests.kit.people import AUDIT_KEYS, known_by
 from tests.kit.phone_trunk import PhoneTrunk
 from tests.kit.rtp_phone import RtpPhone
 
@@ -44,7 +45,7 @@ class House:
     bench: ExchangeBench
     tolls: Tolls
     pages: PageRequests
-    log: SecurityLog
+    log: Audit
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
@@ -72,7 +73,7 @@ class House:
             plan,
             RATES.cost,
             now=lambda: self.bench.exchange.now(),
-            security_log=self.log,
+            audit=self.log,
             on_suspended=lambda who, why: self.told.append((who, why)),
         )
 
@@ -113,7 +114,7 @@ async def house_of(directory: Path) -> AsyncIterator[House]:
                 resolve=resolve,
             )
         )
-        house.log = await stack.enter_async_context(SecurityLog(bench.store.people))
+        house.log = await stack.enter_async_context(Audit(bench.store.audit, AUDIT_KEYS))
         house.tolls = house.watch(plan)
         house.pages = PageRequests(
             bench.exchange,
@@ -143,8 +144,8 @@ async def test_a_stolen_token_is_stopped_is_on_record_and_an_emergency_call_pass
         house.bench.exchange.feed(ev.HangUpRequested(emergency, "ana"))
         await house.bench.ended(emergency)
         await house.log.written()
-        entries = await house.log.entries(0, 1_000)
-        assert await house.log.faults() == []
+        entries = await house.log.entries(AuditWanted(), 1_000)
+        assert (await house.log.checked())[1] == []
     assert [entry.event.kind for entry in entries].count("call.refused") == 200
     assert [(entry.event.who, entry.event.detail) for entry in entries if entry.event.kind == "call.suspended"] == [("ana", why)]
 
@@ -245,5 +246,5 @@ async def test_a_supervisor_of_the_team_lets_somebody_call_again(tmp_path: Path)
         house.bench.exchange.feed(ev.HangUpRequested(call_id, "ana"))
         await house.bench.ended(call_id)
         await house.log.written()
-        entries = [entry.event for entry in await house.log.entries(0, 99)]
+        entries = [entry.event for entry in await house.log.entries(AuditWanted(), 99)]
         assert [(entry.who, entry.by) for entry in entries if entry.kind == "call.lifted"] == [("ana", "eva")]

@@ -14,15 +14,17 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from api.happenings import Happening
 from api.rooms import RoomEvent
 from api.store import Store
 from api.webhook_endpoint import Endpoint
-from api.webhook_post import is_inside
 from api.webhook_settings import WebhookSettings
 from api.webhooks import Webhooks
 from rooms.causes import Cause, EndReason
 from rooms.membership import Room, RoomKind
 from rooms.record import CallRecord, CallState
+from signaling.refusal import Refusal
+from tests.kit.vaults import vault_of
 
 SECRET = "a secret that receivers have too: 0123456789"
 NOW = 1_800_000_000.0
@@ -45,7 +47,7 @@ class Receiver:
         return web.Response(status=status, headers={"Location": "http://127.0.0.1:9/"} if status == 307 else {})
 
     async def came(self, count: int) -> None:
-        async with asyncio.timeout(5.0), self._came:
+        async with asyncio.timeout(30), self._came:
             await self._came.wait_for(lambda: len(self.posts) >= count)
 
     @asynccontextmanager
@@ -64,7 +66,7 @@ class Receiver:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store.open(f"sqlite:///{tmp_path}/hooks.sqlite3") as store:
+    async with Store.open(f"sqlite:///{tmp_path}/hooks.sqlite3", vault=vault_of(tmp_path)) as store:
         yield store
 
 
@@ -82,7 +84,7 @@ def event(event_id: str = "e1") -> RoomEvent:
 
 
 async def settled(store: Store) -> None:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(30):
         while await store.webhooks.waiting():
             pass
 
@@ -120,7 +122,7 @@ async def test_what_was_not_taken_is_posted_after_a_restart(store: Store) -> Non
         async with Webhooks(store.webhooks, settings(receiver.url, first_retry_s=3600.0), now=clock) as hooks:
             hooks.tell_room(event())
             await receiver.came(1)
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(30):
                 while not hooks.counts["put_off"]:
                     await store.webhooks.waiting()
         assert await store.webhooks.waiting() == {receiver.url: 1}
@@ -136,26 +138,10 @@ async def test_nothing_is_sent_into_a_private_network(store: Store, url: str) ->
         address = url.format(url=receiver.url, port=receiver.url.split(":")[2].split("/")[0])
         async with Webhooks(store.webhooks, settings(address, allow_private=False, first_retry_s=3600.0), now=clock) as hooks:
             hooks.tell_room(event())
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(30):
                 while not hooks.counts["put_off"]:
                     await store.webhooks.waiting()
     assert receiver.posts == []
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        *("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
-        *("::1", "[fe80::1]", "fd00::1", "::ffff:10.0.0.1"),
-    ],
-)
-def test_addresses_of_private_networks(host: str) -> None:
-    assert is_inside(host)
-
-
-@pytest.mark.parametrize("host", ["hooks.example", "8.8.8.8", "2001:4860:4860::8888"])
-def test_addresses_that_are_not(host: str) -> None:
-    assert not is_inside(host)
 
 
 async def test_an_old_event_is_given_up_and_a_full_outbox_takes_no_more(store: Store) -> None:
@@ -214,7 +200,7 @@ def of_room(room_id: str, number: int) -> RoomEvent:
 
 async def test_events_of_one_room_keep_their_order_and_hold_up_no_other_room(store: Store) -> None:
     async with Choosy(a0=3, a2=1, b1=1).serving() as receiver:
-        async with Webhooks(store.webhooks, settings(receiver.url, first_retry_s=0.05), now=clock) as hooks:
+        async with Webhooks(store.webhooks, settings(receiver.url, first_retry_s=0.2), now=clock) as hooks:
             for number in range(5):
                 for room_id in "abc":
                     hooks.tell_room(of_room(room_id, number))
@@ -254,7 +240,7 @@ async def test_a_dead_receiver_is_cut_off_with_a_reason_and_resumed_by_an_admini
         async with Webhooks(store.webhooks, patience, now=lambda: clock() + later[0]) as hooks:
 
             async def until(state: str) -> tuple[Endpoint, int]:
-                async with asyncio.timeout(5.0):
+                async with asyncio.timeout(30):
                     while (found := (await hooks.endpoints())[0])[0].state != state:
                         pass
                 return found
@@ -267,7 +253,7 @@ async def test_a_dead_receiver_is_cut_off_with_a_reason_and_resumed_by_an_admini
             await settled(store)
             assert cut_off.failing_since is not None and cut_off.cut_off_at is not None
             hooks.tell_room(of_room("a", 1))
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(30):
                 while not hooks.counts["dropped"]:
                     await store.webhooks.waiting()
             assert receiver.posts == [] and hooks.counts["given_up"] == 1
@@ -281,11 +267,14 @@ async def test_a_dead_receiver_is_cut_off_with_a_reason_and_resumed_by_an_admini
 
 KILLED = """
 import asyncio, sys
+from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.loopback.test_webhooks import Store, Webhooks, clock, of_room, settings
+from tests.kit.vaults import vault_of
 
 async def main():
-    async with Store.open(sys.argv[2]) as store, Webhooks(store.webhooks, settings(sys.argv[3], first_retry_s=3600.0), now=clock) as hooks:
+    never = settings(sys.argv[3], first_retry_s=3600.0)
+    async with Store.open(sys.argv[2], vault=vault_of(Path(sys.argv[4]))) as store, Webhooks(store.webhooks, never, now=clock) as hooks:
         for number in range(4):
             hooks.tell_room(of_room("a", number))
         while (await store.webhooks.waiting()).get(sys.argv[3]) != 4 or not hooks.counts["put_off"]:
@@ -301,7 +290,7 @@ async def test_what_was_kept_survives_kill_and_comes_in_order(store: Store, tmp_
     async with Choosy(a0=1).serving() as receiver:
         root, url = str(Path(__file__).parents[2]), f"sqlite:///{tmp_path}/hooks.sqlite3"
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", KILLED, root, url, receiver.url, stdout=asyncio.subprocess.PIPE
+            sys.executable, "-c", KILLED, root, url, receiver.url, str(tmp_path), stdout=asyncio.subprocess.PIPE
         )
         assert process.stdout is not None
         try:
@@ -315,3 +304,39 @@ async def test_what_was_kept_survives_kill_and_comes_in_order(store: Store, tmp_
             await receiver.came(4)
             await settled(store)
         assert [headers["ce-id"] for headers, _ in receiver.posts] == ["a0", "a1", "a2", "a3"]
+
+
+async def test_what_was_told_can_be_had_again_behind_a_cursor_and_posted_once_more(store: Store, tmp_path: Path) -> None:
+    async with Receiver().serving() as receiver:
+        kept = settings(receiver.url, keep_s=3_600.0, structured=True)
+        async with Webhooks(store.webhooks, kept, now=clock) as hooks:
+            for number in range(3):
+                hooks.tell_room(of_room("a", number))
+            missed = Happening("call.missed", "c1", NOW, {"caller": "+34600111222"}, happening_id="c1-call.missed")
+            for _ in range(2):
+                hooks.hear(missed)
+            hooks.hear(Happening("call.ended", "c1", NOW, {}))
+            await receiver.came(4)
+            await settled(store)
+            first, cursor = await hooks.told(0, 3)
+            rest, last = await hooks.told(cursor, 3)
+            assert [event.id for event in (*first, *rest)] == ["a0", "a1", "a2", "c1-call.missed"] and (cursor, last) == (3, 4)
+            assert await hooks.told(last, 3) == ([], 4)
+            assert msgspec.json.decode(rest[0].data)["facts"] == {"caller": "+34600111222"}
+            assert {headers["Content-Type"] for headers, _ in receiver.posts} == {"application/cloudevents+json"}
+            posted = {body["id"]: body for body in (msgspec.json.decode(body) for _, body in receiver.posts)}
+            assert {**posted["c1-call.missed"], "cursor": 4} == msgspec.json.decode(msgspec.json.encode(rest[0]))
+            assert await hooks.replay(receiver.url, 2, 10) == (2, 4)
+            await receiver.came(6)
+            assert sorted(msgspec.json.decode(body)["id"] for _, body in receiver.posts[-2:]) == ["a2", "c1-call.missed"]
+            with pytest.raises(Refusal, match="This address is not"):
+                await hooks.replay("https://nobody.example", 0, 10)
+            await store.webhooks.told.prune(NOW + 1e9)
+            hooks.tell_room(of_room("a", 9))
+            await receiver.came(7)
+            with pytest.raises(Refusal) as gone:
+                await hooks.told(1, 10)
+            assert gone.value.code == "cursor_gone" and (await hooks.told(4, 10))[1] == 5
+        assert not await asyncio.to_thread(
+            lambda: any(b"+34600111222" in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+        )

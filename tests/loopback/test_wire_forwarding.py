@@ -65,7 +65,7 @@ class Ends:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 a counter has no event to wait for
             await asyncio.sleep(0)
 

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from playwright.async_api import Page
 
 from api.demo_call.process import free_port
-from api.store import Store
 from tests.kit.browser import person, tone_file
 from tests.kit.issuer import running_issuer
 from tests.kit.server import Server, running_server
+from tests.kit.vaults import store_of
 from tests.system.test_board import looks_right
 
 PASSWORD = "a password for tests"
@@ -29,7 +29,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     port = free_port()
     settings = {"server": {"port": port, "public_url": f"http://127.0.0.1:{port}"}}
     async with running_issuer(time.time) as issuer, running_server(tmp_path, settings | {"oidc": issuer.settings()}) as running:
-        async with Store.open(f"sqlite:///{running.data_dir / 'centralita.sqlite3'}", node="test") as store:
+        async with store_of(running.data_dir) as store:
             hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
             for identity, role in (("ana", "agent"), ("eva", "admin")):
                 await store.people.save_user(identity, name=f"{identity.title()} {MARKUP}", role=role, password_hash=hashed)

@@ -9,9 +9,9 @@ from argon2 import PasswordHasher
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
-from api.store import Store
 from tests.kit.browser import person, tone_file
 from tests.kit.server import Server, running_server
+from tests.kit.vaults import store_of
 
 PASSWORD = "a password for tests"
 
@@ -19,7 +19,7 @@ PASSWORD = "a password for tests"
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     async with running_server(tmp_path) as running:
-        async with Store.open(f"sqlite:///{running.data_dir / 'centralita.sqlite3'}", node="test") as store:
+        async with store_of(running.data_dir) as store:
             hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
             await store.people.save_user("eva", name="Eva", role="supervisor", password_hash=hashed)
         yield running

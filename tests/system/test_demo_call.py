@@ -15,6 +15,8 @@ from api.demo_call import measure, report, scene
 from api.demo_call.plan import Plan
 from api.results import Row
 
+pytestmark = pytest.mark.xdist_group("crowded")  # with many browsers, or measured: one such file at a time
+
 TIMINGS = ("click_to_ringing", "accept_to_first_audio", "offer_to_answer")
 NOT_DECIDING = (*TIMINGS, "delay_excursion")
 WAIT_S = 120.0

@@ -25,6 +25,7 @@ from tests.kit.hub import Client
 from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ToneTrack, listen
 from tests.kit.page import STARTS_WITHIN_S, call_is, page, serving, started
+from tests.kit.vaults import vault_of
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
 
@@ -94,7 +95,8 @@ async def test_a_killed_server_loses_two_seconds_at_most_and_signs_the_rest_when
             await listen(peer, 200)
             assert await process.stop(signal.SIGKILL) == -signal.SIGKILL
     (file,) = (tmp_path / "data" / "recordings").glob("*.rec")
-    ring = KeyRing([bytes.fromhex((tmp_path / "data" / "recording.key").read_text().strip())])
+    key = bytes.fromhex((tmp_path / "data" / "recording.key").read_text().strip())
+    ring = KeyRing([key], vault_of(tmp_path / "data").open)
     said = [packet for packet in read_recording(file, ring).packets if packet.side is Side.SAID]
     assert len(said) >= 50 * (200 * 0.02 - 2.0)
     async with serving(tmp_path, "--demo", "--port", "0", "--config", str(config)) as process:

@@ -101,7 +101,7 @@ async def test_speech_quality_and_details(server: Server, microphone: Path) -> N
         await desk.page.wait_for_selector(
             ".side[data-side=agent][data-cause=good][data-level='4'], .side[data-side=agent][data-cause=good][data-level='3']"
         )
-        await desk.page.click("summary")
+        await desk.page.click("[data-part=numbers] > summary")
         await desk.page.wait_for_selector(".tables table:nth-of-type(2)")
         await desk.page.wait_for_function("() => document.querySelector('[role=timer]').textContent !== '0:00'")
         assert await desk.page.get_attribute("[role=timer]", "aria-live") == "off"
@@ -212,7 +212,7 @@ async def test_microphone_denied(server: Server) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=flags)
         context = await browser.new_context(locale="en-GB")
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         someone = Person(context, await context.new_page())
         desk = await signed_in(someone, server)
         await desk.press("dial-601")
@@ -252,7 +252,11 @@ async def test_the_phone_is_in_one_tab(server: Server, microphone: Path) -> None
         await desk.press("dial-600")
         await desk.call_is("live", media="up")
         second = await someone.context.new_page()
-        await second.goto(f"{server.url}/?processing=off")
+        await second.goto(f"{server.url}/dial?processing=off&number=web%2Btel%3A%2B34600111222")
+        await second.wait_for_selector("[data-do=use-here]")
+        assert second.url == f"{server.url}/?processing=off"
+        # A link of another page puts its number into the phone's field, wherever that is, and dials nothing.
+        await desk.page.wait_for_function("document.querySelector('#number')?.value === '+34600111222'")
         await second.click("[data-do=use-here]")
         await desk.page.wait_for_selector("[data-do=use-here]")
         await second.fill("#user", server.user)

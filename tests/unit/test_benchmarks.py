@@ -1,6 +1,7 @@
 """The benchmark runner: goals are computed, the JSON has its shape, and the benchmarks run."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +65,32 @@ def test_under_jitter_and_loss_both_receivers_are_scored(capsys: pytest.CaptureF
     rows = {row["metric"]: row for row in json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]}
     assert rows["PESQ-WB"]["goal"] == ">= peer + 1.0" and rows["PESQ-WB"]["value"] > rows["PESQ-WB"]["peer_value"]
     assert rows["delay"]["value"] > 0 and rows["MOS, E-model"]["value"] > 1
+
+
+def test_a_day_of_the_queues_adds_up_and_is_the_same_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = [f"2026-11-23T{8 + minute // 60:02}:{minute % 60:02}:00Z,{40 + minute % 7}" for minute in range(0, 180, 5)]
+    (tmp_path / "calls.csv").write_text("\n".join(["start_utc,calls", *table]))
+    main(["queue_simulation", "--quick", "--json", "--only", "day", "--data", str(tmp_path)])
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    values = {row["metric"]: row["value"] for row in rows}
+    assert values["served"] > 100
+    for metric in ("callers without an end, or with two", "wrong offers", "otherwise when run again"):
+        assert values[metric] == 0
+    assert values["tickets, offers, calls and deadlines left over"] == 0
+
+
+@pytest.mark.parametrize(("text", "told"), [("start_utc,calls\nmonday,3\n", "calls.csv, line 2"), ("", "has no table of calls")])
+def test_call_volumes_that_cannot_be_read_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: str) -> None:
+    (tmp_path / "calls.csv").write_text(text)
+    with pytest.raises(SystemExit):
+        main(["queue_simulation", "--quick", "--data", str(tmp_path)])
+    assert told in capsys.readouterr().err
+
+
+def test_the_throughput_of_the_queues_is_told_for_all_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["queue_throughput", "--quick", "--json"])
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    assert len(rows) == 8 and all(row["goal"] == ">= 20000" and row["value"] > 0 for row in rows)
 
 
 def test_a_wrong_folder_is_named(capsys: pytest.CaptureFixture[str]) -> None:

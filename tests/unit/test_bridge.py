@@ -14,14 +14,15 @@ from media.bridge import Bridge
 from media.codec import OpusDecoder
 from media.demo_leg import make_programme
 from media.messages import MediaRefusal
+from media.resting import Resting
 from media.rtp import timestamp_difference
 from media.sounds import Sound, load_prompt, make_once, make_sound
 from rooms.audio import G722, OPUS, PCMA, PCMU
 from tests.kit.leg_bench import BenchLeg, KeepingTransport, bench_bridge, level_at, tick
 
 
-def room(*legs: BenchLeg) -> Bridge:
-    bridge = bench_bridge()
+def room(*legs: BenchLeg, resting: Resting | None = None) -> Bridge:
+    bridge = bench_bridge(resting=resting)
     for bench in legs:
         bridge.add(bench.leg)
         bridge.join(bench.leg.leg_id)
@@ -35,6 +36,35 @@ def run(bridge: Bridge, ticks: int, *speakers: tuple[BenchLeg, float], start: in
             bench.say(index * 0.02 + 0.015, frequency_hz=frequency_hz, amplitude=amplitude)
         if bridge.ticking:
             tick(bridge, (index + 1) * 0.02)
+
+
+@pytest.mark.parametrize("codec", ["pcma", "pcmu", "g722"])
+def test_who_rests_is_sent_the_same_packets_as_who_is_asked_at_each_tick_and_only_its_room_has_less_to_do(codec: str) -> None:
+    streams, ticked, counted = [], [], []
+    for rests in (True, False):
+        a, b = BenchLeg("a", codec), BenchLeg("b", codec)
+        resting = Resting(b.counters)
+        bridge = room(a, b, resting=resting if rests else None)
+        ticks = 0
+        for index in range(200):
+            a.say(index * 0.02 + 0.015)
+            if index in (20, 120):
+                bridge.set_gains([("b", "a", 0.0 if index == 20 else 1.0)])
+            if index == 60:
+                bridge.send_digits("b", "5")
+            if index == 150:
+                bridge.remove("a")
+            now_s = (index + 1) * 0.02
+            resting.send(now_s)
+            if bridge.ticking:
+                ticks += 1
+                tick(bridge, now_s)
+        streams.append(b.out.rtp)
+        ticked.append(ticks)
+        counted.append(dict(b.counters))
+    assert streams[0] == streams[1]
+    assert counted[0] == counted[1]
+    assert (ticked[0] < ticked[1] / 3) is (codec != "g722"), "only a codec without a past has one packet for all silence"
 
 
 def test_equal_codecs_are_forwarded_byte_for_byte_at_once() -> None:
@@ -206,6 +236,26 @@ def test_music_gives_way_softly_to_a_sentence_and_comes_back() -> None:
     at = lambda begin_s, end_s, hz: level_at(heard[round(begin_s * 16_000) : round(end_s * 16_000)], hz)  # noqa: E731
     assert at(0.4, 0.9, 500.0) > 0.2 > 0.02 > at(1.4, 1.9, 500.0)
     assert at(1.1, 1.9, 900.0) > 0.2 > 0.02 > at(2.4, 2.9, 900.0) and at(2.4, 2.9, 500.0) > 0.2
+
+
+def test_a_sentence_that_a_key_cut_short_is_over_at_once_and_untold_and_music_comes_back() -> None:
+    a = BenchLeg("a", "opus")
+    bridge = bench_bridge()
+    bridge.add(a.leg)
+    music, ended = Sound(sine(500.0, 2.0, 16_000, level_dbfs=-15.0), soft=True), list[str]()
+    bridge.play("a", music)
+    bridge.hush("a")
+    run(bridge, 20)
+    assert a.leg.sound is music, "music has no end"
+    bridge.play_once("a", Sound(sine(900.0, 9.0, 16_000, level_dbfs=-15.0), lambda: ended.append("said")))
+    run(bridge, 30, start=20)
+    bridge.hush("a")
+    run(bridge, 50, start=50)
+    assert a.leg.sound is music and not ended
+    heard = a.out.heard(OPUS)
+    assert level_at(heard[-8_000:], 500.0) > 0.2 > 0.02 > level_at(heard[-8_000:], 900.0)
+    bridge.hush("a")
+    assert a.leg.sound is music
 
 
 def test_a_leg_that_waits_hears_its_sound_and_nothing_else_is_sent() -> None:

@@ -5,14 +5,18 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from api.identity.security_log import OF_ACCOUNT
+from api.appointments.states import State as AppointmentState
+from api.audit.audit import OF_ACCOUNT
+from api.outbound.campaigns import Why
 from rooms.agent import AgentState
 from rooms.causes import EndReason
 from rooms.membership import Exit, RoomKind
 from rooms.membership import Role as MemberRole
+from rooms.monitor import MonitorMode
 from rooms.presence import Presence
 from rooms.record import CallState
 from signaling.grants import Role
@@ -181,7 +185,7 @@ NOT_FOR_PAGES = {
     # What the exchange might ask wrongly of the media plane: its failure ends a call, and the page hears an end reason.
     *("bad_gain", "bad_socket", "digits_full", "leg_exists", "no_events", "no_socket", "room_exists", "room_full"),
     *("unknown_leg", "unknown_programme", "unknown_room", "unknown_sound", "wrong_leg", "duplicate_call", "forbidden_address"),
-    *("sound_unusable", "sounds_full"),
+    *("sound_unusable", "sounds_full", "sound_late", "bad_text"),
     *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
     # Said to the consultation page, which has a catalogue of its own.
     *("link_invalid", "link_expired", "no_bridge"),
@@ -196,8 +200,19 @@ NOT_FOR_PAGES = {
         "recording_running",
         "recording_too_long",
     ),
+    # Said to who looks after the outbox, and to other programs.
+    *("unknown_entry", "unknown_rule", "cursor_gone"),
+    # Said to who answers for personal data: REST alone.
+    "held",
+    # Said to the page of voicemail, which has a catalogue of its own.
+    *("unknown_voicemail", "voicemail_erased", "unknown_box"),
+    # Said to the pages of appointments, which have catalogues of their own.
+    *("slot_gone", "unknown_service", "unknown_appointment", "appointment_over", "appointment_changed", "idem_reused"),
+    *("too_many_appointments", "consent_needed", "bad_contact", "bad_calendar"),
     # Said to who may not even have the page.
     "address_denied",
+    # Said to the live board, which has a catalogue of its own.
+    "too_many_supervisors",
     # Said to the page of rooms, which has a catalogue of its own.
     *("duplicate_room", "fixed_room", "last_host", "members_full", "nobody_waits", "not_host", "not_member", "removed", "room_cancelled"),
     *("room_locked", "room_over", "room_unreachable", "rooms_full", "too_early", "too_late", "waiting_full"),
@@ -213,6 +228,17 @@ NOT_FOR_PAGES = {
     *("issuer_away", "sign_in_failed", "not_a_user", "issuer_factor_missing"),
     *("unknown_user", "unknown_session", "unknown_key", "unknown_receiver", "not_suspended"),
     *("no_pbx", "pbx_away", "unknown_pbx_call", "unknown_extension"),
+    # Said to the page of campaigns, which has a catalogue of its own.
+    *("unknown_campaign", "campaign_rests", "nobody_left", "outside_hours", "nobody_due", "not_reserved"),
+    # Said to the page of bookings, which has a catalogue of its own.
+    *("unknown_tour", "unknown_departure", "unknown_booking", "unknown_contact", "booking_state", "hold_over", "sold_out", "departed"),
+    *("not_on_sale", "same_departure", "seats_taken", "wrong_currency", "overpaid", "not_owed", "key_reused", "booking_changed"),
+    *("card_number", "reference_taken"),
+    # Said to the pages of tickets, of surveys and of articles, which have catalogues of their own.
+    *("ticket_not_so", "ticket_too_old", "unknown_ticket", "unknown_contact"),
+    *("unknown_survey", "survey_expired", "unknown_article", "article_overtaken"),
+    # Of the contact centre's plan, by REST and the command line.
+    *("plan_overtaken", "unknown_version"),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
 }
@@ -306,7 +332,11 @@ def test_the_board_words_every_hop_and_cause_and_asks_for_no_text_that_is_not_th
         "side": {"agent", "phone"},
         "scale": {"nb", "wb", "fb"},
         "direction": {"in", "out"},
+        "mode": set(MonitorMode),
+        "other": set(MonitorMode),
+        "mine": {*MonitorMode, "owned", "elsewhere", "no_sound", "no_microphone", "lost"},
     }
+    asked |= set(re.findall(r"'(hang_up|leave)'", source))
     named = {f"{family}.{word}" for family, words in families.items() for word in words}
     assert named <= set(texts)
     assert {key for key in texts if key not in asked | named and not key.startswith("error.")} == set()
@@ -326,29 +356,103 @@ def test_every_end_reason_is_worded(reason: EndReason, direction: str) -> None:
         assert text in CATALOGUES["en"]
 
 
-# --- contacts, likewise ---------------------------------------------------------------------------------------------------------------
-
-CONTACTS = PAGES / "contacts"
-CONTACTS_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((CONTACTS / "text").glob("*.json"))}
+# --- contacts and campaigns, likewise -------------------------------------------------------------------------------------------------
 
 
-def test_contacts_speak_both_languages_and_ask_for_no_text_that_is_not_there() -> None:
-    assert set(CONTACTS_TEXTS) == {"en", "es"}
-    english, spanish = CONTACTS_TEXTS["en"], CONTACTS_TEXTS["es"]
+@pytest.mark.parametrize("name", ["contacts", "campaigns", "bookings", "tickets", "articles", "survey"])
+def test_a_page_of_cards_speaks_both_languages_and_asks_for_no_text_that_is_not_there(name: str) -> None:
+    texts = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / name / "text").glob("*.json"))}
+    assert set(texts) == {"en", "es"}
+    english, spanish = texts["en"], texts["es"]
     assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
-    assert all(text.strip() for texts in CONTACTS_TEXTS.values() for text in texts.values())
+    assert all(text.strip() for each in texts.values() for text in each.values())
     assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
-    source = (CONTACTS / "index.html").read_text() + (CONTACTS / "main.js").read_text()
+    source = "".join(path.read_text() for path in [PAGES / name / "index.html", *sorted((PAGES / name).glob("*.js"))])
     asked = {one or other for one, other in re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
-    asked |= set(re.findall(r"'(call\.\w+)'", source))
+    asked |= {text for text in re.findall(r"'([a-z_.]+)'", source) if text in english}
     assert asked <= set(english)
-    assert {key for key in english if key not in asked and not key.startswith("error.")} == set()
+    assert {key for key in english if key not in asked and not key.startswith(("error.", "why."))} == set()
+    whys = get_args(Why) if name == "campaigns" else ()
+    assert {key for key in english if key.startswith("why.")} == {f"why.{why}" for why in whys}
 
 
-def test_contacts_say_nothing_by_themselves_and_need_no_looser_policy() -> None:
-    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (CONTACTS / "index.html").read_text(), flags=re.DOTALL)
+@pytest.mark.parametrize("name", ["contacts", "campaigns", "bookings", "tickets", "articles", "survey"])
+def test_a_page_of_cards_says_nothing_by_itself_and_needs_no_looser_policy(name: str) -> None:
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (PAGES / name / "index.html").read_text(), flags=re.DOTALL)
     assert spoken_by(page) == ["Centralita", "Centralita"]
-    for path in [CONTACTS / "index.html", *CONTACTS.glob("*.js")]:
+    for path in [PAGES / name / "index.html", *(PAGES / name).glob("*.js")]:
+        assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
+
+
+def test_bookings_word_what_they_may_be_refused() -> None:
+    texts = json.loads((PAGES / "bookings" / "text" / "en.json").read_text())
+    sources = [*(PAGES.parent / "travel").glob("*.py"), PAGES.parent / "store" / "travel_bookings.py"]
+    said = {code for path in sources for code in re.findall(r"Refusal\(\s*\"(\w+)\"", path.read_text())}
+    assert {"sold_out", "hold_over", "booking_changed"} <= said
+    assert {code for code in said if f"error.{code}" not in texts} == set()
+
+
+# --- voicemail, likewise --------------------------------------------------------------------------------------------------------------
+
+VOICEMAIL = PAGES / "voicemail"
+VOICEMAIL_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((VOICEMAIL / "text").glob("*.json"))}
+
+
+def test_voicemail_speaks_both_languages_and_asks_for_every_text() -> None:
+    assert set(VOICEMAIL_TEXTS) == {"en", "es"}
+    english, spanish = VOICEMAIL_TEXTS["en"], VOICEMAIL_TEXTS["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert all(text.strip() for texts in VOICEMAIL_TEXTS.values() for text in texts.values())
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+    source = (VOICEMAIL / "index.html").read_text() + (VOICEMAIL / "main.js").read_text()
+    asked = {one or other for one, other in re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
+    assert asked == {key for key in english if not key.startswith("error.")}
+    refusals = set(re.findall(r"Refusal\(\s*\"(\w+)\"", (PAGES.parent / "voicemail" / "boxes.py").read_text()))
+    assert {f"error.{code}" for code in refusals} <= set(english)
+
+
+def test_voicemail_says_nothing_by_itself_and_needs_no_looser_policy() -> None:
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (VOICEMAIL / "index.html").read_text(), flags=re.DOTALL)
+    assert spoken_by(page) == ["Centralita", "Centralita"]
+    for path in [VOICEMAIL / "index.html", *VOICEMAIL.glob("*.js")]:
+        assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
+
+
+# --- appointments: the customers' page and the house's ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "scripts"), [("book", ("book/*.js",)), ("appointments", ("appointments/*.js", "book/chooser.js"))])
+def test_a_page_of_appointments_speaks_both_languages_and_asks_for_every_text(name: str, scripts: tuple[str, ...]) -> None:
+    texts = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / name / "text").glob("*.json"))}
+    assert set(texts) == {"en", "es"}
+    english, spanish = texts["en"], texts["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert all(text.strip() for each in texts.values() for text in each.values())
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+    source = "".join(path.read_text() for pattern in scripts for path in PAGES.glob(pattern))
+    assert {f"state.{state}" for state in AppointmentState} <= set(english) or name == "book"
+    asked = set(re.findall(r"\bt\('([^']+)'", source))
+    assert asked <= set(english)
+    named = {text for text in re.findall(r"'([a-z_.]+)'", source) if text in english}
+    families = ("error.", "state.", "own.")
+    assert {key for key in english if key not in asked | named and not key.startswith(families)} == set()
+    if name == "book":
+        stages = set(
+            re.findall(r"return '(\w+)'|\? '(\w+)' : '(\w+)'", source[source.index("export function stage") : source.index("const send")])
+        )
+        assert {f"own.{stage}" for each in stages for stage in each if stage} <= set(english)
+        desk = (PAGES.parent / "appointments" / "desk.py").read_text()
+        refusals = set(re.findall(r"Refusal\(\s*\"(\w+)\"", desk)) - {"bad_calendar", "too_early"}
+    else:
+        refusals = {"slot_gone", "appointment_over", "appointment_changed", "too_early", "bad_calendar", "unknown_appointment"}
+    assert {f"error.{code}" for code in refusals} <= set(english)
+
+
+@pytest.mark.parametrize("name", ["book", "appointments"])
+def test_a_page_of_appointments_says_nothing_by_itself_and_needs_no_looser_policy(name: str) -> None:
+    page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (PAGES / name / "index.html").read_text(), flags=re.DOTALL)
+    assert spoken_by(page) == ["Centralita"]
+    for path in [PAGES / name / "index.html", *(PAGES / name).glob("*.js")]:
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
 
 

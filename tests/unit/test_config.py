@@ -332,3 +332,14 @@ def test_a_3cx_and_our_line_to_it_are_one_picture(file: Path) -> None:
     work = settings.threecx_work()
     assert work is not None and work.own_numbers == {"870", "204"} and "s3cr3t" not in repr(work)
     assert "s3cr3t" not in str(settings.masked()) and Settings.load(None, {}).threecx_work() is None
+
+
+def test_the_contact_centres_folder_is_there_and_its_secrets_are_long(file: Path, tmp_path: Path) -> None:
+    file.write_text(f'[centre]\nfolder = "{tmp_path}"\nsecrets.booking = "{SECRET}"\n')
+    settings = Settings.load(file, {})
+    assert settings.centre.folder == tmp_path and settings.centre.secrets["booking"].get_secret_value() == SECRET
+    assert SECRET not in str(settings.masked())
+    file.write_text('[centre]\nfolder = "nowhere"\n')
+    assert "nowhere is no folder: make it, or write one with `centralita plan export`" in faults(file)[0]
+    file.write_text('[centre]\nsecrets.booking = "short"\n')
+    assert "secrets.booking has at least 32 bytes" in faults(file)[0]

@@ -135,6 +135,9 @@ def test_loss_is_blamed_on_the_hop_where_it_happens_forwarded_or_mixed(mixed: bo
     assert agent.loss == 0.0 and phone.hop_loss is not None and 0.1 < phone.hop_loss < 0.3
     found, _ = call(up=0.2, down=0.3, mixed=mixed)
     assert sorted(hop for _, hop, _ in found) == ["browser_to_us", "us_to_phone"]
+    found, (agent, phone) = call(up=0.3, down=0.03, mixed=mixed)
+    assert found == [("agent", "browser_to_us", "loss")] or mixed
+    assert phone.hop_loss and (phone.far_cause == "upstream") is not mixed, "a packet more or less is not this hop's fault"
 
 
 def test_a_far_end_that_hears_nothing_of_us_is_told_apart_from_one_that_says_nothing() -> None:

@@ -15,6 +15,7 @@ from media.recording.file import ChunkWriter
 from media.recording.keys import KeyRing
 from signaling.refusal import Refusal
 from tests.kit.filmed import Filmed, flat, h264, vp8
+from tests.kit.vaults import VAULT
 from tests.unit.test_film import nal_payloads, tone
 
 KEY = b"\x01" * 32
@@ -55,7 +56,7 @@ def last_entry(path: Path) -> tuple[str, tuple[str, ...], object]:
 
 async def test_who_watched_a_consultation_stands_with_each_part(tmp_path: Path, files: list[Path]) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/store"
-    async with Store.open(url) as store, RecordingShelf(store, tmp_path, (KEY,), clock=lambda: 3.0) as shelf:
+    async with Store.open(url, vault=VAULT) as store, RecordingShelf(store, tmp_path, (KEY,), clock=lambda: 3.0) as shelf:
         for number, path in enumerate(files):
             store.put_recording(StoredRecording(f"r-{number}", "r", "ana", "given", path.name, started_at=1.0, ended_at=2.0))
         film = await shelf.watch("r", "mkv", "eva")

@@ -24,9 +24,23 @@ call.take          - x x x x -
 call.record        - x x x x -
 call.lift          - - - x x -
 call.record.any    - - - x x -
+call.listen        - - - x x -
+call.whisper       - - - x x -
+call.barge         - - - x x -
+call.take_over     - - - x x -
 board.watch        - - - x x -
+queue.watch        - x x x x -
+queue.manage       - - - x x -
+skills.manage      - - - x x -
+centre.manage      - - - - x -
 recording.listen   - - - x x x
 recording.erase    - - - x x -
+records.export     - - - x x x
+voicemail.hear     - x x x x -
+voicemail.any      - - - x x -
+appointments.own   - x x x x x
+appointments.any   - - - x x x
+services.manage    - - - x x x
 room.create        - x x x x x
 room.list          - x x x x x
 room.join          x x x x x x
@@ -39,9 +53,22 @@ token.issue        - - - - x x
 users.manage       - - - - x -
 keys.manage        - - - - x -
 log.read           - - - - x -
+privacy.manage     - - - - x -
 webhooks.manage    - - - - x x
+backends.manage    - - - - x -
+outbox.manage      - - - - x x
+tasks.own          - x x x x x
+campaigns.manage   - - - x x x
 contacts.read      - x x x x x
 contacts.write     - x x x x x
+bookings.read      - x x x x x
+bookings.write     - x x x x x
+bookings.manage    - - - x x x
+tickets.read       - x x x x x
+tickets.write      - x x x x x
+surveys.read       - - - x x x
+articles.read      - x x x x x
+articles.write     - - - - x x
 pbx.context        - - - - x x
 pbx.manage         - - - - x -
 """
@@ -105,6 +132,23 @@ OPEN = {
     ("GET", "/account"),
     ("GET", "/rooms"),
     ("GET", "/contacts"),
+    ("GET", "/voicemail"),
+    ("GET", "/campaigns"),
+    ("GET", "/bookings"),
+    ("POST", "/api/v1/surveys/open"),
+    ("PUT", "/api/v1/surveys/answers"),
+    ("GET", "/book"),
+    ("GET", "/api/v1/shared/recordings/{token}"),
+    ("POST", "/api/v1/rules/hooks/{rule}"),
+    ("POST", "/api/v1/backends/{backend_id}/events"),
+    ("GET", "/appointments"),
+    ("GET", "/tickets"),
+    ("GET", "/articles"),
+    ("GET", "/survey"),
+    ("POST", "/api/v1/surveys/open"),
+    ("PUT", "/api/v1/surveys/answers"),
+    ("POST", "/api/v1/surveys/refusal"),
+    ("GET", "/dial"),
     ("GET", "/static/{hash}/{path}"),
     ("GET", "/api/health/live"),
     ("GET", "/api/health/ready"),
@@ -116,6 +160,14 @@ OPEN = {
     ("GET", "/metrics"),
     ("GET", "/socket.io/"),
     ("POST", "/api/guests"),
+    ("GET", "/api/v1/booking/services"),
+    ("GET", "/api/v1/booking/slots"),
+    ("GET", "/api/v1/booking/alternatives"),
+    ("POST", "/api/v1/booking/appointments"),
+    ("POST", "/api/v1/booking/own"),
+    ("POST", "/api/v1/booking/own/move"),
+    ("POST", "/api/v1/booking/own/cancel"),
+    ("POST", "/api/v1/booking/own/confirm"),
     ("POST", "/api/uploads/{ticket}"),
 }
 
@@ -138,7 +190,8 @@ def test_teams_limit_what_a_supervisor_reaches() -> None:
     eva = grant("supervisor", "eva", teams=frozenset({"hotels", "cars"}))
     hotels, flights = Resource(owner="ana", teams=frozenset({"hotels"})), Resource(owner="ben", teams=frozenset({"flights"}))
     nowhere = Resource(owner="cai")
-    for permission in (P.CALL_RECORD_ANY, P.BOARD_WATCH, P.RECORDING_LISTEN, P.RECORDING_ERASE):
+    of_teams = (P.CALL_LISTEN, P.CALL_WHISPER, P.CALL_BARGE, P.CALL_TAKE_OVER)
+    for permission in (P.CALL_RECORD_ANY, P.BOARD_WATCH, P.RECORDING_LISTEN, P.RECORDING_ERASE, *of_teams):
         assert allows(eva, permission, hotels)
         assert not allows(eva, permission, flights) and not allows(eva, permission, nowhere)
         assert allows(grant("supervisor", "all"), permission, flights)

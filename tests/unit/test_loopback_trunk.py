@@ -45,6 +45,16 @@ async def test_call_me_arrives_with_speech_and_is_confirmed() -> None:
         assert await heard.next(Confirmed) == Confirmed(leg_id, DemoEndpoint("speech"))
 
 
+async def test_605_hangs_up_and_sends_a_customer_to_the_contact_centre() -> None:
+    heard = Heard()
+    async with LoopbackTrunk(heard.events.put_nowait, times=AT_ONCE) as line:
+        line.dial("a", "605", "ana", OFFER)
+        refused = await heard.next(Refused)
+        assert isinstance(refused, Refused) and (refused.leg_id, refused.cause.reason) == ("a", EndReason.COMPLETED)
+        arrived = await heard.next(Arrived)
+        assert isinstance(arrived, Arrived) and (arrived.caller, arrived.called) == ("+34600111222", "610")
+
+
 async def test_a_demo_call_ends_by_itself_in_the_end() -> None:
     heard = Heard()
     async with LoopbackTrunk(heard.events.put_nowait, times=LoopbackTimes(0.0, 0.0, 0.0, 10.0, 0.01)) as line:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pbx.numbers import NotANumber, NumberKind, number_of_caller, parse_number
+from pbx.numbers import NotANumber, NumberKind, national_part, number_of_caller, numbers_in, parse_number, spellings
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,36 @@ def test_a_caller_is_never_refused() -> None:
 def test_own_country_is_shown_nationally_others_internationally() -> None:
     assert parse_number("+34910000000", "ES").display == "910 00 00 00"
     assert parse_number("+4930123456", "ES").display == "+49 30 123456"
+
+
+def test_a_caller_is_known_in_every_spelling_that_their_pbx_may_use() -> None:
+    for e164, region in (("+34600111222", "ES"), ("+447700900123", "GB"), ("+390612345678", "IT"), ("+447700900123", "ES")):
+        written = spellings(e164, region)
+        assert written[0] == e164
+        assert {number_of_caller(text, region).e164 for text in written if text.startswith(("+", "00")) or text[0] in "067"} == {e164}
+    assert spellings("+447700900123", "GB") == ("+447700900123", "447700900123", "00447700900123", "7700900123", "07700900123")
+    assert spellings("+447700900123", "ES") == ("+447700900123", "447700900123", "00447700900123")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        *((form, ("+34600111222",)) for form in ("600 11 12 22", "(600) 111.222", "600/111/222", "tel:+34-600-111-222", "0034600111222")),
+        *((form, ("+34600111222",)) for form in ("+34 (0) 600 111 222", "6 0 0 1 1 1 2 2 2", "+34 600\n111\t222", "600111222 ext. 5")),
+        ("móvil: 600 111 222, casa 911234567", ("+34600111222", "+34911234567")),
+        ("600 111 222 / +44 20 7946 0958", ("+34600111222", "+442079460958")),
+        ("ask at the desk", ()),
+        ("", ()),
+        ("9" * 10_000, ()),
+    ],
+)
+def test_numbers_that_people_wrote_into_an_address_book(text: str, found: tuple[str, ...]) -> None:
+    assert numbers_in(text, "ES") == found
+
+
+def test_the_part_of_a_number_that_every_form_of_it_has() -> None:
+    assert [national_part(number) for number in ("+34600111222", "+442079460958", "+390612345678")] == [
+        "600111222",
+        "2079460958",
+        "0612345678",
+    ]

@@ -28,6 +28,15 @@ def test_a_person_of_another_node_is_there_as_one_of_ours() -> None:
     assert [person.identity for person in attendance.news()] == ["bea", "ana"] and not attendance.news()
 
 
+def test_who_is_in_a_consultation_anywhere_is_so_everywhere() -> None:
+    attendance = heard_of_bea()
+    attendance.know("bea", Facts(phones=1))
+    attendance.change("b", 7, 1, {"bea": Facts(name="Bea", consulting=True)}, 1)
+    assert attendance.person("bea").state is AgentState.CONSULTING and attendance.person("bea").consulting
+    attendance.expire(5)
+    assert attendance.person("bea").state is AgentState.AVAILABLE, "it died, and what it said with it"
+
+
 def test_a_dead_node_leaves_no_ghost() -> None:
     attendance = heard_of_bea()
     assert attendance.hear("b", 7, 0, 2), "a heartbeat renews the lease"

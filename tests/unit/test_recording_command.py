@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.__main__ import app
-from api.store import Store, StoredRecording
+from api.store import StoredRecording
 from media import rtp
 from media.recording import manifest
 from media.recording.file import ChunkWriter, read_chunks
@@ -17,6 +17,7 @@ from media.recording.keys import KeyRing
 from media.recording.records import RecordingEvent
 from rooms.audio import PCMA
 from tests.kit.recorded import Taken, encoded
+from tests.kit.vaults import store_of
 
 OLD, NEW = "01" * 32, "02" * 32
 
@@ -89,7 +90,7 @@ def test_an_audit_compares_every_recording_with_what_the_database_knows(file: Pa
     Path("var").mkdir()
 
     async def known() -> None:
-        async with Store.open("sqlite:///var/centralita.sqlite3") as store:
+        async with store_of(Path("var")) as store:
             stands = manifest.checkpoint(file)
             row = StoredRecording("c-1", "c", "ana", "given", file.name, 1.0, 2.0, entries=stands.entries, digest=stands.digest)
             store.put_recording(row)

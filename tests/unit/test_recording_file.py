@@ -7,8 +7,8 @@ from struct import Struct
 
 import pytest
 
-from media.recording.file import ChunkWriter, Ending, read_chunks, rewrap
-from media.recording.keys import KeyRing, UnknownKey
+from media.recording.file import ChunkWriter, Ending, measure, read_chunks, rewrap
+from media.recording.keys import KeyRing, PersonKey, UnknownKey
 
 RING = KeyRing([bytes(range(32))])
 CONTENTS = tuple(bytes([65 + number]) * (100 + number) for number in range(6))
@@ -160,3 +160,24 @@ def test_a_full_disk_leaves_whole_chunks(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     read = read_chunks(tmp_path / "a", RING)
     assert (read.contents, read.ending, read.detail) == (CONTENTS[:1], Ending.EARLY, "nothing follows chunk 0, which is not the last")
+
+
+def test_a_file_that_is_a_persons_opens_with_their_key_and_never_again_without(tmp_path: Path) -> None:
+    half, opened = b"h" * 32, {"~1sealed": (b"h" * 32).hex()}
+    path = tmp_path / "a"
+    writer = ChunkWriter(path, RING, file_id=b"a" * 16, data_key=b"k" * 32, person=PersonKey(half, "~1sealed"))
+    for number, content in enumerate(CONTENTS):
+        writer.write(content, last=number == len(CONTENTS) - 1)
+    ring = KeyRing([bytes(range(32))], lambda sealed: opened.get(sealed, ""))
+    assert (read_chunks(path, ring).contents, read_chunks(path, ring).ending) == (CONTENTS, Ending.COMPLETE)
+    newer = KeyRing([b"n" * 32, bytes(range(32))], lambda sealed: opened.get(sealed, ""))
+    assert rewrap(path, newer) and read_chunks(path, newer).contents == CONTENTS
+    assert measure(path) == (len(CONTENTS), read_chunks(path, newer).digest)
+    for blind in (KeyRing([b"n" * 32]), KeyRing([b"n" * 32], lambda sealed: sealed), KeyRing([b"n" * 32], lambda sealed: "00" * 31)):
+        with pytest.raises(UnknownKey, match="destroyed"):
+            read_chunks(path, blind)
+    wrong = KeyRing([b"n" * 32], lambda sealed: "00" * 32)
+    assert (read_chunks(path, wrong).contents, read_chunks(path, wrong).ending) == ((), Ending.ALTERED)
+    opened.clear()
+    with pytest.raises(UnknownKey):
+        read_chunks(path, newer)

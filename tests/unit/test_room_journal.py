@@ -69,6 +69,22 @@ def test_a_phones_socket_is_kept_without_what_came_meanwhile_and_closed_with_its
     assert journal.commands() == [msg.OpenRoom(room_id="r"), opened, msg.JoinBridge(room_id="r", leg_id="a")]
 
 
+def test_a_sentence_is_said_again_until_it_was_heard_or_stopped() -> None:
+    journal = RoomJournal(msg.OpenRoom(room_id="r"))
+    first, second = msg.PlayOnce(leg_id="a", sound="prompt/es/welcome"), msg.PlayOnce(leg_id="b", sound="prompt/es/closed")
+    for command in (first, second):
+        journal.note(command)
+    assert journal.said == [first, second]
+    journal.heard("a")
+    assert journal.said == [second]
+    journal.note(msg.Hush(leg_id="b"))
+    assert journal.said == []
+    journal.note(first)
+    journal.note(msg.OpenPeerLeg(leg_id="a", room_id="r"))
+    journal.note(msg.CloseLeg(leg_id="a"))
+    assert journal.said == [] and journal.commands() == [msg.OpenRoom(room_id="r")]
+
+
 def test_the_end_of_a_room_closes_its_sockets() -> None:
     journal, sock = told()
     journal.close()

@@ -10,7 +10,7 @@ def both(plan: DialPlan | None = None) -> Routing:
 
 
 @pytest.mark.parametrize(
-    ("number", "trunk"), [("600", "demo"), ("604", "demo"), ("605", "pbx"), ("200", "pbx"), ("112", "pbx"), ("600111222", "pbx")]
+    ("number", "trunk"), [("600", "demo"), ("604", "demo"), ("606", "pbx"), ("200", "pbx"), ("112", "pbx"), ("600111222", "pbx")]
 )
 def test_the_demo_line_takes_only_its_own_numbers(number: str, trunk: str) -> None:
     assert both().route(number).trunk == trunk
@@ -30,7 +30,7 @@ def test_without_demo_line_its_numbers_belong_to_the_pbx() -> None:
 
 
 def test_without_pbx_the_refusal_says_so() -> None:
-    with pytest.raises(NoRoute, match=r"No telephone system is attached.*600 to 604"):
+    with pytest.raises(NoRoute, match=r"No telephone system is attached.*600 to 605"):
         Routing(DialPlan(), demo_trunk="demo", pbx_trunk=None).route("200")
 
 

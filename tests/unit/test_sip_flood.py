@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pbx import transactions
+from pbx.admission import Congestion
 from pbx.message import Response, parse_message
 from pbx.trunk import Arrived, Confirmed, HungUp, Reagreed
 from rooms.audio import PCMA
@@ -103,6 +104,25 @@ def test_a_flood_of_other_requests_leaves_room_for_the_call(line: Flooded, monke
     assert line.statuses.count(200) == 4000 - 1, "the live call's INVITE is one more"
     assert line.statuses.count(503) == 10 * FLOOD_PER_S - line.statuses.count(200) and line.headless == 0
     assert line.ask("BYE", 2) == 200 and line.ana.count(HungUp) == 1
+
+
+def test_where_messages_come_faster_than_they_are_read_new_calls_come_back_later_and_the_call_goes_on(line: Flooded) -> None:
+    line.ana.line.is_overrun = lambda now: True
+    line.network.post_bytes(invite(Call_ID="new", Contact="<sip:f@10.0.0.66>"), line._flooder.here, line._flooder.there)
+    line.network.run(0.1)
+    assert line.statuses == [503] and line.headless == 0 and line.ana.count(Arrived) == 1
+    assert line.ana.line.counts["calls_refused_overrun"] == 1 and not line.ana.line.counts["calls_refused_full"]
+    assert line.ask("INVITE", 2, sdp("m=audio 7000 RTP/AVP 8", "a=sendonly")) == 200
+    line.ask("ACK", 2)
+    assert line.ask("BYE", 3) == 200 and line.ana.count(HungUp) == 1
+
+
+def test_a_line_is_overrun_only_where_it_was_crowded_at_every_look_for_longer_than_callers_bear() -> None:
+    congestion = Congestion(longest_s=2.0)
+    looks = [(True, 0.0, False), (True, 1.9, False), (False, 1.95, False), (True, 2.0, False), (True, 4.0, False)]
+    looks += [(True, 4.1, True), (True, 9.0, True), (False, 9.1, False), (True, 9.2, False)]
+    for crowded, now, lasts in looks:
+        assert congestion.lasts(crowded, now) is lasts
 
 
 def test_who_comes_again_when_there_is_room_is_taken(line: Flooded) -> None:

@@ -88,9 +88,9 @@ def test_who_sent_the_call_on(headers: tuple[str, ...], diversions: tuple[str, .
     assert arrived(*headers).diversions == diversions
 
 
-def invite(*, private: bool = False, diverted_by: str = "", **settings: object) -> Request:
+def invite(*, private: bool = False, caller_number: str = "", diverted_by: str = "", **settings: object) -> Request:
     pair = Pair(display_name="House", **settings)
-    pair.ana.agent.dial("a", "200", "", endpoint(), pair.network.now, private=private, diverted_by=diverted_by)
+    pair.ana.agent.dial("a", "200", "", endpoint(), pair.network.now, private=private, caller_number=caller_number, diverted_by=diverted_by)
     pair.run(0.1)
     return pair.network.requests("INVITE")[0]
 
@@ -105,6 +105,17 @@ def test_a_trunk_by_address_asserts_and_a_phone_of_the_pbx_prefers() -> None:
     bare = invite(identity_header=IdentityHeader.NONE)
     assert not [name for name, _ in bare.headers if name.startswith("P-") or name == "Remote-Party-ID"]
     assert invite().get("Privacy") is None
+
+
+def test_a_team_calls_under_its_own_number_and_a_phone_of_the_pbx_still_says_which_one_it_is() -> None:
+    ours = invite(caller_number="+34911222333")
+    assert ours.from_address.uri == "sip:+34911222333@10.0.0.2"
+    assert ours.get("P-Asserted-Identity") == '"House" <sip:+34911222333@10.0.0.2>'
+    wished = invite(caller_number="+34911222333", identity_header=IdentityHeader.PREFERRED)
+    assert wished.from_address.uri == "sip:100@10.0.0.2"
+    assert wished.get("P-Preferred-Identity") == '"House" <sip:+34911222333@10.0.0.2>'
+    hidden = invite(caller_number="+34911222333", private=True)
+    assert hidden.from_address.uri == "sip:anonymous@anonymous.invalid" and "+34911222333" in (hidden.get("P-Asserted-Identity") or "")
 
 
 def test_a_private_call_is_from_nobody_and_the_pbx_knows_who_it_is() -> None:

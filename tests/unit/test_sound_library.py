@@ -17,14 +17,15 @@ from dsp.levels import rms_dbfs
 from dsp.tones import sine
 from media.codec import OpusSettings, Samples, make_encoder
 from media.espeak import EspeakSpeech
+from media.known_sounds import KnownSounds
 from media.media_files import read_samples
-from media.messages import MediaRefusal
+from media.messages import MediaRefusal, PrepareSounds
 from media.prompt_settings import PromptSettings
 from media.prompt_texts import LANGUAGES, TEXTS
 from media.recording.ogg import write_ogg
 from media.settings import FRAME_SAMPLES, RATE_HZ
 from media.sound_library import SoundLibrary, SpeechSource
-from media.sounds import FADE_FRAMES, Sound
+from media.sounds import FADE_FRAMES, Sound, make_sound
 from rooms.audio import OPUS
 from tests.kit.leg_bench import level_at
 from tests.kit.sound_files import write_wave
@@ -96,7 +97,7 @@ async def test_a_recorded_sentence_comes_before_a_spoken_one(tmp_path: Path) -> 
 async def test_every_sentence_is_there_in_every_language_and_is_spoken(language: str, tmp_path: Path) -> None:
     async with library(spoken=tmp_path / "spoken") as found:
         sounds = [await heard(found, f"prompt/{language}/{name}") for name in TEXTS]
-    assert all(3 * RATE_HZ < len(sound) < 15 * RATE_HZ and rms_dbfs(sound) > -40 for sound in sounds)
+    assert all(RATE_HZ < len(sound) < 15 * RATE_HZ and rms_dbfs(sound) > -40 for sound in sounds)
     kept = list((tmp_path / "spoken").iterdir())
     assert len(kept) == len(TEXTS) and all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in kept)
 
@@ -178,6 +179,54 @@ async def test_one_is_prepared_once_however_many_ask_and_nobody_waits_on_the_loo
         slow.go_on.set()
         await asyncio.gather(*asking)
         await found.once("prompt/en/a", lambda: None)
+    assert slow.asked == ["a"]
+
+
+async def test_words_that_come_later_are_spoken_before_anybody_asks(tmp_path: Path) -> None:
+    async with library(spoken=tmp_path, texts={"said-a": {"es": "Otra cosa."}}) as found:
+        found.prepare(PrepareSounds({"prompt/es/said-a": "Buenos días.", "prompt/en/said-b": "Good morning."}, ("prompt/es/queue-wait-2",)))
+        async with asyncio.timeout(30):
+            while len(found._ready) < 3:  # noqa: ASYNC110 - made in a thread
+                await asyncio.sleep(0.01)
+        assert set(found._ready) == {"prompt/es/said-a", "prompt/en/said-b", "prompt/es/queue-wait-2"}
+        first = await heard(found, "prompt/es/said-a")
+        found.prepare(PrepareSounds({"prompt/es/said-a": "Buenos días, y muchas gracias por su llamada de hoy."}))
+        assert len(await heard(found, "prompt/es/said-a")) > len(first), "newer words count at once"
+        for wrong in ({"prompt/es/../a": "x"}, {"music/a": "x"}, {"polka": "x"}):
+            with pytest.raises(MediaRefusal, match="no name of a sentence"):
+                found.prepare(PrepareSounds(wrong))
+        for many in ({f"prompt/es/said-{n}": "x" for n in range(65)}, {"prompt/es/said-a": "x" * 2_001}):
+            with pytest.raises(MediaRefusal, match="At most 64"):
+                found.prepare(PrepareSounds(many))
+
+
+def test_what_a_successor_is_told_is_bounded_and_the_newest() -> None:
+    known = KnownSounds(most=100)
+    for part in range(3):
+        known.put(
+            PrepareSounds({f"prompt/es/said-{n}": str(n) for n in range(50 * part, 50 * part + 50)}, (f"prompt/es/queue-wait-{part}",))
+        )
+    told = known.commands()
+    assert [len(command.texts) + len(command.ready) for command in told] == [64, 36]
+    successor = KnownSounds()
+    for command in told:
+        successor.put(command)
+    assert successor.words("prompt/es/said-149") == "149" and not successor.words("prompt/es/said-10")
+    assert any("prompt/es/queue-wait-2" in command.ready for command in told)
+
+
+async def test_who_calls_does_not_wait_for_a_sound_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("media.sound_library._WITHIN_S", 0.05)
+    slow = Slow()
+    async with library([slow]) as found:
+        assert "sound_late" in await refused(found, "prompt/en/a")
+        slow.go_on.set()
+        async with asyncio.timeout(30):
+            while not found._ready:  # noqa: ASYNC110 - made in a thread
+                await asyncio.sleep(0.01)
+        await heard(found, "prompt/en/a")
+        music = await found.lasting("music/none")
+        assert np.array_equal(music.frame(), make_sound("hold").frame()), "no silence in place of music"
     assert slow.asked == ["a"]
 
 

@@ -1,18 +1,33 @@
 """The writer by itself, with a database that is there or not at the flick of a switch."""
 
 import asyncio
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from api.store.errors import StoreRefused, StoreUnavailable
-from api.store.rows import CallRows, Sample
+from api.store.rows import CallRows, Line, Record, Sample
+from api.store.spool import RecordSpool
 from api.store.writer import Writer
 from media.messages import LegSample
+from tests.kit.vaults import VAULT
+
+NUMBER = "+34600111222"
 
 
 def call(call_id: str, version: int = 0) -> CallRows:
-    return CallRows(call_id, False, {"version": version}, ())
+    row = {
+        "call_id": call_id,
+        "direction": "in",
+        "caller": NUMBER,
+        "caller_name": "Luz",
+        "called": "900",
+        "end_detail": None,
+        "ended_by": "",
+    }
+    return CallRows(call_id, False, row | {"version": version}, ())
 
 
 def sample(at: float, call_id: str = "c") -> Sample:
@@ -34,6 +49,10 @@ def sample(at: float, call_id: str = "c") -> Sample:
     return Sample(call_id, at, leg)
 
 
+def line(seq: int, call_id: str = "c") -> Line:
+    return Line("call_events", {"call_id": call_id, "seq": seq, "party": NUMBER, "by": "ana", "detail": ""})
+
+
 class Shelf:
     """A database of two lists. ``there``: does it answer? ``never``: a call that it refuses. ``turned_away``: it was tried in vain."""
 
@@ -43,22 +62,24 @@ class Shelf:
         self.turned_away = asyncio.Event()
         self.never = never
         self.calls: list[tuple[str, int]] = []
+        self.lines: list[tuple[str, int]] = []
         self.samples: list[float] = []
         self.batches: list[tuple[int, int]] = []
 
-    async def write(self, calls: list[CallRows], samples: list[Sample]) -> None:
+    async def write(self, calls: list[CallRows], lines: list[Line], samples: list[Sample]) -> None:
         await asyncio.sleep(0)
-        names = [call.call_id for call in calls] + [sample.call_id for sample in samples]
+        names = [call.call_id for call in calls] + [sample.call_id for sample in samples] + [line.row["call_id"] for line in lines]
         if not self.there.is_set():
             self.turned_away.set()
             raise StoreUnavailable("It is away.")
         if self.never in names:
             raise StoreRefused("It says no.")
         self.calls += [(call.call_id, call.call["version"]) for call in calls]
+        self.lines += [(line.row["call_id"], line.row["seq"]) for line in lines]
         self.samples += [sample.at for sample in samples]
         self.batches.append((len(calls), len(samples)))
 
-    def writer(self, **settings: float) -> Writer:
+    def writer(self, **settings: object) -> Writer:
         return Writer(self.write, first_retry_s=0.0, longest_retry_s=0.0, **settings)  # type: ignore[arg-type]
 
 
@@ -76,11 +97,11 @@ async def test_only_the_newest_record_of_a_call_is_written() -> None:
 async def test_batches_are_bounded_and_in_order() -> None:
     shelf = Shelf()
     async with shelf.writer(batch=10) as writer:
-        for at in range(25):
-            writer.put(call(f"c{at}"))
+        for at in range(100):
+            writer.put(call(f"c{at // 4}"))
             writer.put_sample(sample(at))
         await writer.flush()
-    assert shelf.batches == [(10, 10), (10, 10), (5, 5)] and shelf.samples == [float(at) for at in range(25)]
+    assert shelf.batches == [(10, 80), (10, 20), (5, 0)] and shelf.samples == [float(at) for at in range(100)]
 
 
 async def test_what_comes_in_a_moment_is_one_transaction_and_whoever_flushes_does_not_wait_for_more() -> None:
@@ -153,11 +174,11 @@ async def test_closing_without_a_database_ends_and_says_what_is_lost() -> None:
     with capture_logs() as logs:
         async with shelf.writer(drain_s=0.05) as writer:
             writer.put(call("c"))
-    assert logs[-1] == {"event": "store.records_lost", "records": ["c"], "count": 1, "log_level": "error"}
+    assert logs[-1] == {"event": "store.records_lost", "records": ["c"], "count": 1, "lines": 0, "log_level": "error"}
 
 
 async def test_a_write_that_hangs_does_not_hold_up_the_end() -> None:
-    async def hang(calls: list[CallRows], samples: list[Sample]) -> None:
+    async def hang(calls: list[CallRows], lines: list[Line], samples: list[Sample]) -> None:
         await asyncio.Event().wait()
 
     with capture_logs() as logs:
@@ -169,7 +190,7 @@ async def test_a_write_that_hangs_does_not_hold_up_the_end() -> None:
 async def test_a_defect_of_ours_is_seen() -> None:
     tried = asyncio.Event()
 
-    async def broken(calls: list[CallRows], samples: list[Sample]) -> None:
+    async def broken(calls: list[CallRows], lines: list[Line], samples: list[Sample]) -> None:
         tried.set()
         raise KeyError("defect")
 
@@ -185,12 +206,12 @@ async def test_a_database_that_goes_away_in_the_middle_of_row_by_row_loses_nothi
     shelf = Shelf(never="bad")
     plain_write, left = shelf.write, 3
 
-    async def write(calls: list[CallRows], samples: list[Sample]) -> None:
+    async def write(calls: list[CallRows], lines: list[Line], samples: list[Sample]) -> None:
         nonlocal left
         left -= 1
         if left == 0:
             raise StoreUnavailable("It went away just now.")
-        await plain_write(calls, samples)
+        await plain_write(calls, lines, samples)
 
     async with Writer(write, first_retry_s=0.0) as writer:
         for name in ("bad", "b", "c"):
@@ -198,3 +219,162 @@ async def test_a_database_that_goes_away_in_the_middle_of_row_by_row_loses_nothi
         writer.put_sample(sample(1.0))
         await writer.flush()
         assert shelf.calls == [("b", 0), ("c", 0)] and shelf.samples == [1.0] and writer.refused == 1
+
+
+async def test_a_record_is_never_written_before_the_lines_that_came_before_it() -> None:
+    shelf, order = Shelf(), []
+    plain_write = shelf.write
+
+    async def write(calls: list[CallRows], lines: list[Line], samples: list[Sample]) -> None:
+        await plain_write(calls, lines, samples)
+        order.append((len(calls), len(lines)))
+
+    async with Writer(write, batch=2) as writer:
+        writer.put_lines(line(seq) for seq in range(1, 20))
+        writer.put(call("c"))
+    assert order == [(0, 8), (0, 8), (1, 3)]
+    assert shelf.lines == [("c", seq) for seq in range(1, 20)]
+
+
+async def test_lines_wait_in_order_for_a_database_that_is_away_and_none_is_lost() -> None:
+    shelf = Shelf(never="bad")
+    shelf.there.clear()
+    async with shelf.writer() as writer:
+        writer.put_lines([line(1), line(1, "bad"), line(2)])
+        await shelf.turned_away.wait()
+        writer.put_lines([line(3)])
+        shelf.there.set()
+        await writer.flush()
+    assert shelf.lines == [("c", 1), ("c", 2), ("c", 3)] and writer.refused == 1
+
+
+class WatchedSpool(RecordSpool):
+    """``holds``: waits until so many rows are in it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, VAULT)
+        self._loop, self._came = asyncio.get_running_loop(), asyncio.Event()
+
+    def append(self, rows: Iterable[Record | Line]) -> None:
+        super().append(rows)
+        self._loop.call_soon_threadsafe(self._came.set)
+
+    async def holds(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(self.read(0)[0]) < count:
+                await self._came.wait()
+                self._came.clear()
+
+
+async def test_what_waits_is_on_the_disk_too_and_comes_from_there_after_a_kill(tmp_path: Path) -> None:
+    spool, shelf = WatchedSpool(tmp_path / "calls.spool"), Shelf()
+    shelf.there.clear()
+    killed = shelf.writer(spool=spool)
+    await killed.__aenter__()
+    killed.put(call("c", 1))
+    killed.put_lines([line(1)])
+    await shelf.turned_away.wait()
+    killed.put(call("c", 2))
+    killed.put_lines([line(2)])
+    await spool.holds(4)
+    assert killed._task is not None
+    killed._task.cancel()
+    shelf.there.set()
+    async with shelf.writer(spool=spool) as writer:
+        await writer.restore()
+        await writer.flush()
+        assert (shelf.calls, shelf.lines) == ([("c", 2)], [("c", 1), ("c", 2)])
+        writer.put(call("d"))
+        await writer.flush()
+        assert spool.read(0) == ([], 0), "and that is all that was in it"
+
+
+async def test_the_spool_is_empty_when_the_database_is_back(tmp_path: Path) -> None:
+    spool, shelf = WatchedSpool(tmp_path / "calls.spool"), Shelf()
+    shelf.there.clear()
+    async with shelf.writer(spool=spool) as writer:
+        writer.put(call("c"))
+        await spool.holds(1)
+        shelf.there.set()
+        await writer.flush()
+        assert shelf.calls == [("c", 0)] and spool.read(0) == ([], 0)
+
+
+async def test_who_closes_without_a_database_leaves_everything_in_the_spool(tmp_path: Path) -> None:
+    spool = RecordSpool(tmp_path / "calls.spool", VAULT)
+
+    async def hang(calls: list[CallRows], lines: list[Line], samples: list[Sample]) -> None:
+        await asyncio.Event().wait()
+
+    with capture_logs() as logs:
+        async with Writer(hang, drain_s=0.05, spool=spool) as writer:
+            writer.put(call("c"))
+            writer.put_lines([line(1)])
+    assert spool.read(0)[0] == [call("c"), line(1)]
+    assert not any(word in (tmp_path / "calls.spool").read_text() for word in (NUMBER, "Luz")), "it is sealed"
+    assert logs[-1] == {"event": "store.records_spooled", "count": 1, "lines": 1, "log_level": "warning"}
+
+
+async def test_what_does_not_fit_into_memory_is_on_the_disk_alone_and_written_once_in_order(tmp_path: Path) -> None:
+    spool, shelf = WatchedSpool(tmp_path / "calls.spool"), Shelf()
+    shelf.there.clear()
+    async with shelf.writer(spool=spool, most_in_memory=50) as writer:
+        for number in range(300):
+            writer.put_lines([line(number)])
+            writer.put(call(f"c{number // 10}", number))
+        await spool.holds(330)
+        shelf.turned_away.clear()
+        await shelf.turned_away.wait()
+        assert writer.gauges["lines_waiting"] == 0
+        writer.put(call("c0", 1_000))  # newer than what is on the disk
+        assert writer.gauges["spool_bytes"] == spool.size > 0 and writer.counts["rows_spooled"] >= 330
+        shelf.there.set()
+        await writer.flush()
+        assert (spool.read(0), writer.gauges["spool_bytes"]) == (([], 0), 0)
+    assert shelf.lines == [("c", number) for number in range(300)]
+    assert len(shelf.calls) == 31 and shelf.calls[-1] == ("c0", 1_000) and ("c29", 299) in shelf.calls
+
+
+async def test_a_spool_is_read_in_pieces_that_end_with_a_line(tmp_path: Path) -> None:
+    spool = RecordSpool(tmp_path / "calls.spool", VAULT)
+    spool.append([line(number) for number in range(6_000)])
+    found, at = spool.read(0)
+    pieces = 1
+    assert 0 < len(found) < 6_000
+    while rows := (piece := spool.read(at))[0]:
+        found, at, pieces = found + rows, piece[1], pieces + 1
+    assert found == [line(number) for number in range(6_000)] and at == spool.size and pieces == 2
+
+
+async def test_a_database_that_goes_away_again_in_the_middle_of_the_disk_goes_on_there(tmp_path: Path) -> None:
+    spool, shelf = RecordSpool(tmp_path / "calls.spool", VAULT), Shelf()
+    spool.append([line(number) for number in range(6_000)])
+    plain_write, written = shelf.write, 0
+
+    async def write(calls: list[CallRows], lines: list[Line], samples: list[Sample]) -> None:
+        nonlocal written
+        written += 1
+        if written in (2, 3):
+            raise StoreUnavailable("It went away again.")
+        await plain_write(calls, lines, samples)
+
+    async with Writer(write, first_retry_s=0.0, longest_retry_s=0.0, spool=spool) as writer:
+        await writer.restore()
+        await writer.flush()
+    assert shelf.lines == [("c", number) for number in range(6_000)] and spool.size == 0
+
+
+async def test_where_the_disk_takes_nothing_either_the_oldest_lines_give_way_and_no_record(tmp_path: Path) -> None:
+    spool, shelf = RecordSpool(tmp_path / "none" / "calls.spool", VAULT), Shelf()
+    shelf.there.clear()
+    async with shelf.writer(spool=spool, most_in_memory=5, most_lines=20) as writer:
+        with capture_logs():
+            writer.put_lines(line(number) for number in range(50))
+            for number in range(50):
+                writer.put(call(f"c{number}"))
+            await shelf.turned_away.wait()
+            writer.put_lines([line(50)])
+            shelf.there.set()
+            await writer.flush()
+        assert len(shelf.calls) == 50 and writer.counts["lines_dropped"] == 31
+    assert shelf.lines == [("c", number) for number in range(31, 51)]

@@ -13,16 +13,21 @@ from rooms import effects as fx
 from rooms import events as ev
 from rooms.agent import AgentState
 from rooms.causes import Cause, EndReason
+from rooms.entries import Entry, What
 from rooms.handling import Handling
+from rooms.monitor import Announce, MonitorMode, SupervisionPolicy
 from rooms.move import Target
 from rooms.policy import RecordingMode, RecordingPolicy
-from rooms.record import CallRecord, CallState
+from rooms.record import CallRecord, CallState, CallView
 from rooms.recording import RecordingAction, RecordingState
 from rooms.switchboard import CallPolicy, NotPossible, Switchboard
 
 AGENTS = ("ana", "bea")
+SUPERVISORS = ("bea", "eva")
+PEOPLE = ("ana", "bea", "eva")
 CALLS = ("c", "d")
 agents = st.sampled_from(AGENTS)
+supervisors = st.sampled_from(SUPERVISORS)
 calls = st.sampled_from(CALLS)
 later_legs = st.builds("{}-{}".format, calls, st.integers(1, 4))
 phones = st.one_of(calls.map("{}-phone".format), later_legs)
@@ -57,6 +62,16 @@ moving = st.one_of(
     st.builds(ev.HandlingChanged, agents, st.builds(Handling, st.booleans(), forwards, forwards, forwards, forwards)),
 )
 """What is done with answered calls."""
+monitoring = st.one_of(
+    st.builds(ev.MonitorRequested, calls, supervisors, st.sampled_from(MonitorMode)),
+    st.builds(ev.MonitorRequested, calls, supervisors, st.sampled_from(MonitorMode)),
+    st.builds(ev.TakeOverRequested, calls, supervisors, st.booleans()),
+    st.builds(ev.HangUpRequested, calls, supervisors),
+    st.builds(ev.MonitorEnded, calls, supervisors, causes),
+    st.builds(ev.LegConnected, later_legs),
+    st.builds(ev.LegLost, later_legs, causes),
+)
+"""What supervisors do."""
 onward = st.one_of(
     st.builds(dialed, calls, agents),
     st.builds(arrived, calls, st.permutations(AGENTS)),
@@ -81,7 +96,7 @@ within = st.one_of(
     st.builds(ev.RecordingRequested, calls, agents, st.sampled_from([RecordingAction.PAUSE, RecordingAction.RESUME])),
     st.builds(ev.RecordingBegan, calls, parts),
     st.builds(ev.RecordingBroke, calls, parts, st.booleans()),
-    st.builds(ev.SoundEnded, legs, st.sampled_from(["announcement", "recording"])),
+    st.builds(ev.SoundEnded, legs, st.sampled_from(["announcement", "recording", "supervision"])),
     st.builds(ev.EffectFailed, calls, legs, causes, st.sampled_from(["PlayOnce", "StartRecording", "PauseRecording", "ResumeRecording"])),
 )
 """What happens in its course."""
@@ -94,7 +109,9 @@ ending = st.one_of(
     st.builds(ev.EffectFailed, calls, legs, causes, st.sampled_from(["", "Play", "JoinBridge"])),
 )
 """What ends it."""
-noise = st.integers(0, 9).flatmap(lambda die: onward if die < 4 else moving if die < 7 else within if die < 9 else ending)
+noise = st.integers(0, 10).flatmap(
+    lambda die: onward if die < 4 else moving if die < 7 else within if die < 9 else monitoring if die < 10 else ending
+)
 waits = st.sampled_from([0, 0, 0, 0, 0, 0, 1, 1, 2, 5, 20, 50])
 
 
@@ -120,7 +137,12 @@ def stories(draw: st.DrawFn, call_id: str) -> list[ev.Event]:
         st.builds(ev.TransferRequested, st.just(call_id), st.just(agent), targets, st.booleans()),
         st.sampled_from(AGENTS).map(lambda colleague: ev.CallAccepted(call_id, colleague)),
         st.just(ev.LegAnswered(f"{call_id}-1")),
+        monitoring,
+        st.builds(ev.MonitorRequested, st.just(call_id), st.just("eva"), st.sampled_from(MonitorMode)),
+        st.builds("{}-{}".format, st.just(call_id), st.integers(1, 2)).map(ev.LegConnected),
     )
+    if draw(st.booleans()):
+        begin += [ev.MonitorRequested(call_id, "eva", draw(st.sampled_from(MonitorMode))), ev.LegConnected(f"{call_id}-1")]
     whole = begin + draw(st.lists(talk, max_size=12))
     left_out = draw(st.sets(st.integers(1, 12), max_size=3))
     return [event for at, event in enumerate(whole) if at not in left_out]
@@ -138,6 +160,8 @@ def many_steps(draw: st.DrawFn) -> list[tuple[int, ev.Event]]:
 
 
 steps = many_steps()
+WATCHED = SupervisionPolicy(Announce.AGENT, most_per_call=1)
+TOLD = SupervisionPolicy(Announce.EVERYONE, "supervision")
 RECORDED = RecordingPolicy(RecordingMode.ALWAYS, RecordingMode.ON_DEMAND, "announcement", "announced", beep_every_s=12)
 
 
@@ -167,7 +191,8 @@ class Witness:
     def see(self, event: ev.Event | None, effects: list[fx.Effect]) -> None:
         if isinstance(event, ev.SoundEnded) and event.sound == "announcement" and (room := self.rooms.get(event.leg_id.split("-")[0])):
             room.announced = True
-        if isinstance(event, ev.LegHungUp | ev.LegRefused) and (room := self.rooms.get(event.leg_id.split("-")[0])):
+        news = bool(effects)  # what comes too late has none
+        if news and isinstance(event, ev.LegHungUp | ev.LegRefused) and (room := self.rooms.get(event.leg_id.split("-")[0])):
             room.ended_there |= {event.leg_id} - set(room.hung_up)
         for effect in effects:
             if isinstance(effect, fx.OpenRoom):
@@ -249,7 +274,7 @@ class Witness:
     def check(self, switchboard: Switchboard) -> None:
         """What holds between any two events."""
         assert len(switchboard) == len(self.rooms)
-        own = {view.agent_leg: view for agent in AGENTS for view in switchboard.calls_of(agent)}
+        own = {view.agent_leg: view for agent in PEOPLE for view in switchboard.calls_of(agent)}
         for call_id, room in self.rooms.items():
             view = switchboard.call(call_id)
             assert view is not None and view.state is not CallState.ENDED
@@ -265,7 +290,7 @@ class Witness:
                 assert len(there) >= 2 or view.move is not None, "nobody is left alone"
             for hears in room.joined:
                 for speaks in room.joined:
-                    cut = hears in held or speaks in held or speaks in muted
+                    cut = hears in held or speaks in held or speaks in muted or self._parted(room, own, hears, speaks)
                     assert hears == speaks or room.gains.get((hears, speaks), 1.0) == (0.0 if cut else 1.0)
             if view.recording is RecordingState.FAILED:
                 room.kept = False
@@ -277,15 +302,27 @@ class Witness:
                 assert all(room.sounds.get(leg_id) is None for leg_id in room.joined if leg_id not in held), (
                     "somebody is there to talk with"
                 )
-        for agent in AGENTS:
+        for agent in PEOPLE:
             own = [view for view in switchboard.calls_of(agent) if view.state is not CallState.RINGING or view.direction == "out"]
             assert len(own) <= 1, "never two calls at one pair of ears"
+
+    @staticmethod
+    def _parted(room: Room, own: dict[str, CallView], hears: str, speaks: str) -> bool:
+        """Does one of them monitor the call, so that the other must not hear?"""
+        heard, listens = own.get(speaks), own.get(hears)
+        if not any(view is not None and view.mode for view in (heard, listens)):
+            return False
+        if any(room.sounds.get(leg_id) and not (leg_id in own and own[leg_id].owned) for leg_id in (hears, speaks)):
+            return True  # who waits with music or ringing is left alone
+        if heard is None or heard.mode in ("", MonitorMode.BARGE):
+            return False
+        return heard.mode == MonitorMode.LISTEN or listens is None or not listens.owned
 
 
 @settings(max_examples=200)
 @given(steps)
 def test_whatever_happens(steps: list[tuple[int, ev.Event]]) -> None:
-    switchboard, witness, now = Switchboard(CallPolicy(max_calls=2, recording=RECORDED)), Witness(), 0
+    switchboard, witness, now = Switchboard(CallPolicy(max_calls=2, recording=RECORDED, supervision=WATCHED)), Witness(), 0
     for wait, event in steps:
         now += wait
         witness.see(None, switchboard.expire(now))
@@ -296,14 +333,14 @@ def test_whatever_happens(steps: list[tuple[int, ev.Event]]) -> None:
         witness.check(switchboard)
     witness.see(ev.DrainRequested(), switchboard.handle(ev.DrainRequested(), now))
     assert not witness.rooms and len(switchboard) == 0 and switchboard.next_deadline() is None
-    assert not any(switchboard.calls_of(agent) for agent in AGENTS)
+    assert not any(switchboard.calls_of(agent) for agent in PEOPLE)
 
 
 @settings(max_examples=200)
 @given(steps)
 def test_a_refusal_changes_nothing(steps: list[tuple[int, ev.Event]]) -> None:
     """Two switchboards, one spared every request that the other refuses, stay the same."""
-    (tried, spared), now = (Switchboard(CallPolicy(recording=RECORDED)) for _ in range(2)), 0
+    (tried, spared), now = (Switchboard(CallPolicy(recording=RECORDED, supervision=TOLD)) for _ in range(2)), 0
     for wait, event in steps:
         now += wait
         assert tried.expire(now) == spared.expire(now)
@@ -319,7 +356,7 @@ def test_a_refusal_changes_nothing(steps: list[tuple[int, ev.Event]]) -> None:
 @given(steps)
 def test_every_call_ends_when_nobody_does_anything_more_but_those_that_are_live(steps: list[tuple[int, ev.Event]]) -> None:
     """Time alone ends every call that is not two sides talking."""
-    switchboard, now = Switchboard(CallPolicy(recording=RECORDED)), 0
+    switchboard, now = Switchboard(CallPolicy(recording=RECORDED, supervision=TOLD)), 0
     for wait, event in steps:
         now += wait
         switchboard.expire(now)
@@ -330,3 +367,45 @@ def test_every_call_ends_when_nobody_does_anything_more_but_those_that_are_live(
     left = [view for call_id in CALLS if (view := switchboard.call(call_id)) is not None]
     assert all(view.state is CallState.LIVE and (view.agent_connected or not view.agent) for view in left)
     assert all(view.move is None or view.move.state == "consulting" for view in left)
+
+
+@settings(max_examples=200)
+@given(steps)
+def test_the_journal_tells_each_change_once_and_adds_up_to_what_is(steps: list[tuple[int, ev.Event]]) -> None:
+    """Whoever reads entries and agents' states alone knows which calls there are, who is held in them and what agents are doing."""
+    switchboard, now = Switchboard(CallPolicy(max_calls=2, recording=RECORDED, supervision=TOLD)), 0
+    told: dict[str, list[Entry]] = {}
+    states = dict.fromkeys(PEOPLE, AgentState.OFFLINE)
+
+    def read() -> None:
+        for entry in switchboard.entries:
+            of_call = told.setdefault(entry.call_id, [])
+            of_call.append(entry)
+            assert entry.seq == len(of_call) and entry.at_s == now
+            if entry.what is What.ENDED:
+                del told[entry.call_id]
+        for change in switchboard.agent_changes(now):
+            assert states.get(change.identity) is not change.state or change.reason or change.state is AgentState.BREAK
+            states[change.identity] = change.state
+
+    for wait, event in steps:
+        now += wait
+        switchboard.expire(now)
+        read()
+        with suppress(NotPossible):
+            switchboard.handle(event, now)
+        read()
+        assert len(told) == len(switchboard)
+        assert states == {agent: switchboard.agent_state(agent) for agent in PEOPLE}
+        for call_id, entries in told.items():
+            view = switchboard.call(call_id)
+            assert view is not None
+            held = {leg.leg_id: leg.held for leg in view.parties if leg.there}
+            for leg_id, is_held in held.items():
+                last = [entry.what for entry in entries if entry.leg_id == leg_id and entry.what in (What.HELD, What.RESUMED)]
+                assert (bool(last) and last[-1] is What.HELD) is is_held
+            recorded = [entry.what for entry in entries if entry.what.startswith("recording_")]
+            assert bool(recorded) or view.recording is RecordingState.OFF
+    switchboard.handle(ev.DrainRequested(), now)
+    read()
+    assert not told

@@ -1,5 +1,10 @@
-/** One card per call: who, how long, and a row per leg with what comes from it and what it hears. The worst calls come first. */
+/**
+ * One card per call: who, how long, what a supervisor may do, and a row per leg with what comes from it and what it hears. The call that we
+ * are in comes first, then the worst ones.
+ */
 import { t } from '../consultation/text.js';
+import { Actions } from './actions.js';
+import { mine } from './monitor.js';
 
 const GOOD_MOS = 3.8;
 const FAIR_MOS = 3.1;
@@ -42,7 +47,7 @@ function legRow(leg) {
   return row;
 }
 
-function fill(card, call) {
+function fill({ node: card, told, below, actions }, call) {
   card.dataset.callId = call.call_id;
   card.dataset.state = call.state;
   card.dataset.hop = call.hop;
@@ -57,27 +62,48 @@ function fill(card, call) {
   verdict.hidden = !call.hop;
   const legs = made('ul', 'legs');
   legs.append(...call.legs.map(legRow));
-  card.replaceChildren(head, about, verdict, legs);
+  told.replaceChildren(head, about, verdict);
+  below.replaceChildren(legs);
+  actions.show(call);
+}
+
+/** What changes every second is around the buttons, which stay. */
+function blank(say) {
+  const card = { node: made('li', 'card call'), told: made('div'), below: made('div'), actions: new Actions(say) };
+  card.node.append(card.told, card.actions.node, card.below);
+  return card;
+}
+
+/** Put these into the list in this order, moving none that stands right: a moved button loses the keyboard. */
+function arrange(list, nodes) {
+  for (const node of [...list.children]) if (!nodes.includes(node)) node.remove();
+  const focused = document.activeElement;
+  nodes.forEach((node, at) => list.children[at] !== node && list.insertBefore(node, list.children[at] ?? null));
+  if (focused !== document.activeElement && focused.isConnected) focused.focus();
 }
 
 const lowest = (call) => Math.min(9, ...call.legs.flatMap((leg) => [leg.mos, leg.far_mos]).filter((mos) => mos !== null));
 
 export class Cards {
-  constructor(list) {
+  /** `say(text)` tells the person what came of what they asked. */
+  constructor(list, say) {
     this.list = list;
+    this.say = say;
     this.cards = new Map();
   }
 
   draw(calls, now) {
-    const sorted = calls.sort((one, other) => Boolean(other.hop) - Boolean(one.hop) || lowest(one) - lowest(other));
+    const ours = (call) => call.call_id === mine.peek()?.call_id;
+    const sorted = calls.sort((one, other) => ours(other) - ours(one) || Boolean(other.hop) - Boolean(one.hop) || lowest(one) - lowest(other));
     const kept = new Map();
     for (const call of sorted) {
-      const card = this.cards.get(call.call_id) ?? made('li', 'card call');
+      const card = this.cards.get(call.call_id) ?? blank(this.say);
       fill(card, call);
       kept.set(call.call_id, card);
     }
+    for (const [callId, card] of this.cards) if (!kept.has(callId)) card.actions.stop();
     this.cards = kept;
-    this.list.replaceChildren(...kept.values());
+    arrange(this.list, [...kept.values()].map((card) => card.node));
     this.tick(now);
   }
 

@@ -1,6 +1,7 @@
 /**
- * The live board: every running call, both ways of its legs, the hop that is bad and why. For supervisors.
+ * The live board: every running call, both ways of its legs, the hop that is bad and why, and the way into each. For supervisors.
  *
+ * For engineers and tests, `window.centralita` shows the call that we are in; buttons carry `data-do`, calls `data-call-id`.
  * The server tells once a second what changed. Whoever sees by the sequence numbers that a notice was missed, and everybody once a
  * minute, asks for everything anew.
  */
@@ -9,13 +10,14 @@ import { explain, mindLanguage, mindTheme, t } from '../consultation/text.js';
 import * as link from '../js/link.js';
 import { ended, forget, session, signIn } from '../js/session.js';
 import { Cards } from './cards.js';
+import * as monitor from './monitor.js';
 
 const ASK_EVERY_MS = 60_000;
 const CLOCK_MS = 1_000;
 
 const $ = (selector) => document.querySelector(selector);
 const say = (text) => ($('#said').textContent = text);
-const cards = new Cards($('#calls'));
+const cards = new Cards($('#calls'), say);
 
 let calls = new Map();
 let total = 0;
@@ -60,6 +62,7 @@ async function askForAll() {
 }
 
 function onNotice(notice) {
+  monitor.receive(notice);
   if (notice.type === 'session.snapshot') askForAll();
   if (notice.type !== 'board.changed') return;
   if (last !== null && notice.seq !== last + 1) askForAll();
@@ -92,9 +95,14 @@ async function begin() {
     if (!open) {
       clearTimeout(timer);
       link.close();
+      monitor.stop();
       calls.clear();
       say(ended.peek() && ended.peek() !== 'signed_out' ? explain(ended.peek()) : '');
     }
+    draw();
+  });
+  effect(() => {
+    monitor.mine.value;
     draw();
   });
   effect(() => {
@@ -102,5 +110,15 @@ async function begin() {
   });
   setInterval(() => cards.tick(Date.now() / 1000 + ahead), CLOCK_MS);
 }
+
+window.centralita = {
+  state: {
+    get calls() {
+      return monitor.mine.peek() ? [monitor.mine.peek()] : [];
+    },
+  },
+  /** What is heard of it, as a `MediaStream`. */
+  remoteStream: () => monitor.peer.peek()?.stream ?? null,
+};
 
 begin();

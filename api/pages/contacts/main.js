@@ -1,24 +1,12 @@
 /** Contacts: the one that the address names (the PBX opens it), and the search for others. */
-import { effect } from '@preact/signals';
-import { explain, mindLanguage, mindTheme, t } from '../consultation/text.js';
+import { mindLanguage, mindTheme, t } from '../consultation/text.js';
+import { $, mindDoor, say, tell } from '../js/door.js';
 import { ask } from '../js/rest.js';
-import { ended, forget, session, signIn } from '../js/session.js';
+import { session } from '../js/session.js';
 
-const $ = (selector) => document.querySelector(selector);
-const say = (text) => ($('#said').textContent = text);
 const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
 const lasting = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 const nameOf = (contact) => [contact.first, contact.last].filter(Boolean).join(' ') || contact.company;
-
-/** Do it, and say why where it was refused. */
-async function tell(work) {
-  try {
-    say('');
-    await work();
-  } catch (refusal) {
-    say(explain(refusal.code));
-  }
-}
 
 function kindOf(call) {
   if (call.direction === 'in') return t(call.answered ? 'call.in' : 'call.missed');
@@ -48,9 +36,14 @@ async function drawContact() {
   if (!session.peek() || !id) return;
   const { contact, calls } = await ask('GET', `/api/contacts/${encodeURIComponent(id)}`);
   $('#name').textContent = nameOf(contact);
+  $('#bookings').href = `/bookings#contact/${contact.contact_id}`;
   $('#company').textContent = contact.company || '–';
   $('#numbers').textContent = contact.numbers.join(', ') || '–';
   $('#email').textContent = contact.email || '–';
+  const { consents } = await ask('GET', `/api/v1/contacts/${encodeURIComponent(id)}/consents`);
+  $('#treatment').survey.checked = consents.find((each) => each.purpose === 'survey')?.given ?? false;
+  $('#treatment').vip.checked = contact.vip;
+  $('#treatment').language.value = contact.language;
   $('#no-calls').hidden = calls.length > 0;
   const rows = calls.map((call) => {
     const whole = [kindOf(call), call.agent && t('call.with', { agent: call.agent }), call.queue && t('call.queue', { queue: call.queue })];
@@ -60,6 +53,27 @@ async function drawContact() {
   $('#calls').replaceChildren(...rows);
   $('#contact').hidden = false;
   $('#name').focus();
+}
+
+/** What the contact said when asked whether we may ask them how a call was. */
+async function consent(given) {
+  await tell(async () => {
+    await ask('PUT', `/api/v1/contacts/${encodeURIComponent(location.hash.slice(1))}/consents/survey`, { given, wording: t('survey') });
+    say(t('treated'));
+  });
+}
+
+/** How the contact is treated when they call. */
+async function treat(event) {
+  const { vip, language } = $('#treatment');
+  if (event.target.name === 'survey') {
+    await consent(event.target.checked);
+    return;
+  }
+  await tell(async () => {
+    await ask('PUT', `/api/contacts/${encodeURIComponent(location.hash.slice(1))}/treatment`, { vip: vip.checked, language: language.value });
+    say(t('treated'));
+  });
 }
 
 async function search(event) {
@@ -73,38 +87,13 @@ async function search(event) {
   });
 }
 
-async function enter(event) {
-  event.preventDefault();
-  const form = new FormData($('#door'));
-  await tell(async () => {
-    try {
-      await signIn(form.get('user'), form.get('password'), form.get('code'));
-    } catch (refusal) {
-      if (refusal.code === 'second_factor_required') $('#door-code').hidden = false;
-      throw refusal;
-    }
-    $('#door').reset();
-    $('#door-code').hidden = true;
-  });
-}
-
 async function begin() {
   mindTheme($('#theme'));
   await mindLanguage($('#language'), () => document.body.dataset.ready && tell(drawContact), import.meta.url);
-  $('#door').addEventListener('submit', enter);
   $('#search').addEventListener('submit', search);
-  $('[data-do=sign-out]').addEventListener('click', () => forget('signed_out'));
+  $('#treatment').addEventListener('change', treat);
   addEventListener('hashchange', () => tell(drawContact));
-  effect(() => {
-    const open = Boolean(session.value);
-    $('#door').hidden = open;
-    $('#inside').hidden = !open;
-    $('[data-do=sign-out]').hidden = !open;
-    tell(drawContact).then(() => {
-      if (!open && ended.peek() && ended.peek() !== 'signed_out') say(explain(ended.peek()));
-      document.body.dataset.ready = 'true';
-    });
-  });
+  mindDoor(drawContact);
 }
 
 begin();

@@ -68,6 +68,18 @@ export const figure = (value, digits = 0) =>
 /** A fraction 0-1 as a percentage. */
 export const percent = (value) => new Intl.NumberFormat(notation(), { style: 'percent', maximumFractionDigits: 1 }).format(value);
 
+/** A sum of money; of a currency that nobody knows, as it was said. */
+export function money(sum, currency) {
+  try {
+    return new Intl.NumberFormat(notation(), { style: 'currency', currency }).format(sum);
+  } catch {
+    return `${sum} ${currency}`.trim();
+  }
+}
+
+/** The day of a moment, with its year. */
+export const day = (epoch) => new Intl.DateTimeFormat(notation(), { dateStyle: 'medium' }).format(new Date(epoch * 1000));
+
 /** A moment (seconds since the epoch) in brief: the time today, the day before. */
 export function moment(epoch) {
   const when = new Date(epoch * 1000);

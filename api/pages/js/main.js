@@ -9,6 +9,7 @@ import { render } from 'preact';
 import { mind } from './attention.js';
 import { language, speak, t } from './catalogue.js';
 import { survey } from './devices.js';
+import { number } from './given.js';
 import { mindKeys } from './keys.js';
 import * as link from './link.js';
 import * as microphone from './microphone.js';
@@ -29,6 +30,7 @@ function Elsewhere() {
       <div class="card door-card">
         <h1 class="wordmark">${t('title')}</h1>
         <p class="lead">${t('tab.elsewhere')}</p>
+      ${number.value && html`<p>${t('tab.given', { number: number.value })}</p>`}
         <button type="button" class="primary wide" data-do="use-here" onClick=${useHere}>${t('tab.use_here')}</button>
       </div>
     </main>

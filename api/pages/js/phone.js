@@ -175,7 +175,7 @@ const ON_NOTICE = {
     const alive = new Set(notice.calls.map((call) => call.call_id));
     for (const callId of Object.keys(peers.peek())) if (!alive.has(callId)) detach(callId);
     for (const callId of carried.peek()) if (!alive.has(callId)) carry(callId, false);
-    for (const call of notice.calls) {
+    for (const call of notice.calls.filter(state.isMine)) {
       if (!state.isOffered(call)) carry(call.call_id, true);
       follow(call);
       const peer = peers.peek()[call.call_id];
@@ -196,11 +196,18 @@ const ON_NOTICE = {
       set(trouble, notice.call_id, undefined);
       set(digitsSent, notice.call_id, undefined);
       // What was given to somebody else may come back meanwhile.
-      if (['completed', 'transferred'].includes(notice.reason)) setTimeout(() => state.callOf(notice.call_id)?.state === 'ended' && state.dismiss(notice.call_id), DISMISS_AFTER_MS);
+      if (['completed', 'transferred'].includes(notice.reason)) setTimeout(() => putAway(notice.call_id), DISMISS_AFTER_MS);
     }
   },
   'peer.reoffer': (notice) => peers.peek()[notice.call_id]?.offer({ iceRestart: notice.ice_restart }),
 };
+
+/** Take an ended call off the desk, once nobody writes about it any more. */
+function putAway(callId) {
+  if (state.callOf(callId)?.state !== 'ended') return;
+  if (document.activeElement?.closest(`[data-call-id="${callId}"]`)) setTimeout(() => putAway(callId), DISMISS_AFTER_MS);
+  else state.dismiss(callId);
+}
 
 /** Take one notice in: state first, then media. */
 export function receive(notice) {

@@ -3,9 +3,9 @@ import { Refusal, forget, session } from './session.js';
 
 const LONGEST_WAIT_S = 5;
 
-/** The answer of REST, or a thrown `Refusal`. Who is signed in and was faster than the limits allow is served a moment later. */
-export async function ask(method, path, body, tries = 3) {
-  const headers = { ...(body && { 'content-type': 'application/json' }), ...(session.peek() && { authorization: `Bearer ${session.peek().token}` }) };
+/** The answer of REST, or a thrown `Refusal` with all that was `answer`ed. `more`: headers. Who is signed in and was faster than the limits allow is served a moment later. */
+export async function ask(method, path, body, more = {}, tries = 3) {
+  const headers = { ...more, ...(body && { 'content-type': 'application/json' }), ...(session.peek() && { authorization: `Bearer ${session.peek().token}` }) };
   let answer;
   try {
     answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
@@ -17,9 +17,9 @@ export async function ask(method, path, body, tries = 3) {
   const wait = said.error?.retry_after;
   if (answer.status === 429 && session.peek() && wait <= LONGEST_WAIT_S && tries > 1) {
     await new Promise((resolve) => setTimeout(resolve, 1000 * wait + 100));
-    return ask(method, path, body, tries - 1);
+    return ask(method, path, body, more, tries - 1);
   }
-  const refusal = new Refusal(said.error ?? { code: 'unknown' });
+  const refusal = Object.assign(new Refusal(said.error ?? { code: 'unknown' }), { answer: said });
   if (refusal.code.startsWith('token_')) forget(refusal.code);
   throw refusal;
 }

@@ -2,6 +2,7 @@
 import { batch, computed, signal } from '@preact/signals';
 
 const RECENT_KEPT = 30;
+const TOLD_KEPT = 5;
 
 export const me = signal(null);
 export const available = signal(false);
@@ -16,8 +17,23 @@ export const recent = signal([]);
 const parkedAt = signal({});
 /** Calls that may be picked up, of all nodes. */
 export const parked = computed(() => Object.values(parkedAt.value).flat());
+/** The queues as last told, and who is to be called back. */
+export const queues = signal([]);
+export const callBacks = signal([]);
+/** Why I take no calls, where somebody said so. */
+export const breakReason = signal('');
+/** The timed work on my last call; null where there is none. */
+export const wrapUp = signal(null);
 /** call id -> last `call.quality`. */
 export const quality = signal({});
+/** call id -> last `context.partial`: who is on the line. */
+export const contexts = signal({});
+/** call id -> last `ticket.written` of each ticket. */
+export const ticketsWritten = signal({});
+/** Appointments whose customers wait in their room. */
+export const visitors = signal([]);
+/** What the house told me and I have not put away. */
+export const told = signal([]);
 /** call id -> keys the other side pressed. */
 export const digitsHeard = signal({});
 /** Server clock minus ours, seconds. */
@@ -27,8 +43,11 @@ export const now = () => Date.now() / 1000 + clockOffset;
 export const living = computed(() => calls.value.filter((call) => call.state !== 'ended'));
 export const callOf = (callId) => calls.peek().find((call) => call.call_id === callId);
 export const isOffered = (call) => call.direction === 'in' && call.state === 'ringing';
-/** Is this call ours to carry? One offered to several people belongs to who accepted it. */
-export const isMine = (call) => isOffered(call) || !call.agent || call.agent === me.peek()?.identity;
+/** Is this call ours to carry? One offered to several people belongs to who accepted it, one that we monitor to the live board. */
+export const isMine = (call) => {
+  const own = me.peek()?.identity;
+  return isOffered(call) || !call.agent || (call.agent === own && (call.came !== 'monitor' || call.by !== own));
+};
 
 /** A call that ended while we were away, as the record has it. */
 function endOf(call, { recent: records, now: at }) {
@@ -46,32 +65,59 @@ const REDUCERS = {
     lines.value = notice.lines;
     parkedAt.value = notice.parked ? { [notice.parked.node]: notice.parked.calls } : {};
     serverVersion.value = notice.server_version;
+    wrapUp.value = notice.wrap_up ?? null;
     recent.value = notice.recent.filter((call) => call.state === 'ended');
     const alive = new Set(notice.calls.map((call) => call.call_id));
     const over = calls.value.filter((call) => !alive.has(call.call_id)).map((call) => endOf(call, notice));
-    calls.value = [...over, ...notice.calls.filter((call) => call.state !== 'ended')];
+    calls.value = [...over, ...notice.calls.filter((call) => call.state !== 'ended' && isMine(call))];
     ready.value = true;
   },
   'call.state': (notice) => {
     const others = calls.value.filter((call) => call.call_id !== notice.call_id);
     const known = others.length < calls.value.length;
     if (notice.state === 'ended' && isMine(notice)) remember(notice);
-    if (!isMine(notice) || (notice.state === 'ended' && !known)) calls.value = others;
-    else if (known) calls.value = calls.value.map((call) => (call.call_id === notice.call_id ? notice : call));
+    if (!isMine(notice) || (notice.state === 'ended' && !known)) {
+      calls.value = others;
+      letGo();
+    } else if (known) calls.value = calls.value.map((call) => (call.call_id === notice.call_id ? notice : call));
     else calls.value = [...others, notice];
   },
   'call.parked': ({ node, calls: waiting }) => {
     parkedAt.value = { ...parkedAt.value, [node]: waiting };
   },
+  'queues.changed': (notice) => {
+    queues.value = notice.queues;
+    callBacks.value = notice.call_backs;
+  },
+  'wrap_up.state': (notice) => {
+    wrapUp.value = notice.ends_at === null ? null : notice;
+  },
   'call.quality': (notice) => {
     quality.value = { ...quality.value, [notice.call_id]: notice };
+  },
+  'context.partial': (notice) => {
+    contexts.value = { ...contexts.value, [notice.call_id]: notice };
+  },
+  'ticket.written': (notice) => {
+    const same = (known) => known.what === notice.what && known.backend === notice.backend && known.title === notice.title;
+    const others = (ticketsWritten.value[notice.call_id] ?? []).filter((known) => !same(known));
+    ticketsWritten.value = { ...ticketsWritten.value, [notice.call_id]: [...others, notice] };
+  },
+  'appointment.changed': (notice) => {
+    const others = visitors.value.filter((known) => known.appointment_id !== notice.appointment_id);
+    visitors.value = notice.state === 'arrived' ? [...others, notice] : others;
+  },
+  'house.told': (notice) => {
+    told.value = [...told.value.filter((known) => known.id !== notice.id), notice].slice(-TOLD_KEPT);
   },
   'call.digit': (notice) => {
     const before = digitsHeard.value[notice.call_id] ?? '';
     digitsHeard.value = { ...digitsHeard.value, [notice.call_id]: (before + notice.digit).slice(-32) };
   },
   'presence.state': (notice) => {
-    if (notice.identity === me.value?.identity) available.value = notice.available;
+    if (notice.identity !== me.value?.identity) return;
+    available.value = notice.available;
+    breakReason.value = notice.available ? '' : notice.reason;
   },
   'line.state': (notice) => {
     const others = lines.value.filter((line) => line.trunk !== notice.trunk);
@@ -89,6 +135,19 @@ export function receive(notice) {
   batch(() => REDUCERS[notice.type]?.(notice));
 }
 
+/** Put a word of the house away. */
+export function putAway(id) {
+  told.value = told.value.filter((known) => known.id !== id);
+}
+
+/** Nothing is kept of who was on the line in calls that are neither on the desk nor to be written up. A view asks anew for what it shows. */
+function letGo() {
+  const kept = new Set([wrapUp.value, ...calls.value].map((call) => call?.call_id));
+  const left = (map) => Object.fromEntries(Object.entries(map).filter(([callId]) => kept.has(callId)));
+  contexts.value = left(contexts.value);
+  ticketsWritten.value = left(ticketsWritten.value);
+}
+
 /** Take an ended call off the desk. */
 export function dismiss(callId) {
   const { [callId]: _quality, ...qualities } = quality.value;
@@ -96,6 +155,7 @@ export function dismiss(callId) {
   batch(() => {
     calls.value = calls.value.filter((call) => call.call_id !== callId);
     quality.value = qualities;
+    letGo();
     digitsHeard.value = digits;
   });
 }
@@ -109,7 +169,14 @@ export function clear() {
     recent.value = [];
     lines.value = [];
     parkedAt.value = {};
+    queues.value = [];
+    callBacks.value = [];
+    wrapUp.value = null;
+    breakReason.value = '';
     quality.value = {};
+    contexts.value = {};
+    ticketsWritten.value = {};
+    visitors.value = [];
     digitsHeard.value = {};
   });
 }

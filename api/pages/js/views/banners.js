@@ -1,10 +1,10 @@
 /** What is wrong right now, whose fault it is, and what to do: one line each. */
-import { t } from '../catalogue.js';
+import { moment, t } from '../catalogue.js';
 import { link } from '../link.js';
 import * as microphone from '../microphone.js';
 import { peers } from '../phone.js';
 import { allow, blocked } from '../sound.js';
-import { lines, living, ready } from '../state.js';
+import { lines, living, putAway, ready, told, visitors } from '../state.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 
@@ -48,11 +48,27 @@ function SilencedBanner() {
   `;
 }
 
+const VisitorBanner = ({ visitor }) => html`
+  <${Banner} tone="warn" name="visitor">
+    <p>${t('banner.visitor', { time: moment(visitor.start_at) })}</p>
+    <a href=${`/consultation#${visitor.room_id}`}>${t('banner.visitor_join')}</a>
+  <//>
+`;
+
+const ToldBanner = ({ notice }) => html`
+  <${Banner} tone="info" name="told">
+    <p>${notice.text}</p>
+    <button type="button" class="small" data-do="put-away" onClick=${() => putAway(notice.id)}>${t('banner.put_away')}</button>
+  <//>
+`;
+
 export const Banners = () => html`
   <div class="banners" role="region" aria-label=${t('banners')} aria-live="polite">
     <${LinkBanner} />
     ${lines.value.filter((line) => !line.ready).map((line) => html`<${LineBanner} key=${line.trunk} line=${line} />`)}
     <${MicrophoneBanner} />
     <${SilencedBanner} />
+    ${told.value.map((notice) => html`<${ToldBanner} key=${notice.id} notice=${notice} />`)}
+    ${visitors.value.map((visitor) => html`<${VisitorBanner} key=${visitor.appointment_id} visitor=${visitor} />`)}
   </div>
 `;

@@ -13,11 +13,15 @@ import { Keypad } from './keypad.js';
 import { later } from './later.js';
 import { Level } from './level.js';
 import { Details, Quality } from './quality.js';
+import { useTicks } from './ticks.js';
 
 const TALKING_DBFS = -40;
 const TALKING_MS = 600;
 
 const Moves = later(() => import('./moves.js'), 'Moves');
+const Context = later(() => import('./context.js'), 'Context');
+const Known = later(() => import('./centre.js'), 'Known');
+const Monitors = later(() => import('./monitors.js'), 'Monitors');
 /** The call that is being given to somebody else. */
 const movesOf = signal(null);
 export const giveAway = (callId) => (movesOf.value = movesOf.value === callId ? null : callId);
@@ -36,11 +40,7 @@ function stateWords(call) {
 
 /** Counts on the server's clock; silent for screen readers, who may read it when they like. */
 function Timer({ since }) {
-  const [, tick] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => tick((count) => count + 1), 500);
-    return () => clearInterval(timer);
-  }, []);
+  useTicks(500);
   return html`<span class="timer" role="timer" aria-live="off" aria-label=${t('call.duration')}>${clockface(now() - since)}</span>`;
 }
 
@@ -82,9 +82,9 @@ function Controls({ call }) {
   const open = padOf.value === callId;
   return html`
     <div class="controls">
-      <${Toggle} on=${muted} icon=${muted ? 'muted' : 'mic'} name="mute" label=${t('call.mute')} action=${() => mute(callId, !muted)} />
+      <${Toggle} on=${muted} icon=${muted ? 'muted' : 'mic'} name="mute" label=${t('call.mute')} disabled=${Boolean(call.mode)} action=${() => mute(callId, !muted)} />
       <${Toggle} on=${call.held} icon=${call.held ? 'resume' : 'hold'} name="hold" label=${t('call.hold')} disabled=${!live || !call.owned || call.move} action=${() => holdCall(callId, !call.held)} />
-      <button type="button" class="control" data-do="keypad" aria-expanded=${String(open)} aria-controls=${`pad-${callId}`} disabled=${!live} onClick=${() => (padOf.value = open ? null : callId)}>
+      <button type="button" class="control" data-do="keypad" aria-expanded=${String(open)} aria-controls=${`pad-${callId}`} disabled=${!live || call.mode} onClick=${() => (padOf.value = open ? null : callId)}>
         <${Icon} name="keypad" /><span>${t('call.keypad')}</span>
       </button>
       <button type="button" class="control" data-do="transfer" aria-expanded=${String(movesOf.value === callId)} disabled=${!live || !call.owned} onClick=${() => giveAway(callId)}>
@@ -111,6 +111,7 @@ function Ended({ call }) {
   return html`
     <p class="outcome" role="status">${t(has(id) ? id : 'ended.unknown')}</p>
     ${call.detail && call.reason !== 'completed' && html`<p class="fine" lang="en">${call.detail}</p>`}
+    ${call.answered_at && html`<${Context} callId=${call.call_id} working=${!call.mode} />`}
     <div class="controls">
       <button type="button" class="control" data-do="again" disabled=${!canDial.value || !call.number} onClick=${() => callAgain(call.number)}><${Icon} name="call" /><span>${t('call.again')}</span></button>
       <button type="button" class="control" data-do="dismiss" onClick=${() => dismiss(call.call_id)}><${Icon} name="close" /><span>${t('call.dismiss')}</span></button>
@@ -132,12 +133,15 @@ function Body({ call }) {
   const heard = digitsHeard.value[callId];
   return html`
     <${Elsewhere} call=${call} />
+    ${call.centre && html`<${Known} call=${call} />`}
     <${Controls} call=${call} />
+    ${(call.mode || call.monitors?.length > 0) && html`<${Monitors} call=${call} />`}
     ${padOf.value === callId && html`<${Pad} call=${call} />`}
-    ${(movesOf.value === callId || call.move || call.note || call.parties?.length > 1) && html`<${Moves} call=${call} open=${movesOf.value === callId} />`}
+    ${(movesOf.value === callId || call.move || call.note || (!call.mode && call.parties?.length > 1)) && html`<${Moves} call=${call} open=${movesOf.value === callId} />`}
     ${heard && html`<p class="fine">${t('call.digits_heard')}${' '}<bdi class="digits-heard">${heard}</bdi></p>`}
     <${MutedHint} muted=${isMuted(call)} />
     <${MediaTrouble} call=${call} />
+    <${Context} callId=${callId} working=${!call.mode} />
     <div class="sound-row"><span>${t('call.your_microphone')}</span><${Level} off=${isMuted(call) || call.held} /></div>
     <${Quality} call=${call} />
     <${Details} call=${call} />

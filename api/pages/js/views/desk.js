@@ -5,7 +5,7 @@ import { alarm, alarmed, offered, said } from '../attention.js';
 import { link } from '../link.js';
 import { accepting, setAvailable, stop } from '../phone.js';
 import { Refusal, forget } from '../session.js';
-import { available, calls, isOffered, lines, living, me, parked, ready } from '../state.js';
+import { available, calls, isOffered, lines, living, me, parked, queues, ready } from '../state.js';
 import { Banners } from './banners.js';
 import { Call } from './call.js';
 import { Demo, Dial } from './dial.js';
@@ -18,6 +18,9 @@ import { Recent } from './recent.js';
 const Settings = later(() => import('./settings.js'), 'Settings');
 const Parked = later(() => import('./parked.js'), 'Parked');
 const Shortcuts = later(() => import('./shortcuts.js'), 'Shortcuts');
+const Centre = later(() => import('./centre.js'), 'Centre');
+const Queues = later(() => import('./centre.js'), 'Queues');
+const Tasks = later(() => import('./tasks.js'), 'Tasks');
 
 async function toggleAvailable() {
   try {
@@ -87,12 +90,15 @@ export function Desk() {
     <main id="main" class="desk" tabindex="-1" data-ready=${String(ready.value)}>
       <h1 class="visually-hidden">${t('desk.title')}</h1>
       <div class="column">
+        ${ready.value && html`<${Centre} />`}
         <${Calls} />
         ${parked.value.length > 0 && html`<${Parked} />`}
         <${Demo} />
       </div>
       <div class="column tools">
         <${Dial} />
+        ${queues.value.length > 0 && html`<${Queues} />`}
+        ${ready.value && html`<${Tasks} />`}
         <${Recent} />
       </div>
     </main>

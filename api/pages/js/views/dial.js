@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { explain, t } from '../catalogue.js';
+import { LONGEST, number } from '../given.js';
 import { callMe, canDial, dial } from '../phone.js';
 import { Refusal } from '../session.js';
 import { demo } from '../state.js';
@@ -9,10 +10,8 @@ import { html } from './html.js';
 import { Icon } from './icon.js';
 import { Keypad } from './keypad.js';
 
-const DEMO_NUMBERS = ['600', '601', '602', '603', '604'];
-const LONGEST = 64;
+const DEMO_NUMBERS = ['600', '601', '602', '603', '604', '605'];
 
-const number = signal('');
 const refusal = signal(null);
 
 /** Dial, and show what came of it under the field. */

@@ -8,6 +8,8 @@ import { Icon } from './icon.js';
 import { later } from './later.js';
 
 const Came = later(() => import('./moves.js'), 'Came');
+const Context = later(() => import('./context.js'), 'Context');
+const Known = later(() => import('./centre.js'), 'Known');
 
 const isTyping = () => document.activeElement?.matches('input, textarea, select') ?? false;
 
@@ -26,6 +28,7 @@ export function Incoming({ call }) {
         <h2 id=${`who-${callId}`} class="call-who">${who(call)}</h2>
         ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
         ${(call.came || call.private || !call.verified) && html`<${Came} call=${call} />`}
+        ${call.centre && html`<${Known} call=${call} />`}
         ${refusal && html`<p class="notice bad"><${Icon} name="warning" />${explain(refusal)}</p>`}
       </div>
       <div class="incoming-buttons">
@@ -34,6 +37,7 @@ export function Incoming({ call }) {
         ${!silenced.value.has(callId) &&
         html`<button type="button" class="quiet" data-do="silence" onClick=${() => silence(callId)}><${Icon} name="quiet" />${t('incoming.silence')}</button>`}
       </div>
+      <${Context} callId=${callId} working=${false} />
     </section>
   `;
 }

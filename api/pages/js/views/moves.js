@@ -111,7 +111,7 @@ export const Moves = ({ call, open }) => html`
 /** What else is to be known of a call that rings: whether the number may be believed, and which colleague brought it. */
 export const Came = ({ call }) => html`
   ${(call.private || !call.verified) && html`<p class="fine" data-part="doubt">${t(call.private ? 'caller.private' : 'caller.unverified')}</p>`}
-  ${call.came && html`<${Brought} call=${call} />`}
+  ${call.came && has(`came.${call.came}`) && html`<${Brought} call=${call} />`}
 `;
 
 function Brought({ call }) {

@@ -1,11 +1,11 @@
 /** Calls that wait to be picked up. Loaded when there is one. */
-import { useEffect, useState } from 'preact/hooks';
 import { alarm } from '../attention.js';
 import { alsoSpeak, clockface, explain, t } from '../catalogue.js';
 import { canDial, pickUp } from '../phone.js';
 import { Refusal } from '../session.js';
 import { now, parked } from '../state.js';
 import { html } from './html.js';
+import { useTicks } from './ticks.js';
 
 await alsoSpeak('calls');
 
@@ -19,11 +19,7 @@ async function take(callId) {
 }
 
 export function Parked() {
-  const [, tick] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => tick((count) => count + 1), 1_000);
-    return () => clearInterval(timer);
-  }, []);
+  useTicks(1_000);
   return html`
     <section class="card" aria-labelledby="parked-title">
       <h2 id="parked-title">${t('parked.title')}</h2>

@@ -39,7 +39,7 @@ export function Quality({ call }) {
 export function Details({ call }) {
   const [shown, setShown] = useState(false);
   return html`
-    <details class="details" onToggle=${(event) => setShown(event.currentTarget.open)}>
+    <details class="details" data-part="numbers" onToggle=${(event) => setShown(event.currentTarget.open)}>
       <summary>${t('details.title')}</summary>
       ${shown && html`<${Tables} call=${call} />`}
     </details>

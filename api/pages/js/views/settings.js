@@ -74,6 +74,14 @@ function Themes() {
   `;
 }
 
+const handle = () => navigator.registerProtocolHandler('tel', `${location.origin}/dial?number=%s`);
+
+const Links = () => html`
+  <h3>${t('settings.links')}</h3>
+  <p>${t('settings.links.what')}</p>
+  <button type="button" class="small" data-do="handle-links" onClick=${handle}>${t('settings.links.do')}</button>
+`;
+
 export const Settings = ({ onClose }) => html`
   <${Dialog} id="settings" title=${t('settings.title')} onClose=${onClose}>
     <h3>${t('settings.sound')}</h3>
@@ -82,6 +90,7 @@ export const Settings = ({ onClose }) => html`
     ${canChooseRing && html`<${Picker} use="ring"><${Test} use="ring" /><//>`}
     <${Notifications} />
     <${Handling} />
+    ${'registerProtocolHandler' in navigator && html`<${Links} />`}
     <${Themes} />
     <h3>${t('language')}</h3>
     <${LanguageSwitch} />

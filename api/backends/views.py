@@ -1,0 +1,82 @@
+"""What is known of a caller, as pages see it."""
+
+from api.backends.context import CallContext, Part
+from api.backends.protocols import Activity, BookingCard, ContactRef, TicketCard
+from signaling.context_messages import ContextActivity, ContextBooking, ContextContact, ContextPart, ContextPartial, ContextTicket
+
+
+def context_partial(context: CallContext) -> ContextPartial:
+    return ContextPartial(
+        call_id=context.call_id,
+        contact=_contact(context.contact) if context.contact is not None else None,
+        choices=[_contact(choice) for choice in context.choices],
+        chosen=context.chosen,
+        withheld=context.withheld,
+        bookings=[_booking(card) for card in context.bookings],
+        tickets=[_ticket(card) for card in context.tickets],
+        activities=[_activity(backend, activity) for backend, activity in context.activities],
+        parts=[_part(part) for part in context.parts],
+        whole=context.whole,
+    )
+
+
+def _contact(contact: ContactRef) -> ContextContact:
+    return ContextContact(
+        backend=contact.backend,
+        id=contact.id,
+        name=contact.name,
+        company=contact.company,
+        email=contact.email,
+        numbers=list(contact.numbers),
+        language=contact.language,
+        vip=contact.vip,
+        lead_score=contact.lead_score,
+        value=contact.value,
+        url=contact.url,
+    )
+
+
+def _booking(card: BookingCard) -> ContextBooking:
+    return ContextBooking(
+        backend=card.backend,
+        id=card.id,
+        ref=card.ref,
+        title=card.title,
+        state=card.state,
+        starts_at=card.starts_at,
+        ends_at=card.ends_at,
+        paid=format(card.paid, "f"),
+        due=format(card.due, "f"),
+        currency=card.currency,
+        url=card.url,
+    )
+
+
+def _ticket(card: TicketCard) -> ContextTicket:
+    return ContextTicket(
+        backend=card.backend,
+        id=card.id,
+        title=card.title,
+        state=card.state,
+        priority=card.priority,
+        due_at=card.due_at,
+        updated_at=card.updated_at,
+        url=card.url,
+        open=card.open,
+    )
+
+
+def _activity(backend: str, activity: Activity) -> ContextActivity:
+    return ContextActivity(backend=backend, at=activity.at, kind=activity.kind, title=activity.title, url=activity.url)
+
+
+def _part(part: Part) -> ContextPart:
+    return ContextPart(
+        backend=part.backend,
+        kind=part.kind,
+        title=part.title,
+        state=part.state,
+        said=part.said,
+        age_s=part.age_s,
+        can=sorted(part.can),
+    )

@@ -1,0 +1,1 @@
+"""The knowledge base: what agents look up beside a call."""

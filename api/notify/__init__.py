@@ -1,0 +1,1 @@
+"""E-mail and SMS to people, by the outbox."""

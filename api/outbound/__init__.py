@@ -1,0 +1,1 @@
+"""Calls that we begin: preview campaigns, and who does not want to be called."""

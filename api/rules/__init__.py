@@ -1,0 +1,1 @@
+"""What is done by itself when something happens: the plan's document ``rules``, acted upon."""

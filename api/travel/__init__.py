@@ -1,0 +1,1 @@
+"""The built-in booking backend: tours, departures with seats, and bookings."""

@@ -1,0 +1,1 @@
+"""Rules of the house: what is done by itself when something happens. Pure."""
