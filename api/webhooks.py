@@ -61,6 +61,7 @@ class Webhooks:
         self._number = 0
         self._pruned_at = 0.0
         self._cut_off: frozenset[str] = frozenset()
+        self._standings = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._due = {url: asyncio.Event() for url in settings.urls}
         self._closing = False
@@ -144,11 +145,14 @@ class Webhooks:
 
     async def resume(self, url: str) -> bool:
         """Post to it again. Is it a receiver of ours? Raises ``StoreUnavailable``."""
-        endpoint = next((one for one in await self._store.endpoints() if one.url == url), None)
-        if endpoint is None or url not in self._due:
+        if url not in self._due:
             return False
-        await self._store.keep_endpoint(endpoint.resumed())
-        self._cut_off -= {url}
+        async with self._standings:
+            endpoint = next((one for one in await self._store.endpoints() if one.url == url), None)
+            if endpoint is None:
+                return False
+            await self._store.keep_endpoint(endpoint.resumed())
+            self._cut_off -= {url}
         self._due[url].set()
         return True
 
@@ -240,9 +244,13 @@ class Webhooks:
         return await self._store.hold(url, self._node, now, now + _HELD_S)
 
     async def _standing(self, url: str) -> Endpoint:
-        known = await self._store.endpoints()
-        self._cut_off = frozenset(endpoint.url for endpoint in known if endpoint.cut_off_at is not None)
-        return next(endpoint for endpoint in known if endpoint.url == url)
+        """Where it stands. What waits for one that is cut off is given up here, beside no one who resumes it meanwhile."""
+        async with self._standings:
+            known = await self._store.endpoints()
+            self._cut_off = frozenset(endpoint.url for endpoint in known if endpoint.cut_off_at is not None)
+            if url in self._cut_off:
+                await self._forget(url)
+            return next(endpoint for endpoint in known if endpoint.url == url)
 
     async def _post_due(self, url: str) -> float:
         """All that may be posted now. How long nothing will be due, in seconds."""
@@ -254,8 +262,9 @@ class Webhooks:
             for row, (fault, reached) in zip(due, await asyncio.gather(*(self._post(row) for row in due)), strict=True):
                 endpoint = await self._settle(endpoint, row, fault, reached)
             await self._store.keep_endpoint(endpoint)
+            if endpoint.cut_off_at is not None:
+                endpoint = await self._standing(url)
         if endpoint.cut_off_at is not None:
-            await self._forget(url)
             return _LOOK_AGAIN_S
         next_due = await self._store.next_due(url)
         wanted_at = max(endpoint.retry_at, next_due) if next_due is not None else float("inf")
@@ -284,7 +293,6 @@ class Webhooks:
 
     async def _forget(self, url: str) -> None:
         """It is cut off: nothing waits for it."""
-        self._cut_off |= {url}
         if given_up := await self._store.drop_all(url):
             self.counts["given_up"] += given_up
             log.error("webhooks.cut_off", host=urlsplit(url).hostname, events=given_up, hint="POST /api/webhooks/resume when it is well")
