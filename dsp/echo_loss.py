@@ -39,6 +39,8 @@ class EchoLoss:
     def process(self, far: Array, near: Array, echo: Array, out: Array) -> None:
         """Four of (rows, 160 k) float32 at 16 kHz, full scale ±1: what the leg heard, what it sent, the echo that the canceller's filter
         expects in that, and what is left (a few hops later does not matter)."""
+        # One layout, so one compiled form: another one's sums may end a bit apart, and a leg in a batch would not equal the leg alone.
+        far, near, echo, out = (np.ascontiguousarray(signal) for signal in (far, near, echo, out))
         _measure(far, near, echo, out, self._powers, self._hops)
         rows = len(far)
         told = self._hops[:rows] >= ENOUGH_HOPS
