@@ -89,8 +89,8 @@ class Attachments:
         self._free = at_once
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_post("/api/uploads/{ticket}", self._upload)
-        app.router.add_get("/api/attachments/{attachment_id}", self._download, allow_head=False)
+        app.router.add_post("/api/v1/uploads/{ticket}", self._upload)
+        app.router.add_get("/api/v1/attachments/{attachment_id}", self._download, allow_head=False)
 
     def ticket(self, owner: str, request: wire.AttachToChat, *, encrypted: bool) -> wire.UploadTicket:
         """Where this member may upload this file. In an encrypted room it is ciphertext, whose name and type only its message tells."""
@@ -105,7 +105,7 @@ class Attachments:
         )
         body = msgspec.json.encode(agreed)
         signed = urlsafe_b64encode(body + self._signature(body)).decode().rstrip("=")
-        return wire.UploadTicket(attachment_id=agreed.attachment_id, url=f"/api/uploads/{signed}", expires_in=TICKET_S)
+        return wire.UploadTicket(attachment_id=agreed.attachment_id, url=f"/api/v1/uploads/{signed}", expires_in=TICKET_S)
 
     def _signature(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, "sha256")

@@ -994,7 +994,7 @@ class Settings(_Section):
     @model_validator(mode="after")
     def _way_back(self) -> Self:
         if self.oidc.issuer and not self.server.public_url:
-            raise ValueError("oidc.issuer needs server.public_url: the issuer sends people back to its /api/oidc/callback")
+            raise ValueError("oidc.issuer needs server.public_url: the issuer sends people back to its /api/v1/oidc/callback")
         return self
 
     @model_validator(mode="after")

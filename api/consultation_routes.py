@@ -19,7 +19,7 @@ class ConsultationRoutes:
         self._perform = perform
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_post("/api/consultations", self._make)
+        app.router.add_post("/api/v1/consultations", self._make)
 
     async def _make(self, request: web.Request) -> web.Response:
         grant, wanted = grant_of(request), await body_of(request, wire.NewConsultation)

@@ -16,10 +16,10 @@ class ContactRoutes:
         self._contacts = contacts
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/contacts", self._search, allow_head=False)
-        app.router.add_post("/api/contacts", self._create)
-        app.router.add_get("/api/contacts/{contact_id}", self._card, allow_head=False)
-        app.router.add_put("/api/contacts/{contact_id}/treatment", self._treat)
+        app.router.add_get("/api/v1/contacts", self._search, allow_head=False)
+        app.router.add_post("/api/v1/contacts", self._create)
+        app.router.add_get("/api/v1/contacts/{contact_id}", self._card, allow_head=False)
+        app.router.add_put("/api/v1/contacts/{contact_id}/treatment", self._treat)
         app.router.add_put("/api/v1/contacts/{contact_id}", self._correct)
 
     async def _search(self, request: web.Request) -> web.Response:

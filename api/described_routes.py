@@ -124,8 +124,8 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/survey"): Described("The questions of a survey; its link's fragment lets in.", **_PAGE),
     ("GET", "/contacts"): Described("A contact with the calls of the PBX, and the search for one.", **_PAGE),
     ("GET", "/static/{hash}/{path}"): Described("A file of the pages, by the hash of all of them.", content=("*/*",)),
-    ("GET", "/api/health/live"): Described("The process answers.", answer={"live": bool}),
-    ("GET", "/api/health/ready"): Described(
+    ("GET", "/api/v1/health/live"): Described("The process answers.", answer={"live": bool}),
+    ("GET", "/api/v1/health/ready"): Described(
         "May calls come here? Part by part, with what to do where not.",
         answer={"ready": bool, "parts": dict[str, PartHealth]},
         statuses=(200, 503),
@@ -134,44 +134,48 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Figures for Prometheus, for the networks that may read them.", content=("text/plain",), problems=(403,)
     ),
     ("GET", "/socket.io/"): Described("Signalling: Socket.IO over WebSocket. See asyncapi.json.", statuses=(101,), problems=(400, 503)),
-    ("GET", "/api/sign-in"): Described("Does another issuer sign people in too?", answer={"issuer": bool}),
-    ("POST", "/api/sign-in"): Described("Exchange name and password for a session.", body=SignIn, answer=Session, problems=(401, 503)),
-    ("GET", "/api/oidc/start"): Described("Away to the issuer that signs people in, where there is one.", statuses=(303,), problems=(404,)),
-    ("GET", "/api/oidc/callback"): Described("Back from the issuer, and on to the page of accounts.", statuses=(303,), problems=(404,)),
-    ("POST", "/api/oidc/session"): Described(
+    ("GET", "/api/v1/sign-in"): Described("Does another issuer sign people in too?", answer={"issuer": bool}),
+    ("POST", "/api/v1/sign-in"): Described("Exchange name and password for a session.", body=SignIn, answer=Session, problems=(401, 503)),
+    ("GET", "/api/v1/oidc/start"): Described(
+        "Away to the issuer that signs people in, where there is one.", statuses=(303,), problems=(404,)
+    ),
+    ("GET", "/api/v1/oidc/callback"): Described("Back from the issuer, and on to the page of accounts.", statuses=(303,), problems=(404,)),
+    ("POST", "/api/v1/oidc/session"): Described(
         "The session of who came back from the issuer a moment ago; the body is {}.",
         answer=Session,
         problems=(400, 401, 403, 404, 408, 413),
     ),
-    ("POST", "/api/sign-out"): Described("End this session.", problems=(404,), **_DONE),
-    ("GET", "/api/account"): Described("Who I am and what I may do.", answer=wire.AccountNow),
-    ("POST", "/api/account/password"): Described("Change my password; my other sessions end.", body=wire.NewPassword, **_DONE),
-    ("GET", "/api/account/events"): Described(
+    ("POST", "/api/v1/sign-out"): Described("End this session.", problems=(404,), **_DONE),
+    ("GET", "/api/v1/account"): Described("Who I am and what I may do.", answer=wire.AccountNow),
+    ("POST", "/api/v1/account/password"): Described("Change my password; my other sessions end.", body=wire.NewPassword, **_DONE),
+    ("GET", "/api/v1/account/events"): Described(
         "Sign-ins, refused ones and changes of my account, the newest first.", answer={"events": list[wire.AccountEvent]}
     ),
-    ("GET", "/api/account/sessions"): Described("Where I am signed in.", answer={"sessions": list[wire.SessionRow]}),
-    ("DELETE", "/api/account/sessions"): Described("End my sessions but this one.", **_ENDED),
-    ("DELETE", "/api/account/sessions/{session_id}"): Described("End one of my sessions.", **_DONE),
-    ("POST", "/api/account/second-factor"): Described(
+    ("GET", "/api/v1/account/sessions"): Described("Where I am signed in.", answer={"sessions": list[wire.SessionRow]}),
+    ("DELETE", "/api/v1/account/sessions"): Described("End my sessions but this one.", **_ENDED),
+    ("DELETE", "/api/v1/account/sessions/{session_id}"): Described("End one of my sessions.", **_DONE),
+    ("POST", "/api/v1/account/second-factor"): Described(
         "Begin with a second factor.", body=wire.Confirmed, answer=wire.Enrolment, problems=(409,)
     ),
-    ("POST", "/api/account/second-factor/confirm"): Described(
+    ("POST", "/api/v1/account/second-factor/confirm"): Described(
         "From now on the second factor is asked for. The recovery codes are shown this once.",
         body=wire.GivenCode,
         answer={"recovery_codes": list[str]},
         problems=(409,),
     ),
-    ("POST", "/api/account/second-factor/end"): Described("No second factor any more.", body=wire.ConfirmedTwice, problems=(409,), **_DONE),
-    ("GET", "/api/users"): Described("Everybody who may sign in.", answer={"users": list[wire.UserRow]}),
-    ("PUT", "/api/users/{identity}"): Described("Make a user (201) or change one (204).", body=wire.SavedUser, statuses=(201, 204)),
-    ("DELETE", "/api/users/{identity}/sessions"): Described("End everything that a user is signed in to.", **_ENDED),
-    ("DELETE", "/api/users/{identity}/second-factor"): Described("Take a lost second factor away.", problems=(409,), **_DONE),
-    ("GET", "/api/keys"): Described("Keys for programs.", answer={"keys": list[wire.KeyRow]}),
-    ("POST", "/api/keys"): Described(
+    ("POST", "/api/v1/account/second-factor/end"): Described(
+        "No second factor any more.", body=wire.ConfirmedTwice, problems=(409,), **_DONE
+    ),
+    ("GET", "/api/v1/users"): Described("Everybody who may sign in.", answer={"users": list[wire.UserRow]}),
+    ("PUT", "/api/v1/users/{identity}"): Described("Make a user (201) or change one (204).", body=wire.SavedUser, statuses=(201, 204)),
+    ("DELETE", "/api/v1/users/{identity}/sessions"): Described("End everything that a user is signed in to.", **_ENDED),
+    ("DELETE", "/api/v1/users/{identity}/second-factor"): Described("Take a lost second factor away.", problems=(409,), **_DONE),
+    ("GET", "/api/v1/keys"): Described("Keys for programs.", answer={"keys": list[wire.KeyRow]}),
+    ("POST", "/api/v1/keys"): Described(
         "Make a key; it is shown this once.", body=wire.NewKey, answer=wire.MadeKey, statuses=(201,), problems=(404,)
     ),
-    ("DELETE", "/api/keys/{key_id}"): Described("Revoke a key.", **_DONE),
-    ("POST", "/api/tokens"): Described(
+    ("DELETE", "/api/v1/keys/{key_id}"): Described("Revoke a key.", **_DONE),
+    ("POST", "/api/v1/tokens"): Described(
         "A guest's token for one room, with LiveKit's claims.", body=wire.NewToken, answer=Session, statuses=(201,)
     ),
     ("GET", "/api/v1/audit"): Described(
@@ -204,16 +208,16 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "What is kept of customers, why, and how it is kept (GDPR 30).", answer=ProcessingRecord, problems=(401, 403)
     ),
     ("GET", "/api/v1/audit/faults"): Described("What was done to the audit's chain, and where.", answer=AuditState),
-    ("POST", "/api/guests"): Described(
+    ("POST", "/api/v1/guests"): Described(
         "Come by a room's link: a session for that room alone.", body=GuestEntry, answer=GuestSession, statuses=(201,)
     ),
-    ("POST", "/api/uploads/{ticket}"): Described(
+    ("POST", "/api/v1/uploads/{ticket}"): Described(
         "A file for a message, at the address that `chat.attach` gave, with the type and size that were agreed.",
         statuses=(201,),
         problems=(408, 503),
     ),
-    ("GET", "/api/attachments/{attachment_id}"): Described("A message's file, for members of its room.", content=("*/*",)),
-    ("DELETE", "/api/people/{identity}/chat"): Described(
+    ("GET", "/api/v1/attachments/{attachment_id}"): Described("A message's file, for members of its room.", content=("*/*",)),
+    ("DELETE", "/api/v1/people/{identity}/chat"): Described(
         "Erase everything that a person, also a guest, wrote in rooms, sent there, and that they were there.",
         answer={"messages": int},
         problems=(503,),
@@ -293,28 +297,28 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         statuses=(202,),
         problems=(404, 410, 503),
     ),
-    ("GET", "/api/webhooks"): Described("How it stands with each receiver of webhooks.", answer={"receivers": list[Receiver]}),
-    ("POST", "/api/webhooks/resume"): Described(
+    ("GET", "/api/v1/webhooks"): Described("How it stands with each receiver of webhooks.", answer={"receivers": list[Receiver]}),
+    ("POST", "/api/v1/webhooks/resume"): Described(
         "Post again to a receiver that was cut off, or sooner to one that fails.", body=Resumed, problems=(404, 503), **_DONE
     ),
-    ("POST", "/api/consultations"): Described(
+    ("POST", "/api/v1/consultations"): Described(
         "A new consultation, and the fragment of a link to it.", body=NewConsultation, answer=RoomLink, statuses=(201,), problems=(503,)
     ),
-    ("GET", "/api/suspended-callers"): Described(
+    ("GET", "/api/v1/suspended-callers"): Described(
         "Whose calls to public numbers are stopped, and what they spent in 24 hours.", answer={"suspended": list[SuspendedCaller]}
     ),
-    ("DELETE", "/api/suspended-callers/{identity}"): Described("Let somebody call public numbers again.", **_DONE),
-    ("GET", "/api/contacts"): Described(
+    ("DELETE", "/api/v1/suspended-callers/{identity}"): Described("Let somebody call public numbers again.", **_DONE),
+    ("GET", "/api/v1/contacts"): Described(
         "Contacts by words or by a number.", query={"q": str}, answer={"contacts": list[Contact]}, problems=(503,)
     ),
-    ("POST", "/api/contacts"): Described(
+    ("POST", "/api/v1/contacts"): Described(
         "Make a contact; who is known under the number or the address is not made again.",
         body=NewContact,
         answer=Contact,
         problems=(503,),
     ),
-    ("GET", "/api/contacts/{contact_id}"): Described("A contact, with what was spoken.", answer=Card, problems=(404, 503)),
-    ("PUT", "/api/contacts/{contact_id}/treatment"): Described(
+    ("GET", "/api/v1/contacts/{contact_id}"): Described("A contact, with what was spoken.", answer=Card, problems=(404, 503)),
+    ("PUT", "/api/v1/contacts/{contact_id}/treatment"): Described(
         "Is this an important customer, and in what language do we speak to them?", body=Treatment, answer=Contact, problems=(404, 503)
     ),
     ("PUT", "/api/v1/contacts/{contact_id}"): Described(
@@ -323,29 +327,29 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         answer=Contact,
         problems=(412, 428, 503),
     ),
-    ("GET", "/api/campaigns"): Described(
+    ("GET", "/api/v1/campaigns"): Described(
         "Campaigns that concern me, and how far they are.", answer={"campaigns": list[CampaignFigures]}, problems=(503,)
     ),
-    ("POST", "/api/campaigns"): Described(
+    ("POST", "/api/v1/campaigns"): Described(
         "Make a campaign; it rests.", body=NewCampaign, answer=CampaignRow, statuses=(201,), problems=(503,)
     ),
-    ("PUT", "/api/campaigns/{campaign_id}/running"): Described(
+    ("PUT", "/api/v1/campaigns/{campaign_id}/running"): Described(
         "Let a campaign run, or rest.", body=Running, answer=CampaignRow, problems=(404, 503)
     ),
-    ("POST", "/api/campaigns/{campaign_id}/entries"): Described(
+    ("POST", "/api/v1/campaigns/{campaign_id}/entries"): Described(
         "Add numbers with consent; of each that is not added it is said why.", body=NewEntries, answer=Added, problems=(404, 503)
     ),
-    ("POST", "/api/campaigns/{campaign_id}/next"): Described(
+    ("POST", "/api/v1/campaigns/{campaign_id}/next"): Described(
         "Whom to look at and call next; nobody else is given them for ten minutes.", answer=EntryRow, problems=(404, 409, 503)
     ),
-    ("POST", "/api/campaign-entries/{entry_id}/outcome"): Described("How it went.", body=Report, answer=EntryRow, problems=(409, 503)),
-    ("GET", "/api/do-not-call"): Described(
+    ("POST", "/api/v1/campaign-entries/{entry_id}/outcome"): Described("How it went.", body=Report, answer=EntryRow, problems=(409, 503)),
+    ("GET", "/api/v1/do-not-call"): Described(
         "Who does not want to be called: the newest, and how many.", answer={"numbers": list[Unwanted], "entries": int}, problems=(503,)
     ),
-    ("POST", "/api/do-not-call"): Described(
+    ("POST", "/api/v1/do-not-call"): Described(
         "Put a number on that list.", body=NewUnwanted, answer=Unwanted, statuses=(201,), problems=(503,)
     ),
-    ("DELETE", "/api/do-not-call/{number}"): Described("Take a number off that list.", problems=(404, 503), **_DONE),
+    ("DELETE", "/api/v1/do-not-call/{number}"): Described("Take a number off that list.", problems=(404, 503), **_DONE),
     ("GET", "/api/v1/centre/documents"): Described("The contact centre's plan in force: what each of its documents says.", answer=PlanNow),
     ("PUT", "/api/v1/centre/documents"): Described(
         "Change some documents together. What is wrong with the plan then is told at once, and the plan in force goes on.",
@@ -428,24 +432,26 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("POST", "/pbx/contacts"): Described("3CX: make a contact.", body=NewContact, **_HITS),
     ("POST", "/pbx/calls"): Described("3CX: a call is over; told twice it stands once.", body=CallReport, **_KEPT),
     ("POST", "/pbx/chats"): Described("3CX: a chat is over; told twice it stands once.", body=ChatReport, **_KEPT),
-    ("GET", "/api/pbx"): Described("How it stands with the attached 3CX.", answer=ThreeCxStatus, problems=(409,)),
-    ("GET", "/api/pbx/directory"): Described(
+    ("GET", "/api/v1/pbx"): Described("How it stands with the attached 3CX.", answer=ThreeCxStatus, problems=(409,)),
+    ("GET", "/api/v1/pbx/directory"): Described(
         "Extensions, queues and numbers as they were imported, and who here has which extension.",
         answer=PbxDirectory,
         problems=(409, 503),
     ),
-    ("POST", "/api/pbx/import"): Described("Import them now.", answer=Imported, problems=(409, 503)),
-    ("GET", "/api/pbx/extensions/{number}"): Described(
+    ("POST", "/api/v1/pbx/import"): Described("Import them now.", answer=Imported, problems=(409, 503)),
+    ("GET", "/api/v1/pbx/extensions/{number}"): Described(
         "Whose extension of the 3CX this is, and how they are.", answer=Extension, problems=(404, 409, 503)
     ),
-    ("GET", "/api/pbx/calls"): Described(
+    ("GET", "/api/v1/pbx/calls"): Described(
         "The last calls of the 3CX with a number, of thirty days.",
         query={"number": str},
         answer={"calls": list[PastCall]},
         problems=(409, 503),
     ),
-    ("GET", "/api/pbx/active-calls"): Described("The calls that are on in the 3CX.", answer={"calls": list[CallNow]}, problems=(409, 503)),
-    ("GET", "/api/calls/records"): Described(
+    ("GET", "/api/v1/pbx/active-calls"): Described(
+        "The calls that are on in the 3CX.", answer={"calls": list[CallNow]}, problems=(409, 503)
+    ),
+    ("GET", "/api/v1/calls/records"): Described(
         "Call detail records that are complete, of calls, of their legs, of all that happened in them, or what agents did. docs/records.md"
         " explains each field.",
         query={
@@ -460,7 +466,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         content=tuple(sorted(CONTENT_TYPE.values())),
         problems=(503,),
     ),
-    ("GET", "/api/queues/statistics"): Described(
+    ("GET", "/api/v1/queues/statistics"): Described(
         "What each queue did, by intervals of 15, 30, 60 or 1440 minutes, computed from the records of those who waited.",
         query={
             "interval": Annotated[str, Meta(pattern="^(" + "|".join(SIZES) + ")$")],
@@ -472,23 +478,25 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         content=tuple(sorted(CONTENT_TYPE.values())),
         problems=(503,),
     ),
-    ("GET", "/api/calls/{call_id}/pbx"): Described(
+    ("GET", "/api/v1/calls/{call_id}/pbx"): Described(
         "What the PBX's own log says of a call, its judgement of the quality too.", answer=PbxCall, problems=(404, 409, 503)
     ),
-    ("GET", "/api/calls/{call_id}/recordings"): Described("The parts of a call's recording.", answer={"recordings": list[StoredRecording]}),
-    ("GET", "/api/calls/{call_id}/film"): Described(
+    ("GET", "/api/v1/calls/{call_id}/recordings"): Described(
+        "The parts of a call's recording.", answer={"recordings": list[StoredRecording]}
+    ),
+    ("GET", "/api/v1/calls/{call_id}/film"): Described(
         "All that is kept of a consultation, as one film. Who fetched it is noted with each part.",
         query={"as": Annotated[str, Meta(pattern="^(" + "|".join(FILMS) + ")$")]},
         content=tuple(sorted(FILMS.values())),
         problems=(409, 410),
     ),
-    ("GET", "/api/recordings/{recording_id}"): Described(
+    ("GET", "/api/v1/recordings/{recording_id}"): Described(
         "A recording, to listen to, or with the pictures of a consultation. Who did is noted with it.",
         query={"as": Annotated[str, Meta(pattern="^(" + "|".join((*FORMS, *FILMS)) + ")$")]},
         content=tuple(sorted({*(form.content_type for form in FORMS.values()), *FILMS.values()})),
         problems=(409, 410),
     ),
-    ("DELETE", "/api/recordings/{recording_id}"): Described(
+    ("DELETE", "/api/v1/recordings/{recording_id}"): Described(
         "Erase a recording; that it was there stays on record.", problems=(409, 410), **_DONE
     ),
     ("GET", "/api/v1/voicemails"): Described(

@@ -20,8 +20,8 @@ _ALWAYS = (403, 429)
 """Anybody may be refused by address, or for asking too much."""
 _ABOUT = (
     "Errors are RFC 9457 problems with our own `error` in them, as on the wire. Times: seconds since the epoch. "
-    "Answers of `/api/` say in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (seconds) how much of an hour's quota "
-    "is left, and refusals in `Retry-After` how many seconds to wait."
+    "Answers of `/api/v1/` say in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (seconds) how much of an hour's "
+    "quota is left, and refusals in `Retry-After` how many seconds to wait."
 )
 
 
@@ -72,7 +72,7 @@ def _operation(method: str, path: str, described: Described) -> Schema:
     operation: Schema = {
         "operationId": "_".join([method.lower(), *re.findall(r"\w+", path)]) if path != "/" else "get_softphone",
         "summary": described.summary,
-        "tags": [path.removeprefix("/api/").removeprefix("v1/").split("/")[0] if path.startswith("/api/") else "pages"],
+        "tags": [path.removeprefix("/api/v1/").split("/")[0] if path.startswith("/api/v1/") else "pages"],
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names),
             *({"name": name, "in": "query", "schema": _schema(kind)} for name, kind in described.query.items()),

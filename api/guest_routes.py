@@ -42,7 +42,7 @@ class GuestRoutes:
         self._touch = touch
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_post("/api/guests", self._enter)
+        app.router.add_post("/api/v1/guests", self._enter)
 
     async def _enter(self, request: web.Request) -> web.Response:
         entry = await body_of(request, GuestEntry)

@@ -14,7 +14,7 @@ class PastRoomRoutes:
         self._past = past
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_delete("/api/people/{identity}/chat", self._erase)
+        app.router.add_delete("/api/v1/people/{identity}/chat", self._erase)
 
     async def _erase(self, request: web.Request) -> web.Response:
         try:

@@ -25,7 +25,7 @@ class QueueStatisticsRoutes:
         self._now = now
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/queues/statistics", self._statistics, allow_head=False)
+        app.router.add_get("/api/v1/queues/statistics", self._statistics, allow_head=False)
 
     async def _statistics(self, request: web.Request) -> web.StreamResponse:
         query, form = request.query, form_of(request.query)

@@ -92,7 +92,7 @@ class RecordRoutes:
         self._now = now
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/calls/records", self._export, allow_head=False)
+        app.router.add_get("/api/v1/calls/records", self._export, allow_head=False)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         grant = grant_of(request)

@@ -21,10 +21,10 @@ class RecordingRoutes:
         self._teams_of = teams_of
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/calls/{call_id}/recordings", self._list, allow_head=False)
-        app.router.add_get("/api/calls/{call_id}/film", self._watch, allow_head=False)
-        app.router.add_get("/api/recordings/{recording_id}", self._listen, allow_head=False)
-        app.router.add_delete("/api/recordings/{recording_id}", self._erase)
+        app.router.add_get("/api/v1/calls/{call_id}/recordings", self._list, allow_head=False)
+        app.router.add_get("/api/v1/calls/{call_id}/film", self._watch, allow_head=False)
+        app.router.add_get("/api/v1/recordings/{recording_id}", self._listen, allow_head=False)
+        app.router.add_delete("/api/v1/recordings/{recording_id}", self._erase)
 
     async def _list(self, request: web.Request) -> web.Response:
         grant = grant_of(request)

@@ -262,7 +262,7 @@ class RecordingShelf:
                     self._unwanted[recording_id] = (who, why, tries - 1)
                     self._wanted.set()
                     continue
-                log.error("recording.not_erased", recording=recording_id, fault=str(error), hint="erase it by DELETE /api/recordings/ID")
+                log.error("recording.not_erased", recording=recording_id, fault=str(error), hint="erase it by DELETE /api/v1/recordings/ID")
             del self._unwanted[recording_id]
 
     async def _flush(self) -> None:

@@ -275,7 +275,7 @@ def limited_by_caller(limits: RestLimits, address_of: Callable[[web.Request], st
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
         if _is_counted(request):
             address, caller, own = address_of(request), caller_of(request), None
-            if request.path != "/api/sign-out" and refusal_of(request) is None:
+            if request.path != "/api/v1/sign-out" and refusal_of(request) is None:
                 own = limits.of_public(address) if caller is None else limits.of_person(caller.identity, caller.role)
             standing = await limits.take_everywhere(limits.of_address(address), own)
             if standing is not None:
@@ -287,7 +287,7 @@ def limited_by_caller(limits: RestLimits, address_of: Callable[[web.Request], st
 
 def _is_counted(request: web.Request) -> bool:
     """Pages and their files are cached, Socket.IO has limits of its own, probes are part of the house."""
-    return request.path.startswith("/api/") and not request.path.startswith("/api/health/")
+    return request.path.startswith("/api/") and not request.path.startswith("/api/v1/health/")
 
 
 def _note(request: web.Request, standing: Standing) -> None:

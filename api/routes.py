@@ -134,8 +134,8 @@ class Routes:
         app.router.add_get("/articles", self._articles)
         app.router.add_get("/survey", self._survey)
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
-        app.router.add_get("/api/health/live", self._live)
-        app.router.add_get("/api/health/ready", self._ready)
+        app.router.add_get("/api/v1/health/live", self._live)
+        app.router.add_get("/api/v1/health/ready", self._ready)
         app.router.add_get("/metrics", self._read_metrics)
 
     async def _index(self, request: web.Request) -> web.Response:

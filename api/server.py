@@ -861,7 +861,7 @@ async def _site(settings: Settings, ground: _Ground, cluster: _Cluster, calls: _
         VoicemailRoutes(calls.boxes).add_to(app)
     async with AsyncExitStack() as stack:
         if issuer is not None:
-            way_back = f"{settings.server.public_url.rstrip('/')}/api/oidc/callback"
+            way_back = f"{settings.server.public_url.rstrip('/')}/api/v1/oidc/callback"
             client = await stack.enter_async_context(OidcClient(issuer, way_back, settings.identity().second_factor_key))
             OidcRoutes(client, identity.accounts, account_routes, https=network.https).add_to(app)
         desk = open_service_desk(

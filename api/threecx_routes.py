@@ -57,13 +57,13 @@ class ThreeCxRoutes:
         self._threecx = threecx
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/pbx", self._status, allow_head=False)
-        app.router.add_get("/api/pbx/directory", self._directory, allow_head=False)
-        app.router.add_post("/api/pbx/import", self._import)
-        app.router.add_get("/api/pbx/extensions/{number}", self._extension, allow_head=False)
-        app.router.add_get("/api/pbx/calls", self._calls, allow_head=False)
-        app.router.add_get("/api/pbx/active-calls", self._active, allow_head=False)
-        app.router.add_get("/api/calls/{call_id}/pbx", self._call, allow_head=False)
+        app.router.add_get("/api/v1/pbx", self._status, allow_head=False)
+        app.router.add_get("/api/v1/pbx/directory", self._directory, allow_head=False)
+        app.router.add_post("/api/v1/pbx/import", self._import)
+        app.router.add_get("/api/v1/pbx/extensions/{number}", self._extension, allow_head=False)
+        app.router.add_get("/api/v1/pbx/calls", self._calls, allow_head=False)
+        app.router.add_get("/api/v1/pbx/active-calls", self._active, allow_head=False)
+        app.router.add_get("/api/v1/calls/{call_id}/pbx", self._call, allow_head=False)
 
     async def _status(self, _request: web.Request) -> web.Response:
         return json_answer(self._there().status())

@@ -19,8 +19,8 @@ class TollRoutes:
         self._teams_of = teams_of
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/suspended-callers", self._list, allow_head=False)
-        app.router.add_delete("/api/suspended-callers/{identity}", self._lift)
+        app.router.add_get("/api/v1/suspended-callers", self._list, allow_head=False)
+        app.router.add_delete("/api/v1/suspended-callers/{identity}", self._lift)
 
     async def _list(self, request: web.Request) -> web.Response:
         grant = grant_of(request)

@@ -47,8 +47,8 @@ class WebhookRoutes:
         self._webhooks, self._audit = webhooks, audit
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/webhooks", self._list, allow_head=False)
-        app.router.add_post("/api/webhooks/resume", self._resume)
+        app.router.add_get("/api/v1/webhooks", self._list, allow_head=False)
+        app.router.add_post("/api/v1/webhooks/resume", self._resume)
         app.router.add_get("/api/v1/events", self._events, allow_head=False)
         app.router.add_post("/api/v1/webhooks/replay", self._replay)
 

@@ -295,4 +295,4 @@ class Webhooks:
         """It is cut off: nothing waits for it."""
         if given_up := await self._store.drop_all(url):
             self.counts["given_up"] += given_up
-            log.error("webhooks.cut_off", host=urlsplit(url).hostname, events=given_up, hint="POST /api/webhooks/resume when it is well")
+            log.error("webhooks.cut_off", host=urlsplit(url).hostname, events=given_up, hint="POST /api/v1/webhooks/resume when it is well")

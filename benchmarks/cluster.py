@@ -125,12 +125,12 @@ class ServingNode:
     process: ChildProcess
 
     async def is_ready(self) -> bool:
-        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/health/ready") as answer:
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/v1/health/ready") as answer:
             return answer.status == 200
 
     async def cluster(self) -> Mapping[str, Any]:
         """What its health says of its neighbours: ``ready`` and ``detail``."""
-        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/health/ready") as answer:
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/v1/health/ready") as answer:
             found: Mapping[str, Any] = (await answer.json())["parts"]["cluster"]
             return found
 

@@ -295,7 +295,7 @@ async def _probe(http: aiohttp.ClientSession, node: ServingNode, tokens: TokenIs
     while True:
         begun_s = time.monotonic()
         try:
-            async with asyncio.timeout(20.0), http.get(f"{node.url}/api/account", headers=headers) as answer:
+            async with asyncio.timeout(20.0), http.get(f"{node.url}/api/v1/account", headers=headers) as answer:
                 await answer.read()
             waits.note(time.monotonic() - begun_s, True)
         except TimeoutError:
@@ -347,7 +347,7 @@ async def _revocations(rounds: int) -> list[Row]:
                 async with Page(http, token, [nodes[0].url], Waits()) as here, Page(http, token, [nodes[1].url], Waits()) as there:
                     begun_s = time.monotonic()
                     if what == "session ended":
-                        await _rest(http, "DELETE", nodes[0].url + "/api/users/ana/sessions", boss)
+                        await _rest(http, "DELETE", nodes[0].url + "/api/v1/users/ana/sessions", boss)
                     else:
                         await _put(http, nodes[0], boss, {"role": "agent"})
                     for where, page in (("the same node", here), ("the other node", there)):
@@ -363,12 +363,12 @@ async def _revocations(rounds: int) -> list[Row]:
 
 
 async def _sign_in(http: aiohttp.ClientSession, node: ServingNode, user: str) -> str:
-    found = await _rest(http, "POST", f"{node.url}/api/sign-in", "", {"user": user, "password": _PASSWORD})
+    found = await _rest(http, "POST", f"{node.url}/api/v1/sign-in", "", {"user": user, "password": _PASSWORD})
     return str(found["token"])
 
 
 async def _put(http: aiohttp.ClientSession, node: ServingNode, boss: str, wanted: dict[str, Any]) -> None:
-    await _rest(http, "PUT", f"{node.url}/api/users/ana", boss, wanted)
+    await _rest(http, "PUT", f"{node.url}/api/v1/users/ana", boss, wanted)
 
 
 async def _rest(http: aiohttp.ClientSession, method: str, url: str, token: str, body: Any = None) -> dict[str, Any]:

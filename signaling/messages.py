@@ -48,7 +48,7 @@ Sdp = Annotated[str, Meta(min_length=1, max_length=61_440)]
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /api/sign-in``; the answer is a ``Session``."""
+    """Body of ``POST /api/v1/sign-in``; the answer is a ``Session``."""
 
     user: Identity
     password: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -1012,7 +1012,7 @@ class PastRoomList(Struct, frozen=True):
 
 
 class RoomLink(Struct, frozen=True):
-    """``token`` goes to ``POST /api/guests``; carry it in the fragment of an address, which browsers send to nobody."""
+    """``token`` goes to ``POST /api/v1/guests``; carry it in the fragment of an address, which browsers send to nobody."""
 
     room_id: str
     link_id: str
@@ -1032,7 +1032,8 @@ class RoomLinks(Struct, frozen=True):
 
 
 class NewConsultation(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /api/consultations``: a consultation, of which I am a host, and a link to it (``RoomLink``). As in ``room.create``."""
+    """Body of ``POST /api/v1/consultations``: a consultation, of which I am a host, and a link to it (``RoomLink``), as in
+    ``room.create``."""
 
     name: RoomName = ""
     waiting_room: bool = True
@@ -1044,8 +1045,8 @@ class NewConsultation(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GuestEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /api/guests``; the answer is a ``GuestSession`` for the link's room. ``device`` is drawn by the page and kept by it:
-    the same one is the same guest."""
+    """Body of ``POST /api/v1/guests``; the answer is a ``GuestSession`` for the link's room. ``device`` is drawn by the page and kept by
+    it: the same one is the same guest."""
 
     link: Annotated[str, Meta(min_length=1, max_length=4_096)]
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -1148,7 +1149,7 @@ class RoomWatched(Notice, frozen=True, tag="room.watched"):
 
 
 class ChatFile(Struct, frozen=True):
-    """To be had at ``/api/attachments/ID`` with the session's token. ``size`` in bytes."""
+    """To be had at ``/api/v1/attachments/ID`` with the session's token. ``size`` in bytes."""
 
     attachment_id: str
     name: str

@@ -27,14 +27,14 @@ _NOT_PERSONAL = frozenset(
 """About people of the house and the machine; what of it belongs into the audit is written by whoever does it."""
 _NOT_HERE = frozenset(
     {
-        ("GET", "/api/calls/records"),  # with what was asked for, by itself
-        ("GET", "/api/queues/statistics"),
-        ("GET", "/api/campaigns"),
-        ("GET", "/api/pbx"),
+        ("GET", "/api/v1/calls/records"),  # with what was asked for, by itself
+        ("GET", "/api/v1/queues/statistics"),
+        ("GET", "/api/v1/campaigns"),
+        ("GET", "/api/v1/pbx"),
         ("GET", "/api/v1/backends"),
-        ("GET", "/api/pbx/directory"),
-        ("GET", "/api/pbx/extensions/{number}"),
-        ("POST", "/api/pbx/import"),
+        ("GET", "/api/v1/pbx/directory"),
+        ("GET", "/api/v1/pbx/extensions/{number}"),
+        ("POST", "/api/v1/pbx/import"),
         ("GET", "/api/v1/services"),  # hours and absences are of the house's own people
         ("GET", "/api/v1/calendars"),
         ("PUT", "/api/v1/calendars/{identity}"),
@@ -44,19 +44,19 @@ _NOT_HERE = frozenset(
     }
 )
 KINDS: Mapping[tuple[str, str], str] = {
-    ("GET", "/api/contacts"): "contacts_searched",
-    ("POST", "/api/contacts"): "contact_made",
-    ("GET", "/api/contacts/{contact_id}"): "contact_read",
-    ("PUT", "/api/contacts/{contact_id}/treatment"): "contact_changed",
+    ("GET", "/api/v1/contacts"): "contacts_searched",
+    ("POST", "/api/v1/contacts"): "contact_made",
+    ("GET", "/api/v1/contacts/{contact_id}"): "contact_read",
+    ("PUT", "/api/v1/contacts/{contact_id}/treatment"): "contact_changed",
     ("PUT", "/api/v1/contacts/{contact_id}"): "contact_corrected",
     ("POST", "/api/v1/backends/{backend_id}/try"): "contact_looked_up",
     ("POST", "/pbx/lookup"): "contact_looked_up",
     ("POST", "/pbx/lookup-email"): "contact_looked_up",
     ("POST", "/pbx/search"): "contacts_searched",
     ("POST", "/pbx/contacts"): "contact_made",
-    ("GET", "/api/calls/{call_id}/film"): "recording_watched",
-    ("GET", "/api/recordings/{recording_id}"): "recording_listened",
-    ("DELETE", "/api/recordings/{recording_id}"): "recording_erased",
+    ("GET", "/api/v1/calls/{call_id}/film"): "recording_watched",
+    ("GET", "/api/v1/recordings/{recording_id}"): "recording_listened",
+    ("DELETE", "/api/v1/recordings/{recording_id}"): "recording_erased",
     ("GET", "/api/v1/voicemails/{voicemail_id}/sound"): "voicemail_heard",
     ("DELETE", "/api/v1/voicemails/{voicemail_id}"): "voicemail_erased",
     ("GET", "/api/v1/appointments"): "appointments_read",

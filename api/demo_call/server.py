@@ -93,7 +93,7 @@ async def server(directory: Path, settings: Mapping[str, Mapping[str, Any]], *, 
 async def _ready(running: Server) -> None:
     try:
         async with asyncio.timeout(_READY_S):
-            while (await running.get("/api/health/ready"))[0] != 200:  # noqa: ASYNC110 - another process has no event for us
+            while (await running.get("/api/v1/health/ready"))[0] != 200:  # noqa: ASYNC110 - another process has no event for us
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         raise PeerFailure(f"the server was not ready within {_READY_S:g} s. {running.process.last_words()}") from None

@@ -12,7 +12,7 @@ from api.identity.routes import IdentityRoutes
 from signaling.refusal import Refusal
 
 _COOKIE = "centralita_oidc"
-_PATH = "/api/oidc"
+_PATH = "/api/v1/oidc"
 PAGE = "/account"
 
 
@@ -26,9 +26,9 @@ class OidcRoutes:
         self._https = https
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/oidc/start", self._start, allow_head=False)
-        app.router.add_get("/api/oidc/callback", self._callback, allow_head=False)
-        app.router.add_post("/api/oidc/session", self._session)
+        app.router.add_get("/api/v1/oidc/start", self._start, allow_head=False)
+        app.router.add_get("/api/v1/oidc/callback", self._callback, allow_head=False)
+        app.router.add_post("/api/v1/oidc/session", self._session)
 
     async def _start(self, _request: web.Request) -> web.Response:
         try:

@@ -56,26 +56,26 @@ class IdentityRoutes:
 
     def add_to(self, app: web.Application) -> None:
         router = app.router
-        router.add_get("/api/sign-in", self._ways)
-        router.add_post("/api/sign-in", self._sign_in)
-        router.add_post("/api/sign-out", self._sign_out)
-        router.add_get("/api/account", self._account)
-        router.add_post("/api/account/password", self._password)
-        router.add_get("/api/account/events", self._events)
-        router.add_get("/api/account/sessions", self._sessions)
-        router.add_delete("/api/account/sessions", self._end_others)
-        router.add_delete("/api/account/sessions/{session_id}", self._end_session)
-        router.add_post("/api/account/second-factor", self._begin_second_factor)
-        router.add_post("/api/account/second-factor/confirm", self._confirm_second_factor)
-        router.add_post("/api/account/second-factor/end", self._end_second_factor)
-        router.add_get("/api/users", self._list_users)
-        router.add_put("/api/users/{identity}", self._save_user)
-        router.add_delete("/api/users/{identity}/sessions", self._end_sessions_of)
-        router.add_delete("/api/users/{identity}/second-factor", self._drop_second_factor)
-        router.add_get("/api/keys", self._list_keys)
-        router.add_post("/api/keys", self._make_key)
-        router.add_delete("/api/keys/{key_id}", self._revoke_key)
-        router.add_post("/api/tokens", self._make_token)
+        router.add_get("/api/v1/sign-in", self._ways)
+        router.add_post("/api/v1/sign-in", self._sign_in)
+        router.add_post("/api/v1/sign-out", self._sign_out)
+        router.add_get("/api/v1/account", self._account)
+        router.add_post("/api/v1/account/password", self._password)
+        router.add_get("/api/v1/account/events", self._events)
+        router.add_get("/api/v1/account/sessions", self._sessions)
+        router.add_delete("/api/v1/account/sessions", self._end_others)
+        router.add_delete("/api/v1/account/sessions/{session_id}", self._end_session)
+        router.add_post("/api/v1/account/second-factor", self._begin_second_factor)
+        router.add_post("/api/v1/account/second-factor/confirm", self._confirm_second_factor)
+        router.add_post("/api/v1/account/second-factor/end", self._end_second_factor)
+        router.add_get("/api/v1/users", self._list_users)
+        router.add_put("/api/v1/users/{identity}", self._save_user)
+        router.add_delete("/api/v1/users/{identity}/sessions", self._end_sessions_of)
+        router.add_delete("/api/v1/users/{identity}/second-factor", self._drop_second_factor)
+        router.add_get("/api/v1/keys", self._list_keys)
+        router.add_post("/api/v1/keys", self._make_key)
+        router.add_delete("/api/v1/keys/{key_id}", self._revoke_key)
+        router.add_post("/api/v1/tokens", self._make_token)
 
     def note_forbidden(self, request: web.Request, who: str, code: str) -> None:
         """Write down who asked for what is not for them."""
@@ -92,7 +92,7 @@ class IdentityRoutes:
     def remember(self, device: Device, response: web.Response) -> None:
         """Give the browser the cookie by which its device is known again."""
         response.set_cookie(
-            DEVICE_COOKIE, device.token, max_age=_DEVICE_KEPT_S, path="/api", httponly=True, samesite="Strict", secure=self._https
+            DEVICE_COOKIE, device.token, max_age=_DEVICE_KEPT_S, path="/api/v1", httponly=True, samesite="Strict", secure=self._https
         )
 
     # ------------------------------------------------------------------ one's own account

@@ -21,7 +21,7 @@ class CallFailed(Exception):
 
 
 class Caller:
-    """``call`` once, then ``end``. ``token``: of a session, as ``POST /api/sign-in`` gives it."""
+    """``call`` once, then ``end``. ``token``: of a session, as ``POST /api/v1/sign-in`` gives it."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, token: str, codec: AudioCodec, certificate: Certificate) -> None:
         self._url, self._token = url, token

@@ -24,15 +24,15 @@ class OutboundRoutes:
         self._unwanted = unwanted
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/api/campaigns", self._list, allow_head=False)
-        app.router.add_post("/api/campaigns", self._make)
-        app.router.add_put("/api/campaigns/{campaign_id}/running", self._run)
-        app.router.add_post("/api/campaigns/{campaign_id}/entries", self._add)
-        app.router.add_post("/api/campaigns/{campaign_id}/next", self._next)
-        app.router.add_post("/api/campaign-entries/{entry_id}/outcome", self._report)
-        app.router.add_get("/api/do-not-call", self._unwanted_list, allow_head=False)
-        app.router.add_post("/api/do-not-call", self._unwanted_add)
-        app.router.add_delete("/api/do-not-call/{number}", self._unwanted_remove)
+        app.router.add_get("/api/v1/campaigns", self._list, allow_head=False)
+        app.router.add_post("/api/v1/campaigns", self._make)
+        app.router.add_put("/api/v1/campaigns/{campaign_id}/running", self._run)
+        app.router.add_post("/api/v1/campaigns/{campaign_id}/entries", self._add)
+        app.router.add_post("/api/v1/campaigns/{campaign_id}/next", self._next)
+        app.router.add_post("/api/v1/campaign-entries/{entry_id}/outcome", self._report)
+        app.router.add_get("/api/v1/do-not-call", self._unwanted_list, allow_head=False)
+        app.router.add_post("/api/v1/do-not-call", self._unwanted_add)
+        app.router.add_delete("/api/v1/do-not-call/{number}", self._unwanted_remove)
 
     async def _list(self, request: web.Request) -> web.Response:
         grant = grant_of(request)

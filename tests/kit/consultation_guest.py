@@ -27,7 +27,7 @@ class ConsultationGuest:
     async def come(self, link: str, name: str) -> dict[str, Any]:
         """By a link: the session, or what is said instead. Connected afterwards, but in no room."""
         body = {"link": link, "name": name, "device": self._device}
-        async with self._http.post(f"{self._url}/api/guests", json=body) as answer:
+        async with self._http.post(f"{self._url}/api/v1/guests", json=body) as answer:
             self.session = told = await answer.json()
         if answer.status == 201:
             self.person, self.room_id = told["identity"], told["room_id"]

@@ -34,7 +34,7 @@ async def started(process: ChildProcess) -> tuple[str, str, str]:
 async def page(url: str, user: str, password: str) -> AsyncIterator[Client]:
     """A signed-in page without a browser."""
     async with aiohttp.ClientSession() as http:
-        async with http.post(f"{url}/api/sign-in", json={"user": user, "password": password}) as response:
+        async with http.post(f"{url}/api/v1/sign-in", json={"user": user, "password": password}) as response:
             token = (await response.json())["token"]
         client = Client(http)
         await client.connect(url, {"token": token})

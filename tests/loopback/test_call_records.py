@@ -125,7 +125,7 @@ async def test_records_are_exported_to_whom_they_concern_and_every_export_is_not
 
         async def ask(role: str, query: str = "", *teams: str) -> tuple[int, str, bytes]:
             token = TOKENS.issue("eva", "Eva", role, teams=teams).token
-            async with http.get(f"/api/calls/records{query}", headers={"Authorization": f"Bearer {token}"}) as answer:
+            async with http.get(f"/api/v1/calls/records{query}", headers={"Authorization": f"Bearer {token}"}) as answer:
                 return answer.status, answer.headers["Content-Type"], await answer.read()
 
         def lines(body: bytes) -> list[Any]:

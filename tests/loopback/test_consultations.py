@@ -98,7 +98,7 @@ class Door:
         token = self.tokens.issue("eva", "Eva", "agent").token
         async with ClientSession() as http:
             answer = await http.post(
-                f"{self.url}/api/consultations", json={"waiting_room": False, **wanted}, headers={"Authorization": f"Bearer {token}"}
+                f"{self.url}/api/v1/consultations", json={"waiting_room": False, **wanted}, headers={"Authorization": f"Bearer {token}"}
             )
             made: dict[str, Any] = await answer.json()
             return made
@@ -242,10 +242,10 @@ async def test_only_who_may_make_rooms_makes_a_consultation(door: Door) -> None:
             (link["token"], 401),
             ("", 401),
         ):
-            async with http.post(f"{door.url}/api/consultations", json={}, headers={"Authorization": f"Bearer {token}"}) as answer:
+            async with http.post(f"{door.url}/api/v1/consultations", json={}, headers={"Authorization": f"Bearer {token}"}) as answer:
                 assert answer.status == status, token
         async with http.post(
-            f"{door.url}/api/consultations",
+            f"{door.url}/api/v1/consultations",
             json={"starts_at": door.now, "ends_at": door.now - 1},
             headers={"Authorization": f"Bearer {door.tokens.issue('ana', 'Ana', 'agent').token}"},
         ) as answer:

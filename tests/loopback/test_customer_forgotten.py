@@ -32,7 +32,7 @@ async def administrator(server: Server, folder: Path) -> AsyncIterator[aiohttp.C
     made = await asyncio.create_subprocess_exec(sys.executable, "-m", "api", *words, cwd=Path(__file__).parents[2])
     assert await made.wait() == 0
     who = {"user": "adm", "password": "correct horse"}
-    async with aiohttp.ClientSession(server.url) as http, http.post("/api/sign-in", json=who) as answer:
+    async with aiohttp.ClientSession(server.url) as http, http.post("/api/v1/sign-in", json=who) as answer:
         token = (await answer.json())["token"]
     async with aiohttp.ClientSession(server.url, headers={"Authorization": f"Bearer {token}"}) as http:
         yield http
@@ -57,7 +57,7 @@ async def rings(client: Client) -> dict[str, Any]:
 
 async def test_a_customer_is_copied_held_forgotten_and_in_no_byte_any_more(tmp_path: Path) -> None:
     async with running_server(tmp_path) as server, administrator(server, tmp_path) as http:
-        contact = await asked(http, "POST", "/api/contacts", {"first": "Clara", "last": SURNAME, "number": CUSTOMER, "email": EMAIL})
+        contact = await asked(http, "POST", "/api/v1/contacts", {"first": "Clara", "last": SURNAME, "number": CUSTOMER, "email": EMAIL})
         who = {"contact_id": contact["contact_id"], "reason": "request 7 of 22 November"}
         async with page(server.url, server.user, server.password) as client:
             assert "ok" in await client.ask("call.dial", {"number": "605"})
@@ -82,7 +82,7 @@ async def test_a_customer_is_copied_held_forgotten_and_in_no_byte_any_more(tmp_p
         assert (again["keys"], again["rows"], again["recordings"], again["messages"]) == (0, {}, 0, 0)
         assert tells(server.data_dir, server.data_dir) == tells(tmp_path / "backup", server.data_dir) == set()
 
-        found = await asked(http, "GET", f"/api/contacts?q={SURNAME}")
+        found = await asked(http, "GET", f"/api/v1/contacts?q={SURNAME}")
         assert found["contacts"] == [] and (await asked(http, "GET", "/api/v1/audit/faults"))["faults"] == []
         kinds = [entry["kind"] for entry in (await asked(http, "GET", "/api/v1/audit?limit=500"))["entries"]]
         assert {"person_copied", "person_held", "hold_lifted", "person_forgetting", "person_forgotten"} <= set(kinds)

@@ -58,7 +58,7 @@ class Browser:
 
     async def sign_in(self, user: str = "ana", password: str = PASSWORD, code: str = "") -> tuple[int, Any]:
         body = {"user": user, "password": password} | ({"code": code} if code else {})
-        status, answer = await self.ask("POST", "/api/sign-in", body, "")
+        status, answer = await self.ask("POST", "/api/v1/sign-in", body, "")
         if status == 200:
             self.token = answer["token"]
         return status, answer
@@ -130,7 +130,11 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 async def test_every_route_about_accounts_is_refused_to_whose_role_lacks_its_permission(site: Site) -> None:
     here = await site.browser()
     lines = {line: permission for line, permission in ROUTES.items() if permission is not None}
-    ours = {line for line in lines if line[1].startswith(("/api/account", "/api/users", "/api/keys", "/api/v1/audit", "/api/tokens"))}
+    ours = {
+        line
+        for line in lines
+        if line[1].startswith(("/api/v1/account", "/api/v1/users", "/api/v1/keys", "/api/v1/audit", "/api/v1/tokens"))
+    }
     assert len(ours) >= 17
     tokens = TokenIssuer(SECRET, clock=lambda: site.now)
     for method, path in sorted(ours):
@@ -151,26 +155,26 @@ async def test_sessions_are_listed_and_ended_by_their_person(site: Site) -> None
     await desk.sign_in()
     site.now += 10
     await phone.sign_in()
-    _, listed = await phone.ask("GET", "/api/account/sessions")
+    _, listed = await phone.ask("GET", "/api/v1/account/sessions")
     rows = listed["sessions"]
     assert [(row["place"], row["this_one"], row["device"]) for row in rows] == [
         ("198.51.100.0/24", True, "A browser of the test"),
         ("192.0.2.0/24", False, "A browser of the test"),
     ]
-    assert (await phone.ask("DELETE", f"/api/account/sessions/{rows[1]['session_id']}"))[0] == 204
-    assert await desk.code("GET", "/api/account") == "token_revoked"
-    assert await phone.code("DELETE", f"/api/account/sessions/{rows[1]['session_id']}") == "unknown_session"
-    assert (await phone.ask("POST", "/api/sign-out"))[0] == 204
-    assert await phone.code("GET", "/api/account") == "token_revoked"
+    assert (await phone.ask("DELETE", f"/api/v1/account/sessions/{rows[1]['session_id']}"))[0] == 204
+    assert await desk.code("GET", "/api/v1/account") == "token_revoked"
+    assert await phone.code("DELETE", f"/api/v1/account/sessions/{rows[1]['session_id']}") == "unknown_session"
+    assert (await phone.ask("POST", "/api/v1/sign-out"))[0] == 204
+    assert await phone.code("GET", "/api/v1/account") == "token_revoked"
 
 
 async def test_nobody_ends_another_persons_session(site: Site) -> None:
     mine, theirs = await site.browser(), await site.browser()
     await mine.sign_in()
     await theirs.sign_in("agent")
-    _, listed = await theirs.ask("GET", "/api/account/sessions")
-    assert await mine.code("DELETE", f"/api/account/sessions/{listed['sessions'][0]['session_id']}") == "unknown_session"
-    assert await theirs.code("GET", "/api/account") == ""
+    _, listed = await theirs.ask("GET", "/api/v1/account/sessions")
+    assert await mine.code("DELETE", f"/api/v1/account/sessions/{listed['sessions'][0]['session_id']}") == "unknown_session"
+    assert await theirs.code("GET", "/api/v1/account") == ""
 
 
 async def test_a_session_ends_when_nothing_is_done_and_a_call_keeps_it(site: Site) -> None:
@@ -187,7 +191,7 @@ async def test_a_session_ends_when_nothing_is_done_and_a_call_keeps_it(site: Sit
         site.now += 299
         here.token = (await renew(sessions.verify(here.token))).token
     site.now += 100
-    assert await here.code("GET", "/api/account") == "token_expired"
+    assert await here.code("GET", "/api/v1/account") == "token_expired"
     assert (await here.sign_in())[0] == 200
 
 
@@ -203,7 +207,7 @@ async def test_a_page_that_does_something_is_not_idle(site: Site) -> None:
         grant = identity.sessions.verify(here.token)
         here.token = (await identity.accounts.renew(grant)).token
         if turn % 4 == 1:
-            assert await here.code("GET", "/api/account") == ""
+            assert await here.code("GET", "/api/v1/account") == ""
         if turn % 4 == 3:
             await identity.accounts.watched(done)(grant, SetPresence(available=True))
 
@@ -213,7 +217,7 @@ async def test_an_ended_session_is_not_renewed_and_stays_ended_in_a_new_run(site
     await here.sign_in()
     identity = site.people.identity
     grant = identity.sessions.verify(here.token)
-    await here.ask("POST", "/api/sign-out")
+    await here.ask("POST", "/api/v1/sign-out")
     with pytest.raises(Refusal, match="ended"):
         await identity.accounts.renew(grant)
     clock = lambda: site.now  # noqa: E731
@@ -250,12 +254,12 @@ async def test_a_role_taken_away_ends_the_open_connections_that_had_it(site: Sit
     await boss.sign_in("admin")
     async with AsyncExitStack() as stack:
         client = await _connected(site, here, stack)
-        assert (await boss.ask("PUT", "/api/users/ana", {"name": "Ana"}))[0] == 204
-        assert await here.code("GET", "/api/account") == ""  # a name takes nothing away
-        assert (await boss.ask("PUT", "/api/users/ana", {"role": "professional"}))[0] == 204
+        assert (await boss.ask("PUT", "/api/v1/users/ana", {"name": "Ana"}))[0] == 204
+        assert await here.code("GET", "/api/v1/account") == ""  # a name takes nothing away
+        assert (await boss.ask("PUT", "/api/v1/users/ana", {"role": "professional"}))[0] == 204
         assert (await client.told("session.closing"))[0]["code"] == "token_revoked"
         await client.ended()
-    assert await here.code("GET", "/api/account") == "token_revoked"
+    assert await here.code("GET", "/api/v1/account") == "token_revoked"
     assert (await here.sign_in())[1]["role"] == "professional"
 
 
@@ -272,9 +276,9 @@ async def test_what_ends_is_told_to_other_nodes_which_need_not_look(site: Site) 
     guest = tokens.issue("guest-1", "Luz", "customer").token
     for token in (here.token, guest):
         other.verify(token)
-    assert (await boss.ask("PUT", "/api/users/ana", {"role": "professional"}))[0] == 204
+    assert (await boss.ask("PUT", "/api/v1/users/ana", {"role": "professional"}))[0] == 204
     assert gone == ["ana"]
-    assert (await boss.ask("DELETE", "/api/users/guest-1/sessions"))[0] == 200
+    assert (await boss.ask("DELETE", "/api/v1/users/guest-1/sessions"))[0] == 200
     assert gone == ["ana", "guest-1"]
     for token in (here.token, guest):
         with pytest.raises(Refusal, match="ended"):
@@ -316,15 +320,15 @@ async def test_people_see_what_happened_to_their_account_and_to_no_other(site: S
     await boss.sign_in("admin")
     await stranger.sign_in(password="a guess of somebody's")
     await here.sign_in()
-    await boss.ask("PUT", "/api/users/ana", {"name": "Ana"})
+    await boss.ask("PUT", "/api/v1/users/ana", {"name": "Ana"})
     await here.ask("GET", "/api/v1/audit")  # refused, which is no news of the account
-    _, told = await here.ask("GET", "/api/account/events")
+    _, told = await here.ask("GET", "/api/v1/account/events")
     assert [(each["kind"], each["by"], each["address"]) for each in told["events"]] == [
         ("user_changed", "admin", "203.0.113.5"),
         ("sign_in", "", "192.0.2.1"),
         ("sign_in_refused", "", "198.51.100.66"),
     ]
-    _, told = await boss.ask("GET", "/api/account/events")
+    _, told = await boss.ask("GET", "/api/v1/account/events")
     assert [each["kind"] for each in told["events"]] == ["sign_in"]
 
 
@@ -347,10 +351,10 @@ def code_at(secret: str, now: float) -> str:
 async def with_factor(browser: Browser) -> tuple[str, list[str]]:
     """Signs in and sets the second factor up: its secret and the recovery codes."""
     await browser.sign_in()
-    _, enrolment = await browser.ask("POST", "/api/account/second-factor", {"password": PASSWORD})
+    _, enrolment = await browser.ask("POST", "/api/v1/account/second-factor", {"password": PASSWORD})
     assert enrolment["uri"].startswith("otpauth://totp/Centralita:ana?") and enrolment["secret"] in enrolment["uri"]
     code = code_at(enrolment["secret"], browser.site.now)
-    status, answer = await browser.ask("POST", "/api/account/second-factor/confirm", {"code": code})
+    status, answer = await browser.ask("POST", "/api/v1/account/second-factor/confirm", {"code": code})
     assert status == 200 and len(set(answer["recovery_codes"])) == 10
     return enrolment["secret"], answer["recovery_codes"]
 
@@ -390,7 +394,7 @@ async def test_a_recovery_code_is_good_once(site: Site) -> None:
     here = await site.browser()
     _, codes = await with_factor(here)
     assert (await here.sign_in(code=codes[3].upper()))[0] == 200
-    assert (await here.ask("GET", "/api/account"))[1]["recovery_codes_left"] == 9
+    assert (await here.ask("GET", "/api/v1/account"))[1]["recovery_codes_left"] == 9
     assert (await here.sign_in(code=codes[3]))[1]["error"]["code"] == "wrong_code"
     assert ("recovery_code_used", "ana", "9 left") in await site.log()
 
@@ -412,20 +416,20 @@ async def test_guesses_of_codes_count_per_person_from_wherever_they_come(site: S
 async def test_the_second_factor_is_set_up_and_ended_only_with_the_password(site: Site) -> None:
     here, boss = await site.browser(), await site.browser()
     await here.sign_in()
-    assert await here.code("POST", "/api/account/second-factor", {"password": "wrong"}) == "wrong_password"
-    assert await here.code("POST", "/api/account/second-factor/confirm", {"code": "123456"}) == "second_factor_off"
+    assert await here.code("POST", "/api/v1/account/second-factor", {"password": "wrong"}) == "wrong_password"
+    assert await here.code("POST", "/api/v1/account/second-factor/confirm", {"code": "123456"}) == "second_factor_off"
     _, codes = await with_factor(here)
-    assert await here.code("POST", "/api/account/second-factor", {"password": PASSWORD}) == "second_factor_on"
-    end = "/api/account/second-factor/end"
+    assert await here.code("POST", "/api/v1/account/second-factor", {"password": PASSWORD}) == "second_factor_on"
+    end = "/api/v1/account/second-factor/end"
     assert await here.code("POST", end, {"password": PASSWORD, "code": "000000"}) == "wrong_code"
     assert await here.code("POST", end, {"password": "wrong", "code": codes[0]}) == "wrong_password"
     assert (await here.ask("POST", end, {"password": PASSWORD, "code": codes[0]}))[0] == 204
     assert (await here.sign_in())[0] == 200
     await with_factor(here)
     await boss.sign_in("admin")
-    assert (await boss.ask("DELETE", "/api/users/ana/second-factor"))[0] == 204
-    assert await boss.code("DELETE", "/api/users/ana/second-factor") == "second_factor_off"
-    assert await here.code("GET", "/api/account") == "token_revoked"
+    assert (await boss.ask("DELETE", "/api/v1/users/ana/second-factor"))[0] == 204
+    assert await boss.code("DELETE", "/api/v1/users/ana/second-factor") == "second_factor_off"
+    assert await here.code("GET", "/api/v1/account") == "token_revoked"
     assert (await here.sign_in())[0] == 200
 
 
@@ -433,7 +437,7 @@ async def test_secrets_and_codes_are_not_kept_in_clear(site: Site, tmp_path: Pat
     here, boss = await site.browser(), await site.browser()
     secret, codes = await with_factor(here)
     await boss.sign_in("admin")
-    _, made = await boss.ask("POST", "/api/keys", {"identity": "service", "name": "booking"})
+    _, made = await boss.ask("POST", "/api/v1/keys", {"identity": "service", "name": "booking"})
     await site.log()
     kept = await asyncio.to_thread(lambda: b"".join(path.read_bytes() for path in tmp_path.glob("people.sqlite3*")))
     held = (secret, codes[0], codes[0].replace("-", ""), made["key"], PASSWORD, here.token)
@@ -448,13 +452,13 @@ async def test_a_new_password_ends_the_other_sessions(site: Site) -> None:
     await here.sign_in()
     await there.sign_in()
     change = {"password": PASSWORD, "new_password": NEW_PASSWORD}
-    assert await here.code("POST", "/api/account/password", {**change, "password": "wrong"}) == "wrong_password"
+    assert await here.code("POST", "/api/v1/account/password", {**change, "password": "wrong"}) == "wrong_password"
     refused = {"eleven char": "weak_password", "ana and much more": "password_names", "Centralita 2026 !": "password_names"}
     for weak, code in (refused | {"password1234": "common_password"}).items():
-        assert await here.code("POST", "/api/account/password", {**change, "new_password": weak}) == code
-    assert (await here.ask("POST", "/api/account/password", change))[0] == 204
-    assert await here.code("GET", "/api/account") == ""
-    assert await there.code("GET", "/api/account") == "token_revoked"
+        assert await here.code("POST", "/api/v1/account/password", {**change, "new_password": weak}) == code
+    assert (await here.ask("POST", "/api/v1/account/password", change))[0] == 204
+    assert await here.code("GET", "/api/v1/account") == ""
+    assert await there.code("GET", "/api/v1/account") == "token_revoked"
     assert (await there.sign_in())[0] == 401
     assert (await there.sign_in(password=NEW_PASSWORD))[0] == 200
 
@@ -466,7 +470,7 @@ async def test_a_new_password_ends_the_other_sessions(site: Site) -> None:
 async def test_a_password_is_taken_exactly_as_it_is_given(site: Site, password: str) -> None:
     here = await site.browser()
     await here.sign_in()
-    assert (await here.ask("POST", "/api/account/password", {"password": PASSWORD, "new_password": password}))[0] == 204
+    assert (await here.ask("POST", "/api/v1/account/password", {"password": PASSWORD, "new_password": password}))[0] == 204
     for other in (password[:-1], password.strip() + "x", password.swapcase() + "x", password[:72] + "x"):
         assert (await here.sign_in(password=other))[0] == 401
     assert (await here.sign_in(password=password))[0] == 200
@@ -482,8 +486,8 @@ async def test_a_password_set_by_an_administrator_leaves_the_second_factor(site:
     here, boss = await site.browser(), await site.browser()
     _, codes = await with_factor(here)
     await boss.sign_in("admin")
-    assert (await boss.ask("PUT", "/api/users/ana", {"password": NEW_PASSWORD}))[0] == 204
-    assert await here.code("GET", "/api/account") == "token_revoked"
+    assert (await boss.ask("PUT", "/api/v1/users/ana", {"password": NEW_PASSWORD}))[0] == 204
+    assert await here.code("GET", "/api/v1/account") == "token_revoked"
     elsewhere = await site.browser("203.0.113.9")
     assert (await elsewhere.sign_in(password=NEW_PASSWORD))[1]["error"]["code"] == "second_factor_required"
     assert (await elsewhere.sign_in(password=NEW_PASSWORD, code=codes[0]))[0] == 200
@@ -496,41 +500,41 @@ async def test_a_key_opens_what_its_scopes_say_until_it_ends(site: Site) -> None
     boss, program = await site.browser(), await site.browser()
     await boss.sign_in("admin")
     status, made = await boss.ask(
-        "POST", "/api/keys", {"identity": "service", "name": "booking", "scopes": ["token.issue"], "expires_in": 3_600}
+        "POST", "/api/v1/keys", {"identity": "service", "name": "booking", "scopes": ["token.issue"], "expires_in": 3_600}
     )
     assert status == 201 and made["key"].startswith(made["row"]["prefix"]) and made["row"]["used_at"] is None
     program.token = made["key"]
     guest = {"identity": "guest-1", "name": "Eva", "video": {"room": "r1", "roomJoin": True}}
-    status, token = await program.ask("POST", "/api/tokens", guest)
+    status, token = await program.ask("POST", "/api/v1/tokens", guest)
     grant = TokenIssuer(SECRET, clock=lambda: site.now).verify(token["token"])
     assert (status, grant.role, grant.room, grant.identity) == (201, "customer", "r1", "guest.guest-1")
     assert allows(grant, Permission.ROOM_JOIN) and not allows(grant, Permission.CALL_DIAL)
     assert await program.code("GET", "/api/v1/audit") == "forbidden"
-    _, listed = await boss.ask("GET", "/api/keys")
+    _, listed = await boss.ask("GET", "/api/v1/keys")
     assert [(row["identity"], row["used_at"], "key_hash" in row) for row in listed["keys"]] == [("service", site.now, False)]
-    assert await program.code("POST", "/api/tokens", guest, made["key"][:-1] + "_") == "key_invalid"
+    assert await program.code("POST", "/api/v1/tokens", guest, made["key"][:-1] + "_") == "key_invalid"
     site.now += 3_600
-    assert await program.code("POST", "/api/tokens", guest) == "key_invalid"
+    assert await program.code("POST", "/api/v1/tokens", guest) == "key_invalid"
     assert [entry for entry in await site.log() if entry[0] in ("forbidden", "key_invalid")] == [
         ("forbidden", "service", "GET /api/v1/audit"),
-        ("key_invalid", "", "POST /api/tokens"),
-        ("key_invalid", "", "POST /api/tokens"),
+        ("key_invalid", "", "POST /api/v1/tokens"),
+        ("key_invalid", "", "POST /api/v1/tokens"),
     ]
 
 
 async def test_a_revoked_key_and_one_of_a_disabled_account_open_nothing(site: Site) -> None:
     boss = await site.browser()
     await boss.sign_in("admin")
-    assert await boss.code("POST", "/api/keys", {"identity": "nobody", "name": "x"}) == "unknown_user"
-    assert await boss.code("POST", "/api/keys", {"identity": "service", "name": "x", "scopes": ["everything"]}) == "bad_message"
-    keys = [(await boss.ask("POST", "/api/keys", {"identity": "service", "name": name}))[1] for name in ("one", "two")]
+    assert await boss.code("POST", "/api/v1/keys", {"identity": "nobody", "name": "x"}) == "unknown_user"
+    assert await boss.code("POST", "/api/v1/keys", {"identity": "service", "name": "x", "scopes": ["everything"]}) == "bad_message"
+    keys = [(await boss.ask("POST", "/api/v1/keys", {"identity": "service", "name": name}))[1] for name in ("one", "two")]
     guest = {"identity": "guest-1", "name": "Eva", "video": {"room": "r1", "roomJoin": True}}
-    assert await boss.code("POST", "/api/tokens", guest, keys[0]["key"]) == ""
-    assert (await boss.ask("DELETE", f"/api/keys/{keys[0]['row']['key_id']}"))[0] == 204
-    assert await boss.code("DELETE", f"/api/keys/{keys[0]['row']['key_id']}") == "unknown_key"
-    assert await boss.code("POST", "/api/tokens", guest, keys[0]["key"]) == "key_invalid"
-    assert (await boss.ask("PUT", "/api/users/service", {"disabled": True}))[0] == 204
-    assert await boss.code("POST", "/api/tokens", guest, keys[1]["key"]) == "key_invalid"
+    assert await boss.code("POST", "/api/v1/tokens", guest, keys[0]["key"]) == ""
+    assert (await boss.ask("DELETE", f"/api/v1/keys/{keys[0]['row']['key_id']}"))[0] == 204
+    assert await boss.code("DELETE", f"/api/v1/keys/{keys[0]['row']['key_id']}") == "unknown_key"
+    assert await boss.code("POST", "/api/v1/tokens", guest, keys[0]["key"]) == "key_invalid"
+    assert (await boss.ask("PUT", "/api/v1/users/service", {"disabled": True}))[0] == 204
+    assert await boss.code("POST", "/api/v1/tokens", guest, keys[1]["key"]) == "key_invalid"
 
 
 async def test_a_service_account_cannot_sign_in(site: Site) -> None:
@@ -546,14 +550,14 @@ async def test_administrators_make_and_change_users(site: Site) -> None:
     boss, eva = await site.browser(), await site.browser()
     await boss.sign_in("admin")
     made = {"name": "Eva", "role": "supervisor", "teams": ["hotels"], "password": NEW_PASSWORD}
-    assert (await boss.ask("PUT", "/api/users/eva", made))[0] == 201
+    assert (await boss.ask("PUT", "/api/v1/users/eva", made))[0] == 201
     assert (await eva.sign_in("eva", NEW_PASSWORD))[0] == 200
-    assert (await eva.ask("GET", "/api/account"))[1]["teams"] == ["hotels"]
-    assert (await boss.ask("PUT", "/api/users/eva", {"teams": ["hotels", "cars"]}))[0] == 204
-    assert await eva.code("GET", "/api/account") == "token_revoked"
-    assert (await boss.ask("PUT", "/api/users/eva", {"disabled": True}))[0] == 204
+    assert (await eva.ask("GET", "/api/v1/account"))[1]["teams"] == ["hotels"]
+    assert (await boss.ask("PUT", "/api/v1/users/eva", {"teams": ["hotels", "cars"]}))[0] == 204
+    assert await eva.code("GET", "/api/v1/account") == "token_revoked"
+    assert (await boss.ask("PUT", "/api/v1/users/eva", {"disabled": True}))[0] == 204
     assert (await eva.sign_in("eva", NEW_PASSWORD))[1]["error"]["code"] == "wrong_password"
-    _, listed = await boss.ask("GET", "/api/users")
+    _, listed = await boss.ask("GET", "/api/v1/users")
     assert [(row["identity"], row["disabled"]) for row in listed["users"] if row["identity"] in ("eva", "ana")] == [
         ("ana", False),
         ("eva", True),
@@ -564,21 +568,21 @@ async def test_administrators_make_and_change_users(site: Site) -> None:
         ({"name": "No role"}, "bad_message"),
         ({"name": "x", "role": "agent", "password": "short"}, "weak_password"),
     ):
-        assert await boss.code("PUT", "/api/users/new", wrong) == code
-    assert await boss.code("PUT", "/api/users/admin", {"role": "agent"}) == "forbidden"
-    assert await boss.code("PUT", "/api/users/guest.ana", {"name": "x", "role": "agent"}) == "bad_message"
-    assert await boss.code("PUT", "/api/users/a;b", {"name": "x", "role": "agent"}) == "bad_message"
+        assert await boss.code("PUT", "/api/v1/users/new", wrong) == code
+    assert await boss.code("PUT", "/api/v1/users/admin", {"role": "agent"}) == "forbidden"
+    assert await boss.code("PUT", "/api/v1/users/guest.ana", {"name": "x", "role": "agent"}) == "bad_message"
+    assert await boss.code("PUT", "/api/v1/users/a;b", {"name": "x", "role": "agent"}) == "bad_message"
 
 
 async def test_a_disabled_account_is_out_at_once(site: Site) -> None:
     here, boss = await site.browser(), await site.browser()
     await here.sign_in()
     await boss.sign_in("admin")
-    assert (await boss.ask("PUT", "/api/users/ana", {"disabled": True}))[0] == 204
-    assert await here.code("GET", "/api/account") == "token_revoked"
+    assert (await boss.ask("PUT", "/api/v1/users/ana", {"disabled": True}))[0] == 204
+    assert await here.code("GET", "/api/v1/account") == "token_revoked"
     assert (await here.sign_in())[0] == 401
-    assert (await boss.ask("PUT", "/api/users/ana", {"disabled": False}))[0] == 204
-    assert await here.code("GET", "/api/account") == "token_revoked"
+    assert (await boss.ask("PUT", "/api/v1/users/ana", {"disabled": False}))[0] == 204
+    assert await here.code("GET", "/api/v1/account") == "token_revoked"
     assert (await here.sign_in())[0] == 200
 
 
@@ -587,9 +591,9 @@ async def test_administrators_end_sessions(site: Site) -> None:
     await here.sign_in()
     await there.sign_in()
     await boss.sign_in("admin")
-    assert (await boss.ask("DELETE", "/api/users/ana/sessions"))[1] == {"ended": 2}
-    assert await here.code("GET", "/api/account") == await there.code("GET", "/api/account") == "token_revoked"
-    assert await boss.code("GET", "/api/account") == ""
+    assert (await boss.ask("DELETE", "/api/v1/users/ana/sessions"))[1] == {"ended": 2}
+    assert await here.code("GET", "/api/v1/account") == await there.code("GET", "/api/v1/account") == "token_revoked"
+    assert await boss.code("GET", "/api/v1/account") == ""
     assert ("session_ended", "ana", "all 2") in await site.log()
 
 
@@ -602,7 +606,7 @@ async def test_the_log_says_who_from_where_with_what_and_when(site: Site) -> Non
     await here.sign_in("my-password-by-mistake", "x")
     await here.sign_in()
     await boss.sign_in("admin")
-    await boss.ask("PUT", "/api/users/ana", {"role": "supervisor"})
+    await boss.ask("PUT", "/api/v1/users/ana", {"role": "supervisor"})
     await site.log()
     _, page = await boss.ask("GET", "/api/v1/audit?limit=3")
     assert [(entry["kind"], entry["who"], entry["detail"]) for entry in page["entries"]] == [
@@ -647,8 +651,8 @@ async def test_no_password_token_or_code_is_in_the_log(site: Site) -> None:
     await here.sign_in(code=code_at(secret, site.now))
     await here.sign_in(code=codes[0])
     await boss.sign_in("admin")
-    _, made = await boss.ask("POST", "/api/keys", {"identity": "service", "name": "booking"})
-    await boss.ask("PUT", "/api/users/ana", {"password": NEW_PASSWORD})
+    _, made = await boss.ask("POST", "/api/v1/keys", {"identity": "service", "name": "booking"})
+    await boss.ask("PUT", "/api/v1/users/ana", {"password": NEW_PASSWORD})
     await site.log()
     said = json.dumps((await boss.ask("GET", "/api/v1/audit"))[1])
     canaries = (PASSWORD, NEW_PASSWORD, "another-canary", secret, codes[0], code_at(secret, site.now), made["key"], boss.token, here.token)

@@ -44,10 +44,10 @@ class Desk:
 
     async def there_and_back(self) -> str:
         """Where the browser ends up: ``/account#...``."""
-        return await self.go(await self.go(await self.go(f"{self.url}/api/oidc/start")))
+        return await self.go(await self.go(await self.go(f"{self.url}/api/v1/oidc/start")))
 
     async def session(self) -> tuple[int, Any]:
-        async with self.http.post(f"{self.url}/api/oidc/session", json={}) as answer:
+        async with self.http.post(f"{self.url}/api/v1/oidc/session", json={}) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def refused(self) -> str:
@@ -76,7 +76,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         app = make_app(identity.accounts.identify, metrics, health)
         devices = IdentityRoutes(identity.accounts, identity.users, TOKENS, address_of=Neighbours().address_of, https=False)
         settings = OidcSettings(issuer.url, CLIENT_ID, CLIENT_SECRET)
-        client = await stack.enter_async_context(OidcClient(settings, f"{url}/api/oidc/callback", KEY, lambda: desk.now))
+        client = await stack.enter_async_context(OidcClient(settings, f"{url}/api/v1/oidc/callback", KEY, lambda: desk.now))
         OidcRoutes(client, identity.accounts, devices, https=False).add_to(app)
         runner = make_runner(app)
         await runner.setup()
@@ -177,24 +177,24 @@ async def test_a_new_key_of_the_issuer_is_fetched_but_not_at_everybodys_wish(des
 
 
 async def test_an_answer_to_another_browser_or_another_question_is_not_taken(desk: Desk) -> None:
-    back = await desk.go(await desk.go(f"{desk.url}/api/oidc/start"))
+    back = await desk.go(await desk.go(f"{desk.url}/api/v1/oidc/start"))
     wrong = back.replace("state=", "state=x")
     assert await desk.go(wrong) == "/account#refused=sign_in_failed"
     assert await desk.go(back) == "/account#refused=sign_in_failed"  # the cookie is gone with the first try
-    back = await desk.go(await desk.go(f"{desk.url}/api/oidc/start"))
+    back = await desk.go(await desk.go(f"{desk.url}/api/v1/oidc/start"))
     desk.http.cookie_jar.clear()
     assert await desk.go(back) == "/account#refused=sign_in_failed"
-    back = await desk.go(await desk.go(f"{desk.url}/api/oidc/start"))
+    back = await desk.go(await desk.go(f"{desk.url}/api/v1/oidc/start"))
     assert await desk.go(back.replace("iss=", "iss=x")) == "/account#refused=sign_in_failed"
-    back = await desk.go(await desk.go(f"{desk.url}/api/oidc/start"))
+    back = await desk.go(await desk.go(f"{desk.url}/api/v1/oidc/start"))
     desk.now += 601
     assert await desk.go(back) == "/account#refused=sign_in_failed"
     assert (await desk.session())[1]["error"]["code"] == "sign_in_failed"
 
 
 async def test_a_code_is_good_once_and_with_its_verifier(desk: Desk) -> None:
-    back = await desk.go(await desk.go(f"{desk.url}/api/oidc/start"))
-    other = await desk.go(await desk.go(f"{desk.url}/api/oidc/start"))
+    back = await desk.go(await desk.go(f"{desk.url}/api/v1/oidc/start"))
+    other = await desk.go(await desk.go(f"{desk.url}/api/v1/oidc/start"))
     stolen = back.partition("code=")[2].partition("&")[0]
     own = other.partition("code=")[2].partition("&")[0]
     assert await desk.go(other.replace(own, stolen)) == "/account#refused=sign_in_failed"
@@ -203,7 +203,7 @@ async def test_a_code_is_good_once_and_with_its_verifier(desk: Desk) -> None:
 @pytest.mark.parametrize("metadata", [{"issuer": "https://other.example"}, {"token_endpoint": "ftp://x"}, {"jwks_uri": None}])
 async def test_an_issuer_that_says_odd_things_of_itself_is_not_used(desk: Desk, metadata: dict[str, Any]) -> None:
     desk.issuer.metadata = metadata
-    assert await desk.go(f"{desk.url}/api/oidc/start") == "/account#refused=issuer_away"
+    assert await desk.go(f"{desk.url}/api/v1/oidc/start") == "/account#refused=issuer_away"
 
 
 def test_settings_that_cannot_work_are_refused() -> None:

@@ -113,8 +113,8 @@ async def test_every_look_at_a_contact_is_in_the_audit_without_what_was_looked_f
     (made,) = await desk.hits("/pbx/contacts", {"first": "Clara", "number": "600111222", "email": "clara@example.com"})
     await desk.hits("/pbx/lookup", {"number": "600111222"})
     await desk.hits("/pbx/search", {"q": "clara"})
-    assert (await desk.ask(f"/api/contacts/{made['id']}", who="ana"))[0] == 200
-    assert (await desk.ask("/api/contacts/nobody", who="ana"))[0] == 404  # nothing was seen
+    assert (await desk.ask(f"/api/v1/contacts/{made['id']}", who="ana"))[0] == 200
+    assert (await desk.ask("/api/v1/contacts/nobody", who="ana"))[0] == 404  # nothing was seen
     await desk.audit.written()
     entries = [entry.event for entry in await desk.audit.entries(AuditWanted(), 100)]
     assert [entry.kind for entry in entries] == ["contact_made", "contact_looked_up", "contacts_searched", "contact_read"]
@@ -125,7 +125,7 @@ async def test_every_look_at_a_contact_is_in_the_audit_without_what_was_looked_f
 
 def test_every_route_that_is_named_is_one_and_new_ones_are_in_the_audit_unless_said_otherwise() -> None:
     assert set(KINDS) <= set(ROUTES) and all(is_personal(line) for line in KINDS)
-    assert is_personal(("GET", "/api/pbx/calls")) and not is_personal(("GET", "/api/users")) and not is_personal(("GET", "/"))
+    assert is_personal(("GET", "/api/v1/pbx/calls")) and not is_personal(("GET", "/api/v1/users")) and not is_personal(("GET", "/"))
 
 
 async def test_names_are_text_in_every_script(desk: Desk) -> None:
@@ -150,10 +150,10 @@ async def test_nobody_and_several_are_no_hit_and_no_error(desk: Desk) -> None:
 
 async def test_how_a_contact_is_to_be_treated_is_kept(desk: Desk) -> None:
     (made,) = await desk.hits("/pbx/contacts", {"first": "Clara", "number": "600111222"})
-    path = f"/api/contacts/{made['id']}/treatment"
+    path = f"/api/v1/contacts/{made['id']}/treatment"
     status, contact = await desk.ask(path, {"vip": True, "language": "en"}, who="ana", method="PUT")
     assert (status, contact["vip"], contact["language"], contact["numbers"]) == (200, True, "en", ["+34600111222"])
-    _, card = await desk.ask(f"/api/contacts/{made['id']}", who="ana")
+    _, card = await desk.ask(f"/api/v1/contacts/{made['id']}", who="ana")
     assert card["contact"] == contact
     status, scored = await desk.ask(path, {"vip": True, "language": "en", "lead_score": 0.75, "value": 1200}, who="ana", method="PUT")
     assert (status, scored["lead_score"], scored["value"]) == (200, 0.75, 1200.0)
@@ -162,7 +162,7 @@ async def test_how_a_contact_is_to_be_treated_is_kept(desk: Desk) -> None:
     assert (await desk.ask(path, {"vip": True, "language": "en", "lead_score": 7}, who="ana", method="PUT"))[0] == 400
     assert (await desk.ask(path, {"vip": True, "language": "xx"}, who="ana", method="PUT"))[0] == 400
     assert (await desk.ask(path, {"vip": True, "language": "en"}, method="PUT"))[0] == 403
-    assert (await desk.ask("/api/contacts/nobody/treatment", {"vip": True, "language": ""}, who="ana", method="PUT"))[0] == 404
+    assert (await desk.ask("/api/v1/contacts/nobody/treatment", {"vip": True, "language": ""}, who="ana", method="PUT"))[0] == 404
 
 
 async def test_a_contact_is_corrected_whole_and_of_two_who_do_so_one_is_told(desk: Desk) -> None:
@@ -174,7 +174,7 @@ async def test_a_contact_is_corrected_whole_and_of_two_who_do_so_one_is_told(des
         async with desk._http.put(f"{desk.url}/api/v1/contacts/{made['id']}", json=body, headers=headers) as response:
             return response.status, response.headers.get("ETag", "")
 
-    async with desk._http.get(f"{desk.url}/api/contacts/{made['id']}", headers={"Authorization": "Bearer ana"}) as response:
+    async with desk._http.get(f"{desk.url}/api/v1/contacts/{made['id']}", headers={"Authorization": "Bearer ana"}) as response:
         seen = response.headers["ETag"]
     assert await correct("", right) == (428, "")
     for wrong in ({"numbers": ["nobody"]}, {"first": "", "last": ""}, {"vip": 1}):
@@ -198,7 +198,7 @@ async def test_a_call_reported_twice_stands_once_and_is_shown_with_its_contact(d
     (made,) = await desk.hits("/pbx/contacts", {"first": "Clara", "number": "600111222"})
     reports = [CALL, {**CALL, "duration": "00:03:08"}, {**CALL, "type": "Outbound"}, CALL]
     assert [(await desk.ask("/pbx/calls", report))[0] for report in reports] == [202] * 4
-    status, card = await desk.ask(f"/api/contacts/{made['id']}", who="ana")
+    status, card = await desk.ask(f"/api/v1/contacts/{made['id']}", who="ana")
     assert (status, card["contact"]["numbers"]) == (200, ["+34600111222"])
     assert sorted((call["direction"], call["answered"], call["agent"], call["queue"], call["duration_s"]) for call in card["calls"]) == [
         ("in", True, "205", "", 187),
@@ -228,7 +228,7 @@ async def test_the_generated_template_pleases_the_emulated_pbx_and_a_call_report
             calls.drop(trunk)
         await pbx.idle()
         assert [line for line in pbx.crm.log if line.endswith("/pbx/calls: 202")] == [f"POST {desk.url}/pbx/calls: 202"] * 2
-    _, card = await desk.ask(f"/api/contacts/{made['id']}", who="ana")
+    _, card = await desk.ask(f"/api/v1/contacts/{made['id']}", who="ana")
     assert [(call["direction"], call["answered"], call["agent"]) for call in card["calls"]] == [("in", True, "200")]
 
 
@@ -259,5 +259,5 @@ async def test_what_is_wrong_with_a_request_is_said_and_only_keys_for_it_may_ask
     assert (await desk.ask("/pbx/contacts", {"first": "[FirstName]", "number": "600111222"}))[0] == 400
     assert (await desk.ask("/pbx/lookup", {"number": "1"}, who="ana"))[0] == 403
     assert (await desk.ask("/pbx/lookup", {"number": "1"}, who="stolen"))[0] == 401
-    assert (await desk.ask("/api/contacts?q=clara", who="pbx"))[0] == 403
-    assert (await desk.ask("/api/contacts/nobody", who="ana"))[0] == 404
+    assert (await desk.ask("/api/v1/contacts?q=clara", who="pbx"))[0] == 403
+    assert (await desk.ask("/api/v1/contacts/nobody", who="ana"))[0] == 404

@@ -333,17 +333,17 @@ async def recorded(bench: ExchangeBench) -> StoredRecording:
 async def test_a_supervisor_listens_and_the_manifest_says_who_and_when(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     async with bench_of(tmp_path, ALWAYS) as bench, library(tmp_path, bench, clock=lambda: 1_000.0) as shelf:
         row = await recorded(bench)
-        address = f"/api/recordings/{row.recording_id}"
+        address = f"/api/v1/recordings/{row.recording_id}"
         for role, token_less in (("agent", 403), ("customer", 403), ("", 401)):
             assert (await shelf.ask("GET", address, role, "tom"))[0] == token_less
-            assert (await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings", role, "tom"))[0] == token_less
+            assert (await shelf.ask("GET", f"/api/v1/calls/{row.call_id}/recordings", role, "tom"))[0] == token_less
             assert (await shelf.ask("DELETE", address, role, "tom"))[0] == token_less
         await bench.store.people.save_user("ana", name="Ana", role="agent", password_hash="", teams=["hotels"])
         assert (await shelf.ask("GET", address, "supervisor", "eva", "flights"))[0] == 403
         assert (await shelf.ask("DELETE", address, "supervisor", "eva", "flights"))[0] == 403
-        _, _, body = await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings", "supervisor", "eva", "flights")
+        _, _, body = await shelf.ask("GET", f"/api/v1/calls/{row.call_id}/recordings", "supervisor", "eva", "flights")
         assert json.loads(body) == {"recordings": []}
-        status, kind, body = await shelf.ask("GET", f"/api/calls/{row.call_id}/recordings", "supervisor", "6001234", "hotels")
+        status, kind, body = await shelf.ask("GET", f"/api/v1/calls/{row.call_id}/recordings", "supervisor", "6001234", "hotels")
         assert status == 200 and [part["recording_id"] for part in json.loads(body)["recordings"]] == [row.recording_id]
         status, kind, body = await shelf.ask("GET", address)
         assert (status, kind) == (200, "audio/wav")
@@ -358,7 +358,9 @@ async def test_a_supervisor_listens_and_the_manifest_says_who_and_when(tmp_path:
         assert level_at(read_samples(io.BytesIO(body), longest_s=10.0)[4_000:], TONE_HZ) == pytest.approx(
             level_at(together[4_000:], TONE_HZ), abs=0.06
         )
-        assert [(await shelf.ask("GET", path))[0] for path in (f"{address}?as=mp3", "/api/recordings/x", "/api/recordings/..%2Fkey")] == [
+        assert [
+            (await shelf.ask("GET", path))[0] for path in (f"{address}?as=mp3", "/api/v1/recordings/x", "/api/v1/recordings/..%2Fkey")
+        ] == [
             400,
             404,
             404,
@@ -378,7 +380,7 @@ async def test_whoever_cuts_alters_or_takes_something_away_is_found_out(tmp_path
         whole, cut, altered, taken = [await recorded(bench) for _ in range(4)]
         assert await shelf.shelf.faults() == []
         lines = file_of(tmp_path, cut).with_suffix(".manifest").read_bytes().splitlines(keepends=True)
-        assert (await shelf.ask("GET", f"/api/recordings/{cut.recording_id}"))[0] == 200
+        assert (await shelf.ask("GET", f"/api/v1/recordings/{cut.recording_id}"))[0] == 200
         file_of(tmp_path, cut).with_suffix(".manifest").write_bytes(b"".join(lines))  # nobody has listened
         data = bytearray(file_of(tmp_path, altered).read_bytes())
         data[-1] ^= 1
@@ -392,14 +394,14 @@ async def test_whoever_cuts_alters_or_takes_something_away_is_found_out(tmp_path
             "the recording was altered after it ended",
         ]
         assert not any(whole.recording_id in fault for fault in found)
-        assert (await shelf.ask("GET", f"/api/recordings/{altered.recording_id}"))[0] in (200, 409)
-        assert (await shelf.ask("GET", f"/api/recordings/{taken.recording_id}"))[0] == 404
+        assert (await shelf.ask("GET", f"/api/v1/recordings/{altered.recording_id}"))[0] in (200, 409)
+        assert (await shelf.ask("GET", f"/api/v1/recordings/{taken.recording_id}"))[0] == 404
 
 
 async def test_erasure_on_request_and_by_age(tmp_path: Path) -> None:
     async with bench_of(tmp_path, ALWAYS) as bench, library(tmp_path, bench) as shelf:
         asked, old, young = [await recorded(bench) for _ in range(3)]
-        address = f"/api/recordings/{asked.recording_id}"
+        address = f"/api/v1/recordings/{asked.recording_id}"
         assert [(await shelf.ask("DELETE", address))[0] for _ in range(2)] == [204, 204]
         assert (await shelf.ask("GET", address))[0] == 410
         os.utime(file_of(tmp_path, old), (0.0, 0.0))
@@ -428,7 +430,7 @@ async def test_who_does_not_agree_is_erased_at_once(tmp_path: Path) -> None:
                     await listen(peer, 5)
             (row,) = await over(bench, call_id)
         assert manifest.entries(file_of(tmp_path, row))[-1].details == {"reason": "there was no consent"}
-        assert (await shelf.ask("GET", f"/api/recordings/{row.recording_id}"))[0] == 410
+        assert (await shelf.ask("GET", f"/api/v1/recordings/{row.recording_id}"))[0] == 410
 
 
 async def test_a_running_recording_is_neither_heard_nor_erased(tmp_path: Path) -> None:
@@ -436,7 +438,7 @@ async def test_a_running_recording_is_neither_heard_nor_erased(tmp_path: Path) -
         await bench.told.picture("ana", lambda call: call.recording == "recording")
         await listen(peer, 20)
         await bench.store.flush()
-        address = f"/api/recordings/{call_id}-1"
+        address = f"/api/v1/recordings/{call_id}-1"
         assert [(await shelf.ask(method, address))[0] for method in ("GET", "DELETE")] == [409, 409]
         await over(bench, call_id)
         assert (await shelf.ask("GET", address))[0] == 200

@@ -331,7 +331,7 @@ async def test_a_guest_comes_by_a_link_until_it_is_taken_back(talk: Talk) -> Non
         http = await stack.enter_async_context(ClientSession())
 
         async def enter(link: str, device: str) -> dict[str, Any]:
-            async with http.post(f"{talk.url}/api/guests", json={"link": link, "name": "Tom", "device": device}) as response:
+            async with http.post(f"{talk.url}/api/v1/guests", json={"link": link, "name": "Tom", "device": device}) as response:
                 answer: dict[str, Any] = await response.json()
                 return answer
 
@@ -469,7 +469,7 @@ async def test_a_file_goes_to_members_alone_as_a_download(talk: Talk) -> None:
         message = {"room_id": room_id, "message_id": "m", "attachments": [ticket["attachment_id"]]}
         assert code(await ana.ask("chat.message", message)) == "unknown_attachment", "another one's file is not hers to send"
         assert [file["name"] for file in (await eva.ask("chat.message", message))["ok"]["attachments"]] == ["plan.txt"]
-        address = f"{talk.url}/api/attachments/{ticket['attachment_id']}"
+        address = f"{talk.url}/api/v1/attachments/{ticket['attachment_id']}"
         async with http.get(address, headers={"Authorization": f"Bearer {talk.token('ana')}"}) as response:
             assert (response.status, await response.read()) == (200, b"plan")
             assert response.headers["Content-Disposition"] == "attachment; filename*=UTF-8''plan.txt"

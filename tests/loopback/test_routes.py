@@ -42,7 +42,7 @@ class Site:
     async def sign_in(self, body: Any = None, **headers: str) -> tuple[ClientResponse, Any]:
         kind = {"data": body} if isinstance(body, bytes) else {"json": body}
         headers = {"Content-Type": "application/json", **headers}
-        async with self.http.post(self.url + "/api/sign-in", headers=headers, **kind) as answer:
+        async with self.http.post(self.url + "/api/v1/sign-in", headers=headers, **kind) as answer:
             return answer, await answer.json(content_type=None)
 
 
@@ -166,20 +166,20 @@ async def test_what_is_not_there_is_a_problem_without_details(site: Site, path: 
 
 
 async def test_a_wrong_method_is_told_which_is_right(site: Site) -> None:
-    answer = await site.get("/api/sign-out")
+    answer = await site.get("/api/v1/sign-out")
     assert answer.status == 405
     assert answer.headers["Allow"] == "POST"
 
 
 async def test_health_says_which_part_is_ill_and_why(site: Site) -> None:
-    assert (await site.get("/api/health/live")).status == 200
-    well = await site.get("/api/health/ready")
+    assert (await site.get("/api/v1/health/live")).status == 200
+    well = await site.get("/api/v1/health/ready")
     assert (well.status, await well.json()) == (200, {"ready": True, "parts": {"media": {"ready": True, "detail": ""}}})
     site.parts["pbx"] = PartHealth(False, "The PBX refused our password.")
-    ill = await site.get("/api/health/ready")
+    ill = await site.get("/api/v1/health/ready")
     assert ill.status == 503
     assert (await ill.json())["parts"]["pbx"] == {"ready": False, "detail": "The PBX refused our password."}
-    assert (await site.get("/api/health/live")).status == 200
+    assert (await site.get("/api/v1/health/live")).status == 200
 
 
 async def test_metrics_are_for_those_who_may(site: Site) -> None:
@@ -202,7 +202,7 @@ async def test_a_body_that_never_ends_is_given_up(site: Site, monkeypatch: pytes
     monkeypatch.setattr("api.bodies.BODY_WITHIN_S", 0.1)
     host, port = site.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"POST /api/sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
+    writer.write(b"POST /api/v1/sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
     assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 408")
     await asyncio.wait_for(reader.read(), 5)
     writer.close()

@@ -236,7 +236,7 @@ async def test_a_supervisor_of_the_team_lets_somebody_call_again(tmp_path: Path)
             async with http.request(method, path, headers={"Authorization": f"Bearer {token}"}) as answer:
                 return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
 
-        everybody, one = "/api/suspended-callers", "/api/suspended-callers/ana"
+        everybody, one = "/api/v1/suspended-callers", "/api/v1/suspended-callers/ana"
         assert (await ask("GET", everybody, "agent"))[0] == 403
         assert (await ask("GET", everybody, "supervisor", "flights"))[1] == {"suspended": []}
         status, listed = await ask("GET", everybody, "supervisor", "hotels")

@@ -75,13 +75,13 @@ async def _key(http: aiohttp.ClientSession, server: Server) -> str:
     """A key that may do everything and that no request of the fuzzer's ends, unless it guesses its number."""
     token = await _token(http, server, "root", PASSWORD)
     headers = {"Authorization": f"Bearer {token}"}
-    async with http.post(f"{server.url}/api/keys", json={"identity": "root", "name": "fuzz"}, headers=headers) as answer:
+    async with http.post(f"{server.url}/api/v1/keys", json={"identity": "root", "name": "fuzz"}, headers=headers) as answer:
         assert answer.status == 201, await answer.text()
         return str((await answer.json())["key"])
 
 
 async def _token(http: aiohttp.ClientSession, server: Server, user: str, password: str) -> str:
-    async with http.post(f"{server.url}/api/sign-in", json={"user": user, "password": password}) as answer:
+    async with http.post(f"{server.url}/api/v1/sign-in", json={"user": user, "password": password}) as answer:
         assert answer.status == 200, await answer.text()
         return str((await answer.json())["token"])
 
@@ -100,7 +100,7 @@ async def _fuzz_rest(folder: Path, server: Server, key: str, seconds: int) -> No
         "--max-time",
         str(seconds),
     ]
-    words += ["--exclude-path", "/api/keys/{key_id}"]  # it would find its own key in the list and revoke it
+    words += ["--exclude-path", "/api/v1/keys/{key_id}"]  # it would find its own key in the list and revoke it
     quiet = [
         "--no-color",
         "--request-timeout",

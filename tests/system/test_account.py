@@ -52,7 +52,7 @@ def code_of(secret: str) -> str:
 
 async def ended(page: Page) -> None:
     """Signs out, which the server hears."""
-    async with page.expect_response("**/api/sign-out") as answer:
+    async with page.expect_response("**/api/v1/sign-out") as answer:
         await page.click("[data-do=sign-out]")
     assert (await answer.value).status == 204
 

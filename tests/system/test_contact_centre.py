@@ -166,7 +166,7 @@ class Day:
 @asynccontextmanager
 async def rest(server: Server, user: str) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(server.url) as http:
-        async with http.post("/api/sign-in", json={"user": user, "password": PASSWORD}) as answer:
+        async with http.post("/api/v1/sign-in", json={"user": user, "password": PASSWORD}) as answer:
             token = (await answer.json())["token"]
         http.headers["Authorization"] = f"Bearer {token}"
         yield http
@@ -198,7 +198,7 @@ async def day(tmp_path: Path) -> AsyncIterator[Day]:
 
 
 async def records(http: aiohttp.ClientSession, kind: str) -> list[dict[str, Any]]:
-    async with http.get("/api/calls/records", params={"kind": kind, "format": "jsonl"}) as answer:
+    async with http.get("/api/v1/calls/records", params={"kind": kind, "format": "jsonl"}) as answer:
         assert answer.status == 200, await answer.text()
         return [json.loads(line) for line in (await answer.text()).splitlines()]
 
@@ -310,7 +310,7 @@ async def test_twelve_customers_and_three_agents(day: Day) -> None:
             ("support", "served"): 2,
             ("support", "full"): 1,
         }
-        async with http.get("/api/queues/statistics", params={"format": "jsonl"}) as answer:
+        async with http.get("/api/v1/queues/statistics", params={"format": "jsonl"}) as answer:
             assert answer.status == 200, await answer.text()
             told = [json.loads(line) for line in (await answer.text()).splitlines()]
         summed = {queue: Counter[str]() for queue in ("sales", "support")}

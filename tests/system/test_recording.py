@@ -71,11 +71,11 @@ async def test_from_the_pages_request_to_the_supervisors_ear(tmp_path: Path) -> 
             await client.ask("call.hang_up", {"call_id": call_id})
             await call_is(client, "ended")
         async with aiohttp.ClientSession() as http:
-            async with http.post(f"{url}/api/sign-in", json={"user": "eva", "password": "correct horse"}) as answer:
+            async with http.post(f"{url}/api/v1/sign-in", json={"user": "eva", "password": "correct horse"}) as answer:
                 headers = {"Authorization": f"Bearer {(await answer.json())['token']}"}
             async with asyncio.timeout(STARTS_WITHIN_S):
                 while True:  # another process has no event for us
-                    async with http.get(f"{url}/api/recordings/{call_id}-1", headers=headers) as answer:
+                    async with http.get(f"{url}/api/v1/recordings/{call_id}-1", headers=headers) as answer:
                         body = await answer.read()
                     if answer.status == 200:
                         break

@@ -56,7 +56,7 @@ def test_every_route_of_the_application_is_described_and_guarded() -> None:
     for path in (*(ROOT / "api").rglob("*.py"), *(ROOT / "signaling").glob("*.py")):
         for method, route in re.findall(r"\.add_(get|post|put|patch|delete)\(\s*\"(/[^\"]*)\"", path.read_text()):
             routes.add((method.upper(), re.sub(r":[^}]+\}", "}", route)))
-    assert ("DELETE", "/api/recordings/{recording_id}") in routes
+    assert ("DELETE", "/api/v1/recordings/{recording_id}") in routes
     assert routes == set(DESCRIBED) == set(ROUTES)
 
 

@@ -140,7 +140,7 @@ async def test_callers_are_told_where_they_stand_and_refused_beyond() -> None:
             network=Neighbours(trusted_proxies=networks(["127.0.0.1"])),
             limits=RestLimits(settings, lambda: 0.0),
         )
-        app.router.add_get("/api/account", mine)
+        app.router.add_get("/api/v1/account", mine)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -148,16 +148,16 @@ async def test_callers_are_told_where_they_stand_and_refused_beyond() -> None:
         try:
             ana, ada = (TOKENS.issue(who, who, role).token for who, role in (("ana", "agent"), ("ada", "admin")))
             for left in (2, 1, 0):
-                status, headers, _ = await site.get("/api/account", "192.0.2.1", ana)
+                status, headers, _ = await site.get("/api/v1/account", "192.0.2.1", ana)
                 assert (status, headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == (200, "3", str(left))
-            status, headers, body = await site.get("/api/account", "192.0.2.99", ana)
+            status, headers, body = await site.get("/api/v1/account", "192.0.2.99", ana)
             assert (status, headers["X-RateLimit-Remaining"]) == (429, "0")
             assert 0 < int(headers["Retry-After"]) <= int(headers["X-RateLimit-Reset"]) + 1 <= 7_201
             assert isinstance(body, dict) and body["error"]["code"] == "too_many_requests"
-            assert (await site.get("/api/account", "192.0.2.1", ada))[0] == 200
+            assert (await site.get("/api/v1/account", "192.0.2.1", ada))[0] == 200
             # Nobody's requests are counted by address, apart from those of people; probes and pages are not.
             assert [(await site.get("/api/nothing", "192.0.2.1"))[0] for _ in range(3)] == [404, 404, 429]
-            assert (await site.get("/api/health/live", "192.0.2.1"))[0] == 200
+            assert (await site.get("/api/v1/health/live", "192.0.2.1"))[0] == 200
             status, headers, _ = await site.get("/", "192.0.2.1")
             assert status == 200 and "X-RateLimit-Limit" not in headers
             status, _, body = await site.get("/", "203.0.113.9")

@@ -51,12 +51,12 @@ function row(list, words, ...buttons) {
 }
 
 async function drawSessions() {
-  const { sessions } = await ask('GET', '/api/account/sessions');
+  const { sessions } = await ask('GET', '/api/v1/account/sessions');
   $('#sessions').replaceChildren();
   for (const each of sessions) {
     const words = t(each.this_one ? 'sessions.this_one' : 'sessions.row', { device: each.device, place: each.place, at: when(each.created_at) });
     const end = async () => {
-      await ask('DELETE', `/api/account/sessions/${each.session_id}`);
+      await ask('DELETE', `/api/v1/account/sessions/${each.session_id}`);
       await drawSessions();
     };
     row($('#sessions'), words, ...(each.this_one ? [] : [[t('sessions.end'), end]]));
@@ -64,7 +64,7 @@ async function drawSessions() {
 }
 
 async function drawEvents() {
-  const { events } = await ask('GET', '/api/account/events');
+  const { events } = await ask('GET', '/api/v1/account/events');
   $('#events').replaceChildren();
   for (const each of events) {
     const by = each.by && t('events.by', { by: each.by });
@@ -74,7 +74,7 @@ async function drawEvents() {
 }
 
 async function drawUsers() {
-  const { users } = await ask('GET', '/api/users');
+  const { users } = await ask('GET', '/api/v1/users');
   $('#users').replaceChildren();
   for (const each of users) {
     const words = t(each.disabled ? 'users.row_disabled' : 'users.row', {
@@ -84,7 +84,7 @@ async function drawUsers() {
       teams: each.teams.join(', '),
     });
     const change = async () => {
-      await ask('PUT', `/api/users/${encodeURIComponent(each.identity)}`, { disabled: !each.disabled });
+      await ask('PUT', `/api/v1/users/${encodeURIComponent(each.identity)}`, { disabled: !each.disabled });
       await drawUsers();
     };
     row($('#users'), words, ...(each.identity === account.identity ? [] : [[t(each.disabled ? 'users.enable' : 'users.disable'), change]]));
@@ -92,7 +92,7 @@ async function drawUsers() {
 }
 
 async function drawKeys() {
-  const { keys } = await ask('GET', '/api/keys');
+  const { keys } = await ask('GET', '/api/v1/keys');
   $('#keys').replaceChildren();
   for (const each of keys) {
     const words = t('keys.row', {
@@ -104,7 +104,7 @@ async function drawKeys() {
       used: each.used_at ? when(each.used_at) : t('keys.never'),
     });
     const revoke = async () => {
-      await ask('DELETE', `/api/keys/${each.key_id}`);
+      await ask('DELETE', `/api/v1/keys/${each.key_id}`);
       await drawKeys();
     };
     row($('#keys'), words, [t('keys.revoke'), revoke]);
@@ -118,7 +118,7 @@ async function draw() {
   $('[data-do=sign-out]').hidden = !open;
   $('#account').hidden = !open;
   if (open) {
-    account = await ask('GET', '/api/account');
+    account = await ask('GET', '/api/v1/account');
     $('#me-title').textContent = account.name;
     $('#me').textContent = t('me', { identity: account.identity, role: t(`role.${account.role}`), teams: account.teams.join(', ') || '–' });
     const on = account.second_factor;
@@ -141,7 +141,7 @@ async function draw() {
 
 async function enter(fields) {
   try {
-    keep(await ask('POST', '/api/sign-in', fields));
+    keep(await ask('POST', '/api/v1/sign-in', fields));
     $('#door-code').hidden = true;
   } catch (refusal) {
     if (refusal.code === 'second_factor_required') $('#door-code').hidden = false;
@@ -152,14 +152,14 @@ async function enter(fields) {
 function listen() {
   onSubmit('#door', enter);
   onSubmit('#factor-begin', async (fields) => {
-    const { secret, uri } = await ask('POST', '/api/account/second-factor', fields);
+    const { secret, uri } = await ask('POST', '/api/v1/account/second-factor', fields);
     $('#factor-begin').hidden = true;
     $('#factor-confirm').hidden = false;
     $('#factor-secret').textContent = secret.match(/.{1,4}/g).join(' ');
     $('#factor-uri').href = uri;
   });
   onSubmit('#factor-confirm', async (fields) => {
-    const { recovery_codes: codes } = await ask('POST', '/api/account/second-factor/confirm', fields);
+    const { recovery_codes: codes } = await ask('POST', '/api/v1/account/second-factor/confirm', fields);
     await draw();
     $('#factor-codes').hidden = false;
     $('#factor-codes ul').replaceChildren(
@@ -171,24 +171,24 @@ function listen() {
     );
   });
   onSubmit('#factor-end', async (fields) => {
-    await ask('POST', '/api/account/second-factor/end', fields);
+    await ask('POST', '/api/v1/account/second-factor/end', fields);
     $('#factor-codes').hidden = true;
     await draw();
   });
-  onSubmit('#password', (fields) => ask('POST', '/api/account/password', fields).then(drawSessions), 'password.done');
+  onSubmit('#password', (fields) => ask('POST', '/api/v1/account/password', fields).then(drawSessions), 'password.done');
   onSubmit('#user', async ({ identity, name, role, teams, password }) => {
     const wanted = { role, teams: teams.split(/[\s,]+/).filter(Boolean), ...(name && { name }), ...(password && { password }) };
-    await ask('PUT', `/api/users/${encodeURIComponent(identity)}`, wanted);
+    await ask('PUT', `/api/v1/users/${encodeURIComponent(identity)}`, wanted);
     await drawUsers();
   }, 'users.saved');
   onSubmit('#key', async ({ identity, name, scopes, days }) => {
     const wanted = { identity, name, scopes: scopes.split(/[\s,]+/).filter(Boolean), expires_in: Number(days) * 86_400 };
-    const made = await ask('POST', '/api/keys', wanted);
+    const made = await ask('POST', '/api/v1/keys', wanted);
     $('#key-made').hidden = false;
     $('#key-made code').textContent = made.key;
     await drawKeys();
   });
-  $('[data-do=end-others]').addEventListener('click', () => tell(() => ask('DELETE', '/api/account/sessions').then(drawSessions), 'sessions.ended'));
+  $('[data-do=end-others]').addEventListener('click', () => tell(() => ask('DELETE', '/api/v1/account/sessions').then(drawSessions), 'sessions.ended'));
   $('#events-part').addEventListener('toggle', () => $('#events-part').open && tell(drawEvents));
   $('[data-do=sign-out]').addEventListener('click', () => forget('signed_out'));
 }
@@ -200,7 +200,7 @@ async function arrive() {
   history.replaceState(null, '', location.pathname);
   if (said === 'arrived') {
     await tell(async () => {
-      keep(await ask('POST', '/api/oidc/session', {}));
+      keep(await ask('POST', '/api/v1/oidc/session', {}));
       if (left) location.replace(left);
     });
   }

@@ -120,7 +120,7 @@ function stepRow(step) {
 
 async function drawCustomer(contactId) {
   const [{ contact }, { bookings }] = await Promise.all([
-    ask('GET', `/api/contacts/${encodeURIComponent(contactId)}`),
+    ask('GET', `/api/v1/contacts/${encodeURIComponent(contactId)}`),
     ask('GET', `/api/v1/bookings?${new URLSearchParams({ contact: contactId })}`),
   ]);
   newKey();
@@ -199,7 +199,7 @@ async function search() {
   const words = $('#search').q.value.trim();
   const [{ bookings }, people] = await Promise.all([
     ask('GET', `/api/v1/bookings?${new URLSearchParams({ q: words })}`),
-    words ? ask('GET', `/api/contacts?${new URLSearchParams({ q: words })}`) : { contacts: [] },
+    words ? ask('GET', `/api/v1/contacts?${new URLSearchParams({ q: words })}`) : { contacts: [] },
   ]);
   const rows = people.contacts.map((each) => {
     const name = [each.first, each.last].filter(Boolean).join(' ') || each.company;
@@ -248,7 +248,7 @@ async function make(reserve) {
 
 /** A customer who is not known yet; who is known by number or address is not made again. */
 async function meet() {
-  const { contact_id: made } = await ask('POST', '/api/contacts', Object.fromEntries(new FormData($('#person'))));
+  const { contact_id: made } = await ask('POST', '/api/v1/contacts', Object.fromEntries(new FormData($('#person'))));
   $('#person').reset();
   location.hash = `${CUSTOMER}${made}`;
 }
@@ -260,7 +260,7 @@ const sent = (form, work) => $(form).addEventListener('submit', (event) => {
 
 async function drawAll() {
   if (!session.peek()) return;
-  manages = (await ask('GET', '/api/account')).permissions.includes('bookings.manage');
+  manages = (await ask('GET', '/api/v1/account')).permissions.includes('bookings.manage');
   await search();
   await drawNamed();
   $('#offer').hidden = !manages;

@@ -56,19 +56,19 @@ function draw() {
 async function next() {
   entry = null;
   draw();
-  entry = await ask('POST', `/api/campaigns/${encodeURIComponent($('#choose').campaign.value)}/next`, {});
+  entry = await ask('POST', `/api/v1/campaigns/${encodeURIComponent($('#choose').campaign.value)}/next`, {});
   draw();
   $('#entry-name').focus();
 }
 
 async function report(outcome, laterAt) {
-  await ask('POST', `/api/campaign-entries/${encodeURIComponent(entry.entry_id)}/outcome`, { outcome, ...(laterAt && { later_at: laterAt }) });
+  await ask('POST', `/api/v1/campaign-entries/${encodeURIComponent(entry.entry_id)}/outcome`, { outcome, ...(laterAt && { later_at: laterAt }) });
   await next();
 }
 
 async function drawCampaigns() {
   if (!session.peek()) return;
-  figures = (await ask('GET', '/api/campaigns')).campaigns;
+  figures = (await ask('GET', '/api/v1/campaigns')).campaigns;
   campaigns = figures.map(({ campaign }) => campaign);
   const running = campaigns.filter((each) => each.running);
   const kept = $('#choose').campaign.value;
@@ -84,7 +84,7 @@ function drawLead() {
   if ($('#lead').hidden) return;
   const rows = figures.map(({ campaign, open, done }) => {
     const switched = () => tell(async () => {
-      await ask('PUT', `/api/campaigns/${encodeURIComponent(campaign.campaign_id)}/running`, { running: !campaign.running });
+      await ask('PUT', `/api/v1/campaigns/${encodeURIComponent(campaign.campaign_id)}/running`, { running: !campaign.running });
       await drawCampaigns();
     });
     const buttons = document.createElement('div');
@@ -96,12 +96,12 @@ function drawLead() {
 }
 
 async function drawUnwanted() {
-  const { numbers, entries } = await ask('GET', '/api/do-not-call');
+  const { numbers, entries } = await ask('GET', '/api/v1/do-not-call');
   $('#how-many').textContent = t('unwanted.many', { entries });
   const rows = numbers.map((each) => {
     const off = () => tell(async () => {
       if (!confirm(t('unwanted.sure', { number: each.e164 }))) return;
-      await ask('DELETE', `/api/do-not-call/${encodeURIComponent(each.e164)}`);
+      await ask('DELETE', `/api/v1/do-not-call/${encodeURIComponent(each.e164)}`);
       await drawUnwanted();
     });
     const number = document.createElement('bdi');
@@ -132,7 +132,7 @@ async function add() {
   let added = 0;
   for (let begin = 0; begin < lines.length; begin += 50) {
     const entries = lines.slice(begin, begin + 50).map(readLine);
-    const told = await ask('POST', `/api/campaigns/${encodeURIComponent(adding.campaign_id)}/entries`, { entries });
+    const told = await ask('POST', `/api/v1/campaigns/${encodeURIComponent(adding.campaign_id)}/entries`, { entries });
     added += told.added;
     refused.push(...told.refused.map(({ line, why }) => ({ text: lines[begin + line - 1], why })));
   }
@@ -158,7 +158,7 @@ function drawDays() {
 
 async function make() {
   const { name, team, script, begin, end, most_attempts: most } = $('#make');
-  await ask('POST', '/api/campaigns', {
+  await ask('POST', '/api/v1/campaigns', {
     name: name.value, team: team.value.trim(), script: script.value, begin: minutes(begin.value), end: minutes(end.value),
     days: [...document.querySelectorAll('#days input:checked')].map((each) => each.value).join(''),
     most_attempts: Number(most.value), zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -170,14 +170,14 @@ async function make() {
 
 async function unwant() {
   const { number, reason } = $('#unwant');
-  await ask('POST', '/api/do-not-call', { number: number.value, reason: reason.value });
+  await ask('POST', '/api/v1/do-not-call', { number: number.value, reason: reason.value });
   $('#unwant').reset();
   await drawUnwanted();
 }
 
 async function drawAll() {
   if (!session.peek()) return;
-  const { permissions } = await ask('GET', '/api/account');
+  const { permissions } = await ask('GET', '/api/v1/account');
   $('#lead').hidden = !permissions.includes('campaigns.manage');
   await drawCampaigns();
   if (!$('#lead').hidden) await drawUnwanted();

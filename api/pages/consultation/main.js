@@ -145,7 +145,7 @@ async function plan(event) {
   const starts = chosenTime(form.get('starts'));
   const times = starts === null ? {} : { starts_at: starts, ends_at: starts + 60 * Number(form.get('minutes')) };
   try {
-    const made = await post('/api/consultations', { name: form.get('name').trim(), waiting_room: form.has('waiting'), ...times });
+    const made = await post('/api/v1/consultations', { name: form.get('name').trim(), waiting_room: form.has('waiting'), ...times });
     $('#address').value = `${location.origin}/consultation#${made.token}`;
     $('#made-when').textContent = times.starts_at ? span(times.starts_at, times.ends_at) : t('made.until', { time: moment(made.expires_at) });
     roomId = made.room_id;
@@ -202,7 +202,7 @@ const seat = () => JSON.parse(sessionStorage.getItem(SEAT) ?? 'null');
 const isStaff = () => Boolean(session.peek()) && session.peek().role !== 'customer';
 
 async function visit(name) {
-  const told = await post('/api/guests', { link: hash(), name, device: device() });
+  const told = await post('/api/v1/guests', { link: hash(), name, device: device() });
   roomId = told.room_id;
   called = told.room_name;
   ({ hosts } = told);

@@ -34,7 +34,7 @@ async function drawContact() {
   const id = location.hash.slice(1);
   $('#contact').hidden = true;
   if (!session.peek() || !id) return;
-  const { contact, calls } = await ask('GET', `/api/contacts/${encodeURIComponent(id)}`);
+  const { contact, calls } = await ask('GET', `/api/v1/contacts/${encodeURIComponent(id)}`);
   $('#name').textContent = nameOf(contact);
   $('#bookings').href = `/bookings#contact/${contact.contact_id}`;
   $('#company').textContent = contact.company || '–';
@@ -71,7 +71,7 @@ async function treat(event) {
     return;
   }
   await tell(async () => {
-    await ask('PUT', `/api/contacts/${encodeURIComponent(location.hash.slice(1))}/treatment`, { vip: vip.checked, language: language.value });
+    await ask('PUT', `/api/v1/contacts/${encodeURIComponent(location.hash.slice(1))}/treatment`, { vip: vip.checked, language: language.value });
     say(t('treated'));
   });
 }
@@ -80,7 +80,7 @@ async function search(event) {
   event.preventDefault();
   const words = new FormData($('#search')).get('q');
   await tell(async () => {
-    const { contacts } = await ask('GET', `/api/contacts?${new URLSearchParams({ q: words })}`);
+    const { contacts } = await ask('GET', `/api/v1/contacts?${new URLSearchParams({ q: words })}`);
     $('#none').hidden = contacts.length > 0;
     const rows = contacts.map((each) => row(link(`#${each.contact_id}`, nameOf(each)), each.numbers[0] ?? each.email));
     $('#found').replaceChildren(...rows);

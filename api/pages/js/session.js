@@ -46,7 +46,7 @@ export function pageLeft() {
 
 /** Forget the session; `why` is shown on the sign-in page. */
 export function forget(why) {
-  if (why === 'signed_out') fetch('/api/sign-out', { method: 'POST', headers: { authorization: `Bearer ${session.peek().token}` } }).catch(() => {});
+  if (why === 'signed_out') fetch('/api/v1/sign-out', { method: 'POST', headers: { authorization: `Bearer ${session.peek().token}` } }).catch(() => {});
   sessionStorage.removeItem(KEPT);
   ended.value = why;
   session.value = null;
@@ -56,7 +56,7 @@ export function forget(why) {
 export async function signIn(user, password, code) {
   let answer;
   try {
-    answer = await fetch('/api/sign-in', {
+    answer = await fetch('/api/v1/sign-in', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ user, password, ...(code && { code }) }),

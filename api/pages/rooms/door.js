@@ -50,7 +50,7 @@ export function renewInTime(onFresh) {
   const left = held.got_at + held.expires_in * RENEW_AT - Date.now() / 1000;
   renewal = setTimeout(async () => {
     try {
-      keep(await post('/api/guests', guest.peek()));
+      keep(await post('/api/v1/guests', guest.peek()));
       onFresh();
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;
@@ -67,9 +67,9 @@ async function enter(event) {
   try {
     if (guest.peek()) {
       keepGuest({ ...guest.peek(), name: fields.name.trim() });
-      keep(await post('/api/guests', guest.peek()));
+      keep(await post('/api/v1/guests', guest.peek()));
     } else {
-      keep(await post('/api/sign-in', fields));
+      keep(await post('/api/v1/sign-in', fields));
       codeWanted.value = false;
     }
   } catch (refusal) {

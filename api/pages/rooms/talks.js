@@ -306,7 +306,7 @@ function problemOf(request) {
 export async function fetchFile(file, token) {
   let answer;
   try {
-    answer = await fetch(`/api/attachments/${file.attachment_id}`, { headers: { authorization: `Bearer ${token}` } });
+    answer = await fetch(`/api/v1/attachments/${file.attachment_id}`, { headers: { authorization: `Bearer ${token}` } });
   } catch {
     throw new Refusal({ code: 'server_unreachable' });
   }

@@ -60,7 +60,7 @@ export function SignIn() {
           ${refusal && html`<p class=${asked ? 'notice' : 'notice bad'} id="door-error"><${Icon} name=${asked ? 'info' : 'warning'} />${explain(refusal)}</p>`}
         </div>
         <button class="primary wide" data-do="sign-in" type="submit" disabled=${busy}>${t(busy ? 'sign_in.busy' : 'sign_in.submit')}</button>
-        ${issuer && html`<a href="/api/oidc/start" data-do="issuer" onClick=${leaveForIssuer}>${t('sign_in.issuer')}</a>`}
+        ${issuer && html`<a href="/api/v1/oidc/start" data-do="issuer" onClick=${leaveForIssuer}>${t('sign_in.issuer')}</a>`}
       </form>
       <${LanguageSwitch} />
     </main>
