@@ -55,8 +55,8 @@ def serve(
 ) -> None:
     """Run the server until Ctrl+C or SIGTERM."""
     from api import logs
-    from api.server import StartFailure
     from api.store import StoreUnavailable
+    from api.wiring.start_failure import StartFailure
     from media.messages import MediaRefusal
     from pbx.tls import TlsUnusable
     from pbx.transport import SipPortTaken
@@ -81,7 +81,8 @@ def serve(
 
 
 async def _serve(settings: Settings) -> None:
-    from api.server import DEMO_AGENT, orders, running
+    from api.server import orders, running
+    from api.wiring.ground import DEMO_AGENT
 
     hurry = asyncio.Event()
     async with AsyncExitStack() as stack:

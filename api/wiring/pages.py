@@ -1,0 +1,131 @@
+"""What the pages of a server ask and are told."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from api.backends.context import CallContext
+from api.backends.views import context_partial
+from api.config import Settings
+from api.page_requests import PageRequests
+from api.room_keys import RoomKeys
+from api.room_requests import RoomRequests
+from api.snapshots import Snapshots
+from api.wiring.calls import Calls
+from api.wiring.cluster import Cluster
+from api.wiring.ground import Ground
+from api.wiring.talk import Talk
+from rooms.membership_events import LeaveWanted
+from signaling.grants import Grant, Role
+from signaling.hub import Hub
+from signaling.messages import Session
+from signaling.topics import person
+
+
+@asynccontextmanager
+async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls: Calls, talk: Talk) -> AsyncIterator[Hub]:
+    """What pages ask and are told. The hub is introduced to everybody here, and entered last of all."""
+    identity, nodes, exchange, rooms = ground.identity, cluster.nodes, calls.exchange, talk.rooms
+    keys = RoomKeys(rooms, ground.store.room_keys)
+    in_rooms = RoomRequests(
+        rooms,
+        talk.chat,
+        talk.attachments,
+        talk.links,
+        talk.past,
+        keys,
+        talk.owners,
+        identity.users.colleagues,
+        calls.consultations.perform,
+        calls.filmed.request,
+        identity.accounts.bar_link,
+        link_lifetime_s=settings.consultations.link_lifetime_s,
+    )
+    requests = PageRequests(
+        exchange,
+        calls.switchboard,
+        calls.routing,
+        ground.metrics,
+        nodes,
+        in_rooms.perform,
+        demo=calls.demo,
+        tolls=calls.tolls,
+        ask_pbx=calls.threecx.ask if calls.threecx is not None else lambda number: None,
+        teams_of=identity.sessions.teams_of,
+        handling=calls.handling,
+        supervision=calls.supervision,
+        unwanted=ground.unwanted,
+        context=calls.context,
+        after=ground.after.call,
+        refer_blind=settings.calls.refer_blind,
+    )
+    snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, talk.owners, demo=settings.demo.enabled)
+
+    async def renew(grant: Grant) -> Session:
+        return talk.guests.renew(grant) if grant.role == Role.CUSTOMER else await identity.accounts.renew(grant)
+
+    hub = Hub(
+        settings.hub(),
+        verify=identity.sessions.verify,
+        renew=renew,
+        perform=identity.accounts.watched(nodes.perform),
+        on_presence=nodes.on_phone,
+        on_pages=nodes.on_pages,
+        on_there=nodes.on_there,
+        bus=cluster.bus,
+        snapshot=snapshots.of,
+        on_refused=ground.metrics.refused,
+        address_of=ground.network.address_of,
+        authorise=identity.accounts.authorise,
+        on_abuse=identity.accounts.note_abuse,
+    )
+    exchange.meet(hub)
+
+    def show_context(identities: Iterable[str], context: CallContext) -> None:
+        notice = context_partial(context)
+        for identity in identities:
+            hub.publish(person(identity), notice)
+
+    calls.context.meet(
+        show_context,
+        lambda identity, call_id, handle: ground.audit.note("caller_shown", identity, call_id, handle),
+    )
+    calls.rules.meet(lambda identity, notice: hub.publish(person(identity), notice))
+    ground.after.call.meet(
+        lambda identity, notice: hub.publish(person(identity), notice),
+        lambda call_id, who: any(view.call_id == call_id for view in calls.switchboard.calls_of(who)),
+        calls.context.contact,
+    )
+    nodes.meet(exchange, hub, requests.perform, talk.owners)
+    talk.owners.meet(hub, requests.perform)
+    exchange.board.know_teams(identity.sessions.teams_of)
+    nodes.meet_board(exchange.board)
+    if calls.threecx is not None:
+        calls.threecx.meet(nodes)
+        nodes.hear_wishes(calls.threecx.changed)
+
+    def in_call(who: str) -> bool:
+        return bool(calls.switchboard.calls_of(who) or nodes.attendance.nodes_engaging(who) or calls.consultations.has(who))
+
+    def on_ended(who: str) -> None:
+        hub.recheck(who)
+        calls.supervision.look_again(who)
+
+    identity.sessions.meet(in_call=in_call, on_ended=on_ended, tell=nodes.tell_revoked)
+    nodes.hear_revoked(identity.sessions.hear)
+    rooms.meet(hub, talk.owners)
+    if calls.boxes is not None:
+        calls.boxes.meet(hub.publish)
+    if talk.appointments is not None:
+        talk.appointments.desk.meet_pages(hub.publish)
+    calls.consultations.meet(
+        hub.publish, lambda room_id, who: rooms.feed(LeaveWanted(room_id, who)), calls.filmed.seated, cluster.nodes.on_consulting
+    )
+    calls.filmed.meet(rooms.name_of)
+    ground.metrics.watch_sockets(lambda: hub.sockets)
+    ground.metrics.watch_rooms(
+        lambda: {"open": len(rooms.house), "conversations": talk.chat.open, "writes_spooled": talk.writes.spooled},
+        lambda: talk.owners.counts,
+        lambda: calls.webhooks.counts,
+    )
+    async with rooms, talk.chat:
+        yield hub
