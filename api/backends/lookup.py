@@ -194,6 +194,11 @@ class ContextLookup:
         call = self._calls.get(call_id)
         return call.key if call is not None else None
 
+    def handle(self, call_id: str) -> str:
+        """Of whoever is on the line, by the vault; empty where nobody here knows."""
+        call = self._calls.get(call_id)
+        return call.handle if call is not None else ""
+
     def show(self, call_id: str, identity: str) -> None:
         """Tell this person again. Raises ``Refusal`` of a call that they do not see."""
         call = self._theirs(call_id, identity)

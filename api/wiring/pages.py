@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from api.audit.asked import Asked
 from api.backends.context import CallContext
 from api.backends.views import context_partial
 from api.config import Settings
@@ -67,7 +68,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         settings.hub(),
         verify=identity.sessions.verify,
         renew=renew,
-        perform=identity.accounts.watched(nodes.perform),
+        perform=Asked(ground.audit, calls.context.handle).told(identity.accounts.watched(nodes.perform)),
         on_presence=nodes.on_phone,
         on_pages=nodes.on_pages,
         on_there=nodes.on_there,
