@@ -17,6 +17,7 @@ from api.audit.routes import AuditPage, AuditState
 from api.backends.event_routes import BackendEvent
 from api.backends.routes import BackendsStatus, TryBackend
 from api.backends.trial import Trial
+from api.call_history_routes import MOST_FOUND, HistoryDetail, HistoryPage, QualitySecond, Signalling
 from api.centre.plan_routes import DocumentChange, PlanChange, PlanCheck, PlanDocument, PlanNow, PlanTrial, Restored
 from api.centre.plan_trial import TriedWay
 from api.centre.skill_routes import WantedSkills
@@ -477,6 +478,28 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         },
         content=tuple(sorted(CONTENT_TYPE.values())),
         problems=(503,),
+    ),
+    ("GET", "/api/v1/calls"): Described(
+        "Calls, the newest first, by number, agent, queue, time and how they sounded; behind one of them (before).",
+        query={
+            **dict.fromkeys(("number", "agent", "queue", "from", "to", "before"), str),
+            "bad": bool,
+            "limit": Annotated[int, Meta(ge=1, le=MOST_FOUND)],
+        },
+        answer=HistoryPage,
+        problems=(503,),
+    ),
+    ("GET", "/api/v1/calls/{call_id}"): Described(
+        "A call that was, or runs: its legs, what happened, where it waited.", answer=HistoryDetail, problems=(404, 503)
+    ),
+    ("GET", "/api/v1/calls/{call_id}/quality"): Described(
+        "The measured seconds of a call's legs, in order, behind an instant (after).",
+        query={"after": float},
+        answer={"samples": list[QualitySecond]},
+        problems=(404, 503),
+    ),
+    ("GET", "/api/v1/calls/{call_id}/signalling"): Described(
+        "The SIP messages of a call, of those of the last calls at this node.", answer=Signalling, problems=(404, 503)
     ),
     ("GET", "/api/v1/calls/{call_id}/pbx"): Described(
         "What the PBX's own log says of a call, its judgement of the quality too.", answer=PbxCall, problems=(404, 409, 503)

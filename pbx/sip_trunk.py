@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import structlog
 
+from pbx.ladder import Ladder
 from pbx.line import Line
 from pbx.locate import NameUnknown
 from pbx.message import AnyMessage, BadMessage, Request, parse_message
@@ -46,6 +47,7 @@ class SipTrunk:
     an error.
 
     ``on_seen`` is told of each answer to a registration or to OPTIONS. ``follow`` says what to dial where a call is redirected.
+    ``ladder`` keeps what is said of calls.
     """
 
     carries_rtp = True
@@ -57,8 +59,10 @@ class SipTrunk:
         *,
         on_seen: Callable[[], None] | None = None,
         follow: Follow = not_followed,
+        ladder: Ladder | None = None,
     ) -> None:
         self.name = settings.name
+        self._ladder = ladder
         self._settings = settings
         self._on_event = on_event
         self._counts: Counter[str] = Counter()
@@ -163,6 +167,7 @@ class SipTrunk:
             diverted_by=diverted_by,
             referred=referred,
         )
+        self._name(leg_id)
         self._follow()
 
     def ring(self, leg_id: str) -> None:
@@ -250,10 +255,19 @@ class SipTrunk:
         # What a phone wants is learnt from a message; behind a NAT its RTP may come from where that message came from.
         if isinstance(event, Arrived | Rang | Answered | Confirmed | Reagreed) and isinstance(event.remote, RtpEndpoint):
             event = replace(event, remote=replace(event.remote, signalled_from=self._speaker))
+        if isinstance(event, Arrived):
+            self._name(event.leg_id)
         # Never from inside the caller's own call: what it does next may come back to us.
         asyncio.get_running_loop().call_soon(self._on_event, event)
 
+    def _name(self, leg_id: str) -> None:
+        leg = self._agent.legs.by_id.get(leg_id)
+        if self._ladder is not None and leg is not None:
+            self._ladder.name(leg_id, leg.key[0])
+
     def _send(self, message: AnyMessage, hop: Hop) -> None:
+        if self._ladder is not None:
+            self._ladder.note(message, hop, self._now(), sent=True)
         self._sockets.send(message, hop)
 
     def _arrived(self, data: bytes, source: Hop) -> None:
@@ -266,6 +280,8 @@ class SipTrunk:
             self._agent.receive_bad(error, source, self._now())
         else:
             self._speaker = source.host
+            if self._ladder is not None:
+                self._ladder.note(message, source, self._now(), sent=False)
             if isinstance(message, Request) and message.method == "REGISTER" and not self._settings.public_host:
                 self._line.host = address_towards(source.host, source.port)
             self._agent.receive(message, source, self._now())

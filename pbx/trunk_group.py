@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from pbx.failover import Failover, Member
+from pbx.ladder import Ladder
 from pbx.numbers import is_emergency
 from pbx.redirect import Follow, not_followed
 from pbx.sip_settings import SipTrunkSettings
@@ -36,10 +37,18 @@ class TrunkGroup:
     carries_rtp = True
 
     def __init__(
-        self, name: str, places: Sequence[Place], failover: FailoverSettings, on_event: OnTrunkEvent, *, follow: Follow = not_followed
+        self,
+        name: str,
+        places: Sequence[Place],
+        failover: FailoverSettings,
+        on_event: OnTrunkEvent,
+        *,
+        follow: Follow = not_followed,
+        ladder: Ladder | None = None,
     ) -> None:
         self.name = name
         self._follow_to = follow
+        self._ladder = ladder
         self._region = places[0].settings.region
         self._timers = Timers()
         self._counts: Counter[str] = Counter()
@@ -63,7 +72,7 @@ class TrunkGroup:
             self._advance()
             self._core.seen(name)
 
-        return SipTrunk(settings, on_event, on_seen=on_seen, follow=self._follow_to)
+        return SipTrunk(settings, on_event, on_seen=on_seen, follow=self._follow_to, ladder=self._ladder)
 
     @property
     def status(self) -> TrunkStatus:

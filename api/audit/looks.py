@@ -29,6 +29,7 @@ _NOT_HERE = frozenset(
     {
         ("GET", "/api/v1/calls/records"),  # with what was asked for, by itself
         ("GET", "/api/v1/queues/statistics"),
+        ("GET", "/api/v1/calls/{call_id}/quality"),  # seconds of legs, and of nobody
         ("GET", "/api/v1/campaigns"),
         ("GET", "/api/v1/pbx"),
         ("GET", "/api/v1/backends"),
@@ -54,6 +55,8 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("POST", "/pbx/lookup-email"): "contact_looked_up",
     ("POST", "/pbx/search"): "contacts_searched",
     ("POST", "/pbx/contacts"): "contact_made",
+    ("GET", "/api/v1/calls"): "calls_searched",
+    ("GET", "/api/v1/calls/{call_id}"): "call_read",
     ("GET", "/api/v1/calls/{call_id}/film"): "recording_watched",
     ("GET", "/api/v1/recordings/{recording_id}"): "recording_listened",
     ("DELETE", "/api/v1/recordings/{recording_id}"): "recording_erased",

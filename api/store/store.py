@@ -23,6 +23,7 @@ from api.store.audit import AuditStore
 from api.store.call_back_tables import call_backs, wrap_ups
 from api.store.call_backs import CallBackStore
 from api.store.call_handling import CallHandlingStore
+from api.store.call_history import CallHistoryStore
 from api.store.centre import CentreStore
 from api.store.consents import ConsentStore
 from api.store.contacts import ContactStore
@@ -121,6 +122,7 @@ class Store(Statements):
         self.pbx = PbxStore(engine, vault)
         self.call_handling = CallHandlingStore(engine, vault)
         self.records = RecordStore(engine, vault)
+        self.history = CallHistoryStore(engine, vault)
         self.centre = CentreStore(engine, vault)
         self.outbound = OutboundStore(engine, vault)
         self.outbox = OutboxStore(engine, vault)

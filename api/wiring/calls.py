@@ -45,6 +45,7 @@ from api.wiring.lines import line_numbers, pbx_line
 from api.wiring.media import open_media
 from api.wiring.start_failure import StartFailure
 from media.messages import AnyMediaEvent
+from pbx.ladder import Ladder
 from pbx.loopback import DEMO_NUMBERS, LoopbackTrunk
 from pbx.rates import BadRates, RateTable
 from pbx.routing import Routing
@@ -86,6 +87,7 @@ class Calls:
     travel: Travel
     context: ContextLookup
     rules: Rules
+    ladder: Ladder
 
 
 @asynccontextmanager
@@ -93,7 +95,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
     async with AsyncExitStack() as stack:
         switchboard = Switchboard(settings.call_policy())
         trunks: dict[str, Trunk] = {}
-        line_watch = LineWatch()
+        line_watch, ladder = LineWatch(), Ladder()
 
         # The parts below tell the exchange what happens, and it commands them: they are introduced by these two late names.
         def on_media_event(event: AnyMediaEvent) -> None:
@@ -188,7 +190,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         if demo is not None:
             trunks[demo.name] = demo
         if settings.sip.enabled:
-            pbx = trunks[settings.sip.name] = pbx_line(settings, on_trunk_event, redirected)
+            pbx = trunks[settings.sip.name] = pbx_line(settings, on_trunk_event, redirected, ladder)
             ground.metrics.watch_lines(lambda: line_numbers(trunks.values(), pbx.counts))
         sound = SoundLine(on_trunk_event, host=settings.media.own_host) if settings.threecx.enabled and settings.threecx.sound else None
         if sound is not None:
@@ -360,6 +362,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             travel,
             context,
             rules,
+            ladder,
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from api.config import LineSection, Settings
 from api.self_signed import kept_certificate
 from pbx.identity import IdentityHeader, TrustedCaller
+from pbx.ladder import Ladder
 from pbx.pjsua2_trunk import Pjsua2Trunk
 from pbx.redirect import Follow
 from pbx.sdes import SrtpMode
@@ -15,14 +16,14 @@ from pbx.trunk import LineStatus, OnTrunkEvent, Trunk
 from pbx.trunk_group import Place, TrunkGroup
 
 
-def pbx_line(settings: Settings, on_event: OnTrunkEvent, follow: Follow) -> SipTrunk | Pjsua2Trunk | TrunkGroup:
-    """The line to the PBX, or to several."""
+def pbx_line(settings: Settings, on_event: OnTrunkEvent, follow: Follow, ladder: Ladder) -> SipTrunk | Pjsua2Trunk | TrunkGroup:
+    """The line to the PBX, or to several. ``ladder`` keeps what our own user agent says and hears."""
     sip = settings.sip
     if not sip.trunks:
         line = _line(sip.name, sip, settings)
-        return Pjsua2Trunk(line, on_event) if sip.agent == "pjsua2" else SipTrunk(line, on_event, follow=follow)
+        return Pjsua2Trunk(line, on_event) if sip.agent == "pjsua2" else SipTrunk(line, on_event, follow=follow, ladder=ladder)
     places = [Place(_line(name, trunk, settings), trunk.priority, trunk.weight) for name, trunk in sip.trunks.items()]
-    return TrunkGroup(sip.name, places, sip.failover_settings(), on_event, follow=follow)
+    return TrunkGroup(sip.name, places, sip.failover_settings(), on_event, follow=follow, ladder=ladder)
 
 
 def _line(name: str, line: LineSection, settings: Settings) -> SipTrunkSettings:

@@ -13,6 +13,7 @@ from api.audit.looks import Looks
 from api.audit.routes import AuditRoutes
 from api.backends.event_routes import BackendEventRoutes
 from api.backends.routes import BackendRoutes
+from api.call_history_routes import CallHistoryRoutes
 from api.config import Settings
 from api.consultation_routes import ConsultationRoutes
 from api.contact_routes import ContactRoutes
@@ -117,6 +118,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     PrivacyRoutes(ground.store, ground.vault, forgetting, ground.audit, settings.dialing.region).add_to(app)
     RecordRoutes(ground.store, ground.audit).add_to(app)
     QueueStatisticsRoutes(ground.store.records).add_to(app)
+    CallHistoryRoutes(ground.store, calls.ladder, region, calls.exchange.clock.at).add_to(app)
     contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region)
     ContactRoutes(contacts).add_to(app)
     PbxContextRoutes(contacts, settings.server.public_url.rstrip("/")).add_to(app)
