@@ -14,7 +14,7 @@ from api.store.writer import Writer
 from media.messages import LegSample
 from tests.kit.vaults import VAULT
 
-NUMBER = "+34600111222"
+NUMBER, NAME = "+34600111222", "Luz Marina"
 
 
 def call(call_id: str, version: int = 0) -> CallRows:
@@ -22,7 +22,7 @@ def call(call_id: str, version: int = 0) -> CallRows:
         "call_id": call_id,
         "direction": "in",
         "caller": NUMBER,
-        "caller_name": "Luz",
+        "caller_name": NAME,
         "called": "900",
         "end_detail": None,
         "ended_by": "",
@@ -311,7 +311,7 @@ async def test_who_closes_without_a_database_leaves_everything_in_the_spool(tmp_
             writer.put(call("c"))
             writer.put_lines([line(1)])
     assert spool.read(0)[0] == [call("c"), line(1)]
-    assert not any(word in (tmp_path / "calls.spool").read_text() for word in (NUMBER, "Luz")), "it is sealed"
+    assert not any(word in (tmp_path / "calls.spool").read_text() for word in (NUMBER, NAME)), "it is sealed"
     assert logs[-1] == {"event": "store.records_spooled", "count": 1, "lines": 1, "log_level": "warning"}
 
 
