@@ -1,22 +1,81 @@
-"""The lines to PBXs, as the settings have them."""
+"""The lines of a server: the demo line, those to PBXs, and what 3CX plays."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from api.config import LineSection, Settings
+from api.media_plane import MediaPlane
+from api.metrics import Metrics
+from api.phone_legs import PhoneLegs
+from api.rtp_ports import RtpPorts
 from api.self_signed import kept_certificate
 from pbx.identity import IdentityHeader, TrustedCaller
 from pbx.ladder import Ladder
+from pbx.loopback import LoopbackTrunk
 from pbx.pjsua2_trunk import Pjsua2Trunk
 from pbx.redirect import Follow
+from pbx.routing import Routing
 from pbx.sdes import SrtpMode
 from pbx.sip_settings import RegistrarSettings, SipTlsSettings, SipTransport, SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
+from pbx.threecx.sound_line import SoundLine
 from pbx.trunk import LineStatus, OnTrunkEvent, Trunk
 from pbx.trunk_group import Place, TrunkGroup
 
 
-def pbx_line(settings: Settings, on_event: OnTrunkEvent, follow: Follow, ladder: Ladder) -> SipTrunk | Pjsua2Trunk | TrunkGroup:
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """``trunks`` by name: the demo line, the PBX, what 3CX plays; entered last. ``of_pbx``: whose calls 3CX has too."""
+
+    trunks: dict[str, Trunk]
+    demo: LoopbackTrunk | None
+    sound: SoundLine | None
+    routing: Routing
+    of_pbx: frozenset[str]
+    ladder: Ladder
+
+
+def make_lines(settings: Settings, metrics: Metrics, on_event: OnTrunkEvent, follow: Follow) -> Lines:
+    trunks: dict[str, Trunk] = {}
+    ladder = Ladder()
+    demo = LoopbackTrunk(on_event, name="demo") if settings.demo.enabled else None
+    if demo is not None:
+        trunks[demo.name] = demo
+    if settings.sip.enabled:
+        pbx = trunks[settings.sip.name] = _pbx(settings, on_event, follow, ladder)
+        metrics.watch_lines(lambda: _line_numbers(trunks.values(), pbx.counts))
+    sound = SoundLine(on_event, host=settings.media.own_host) if settings.threecx.enabled and settings.threecx.sound else None
+    if sound is not None:
+        trunks[sound.name] = sound
+
+    def stand_in() -> str | None:
+        usable = sound is not None and sound.status.ready and not (settings.sip.enabled and trunks[settings.sip.name].status.ready)
+        return sound.name if usable and sound is not None else None
+
+    routing = Routing(
+        settings.dial_plan(),
+        demo_trunk=demo.name if demo is not None else None,
+        pbx_trunk=settings.sip.name if settings.sip.enabled else sound.name if sound is not None else None,
+        stand_in=stand_in,
+    )
+    of_pbx = frozenset({settings.sip.name, sound.name if sound is not None else ""})
+    return Lines(trunks, demo, sound, routing, of_pbx, ladder)
+
+
+def phone_legs(settings: Settings, worker: MediaPlane, lines: Lines) -> PhoneLegs:
+    media = settings.media
+    return PhoneLegs(
+        worker,
+        lines.trunks,
+        RtpPorts(media.hosts[0], media.rtp_port_min, media.rtp_port_max),
+        public_host=media.phone_host,
+        phone_policy=media.phone_codecs,
+        browser_policy=media.browser_codecs,
+    )
+
+
+def _pbx(settings: Settings, on_event: OnTrunkEvent, follow: Follow, ladder: Ladder) -> SipTrunk | Pjsua2Trunk | TrunkGroup:
     """The line to the PBX, or to several. ``ladder`` keeps what our own user agent says and hears."""
     sip = settings.sip
     if not sip.trunks:
@@ -82,7 +141,7 @@ def line_words(line: LineStatus) -> str:
     return f"{line.status.detail} Calls: {line.calls} of {line.most_calls}."
 
 
-def line_numbers(
+def _line_numbers(
     trunks: Iterable[Trunk], counts: Mapping[str, Mapping[str, int]]
 ) -> dict[str, tuple[Mapping[str, float], Mapping[str, float]]]:
     """Of each line what it counts, how many calls it has and may have, and what share of its new ones it takes."""

@@ -1,0 +1,58 @@
+"""What a server keeps of calls: recordings, messages that callers leave, films of consultations."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from api.config import Settings
+from api.consultation_recordings import ConsultationRecordings
+from api.consultations import Consultations
+from api.media_plane import MediaPlane
+from api.recording_book import RecordingBook
+from api.recording_shelf import RecordingShelf
+from api.store import Store
+from api.voicemail.boxes import Boxes
+from api.voicemail.notices import VoicemailNotices
+from api.voicemail.taking import MessageTaking
+from api.wiring.ground import Ground
+from api.wiring.told import Told
+from rooms.voicemail import MessageLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """``boxes``, ``messages`` and ``filmed`` are entered when the calls that they serve can come."""
+
+    shelf: RecordingShelf | None
+    book: RecordingBook
+    boxes: Boxes | None
+    messages: MessageTaking | None
+    filmed: ConsultationRecordings
+
+
+@asynccontextmanager
+async def open_recordings(
+    settings: Settings, ground: Ground, worker: MediaPlane, consultations: Consultations, told: Told
+) -> AsyncIterator[Recordings]:
+    async with AsyncExitStack() as stack:
+        store = ground.store
+        shelf = await stack.enter_async_context(_shelf(settings, store)) if settings.keeps_recordings else None
+        book = RecordingBook(store, shelf.look_soon, shelf.erase_soon) if shelf is not None else RecordingBook(store)
+        boxes = messages = None
+        if shelf is not None and settings.voicemail.enabled:
+            boxes = Boxes(store.voicemails, store.people, shelf, lambda: told.in_force().boxes)
+            limits = MessageLimits(least_s=settings.voicemail.least_s, quiet_s=settings.voicemail.quiet_s)
+            messages = MessageTaking(worker, book, store, feed=told.answered, now=time.time, on_taken=told.voicemail, limits=limits)
+        heard_at = f"{settings.server.public_url.rstrip('/')}/voicemail"
+        notices = VoicemailNotices(ground.after.notifier, ground.after.templates, lambda: told.in_force().boxes, heard_at)
+        ground.happenings.listen(notices.hear)
+        policy = settings.consultation_recording_policy()
+        filmed = ConsultationRecordings(policy, worker, book, legs_of=consultations.legs, show=consultations.show_recording)
+        yield Recordings(shelf, book, boxes, messages, filmed)
+
+
+def _shelf(settings: Settings, store: Store) -> RecordingShelf:
+    days = settings.media.recording.retention_days
+    keep_s = days * 86_400.0 if days is not None else None
+    return RecordingShelf(store, settings.recordings_folder, settings.recording_keys(), keep_s=keep_s)
