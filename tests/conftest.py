@@ -20,7 +20,7 @@ import ifaddr
 import pytest
 from hypothesis import settings
 
-_GRACE_S = 3.0
+_GRACE_S = 30.0
 """A thread or process that was told to end may take this long; it is waited for, never slept for."""
 
 settings.register_profile("test", derandomize=True, deadline=None, print_blob=True)

@@ -14,7 +14,7 @@ from api.demo_call.process import ChildProcess, PeerFailure, free_port, free_por
 
 CODEC_NAMES = {"opus": "opus/48000/2", "g722": "G722/16000/1", "pcma": "PCMA/8000/1", "pcmu": "PCMU/8000/1"}
 RTP_PORTS = 20
-_WAIT_S = 10.0
+_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

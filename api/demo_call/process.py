@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_STOP_S = 5.0
+_STOP_S = 30.0
 _LINE_END = re.compile(rb"[\r\n]+")
 _LONGEST_LINE = 65_536
 _PORTS, _TRIES = range(10_000, 20_000), 1_000

@@ -47,7 +47,7 @@ class BrowserPeer:
         """Wait until so many decoded frames came from the far end."""
         assert self.heard is not None
         for _ in range(frames):
-            await asyncio.wait_for(self.heard.recv(), 5)
+            await asyncio.wait_for(self.heard.recv(), 30)
 
     async def __aenter__(self) -> Self:
         return self

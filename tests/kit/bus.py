@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from signaling.bus import Bus, BusState, Said
 from signaling.redis_bus import RedisBus, RedisBusSettings
 
-WITHIN_S = 20.0
+WITHIN_S = 30.0
 PATIENT = {"beat_s": 0.05, "deaf_s": 10.0, "alone_s": 15.0, "lease_s": 15.0}
 """A machine that is busy with something else for seconds is no fault."""
 HURRY = {"deaf_s": 0.8, "alone_s": 1.2, "lease_s": 1.6}

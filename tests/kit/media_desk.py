@@ -156,7 +156,7 @@ async def listen(peer: BrowserPeer, frames: int) -> tuple[NDArray[np.float32], i
     assert peer.heard is not None
     pieces, rate_hz = [], 48_000
     for _ in range(frames):
-        frame = await asyncio.wait_for(peer.heard.recv(), 5)
+        frame = await asyncio.wait_for(peer.heard.recv(), 30)
         assert isinstance(frame, AudioFrame)
         channels, rate_hz = len(frame.layout.channels), frame.sample_rate
         pieces.append(frame.to_ndarray().reshape(-1, channels)[:, 0].astype(np.float32) / 32_768)

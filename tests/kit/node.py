@@ -35,7 +35,7 @@ from tests.kit.exchange_bench import ExchangeBench, exchange_bench
 from tests.kit.hub import SECRET, Client
 from tests.kit.vaults import VAULT
 
-WITHIN_S = 20.0
+WITHIN_S = 30.0
 POLICY = CallPolicy(ring_s=WITHIN_S, agent_media_s=WITHIN_S)
 
 

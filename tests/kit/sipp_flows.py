@@ -156,7 +156,7 @@ async def _play(bench: Bench, run: Run, number: int) -> None:
             return
         wanted = flow.told.split()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(30):
                 while wanted and app.told != wanted and len(app.told) <= len(wanted):
                     told.clear()
                     await told.wait()

@@ -54,4 +54,4 @@ class StunProbe(asyncio.DatagramProtocol):
     async def ask(self, datagram: bytes) -> stun.Message:
         """Send a request and read the next answer."""
         self.send(datagram)
-        return stun.parse_message(await asyncio.wait_for(self.got.get(), 5))
+        return stun.parse_message(await asyncio.wait_for(self.got.get(), 30))

@@ -518,14 +518,14 @@ async def test_nobody_is_recorded_who_did_not_agree_and_all_see_that_it_is_recor
         assert [stream.metadata["title"] for stream in container.streams] == ["Tom, camera", "Tom, voice"]
         assert sum(1 for _ in container.decode(video=0)) >= 6
     assert "ok" in await tom.ask("room.record", action="refuse"), "he thinks better of it"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (await door.shelf.parts_of(made["room_id"]))[0].erased_at is None:  # noqa: ASYNC110 - the shelf tells nobody
             await asyncio.sleep(0.02)
 
 
 async def ended(door: Door, room_id: str) -> list[StoredRecording]:
     """The parts of a recording, once all are over."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not (parts := await door.shelf.parts_of(room_id)) or any(part.ended_at is None for part in parts):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return parts

@@ -212,7 +212,7 @@ async def test_what_happens_while_the_snapshot_is_made_is_not_lost() -> None:
 
         running.line.snapshot = slow
         ana = await running.client("ana")
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), 30)
         running.hub.publish(person("ana"), state("c1", "ringing"))
         go_on.set()
         await ana.told("call.state")

@@ -170,7 +170,7 @@ async def test_what_a_browser_does_not_read_is_dropped_and_bounded(port: IcePort
         await loop.sock_connect(sock, ("127.0.0.1", port.port))
         await loop.sock_sendall(sock, framed(check(credentials.fragment, credentials.password)))
         assert await loop.sock_recv(sock, 2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not port.counters.tcp_unsent:
                 for _ in range(16):
                     peer.link.send(bytes(1_200))

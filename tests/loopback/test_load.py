@@ -41,7 +41,7 @@ class Far(asyncio.DatagramProtocol):
 
     async def received(self, packets: int) -> None:
         """Until so many came."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while self._count < packets:
                 self._came.clear()
                 await self._came.wait()

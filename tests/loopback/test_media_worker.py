@@ -190,7 +190,7 @@ async def test_loss_of_a_phone_that_is_forwarded_to_a_browser_is_laid_to_the_pho
             agent = next((leg for leg in event.legs if leg.leg_id == "agent"), None)
             return agent is not None and agent.hop_loss is not None and agent.far_loss is not None and agent.far_loss > 0.1
 
-        told = await desk.hear_of(msg.QualitySampled, judged, within_s=20.0)
+        told = await desk.hear_of(msg.QualitySampled, judged, within_s=30.0)
         agent, far = sorted(told.legs, key=lambda leg: leg.leg_id)
         assert desk.worker.gauges["rooms_mixing"] == 0
         assert agent.hop_loss is not None and agent.hop_loss < 0.05 and agent.far_cause == "upstream"

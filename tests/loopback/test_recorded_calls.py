@@ -183,7 +183,7 @@ async def test_a_phone_is_told_before_anything_is_kept(tmp_path: Path) -> None:
         heard, rate_hz = await listen(peer, 60)
         assert level_at(heard[rate_hz // 2 :], 440.0, rate_hz) == pytest.approx(0.25, rel=0.2), "she hears the phone as before"
         assert bench.switchboard.calls_of("ana")[0].recording == "announcing" and not list((tmp_path / "recordings").glob("*.rec"))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while bench.switchboard.calls_of("ana")[0].recording != "recording":
                 await listen(peer, 5)
         decoder = make_decoder(PCMA, rate_hz=16_000)

@@ -70,7 +70,7 @@ class Phone:
         return packet
 
     async def heard(self) -> bytes:
-        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, 2_000), 5)
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, 2_000), 30)
 
     def heard_nothing(self) -> bool:
         try:
@@ -98,7 +98,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def next_of(queue: "asyncio.Queue[bytes]") -> bytes:
-    return await asyncio.wait_for(queue.get(), 5)
+    return await asyncio.wait_for(queue.get(), 30)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ async def test_packets_go_both_ways_before_and_after_the_lock(ours: Ours) -> Non
         assert await phone.heard() == b"first"
         packet = phone.speak()
         assert await next_of(ours.rtp) == packet
-        assert await asyncio.wait_for(ours.states.get(), 5) == "connected"
+        assert await asyncio.wait_for(ours.states.get(), 30) == "connected"
         ours.socket.send_rtp(b"second")
         assert await phone.heard() == b"second"
 
@@ -324,7 +324,7 @@ async def test_where_audio_is_encrypted_only_what_is_verified_is_heard_and_moves
             assert ours.socket.remote == phone.address and ours.states.empty()
             packet = rtp.build(8, 1, 160, 7, b"speech" * 20)
             phone.sock.sendto(far.sent.protect(packet), ours.socket.local)
-            assert await next_of(ours.rtp) == packet and await asyncio.wait_for(ours.states.get(), 5) == "connected"
+            assert await next_of(ours.rtp) == packet and await asyncio.wait_for(ours.states.get(), 30) == "connected"
             phone.speak()  # in clear, from the right place
             phone.sock.sendto(far.sent.protect(rtp.build(8, 2, 320, 7, b"more")), ours.socket.local)
             assert (await next_of(ours.rtp)).endswith(b"more") and ours.socket.counters.refused == 11

@@ -408,7 +408,7 @@ async def test_records_outlive_an_outage() -> None:
                 await store.call("c")
             store.put_call(record(answered_s=2.0, ended_s=9.0, cause=BUSY), epoch)
             server.start()
-            await asyncio.wait_for(store.flush(), 20.0)
+            await asyncio.wait_for(store.flush(), 30)
             call, other = await store.call("c"), await store.call("d")
             assert call is not None and call.end_reason == "busy" and call.mos_p50 == 4.0
             assert other is not None and other.state == "ringing"
@@ -499,7 +499,7 @@ async def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
         await store.flush()
         async with store._writing() as connection:
             await connection.execute(text("UPDATE calls SET caller_name = 'someone'"))
-            call = await asyncio.wait_for(store.call("c"), 2.0)
+            call = await asyncio.wait_for(store.call("c"), 30)
         assert call is not None and call.caller_name == "Luz"
 
 

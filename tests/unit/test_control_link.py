@@ -34,7 +34,7 @@ class End:
         self.drained += 1
 
     async def until(self, messages: int = 0, losses: int = 0) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.messages) < messages or len(self.lost) < losses:
                 self.came.clear()
                 await self.came.wait()

@@ -35,7 +35,7 @@ async def test_every_deadline_rings_once_in_order_though_they_were_set_otherwise
     for name, in_s in (("c", 0.03), ("a", -1.0), ("b", 0.01)):
         core.deadlines.set((name,), core.loop.time() + in_s)
         core.timer.arm()
-    await asyncio.wait_for(core.empty.wait(), 5)
+    await asyncio.wait_for(core.empty.wait(), 30)
     assert core.rang == ["a", "b", "c"]
 
 
@@ -46,7 +46,7 @@ async def test_a_fault_at_one_deadline_does_not_silence_the_next() -> None:
     core.deadlines.set(("a",), core.loop.time())
     core.deadlines.set(("b",), core.loop.time() + 0.02)
     core.timer.arm()
-    await asyncio.wait_for(core.empty.wait(), 5)
+    await asyncio.wait_for(core.empty.wait(), 30)
     assert core.rang == ["a", "b"] and faults == [core.fault, core.fault]
 
 

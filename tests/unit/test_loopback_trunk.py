@@ -19,7 +19,7 @@ class Heard:
         self.events: asyncio.Queue[TrunkEvent] = asyncio.Queue()
 
     async def next(self, kind: type[TrunkEvent]) -> TrunkEvent:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not isinstance(event := await self.events.get(), kind):
                 pass
             return event

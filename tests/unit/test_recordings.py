@@ -61,7 +61,7 @@ def test_both_sides_and_events_are_read_back_with_their_times(tmp_path: Path) ->
         recording.records.put(Side.SAID, packet(50, 0), 101.0, PCMU)
         recording.tell("end", 101.5, {"reason": "hung up"})
         recording.tell("end", 102.0)
-        assert listener.ended.wait(5)
+        assert listener.ended.wait(30)
     assert listener.outcome is not None and listener.outcome.fault == ""
     read = read_recording(listener.outcome.path, RING)
     assert (read.ending, read.length_s, read.digest) == (Ending.COMPLETE, 1.5, measure(listener.outcome.path)[1])
@@ -80,7 +80,7 @@ def test_numbers_are_neither_in_names_nor_in_the_bytes_nor_in_the_log(tmp_path: 
     listener, number = Listener(), "+34600123456"
     with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
         begin(recordings, listener, caller=number)
-        assert listener.started.wait(5)
+        assert listener.started.wait(30)
         with pytest.raises(ValueError, match="cannot stand in a manifest"):
             manifest.append(tmp_path / "a", RING, "listened", at_unix_s=0.0, who=("+34 600 12 34 56",))
     files = list(tmp_path.iterdir())
@@ -170,9 +170,9 @@ def test_an_end_that_was_written_before_it_was_known_as_such_still_closes_the_fi
     listener = Listener()
     with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
         recording = begin(recordings, listener)
-        assert listener.started.wait(5)
+        assert listener.started.wait(30)
         recording.over = True
-        assert listener.ended.wait(5)
+        assert listener.ended.wait(30)
     assert listener.outcome is not None and read_recording(listener.outcome.path, RING).ending is Ending.COMPLETE
 
 
@@ -184,7 +184,7 @@ def test_a_slow_disk_costs_packets_and_the_file_says_how_many(tmp_path: Path) ->
         recording.records.put(Side.SAID, packet(number), 100.0 + 0.12 * number, PCMA)
     assert recording.records.lost == 24
     with recordings:
-        assert listener.started.wait(5)
+        assert listener.started.wait(30)
     assert listener.outcome is not None and recordings.lost == listener.outcome.lost == 24
     read = read_recording(listener.outcome.path, RING)
     assert len(read.packets) == 16
@@ -197,11 +197,11 @@ def test_a_full_disk_ends_the_recording_is_told_and_leaves_what_was_written(tmp_
     try:
         with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
             recording, small = begin(recordings, listener), begin(recordings, other)
-            assert listener.started.wait(5) and other.started.wait(5)
+            assert listener.started.wait(30) and other.started.wait(30)
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
             for number in range(200):
                 recording.records.put(Side.SAID, packet(number), 100.0 + 0.02 * number, PCMA)
-            assert listener.ended.wait(5)
+            assert listener.ended.wait(30)
             recording.records.put(Side.SAID, packet(201), 104.0, PCMA)
             small.records.put(Side.SAID, packet(1), 104.0, PCMA)
             assert recordings.failed == 1
@@ -219,7 +219,7 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     with Recordings(RecordingSettings(tmp_path / "gone", (KEY,))) as recordings:
         (tmp_path / "gone").rmdir()
         begin(recordings, listener)
-        assert listener.ended.wait(5)
+        assert listener.ended.wait(30)
     assert listener.outcome is not None and "No such file" in listener.outcome.fault and not listener.started.is_set()
 
 
@@ -277,7 +277,7 @@ def test_old_recordings_go_and_interrupted_ones_are_signed_as_they_are(tmp_path:
         recording.records.put(Side.SAID, packet(0), 100.0, PCMA)
         recording.tell("end", 100.5)
         begin(recordings, running)
-        assert listener.ended.wait(5) and running.started.wait(5)
+        assert listener.ended.wait(30) and running.started.wait(30)
         assert not list(sign_interrupted(tmp_path, RING, 5.0)), "one has ended, and the other one is being written"
     assert listener.outcome is not None and running.outcome is not None
     crashed = tmp_path / ("c" * 32 + ".rec")
@@ -306,11 +306,11 @@ def test_what_is_erased_cannot_be_opened_again_and_says_who_wanted_it(tmp_path: 
     with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
         recording = begin(recordings, listener)
         recording.records.put(Side.SAID, packet(0), 100.0, PCMA)
-        assert listener.started.wait(5)
+        assert listener.started.wait(30)
         with pytest.raises(StillRunning):
             erase(recording.path, RING, at_unix_s=5.0, who=("eve",), reason="asked for")
         recording.tell("end", 100.5)
-        assert listener.ended.wait(5)
+        assert listener.ended.wait(30)
     copy = tmp_path / "stolen"
     os.link(recording.path, copy)  # whoever still has the file open, or an undeleted block
     checkpoint = erase(recording.path, RING, at_unix_s=5.0, who=("eve",), reason="asked for")
@@ -329,7 +329,7 @@ def test_a_recording_that_somebody_took_away_is_missed(tmp_path: Path) -> None:
     listener = Listener()
     with Recordings(RecordingSettings(tmp_path, (KEY,))) as recordings:
         begin(recordings, listener).tell("end", 100.5)
-        assert listener.ended.wait(5)
+        assert listener.ended.wait(30)
     assert listener.outcome is not None
     listener.outcome.path.unlink()
     assert "is gone" in manifest.faults(listener.outcome.path, RING.public_keys)[0]

@@ -165,7 +165,7 @@ class Slow:
 
     def speak(self, name: str, text: str, language: str) -> Samples | None:
         self.asked.append(name)
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(30)
         return self._samples.copy()
 
 
