@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
+from api.demo_call.process import free_port
 from benchmarks.report import CannotRun
 
 PASSWORD = "only for this test"
@@ -29,9 +29,7 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="centralita-postgres-"))
         self._data = self._folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()  # none that the kernel gives to a connection while the server is away
 
     def __enter__(self) -> "Postgres":
         password = self._folder / "password"

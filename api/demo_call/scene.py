@@ -105,7 +105,7 @@ async def _stage(plan: Plan, directory: Path, says: tuple[Sentence, Sentence], s
         phone_rtp = free_port_range(RTP_PORTS, start=21_000)
         hop = None
         if emulator is not None and plan.loss_on == "phone":
-            doors = Doors(server_rtp, free_port_range(RTP_PORTS, start=33_000), RTP_PORTS)
+            doors = Doors(server_rtp, free_port_range(RTP_PORTS, start=27_000), RTP_PORTS)
             back = Doors(phone_rtp, free_port_range(RTP_PORTS, start=23_000), RTP_PORTS)
             relay = await stack.enter_async_context(DoorRelay(doors, back, inwards=emulator))
             stack.callback(_count, played, relay)

@@ -1,11 +1,12 @@
 """A real Redis on a free port, that can be killed, frozen and begun again at the same one. It keeps nothing on disk."""
 
-import socket
 import subprocess
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Any, Self
 
 from redis import Redis
+
+from api.demo_call.process import free_port
 
 _READY = b"Ready to accept connections"
 
@@ -14,9 +15,7 @@ class RedisServer:
     """``with``: running."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()  # none that the kernel gives to a connection while the server is away
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 

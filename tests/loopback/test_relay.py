@@ -115,7 +115,7 @@ async def test_more_strangers_than_it_has_room_for_are_counted() -> None:
 
 
 async def test_doors_stand_for_both_sides() -> None:
-    homes = free_port_range(4, start=40_000)
+    homes = free_port_range(4, start=29_000)
     doors = free_port_range(4, start=homes + 4)
     server, phone = Doors(homes, doors, 2), Doors(homes + 2, doors + 2, 2)
     lossy = NetworkEmulator(2, loss=0.5, burst=2)
@@ -140,7 +140,7 @@ async def test_doors_stand_for_both_sides() -> None:
 
 
 async def test_a_port_without_a_door_gets_nothing_through() -> None:
-    homes = free_port_range(4, start=41_000)
+    homes = free_port_range(4, start=30_000)
     doors = free_port_range(4, start=homes + 4)
     async with end(homes) as a, end() as stranger, DoorRelay(Doors(homes, doors, 2), Doors(homes + 2, doors + 2, 2)) as relay:
         stranger.transport.sendto(rtp(1), ("127.0.0.1", doors))
