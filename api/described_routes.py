@@ -28,6 +28,7 @@ from api.knowledge.articles import MOST_SHOWN as MOST_ARTICLES
 from api.outbound.campaigns import Added, CampaignFigures, NewCampaign, NewEntries, Report
 from api.outbound.do_not_call import NewUnwanted
 from api.outbound.routes import Running
+from api.page_list import PAGES
 from api.pbx_context_routes import CallReport, ChatReport, Hit, LookUpEmail, LookUpNumber, SearchContacts
 from api.privacy.access import SubjectCopy
 from api.privacy.asking import WhoAsked
@@ -102,28 +103,13 @@ class Described:
 
 
 _DONE: Any = {"statuses": (204,)}
-_PAGE: Any = {"content": ("text/html",)}
 _HITS: Any = {"answer": {"hits": list[Hit]}, "problems": (503,)}
 _KEPT: Any = {"statuses": (202,), "problems": (413, 503)}
 _STEP: Any = {"answer": BookingView, "problems": (404, 409, 412, 503)}
 _ENDED: Any = {"answer": {"ended": int}}
 
 DESCRIBED: Mapping[tuple[str, str], Described] = {
-    ("GET", "/"): Described("The softphone.", **_PAGE),
-    ("GET", "/dial"): Described("The softphone with a number in its field; nothing is dialled.", query={"number": str}, **_PAGE),
-    ("GET", "/consultation"): Described("The page of a video consultation; its link's fragment lets in.", **_PAGE),
-    ("GET", "/board"): Described("The live board, for supervisors.", **_PAGE),
-    ("GET", "/account"): Described("One's account; for administrators users and keys.", **_PAGE),
-    ("GET", "/rooms"): Described("Rooms, chat and who is there; a link's fragment lets guests in.", **_PAGE),
-    ("GET", "/voicemail"): Described("The messages that callers left.", **_PAGE),
-    ("GET", "/campaigns"): Described("Whom to call next; for who leads campaigns, their lists.", **_PAGE),
-    ("GET", "/book"): Described("Appointments for customers: choose and book one; a link's fragment shows one's own.", **_PAGE),
-    ("GET", "/appointments"): Described("The appointments, hours and absences of professionals.", **_PAGE),
-    ("GET", "/bookings"): Described("Bookings: found, made for who calls, paid and changed.", **_PAGE),
-    ("GET", "/tickets"): Described("What customers wait for: lists, one ticket, a new one.", **_PAGE),
-    ("GET", "/articles"): Described("The knowledge base: look up, read; for administrators write.", **_PAGE),
-    ("GET", "/survey"): Described("The questions of a survey; its link's fragment lets in.", **_PAGE),
-    ("GET", "/contacts"): Described("A contact with the calls of the PBX, and the search for one.", **_PAGE),
+    **{("GET", page.address): Described(page.about, query=dict.fromkeys(page.query, str), content=("text/html",)) for page in PAGES},
     ("GET", "/static/{hash}/{path}"): Described("A file of the pages, by the hash of all of them.", content=("*/*",)),
     ("GET", "/api/v1/health/live"): Described("The process answers.", answer={"live": bool}),
     ("GET", "/api/v1/health/ready"): Described(

@@ -9,26 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.page_list import PAGES
 from signaling.grants import Grant, Permission, demand
 from signaling.refusal import Refusal
 
 _P = Permission
 ROUTES: Mapping[tuple[str, str], Permission | None] = {
-    ("GET", "/"): None,
-    ("GET", "/dial"): None,
-    ("GET", "/consultation"): None,
-    ("GET", "/board"): None,
-    ("GET", "/account"): None,
-    ("GET", "/rooms"): None,
-    ("GET", "/contacts"): None,
-    ("GET", "/voicemail"): None,
-    ("GET", "/campaigns"): None,
-    ("GET", "/bookings"): None,
-    ("GET", "/book"): None,
-    ("GET", "/appointments"): None,
-    ("GET", "/tickets"): None,
-    ("GET", "/articles"): None,
-    ("GET", "/survey"): None,
+    **{("GET", page.address): None for page in PAGES},
     ("GET", "/static/{hash}/{path}"): None,
     ("GET", "/api/v1/health/live"): None,
     ("GET", "/api/v1/health/ready"): None,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from api.page_list import PAGES, Page
+
 _TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
@@ -29,11 +31,13 @@ class PageFile:
 class PageFiles:
     """``prefix`` is ``/static/HASH`` of all files together: whoever has a file of this address has it right, for ever.
 
-    ``issuer``: does another one sign people in too? The pages say so without asking.
+    ``issuer``: does another one sign people in too? ``demo``: may an address ask for a language that nobody speaks? The pages know both
+    without asking.
     """
 
-    def __init__(self, root: Traversable | None = None, *, issuer: bool = False) -> None:
+    def __init__(self, root: Traversable | None = None, *, issuer: bool = False, demo: bool = False) -> None:
         self._issuer = "true" if issuer else "false"
+        self._demo = "true" if demo else "false"
         self._files = dict(_walk(files("api") / "pages" if root is None else root))
         digest = hashlib.sha256()
         for path, file in sorted(self._files.items()):
@@ -44,10 +48,29 @@ class PageFiles:
     def get(self, path: str) -> PageFile | None:
         return self._files.get(path)
 
-    def page(self, path: str, nonce: str) -> str:
-        """A page's HTML. ``nonce`` allows its import map, and nothing else inline."""
-        page = self._files[path].body.decode()
-        return page.replace("{{static}}", self.prefix).replace("{{nonce}}", nonce).replace("{{issuer}}", self._issuer)
+    def page(self, page: Page, nonce: str) -> str:
+        """A page's HTML: the shell of all pages with what is this one's. ``nonce`` allows its import map, and nothing else inline."""
+        own = self._files.get(f"{page.folder}/index.html")
+        filled = {
+            "body": _NO_BODY if own is None else own.body.decode(),
+            "styles": "".join(f'<link rel="stylesheet" href="{{{{static}}}}/{path}">' for path in page.styles),
+            "module": page.main,
+            "modules": "",
+            "texts": page.texts,
+            "pages": " ".join(each.address for each in PAGES),
+            "issuer": self._issuer,
+            "demo": self._demo,
+            "static": self.prefix,
+            "nonce": nonce,
+        }
+        html = self._files["page.html"].body.decode()
+        for name, text in filled.items():
+            html = html.replace(f"{{{{{name}}}}}", text)
+        return html
+
+
+_NO_BODY = '<div id="page"></div>'
+"""Of pages that are drawn by their scripts."""
 
 
 def _walk(folder: Traversable, path: str = "") -> Iterator[tuple[str, PageFile]]:

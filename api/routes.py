@@ -14,6 +14,7 @@ from api.audit.looks import OnLooked, looked
 from api.guarded_routes import OnForbidden, guarded, identified, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
 from api.page_files import PageFiles
+from api.page_list import PAGES, Page
 from api.rest_limits import RestLimits, RestLimitSettings, limited_by_address, limited_by_caller, standing_headers
 from api.store import StoreUnavailable
 from signaling.addresses import Network, is_within, origin_of
@@ -118,74 +119,22 @@ class Routes:
         self._network = network
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/", self._index)
-        app.router.add_get("/dial", self._index)
-        app.router.add_get("/consultation", self._consultation)
-        app.router.add_get("/board", self._board)
-        app.router.add_get("/account", self._account)
-        app.router.add_get("/rooms", self._rooms)
-        app.router.add_get("/contacts", self._contacts)
-        app.router.add_get("/voicemail", self._voicemail)
-        app.router.add_get("/campaigns", self._campaigns)
-        app.router.add_get("/book", self._book)
-        app.router.add_get("/appointments", self._appointments)
-        app.router.add_get("/bookings", self._bookings)
-        app.router.add_get("/tickets", self._tickets)
-        app.router.add_get("/articles", self._articles)
-        app.router.add_get("/survey", self._survey)
+        for page in PAGES:
+            app.router.add_get(page.address, self._serves(page))
         app.router.add_get("/static/{hash}/{path:.+}", self._static)
         app.router.add_get("/api/v1/health/live", self._live)
         app.router.add_get("/api/v1/health/ready", self._ready)
         app.router.add_get("/metrics", self._read_metrics)
 
-    async def _index(self, request: web.Request) -> web.Response:
-        return self._page("index.html", request)
+    def _serves(self, page: Page) -> Handler:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            nonce = secrets.token_urlsafe(16)
+            headers = {"Content-Security-Policy": _page_policy(nonce, request.host, self._network.https), "Cache-Control": "no-store"}
+            if page.camera:
+                headers["Permissions-Policy"] = _CONSULTATION_DEVICES
+            return web.Response(text=self._pages.page(page, nonce), content_type="text/html", charset="utf-8", headers=headers)
 
-    async def _consultation(self, request: web.Request) -> web.Response:
-        response = self._page("consultation/index.html", request)
-        response.headers["Permissions-Policy"] = _CONSULTATION_DEVICES
-        return response
-
-    async def _board(self, request: web.Request) -> web.Response:
-        return self._page("board/index.html", request)
-
-    async def _account(self, request: web.Request) -> web.Response:
-        return self._page("account/index.html", request)
-
-    async def _rooms(self, request: web.Request) -> web.Response:
-        return self._page("rooms/index.html", request)
-
-    async def _contacts(self, request: web.Request) -> web.Response:
-        return self._page("contacts/index.html", request)
-
-    async def _voicemail(self, request: web.Request) -> web.Response:
-        return self._page("voicemail/index.html", request)
-
-    async def _campaigns(self, request: web.Request) -> web.Response:
-        return self._page("campaigns/index.html", request)
-
-    async def _book(self, request: web.Request) -> web.Response:
-        return self._page("book/index.html", request)
-
-    async def _appointments(self, request: web.Request) -> web.Response:
-        return self._page("appointments/index.html", request)
-
-    async def _bookings(self, request: web.Request) -> web.Response:
-        return self._page("bookings/index.html", request)
-
-    async def _tickets(self, request: web.Request) -> web.Response:
-        return self._page("tickets/index.html", request)
-
-    async def _articles(self, request: web.Request) -> web.Response:
-        return self._page("articles/index.html", request)
-
-    async def _survey(self, request: web.Request) -> web.Response:
-        return self._page("survey/index.html", request)
-
-    def _page(self, path: str, request: web.Request) -> web.Response:
-        nonce = secrets.token_urlsafe(16)
-        headers = {"Content-Security-Policy": _page_policy(nonce, request.host, self._network.https), "Cache-Control": "no-store"}
-        return web.Response(text=self._pages.page(path, nonce), content_type="text/html", charset="utf-8", headers=headers)
+        return serve
 
     async def _static(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]

@@ -30,12 +30,14 @@ class Library:
 class Bundle:
     """Packages of many files, of which pages use a little: ``entry`` is put together with what it needs into one ``file``, readable.
 
-    ``packages``: name, version, licence and the name of its licence's file; the first one's exports are used.
+    ``packages``: name, version, licence and the name of its licence's file; the first one's exports are used. ``small``: without its
+    spaces and long names, where the package itself brings no module that is.
     """
 
     file: str
     entry: str
     packages: tuple[tuple[str, str, str, str], ...]
+    small: bool = False
 
 
 LIBRARIES = (
@@ -49,6 +51,27 @@ LIBRARIES = (
     Library("@preact/signals-core", "1.14.5", "MIT", {"dist/signals-core.mjs": "signals-core.mjs", "LICENSE": "signals-core.LICENSE"}),
     Library("@preact/signals", "2.11.4", "MIT", {"dist/signals.mjs": "signals.mjs", "LICENSE": "signals.LICENSE"}),
     Library("socket.io-client", "4.8.4", "MIT", {"dist/socket.io.esm.min.js": "socket.io.mjs", "LICENSE": "socket.io.LICENSE"}),
+    Library("uplot", "1.6.32", "MIT", {"dist/uPlot.min.css": "uplot.css"}),
+    Library(
+        "@fontsource-variable/roboto",
+        "5.3.0",
+        "OFL-1.1",
+        {
+            "files/roboto-latin-wght-normal.woff2": "roboto-latin.woff2",
+            "files/roboto-latin-ext-wght-normal.woff2": "roboto-latin-ext.woff2",
+            "LICENSE": "roboto.LICENSE",
+        },
+    ),
+    Library(
+        "@fontsource/playfair-display",
+        "5.3.0",
+        "OFL-1.1",
+        {
+            "files/playfair-display-latin-700-normal.woff2": "playfair-latin.woff2",
+            "files/playfair-display-latin-ext-700-normal.woff2": "playfair-latin-ext.woff2",
+            "LICENSE": "playfair.LICENSE",
+        },
+    ),
 )
 
 
@@ -59,6 +82,7 @@ BUNDLES = (
         "export { Aes256Gcm, CipherSuite, DhkemP256HkdfSha256, HkdfSha256 } from '@hpke/core';",
         (("@hpke/core", "1.9.0", "MIT", "hpke-core.LICENSE"), ("@hpke/common", "1.10.1", "MIT", "hpke-common.LICENSE")),
     ),
+    Bundle("uplot.mjs", "export { default } from 'uplot';", (("uplot", "1.6.32", "MIT", "uplot.LICENSE"),), small=True),
 )
 
 
@@ -81,7 +105,7 @@ def copy(library: Library, scratch: Path) -> list[dict[str, str]]:
             member = archive.extractfile(f"package/{path}")
             if member is None:
                 sys.exit(f"{library.name} {library.version} has no file {path}: look where it moved to and correct LIBRARIES")
-            body = without_source_map(member.read())
+            body = member.read() if path.endswith(".woff2") else without_source_map(member.read())
             (FOLDER / name).write_bytes(body)
             entries.append(lock_entry(body, name, library.name, library.version, path, library.licence))
     return entries
@@ -98,6 +122,7 @@ def bundle(wanted: Bundle, scratch: Path) -> list[dict[str, str]]:
     (scratch / "entry.mjs").write_text(wanted.entry)
     made = scratch / wanted.file
     bundler = ["node_modules/.bin/esbuild", "entry.mjs", "--bundle", "--format=esm", "--charset=utf8", "--legal-comments=inline"]
+    bundler += ["--minify"] if wanted.small else []
     subprocess.run([*bundler, f"--outfile={made}", "--log-level=error"], cwd=scratch, check=True)
     first = wanted.packages[0]
     (FOLDER / wanted.file).write_bytes(made.read_bytes())

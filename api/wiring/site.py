@@ -82,7 +82,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         ground.metrics,
         health,
         network=network,
-        pages=PageFiles(issuer=issuer is not None),
+        pages=PageFiles(issuer=issuer is not None, demo=settings.demo.enabled),
         limits=RestLimits(settings.rest_limits(), time.monotonic, cluster.shared),
         on_forbidden=account_routes.note_forbidden,
         on_looked=Looks(ground.audit, ground.vault).note,

@@ -6,6 +6,9 @@ import re
 import zlib
 from pathlib import Path
 
+from api.page_files import PageFiles
+from api.page_list import PHONE
+
 PAGES = Path(__file__).parents[2] / "api" / "pages"
 VENDOR = PAGES / "vendor"
 LOCK = json.loads((VENDOR / "vendor.lock.json").read_text())
@@ -19,7 +22,7 @@ def test_every_vendored_file_has_its_locked_hash() -> None:
 
 def test_every_library_comes_with_a_free_licence_and_its_text() -> None:
     names = {entry["name"] for entry in LOCK}
-    assert {entry["licence"] for entry in LOCK} <= {"MIT", "Apache-2.0"}
+    assert {entry["licence"] for entry in LOCK} <= {"MIT", "Apache-2.0", "OFL-1.1"}
     assert {entry["name"] for entry in LOCK if entry["file"].endswith(".LICENSE")} == names
     assert all(entry["version"][0].isdigit() for entry in LOCK)
 
@@ -30,9 +33,9 @@ NAMED = re.compile(r"""(?:^import|^export|^\}) [^;]*?from '([^']+)'|^import '([^
 
 def first_visit() -> set[Path]:
     """The files that the softphone's page names, and those that they name; but for its catalogue."""
-    page = (PAGES / "index.html").read_text()
-    names = dict(re.findall(r'"([^"]+)": "\{\{static\}\}/([^"]+)"', page))
-    waiting = [PAGES / "index.html", *(PAGES / path for path in re.findall(r'(?:href|src)="\{\{static\}\}/([^"]+)"', page))]
+    page = PageFiles().page(PHONE, "nonce")
+    names = dict(re.findall(r'"([^"]+)": "/static/\w+/([^"]+)"', page))
+    waiting = [PAGES / "page.html", *(PAGES / path for path in re.findall(r'(?:href|src)="/static/\w+/([^"]+)"', page))]
     loaded: set[Path] = set()
     while waiting:
         path = waiting.pop()

@@ -1,16 +1,2 @@
-/** Light, dark, or as the system says. */
-import { signal } from '@preact/signals';
-
-const KEPT = 'centralita.theme';
-
-export const THEMES = ['system', 'light', 'dark'];
-export const theme = signal(localStorage.getItem(KEPT) ?? 'system');
-
-export function setTheme(name) {
-  localStorage.setItem(KEPT, name);
-  theme.value = name;
-  if (name === 'system') delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-}
-
-setTheme(THEMES.includes(theme.peek()) ? theme.peek() : 'system');
+/** The kit's theme. */
+export { setTheme, THEMES, theme } from '../kit/theme.js';

@@ -1,5 +1,2 @@
-/** The template tag of all views. */
-import { h } from 'preact';
-import htm from 'htm';
-
-export const html = htm.bind(h);
+/** The kit's template tag. */
+export { html } from '../../kit/html.js';

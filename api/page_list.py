@@ -1,0 +1,74 @@
+"""The pages of the house: their addresses, and what each needs besides what all have (``pages/page.html``)."""
+
+from dataclasses import dataclass
+
+_FRAME = ("css/tokens.css", "css/page.css", "kit/kit.css")
+_CARDS = "account/account.css"
+"""Of pages that are one column of cards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One address, and the page it shows.
+
+    ``folder``: in ``api/pages``; its ``main.js`` is the page, its ``index.html`` the body where scripts do not draw that, its ``text`` the
+    words. ``about``: for the description of our HTTP side. ``more_styles`` come after those of all pages. ``query``: what an address may
+    say. ``camera``: may it ask for that and for the screen, besides the microphone?
+    """
+
+    address: str
+    about: str
+    folder: str
+    more_styles: tuple[str, ...] = ()
+    module: str = ""
+    query: tuple[str, ...] = ()
+    camera: bool = False
+
+    @property
+    def main(self) -> str:
+        return self.module or f"{self.folder}/main.js"
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        return (*_FRAME, *self.more_styles)
+
+    @property
+    def texts(self) -> str:
+        return f"{self.folder}/text" if self.folder else "text"
+
+
+PHONE = Page("/", "The softphone.", "", ("css/call.css",), "js/main.js")
+PAGES = (
+    PHONE,
+    Page("/dial", "The softphone with a number in its field; nothing is dialled.", "", PHONE.more_styles, PHONE.module, ("number",)),
+    Page("/account", "One's account; for administrators users and keys.", "account", (_CARDS,)),
+    Page(
+        "/appointments",
+        "The appointments, hours and absences of professionals.",
+        "appointments",
+        (_CARDS, "book/book.css", "appointments/appointments.css"),
+    ),
+    Page("/articles", "The knowledge base: look up, read; for administrators write.", "articles", (_CARDS, "articles/articles.css")),
+    Page("/board", "The live board, for supervisors.", "board", ("board/board.css",)),
+    Page("/book", "Appointments for customers: choose and book one; a link's fragment shows one's own.", "book", (_CARDS, "book/book.css")),
+    Page("/bookings", "Bookings: found, made for who calls, paid and changed.", "bookings", (_CARDS, "bookings/bookings.css")),
+    Page("/campaigns", "Whom to call next; for who leads campaigns, their lists.", "campaigns", (_CARDS, "campaigns/campaigns.css")),
+    Page(
+        "/consultation",
+        "The page of a video consultation; its link's fragment lets in.",
+        "consultation",
+        ("consultation/consultation.css",),
+        camera=True,
+    ),
+    Page("/contacts", "A contact with the calls of the PBX, and the search for one.", "contacts", (_CARDS, "contacts/contacts.css")),
+    Page("/rooms", "Rooms, chat and who is there; a link's fragment lets guests in.", "rooms", ("rooms/rooms.css",)),
+    Page(
+        "/styleguide",
+        "The parts that all pages are made of, in all their states.",
+        "styleguide",
+        ("vendor/uplot.css", "styleguide/styleguide.css"),
+    ),
+    Page("/survey", "The questions of a survey; its link's fragment lets in.", "survey", (_CARDS, "survey/survey.css")),
+    Page("/tickets", "What customers wait for: lists, one ticket, a new one.", "tickets", (_CARDS, "tickets/tickets.css")),
+    Page("/voicemail", "The messages that callers left.", "voicemail", (_CARDS, "voicemail/voicemail.css")),
+)
