@@ -12,7 +12,7 @@ import pytest
 from api.described_routes import DESCRIBED
 from api.documents import documents, openapi
 from api.guarded_routes import ROUTES
-from api.page_list import PAGES
+from api import page_list
 from signaling import messages as wire
 from signaling.bus import notice_line
 from signaling.description import NOTICE_TYPES, REQUEST_TYPES, asyncapi, result_of, tag
@@ -53,7 +53,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_every_route_of_the_application_is_described_and_guarded() -> None:
-    routes = {("GET", page.address) for page in PAGES}
+    routes = {("GET", page.address) for page in page_list.PAGES}
     for path in (*(ROOT / "api").rglob("*.py"), *(ROOT / "signaling").glob("*.py")):
         for method, route in re.findall(r"\.add_(get|post|put|patch|delete)\(\s*\"(/[^\"]*)\"", path.read_text()):
             routes.add((method.upper(), re.sub(r":[^}]+\}", "}", route)))
