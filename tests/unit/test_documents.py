@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from api import page_list
 from api.described_routes import DESCRIBED
 from api.documents import documents, openapi
 from api.guarded_routes import ROUTES
-from api import page_list
 from signaling import messages as wire
 from signaling.bus import notice_line
 from signaling.description import NOTICE_TYPES, REQUEST_TYPES, asyncapi, result_of, tag
