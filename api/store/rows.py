@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from msgspec.structs import asdict
+from msgspec.structs import astuple
 
 from media.messages import Fault, LegSample
 from rooms.agent import AgentChange
@@ -334,18 +334,15 @@ def wrap_up_line(done: KeepWrapUp, to_epoch: ToEpoch) -> Line:
     return Line("wrap_ups", row | {"ended_at": to_epoch(done.ended_s)})
 
 
-def sample_row(sample: Sample) -> Row:
+def sample_values(sample: Sample) -> tuple[Any, ...]:
+    """As the columns of ``quality`` stand: whose and when, then the leg's other fields in their order, then the fault."""
     fault = sample.fault
-    return asdict(sample.leg) | {
-        "at": sample.at,
-        "call_id": sample.call_id,
-        "fault_hop": fault.hop if fault is not None else None,
-        "fault_cause": fault.cause if fault is not None else None,
-    }
+    leg_id, *measured = astuple(sample.leg)
+    return (leg_id, sample.at, sample.call_id, *measured, *((fault.hop, fault.cause) if fault is not None else (None, None)))
 
 
 def sample_of(row: Mapping[Any, Any]) -> Sample:
-    """What ``sample_row`` made; how much a fault cost is not kept beside its leg's own figures."""
+    """What ``sample_values`` made; how much a fault cost is not kept beside its leg's own figures."""
     leg = LegSample(**{name: row[name] for name in LegSample.__struct_fields__})
     fault = Fault(leg.leg_id, row["fault_hop"], row["fault_cause"], 0.0) if row["fault_hop"] is not None else None
     return Sample(row["call_id"], row["at"], leg, fault)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from operator import itemgetter
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Delete, Dialect, Insert, Select, String, Table, Text, Update, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -40,7 +41,9 @@ class Prepared:
             return
         if tuple(rows[0]) != self._names:
             self._word(tuple(rows[0]))
-        values = [self._in_order(row) for row in rows]
+        await self._execute(connection, [self._in_order(row) for row in rows])
+
+    async def _execute(self, connection: AsyncConnection, values: list[tuple[Any, ...]]) -> None:
         if self._at_once:
             await connection.exec_driver_sql(self._sql, tuple(map(list, zip(*values, strict=True))))
         else:
@@ -58,6 +61,32 @@ class Prepared:
         return self._statement.from_select(
             list(names), select(*func.unnest(*arrays).table_valued(*names).render_derived().c), include_defaults=False
         )
+
+
+class Appended(Prepared):
+    """An INSERT of rows that never change and come in great numbers, as tuples with a value for each column of the table, in its order.
+
+    PostgreSQL has them by COPY, a seventh of the work here and half of it there. COPY knows no ON CONFLICT: where it does not take
+    them, because one is there already or for any other reason, they go the usual way, which says so.
+    """
+
+    def __init__(self, statement: "sqlite.Insert | postgresql.Insert", dialect: Dialect) -> None:
+        super().__init__(statement, dialect)
+        self._word(tuple(column.name for column in statement.table.columns))
+
+    async def append(self, connection: AsyncConnection, values: list[tuple[Any, ...]]) -> None:
+        if values and not (self._at_once and await self._copied(connection, values)):
+            await self._execute(connection, values)
+
+    async def _copied(self, connection: AsyncConnection, values: list[tuple[Any, ...]]) -> bool:
+        try:
+            async with connection.begin_nested():  # what went wrong in a transaction ends it, but for what is behind such a mark
+                raw = (await connection.get_raw_connection()).driver_connection
+                assert raw is not None
+                await raw.copy_records_to_table(self._statement.table.name, columns=self._names, records=values)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        return True
 
 
 def _unbounded(kind: TypeEngine[Any]) -> TypeEngine[Any]:
@@ -102,6 +131,9 @@ class Statements:
 
     def _prepared(self, statement: "sqlite.Insert | postgresql.Insert") -> Prepared:
         return Prepared(statement, self._engine.dialect)
+
+    def _appended(self, statement: "sqlite.Insert | postgresql.Insert") -> Appended:
+        return Appended(statement, self._engine.dialect)
 
     def _insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy has per database."""

@@ -60,7 +60,7 @@ from api.store.rows import (
     call_rows,
     entry_line,
     sample_of,
-    sample_row,
+    sample_values,
     sum_up,
     visit_line,
     wrap_up_line,
@@ -144,7 +144,7 @@ class Store(Statements):
         self._upserts = {table: self._prepared(self._upsert(table)) for table in (calls, legs, recordings, voicemails)}
         """Made once, as those below: making such a statement costs several times what it takes to write a row."""
         self._inserts = {name: self._prepared(self._insert(table).on_conflict_do_nothing()) for name, table in _ONCE.items()}
-        self._insert_samples = self._prepared(self._insert(quality).on_conflict_do_nothing(index_elements=["leg_id", "at"]))
+        self._insert_samples = self._appended(self._insert(quality).on_conflict_do_nothing(index_elements=["leg_id", "at"]))
         self.writer = Writer(self._write_batch, spool=spool)
 
     @classmethod
@@ -256,7 +256,7 @@ class Store(Statements):
                 for name, insert in self._inserts.items():
                     await insert.run(connection, [seal_row(self._vault, name, line.row) for line in lines if line.table == name])
                 await self._upserts[voicemails].run(connection, left)
-                await self._insert_samples.run(connection, [sample_row(sample) for sample in samples])
+                await self._insert_samples.append(connection, [sample_values(sample) for sample in samples])
                 ended = {call.call_id for call in written if call.ended}
                 await self._sum_up(connection, sorted(ended | await self._ended_among(connection, samples)))
 

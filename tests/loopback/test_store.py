@@ -13,7 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from msgspec import Struct
 from msgspec.structs import asdict, replace
-from sqlalchemy import Connection, text
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.after.outbox import Outbox
 from api.centre.caller_lookups import EarlierCalls
@@ -21,15 +23,16 @@ from api.privacy.erasure import Erasure
 from api.privacy.vault import Vault
 from api.store import ApiKey, SecondFactor, Store, StoredRecording, StoredSession, StoreUnavailable
 from api.store.centre import AgentSkills, PlanVersion
-from api.store.database import database_url, make_engine
+from api.store.database import database_url, in_words, make_engine
 from api.store.outbound import CampaignRow, EntryRow, Unwanted
 from api.store.past_rooms import Erased
 from api.store.records import Wanted
 from api.store.room_rows import message_entry, person_entry, room_entry
-from api.store.rows import call_rows, entry_line
-from api.store.schema import metadata
+from api.store.rows import Sample, call_rows, entry_line, sample_values
+from api.store.schema import metadata, quality
 from api.store.sealing import open_sealing
 from api.store.spool import RecordSpool
+from api.store.statements import Appended
 from media.messages import Fault, LegSample
 from rooms.agent import AgentChange, AgentState
 from rooms.causes import Cause, EndReason
@@ -421,6 +424,46 @@ async def test_one_row_that_the_database_refuses_costs_only_itself(postgres: Pos
             store.put_call(record(call_id), epoch)
         await store.flush()
         assert [call.call_id for call in await store.recent_calls("ana", 9)] == ["a", "c"] and store.writer.refused == 1
+
+
+async def test_a_sample_that_the_database_refuses_or_has_already_costs_no_other(postgres: Postgres) -> None:
+    async with Store.open(await postgres.create("refused_samples"), vault=VAULT) as store:
+        store.put_quality("c", epoch(1.0), [sample("a", 4.0), sample("b" * 65, 3.0), sample("c", 2.0)])
+        await store.flush()
+        assert [kept.leg.leg_id for kept in await store.samples("c")] == ["a", "c"] and store.writer.refused == 1
+        for at in (2.0, 3.0, 1.0):
+            store.put_quality("c", epoch(at), [sample("a", 1.0)])
+        await store.flush()
+        assert [(kept.at, kept.leg.mos) for kept in await store.samples("c") if kept.leg.leg_id == "a"] == [
+            (epoch(1.0), 4.0),
+            (epoch(2.0), 1.0),
+            (epoch(3.0), 1.0),
+        ]
+
+
+async def test_who_appends_on_a_connection_that_was_cut_is_told_that_the_database_is_away(postgres: Postgres) -> None:
+    async with Store.open(await postgres.create("cut"), vault=VAULT) as store:
+        url = database_url(postgres.url("cut"))
+        engine, other = make_engine(url), make_engine(url)
+        appended = Appended(postgresql.insert(quality).on_conflict_do_nothing(), engine.dialect)
+        second = [sample_values(Sample("c", epoch(1.0), sample("a", 4.0)))]
+        with pytest.raises(StoreUnavailable):
+            await _append_after("SELECT pg_terminate_backend({pid}, 20000)", url, engine, other, appended, second)
+        await _append_after("SELECT {pid}", url, engine, other, appended, second)
+        await engine.dispose()
+        await other.dispose()
+        assert [kept.at for kept in await store.samples("c")] == [epoch(1.0)], "nothing was half written"
+
+
+async def _append_after(
+    deed: str, url: URL, engine: AsyncEngine, other: AsyncEngine, appended: Appended, values: list[tuple[object, ...]]
+) -> None:
+    with in_words(url):
+        async with engine.connect() as connection, connection.begin():
+            pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+            async with other.connect() as apart:
+                await apart.execute(text(deed.format(pid=pid)))
+            await appended.append(connection, values)
 
 
 async def test_a_recording_is_known_with_its_checkpoint_until_it_is_erased_and_after(store: Store) -> None:
