@@ -102,6 +102,9 @@ class Bus(Protocol):
     async def since(self, topic: str, seen: int) -> list[Said] | None:
         """What was said after ``seen``, in order, but for the superseded; None when some of it is forgotten or ``seen`` is none of ours."""
 
+    async def forget_said(self) -> bool:
+        """Keep nothing of what was said, on all nodes: whoever comes back gets a snapshot. False where that cannot be done now."""
+
 
 def said(topic: str, seq: int, notice: bytes, key: str | None, volatile: bool, hearers: Sequence[str] | None = None) -> Said:
     """``notice`` is its JSON."""
@@ -161,3 +164,7 @@ class MemoryBus:
 
     async def since(self, topic: str, seen: int) -> list[Said] | None:
         return self._logs.log(topic, time.time()).since(seen)
+
+    async def forget_said(self) -> bool:
+        self._logs.forget()
+        return True

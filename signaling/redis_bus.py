@@ -115,6 +115,15 @@ if not head[1] or seen < tonumber(head[2]) or seen > tonumber(head[1]) then retu
 return redis.call('ZRANGEBYSCORE', base .. ':lines', '(' .. ARGV[2], '+inf')
 """
 
+_FORGET = """#!lua flags=allow-oom
+local base = string.sub(ARGV[1], 1, -7)
+redis.call('DEL', base .. ':lines', base .. ':keys')
+local last = redis.call('HGET', base .. ':head', 'last')
+if last then redis.call('HSET', base .. ':head', 'floor', last) end
+return 1
+"""
+"""Of the topic whose lines these are (``base:lines``) nothing is kept; its numbers go on."""
+
 _CLAIM = """#!lua flags=allow-oom
 local held = redis.call('GET', KEYS[1])
 if held and string.match(held, '^%S+') ~= ARGV[1] then return 0 end
@@ -184,6 +193,7 @@ _SCRIPTS = {
     "say": _SAY,
     "last": _LAST,
     "since": _SINCE,
+    "forget": _FORGET,
     "claim": _CLAIM,
     "renew": _RENEW,
     "claim_rooms": _CLAIM_ROOMS,
@@ -191,6 +201,7 @@ _SCRIPTS = {
 }
 _BATCH = 64
 _END_S = 1.0
+_FORGET_WITHIN_S = 10.0
 """How long leaving may take: what it does then is a courtesy."""
 _CONNECTIONS = 16
 _ASKED_AT_ONCE = 12
@@ -516,6 +527,20 @@ class RedisBus:
 
     async def disclaim(self, names: Sequence[str]) -> None:
         await self._ask("disclaim", self._instance, *names)
+
+    async def forget_said(self) -> bool:
+        client = self._client
+        for bus in (self._of_node, self._alone):
+            await bus.forget_said()
+        if self._state is not BusState.TOGETHER or client is None:
+            return False
+        try:
+            async with asyncio.timeout(_FORGET_WITHIN_S), self._asking:
+                async for lines in client.scan_iter(match=self._channel("*:lines"), count=1_000):
+                    await _answer(client.evalsha(self._scripts["forget"], 1, self._settings.prefix, lines))
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True
 
     async def _ask(self, script: str, *arguments: str) -> Any:
         """What Redis answers; ``_ALONE`` while this node is alone. Waits while that is not settled, at most ``alone_s``."""

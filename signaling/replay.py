@@ -42,6 +42,11 @@ class ReplayLog(Generic[Packet]):
             return None
         return [packet for seq, packet in self._entries.values() if seq > seen]
 
+    def forget(self) -> None:
+        """Keep nothing of what was said; the numbers go on."""
+        self._entries.clear()
+        self._floor = self.last_seq
+
 
 class ReplayLogs(Generic[Packet]):
     """The logs of all topics; of ``topics`` at most: the longest unused is forgotten, its readers then get a snapshot."""
@@ -53,6 +58,10 @@ class ReplayLogs(Generic[Packet]):
 
     def __len__(self) -> int:
         return len(self._logs)
+
+    def forget(self) -> None:
+        for log in self._logs.values():
+            log.forget()
 
     def log(self, topic: str, epoch_s: float) -> ReplayLog[Packet]:
         """The log of a topic, begun now if it has none."""

@@ -43,11 +43,13 @@ _STAYS = (
     "The list of numbers that must not be called keeps a pseudonym, so that nobody calls them again.",
     "The audit keeps a pseudonym, which leads nowhere once the keys are gone.",
 )
+_SAID_STAYS = "What pages were told in the last hour stays in Redis until the hour is over: Redis is away. Ask again when it is back."
 
 
 class Forgetting:
-    """``recordings`` is None where none are kept. ``drop`` makes programs forget whoever has these handles. ``note`` is the audit's:
-    kind, by whom, handle, detail. ``region``: the country of numbers without one. ``now``: seconds since the epoch."""
+    """``recordings`` is None where none are kept. ``drop`` makes programs forget whoever has these handles, ``forget_said``
+    the bus what it told pages, of anybody; False where it cannot now. ``note`` is the audit's: kind, by whom, handle, detail.
+    ``region``: the country of numbers without one. ``now``: seconds since the epoch."""
 
     def __init__(
         self,
@@ -57,12 +59,14 @@ class Forgetting:
         recordings: Recordings | None,
         written: Written,
         drop: Callable[[Collection[str]], Awaitable[None]],
+        forget_said: Callable[[], Awaitable[bool]],
         note: Callable[[str, str, str, str], None],
         region: str,
         now: Callable[[], float],
     ) -> None:
         self._store, self._vault, self._erasure = store, vault, store.part(Erasure)
         self._recordings, self._written, self._drop, self._note = recordings, written, drop, note
+        self._forget_said = forget_said
         self._region, self._now = region, now
 
     async def forget(self, asked: WhoAsked, by: str) -> ForgottenProof:
@@ -78,7 +82,8 @@ class Forgetting:
         messages = sum([await self._written.erase_person(guest, by) for guest in sorted(person.ids.get("guest", ()))])
         erased = await self._erasure.erase(person)
         await self._drop(person.handles)
-        proof = ForgottenProof(handle, self._now(), erased.keys, erased.rows, recordings, messages, _STAYS)
+        stays = _STAYS if await self._forget_said() else (*_STAYS, _SAID_STAYS)
+        proof = ForgottenProof(handle, self._now(), erased.keys, erased.rows, recordings, messages, stays)
         self._note("person_forgotten", by, handle, f"{erased.keys} keys, {sum(erased.rows.values())} rows, {recordings} recordings")
         return proof
 

@@ -111,6 +111,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         recordings=calls.shelf,
         written=talk.past,
         drop=calls.context.forget,
+        forget_said=cluster.bus.forget_said,
         note=lambda kind, by, handle, detail: ground.audit.note(kind, by, subject_handle=handle, detail=detail),
         region=settings.dialing.region,
         now=calls.exchange.now,

@@ -28,7 +28,14 @@ class RedisServer:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "daemonize": "no"}
+        options = {
+            "port": self.port,
+            "bind": "127.0.0.1",
+            "save": "",
+            "appendonly": "no",
+            "daemonize": "no",
+            "enable-protected-configs": "yes",
+        }
         arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         self._process = subprocess.Popen(
             ["setpriv", "--pdeathsig=KILL", "redis-server", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -100,6 +100,21 @@ async def test_what_is_volatile_has_a_number_and_is_not_kept(heard: Heard) -> No
     assert kept is not None and [said.seq for said in kept] == [heard.said[2].seq]
 
 
+async def test_what_was_said_can_be_forgotten_and_the_numbers_go_on(heard: Heard) -> None:
+    for number in "012":
+        heard.bus.publish(TOPIC, digit(number))
+        heard.bus.publish("person:bea", digit(number))
+    await heard.until(lambda: len(heard.said) == 6)
+    first = heard.said[0].seq
+    assert await heard.bus.forget_said()
+    assert await heard.bus.since(TOPIC, first) is None, "who comes back gets a snapshot"
+    assert await heard.bus.since(TOPIC, first + 2) == []
+    heard.bus.publish(TOPIC, digit("3"))
+    await heard.until(lambda: len(heard.said) == 7)
+    kept = await heard.bus.since(TOPIC, first + 2)
+    assert kept is not None and [(said.seq, digit_of(said)) for said in kept] == [(first + 3, "3")]
+
+
 # --- several nodes
 
 
@@ -158,6 +173,7 @@ async def test_without_redis_a_node_goes_on_alone_and_finds_the_others_again(ser
         await a.is_(BusState.ALONE)
         await b.is_(BusState.ALONE)
         assert isinstance(a.bus, RedisBus) and a.bus.is_fit, "there is nobody better"
+        assert not await a.bus.forget_said(), "what Redis kept is out of reach"
         a.bus.publish(TOPIC, digit("2"))
         assert a.digits(TOPIC) == "12" and b.digits(TOPIC) == "1"
         assert a.said[1].seq > a.said[0].seq

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,11 +14,13 @@ import aiohttp
 from pbx.loopback import CUSTOMER
 from tests.kit.hub import Client
 from tests.kit.page import call_is, page
+from tests.kit.redis_server import RedisServer
 from tests.kit.sealed_files import texts_in
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import vault_of
 
 EMAIL, SURNAME, TOLD = "clara@viajes-sol.example", "Ruizvillalba", "a seat by the window, because of her knee"
+DAY_S = 86_400.0
 THEIRS = (CUSTOMER, CUSTOMER[3:], EMAIL, SURNAME, TOLD)
 
 
@@ -55,8 +58,35 @@ async def rings(client: Client) -> dict[str, Any]:
         count = len(notices) + 1
 
 
+def left_in(redis: RedisServer, folder: Path) -> Path:
+    """All that is in Redis, as a file of bytes."""
+    folder.mkdir()
+    for words in ("dir", str(folder)), ("rdbcompression", "no"):
+        redis.do("CONFIG", "SET", *words)
+    redis.do("SAVE")
+    return folder
+
+
+async def work(http: aiohttp.ClientSession, contact_id: str) -> None:
+    """A booking and a task in their name."""
+    said = {"title_en": "Inca Trail", "title_es": "Camino Inca", "about_en": "", "about_es": "", "country": "PE", "days": 4}
+    await asked(http, "PUT", "/api/v1/tours/inca-trail", said)
+    when = {"starts_at": time.time() + 30 * DAY_S, "ends_at": time.time() + 34 * DAY_S, "zone": "America/Lima"}
+    terms = {"currency": "EUR", "terms": {"seats": 20, "seat_price_cents": 50_000}}
+    departure = await asked(http, "POST", "/api/v1/departures", {"tour_id": "inca-trail"} | when | terms, 201)
+    wish = {"contact_id": contact_id, "departure_id": departure["departure_id"], "seats": 1, "note": TOLD}
+    await asked(http, "POST", "/api/v1/bookings", wish | {"reserve": False}, 201)
+    await asked(http, "POST", "/api/v1/tasks", {"title": f"Call {SURNAME} back", "text": TOLD, "number": CUSTOMER}, 201)
+
+
 async def test_a_customer_is_copied_held_forgotten_and_in_no_byte_any_more(tmp_path: Path) -> None:
-    async with running_server(tmp_path) as server, administrator(server, tmp_path) as http:
+    with RedisServer() as redis:
+        await customer_comes_and_goes(tmp_path, redis)
+
+
+async def customer_comes_and_goes(tmp_path: Path, redis: RedisServer) -> None:
+    settings = {"cluster": {"redis_url": redis.url}, "limits": {"person_at_once": 100}}
+    async with running_server(tmp_path, settings) as server, administrator(server, tmp_path) as http:
         contact = await asked(http, "POST", "/api/v1/contacts", {"first": "Clara", "last": SURNAME, "number": CUSTOMER, "email": EMAIL})
         who = {"contact_id": contact["contact_id"], "reason": "request 7 of 22 November"}
         async with page(server.url, server.user, server.password) as client:
@@ -66,6 +96,7 @@ async def test_a_customer_is_copied_held_forgotten_and_in_no_byte_any_more(tmp_p
             assert noted["ok"]["taken"], noted
             assert "ok" in await client.ask("call.decline", {"call_id": call["call_id"]})
             await call_is(client, "ended")
+        await work(http, contact["contact_id"])
         copy = await asked(http, "POST", "/api/v1/privacy/copies", who)
         tables = {kept["table"]: kept["rows"] for kept in copy["kept"]}
         assert tables["calls"][0]["caller"] == CUSTOMER and tables["contacts"][0]["last"] == SURNAME
@@ -81,6 +112,7 @@ async def test_a_customer_is_copied_held_forgotten_and_in_no_byte_any_more(tmp_p
         again = await asked(http, "POST", "/api/v1/privacy/erasures", who)
         assert (again["keys"], again["rows"], again["recordings"], again["messages"]) == (0, {}, 0, 0)
         assert tells(server.data_dir, server.data_dir) == tells(tmp_path / "backup", server.data_dir) == set()
+        assert tells(left_in(redis, tmp_path / "redis"), server.data_dir) == set()
 
         found = await asked(http, "GET", f"/api/v1/contacts?q={SURNAME}")
         assert found["contacts"] == [] and (await asked(http, "GET", "/api/v1/audit/faults"))["faults"] == []

@@ -36,6 +36,10 @@ class Desk:
         self.store, self.folder, self.shelf, self.forgetting = store, folder, shelf, forgetting
         self.noted: list[tuple[str, str, str]] = []
         self.dropped: list[Collection[str]] = []
+        self.reached = True
+
+    async def forget_said(self) -> bool:
+        return self.reached
 
     async def drop(self, handles: Collection[str]) -> None:
         self.dropped.append(handles)
@@ -72,6 +76,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             recordings=shelf,
             written=past,
             drop=lambda handles: made.drop(handles),
+            forget_said=lambda: made.forget_said(),
             note=lambda kind, by, handle, detail: made.noted.append((kind, by, handle)),
             region="ES",
             now=lambda: 5.0,
@@ -105,7 +110,10 @@ async def test_files_go_then_keys_and_rows_and_again_nothing(desk: Desk) -> None
     assert NUMBER not in left and NAME not in left and "Luzdivina" not in left
     assert desk.noted == [(kind, "eva", proof.person) for kind in ("person_forgetting", "person_forgotten")]
     assert desk.dropped and VAULT.number(NUMBER) in desk.dropped[0]
+    assert not any("Redis" in told for told in proof.stays)
+    desk.reached = False
     again = await desk.forgetting.forget(ASKED, "eva")
+    assert any("Redis is away" in told for told in again.stays)
     assert (again.keys, again.rows, again.recordings, again.messages) == (0, {}, 0, 0)
 
 

@@ -19,7 +19,9 @@ from api.store import Store
 from api.store.appointments import Appointment
 from api.store.room_rows import message_entry
 from api.store.rows import call_rows, entry_line
+from api.store.rules import RuleRun, Task
 from api.store.spool import RecordSpool, Spool
+from api.store.surveys import StoredSurvey
 from api.store.tickets import StoredTicket, TicketEntry
 from api.tickets.ticket import Priority, TicketState
 from media.recording.file import ChunkWriter, read_chunks
@@ -31,7 +33,8 @@ from tests.unit.test_sealing import NAME, NUMBER, call, epoch, put_all
 
 MASTER, RING = bytes(range(32)), KeyRing([bytes(32)])
 EMAIL, SPOKEN, OTHER = "luz@example.org", b"a voice that says who it is", "+34600555666"
-THEIRS = (NUMBER, NUMBER[3:], NAME, "Luz", "Marina", EMAIL)
+THEIRS = (NUMBER, NUMBER[3:], *NAME.split(), EMAIL)
+"""None so short that it may stand in sealed bytes by chance."""
 
 
 def vault_in(folder: Path) -> Vault:
@@ -105,6 +108,16 @@ async def fill(store: Store, vault: Vault, folder: Path) -> None:
         ),
         [1],
     )
+    asked = StoredSurvey(
+        **{"survey_id": "s", "rule": "after_call", "after": "call", "subject": "c", "questions": (), "channel": "link"},
+        **dict.fromkeys(("language", "queue", "agent", "appointment"), ""),
+        **{"person_key": vault.number(NUMBER), "contact_id": "1", "asked_at": 1.0, "expires_at": 9.0},
+    )
+    assert await store.surveys.add(asked, "k")
+    await store.surveys.answer(asked, {}, f"ask for {NAME}", 2.0)
+    task = Task("t", f"Call {NAME} back", f"{NAME} is in until six", NUMBER, "c", "ana", "", None, 1.0, "ana")
+    run = RuleRun("u", "vip", 1, "call.ended", "c", 1.0, "done", f"{NAME} rang", [], {"caller": NUMBER})
+    store.writer.put_lines([store.rules.task_line(task, "i", vault.number(NUMBER)), store.rules.run_line(run, "h", vault.number(NUMBER))])
     await store.notes.write("c", f"{NAME} wants a window", 0, "ana", 1.0, vault.number(NUMBER))
     await store.flush()
     record(folder, vault, NUMBER)
@@ -135,6 +148,9 @@ async def test_who_is_erased_is_in_no_byte_of_any_file_nor_of_any_copy(folder: P
                 f"{NAME} asked",
                 f"With {NAME}",
                 "again",
+                "ask for",
+                "is in until",
+                "rang",
                 EMAIL,
             ):
                 assert where(folder, phrase), phrase
