@@ -18,6 +18,7 @@ from api.backends.event_routes import BackendEvent
 from api.backends.routes import BackendsStatus, TryBackend
 from api.backends.trial import Trial
 from api.call_history_routes import MOST_FOUND, HistoryDetail, HistoryPage, QualitySecond, Signalling
+from api.centre.picture import PlanPicture
 from api.centre.plan_routes import DocumentChange, PlanChange, PlanCheck, PlanDocument, PlanNow, PlanTrial, Restored
 from api.centre.plan_trial import TriedWay
 from api.centre.skill_routes import WantedSkills
@@ -25,6 +26,8 @@ from api.contacts import Card, Correction, NewContact, Treatment
 from api.identity import wire
 from api.knowledge.articles import LONGEST_QUERY, ArticleHits, WrittenArticle
 from api.knowledge.articles import MOST_SHOWN as MOST_ARTICLES
+from api.line_routes import TRIAL_CONTENT, LinesNow, TryLine
+from api.node_health import NodesSeen
 from api.outbound.campaigns import Added, CampaignFigures, NewCampaign, NewEntries, Report
 from api.outbound.do_not_call import NewUnwanted
 from api.outbound.routes import Running
@@ -34,12 +37,13 @@ from api.privacy.access import SubjectCopy
 from api.privacy.asking import WhoAsked
 from api.privacy.consents import SaidConsent
 from api.privacy.forgetting import ForgottenProof
+from api.privacy.retention_routes import RetentionDue, RetentionNow
 from api.privacy.routes import LegalHolds, ProcessingRecord
 from api.queue_statistics_routes import SIZES
 from api.record_lines import CONTENT_TYPE, Kind
 from api.recording_shelf import FILMS, FORMS
 from api.routes import PartHealth
-from api.rules.routes import HookCalled, NewTask, TriedRules
+from api.rules.routes import HookCalled, NewTask, RulesNow, TriedRules
 from api.rules.routes import Limit as RuleLimit
 from api.rules.rules import WouldDo
 from api.store import StoredRecording
@@ -242,6 +246,18 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Have a dead letter tried again, and what waited for its result.", problems=(404, 503), **_DONE
     ),
     ("DELETE", "/api/v1/outbox/{entry_id}"): Described("Give an entry up, and forget what was in it.", problems=(404, 503), **_DONE),
+    ("GET", "/api/v1/lines"): Described("The lines to the outside, and how each stands.", answer=LinesNow),
+    ("POST", "/api/v1/lines/{trunk}/try"): Described(
+        "A test call: recorded sentences are said to who answers. One line of JSON (`LineTried`) whenever it stands differently; the last "
+        "one says what was heard. Whoever goes away hangs up.",
+        body=TryLine,
+        content=(TRIAL_CONTENT,),
+        problems=(400, 404, 429, 503),
+    ),
+    ("GET", "/api/v1/nodes"): Described("How each server is, those too that do not answer.", answer=NodesSeen, problems=(503,)),
+    ("GET", "/api/v1/retention"): Described("What is kept for how long.", answer=RetentionNow),
+    ("GET", "/api/v1/retention/due"): Described("How much would be deleted now.", answer=RetentionDue, problems=(503,)),
+    ("GET", "/api/v1/rules"): Described("The rules in force, and what they may be set off by.", answer=RulesNow),
     ("GET", "/api/v1/rules/runs"): Described(
         "What rules did, or were kept from by a bound, the newest first; behind one of them (before).",
         query={"rule": str, "before": str, "limit": RuleLimit},
@@ -342,11 +358,14 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Change some documents together. What is wrong with the plan then is told at once, and the plan in force goes on.",
         body=PlanChange,
         answer=PlanVersion,
-        problems=(409, 422),
+        problems=(409, 412, 422),
     ),
     ("GET", "/api/v1/centre/documents/{name}"): Described("One document: `queues`, `flows/NAME`, ...", answer=PlanDocument),
     ("PUT", "/api/v1/centre/documents/{name}"): Described(
-        "Make or change one document.", body=DocumentChange, answer=PlanVersion, problems=(409, 422)
+        "Make or change one document. `If-Match` is the `ETag` of the plan as it was seen.",
+        body=DocumentChange,
+        answer=PlanVersion,
+        problems=(409, 412, 422),
     ),
     ("DELETE", "/api/v1/centre/documents/{name}"): Described(
         "Remove a document that nothing needs.", answer=PlanVersion, problems=(409, 422)
@@ -364,6 +383,12 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("POST", "/api/v1/centre/check"): Described(
         "What would be wrong with the plan, with these changes?", body=PlanCheck, answer={"faults": list[TextFault]}, problems=(422,)
+    ),
+    ("POST", "/api/v1/centre/picture"): Described(
+        "The plan as it would be with these changes, to be drawn: its flows as steps and ways, its numbers, queues, calendars and boxes.",
+        body=PlanCheck,
+        answer=PlanPicture,
+        problems=(422,),
     ),
     ("POST", "/api/v1/centre/try"): Described(
         "Which way would this call go, with these changes?", body=PlanTrial, answer=TriedWay, problems=(422,)

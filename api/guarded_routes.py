@@ -60,6 +60,12 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/v1/backends/{backend_id}/try"): _P.BACKENDS_MANAGE,
     ("POST", "/api/v1/backends/{backend_id}/events"): None,  # signed by the backend
     ("GET", "/api/v1/outbox"): _P.OUTBOX_MANAGE,
+    ("GET", "/api/v1/lines"): _P.PBX_MANAGE,
+    ("POST", "/api/v1/lines/{trunk}/try"): _P.PBX_MANAGE,
+    ("GET", "/api/v1/nodes"): _P.NODES_WATCH,
+    ("GET", "/api/v1/retention"): _P.PRIVACY_MANAGE,
+    ("GET", "/api/v1/retention/due"): _P.PRIVACY_MANAGE,
+    ("GET", "/api/v1/rules"): _P.CENTRE_MANAGE,
     ("GET", "/api/v1/rules/runs"): _P.CENTRE_MANAGE,
     ("POST", "/api/v1/rules/try"): _P.CENTRE_MANAGE,
     ("POST", "/api/v1/rules/hooks/{rule}"): None,  # signed by who calls it: the handler looks
@@ -99,6 +105,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("GET", "/api/v1/centre/versions/{version}"): _P.CENTRE_MANAGE,
     ("POST", "/api/v1/centre/versions/{version}/restore"): _P.CENTRE_MANAGE,
     ("POST", "/api/v1/centre/check"): _P.CENTRE_MANAGE,
+    ("POST", "/api/v1/centre/picture"): _P.CENTRE_MANAGE,
     ("POST", "/api/v1/centre/try"): _P.CENTRE_MANAGE,
     ("GET", "/api/v1/agents/{identity}/skills"): _P.SKILLS_MANAGE,
     ("PUT", "/api/v1/agents/{identity}/skills"): _P.SKILLS_MANAGE,

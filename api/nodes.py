@@ -47,6 +47,8 @@ ASKED_S = 5.0
 """How long another node may take to do something."""
 TOLD_WITHIN_S = 0.5
 """How long a page that connects waits for another node to say what calls and rooms it has for it."""
+HEALTH_WITHIN_S = 2.0
+"""How long another node may take to say how it is: it asks its database first."""
 MOST_ASKED = 2_000
 WATCHED_S = 90.0
 """So long after it asked a page is told; pages ask again in time."""
@@ -132,6 +134,12 @@ class _Skilled(_Word, frozen=True, tag="skilled"):
     identity: str
 
 
+class _AskHealth(_Word, frozen=True, tag="ask_health"):
+    """How are you?"""
+
+    ask_id: str
+
+
 class _Renewed(_Word, frozen=True, tag="renewed"):
     """A backend said that something changed about these people (handles), or about one whom it knows by this id."""
 
@@ -145,7 +153,7 @@ class _Planned(_Word, frozen=True, tag="planned"):
 
 
 _AboutPeople = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Revoked | _Handled | _Skilled
-_AnyWord = _AboutPeople | _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Answer | _Planned | _Renewed
+_AnyWord = _AboutPeople | _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Answer | _Planned | _Renewed | _AskHealth
 
 
 class CallControl(Protocol):
@@ -222,6 +230,7 @@ class Nodes:
         self._on_planned: Callable[[], Coroutine[None, None, None]] | None = None
         self._on_renewed: Callable[[str, Collection[str], str], Coroutine[None, None, None]] | None = None
         self._on_together: Callable[[], Coroutine[None, None, None]] | None = None
+        self._health: Callable[[], Awaitable[bytes]] | None = None
         self._number = 0
         self._fed: dict[str, Person] = {}
         self._asked: dict[str, asyncio.Future[_Answer]] = {}
@@ -284,6 +293,22 @@ class Nodes:
     def hear_together(self, on_together: Callable[[], Coroutine[None, None, None]]) -> None:
         """Who hears that this node is with the others, again too: what it was told meanwhile is lost."""
         self._on_together = on_together
+
+    def hear_health(self, health: Callable[[], Awaitable[bytes]]) -> None:
+        """Who says how this node is, as JSON, when another one asks."""
+        self._health = health
+
+    async def health_of(self, node: str) -> bytes | None:
+        """How another node says that it is; None where it does not in time."""
+        try:
+            answer = await self._ask(node, lambda ask_id: _AskHealth(self._bus.token, ask_id), HEALTH_WITHIN_S)
+        except (NodeSilent, Refusal):
+            return None
+        return bytes(answer.result) if answer.error is None else None
+
+    async def _tell_health(self, node: str, ask_id: str) -> None:
+        if self._health is not None:
+            self._say(_Answer(self._bus.token, ask_id, Raw(await self._health())), node)
 
     async def __aenter__(self) -> Self:
         self._on_state()
@@ -440,6 +465,8 @@ class Nodes:
             case _AskCalls(ask_id=ask_id, identity=identity):
                 calls = self._calls.calls_of(identity) if self._calls is not None else []
                 self._say(_Answer(self._bus.token, ask_id, Raw(msgspec.json.encode(calls))), node)
+            case _AskHealth(ask_id=ask_id):
+                self._start(self._tell_health(node, ask_id))
             case _RoomOver(room_id=room_id):
                 if self._rooms is not None:
                     self._rooms.on_over(room_id)

@@ -90,6 +90,8 @@ class Permission(StrEnum):
     KEYS_MANAGE = "keys.manage"
     LOG_READ = "log.read"
     """The audit."""
+    NODES_WATCH = "nodes.watch"
+    """How each server is: what it runs, what it carries, what it waits for."""
     PRIVACY_MANAGE = "privacy.manage"
     """What is kept of a person: handed to them, held, corrected, forgotten."""
     WEBHOOKS_MANAGE = "webhooks.manage"
@@ -140,6 +142,7 @@ _SUPERVISOR = _AGENT | {
 _ADMIN = _SUPERVISOR | {
     _P.USERS_MANAGE, _P.KEYS_MANAGE, _P.LOG_READ, _P.SESSION_ANY, _P.TOKEN_ISSUE, _P.WEBHOOKS_MANAGE, _P.PBX_CONTEXT, _P.PBX_MANAGE,
     _P.CENTRE_MANAGE, _P.ARTICLES_WRITE, _P.OUTBOX_MANAGE, _P.BACKENDS_MANAGE, _P.PRIVACY_MANAGE,
+    _P.NODES_WATCH,
 }  # fmt: skip
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

@@ -22,6 +22,7 @@ _NOT_PERSONAL = frozenset(
         *(_P.WEBHOOKS_MANAGE, _P.CENTRE_MANAGE, _P.SKILLS_MANAGE, _P.CALL_LIFT, _P.ROOM_CREATE, _P.SERVICES_MANAGE),
         _P.OUTBOX_MANAGE,
         _P.PRIVACY_MANAGE,
+        _P.NODES_WATCH,
     }
 )
 """About people of the house and the machine; what of it belongs into the audit is written by whoever does it."""
@@ -36,6 +37,8 @@ _NOT_HERE = frozenset(
         ("GET", "/api/v1/pbx/directory"),
         ("GET", "/api/v1/pbx/extensions/{number}"),
         ("POST", "/api/v1/pbx/import"),
+        ("GET", "/api/v1/lines"),
+        ("POST", "/api/v1/lines/{trunk}/try"),  # writes its own line
         ("GET", "/api/v1/services"),  # hours and absences are of the house's own people
         ("GET", "/api/v1/calendars"),
         ("PUT", "/api/v1/calendars/{identity}"),

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Annotated
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
 from api.bodies import body_of, json_answer
+from api.centre.picture import picture_of
 from api.centre.plan_documents import LARGEST_DOCUMENT, MOST_DOCUMENTS, NAMES_SAID, is_document
 from api.centre.plan_faults import PlanBroken
 from api.centre.plan_folder import FolderState
@@ -16,7 +17,7 @@ from api.centre.plan_trial import TriedCall, try_call
 from api.centre.plans import Changes, Plans
 from api.guarded_routes import grant_of
 from api.query_words import digits
-from signaling.refusal import TextFault
+from signaling.refusal import Refusal, TextFault
 
 LARGEST_PLAN = 4 * 1024 * 1024
 _MOST_VERSIONS = 200
@@ -97,18 +98,19 @@ class PlanRoutes:
         router.add_get("/api/v1/centre/versions/{version}", self._version, allow_head=False)
         router.add_post("/api/v1/centre/versions/{version}/restore", self._restore)
         router.add_post("/api/v1/centre/check", self._check)
+        router.add_post("/api/v1/centre/picture", self._picture)
         router.add_post("/api/v1/centre/try", self._try)
 
     async def _now_in_force(self, _request: web.Request) -> web.Response:
         plans = self._plans
-        return json_answer(PlanNow(plans.version, dict(plans.documents), list(plans.faults), self._folder()))
+        return _tagged(json_answer(PlanNow(plans.version, dict(plans.documents), list(plans.faults), self._folder())), plans.version)
 
     async def _document(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         text = self._plans.documents.get(name)
         if text is None:
             raise web.HTTPNotFound
-        return json_answer(PlanDocument(name, text, self._plans.version))
+        return _tagged(json_answer(PlanDocument(name, text, self._plans.version)), self._plans.version)
 
     async def _put_all(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, PlanChange, LARGEST_PLAN)
@@ -126,8 +128,16 @@ class PlanRoutes:
 
     async def _put(self, request: web.Request, changes: Changes, comment: str, based_on: int | None) -> web.Response:
         _refuse_strangers(changes)
-        made = await self._plans.put(changes, by=grant_of(request).identity, comment=comment, based_on=based_on)
-        return json_answer(made)
+        seen = _seen(request)
+        try:
+            made = await self._plans.put(
+                changes, by=grant_of(request).identity, comment=comment, based_on=seen if seen is not None else based_on
+            )
+        except Refusal as refusal:
+            if seen is None or refusal.code != "plan_overtaken":
+                raise
+            raise Refusal("plan_changed", refusal.message) from None
+        return _tagged(json_answer(made), made.version)
 
     async def _versions(self, request: web.Request) -> web.Response:
         before = digits(request.query.get("before", "0"), "before", 9)
@@ -152,11 +162,27 @@ class PlanRoutes:
             return json_answer({"faults": broken.faults})
         return json_answer({"faults": []})
 
+    async def _picture(self, request: web.Request) -> web.Response:
+        wanted = await body_of(request, PlanCheck, LARGEST_PLAN)
+        _refuse_strangers(wanted.documents)
+        return json_answer(picture_of(await self._plans.check(wanted.documents), self._plans.version))
+
     async def _try(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, PlanTrial, LARGEST_PLAN)
         _refuse_strangers(wanted.documents)
         plan = await self._plans.check(wanted.documents)
         return json_answer(await asyncio.to_thread(try_call, plan, wanted.call, region=self._region, now=time.time()))
+
+
+def _tagged(response: web.Response, version: int) -> web.Response:
+    response.headers[hdrs.ETAG] = f'"{version}"'
+    return response
+
+
+def _seen(request: web.Request) -> int | None:
+    """The version that ``If-Match`` names; None where it is not sent."""
+    tag = request.headers.get(hdrs.IF_MATCH)
+    return None if tag is None else digits(tag.strip('"'), "If-Match", 9)
 
 
 def _refuse_strangers(changes: Changes) -> None:

@@ -179,6 +179,7 @@ class IdentityRoutes:
     # ------------------------------------------------------------------ other people's
 
     async def _list_users(self, _request: web.Request) -> web.Response:
+        protected = await self._users.protected()
         rows = [
             wire.UserRow(
                 identity=user.identity,
@@ -188,6 +189,7 @@ class IdentityRoutes:
                 disabled=user.disabled,
                 created_at=user.created_at,
                 last_sign_in_at=user.last_sign_in_at,
+                second_factor=user.identity in protected,
             )
             for user in await self._users.all()
         ]

@@ -31,6 +31,10 @@ class Users:
         """Disabled ones too, by identity."""
         return await self._store.users()
 
+    async def protected(self) -> frozenset[str]:
+        """Who has a second factor."""
+        return await self._store.protected()
+
     async def colleagues(self) -> list[User]:
         """People who may sign in, by name. Programs are none."""
         people = [user for user in await self._store.users() if not user.disabled and user.role != Role.SERVICE]

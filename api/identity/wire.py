@@ -104,6 +104,8 @@ class Enrolment(Struct, frozen=True):
 
 
 class UserRow(Struct, frozen=True):
+    """``second_factor``: have they one?"""
+
     identity: str
     name: str
     role: str
@@ -111,6 +113,7 @@ class UserRow(Struct, frozen=True):
     disabled: bool
     created_at: float
     last_sign_in_at: float | None
+    second_factor: bool
 
 
 class KeyRow(Struct, frozen=True):

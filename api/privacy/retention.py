@@ -15,7 +15,7 @@ from api.store.retention import KINDS, Kind, RetentionStore
 from pbx.numbers import number_of_caller
 
 log = structlog.get_logger()
-_LOOK_EVERY_S = 6 * 3_600.0
+LOOK_EVERY_S = 6 * 3_600.0
 _FIRST_AFTER_S = 600.0
 """Whoever starts has better things to do."""
 _PAUSE_S = 0.05
@@ -34,7 +34,7 @@ class Retention:
         note: Callable[[str, str], None],
         *,
         leads: Callable[[], bool] = lambda: True,
-        look_every_s: float = _LOOK_EVERY_S,
+        look_every_s: float = LOOK_EVERY_S,
         pause_s: float = _PAUSE_S,
         now: Callable[[], float] = time.time,
     ) -> None:

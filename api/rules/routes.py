@@ -11,18 +11,19 @@ from msgspec import Meta, Struct
 from api.backends.signature import SIGNATURE, BadSignature, ReplayWindow
 from api.backends.signed_requests import refusal_of, signed_body
 from api.bodies import body_of, json_answer
+from api.centre.picture import worded
 from api.guarded_routes import grant_of
 from api.happenings import Happening
 from api.privacy.vault import Vault
 from api.query_words import whole_number
-from api.rules.rule_document import read_rules
+from api.rules.rule_document import TRIGGERS, read_rules
 from api.rules.rules import Rules, WouldDo
 from api.store import Store
 from api.store.rules import RuleRun, Task
 from pbx.numbers import number_of_caller
 from rooms.document import Document, DocumentError
 from rooms.flows.conditions import FactValue
-from rooms.rules.rule import Rule
+from rooms.rules.rule import Act, Rule
 from signaling.grants import Permission, allows
 from signaling.refusal import Refusal
 
@@ -42,6 +43,27 @@ class TriedRules(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Annotated[str, Meta(max_length=64)]
     facts: Facts = {}
     document: Annotated[str, Meta(max_length=256 * 1024)] = ""
+
+
+class RuleShown(Struct, frozen=True):
+    """``when``: conditions in words, all of which have to hold. ``acts``: what is done, in words. ``next_at``: of a schedule."""
+
+    name: str
+    title: str
+    on: str
+    enabled: bool
+    most_per_hour: int
+    when: list[str]
+    acts: list[str]
+    next_at: float | None
+
+
+class RulesNow(Struct, frozen=True):
+    """``triggers``: what a rule may be ``on``. ``within_hour``: how often each did something."""
+
+    rules: list[RuleShown]
+    triggers: list[str]
+    within_hour: dict[str, int]
 
 
 class HookCalled(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +93,7 @@ class RuleRoutes:
         self._window = ReplayWindow()
 
     def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/api/v1/rules", self._list, allow_head=False)
         app.router.add_get("/api/v1/rules/runs", self._runs, allow_head=False)
         app.router.add_post("/api/v1/rules/try", self._try)
         app.router.add_post("/api/v1/rules/hooks/{rule}", self._called)
@@ -79,6 +102,11 @@ class RuleRoutes:
         app.router.add_post("/api/v1/tasks/{task_id}/done", self._done)
 
     # ------------------------------------------------------------------ rules
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        now = time.time()
+        within_hour = await self._store.rules.done_since(now - 3_600.0)
+        return json_answer(RulesNow([shown(rule, now) for rule in self._rules.in_force], list(TRIGGERS), within_hour))
 
     async def _runs(self, request: web.Request) -> web.Response:
         asked = request.query
@@ -141,6 +169,18 @@ class RuleRoutes:
             raise Refusal("unknown_task", "There is no such task of yours.")
         await self._store.rules.end_task(task_id, who, time.time())
         return web.Response(status=204)
+
+
+def shown(rule: Rule, now: float) -> RuleShown:
+    next_at = rule.schedule.next_after(now) if rule.schedule is not None and rule.enabled else None
+    when, acts = [worded(each) for each in rule.conditions], [_act(each) for each in rule.acts]
+    return RuleShown(rule.name, rule.title, rule.on, rule.enabled, rule.most_per_hour, when, acts, next_at)
+
+
+def _act(act: Act) -> str:
+    whom = act.to or act.team
+    said = next(iter((*act.title.values(), *act.text.values())), "") or ", ".join(f"{name} = {value}" for name, value in act.values.items())
+    return " ".join(filter(None, (act.kind.value, f"to {whom}" if whom else "", f"({said})" if said else "")))
 
 
 def tried(rules: Rules, wanted: TriedRules) -> list[WouldDo]:

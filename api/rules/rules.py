@@ -125,6 +125,10 @@ class Rules:
             outbox.deliver_by(f"rule.{kind}", _Done, deliver)
         outbox.deliver_by("rule.webhook", ToPost, self._post)
 
+    @property
+    def in_force(self) -> list[Rule]:
+        return list(self._plan().rules.values())
+
     def meet(self, publish: Callable[[str, HouseTold], None]) -> None:
         """``publish(identity, notice)`` tells a person's pages."""
         self._publish = publish

@@ -136,6 +136,11 @@ class PeopleStore(Statements):
 
     # ------------------------------------------------------------------ second factors
 
+    async def protected(self) -> frozenset[str]:
+        """Who has one, and has confirmed it."""
+        rows = await self._rows(select(second_factors.c.identity).where(second_factors.c.confirmed_at.is_not(None)))
+        return frozenset(row["identity"] for row in rows)
+
     async def second_factor(self, identity: str) -> SecondFactor | None:
         rows = await self._rows(select(second_factors).where(second_factors.c.identity == identity))
         return SecondFactor(**{**rows[0], "recovery": tuple(rows[0]["recovery"].split())}) if rows else None

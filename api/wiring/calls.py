@@ -15,6 +15,7 @@ from api.config import Settings
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
 from api.exchange import Exchange
+from api.line_trial import LineTrial
 from api.media_plane import MediaPlane
 from api.privacy.retention import Retention
 from api.recording_shelf import RecordingShelf
@@ -32,7 +33,7 @@ from api.wiring.colleagues import Colleagues
 from api.wiring.dialling import Dialling, open_tolls
 from api.wiring.exchange import make_exchange
 from api.wiring.ground import Ground
-from api.wiring.lines import make_lines
+from api.wiring.lines import make_lines, phone_legs
 from api.wiring.media import open_media
 from api.wiring.recordings import open_recordings
 from api.wiring.threecx import open_threecx
@@ -69,6 +70,8 @@ class Calls:
     context: ContextLookup
     rules: Rules
     ladder: Ladder
+    retention: Retention
+    trial: LineTrial
 
 
 @asynccontextmanager
@@ -83,6 +86,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         told.context = context = await enter(open_context(settings, ground.backends, store, ground.vault, ground.metrics, cluster.bus))
         told.consultations = consultations = await enter(Consultations(worker))
         told.lines = lines = make_lines(settings, ground.metrics, told.trunk_event, told.redirected)
+        told.trial = trial = LineTrial(worker, phone_legs(settings, worker, lines), lines.trunks)
         dialling = Dialling(lines.routing, has_demo=lines.demo is not None)
         recordings = await enter(open_recordings(settings, ground, worker, consultations, told))
         told.boxes, told.filmed = recordings.boxes, recordings.filmed
@@ -105,8 +109,9 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         travel = await enter(
             open_travel(settings, store, ground.vault, ground.audit, ground.happenings, ground.backends, leads=lambda: nodes.leads)
         )
+        retention = _retention(settings, ground, lambda: nodes.leads)
         if settings.retention.enabled:
-            await enter(_retention(settings, ground, lambda: nodes.leads))
+            await enter(retention)
         await enter(asking)
         rules = await enter(_rules(settings, ground, told.in_force, exchange.now))
         for part in (recordings.boxes, recordings.messages, *lines.trunks.values(), exchange, recordings.filmed):
@@ -134,6 +139,8 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             context,
             rules,
             lines.ladder,
+            retention,
+            trial,
         )
 
 

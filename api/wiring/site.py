@@ -39,6 +39,7 @@ from api.tickets.wiring import open_service_desk
 from api.toll_routes import TollRoutes
 from api.voicemail.routes import VoicemailRoutes
 from api.webhook_routes import WebhookRoutes
+from api.wiring.administration import add_administration
 from api.wiring.calls import Calls
 from api.wiring.cluster import Cluster, cluster_health
 from api.wiring.ground import Ground
@@ -77,12 +78,13 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         https=network.https,
         issuer=issuer is not None,
     )
+    pages = PageFiles(issuer=issuer is not None, demo=settings.demo.enabled)
     app = make_app(
         identity.accounts.identify,
         ground.metrics,
         health,
         network=network,
-        pages=PageFiles(issuer=issuer is not None, demo=settings.demo.enabled),
+        pages=pages,
         limits=RestLimits(settings.rest_limits(), time.monotonic, cluster.shared),
         on_forbidden=account_routes.note_forbidden,
         on_looked=Looks(ground.audit, ground.vault).note,
@@ -126,6 +128,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     campaigns = Campaigns(ground.store.outbound, ground.unwanted, settings.dial_plan().rules, settings.dialing.region)
     OutboundRoutes(campaigns, ground.unwanted).add_to(app)
     ThreeCxRoutes(calls.threecx).add_to(app)
+    add_administration(app, settings, ground, cluster, calls, hub, health, pages.hash)
     calls.travel.routes.add_to(app)
     if talk.appointments is not None:
         talk.appointments.add_to(app, ground.store.people.teams_of)

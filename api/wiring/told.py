@@ -10,6 +10,7 @@ from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
 from api.exchange import Exchange
 from api.happenings import Happening, Happenings, Kind
+from api.line_trial import LineTrial
 from api.line_watch import LineWatch
 from api.metrics import Metrics
 from api.store import StoredVoicemail
@@ -49,6 +50,7 @@ class Told:
     watch: CallWatch
     boxes: Boxes | None
     centre: Centre
+    trial: LineTrial
 
     def __init__(self, metrics: Metrics, happenings: Happenings) -> None:
         self._metrics, self._happenings = metrics, happenings
@@ -56,11 +58,12 @@ class Told:
 
     def media_event(self, event: AnyMediaEvent) -> None:
         self.filmed.on_media_event(event)
-        if not self.consultations.on_media_event(event):
+        if not self.trial.hear_media(event) and not self.consultations.on_media_event(event):
             self.exchange.on_media_event(event)
 
     def trunk_event(self, event: TrunkEvent) -> None:
-        self.exchange.on_trunk_event(event)
+        if not self.trial.hear_trunk(event):
+            self.exchange.on_trunk_event(event)
         if isinstance(event, StatusChanged) and not self.exchange.draining and self._line_watch.is_news(event):
             self.webhooks.tell_line(event)
 

@@ -242,8 +242,8 @@ class Desk:
     def __init__(self, url: str, http: ClientSession, fed: list[Event], told: list[str]) -> None:
         self._url, self._http, self.fed, self.told = url, http, fed, told
 
-    async def ask(self, method: str, path: str, body: Any = None, *, who: str = "boss") -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {who}"}
+    async def ask(self, method: str, path: str, body: Any = None, *, who: str = "boss", seen: str = "") -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {who}"} | ({"If-Match": seen} if seen else {})
         async with self._http.request(method, f"{self._url}/api/v1{path}", json=body, headers=headers) as response:
             return response.status, await response.json()
 
@@ -309,6 +309,25 @@ async def test_the_plan_is_read_changed_checked_and_brought_back_by_rest(desk: D
     ):
         assert (await desk.ask(method, path, body))[0] == expected, path
     assert (await desk.ask("GET", "/centre/documents", who="eva"))[0] == 403
+
+
+async def test_the_plan_is_drawn_as_it_would_be_and_a_change_of_what_was_not_seen_fails(desk: Desk) -> None:
+    numbers = '[[entries]]\nnumber = "911 234 567"\nflow = "main"\nlabel = "Madrid"\n'
+    asked = FLOW + '[steps.ask]\nkind = "menu"\nsay = { en = "Press 1." }\nchoices = { 1 = "wait" }\nno_input = "wait"\nno_match = "wait"\n'
+    changes = {**WHOLE, "numbers": numbers, "flows/main": 'start = "ask"\n' + asked}
+    status, picture = await desk.ask("POST", "/centre/picture", {"documents": changes})
+    assert status == 200 and picture["version"] == 0
+    (flow,) = picture["flows"]
+    assert (flow["name"], flow["start"], flow["numbers"]) == ("main", "ask", ["+34911234567"])
+    ask, wait = flow["steps"]
+    assert (ask["name"], ask["kind"], ask["said"], ask["line"]) == ("ask", "menu", ["Press 1."], 6)
+    assert [(way["outcome"], way["to"]) for way in ask["ways"]] == [("1", "wait"), ("no_input", "wait"), ("no_match", "wait")]
+    assert (wait["settings"], picture["queues"][0]["used_by"]) == ({"queue": "sales"}, ["main"])
+    assert (await desk.ask("POST", "/centre/picture", {"documents": {"flows/main": "steps = 3"}}))[0] == 422
+    assert (await desk.ask("PUT", "/centre/documents", {"documents": changes}, seen='"0"'))[1]["version"] == 1
+    status, told = await desk.ask("PUT", "/centre/documents/queues", {"text": "[sales]\n[care]"}, seen='"0"')
+    assert (status, told["error"]["code"]) == (412, "plan_changed")
+    assert (await desk.ask("PUT", "/centre/documents/queues", {"text": "[sales]\n[care]"}, seen='"1"'))[1]["version"] == 2
 
 
 async def test_a_call_is_tried_in_the_plan_as_it_would_be(desk: Desk) -> None:

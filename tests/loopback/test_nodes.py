@@ -1,12 +1,15 @@
 """Two whole nodes and a real Redis: people of both, calls of both, and what happens when one part is gone."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from api.identity.sessions import Ended
+from api.node_health import NodeFigures, NodesHealth
+from api.routes import PartHealth
 from signaling.bus import BusState
 from tests.kit.bus import HURRY
 from tests.kit.hub import Client
@@ -101,6 +104,31 @@ async def test_a_break_has_a_reason_and_holds_on_every_node(pair: tuple[Node, No
     (changed, *_) = await ana.told("presence.changed")
     told = {someone["identity"]: someone for someone in changed["people"]}
     assert (told["bea"]["reason"], told["bea"]["presence"]) == ("lunch", "online")
+
+
+async def test_each_node_is_asked_how_it_is_and_a_silent_one_is_seen(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+
+    def figures(node: Node) -> NodeFigures:
+        async def well() -> bool:
+            return True
+
+        async def parts() -> dict[str, PartHealth]:
+            return {"calls": PartHealth(True, node.bus.node)}
+
+        return NodeFigures(lambda: 7, lambda: 3, lambda: {"workers": 2, "workers_up": 1}, lambda: False, "SQLite", well, parts)
+
+    seen = NodesHealth(one.nodes, one.bus, figures(one), "a build")
+    (silent,) = await seen.others()
+    assert (silent.node, silent.health) == ("two", None)
+    NodesHealth(two.nodes, two.bus, figures(two), "another", now=lambda: time.time() + 100.0)
+    (there,) = await seen.others()
+    assert there.health is not None
+    assert (there.health.node, there.health.build, there.health.parts["calls"].detail) == ("two", "another", "two")
+    assert there.clock_off_s == pytest.approx(100.0, abs=20.0)
+    own = await seen.own()
+    assert (own.calls, own.pages, own.workers, own.workers_up, own.stopping) == (7, 3, 2, 1, False)
+    assert own.redis is not None and own.redis.ready and own.database.ready
 
 
 async def test_what_was_ended_or_changed_on_one_node_is_told_to_the_other(pair: tuple[Node, Node]) -> None:

@@ -300,3 +300,27 @@ async def test_a_schedule_acts_at_its_times_and_a_webhook_when_it_is_called(tmp_
         assert here.told.count(("eva", "Lisboa is booked")) == 1
         with pytest.raises(Refusal, match="No rule waits"):
             here.rules.webhook("each-minute")
+
+
+async def test_rules_in_force_are_shown_in_words(tmp_path: Path) -> None:
+    text = """
+[vip-missed]
+title = "Call back who matters"
+on = "call.missed"
+most_per_hour = 5
+when = [{ fact = "vip", is = true }, { fact = "queue", one_of = ["sales", "care"] }]
+[[vip-missed.do]]
+act = "task"
+title = { en = "Call {caller}" }
+team = "madrid"
+"""
+    async with house(tmp_path, text) as one, one.site() as http:
+        async with http.get("/api/v1/rules", headers=as_role("admin")) as response:
+            told = await response.json()
+        (rule,) = told["rules"]
+        assert (rule["name"], rule["title"], rule["on"], rule["enabled"]) == ("vip-missed", "Call back who matters", "call.missed", True)
+        assert rule["when"] == ["vip is true", "queue one of sales or care"]
+        assert rule["acts"] == ["task to madrid (Call {caller})"] and rule["next_at"] is None
+        assert "call.missed" in told["triggers"] and told["within_hour"] == {}
+        async with http.get("/api/v1/rules", headers=as_role("supervisor")) as response:
+            assert response.status == 403

@@ -238,7 +238,9 @@ NOT_FOR_PAGES = {
     *("ticket_not_so", "ticket_too_old", "unknown_ticket", "unknown_contact"),
     *("unknown_survey", "survey_expired", "unknown_article", "article_overtaken"),
     # Of the contact centre's plan, by REST and the command line.
-    *("plan_overtaken", "unknown_version"),
+    *("plan_overtaken", "plan_changed", "unknown_version"),
+    # Said to the page of administration, which has a catalogue of its own.
+    "unknown_line",
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
 }

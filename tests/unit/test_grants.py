@@ -53,6 +53,7 @@ token.issue        - - - - x x
 users.manage       - - - - x -
 keys.manage        - - - - x -
 log.read           - - - - x -
+nodes.watch        - - - - x -
 privacy.manage     - - - - x -
 webhooks.manage    - - - - x x
 backends.manage    - - - - x -
