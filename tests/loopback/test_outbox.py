@@ -90,7 +90,7 @@ async def test_entries_of_a_subject_come_in_order_once_and_those_of_others_do_no
     for words in ("one", "two", "one"):
         put(outbox, words)
     put(outbox, "other", "c2")
-    await far.until(lambda: len(far.taken) == 3)
+    await far.until(lambda: ("two", "done") in far.settled)
     assert far.taken == ["other", "one", "two"] and far.settled[-1] == ("two", "done")
     assert outbox.counts["put_off"] == 3
 
@@ -164,8 +164,8 @@ async def test_bodies_are_sealed_and_gone_once_delivered_and_of_who_was_erased_n
     assert len(bodies()) == 2 and not any("calls again" in body for body in bodies())
     assert VAULT.erase([ANA]) == 1
     await stack.enter_async_context(outbox)
-    await far.until(lambda: far.taken == ["Bea calls again"])
-    assert bodies() == ["", ""] and outbox.counts["erased"] == 1
+    await far.until(lambda: far.settled == [("Bea calls again", "done")])
+    assert far.taken == ["Bea calls again"] and bodies() == ["", ""] and outbox.counts["erased"] == 1
     assert await outbox.waiting() == {"dropped": 1, "done": 1}
 
 
