@@ -1,5 +1,6 @@
 """The checks of tests/conftest.py catch what they are there for: each test here runs a leaking test and looks at its verdict."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ pytest_plugins = ["pytester"]
 
 LEAKS = {
     "socket": ("def test_it(): kept.append(socket.socket())", "*leaked: open socket*"),
-    "thread": ("def test_it(): threading.Thread(target=threading.Event().wait, args=(4,), name='idler').start()", "*leaked: thread idler*"),
-    "process": ("def test_it(): kept.append(subprocess.Popen(['sleep', '6']))", "*leaked: process * (sleep 6)*"),
-    "task": ("async def test_it(): kept.append(asyncio.create_task(asyncio.sleep(6)))", "*left running tasks:*"),
+    "thread": (
+        "def test_it(): threading.Thread(target=threading.Event().wait, name='idler', daemon=True).start()",
+        "*leaked: thread idler*",
+    ),
+    "process": ("def test_it(): kept.append(subprocess.Popen(['sleep', '30']))", "*leaked: process * (sleep 30)*"),
+    "task": ("async def test_it(): kept.append(asyncio.create_task(asyncio.sleep(30)))", "*left running tasks:*"),
     "the network": (
         "def test_it():\n    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s: s.sendto(b'x', ('192.0.2.77', 9))",
         "*tried to reach 192.0.2.77*",
@@ -47,7 +51,9 @@ async def test_threads_of_the_loop(): await asyncio.to_thread(sum, (1, 2))
 
 
 def _run(pytester: pytest.Pytester, source: str) -> pytest.RunResult:
-    pytester.makeconftest((Path(__file__).parents[1] / "conftest.py").read_text())
+    patient = (Path(__file__).parents[1] / "conftest.py").read_text()
+    assert patient.count("\n_GRACE_S = ") == 1
+    pytester.makeconftest(re.sub(r"\n_GRACE_S = .*", "\n_GRACE_S = 0.5", patient))  # what leaks here goes on for longer
     pytester.makefile(".ini", pytest=INI)
     pytester.makepyfile(source)
     return pytester.runpytest_subprocess("-p", "no:cacheprovider")
