@@ -35,6 +35,7 @@ from api.page_list import PAGES
 from api.pbx_context_routes import CallReport, ChatReport, Hit, LookUpEmail, LookUpNumber, SearchContacts
 from api.privacy.access import SubjectCopy
 from api.privacy.asking import WhoAsked
+from api.privacy.consent_routes import ConsentsWanted, SaidByNumber
 from api.privacy.consents import SaidConsent
 from api.privacy.forgetting import ForgottenProof
 from api.privacy.retention_routes import RetentionDue, RetentionNow
@@ -600,10 +601,22 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "What a contact agreed to, or took back, the newest first.", answer={"consents": list[Consent]}, problems=(503,)
     ),
     ("PUT", "/api/v1/contacts/{contact_id}/consents/{purpose}"): Described(
-        "Note what a contact said to a purpose (survey), and what they were asked.",
+        "Note what a contact says to a purpose from now on, or that they take it back, and what they were asked.",
         body=SaidConsent,
         answer={"consents": list[Consent]},
         problems=(404, 503),
+    ),
+    ("POST", "/api/v1/consents/search"): Described(
+        "What whoever has a number agreed to, or took back, the newest first.",
+        body=ConsentsWanted,
+        answer={"consents": list[Consent]},
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/consents"): Described(
+        "Note what whoever has a number says to a purpose from now on, or that they take it back.",
+        body=SaidByNumber,
+        answer={"consents": list[Consent]},
+        problems=(503,),
     ),
     ("GET", "/api/v1/surveys/statistics"): Described(
         "CSAT (share of 4 and 5), NPS (points) and mean effort, by the day of a time zone, by queue or by agent.",

@@ -165,6 +165,8 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/v1/surveys/refusal"): None,  # likewise
     ("GET", "/api/v1/contacts/{contact_id}/consents"): _P.CONTACTS_READ,
     ("PUT", "/api/v1/contacts/{contact_id}/consents/{purpose}"): _P.CONTACTS_WRITE,
+    ("POST", "/api/v1/consents/search"): _P.CONTACTS_READ,
+    ("POST", "/api/v1/consents"): _P.CONTACTS_WRITE,
     ("GET", "/api/v1/surveys/statistics"): _P.SURVEYS_READ,
     ("GET", "/api/v1/surveys/of/{subject}"): _P.SURVEYS_READ,
     ("GET", "/api/v1/articles"): _P.ARTICLES_READ,

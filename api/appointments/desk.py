@@ -180,7 +180,11 @@ class AppointmentDesk:
                 return _same(made, wanted)
             self.counts["booked"] += 1
             if wording := plain(wanted.survey):
-                await self._consents.say(made.person, "survey", SaidConsent(True, wording), "" if by == CUSTOMER else by)
+                asked = SaidConsent(True, wording, wanted.language)
+                if by == CUSTOMER:
+                    await self._consents.say(made.person, "survey", asked, about=made.appointment_id)
+                else:
+                    await self._consents.say(made.person, "survey", asked, by, means="agent", about=made.appointment_id)
             self._tell(Kind.APPOINTMENT_BOOKED, made)
             return await self._with_room(made, service)
         known = await self._asked_before(draft)

@@ -53,6 +53,7 @@ def make_appointments(
     happenings: Happenings,
     after: After,
     note: Callable[..., None],
+    consents: Consents,
     *,
     sender: str,
     now: Callable[[], float],
@@ -61,7 +62,6 @@ def make_appointments(
     """``perform`` does what pages ask; ``note`` writes down what was changed; ``sender``: of e-mail; ``leads``: is it for this node to
     look what time brings?"""
     rooms = AppointmentRooms(store.appointments, store.people, perform, now=now)
-    consents = Consents(store.consents, vault, note=note)
     desk = AppointmentDesk(store.appointments, store.people, store.contacts, vault, rooms, happenings, consents, settings, now=now)
     messages = CustomerMessages(desk, after.notifier, after.templates, sender=sender)
     work = AppointmentWork(desk, store.appointments, messages.send, now=now, leads=leads)

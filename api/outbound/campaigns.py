@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from api.outbound.do_not_call import DoNotCall, NewUnwanted
+from api.privacy.consents import Consents
 from api.store.outbound import CampaignRow, EntryRow, OutboundStore
 from pbx.fraud import DialRules, dial_objection
 from pbx.numbers import NotANumber, parse_number, zones_of
@@ -23,6 +24,8 @@ RESERVED_S = 600.0
 """So long an entry stays on somebody's screen before it goes back."""
 MOST_ENTRIES = 100
 _NOT_LATER_THAN_S = 300.0
+_LISTED = "To be called by a campaign, as its list says where they agreed."
+"""In the register, which has no words of people; where it was stands sealed in the entry."""
 
 Words = Annotated[str, Meta(max_length=200)]
 Minute = Annotated[int, Meta(ge=0, le=24 * 60)]
@@ -90,14 +93,23 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Campaigns:
     """``rules``: which numbers may be called at all. ``region``: the country of numbers without one. ``now``: seconds since the epoch.
+    ``consents``: every entry's goes into the register, and who took theirs back since is not called.
 
     Everything raises ``StoreUnavailable`` when the database is away.
     """
 
     def __init__(
-        self, store: OutboundStore, unwanted: DoNotCall, rules: DialRules, region: str, *, now: Callable[[], float] = time.time
+        self,
+        store: OutboundStore,
+        unwanted: DoNotCall,
+        consents: Consents,
+        rules: DialRules,
+        region: str,
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._consents = consents
         self._unwanted = unwanted
         self._rules = rules
         self._region = region
@@ -144,13 +156,19 @@ class Campaigns:
         await self._store.run_campaign(campaign_id, running=running)
         return await self.get(campaign_id)
 
-    async def add(self, campaign_id: str, new: NewEntries) -> Added:
+    async def add(self, campaign_id: str, new: NewEntries, by: str) -> Added:
         """Those that may be called are added; of each other one it is said why not."""
         campaign = await self.get(campaign_id)
         read = [(line, self._read(campaign, entry)) for line, entry in enumerate(new.entries, 1)]
+        read = await self._agreeing(read)
         rows = [(line, row) for line, row in read if isinstance(row, EntryRow)]
         refused = [NotAdded(line, why) for line, why in read if not isinstance(why, EntryRow)]
         added = await self._store.add_entries([row for _, row in rows])
+        await self._consents.listed(
+            ((self._store.handle_of(row.e164), _LISTED, row.consent_at, row.entry_id) for _, row in rows if row.entry_id in added),
+            "marketing",
+            by,
+        )
         refused += [NotAdded(line, "twice") for line, row in rows if row.entry_id not in added]
         return Added(len(added), sorted(refused, key=lambda each: each.line))
 
@@ -160,7 +178,7 @@ class Campaigns:
         if not campaign.running:
             raise Refusal("campaign_rests", "This campaign rests: whoever leads it lets it run again.")
         mine = await self._store.reserved(campaign_id, who, now)
-        if mine is not None:
+        if mine is not None and await self._agrees(campaign, mine, who):
             return mine
         waiting, hours = await self._store.waiting_zones(campaign_id), _hours(campaign)
         if not waiting:
@@ -168,29 +186,54 @@ class Campaigns:
         awake = [zones for zones in waiting if hours.allow(now, map(ZoneInfo, zones.split()))]
         if not awake:
             raise Refusal("outside_hours", "Nobody in this campaign may be called at this hour where they live: come back later.", 900.0)
-        entry = await self._store.reserve(campaign_id, awake, who, now, now + RESERVED_S)
-        if entry is None:
-            raise Refusal("nobody_due", "Nobody is due now: those who did not answer are tried again later.", 300.0)
-        return entry
+        while (entry := await self._store.reserve(campaign_id, awake, who, now, now + RESERVED_S)) is not None:
+            if await self._agrees(campaign, entry, who):
+                return entry
+        raise Refusal("nobody_due", "Nobody is due now: those who did not answer are tried again later.", 300.0)
 
     async def report(self, entry_id: str, report: Report, who: str) -> EntryRow:
         """How it went with the entry that this person has. Who does not want to be called stands on the list from now on. Raises
         ``Refusal``."""
-        entry, now, outcome = await self._store.entry(entry_id), self._now(), Outcome(report.outcome)
+        entry, outcome = await self._store.entry(entry_id), Outcome(report.outcome)
         if entry is None or entry.reserved_by != who:
             raise Refusal("not_reserved", "This entry is not on your screen any more: somebody else may have it.")
         campaign = await self.get(entry.campaign_id)
+        if outcome is Outcome.REFUSED:  # whoever has the entry by now: they do not want to be called
+            await self._unwanted.add(NewUnwanted(entry.e164, campaign.name), who)
+            handle = self._store.handle_of(entry.e164)
+            self._consents.say_once(handle, "marketing", "no", _LISTED, means="agent", about=entry.entry_id, by=who)
+        settled = await self._settle(campaign, entry, outcome, who, report.later_at)
+        if settled is None:
+            raise Refusal("not_reserved", "This entry is not on your screen any more: somebody else may have it.")
+        return settled
+
+    async def _agrees(self, campaign: CampaignRow, entry: EntryRow, who: str) -> bool:
+        """Did they not take it back since? Who did is done with."""
+        agrees = not await self._consents.objects(await self._consents.handles_of_number(entry.e164), "marketing")
+        if not agrees:
+            await self._settle(campaign, entry, Outcome.REFUSED, who, None)
+        return agrees
+
+    async def _settle(self, campaign: CampaignRow, entry: EntryRow, outcome: Outcome, who: str, later_at: float | None) -> EntryRow | None:
+        """None where somebody else has it now. Raises ``Refusal``."""
+        now = self._now()
         try:
-            state, attempts, due_at = Tries(campaign.most_attempts, campaign.retry_s).after(outcome, entry.attempts, now, report.later_at)
+            state, attempts, due_at = Tries(campaign.most_attempts, campaign.retry_s).after(outcome, entry.attempts, now, later_at)
         except ValueError as error:
             raise Refusal("bad_message", f"{error}".capitalize() + ".") from None
         told = replace(entry, outcome=outcome, outcome_by=who, outcome_at=now)
         settled = replace(told, state=state, attempts=attempts, due_at=due_at, reserved_by="", reserved_until=0.0)
-        if outcome is Outcome.REFUSED:
-            await self._unwanted.add(NewUnwanted(entry.e164, campaign.name), who)
-        if not await self._store.settle(settled):
-            raise Refusal("not_reserved", "This entry is not on your screen any more: somebody else may have it.")
-        return settled
+        return settled if await self._store.settle(settled) else None
+
+    async def _agreeing(self, read: "list[tuple[int, EntryRow | Why]]") -> "list[tuple[int, EntryRow | Why]]":
+        """The same, without those who took their consent back after the list says that they gave it."""
+        handles = {row.entry_id: self._store.handle_of(row.e164) for _, row in read if isinstance(row, EntryRow)}
+        since = await self._consents.objecting(set(handles.values()), "marketing")
+
+        def objects(row: EntryRow | Why) -> bool:
+            return isinstance(row, EntryRow) and since.get(handles[row.entry_id], 0.0) >= row.consent_at
+
+        return [(line, "no_consent" if objects(row) else row) for line, row in read]
 
     def _read(self, campaign: CampaignRow, new: NewEntry) -> EntryRow | Why:
         """What is to be called, or why it may not."""

@@ -49,7 +49,7 @@ class OutboundRoutes:
 
     async def _add(self, request: web.Request) -> web.Response:
         row, new = await self._led(request), await body_of(request, NewEntries)
-        return json_answer(await self._campaigns.add(row.campaign_id, new))
+        return json_answer(await self._campaigns.add(row.campaign_id, new, grant_of(request).identity))
 
     async def _next(self, request: web.Request) -> web.Response:
         grant, row = grant_of(request), await self._campaigns.get(request.match_info["campaign_id"])

@@ -212,7 +212,7 @@ PERSONAL: Mapping[str, Personal] = {
     "consents": Personal(
         "to show what somebody agreed to, and was asked",
         handles=("person_key",),
-        plain=_plain("purpose wording by"),
+        plain=_plain("purpose wording by answer language version means about"),
         data_class=DataClass.REGULATED,
         outlives=True,
     ),

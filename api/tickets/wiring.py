@@ -18,7 +18,8 @@ from api.happenings import Happenings
 from api.knowledge.articles import Articles
 from api.knowledge.routes import ArticleRoutes
 from api.metrics import Metrics
-from api.privacy.consents import ConsentRoutes, Consents
+from api.privacy.consent_routes import ConsentRoutes
+from api.privacy.consents import Consents
 from api.privacy.vault import Vault
 from api.store import Store
 from api.surveys.post import SurveyPost
@@ -43,12 +44,13 @@ class ServiceDesk:
     store: Store
     vault: Vault
     note: Note
+    region: str
 
     def add_to(self, app: web.Application) -> None:
         """Their routes."""
         TicketRoutes(self.tickets, self.store.people.teams_of, partial(_staff, self.store)).add_to(app)
         SurveyRoutes(self.surveys, lambda kind, who, what: self.note(kind, who, what, "")).add_to(app)
-        ConsentRoutes(self.consents, self.store.contacts, self.vault).add_to(app)
+        ConsentRoutes(self.consents, self.store.contacts, self.vault, self.region).add_to(app)
         ArticleRoutes(self.articles).add_to(app)
 
 
@@ -66,6 +68,7 @@ async def open_service_desk(
     backends: Backends,
     after: After,
     metrics: Metrics,
+    consents: Consents,
     *,
     calendars: Callable[[], Mapping[str, Calendar]],
     leads: Callable[[], bool],
@@ -87,7 +90,6 @@ async def open_service_desk(
 
     await store.articles.index_again()
     async with AsyncExitStack() as stack:
-        consents = Consents(store.consents, vault, note=audit.note)
         tickets = Tickets(
             store.tickets,
             store.contacts,
@@ -124,7 +126,9 @@ async def open_service_desk(
         )
         await stack.enter_async_context(surveys)
         metrics.watch_surveys(lambda: surveys.counts)
-        yield ServiceDesk(tickets, surveys, Articles(store.articles, now=time.time), consents, store, vault, audit.note)
+        yield ServiceDesk(
+            tickets, surveys, Articles(store.articles, now=time.time), consents, store, vault, audit.note, settings.dialing.region
+        )
 
 
 async def _staff(store: Store) -> dict[str, frozenset[str]]:

@@ -21,6 +21,7 @@ from api.identity.wiring import Identity, open_identity
 from api.metrics import Metrics
 from api.notify.templates import BadTemplate, Templates
 from api.outbound.do_not_call import DoNotCall
+from api.privacy.consents import Consents
 from api.privacy.vault import Vault
 from api.privacy.wiring import open_vault
 from api.routes import Neighbours
@@ -49,6 +50,7 @@ class Ground:
     unwanted: DoNotCall
     happenings: Happenings
     vault: Vault
+    consents: Consents
     backends: Backends
     after: After
     demo_password: str | None
@@ -79,6 +81,7 @@ async def open_ground(settings: Settings) -> AsyncIterator[Ground]:
         open_audit(settings, store, vault) as audit,
         open_identity(store.people, tokens, settings.identity(), audit, on_sign_in=metrics.signed_in, relays=relays.of) as identity,
         DoNotCall(store.outbound, audit, settings.dialing.region, time.time) as unwanted,
+        Consents(store.consents, store.contacts, vault, note=audit.note) as consents,
         open_backends(settings, metrics) as backends,
         open_after(settings, store, vault, backends, happenings, templates) as after,
     ):
@@ -86,7 +89,9 @@ async def open_ground(settings: Settings) -> AsyncIterator[Ground]:
         metrics.watch_vault(lambda: vault.counts, lambda: vault.gauges)
         await _tell_interrupted(store)
         demo_password = await _demo_agent(store, identity.passwords) if settings.demo.enabled else None
-        yield Ground(metrics, store, audit, tokens, identity, relays, network, unwanted, happenings, vault, backends, after, demo_password)
+        yield Ground(
+            metrics, store, audit, tokens, identity, relays, network, unwanted, happenings, vault, consents, backends, after, demo_password
+        )
 
 
 def _templates(settings: Settings) -> Templates:

@@ -125,7 +125,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region)
     ContactRoutes(contacts).add_to(app)
     PbxContextRoutes(contacts, settings.server.public_url.rstrip("/")).add_to(app)
-    campaigns = Campaigns(ground.store.outbound, ground.unwanted, settings.dial_plan().rules, settings.dialing.region)
+    campaigns = Campaigns(ground.store.outbound, ground.unwanted, ground.consents, settings.dial_plan().rules, settings.dialing.region)
     OutboundRoutes(campaigns, ground.unwanted).add_to(app)
     ThreeCxRoutes(calls.threecx).add_to(app)
     add_administration(app, settings, ground, cluster, calls, hub, health, pages.hash)
@@ -153,6 +153,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
             ground.backends,
             ground.after,
             ground.metrics,
+            ground.consents,
             calendars=lambda: calls.centre.plans.plan.calendars if calls.centre.plans.plan is not None else {},
             leads=lambda: cluster.nodes.leads,
         )

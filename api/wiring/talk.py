@@ -122,6 +122,7 @@ def _appointments(settings: Settings, ground: Ground, cluster: Cluster, now: Cal
         ground.happenings,
         ground.after,
         ground.audit.note,
+        ground.consents,
         sender=settings.email.sender,
         now=now,
         leads=lambda: cluster.nodes.leads,

@@ -54,7 +54,7 @@ class Office:
         self.full = False
         self.told: list[Happening] = []
         self.sent: list[tuple[str, str]] = []
-        self.consents = Consents(store.consents, VAULT, note=lambda kind, who, what, handle: None, now=lambda: self.now)
+        self.consents = Consents(store.consents, store.contacts, VAULT, note=lambda kind, who, what, handle: None, now=lambda: self.now)
         happenings = Happenings()
         happenings.listen(self.told.append)
         settings = AppointmentSettings(region="ES", site="https://t.example")

@@ -109,7 +109,7 @@ class Desk:
             VAULT,
             self.happenings,
             SurveySettings(rules, "secret", "https://phone.example"),
-            consents=Consents(self.store.consents, VAULT, note=lambda *told: None, now=lambda: self.now),
+            consents=Consents(self.store.consents, self.store.contacts, VAULT, note=lambda *told: None, now=lambda: self.now),
             post=post or self,
             of_room=self._of_room,
             now=lambda: self.now,

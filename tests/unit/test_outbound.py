@@ -10,6 +10,7 @@ import pytest
 from api.audit.audit import Audit
 from api.outbound.campaigns import Campaigns, NewCampaign, NewEntries, NewEntry, Report
 from api.outbound.do_not_call import DoNotCall, NewUnwanted
+from api.privacy.consents import Consents, SaidConsent
 from api.store import Store
 from pbx.fraud import DialRules
 from pbx.numbers import parse_number
@@ -26,6 +27,7 @@ class Outbound:
     store: Store
     at: list[float] = field(default_factory=lambda: [MONDAY_NOON])
     unwanted: DoNotCall = field(init=False)
+    consents: Consents = field(init=False)
     campaigns: Campaigns = field(init=False)
 
     def now(self) -> float:
@@ -36,8 +38,9 @@ class Outbound:
 async def outbound(tmp_path: Path) -> AsyncIterator[Outbound]:
     async with Store.open(f"sqlite:///{tmp_path}/outbound.sqlite3", vault=VAULT) as store, Audit(store.audit, AUDIT_KEYS) as log:
         made = Outbound(store)
-        async with DoNotCall(store.outbound, log, "ES", made.now) as made.unwanted:
-            made.campaigns = Campaigns(store.outbound, made.unwanted, DialRules(), "ES", now=made.now)
+        made.consents = Consents(store.consents, store.contacts, VAULT, note=log.note, now=made.now)
+        async with made.consents, DoNotCall(store.outbound, log, "ES", made.now) as made.unwanted:
+            made.campaigns = Campaigns(store.outbound, made.unwanted, made.consents, DialRules(), "ES", now=made.now)
             yield made
 
 
@@ -47,7 +50,7 @@ def entry(number: str, consent: str = "asked on the website", consent_at: float 
 
 async def begun(outbound: Outbound, *numbers: str, **more: object) -> str:
     campaign = await outbound.campaigns.make(NewCampaign("Spring", **more), "lea")  # type: ignore[arg-type]
-    added = await outbound.campaigns.add(campaign.campaign_id, NewEntries([entry(number) for number in numbers]))
+    added = await outbound.campaigns.add(campaign.campaign_id, NewEntries([entry(number) for number in numbers]), "lea")
     assert added.added == len(numbers), added
     await outbound.campaigns.run(campaign.campaign_id, running=True)
     return campaign.campaign_id
@@ -66,7 +69,7 @@ async def test_what_may_not_be_called_is_not_added_and_it_is_said_why(outbound: 
         entry(EVA), entry("200"), entry("not a number"), entry("806 123 456"), entry("912345678"), entry(EVA),
         entry(JOHN, consent=" "), entry(JOHN, consent_at=MONDAY_NOON + 3_600),
     ]  # fmt: skip
-    added = await outbound.campaigns.add(campaign.campaign_id, NewEntries(told))
+    added = await outbound.campaigns.add(campaign.campaign_id, NewEntries(told), "lea")
     why = {each.line: each.why for each in added.refused}
     assert added.added == 1
     assert why == {
@@ -139,3 +142,21 @@ async def test_a_campaign_that_makes_no_sense_is_refused(outbound: Outbound) -> 
         assert await refused(outbound.campaigns.make(NewCampaign("Spring", **wrong), "lea")) == "bad_message"  # type: ignore[arg-type]
     assert await refused(outbound.campaigns.next("none", "ana")) == "unknown_campaign"
     assert await refused(outbound.unwanted.add(NewUnwanted("112"), "ana")) == "not_a_number"
+
+
+async def test_every_entry_is_in_the_register_and_who_took_it_back_is_neither_listed_nor_called(outbound: Outbound) -> None:
+    campaign_id = await begun(outbound, EVA, "+34 911 234 568")
+    eva = VAULT.number("+34911234567")
+    assert [(each.purpose, each.answer, each.means, each.by, each.at) for each in await outbound.consents.of([eva])] == [
+        ("marketing", "yes", "list", "lea", MONDAY_NOON - 86_400)
+    ]
+    await outbound.consents.say(eva, "marketing", SaidConsent(False, "No calls, please."), "ana", means="rest")
+    handed = await outbound.campaigns.next(campaign_id, "ana")
+    assert handed.e164 == "+34911234568", "Eva is passed over"
+    assert await refused(outbound.campaigns.next(campaign_id, "bea")) in ("nobody_due", "nobody_left")
+    (figures,) = await outbound.campaigns.all()
+    assert (figures.open, figures.outcomes) == (1, {"not_tried": 1, "refused": 1})
+    again = await outbound.campaigns.make(NewCampaign("Summer"), "lea")
+    told = NewEntries([entry(EVA), entry(EVA, "asked again", MONDAY_NOON + 60.0)])
+    added = await outbound.campaigns.add(again.campaign_id, told, "lea")
+    assert (added.added, [(each.line, each.why) for each in added.refused]) == (1, [(1, "no_consent")]), "who agreed anew may be called"
