@@ -13,6 +13,7 @@ from typing import Protocol, Self
 import structlog
 
 from api.chat import chat_message
+from api.leading import Leads, alone
 from api.store import StoreUnavailable
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.past_rooms import Erased, PastRoomStore
@@ -34,7 +35,8 @@ class Note(Protocol):
 
 class PastRooms:
     """``async with``: looks after what is due at once and every ``look_every_s``. ``keep_s``: what was written is erased so long after its
-    room's end, or after it was sent where the room goes on; None keeps it. ``forget``: of this room's chat nothing may be at hand any more.
+    room's end, or after it was sent where the room goes on, by the node that ``leads``; None keeps it. ``forget``: of this room's chat
+    nothing may be at hand any more.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class PastRooms:
         keep_s: float | None,
         note: Note,
         forget: Callable[[str], None],
+        leads: Leads = alone,
         look_every_s: float = _LOOK_EVERY_S,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -57,6 +60,7 @@ class PastRooms:
         self._keep_s = keep_s
         self._note = note
         self._forget = forget
+        self._leads = leads
         self._look_every_s = look_every_s
         self._now = now
         self._task: asyncio.Task[None] | None = None
@@ -120,7 +124,7 @@ class PastRooms:
 
     async def look_after(self) -> None:
         """Erase what is due. Raises OSError, ``StoreUnavailable``."""
-        if self._keep_s is not None:
+        if self._keep_s is not None and await self._leads():
             before = self._now() - self._keep_s
             while (erased := await self._store.erase_ended(before)).rooms:
                 await self._settle(erased)

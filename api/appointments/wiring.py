@@ -15,6 +15,7 @@ from api.appointments.settings import AppointmentSettings
 from api.appointments.views import AppointmentViews
 from api.appointments.work import AppointmentWork
 from api.happenings import Happenings
+from api.leading import Leads
 from api.privacy.consents import Consents
 from api.privacy.vault import Vault
 from api.store import Store
@@ -57,7 +58,7 @@ def make_appointments(
     *,
     sender: str,
     now: Callable[[], float],
-    leads: Callable[[], bool],
+    leads: Leads,
 ) -> Appointments:
     """``perform`` does what pages ask; ``note`` writes down what was changed; ``sender``: of e-mail; ``leads``: is it for this node to
     look what time brings?"""

@@ -15,6 +15,7 @@ import structlog
 from api.appointments.desk import CLOCK, ROOM, AppointmentDesk
 from api.appointments.notices import WITHIN_S, Notice, due, kind_of_reminder, notice_of
 from api.appointments.states import STANDING, State, Step
+from api.leading import Leads, alone
 from api.rooms import RoomEvent
 from api.store import StoreUnavailable
 from api.store.appointments import Appointment, AppointmentStore
@@ -64,7 +65,7 @@ class AppointmentWork:
         send: Send,
         *,
         now: Callable[[], float],
-        leads: Callable[[], bool] = lambda: True,
+        leads: Leads = alone,
         every_s: float = EVERY_S,
     ) -> None:
         self._desk = desk
@@ -171,7 +172,7 @@ class AppointmentWork:
         try:
             now = self._now()
             await self._make_rooms(now)
-            if self._leads():
+            if await self._leads():
                 await self._close(now)
             await self._tell_customers(now)
         except BaseException:

@@ -272,6 +272,7 @@ HARMLESS: Mapping[str, str] = {
         (
             *(
                 "node_runs",
+                "leases",
                 "record_numbers",
                 "unsealed",
                 "key_folder",

@@ -9,6 +9,7 @@ from typing import Self
 
 import structlog
 
+from api.leading import Leads, Rounds, alone
 from api.privacy.retention_policy import RetentionPolicy
 from api.store.errors import StoreUnavailable
 from api.store.retention import KINDS, Kind, RetentionStore
@@ -33,26 +34,24 @@ class Retention:
         region: str,
         note: Callable[[str, str], None],
         *,
-        leads: Callable[[], bool] = lambda: True,
+        leads: Leads = alone,
         look_every_s: float = LOOK_EVERY_S,
         pause_s: float = _PAUSE_S,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._policy, self._region, self._note = store, policy, region, note
         self._leads = leads
-        self._look_every_s, self._pause_s = look_every_s, pause_s
+        self._pause_s = pause_s
         self._now = now
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds("retention", leads, self._look_round, self._neglected, every_s=look_every_s, first_after_s=_FIRST_AFTER_S)
         self.counts: Counter[str] = Counter({kind.name: 0 for kind in KINDS} | {"neglected": 0})
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._keep_looking(), name="retention")
+        await self._rounds.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await self._rounds.__aexit__(*exc_info)
 
     async def due(self) -> Mapping[str, int]:
         """How many of each kind would be deleted now. Raises ``StoreUnavailable``."""
@@ -68,6 +67,8 @@ class Retention:
     async def _through(self, *, only_count: bool) -> Mapping[str, int]:
         found: Counter[str] = Counter()
         for kind in KINDS:
+            if not (only_count or await self._leads()):
+                break
             count = await self._of_kind(kind, only_count=only_count)
             found[kind.name] += count
         return {name: count for name, count in found.items() if count}
@@ -81,20 +82,17 @@ class Retention:
             count += some
             if not only_count:
                 self.counts[kind.name] += some
-            if place is None:
+            if place is None or not (only_count or await self._leads()):
                 return count
             await asyncio.sleep(self._pause_s)
 
     def _country_of(self, number: str) -> str:
         return number_of_caller(number, self._region).region if number else ""
 
-    async def _keep_looking(self) -> None:
-        await asyncio.sleep(_FIRST_AFTER_S)
-        while True:
-            try:
-                if self._leads() and (gone := await self.look()):
-                    log.info("retention.deleted", **gone)
-            except StoreUnavailable as error:
-                self.counts["neglected"] += 1
-                log.error("retention.neglected", fault=str(error), hint="it is looked at again; look after the database")
-            await asyncio.sleep(self._look_every_s)
+    async def _look_round(self) -> None:
+        if gone := await self.look():
+            log.info("retention.deleted", **gone)
+
+    def _neglected(self, fault: StoreUnavailable) -> None:
+        self.counts["neglected"] += 1
+        log.error("retention.neglected", fault=str(fault), hint="it is looked at again; look after the database")

@@ -29,6 +29,7 @@ from api.store.consents import ConsentStore
 from api.store.contacts import ContactStore
 from api.store.database import database_url, in_words, make_engine
 from api.store.errors import StoreUnavailable
+from api.store.leases import LeaseStore
 from api.store.legal_holds import LegalHoldStore
 from api.store.migrate import migrate
 from api.store.notes import NoteStore
@@ -132,6 +133,7 @@ class Store(Statements):
         self.appointments = AppointmentStore(engine, vault)
         self.call_backs = CallBackStore(engine, vault)
         self.legal_holds = LegalHoldStore(engine, vault)
+        self.leases = LeaseStore(engine, vault)
         self.travel = TravelStore(engine, vault)
         self.bookings = BookingStore(engine, vault)
         self.sealing = SealingStore(engine, vault)

@@ -22,6 +22,7 @@ import structlog
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.happenings import Happening, Happenings, Kind
+from api.leading import Leads, alone
 from api.privacy.consents import SaidConsent
 from api.privacy.vault import Vault
 from api.store import StoreUnavailable
@@ -162,7 +163,7 @@ class Surveys:
         consents: Agreed,
         post: Post,
         of_room: Callable[[str], Awaitable[Whom | None]],
-        leads: Callable[[], bool] = lambda: True,
+        leads: Leads = alone,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._customers, self._vault, self._happenings = store, customers, vault, happenings
@@ -313,7 +314,7 @@ class Surveys:
 
     async def tell_late(self) -> None:
         """Tell what was answered a while ago by who then went away."""
-        if self._leads():
+        if await self._leads():
             for survey in await self._store.untold(self._now() - _TOLD_AFTER_S, _AT_A_TIME):
                 await self._tell(survey)
 

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from api.card_numbers import without_card_numbers
 from api.happenings import Happening, Happenings, Kind
+from api.leading import Leads, alone
 from api.privacy.vault import Vault
 from api.store import StoreUnavailable
 from api.store.contacts import Contact
@@ -162,7 +163,7 @@ class Tickets:
         region: str,
         exists: Callable[[str], Awaitable[bool]],
         note: Note = lambda kind, who, what, subject: None,
-        leads: Callable[[], bool] = lambda: True,
+        leads: Leads = alone,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._customers, self._vault, self._happenings = store, customers, vault, happenings
@@ -305,7 +306,7 @@ class Tickets:
         if self._reckoned_by != rules:
             await self._reckon(rules)
         taken = 0
-        while self._leads() and (due := await self._store.due(self._now(), _AT_A_TIME)):
+        while await self._leads() and (due := await self._store.due(self._now(), _AT_A_TIME)):
             for row in due:
                 taken += await self._escalate(row, rules)
         return taken

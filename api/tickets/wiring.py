@@ -17,6 +17,7 @@ from api.config import Settings
 from api.happenings import Happenings
 from api.knowledge.articles import Articles
 from api.knowledge.routes import ArticleRoutes
+from api.leading import Leading
 from api.metrics import Metrics
 from api.privacy.consent_routes import ConsentRoutes
 from api.privacy.consents import Consents
@@ -71,9 +72,9 @@ async def open_service_desk(
     consents: Consents,
     *,
     calendars: Callable[[], Mapping[str, Calendar]],
-    leads: Callable[[], bool],
+    leading: Leading,
 ) -> AsyncIterator[ServiceDesk]:
-    """``calendars``: those of the plan in force. ``leads``: is this the node that does what one is enough for?"""
+    """``calendars``: those of the plan in force. ``leading``: which node does what one is enough for."""
 
     async def of_room(room_id: str) -> Whom | None:
         appointment = await store.appointments.of_room(room_id)
@@ -99,7 +100,7 @@ async def open_service_desk(
             region=settings.dialing.region,
             exists=exists,
             note=audit.note,
-            leads=leads,
+            leads=leading.of("tickets"),
             now=time.time,
         )
         if settings.demo.enabled and settings.demo.travel and await seed(store, vault, settings.tickets.rules(calendars()), time.time()):
@@ -121,7 +122,7 @@ async def open_service_desk(
             consents=consents,
             post=SurveyPost(after.notifier, after.templates),
             of_room=of_room,
-            leads=leads,
+            leads=leading.of("surveys"),
             now=time.time,
         )
         await stack.enter_async_context(surveys)

@@ -1,6 +1,5 @@
 """Bookings as people make, find and change them; holds that are over are given back by a loop, and told."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from random import Random, SystemRandom
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from api.card_numbers import has_card_number
 from api.happenings import Happening, Happenings, Kind
+from api.leading import Leads, Rounds, alone
 from api.privacy.vault import Vault
 from api.store.contacts import Contact, ContactStore
 from api.store.errors import StoreUnavailable
@@ -62,7 +62,7 @@ class Bookings:
         happenings: Happenings,
         region: str,
         *,
-        leads: Callable[[], bool] = lambda: True,
+        leads: Leads = alone,
         look_every_s: float = _LOOK_EVERY_S,
         now: Callable[[], float] = time.time,
         chance: Random | None = None,
@@ -72,20 +72,16 @@ class Bookings:
         self._vault = vault
         self._happenings = happenings
         self._region = region
-        self._leads = leads
-        self._look_every_s = look_every_s
+        self._rounds = Rounds("booking-holds", leads, self.look, _neglected, every_s=look_every_s)
         self._now = now
         self._chance = chance or SystemRandom()
-        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._keep_looking(), name="booking-holds")
+        await self._rounds.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await self._rounds.__aexit__(*exc_info)
 
     # ------------------------------------------------------------------ finding
 
@@ -248,14 +244,9 @@ class Bookings:
         known = {each.contact_id: each for each in await self._contacts.some({trip.booking.contact_id for trip in trips})}
         return [booking_view(trip, _customer(trip.booking.contact_id, known), now) for trip in trips]
 
-    async def _keep_looking(self) -> None:
-        while True:
-            try:
-                if self._leads():
-                    await self.look()
-            except StoreUnavailable as error:
-                log.error("bookings.neglected", fault=str(error), hint="seats come back all the same; look after the database")
-            await asyncio.sleep(self._look_every_s)
+
+def _neglected(fault: StoreUnavailable) -> None:
+    log.error("bookings.neglected", fault=str(fault), hint="seats come back all the same; look after the database")
 
 
 def _customer(contact_id: str, known: dict[str, Contact]) -> Customer:

@@ -1,7 +1,7 @@
 """The parts of the built-in bookings, put together for a server."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from api.audit.audit import Audit
 from api.backends.wiring import Backends
 from api.config import Settings
 from api.happenings import Happenings
+from api.leading import Leads
 from api.privacy.vault import Vault
 from api.store import Store
 from api.travel.backend import BuiltinBooking
@@ -37,7 +38,7 @@ async def open_travel(
     happenings: Happenings,
     backends: Backends,
     *,
-    leads: Callable[[], bool],
+    leads: Leads,
 ) -> AsyncIterator[Travel]:
     """To be entered before the first call can arrive. ``leads``: is it for this node to look which holds are over?"""
     if settings.demo.enabled and settings.demo.travel and await seed(store.travel, store.bookings, store.contacts, time.time()):

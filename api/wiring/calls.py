@@ -107,9 +107,11 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         told.centre = await enter(centre)
         ground.metrics.watch_callers(lambda: told.centre.callers.counts)
         travel = await enter(
-            open_travel(settings, store, ground.vault, ground.audit, ground.happenings, ground.backends, leads=lambda: nodes.leads)
+            open_travel(
+                settings, store, ground.vault, ground.audit, ground.happenings, ground.backends, leads=ground.leading.of("booking-holds")
+            )
         )
-        retention = _retention(settings, ground, lambda: nodes.leads)
+        retention = _retention(settings, ground)
         if settings.retention.enabled:
             await enter(retention)
         await enter(asking)
@@ -200,10 +202,12 @@ def _rules(settings: Settings, ground: Ground, in_force: Callable[[], CentrePlan
     return rules
 
 
-def _retention(settings: Settings, ground: Ground, leads: Callable[[], bool]) -> Retention:
+def _retention(settings: Settings, ground: Ground) -> Retention:
     def note(kind: str, detail: str) -> None:
         ground.audit.note(kind, "", detail=detail)
 
-    retention = Retention(ground.store.part(RetentionStore), settings.retention.policy(), settings.dialing.region, note, leads=leads)
+    retention = Retention(
+        ground.store.part(RetentionStore), settings.retention.policy(), settings.dialing.region, note, leads=ground.leading.of("retention")
+    )
     ground.metrics.watch_retention(lambda: retention.counts)
     return retention

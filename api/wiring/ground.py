@@ -18,6 +18,7 @@ from api.config import Settings
 from api.happenings import Happenings
 from api.identity.passwords import Passwords
 from api.identity.wiring import Identity, open_identity
+from api.leading import Leading
 from api.metrics import Metrics
 from api.notify.templates import BadTemplate, Templates
 from api.outbound.do_not_call import DoNotCall
@@ -42,6 +43,7 @@ class Ground:
 
     metrics: Metrics
     store: Store
+    leading: Leading
     audit: Audit
     tokens: TokenIssuer
     identity: Identity
@@ -77,6 +79,7 @@ async def open_ground(settings: Settings) -> AsyncIterator[Ground]:
     async with (
         Metrics() as metrics,
         Store.open(settings.store_url, vault=vault, node=settings.node, spool=spool) as store,
+        Leading(store.leases, settings.node) as leading,
         open_sealing(store.sealing),
         open_audit(settings, store, vault) as audit,
         open_identity(store.people, tokens, settings.identity(), audit, on_sign_in=metrics.signed_in, relays=relays.of) as identity,
@@ -90,7 +93,21 @@ async def open_ground(settings: Settings) -> AsyncIterator[Ground]:
         await _tell_interrupted(store)
         demo_password = await _demo_agent(store, identity.passwords) if settings.demo.enabled else None
         yield Ground(
-            metrics, store, audit, tokens, identity, relays, network, unwanted, happenings, vault, consents, backends, after, demo_password
+            metrics,
+            store,
+            leading,
+            audit,
+            tokens,
+            identity,
+            relays,
+            network,
+            unwanted,
+            happenings,
+            vault,
+            consents,
+            backends,
+            after,
+            demo_password,
         )
 
 

@@ -155,7 +155,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
             ground.metrics,
             ground.consents,
             calendars=lambda: calls.centre.plans.plan.calendars if calls.centre.plans.plan is not None else {},
-            leads=lambda: cluster.nodes.leads,
+            leading=ground.leading,
         )
         (await stack.enter_async_context(desk)).add_to(app)
         yield await _serve(stack, app, settings)

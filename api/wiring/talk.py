@@ -81,7 +81,16 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
         chat = Chat(rooms, store)
         owners = RoomOwners(cluster.bus, cluster.nodes, rooms, store)
         keep_s = None if days is None else days * 86_400.0
-        past = PastRooms(ground.store.past_rooms, store, writes, files, keep_s=keep_s, note=ground.audit.note, forget=chat.forget)
+        past = PastRooms(
+            ground.store.past_rooms,
+            store,
+            writes,
+            files,
+            keep_s=keep_s,
+            note=ground.audit.note,
+            forget=chat.forget,
+            leads=ground.leading.of("past-rooms"),
+        )
         attachments = Attachments(
             store,
             owners.is_member,
@@ -125,5 +134,5 @@ def _appointments(settings: Settings, ground: Ground, cluster: Cluster, now: Cal
         ground.consents,
         sender=settings.email.sender,
         now=now,
-        leads=lambda: cluster.nodes.leads,
+        leads=ground.leading.of("appointments"),
     )

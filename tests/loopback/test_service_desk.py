@@ -252,7 +252,11 @@ async def test_each_step_is_taken_once_whoever_looks(desk: Desk) -> None:
 async def test_a_node_that_does_not_lead_takes_no_step_and_new_hours_count_from_then_on(desk: Desk) -> None:
     ticket = await desk.tickets().open(NewTicket("x"), "ana")
     follower = desk.tickets()
-    follower._leads = lambda: False
+
+    async def not_here() -> bool:
+        return False
+
+    follower._leads = not_here
     desk.now += 3 * HOUR
     assert await follower.look_after() == 0
     desk.rules = ServiceRules(Calendar("UTC", {}), RULES.levels)
