@@ -18,7 +18,7 @@ from api.supervision import Supervision
 from api.tolls import Tolls
 from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
-from pbx.numbers import Number
+from pbx.numbers import Number, parse_number, zones_of
 from pbx.routing import NoRoute, NotANumber, Route, Routing
 from rooms import events as ev
 from rooms.agent import AgentState
@@ -97,6 +97,8 @@ class PageRequests:
         match request:
             case wire.Dial(number=number):
                 return self._dial(identity, number)
+            case wire.LookNumber(number=number):
+                return self._look(number)
             case wire.Accept(call_id=call_id):
                 feed(ev.CallAccepted(call_id, identity))
             case wire.Decline(call_id=call_id):
@@ -191,6 +193,32 @@ class PageRequests:
         call_id = self._exchange.new_call_id()
         self._exchange.dial(call_id, identity, route.dialled, route.trunk)
         return wire.CallRef(call_id=call_id)
+
+    def _look(self, text: str) -> wire.NumberSeen:
+        try:
+            number = parse_number(text, self._routing.plan.region)
+        except NotANumber as error:
+            return wire.NumberSeen(text.strip(), code="not_a_number", message=str(error))
+        code, message = self._objection(text, number)
+        zones = zones_of(number.e164) if number.e164 is not None else ()
+        return wire.NumberSeen(
+            number.display,
+            number.e164 or "",
+            number.region,
+            number.kind,
+            zones[0] if len(zones) == 1 else "",
+            code=code,
+            message=message,
+        )
+
+    def _objection(self, text: str, number: Number) -> tuple[str, str]:
+        """Code and words of why nobody here can call it; empty where somebody can."""
+        try:
+            route_of(self._routing, text)
+        except Refusal as refusal:
+            return refusal.code, refusal.message
+        objection = self._tolls.objection(number) if self._tolls is not None else None
+        return ("number_not_allowed", objection) if objection else ("", "")
 
     def _transfer(self, identity: str, request: wire.Transfer) -> None:
         self._refuse_when_stopping()

@@ -19,7 +19,7 @@ FLUSH_WITHIN_S = 0.3
 
 
 class Snapshots:
-    """Makes ``Snapshot``s. ``demo``: is the demo line there?"""
+    """Makes ``Snapshot``s. ``demo``: is the demo line there? ``records``: can calls be recorded?"""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Snapshots:
         owners: RoomOwners,
         *,
         demo: bool,
+        records: bool = False,
     ) -> None:
         self._switchboard = switchboard
         self._exchange = exchange
@@ -41,6 +42,7 @@ class Snapshots:
         self._nodes = nodes
         self._owners = owners
         self._demo = demo
+        self._records = records
         self._version = version("centralita")
 
     async def of(self, grant: Grant) -> Snapshot:
@@ -67,6 +69,7 @@ class Snapshots:
             rooms=[*self._rooms.states_for(grant.identity), *rooms.rooms],
             parked=self._exchange.parked(grant.identity) if staff else None,
             wrap_up=self._exchange.wrap_up(grant.identity),
+            records=self._records and staff,
         )
 
     def _lines(self) -> list[LineState]:

@@ -73,6 +73,10 @@ class Tolls:
                 self._on_suspended(who, refused.suspended)
             raise Refusal(refused.code, str(refused), refused.retry_after_s) from None
 
+    def objection(self, number: Number) -> str | None:
+        """Why this number is called by nobody here, in words; None where it may be. Nothing is counted."""
+        return self._watch.objection(number)
+
     def ask_forward(self, who: str, dialled: str) -> None:
         """May a call be led on to this number, as this person wished? What is to be confirmed was when that was set. Raises ``Refusal``."""
         number = self.number(dialled)

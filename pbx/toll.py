@@ -134,6 +134,10 @@ class TollWatch:
         money = sum(each.cost for each in over) + sum(self._cost(call, now) for call in live)
         return minutes / 60, money
 
+    def objection(self, number: Number) -> str | None:
+        """Why nobody may call this number, in words; None where people may."""
+        return None if number.e164 is None else dial_objection(number, self._rules)
+
     def risk(self, number: Number, now: float) -> Risk:
         known = now - self._called.get(number.region, -self._bounds.known_s) < self._bounds.known_s
         return risk_of(number, self._rules, known=known)

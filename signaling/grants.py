@@ -197,6 +197,7 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     wire.Monitor: _P.CALL_LISTEN,
     wire.TakeOver: _P.CALL_TAKE_OVER,
     wire.Digits: _P.CALL_TAKE,
+    wire.LookNumber: _P.CALL_DIAL,
     **dict.fromkeys((wire.Transfer, wire.TransferStep), _P.CALL_DIAL),
     **dict.fromkeys((wire.Park, wire.PickUp), _P.CALL_TAKE),
     **dict.fromkeys((wire.ReadHandling, wire.SetHandling), _P.PRESENCE_OWN),

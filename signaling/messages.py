@@ -103,6 +103,12 @@ class Dial(Request, frozen=True, tag="call.dial"):
     number: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
+class LookNumber(Request, frozen=True, tag="number.look"):
+    """What is this number, and may I call it? Nothing is dialled or counted. Result: ``NumberSeen``."""
+
+    number: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class Accept(Request, frozen=True, tag="call.accept"):
     call_id: Id
 
@@ -649,11 +655,30 @@ AnyRequest = (
     | WriteNote
     | MakeTicket
     | CloseTicket
+    | LookNumber
 )
 
 
 class CallRef(Struct, frozen=True):
     call_id: str
+
+
+class NumberSeen(Struct, frozen=True):
+    """A number as it would be dialled."""
+
+    display: str
+    e164: str = ""
+    """Empty where it is no public number."""
+    region: str = ""
+    """Its country's ISO code; empty where nobody knows."""
+    kind: str = ""
+    """``fixed``, ``mobile``, ``premium``, ``extension``, ``emergency`` and so on; empty where it is no number."""
+    zone: str = ""
+    """Its time zone, where it can lie in one alone."""
+    code: str = ""
+    """Why it cannot be called, as dialling it would be refused; empty where it can."""
+    message: str = ""
+    """The same in English, with what to do."""
 
 
 class CallHandling(Struct, frozen=True):
@@ -1289,6 +1314,8 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     """Calls of the node that may be picked up."""
     wrap_up: WrapUpState | None = None
     """The work on my last call, where there is some to do."""
+    records: bool = False
+    """Can calls be recorded here?"""
 
 
 class SessionClosing(Notice, frozen=True, tag="session.closing"):

@@ -59,7 +59,17 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         after=ground.after.call,
         refer_blind=settings.calls.refer_blind,
     )
-    snapshots = Snapshots(calls.switchboard, exchange, ground.store, calls.trunks, rooms, nodes, talk.owners, demo=settings.demo.enabled)
+    snapshots = Snapshots(
+        calls.switchboard,
+        exchange,
+        ground.store,
+        calls.trunks,
+        rooms,
+        nodes,
+        talk.owners,
+        demo=settings.demo.enabled,
+        records=settings.media.recording.enabled,
+    )
 
     async def renew(grant: Grant) -> Session:
         return talk.guests.renew(grant) if grant.role == Role.CUSTOMER else await identity.accounts.renew(grant)

@@ -27,7 +27,7 @@ from rooms.handling import Handling
 from rooms.move import Target
 from rooms.record import CallRecord
 from signaling.bus import MemoryBus
-from signaling.messages import CallRef, Dial, Transfer
+from signaling.messages import CallRef, Dial, LookNumber, NumberSeen, Transfer
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.exchange_bench import ExchangeBench, exchange_bench
@@ -89,6 +89,12 @@ class House:
         except Refusal as refusal:
             return refusal.code
         return answer.call_id if isinstance(answer, CallRef) else ""
+
+    async def looks(self, typed: str) -> NumberSeen:
+        grant = TOKENS.verify(TOKENS.issue("ana", "ana", "agent").token)
+        seen = await self.pages.perform(grant, LookNumber(number=typed))
+        assert isinstance(seen, NumberSeen)
+        return seen
 
 
 @asynccontextmanager
@@ -248,3 +254,30 @@ async def test_a_supervisor_of_the_team_lets_somebody_call_again(tmp_path: Path)
         await house.log.written()
         entries = [entry.event for entry in await house.log.entries(AuditWanted(), 99)]
         assert [(entry.who, entry.by) for entry in entries if entry.kind == "call.lifted"] == [("ana", "eva")]
+
+
+@pytest.mark.parametrize(
+    ("typed", "seen"),
+    [
+        (" tel:600 111 222", NumberSeen("600 11 12 22", "+34600111222", "ES", "mobile")),
+        ("0044 20 7946 0000", NumberSeen("+44 20 7946 0000", "+442079460000", "GB", "fixed", "Europe/London")),
+        ("112", NumberSeen("112", region="ES", kind="emergency")),
+        ("204", NumberSeen("204", kind="extension")),
+    ],
+)
+async def test_a_number_is_shown_as_it_would_be_dialled(tmp_path: Path, typed: str, seen: NumberSeen) -> None:
+    async with house_of(tmp_path) as house:
+        assert await house.looks(typed) == seen
+        assert not house.tolls.suspended()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "code"),
+    [("0034 803 111 222", "premium", "number_not_allowed"), ("call me", "", "not_a_number"), ("+53 5 1234567", "mobile", "")],
+)
+async def test_a_number_that_is_not_called_says_why_before_anybody_dials(tmp_path: Path, typed: str, kind: str, code: str) -> None:
+    async with house_of(tmp_path) as house:
+        for _ in range(12):  # looking counts for nothing
+            seen = await house.looks(typed)
+            assert (seen.kind, seen.code, bool(seen.message)) == (kind, code, bool(code))
+        assert await house.dial("600111222") not in ("calls_suspended", "too_many_calls")

@@ -74,6 +74,8 @@ export function mind() {
     if (!language.value) return;
     const [first] = offered.value;
     const live = living.value.find((call) => !isOffered(call));
+    if (first) navigator.setAppBadge?.(offered.value.length).catch(() => {});
+    else navigator.clearAppBadge?.().catch(() => {});
     if (first) document.title = t('title.ringing', { count: offered.value.length, who: who(first) });
     else if (live) document.title = t('title.call', { who: who(live) });
     else document.title = t('title');

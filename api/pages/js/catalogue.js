@@ -91,6 +91,12 @@ export function moment(epoch) {
 export const fullMoment = (epoch) =>
   new Intl.DateTimeFormat(notation(), { dateStyle: 'full', timeStyle: 'short' }).format(new Date(epoch * 1000));
 
+/** The time of day now in a time zone; without one, here. */
+export const hourIn = (timeZone, epoch) => new Intl.DateTimeFormat(notation(), { timeStyle: 'short', timeZone }).format(new Date(epoch * 1000));
+
+/** A country by its ISO code. */
+export const countryName = (code) => new Intl.DisplayNames(language.value, { type: 'region', fallback: 'code' }).of(code);
+
 /** A duration as a clock shows it: 0:07, 12:30, 1:02:03. */
 export function clockface(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

@@ -1,5 +1,5 @@
 /** Which microphones and loudspeakers there are, and which were chosen. Remembered by label too, because identifiers rotate. */
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 
 const KEPT = 'centralita.devices';
 const KINDS = { input: 'audioinput', output: 'audiooutput', ring: 'audiooutput' };
@@ -28,6 +28,13 @@ export function pick(use) {
   const found = list.find((device) => device.deviceId === wish.id) ?? list.find((device) => device.label && device.label === wish.label);
   return found?.deviceId ?? '';
 }
+
+/** Uses whose chosen device is not there now, with its label: the system's default stands in until it is back. */
+export const absent = computed(() =>
+  Object.keys(KINDS)
+    .filter((use) => chosen.value[use]?.label && devices.value[use].length > 0 && !pick(use))
+    .map((use) => ({ use, label: chosen.value[use].label })),
+);
 
 /** Choose a device by identifier; '' means the system's default. */
 export function choose(use, id) {

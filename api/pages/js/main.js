@@ -11,6 +11,7 @@ import { language, speak, t } from './catalogue.js';
 import { survey } from './devices.js';
 import { number } from './given.js';
 import { mindKeys } from './keys.js';
+import { mindLeaving } from './leaving.js';
 import * as link from './link.js';
 import * as microphone from './microphone.js';
 import * as phone from './phone.js';
@@ -18,6 +19,7 @@ import { session } from './session.js';
 import * as state from './state.js';
 import { claim, tab } from './tab.js';
 import './theme.js';
+import { stayAwake } from './wake.js';
 import { Desk } from './views/desk.js';
 import { html } from './views/html.js';
 import { SignIn } from './views/sign_in.js';
@@ -75,6 +77,9 @@ window.centralita = {
 await speak();
 mind();
 mindKeys();
+mindLeaving();
+stayAwake();
+if (localStorage.getItem('centralita.headset') && navigator.hid) import('./headset.js').then(({ useKnown }) => useKnown());
 survey();
 claim(phone.stop);
 effect(() => {

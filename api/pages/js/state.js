@@ -32,6 +32,10 @@ export const contexts = signal({});
 export const ticketsWritten = signal({});
 /** Appointments whose customers wait in their room. */
 export const visitors = signal([]);
+/** The others of the house, as presence tells of them; see `colleagues.js`. */
+export const colleagues = signal([]);
+/** Are calls recorded here? */
+export const records = signal(false);
 /** What the house told me and I have not put away. */
 export const told = signal([]);
 /** call id -> keys the other side pressed. */
@@ -62,6 +66,7 @@ const REDUCERS = {
     me.value = { identity: notice.identity, name: notice.name, role: notice.role };
     available.value = notice.available;
     demo.value = notice.demo;
+    records.value = notice.records ?? false;
     lines.value = notice.lines;
     parkedAt.value = notice.parked ? { [notice.parked.node]: notice.parked.calls } : {};
     serverVersion.value = notice.server_version;
@@ -115,7 +120,10 @@ const REDUCERS = {
     digitsHeard.value = { ...digitsHeard.value, [notice.call_id]: (before + notice.digit).slice(-32) };
   },
   'presence.state': (notice) => {
-    if (notice.identity !== me.value?.identity) return;
+    if (notice.identity !== me.value?.identity) {
+      colleagues.value = colleagues.value.map((someone) => (someone.identity === notice.identity ? { ...someone, ...notice } : someone));
+      return;
+    }
     available.value = notice.available;
     breakReason.value = notice.available ? '' : notice.reason;
   },
@@ -173,6 +181,7 @@ export function clear() {
     callBacks.value = [];
     wrapUp.value = null;
     breakReason.value = '';
+    colleagues.value = [];
     quality.value = {};
     contexts.value = {};
     ticketsWritten.value = {};

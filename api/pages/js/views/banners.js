@@ -1,7 +1,9 @@
 /** What is wrong right now, whose fault it is, and what to do: one line each. */
 import { moment, t } from '../catalogue.js';
+import { absent } from '../devices.js';
 import { link } from '../link.js';
 import * as microphone from '../microphone.js';
+import { open } from '../opened.js';
 import { peers } from '../phone.js';
 import { allow, blocked } from '../sound.js';
 import { lines, living, putAway, ready, told, visitors } from '../state.js';
@@ -29,6 +31,18 @@ function MicrophoneBanner() {
     <${Banner} tone="bad" name="microphone">
       <p><strong>${t(`microphone.${cause}`)}</strong>${' '}${t(`microphone.${cause}.do`)}${' '}${living.value.length > 0 && t('microphone.listening')}</p>
       <button type="button" class="small" data-do="retry-microphone" onClick=${() => microphone.retry()}>${t('microphone.retry')}</button>
+    <//>
+  `;
+}
+
+/** What was chosen is unplugged: what is used instead, and that it comes back by itself. */
+function DeviceBanner() {
+  if (!absent.value.length) return null;
+  const labels = [...new Set(absent.value.map(({ label }) => label))].join(', ');
+  return html`
+    <${Banner} tone="warn" name="device">
+      <p>${t('banner.device', { device: labels })}</p>
+      <button type="button" class="small" data-do="devices" onClick=${() => open('settings')}>${t('settings.title')}</button>
     <//>
   `;
 }
@@ -67,6 +81,7 @@ export const Banners = () => html`
     <${LinkBanner} />
     ${lines.value.filter((line) => !line.ready).map((line) => html`<${LineBanner} key=${line.trunk} line=${line} />`)}
     <${MicrophoneBanner} />
+    <${DeviceBanner} />
     <${SilencedBanner} />
     ${told.value.map((notice) => html`<${ToldBanner} key=${notice.id} notice=${notice} />`)}
     ${visitors.value.map((visitor) => html`<${VisitorBanner} key=${visitor.appointment_id} visitor=${visitor} />`)}

@@ -5,7 +5,7 @@ import { clockface, explain, has, t } from '../catalogue.js';
 import { who } from '../attention.js';
 import * as microphone from '../microphone.js';
 import { accepting, bring, canDial, carried, digitsSent, hangUp, holdCall, isMuted, mute, peers, press, trouble } from '../phone.js';
-import { digitsHeard, dismiss, now } from '../state.js';
+import { digitsHeard, dismiss, now, records } from '../state.js';
 import { call as callAgain } from './dial.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
@@ -17,14 +17,27 @@ import { useTicks } from './ticks.js';
 
 const TALKING_DBFS = -40;
 const TALKING_MS = 600;
+/** Numbers of the house have no country. */
+export const SHORT = 6;
 
 const Moves = later(() => import('./moves.js'), 'Moves');
 const Context = later(() => import('./context.js'), 'Context');
 const Known = later(() => import('./centre.js'), 'Known');
+const LocalTime = later(() => import('./local_time.js'), 'LocalTime');
+const Recording = later(() => import('./recording.js'), 'Recording');
 const Monitors = later(() => import('./monitors.js'), 'Monitors');
 /** The call that is being given to somebody else. */
 const movesOf = signal(null);
-export const giveAway = (callId) => (movesOf.value = movesOf.value === callId ? null : callId);
+/** To whom, as already said: the field of the transfer begins with it. */
+export const target = signal('');
+export function giveAway(callId) {
+  target.value = '';
+  movesOf.value = movesOf.value === callId ? null : callId;
+}
+export function giveTo(callId, whom) {
+  target.value = whom;
+  movesOf.value = callId;
+}
 
 /** The call whose keypad is open takes digits from the keyboard. */
 export const padOf = signal(null);
@@ -135,6 +148,7 @@ function Body({ call }) {
     <${Elsewhere} call=${call} />
     ${call.centre && html`<${Known} call=${call} />`}
     <${Controls} call=${call} />
+    ${(records.value || call.recording !== 'off') && call.state === 'live' && !call.mode && html`<${Recording} call=${call} />`}
     ${(call.mode || call.monitors?.length > 0) && html`<${Monitors} call=${call} />`}
     ${padOf.value === callId && html`<${Pad} call=${call} />`}
     ${(movesOf.value === callId || call.move || call.note || (!call.mode && call.parties?.length > 1)) && html`<${Moves} call=${call} open=${movesOf.value === callId} />`}
@@ -157,6 +171,7 @@ export function Call({ call }) {
           <p class="call-state" data-part="state">${stateWords(call)}</p>
           <h2 id=${title} class="call-who">${who(call)}</h2>
           ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
+          ${call.number.length > SHORT && html`<${LocalTime} number=${call.number} />`}
         </div>
         ${call.answered_at && call.state === 'live' && html`<${Timer} since=${call.answered_at} />`}
         ${call.state === 'ended' && call.answered_at && html`<span class="timer">${clockface(call.ended_at - call.answered_at)}</span>`}

@@ -1,8 +1,8 @@
 /** The signed-in page: who I am, what is wrong, the calls, and how to make one. */
-import { useState } from 'preact/hooks';
 import { explain, t } from '../catalogue.js';
 import { alarm, alarmed, offered, said } from '../attention.js';
 import { link } from '../link.js';
+import { open, opened, shut } from '../opened.js';
 import { accepting, setAvailable, stop } from '../phone.js';
 import { Refusal, forget } from '../session.js';
 import { available, calls, isOffered, lines, living, me, parked, queues, ready } from '../state.js';
@@ -20,6 +20,8 @@ const Parked = later(() => import('./parked.js'), 'Parked');
 const Shortcuts = later(() => import('./shortcuts.js'), 'Shortcuts');
 const Centre = later(() => import('./centre.js'), 'Centre');
 const Queues = later(() => import('./centre.js'), 'Queues');
+const Palette = later(() => import('./palette.js'), 'Palette');
+const Colleagues = later(() => import('./colleagues.js'), 'Colleagues');
 const Tasks = later(() => import('./tasks.js'), 'Tasks');
 
 async function toggleAvailable() {
@@ -42,7 +44,10 @@ function LineChip() {
   return html`<span class=${`chip ${up ? 'good' : 'bad'}`} data-part="line"><i class="dot" aria-hidden="true"></i>${t(up ? 'line.up' : 'line.down')}</span>`;
 }
 
-function Header({ open }) {
+const withMini = 'documentPictureInPicture' in window;
+const mini = () => import('./mini.js').then(({ openMini }) => openMini());
+
+function Header() {
   const inCall = living.value.some((call) => !isOffered(call));
   return html`
     <header class="top">
@@ -53,6 +58,8 @@ function Header({ open }) {
       </button>
       <span class="spacer"></span>
       <span class="me">${me.value?.name}</span>
+      ${withMini && html`<button type="button" class="round plain" data-do="mini" aria-label=${t('mini.open')} title=${t('mini.open')} onClick=${mini}><${Icon} name="mini" /></button>`}
+      <button type="button" class="round plain" data-do="palette" aria-label=${t('palette.title')} title=${t('palette.title')} onClick=${() => open('palette')}><${Icon} name="search" /></button>
       <button type="button" class="round plain" data-do="settings" aria-label=${t('settings.title')} title=${t('settings.title')} onClick=${() => open('settings')}><${Icon} name="settings" /></button>
       <button type="button" class="round plain" data-do="shortcuts" aria-label=${t('keys.title')} title=${t('keys.title')} onClick=${() => open('shortcuts')}><${Icon} name="keyboard" /></button>
       <button type="button" class="round plain" data-do="sign-out" disabled=${inCall} aria-label=${t('sign_out')} title=${t(inCall ? 'sign_out.in_call' : 'sign_out')} onClick=${signOut}><${Icon} name="leave" /></button>
@@ -81,11 +88,9 @@ function Calls() {
 }
 
 export function Desk() {
-  const [opened, open] = useState(null);
-  const close = () => open(null);
   return html`
     <a class="skip" href="#main">${t('skip')}</a>
-    <${Header} open=${open} />
+    <${Header} />
     <${Banners} />
     <main id="main" class="desk" tabindex="-1" data-ready=${String(ready.value)}>
       <h1 class="visually-hidden">${t('desk.title')}</h1>
@@ -99,11 +104,13 @@ export function Desk() {
         <${Dial} />
         ${queues.value.length > 0 && html`<${Queues} />`}
         ${ready.value && html`<${Tasks} />`}
+        ${ready.value && html`<${Colleagues} />`}
         <${Recent} />
       </div>
     </main>
-    ${opened === 'settings' && html`<${Settings} onClose=${close} />`}
-    ${opened === 'shortcuts' && html`<${Shortcuts} onClose=${close} />`}
+    ${opened.value === 'settings' && html`<${Settings} onClose=${shut} />`}
+    ${opened.value === 'shortcuts' && html`<${Shortcuts} onClose=${shut} />`}
+    ${opened.value === 'palette' && html`<${Palette} onClose=${shut} />`}
     <div class="visually-hidden" role="status" data-part="said">${said.value}</div>
     <div class="toast" role="alert" data-part="alarmed">${alarmed.value && html`<p class="notice bad">${alarmed.value}<button type="button" class="round plain" aria-label=${t('dialog.close')} onClick=${() => (alarmed.value = '')}><${Icon} name="close" /></button></p>`}</div>
   `;

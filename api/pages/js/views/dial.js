@@ -1,8 +1,10 @@
 /** Call a number: typed, pasted as it comes, or by keypad. */
 import { signal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
-import { explain, t } from '../catalogue.js';
+import { useEffect, useRef } from 'preact/hooks';
+import { countryName, explain, has, t } from '../catalogue.js';
 import { LONGEST, number } from '../given.js';
+import { look, numberOf } from '../numbers.js';
+import { link } from '../link.js';
 import { callMe, canDial, dial } from '../phone.js';
 import { Refusal } from '../session.js';
 import { demo } from '../state.js';
@@ -11,6 +13,10 @@ import { Icon } from './icon.js';
 import { Keypad } from './keypad.js';
 
 const DEMO_NUMBERS = ['600', '601', '602', '603', '604', '605'];
+
+/** Shorter ones are not looked at. */
+const SHORTEST = 3;
+const HESITATION_MS = 250;
 
 const refusal = signal(null);
 
@@ -63,6 +69,28 @@ export function Demo() {
   `;
 }
 
+/** What was typed, as the server reads it: written out, in which country, and why it cannot be called where it cannot. */
+function Preview() {
+  const up = link.value === 'up';
+  const typed = number.value.trim();
+  useEffect(() => {
+    if (!up || typed.length < SHORTEST) return undefined;
+    const timer = setTimeout(look, HESITATION_MS, typed);
+    return () => clearTimeout(timer);
+  }, [typed, up]);
+  const seen = numberOf(typed);
+  const what = seen && [seen.e164 || seen.display, seen.region && countryName(seen.region), has(`number.${seen.kind}`) && t(`number.${seen.kind}`)].filter(Boolean);
+  return html`
+    <div class="seen" id="dial-seen" role="status" data-part="seen" data-code=${seen?.code ?? ''}>
+      ${seen && !refusal.value && (seen.kind !== '' || seen.code) &&
+      html`
+        ${seen.kind !== '' && html`<p class="fine">${what.map((word, place) => html`${place > 0 && ' · '}<bdi>${word}</bdi>`)}</p>`}
+        ${seen.code && html`<p class="fine blocked"><${Icon} name="warning" />${explain(seen)}</p>`}
+      `}
+    </div>
+  `;
+}
+
 export function Dial() {
   const field = useRef();
   const submit = (event) => {
@@ -84,13 +112,14 @@ export function Dial() {
         <label for="number" class="visually-hidden">${t('dial.number')}</label>
         <div class="field">
           <input id="number" ref=${field} type="text" inputmode="tel" autocomplete="off" spellcheck=${false} dir="ltr" maxlength=${LONGEST} placeholder=${t('dial.placeholder')}
-            value=${number} onInput=${change} aria-describedby=${refusal.value ? 'dial-error' : null} aria-invalid=${refusal.value ? 'true' : null} />
+            value=${number} onInput=${change} aria-describedby=${refusal.value ? 'dial-error' : 'dial-seen'} aria-invalid=${refusal.value ? 'true' : null} />
           ${number.value &&
           html`<button type="button" class="erase" aria-label=${t('dial.erase')} onClick=${() => (number.value = number.value.slice(0, -1))}><${Icon} name="erase" /></button>`}
         </div>
         <div role="alert">
           ${refusal.value && html`<p class="notice bad" id="dial-error"><${Icon} name="warning" /><span>${explain(refusal.value)}</span></p>`}
         </div>
+        <${Preview} />
         <${Keypad} label=${t('dial.keypad')} onKey=${type} />
         <button class="go wide" data-do="dial" type="submit" disabled=${!canDial.value}><${Icon} name="call" />${t('dial.call')}</button>
       </form>

@@ -3,12 +3,14 @@ import { useEffect, useRef } from 'preact/hooks';
 import { explain, t } from '../catalogue.js';
 import { silence, silenced, who } from '../attention.js';
 import { accept, decline, trouble } from '../phone.js';
+import { SHORT } from './call.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 import { later } from './later.js';
 
 const Came = later(() => import('./moves.js'), 'Came');
 const Context = later(() => import('./context.js'), 'Context');
+const LocalTime = later(() => import('./local_time.js'), 'LocalTime');
 const Known = later(() => import('./centre.js'), 'Known');
 
 const isTyping = () => document.activeElement?.matches('input, textarea, select') ?? false;
@@ -27,6 +29,7 @@ export function Incoming({ call }) {
         <p id=${`what-${callId}`} class="call-state">${t('incoming.title')}</p>
         <h2 id=${`who-${callId}`} class="call-who">${who(call)}</h2>
         ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
+        ${call.number.length > SHORT && html`<${LocalTime} number=${call.number} />`}
         ${(call.came || call.private || !call.verified) && html`<${Came} call=${call} />`}
         ${call.centre && html`<${Known} call=${call} />`}
         ${refusal && html`<p class="notice bad"><${Icon} name="warning" />${explain(refusal)}</p>`}

@@ -1,35 +1,21 @@
 /** Giving a call to somebody else, at once or after asking; talking all three; parking. Loaded when it is first wanted, with its texts. */
-import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { alsoSpeak, has, t } from '../catalogue.js';
+import { colleagues, reachable, sorted, watchColleagues } from '../colleagues.js';
 import * as link from '../link.js';
 import { about } from '../phone.js';
-import { Refusal } from '../session.js';
-import { me } from '../state.js';
+import { target } from './call.js';
 import { html } from './html.js';
 
 await alsoSpeak('calls');
-
-const ASK_AGAIN_MS = 30_000;
-/** Who may be given a call, as presence tells. */
-const colleagues = signal([]);
-
-async function lookForColleagues() {
-  try {
-    const { people } = await link.ask('presence.watch');
-    colleagues.value = people.filter((someone) => someone.identity !== me.peek()?.identity && someone.phones);
-  } catch (refusal) {
-    if (!(refusal instanceof Refusal)) throw refusal;
-  }
-}
 
 const step = (call, action) => about(call.call_id, () => link.ask('call.transfer_step', { call_id: call.call_id, action }));
 const reason = (code) => t(has(`reason.out.${code}`) ? `reason.out.${code}` : 'ended.unknown');
 
 function give(call, to, ask) {
   const text = to.trim();
-  const target = text.startsWith('@') ? { agent: text.slice(1) } : { number: text };
-  return about(call.call_id, () => link.ask('call.transfer', { call_id: call.call_id, ask, ...target }));
+  const whom = text.startsWith('@') ? { agent: text.slice(1) } : { number: text };
+  return about(call.call_id, () => link.ask('call.transfer', { call_id: call.call_id, ask, ...whom }));
 }
 
 const Action = ({ name, label, action, disabled, primary }) =>
@@ -37,15 +23,14 @@ const Action = ({ name, label, action, disabled, primary }) =>
 
 /** Whom to give it to, and how. */
 function Whom({ call }) {
-  const [to, setTo] = useState('');
+  const [to, setTo] = useState(target.value);
   const id = `to-${call.call_id}`;
   const field = useRef();
+  useEffect(watchColleagues, []);
   useEffect(() => {
+    if (target.value) setTo(target.value);
     field.current.focus();
-    lookForColleagues();
-    const timer = setInterval(lookForColleagues, ASK_AGAIN_MS);
-    return () => clearInterval(timer);
-  }, []);
+  }, [target.value]);
   const missing = !to.trim();
   const submit = (event) => {
     event.preventDefault();
@@ -58,7 +43,7 @@ function Whom({ call }) {
         <input ref=${field} id=${id} data-do="transfer-to" list=${`${id}-list`} value=${to} autocomplete="off" autocapitalize="off" spellcheck=${false} aria-describedby=${`${id}-hint`} onInput=${(event) => setTo(event.currentTarget.value)} />
       </div>
       <datalist id=${`${id}-list`}>
-        ${colleagues.value.map((someone) => html`<option key=${someone.identity} value=${`@${someone.identity}`}>${someone.name} · ${t(`moves.state.${someone.state}`)}</option>`)}
+        ${sorted(colleagues.value).filter(reachable).map((someone) => html`<option key=${someone.identity} value=${`@${someone.identity}`}>${someone.name} · ${t(`moves.state.${someone.state}`)}</option>`)}
       </datalist>
       <p id=${`${id}-hint`} class="fine">${t('moves.hint')}</p>
       <div class="incoming-buttons">

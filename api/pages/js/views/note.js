@@ -4,6 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { explain, t } from '../catalogue.js';
 import * as link from '../link.js';
 import { html } from './html.js';
+import { Phrases } from './phrases.js';
 
 const PAUSE_MS = 600;
 const AGAIN_MS = 3_000;
@@ -12,15 +13,29 @@ const notes = signal({});
 const timers = new Map();
 const writing = new Set();
 
+/** What is not at the server yet survives a reload here, and no longer. */
+const draftOf = (callId) => `centralita.note.${callId}`;
+
+function draft(callId) {
+  const { text, kept, revision } = noteOf(callId);
+  if (text === kept) sessionStorage.removeItem(draftOf(callId));
+  else sessionStorage.setItem(draftOf(callId), JSON.stringify({ text, revision }));
+}
+
 const noteOf = (callId) => notes.peek()[callId];
-const change = (callId, changes) => (notes.value = { ...notes.peek(), [callId]: { ...noteOf(callId), ...changes } });
+function change(callId, changes) {
+  notes.value = { ...notes.peek(), [callId]: { ...noteOf(callId), ...changes } };
+  draft(callId);
+}
 
 async function read(callId) {
   try {
     const now = await link.ask('note.get', { call_id: callId });
     const mine = noteOf(callId);
     if (mine && mine.text !== mine.kept) return write(callId);
-    change(callId, { text: now.text, revision: now.revision, kept: now.text, theirs: null, refusal: null });
+    const left = mine ? null : JSON.parse(sessionStorage.getItem(draftOf(callId)));
+    change(callId, { text: now.text, revision: now.revision, kept: now.text, theirs: null, refusal: null, ...left });
+    if (left) await write(callId);
   } catch (refusal) {
     if (noteOf(callId)) change(callId, { refusal });
   }
@@ -88,12 +103,13 @@ export function Note({ callId }) {
   const note = notes.value[callId];
   if (!note) return null;
   const id = `note-${callId}`;
-  const state = note.theirs !== null ? '' : note.refusal ? explain(note.refusal) : note.text === note.kept ? (note.revision > 0 ? t('note.kept') : '') : t('note.keeping');
+  const state = note.theirs !== null ? '' : note.refusal ? `${explain(note.refusal)} ${note.refusal.code === 'unknown_call' ? '' : t('note.again')}` : note.text === note.kept ? (note.revision > 0 ? t('note.kept') : '') : t('note.keeping');
   return html`
     <div class="context-note">
       <label for=${id}>${t('note.label')}</label>
       <textarea id=${id} dir="auto" rows="3" maxlength="20000" value=${note.text} readonly=${note.theirs !== null} onInput=${(event) => type(callId, event.currentTarget.value)}></textarea>
       <p class="fine" data-part="note-state" data-state=${note.refusal ? 'refused' : note.text === note.kept ? 'kept' : 'keeping'}>${state}</p>
+      ${note.theirs === null && html`<${Phrases} text=${note.text} onChoose=${(phrase) => type(callId, [note.text, phrase].filter(Boolean).join('\n'))} />`}
       ${note.theirs !== null && html`<${Conflict} callId=${callId} note=${note} />`}
     </div>
   `;

@@ -13,6 +13,7 @@ import { later } from './later.js';
 import { LanguageSwitch } from './language.js';
 import { Level } from './level.js';
 
+const Headset = later(() => import('./headset.js'), 'Headset');
 const Handling = later(() => import('./handling.js'), 'Handling');
 const HOLDER = 'settings';
 const permission = signal('Notification' in window ? Notification.permission : 'unsupported');
@@ -88,6 +89,7 @@ export const Settings = ({ onClose }) => html`
     <${Microphone} />
     ${canChooseOutput ? html`<${Picker} use="output"><${Test} use="output" /><//>` : html`<p class="fine">${t('settings.output_by_system')}</p>`}
     ${canChooseRing && html`<${Picker} use="ring"><${Test} use="ring" /><//>`}
+    ${'hid' in navigator && html`<${Headset} />`}
     <${Notifications} />
     <${Handling} />
     ${'registerProtocolHandler' in navigator && html`<${Links} />`}
