@@ -121,11 +121,12 @@ async def customer(
     domain: str,
     keys: str = "",
     tone_hz: float = 0.0,
-    sounds_s: float = 60.0,
+    sounds_s: float = 170.0,
     leaves_after_s: float | None = None,
 ) -> AsyncIterator[Customer]:
     """``number`` calls ``called`` at ``target`` (host:port), presses ``keys`` a second apart, then sounds; stays until the other side ends
-    the call unless ``leaves_after_s``. A process that still runs on leaving is killed."""
+    the call unless ``leaves_after_s``: it sounds for nearly as long as SIPp may run, however long somebody waits in a queue. A process that
+    still runs on leaving is killed."""
     names = {"called": called, "caller": number, "domain": domain, "name": f"Customer {number}"}
     end = _STAYS if leaves_after_s is None else _LEAVES.format(after_ms=round(leaves_after_s * 1_000), **names)
     scenario = _written(directory, stream(keys, tone_hz, sounds_s), names | {"end": end})
