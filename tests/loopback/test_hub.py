@@ -317,7 +317,7 @@ async def test_a_request_that_hangs_is_given_up_and_others_go_on_meanwhile() -> 
         if isinstance(request, wire.Dial):
             await asyncio.Event().wait()
 
-    async with running_hub(HubSettings(request_s=0.3, requests_in_flight=2)) as running:
+    async with running_hub(HubSettings(request_s=1.5, requests_in_flight=2)) as running:
         running.line.perform = perform
         ana = await running.client("ana")
         hanging = [asyncio.ensure_future(ana.ask("call.dial", {"number": "600"})) for _ in range(2)]

@@ -24,7 +24,8 @@ QUICK = LoopbackTimes(ring_s=0.02, answer_s=0.03, refuse_s=0.03, patience_s=0.3,
 
 @dataclass
 class Line:
-    """A trunk under test. ``call`` makes the far end call us and lose patience soon; calls to 602 are ended by the far end soon."""
+    """A trunk under test. ``call`` makes the far end call us, and lose patience soon where it is not ``patient``; ``end`` makes it hang up
+    that call. Calls to 602 are ended by the far end soon, and the demo's always."""
 
     bench: TrunkBench
     far: "FarEnd | None" = None
@@ -33,12 +34,18 @@ class Line:
     def trunk(self) -> Trunk:
         return self.bench.trunk
 
-    def call(self) -> None:
+    def call(self, *, patient: bool = True) -> None:
         if self.far is None:
             assert isinstance(self.trunk, LoopbackTrunk)
             self.trunk.call("+34600111222", "Clara")
         else:
             self.far.call()
+            if not patient:
+                asyncio.get_running_loop().call_later(0.3, self.far.end, Cause(EndReason.GAVE_UP))
+
+    def end(self) -> None:
+        if self.far is not None:
+            self.far.end(BYE)
 
 
 class FarEnd:
@@ -70,7 +77,9 @@ class FarEnd:
 
     def call(self) -> None:
         self.bench.trunk.dial("far", "100", "Clara", self.bench.endpoint())
-        asyncio.get_running_loop().call_later(0.3, self.bench.trunk.hang_up, "far", Cause(EndReason.GAVE_UP))
+
+    def end(self, cause: Cause) -> None:
+        self.bench.trunk.hang_up("far", cause)
 
 
 @asynccontextmanager
@@ -228,12 +237,13 @@ async def test_a_call_arrives_rings_and_is_answered(line: Line) -> None:
     line.trunk.ring(leg_id)
     line.trunk.answer(leg_id, line.bench.endpoint((PCMA,)))
     await line.bench.event(Confirmed)
+    line.end()
     await line.bench.event(HungUp)
     assert of(line, leg_id) == [Arrived, Confirmed, HungUp]
 
 
 async def test_a_caller_loses_patience(line: Line) -> None:
-    line.call()
+    line.call(patient=False)
     leg_id = (await line.bench.event(Arrived)).leg_id
     line.trunk.ring(leg_id)
     assert (await line.bench.event(HungUp)).cause.reason is EndReason.GAVE_UP
