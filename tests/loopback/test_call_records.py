@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,20 @@ from rooms.causes import Cause, EndReason
 from rooms.record import CallRecord, CallState, LegRecord
 from signaling.tokens import TokenIssuer
 from tests.kit.centre import comes, plan
-from tests.kit.exchange_bench import exchange_bench
+from tests.kit.exchange_bench import POLICY, TIMES, exchange_bench
 from tests.kit.people import AUDIT_KEYS, known_by
 from tests.kit.postgres import Postgres
 from tests.kit.vaults import VAULT
 
 TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
 DONE = Cause(EndReason.COMPLETED)
+PATIENT, LONG = replace(POLICY, agent_media_s=60.0), replace(TIMES, longest_s=60.0)
+"""A call that nobody speaks in lasts for as long as a database takes to stop."""
 
 
 async def test_every_event_of_calls_is_there_once_after_the_database_was_away(tmp_path: Path) -> None:
     with Postgres() as server:
-        async with exchange_bench(tmp_path, database=await server.create("outage")) as bench:
+        async with exchange_bench(tmp_path, policy=PATIENT, times=LONG, database=await server.create("outage")) as bench:
             ids = [bench.dial("ana", "600")]
             await bench.told.call("ana", "live")
             await bench.store.flush()

@@ -48,7 +48,7 @@ async def test_it_registers_is_called_and_calls(transport: SipTransport, bind_ho
 
 async def test_strangers_keep_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may register from anywhere may connect from anywhere; but not many at once, and not for long without registering."""
-    monkeypatch.setattr(tcp_wire, "STRANGER_S", 0.2)
+    monkeypatch.setattr(tcp_wire, "STRANGER_S", 1.0)
     monkeypatch.setattr(tcp_wire, "MAX_STRANGERS", 3)
     async with sip_bench("", 0, transport=SipTransport.TCP, registrar=RegistrarSettings(), **ACCOUNT) as us:
         assert isinstance(us.trunk, SipTrunk)
@@ -64,7 +64,7 @@ async def test_strangers_keep_no_connection(monkeypatch: pytest.MonkeyPatch) -> 
             await pbx.ready()
             loop = asyncio.get_running_loop()
             passed = asyncio.Event()
-            loop.call_later(0.3, passed.set)
+            loop.call_later(1.2, passed.set)
             await passed.wait()
             us.trunk.dial("out", "600", "Ana", us.endpoint())
             await pbx.event(Arrived)
