@@ -34,10 +34,11 @@ class LineNow(Struct, frozen=True):
 
 
 class LinesNow(Struct, frozen=True):
-    """``node``: whose lines these are, where there are several."""
+    """``node``: whose lines these are, where there are several. ``threecx``: is one attached?"""
 
     lines: list[LineNow]
     node: str
+    threecx: bool
 
 
 class TryLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,8 +48,9 @@ class TryLine(Struct, frozen=True, forbid_unknown_fields=True):
 class LineRoutes:
     """``trunks`` by name. ``dialled``: see ``Dialled``."""
 
-    def __init__(self, trunks: Mapping[str, Trunk], trial: LineTrial, dialled: Dialled, audit: Audit, node: str) -> None:
+    def __init__(self, trunks: Mapping[str, Trunk], trial: LineTrial, dialled: Dialled, audit: Audit, node: str, *, threecx: bool) -> None:
         self._trunks, self._trial, self._dialled, self._audit, self._node = trunks, trial, dialled, audit, node
+        self._threecx = threecx
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/api/v1/lines", self._list, allow_head=False)
@@ -56,7 +58,7 @@ class LineRoutes:
 
     async def _list(self, _request: web.Request) -> web.Response:
         lines = [_line(line, name) for name, trunk in self._trunks.items() for line in trunk.lines()]
-        return json_answer(LinesNow(lines, self._node))
+        return json_answer(LinesNow(lines, self._node, self._threecx))
 
     async def _try(self, request: web.Request) -> web.StreamResponse:
         """One line of JSON whenever the test call stands differently. Whoever goes away hangs up."""

@@ -42,6 +42,7 @@ PAGES = (
     PHONE,
     Page("/dial", "The softphone with a number in its field; nothing is dialled.", "", PHONE.more_styles, PHONE.module, ("number",)),
     Page("/account", "One's account; for administrators users and keys.", "account", (_CARDS,)),
+    Page("/admin", "Administration: of its sections each person has those that they may use.", "admin", ("admin/admin.css",)),
     Page(
         "/appointments",
         "The appointments, hours and absences of professionals.",

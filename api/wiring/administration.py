@@ -38,7 +38,7 @@ def add_administration(
             calls.threecx.ask(route.number)
         return route.dialled
 
-    LineRoutes(calls.trunks, calls.trial, dialled, ground.audit, cluster.bus.node).add_to(app)
+    LineRoutes(calls.trunks, calls.trial, dialled, ground.audit, cluster.bus.node, threecx=calls.threecx is not None).add_to(app)
     kept = {"recordings": settings.media.recording.retention_days, "chat": settings.chat.retention_days}
     RetentionRoutes(calls.retention, settings.retention.policy(), enabled=settings.retention.enabled, others=kept).add_to(app)
     figures = NodeFigures(

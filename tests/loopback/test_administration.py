@@ -74,7 +74,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         policy: RetentionPolicy = section.policy()
         retention = Retention(store.part(RetentionStore), policy, "ES", lambda kind, detail: None)
         app = make_app(known_by(TOKENS), await stack.enter_async_context(Metrics()), health)
-        LineRoutes({"demo": demo}, trial, dialled, audit, "").add_to(app)
+        LineRoutes({"demo": demo}, trial, dialled, audit, "", threecx=False).add_to(app)
         RetentionRoutes(retention, policy, enabled=False, others={"chat": 365, "recordings": None}).add_to(app)
         runner = make_runner(app)
         await runner.setup()

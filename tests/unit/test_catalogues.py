@@ -9,16 +9,25 @@ from typing import get_args
 
 import pytest
 
+from api.after.outbox_routes import STATES
 from api.appointments.states import State as AppointmentState
 from api.audit.audit import OF_ACCOUNT
+from api.centre.plan_documents import SINGLE
+from api.line_trial import TrialState
 from api.outbound.campaigns import Why
+from api.privacy.data_class import DataClass
+from api.store.retention import KINDS
 from rooms.agent import AgentState
 from rooms.causes import EndReason
+from rooms.flows import flow
+from rooms.flows.flow import Step
 from rooms.membership import Exit, RoomKind
 from rooms.membership import Role as MemberRole
 from rooms.monitor import MonitorMode
 from rooms.presence import Presence
+from rooms.queues.queue_plan import Strategy
 from rooms.record import CallState
+from rooms.rules.deciding import Outcome
 from signaling.grants import Role
 
 PAGES = Path(__file__).parents[2] / "api" / "pages"
@@ -540,3 +549,48 @@ def test_rooms_say_nothing_by_themselves_and_need_no_looser_policy() -> None:
     for name, text in ROOM_SCRIPTS.items():
         assert [word for each in templates(text) for word in spoken_by(each) if word not in ("Centralita", "!")] == [], name
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", text), name
+
+
+# --- the page of administration -------------------------------------------------------------------------------------------------------
+
+ADMIN = PAGES / "admin"
+
+
+def test_the_page_of_administration_speaks_both_languages_and_asks_for_every_text() -> None:
+    texts = {path.stem: json.loads(path.read_text()) for path in sorted((ADMIN / "text").glob("*.json"))}
+    english, spanish = texts["en"], texts["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert all(text.strip() for each in texts.values() for text in each.values())
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+    kit = set(json.loads((PAGES / "kit" / "text" / "en.json").read_text()))
+    source = "".join(path.read_text() for path in sorted(ADMIN.glob("*.js")))
+    whole = set(re.findall(r"\bt\('([^']+)'", source))
+    assert {key for key in whole if not {key, f"{key}.other"} & (set(english) | kit)} == set()
+    quoted = set(re.findall(r"'([\w.]+)'", source))
+    families = {*re.findall(r"`([a-z_]+(?:\.[a-z_]+)*\.)\$\{", source), *(f"{each}." for each in re.findall(r"worded\('([\w.]+)'", source))}
+    asked = {key for key in english if re.sub(r"\.(one|other)$", "", key) in quoted or key in quoted}
+    named = {key for key in english if key.startswith((*families, "error.", "door."))}
+    assert set(english) - asked - named == set()
+
+
+def test_the_page_of_administration_words_what_comes_as_codes() -> None:
+    texts = json.loads((ADMIN / "text" / "en.json").read_text())
+    families = {
+        "step": {step.kind for step in vars(flow).values() if isinstance(step, type) and issubclass(step, Step) and hasattr(step, "kind")},
+        "strategy": set(Strategy),
+        "trial": set(TrialState),
+        "kept": {kind.name for kind in KINDS},
+        "class": set(DataClass),
+        "outcome": set(Outcome),
+        "role": set(Role),
+        "outbox": set(STATES),
+        "document": set(SINGLE),
+    }
+    assert {f"{family}.{word}" for family, words in families.items() for word in words} <= set(texts)
+
+
+def test_the_page_of_administration_says_nothing_by_itself_and_needs_no_looser_policy() -> None:
+    for path in sorted(ADMIN.glob("*.js")):
+        source = path.read_text()
+        assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", source)
+        assert [said for template in templates(source) for said in spoken_by(template)] == [], path.name

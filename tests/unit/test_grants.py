@@ -131,6 +131,7 @@ OPEN = {
     ("GET", "/consultation"),
     ("GET", "/board"),
     ("GET", "/account"),
+    ("GET", "/admin"),
     ("GET", "/rooms"),
     ("GET", "/contacts"),
     ("GET", "/voicemail"),
