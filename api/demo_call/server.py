@@ -16,7 +16,7 @@ import aiohttp
 
 from api.demo_call.process import ChildProcess, PeerFailure
 
-_READY_S = 60.0  # a machine's first start compiles the sound kernels
+_READY_S = 120.0  # a machine's first start compiles the sound kernels
 _POLL_S = 0.05
 
 

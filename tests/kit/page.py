@@ -11,7 +11,7 @@ import aiohttp
 from api.demo_call.process import ChildProcess
 from tests.kit.hub import Client
 
-STARTS_WITHIN_S = 60.0
+STARTS_WITHIN_S = 120.0
 
 
 @asynccontextmanager
