@@ -66,7 +66,7 @@ class _Process:
         return float(await self.line())
 
     async def page(self) -> str:
-        """What it says of the backends, once it says of each something."""
+        """What it says of each backend in the end."""
         self._stdin.write(b"page\n")
         return await self.line()
 

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.load.context_calls [URL]``: the line ``call`` on standard input is one call, by a number that nobody called from yet;
 the line that answers it says how many milliseconds passed from the moment it arrived until it was answered (200 towards the caller), by an
-agent who accepts as soon as the page is told that it rings. To ``page`` is answered what the page says of each backend meanwhile.
+agent who accepts as soon as the page is told that it rings. To ``page`` is answered what the page says of each backend in the end.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from api.backends.registry import Backends
 from api.backends.views import context_partial
 from api.browser_legs import BrowserLegs
 from api.exchange import Exchange
+from api.garbage import collect_seldom
 from api.metrics import Metrics
 from api.phone_legs import PhoneLegs
 from api.privacy.vault import Vault
@@ -53,7 +54,8 @@ MARK = "said: "
 """Begins the lines that are answers: others are of the log."""
 NEVER_OPEN = BreakerLimits(failures=1_000_000, of=1_000_000)
 """So that bad backends are asked at every call: the harder case."""
-SAID = "hangs slow, fails unreachable, huge too_large"
+SAID = "hangs late, fails unreachable, huge too_large"
+"""In the end. Before, whoever hangs is shown as slow, or at once as late where too many wait for it already."""
 BAD = (("hangs", Kind.CRM), ("fails", Kind.TICKETING), ("huge", Kind.BOOKING))
 GOOD = (("quick", Kind.CRM), ("quick", Kind.TICKETING), ("quick", Kind.BOOKING))
 
@@ -223,6 +225,7 @@ async def calls_beside(context: ContextLookup) -> AsyncIterator[Calls]:
 async def _main(address: str) -> None:
     loop = asyncio.get_running_loop()
     async with looked_up(address, iter(BAD)) as context, calls_beside(context) as calls:
+        collect_seldom()
         print(f"{MARK}ready", flush=True)
         while order := await loop.run_in_executor(None, sys.stdin.readline):
             said = await _page(context) if order == "page\n" else str(1_000 * await calls.one())
@@ -230,13 +233,12 @@ async def _main(address: str) -> None:
 
 
 async def _page(context: ContextLookup) -> str:
-    """What an agent's page says once the slow one is known to be slow, and before it is given up."""
+    """What an agent's page says in the end: once each has answered or is given up."""
     said = asyncio.get_running_loop().create_future()
 
     def tell(identities: Iterable[str], known: CallContext) -> None:
-        states = {part.backend: part.state for part in known.parts}
-        if "asked" not in states.values() and not said.done():
-            said.set_result(", ".join(f"{name.partition('-')[0]} {state}" for name, state in states.items()))
+        if known.whole and not said.done():
+            said.set_result(", ".join(f"{part.backend.partition('-')[0]} {part.state}" for part in known.parts))
 
     context.meet(tell)
     context.begin("page", CallerKey("+34699999999", ""))
