@@ -23,7 +23,7 @@ from api.demo_call.process import ChildProcess
 from api.demo_call.server import write_settings
 from benchmarks.report import CannotRun
 
-_READY_S = 60.0
+_READY_S = 180.0
 _ASKED_S = 20.0
 _AGAIN_S = 0.1
 _QUIET = logging.getLogger("benchmarks.pages")
