@@ -65,7 +65,7 @@ class HistoryCall(Struct, frozen=True):
 
 
 class HistoryPage(Struct, frozen=True):
-    """``next``: ``before`` of the page after; None: there is none."""
+    """``next``: the cursor of the page after; None: there is none."""
 
     calls: list[HistoryCall]
     next: str | None
@@ -248,7 +248,7 @@ class CallHistoryRoutes:
             begun_from=instant("from", query.get("from", "")),
             begun_before=instant("to", query.get("to", "")),
             bad=known_word(query, "bad", ("true", "false"), "false") == "true",
-            before=_place(query.get("before", "")),
+            before=_place(query.get("cursor", "")),
         )
 
 
@@ -264,7 +264,7 @@ def _place(text: str) -> tuple[float, str] | None:
     if not text:
         return None
     at, _, call_id = text.partition("_")
-    return _second(at, "before"), call_id
+    return _second(at, "cursor"), call_id
 
 
 def _second(text: str, name: str) -> float:

@@ -19,7 +19,7 @@ from api.backends.routes import BackendsStatus, TryBackend
 from api.backends.trial import Trial
 from api.call_history_routes import MOST_FOUND, HistoryDetail, HistoryPage, QualitySecond, Signalling
 from api.centre.picture import PlanPicture
-from api.centre.plan_routes import DocumentChange, PlanChange, PlanCheck, PlanDocument, PlanNow, PlanTrial, Restored
+from api.centre.plan_routes import MOST_VERSIONS, DocumentChange, PlanChange, PlanCheck, PlanDocument, PlanNow, PlanTrial, Restored
 from api.centre.plan_trial import TriedWay
 from api.centre.skill_routes import WantedSkills
 from api.contacts import Card, Correction, NewContact, Treatment
@@ -67,6 +67,7 @@ from api.tickets.ticket import Priority, TicketState
 from api.tickets.tickets import MOST_SHOWN as MOST_TICKETS
 from api.tickets.tickets import NewComment, NewLink, NewTicket, TicketChange, TicketList, TicketView
 from api.tolls import SuspendedCaller
+from api.travel.routes import KEY_HEADER
 from api.travel.wire import (
     Because,
     BookingHistory,
@@ -91,11 +92,15 @@ from signaling.refusal import TextFault
 Whole = Annotated[int, Meta(ge=0, lt=10**15)]
 
 
+SEEN = "If-Match"
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """``body``: the struct that is sent. ``answer``: the struct that comes back, or its fields by name; None where nothing does.
 
-    ``content``: media types of an answer that is no JSON. ``query``: parameters by name. ``statuses``: of success.
+    ``content``: media types of an answer that is no JSON. ``query``: parameters by name. ``headers``: that it heeds. ``statuses``: of
+    success.
     """
 
     summary: str
@@ -103,6 +108,7 @@ class Described:
     answer: Any = None
     content: tuple[str, ...] = ()
     query: Mapping[str, Any] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
     statuses: tuple[int, ...] = (200,)
     problems: tuple[int, ...] = ()
 
@@ -110,7 +116,7 @@ class Described:
 _DONE: Any = {"statuses": (204,)}
 _HITS: Any = {"answer": {"hits": list[Hit]}, "problems": (503,)}
 _KEPT: Any = {"statuses": (202,), "problems": (413, 503)}
-_STEP: Any = {"answer": BookingView, "problems": (404, 409, 412, 503)}
+_STEP: Any = {"answer": BookingView, "headers": (KEY_HEADER, SEEN), "problems": (404, 409, 412, 503)}
 _ENDED: Any = {"answer": {"ended": int}}
 
 DESCRIBED: Mapping[tuple[str, str], Described] = {
@@ -173,7 +179,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/api/v1/audit"): Described(
         "Who did what, oldest first: sign-ins, refusals, and every look at, listen to, change and export of personal data.",
         answer=AuditPage,
-        query={"after": Whole, "limit": Whole, "kind": str, "who": str, "what": str, "subject": str},
+        query={"cursor": Whole, "limit": Whole, "kind": str, "who": str, "what": str, "subject": str},
     ),
     ("POST", "/api/v1/privacy/copies"): Described(
         "Everything that is kept of a person, to be handed to them (GDPR 15 and 20).",
@@ -237,7 +243,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         query={
             "state": Annotated[str, Meta(pattern="^(" + "|".join(OUTBOX_STATES) + ")$")],
             "call": str,
-            "after": str,
+            "cursor": str,
             "limit": OutboxLimit,
         },
         answer=OutboxPage,
@@ -260,9 +266,9 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/api/v1/retention/due"): Described("How much would be deleted now.", answer=RetentionDue, problems=(503,)),
     ("GET", "/api/v1/rules"): Described("The rules in force, and what they may be set off by.", answer=RulesNow),
     ("GET", "/api/v1/rules/runs"): Described(
-        "What rules did, or were kept from by a bound, the newest first; behind one of them (before).",
-        query={"rule": str, "before": str, "limit": RuleLimit},
-        answer={"runs": list[RuleRun]},
+        "What rules did, or were kept from by a bound, the newest first.",
+        query={"rule": str, "cursor": str, "limit": RuleLimit},
+        answer={"runs": list[RuleRun], "next": str | None},
         problems=(503,),
     ),
     ("POST", "/api/v1/rules/try"): Described(
@@ -290,8 +296,8 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("GET", "/api/v1/events"): Described(
         "What was told to receivers of webhooks, or would have been, behind a cursor, as CloudEvents; so long as they are kept.",
-        query={"after": Annotated[int, Meta(ge=0)], "limit": Annotated[int, Meta(ge=1, le=MOST_EVENTS)]},
-        answer={"events": list[CloudEvent], "cursor": int, "more": bool},
+        query={"cursor": Annotated[int, Meta(ge=0)], "limit": Annotated[int, Meta(ge=1, le=MOST_EVENTS)]},
+        answer={"events": list[CloudEvent], "next": str, "more": bool},
         problems=(410, 503),
     ),
     ("POST", "/api/v1/webhooks/replay"): Described(
@@ -329,6 +335,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Correct names, company, address and numbers; `If-Match` is the `ETag` of the contact as it was seen.",
         body=Correction,
         answer=Contact,
+        headers=(SEEN,),
         problems=(412, 428, 503),
     ),
     ("GET", "/api/v1/campaigns"): Described(
@@ -359,6 +366,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Change some documents together. What is wrong with the plan then is told at once, and the plan in force goes on.",
         body=PlanChange,
         answer=PlanVersion,
+        headers=(SEEN,),
         problems=(409, 412, 422),
     ),
     ("GET", "/api/v1/centre/documents/{name}"): Described("One document: `queues`, `flows/NAME`, ...", answer=PlanDocument),
@@ -366,15 +374,16 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Make or change one document. `If-Match` is the `ETag` of the plan as it was seen.",
         body=DocumentChange,
         answer=PlanVersion,
+        headers=(SEEN,),
         problems=(409, 412, 422),
     ),
     ("DELETE", "/api/v1/centre/documents/{name}"): Described(
-        "Remove a document that nothing needs.", answer=PlanVersion, problems=(409, 422)
+        "Remove a document that nothing needs.", answer=PlanVersion, headers=(SEEN,), problems=(409, 422)
     ),
     ("GET", "/api/v1/centre/versions"): Described(
         "The versions that the plan had, the newest first.",
-        query={"before": Whole, "limit": Whole},
-        answer={"versions": list[PlanVersion]},
+        query={"cursor": Whole, "limit": Annotated[int, Meta(ge=1, le=MOST_VERSIONS)]},
+        answer={"versions": list[PlanVersion], "next": str | None},
     ),
     ("GET", "/api/v1/centre/versions/{version}"): Described(
         "What each document said then.", answer={"version": int, "documents": dict[str, str]}
@@ -423,6 +432,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Hold seats for fifteen minutes. Under an `Idempotency-Key` that was sent before nothing is done (200).",
         body=NewBooking,
         answer=BookingView,
+        headers=(KEY_HEADER,),
         statuses=(201, 200),
         problems=(404, 409, 503),
     ),
@@ -494,7 +504,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/api/v1/calls"): Described(
         "Calls, the newest first, by number, agent, queue, time and how they sounded; behind one of them (before).",
         query={
-            **dict.fromkeys(("number", "agent", "queue", "from", "to", "before"), str),
+            **dict.fromkeys(("number", "agent", "queue", "from", "to", "cursor"), str),
             "bad": bool,
             "limit": Annotated[int, Meta(ge=1, le=MOST_FOUND)],
         },
@@ -536,7 +546,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("GET", "/api/v1/voicemails"): Described(
         "Messages in the boxes that one reaches, the newest first; behind one of them (before).",
-        query={"box": str, "unheard": bool, "before": str, "limit": Annotated[int, Meta(ge=1, le=MOST_SHOWN)]},
+        query={"box": str, "unheard": bool, "cursor": str, "limit": Annotated[int, Meta(ge=1, le=MOST_SHOWN)]},
         answer=VoicemailPage,
         problems=(404, 410, 503),
     ),
@@ -560,7 +570,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
             "late": bool,
             "state": Annotated[str, Meta(pattern="^(" + "|".join(("", *TicketState)) + ")$")],
             "priority": Annotated[str, Meta(pattern="^(" + "|".join(("", *Priority)) + ")$")],
-            **dict.fromkeys(("category", "agent", "number", "contact", "about", "before"), str),
+            **dict.fromkeys(("category", "agent", "number", "contact", "about", "cursor"), str),
             "limit": Annotated[int, Meta(ge=1, le=MOST_TICKETS)],
         },
         answer=TicketList,

@@ -9,12 +9,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api.described_routes import DESCRIBED, Described
+from api.described_routes import DESCRIBED, SEEN, Described
 from api.guarded_routes import ROUTES
+from api.travel.routes import KEY_HEADER
 from signaling.description import asyncapi, markdown
 from signaling.problems import Problem
 
 Schema = dict[str, Any]
+_ROOT = "/api/v1/"
+_HEADERS = {
+    KEY_HEADER: "A key of your own for this one wish: sent again under it, it is not done again.",
+    SEEN: "The `ETag` of what you saw: where others changed it meanwhile, nothing is done.",
+}
 _SCHEMAS = "#/components/schemas/{name}"
 _ALWAYS = (403, 429)
 """Anybody may be refused by address, or for asking too much."""
@@ -70,12 +76,13 @@ def _operation(method: str, path: str, described: Described) -> Schema:
     permission = ROUTES[method, path]
     names = re.findall(r"\{(\w+)\}", path)
     operation: Schema = {
-        "operationId": "_".join([method.lower(), *re.findall(r"\w+", path)]) if path != "/" else "get_softphone",
+        "operationId": _name(method, path),
         "summary": described.summary,
-        "tags": [path.removeprefix("/api/v1/").split("/")[0] if path.startswith("/api/v1/") else "pages"],
+        "tags": [path.removeprefix(_ROOT).split("/")[0] if path.startswith(_ROOT) else "pages"],
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names),
             *({"name": name, "in": "query", "schema": _schema(kind)} for name, kind in described.query.items()),
+            *({"name": name, "in": "header", "schema": {"type": "string"}, "description": _HEADERS[name]} for name in described.headers),
         ],
         "responses": _responses(described, permission is not None, bool(names)),
     }
@@ -84,6 +91,12 @@ def _operation(method: str, path: str, described: Described) -> Schema:
     if permission is not None:
         operation |= {"security": [{"token": []}], "x-permission": str(permission)}
     return operation
+
+
+def _name(method: str, path: str) -> str:
+    """Of an operation; a page of the same word is another one."""
+    kind = method.lower() if path.startswith(_ROOT) else "page"
+    return "_".join([kind, *re.findall(r"\w+", path.removeprefix(_ROOT))]) if path != "/" else "page_softphone"
 
 
 def _responses(described: Described, asks_who: bool, named: bool) -> Schema:

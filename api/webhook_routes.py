@@ -77,11 +77,11 @@ class WebhookRoutes:
         asked = request.query
         limit = whole_number(asked, "limit", MOST_EVENTS, 100)
         try:
-            events, cursor = await self._webhooks.told(_cursor(asked.get("after", "0")), limit)
+            events, cursor = await self._webhooks.told(_cursor(asked.get("cursor", "0")), limit)
         except StoreUnavailable:
             raise _away() from None
         self._audit.note("events_read", grant_of(request).identity, detail=f"{len(events)} up to {cursor}")
-        return json_answer({"events": events, "cursor": cursor, "more": len(events) == limit})
+        return json_answer({"events": events, "next": str(cursor), "more": len(events) == limit})
 
     async def _replay(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, Replay)
@@ -105,7 +105,7 @@ class WebhookRoutes:
 
 def _cursor(text: str) -> int:
     if not text.isdecimal() or len(text) > 18:
-        raise Refusal("bad_message", "'after' is a cursor, as an answer before gave it.")
+        raise Refusal("bad_message", "cursor is the next of an answer before.")
     return int(text)
 
 

@@ -19,11 +19,11 @@ Limit = Annotated[int, Meta(ge=1, le=MOST_SHOWN)]
 
 
 class OutboxPage(Struct, frozen=True):
-    """The oldest first. ``counts``: how many are in each state."""
+    """The oldest first. ``counts``: how many are in each state. ``next``: the cursor of the page after; None: there is none."""
 
     entries: list[OutboxEntry]
     counts: dict[str, int]
-    more: bool
+    next: str | None
 
 
 class OutboxRoutes:
@@ -42,8 +42,10 @@ class OutboxRoutes:
             raise Refusal("bad_message", f"'state' is one of {', '.join(STATES)}.")
         limit = whole_number(asked, "limit", MOST_SHOWN, 100)
         call_id = asked.get("call", "")
-        found = await self._outbox.of_call(call_id) if call_id else await self._outbox.entries(state, limit + 1, asked.get("after", ""))
-        return json_answer(OutboxPage(found[:limit], await self._outbox.waiting(), len(found) > limit))
+        found = await self._outbox.of_call(call_id) if call_id else await self._outbox.entries(state, limit + 1, asked.get("cursor", ""))
+        return json_answer(
+            OutboxPage(found[:limit], await self._outbox.waiting(), found[limit - 1].entry_id if len(found) > limit else None)
+        )
 
     async def _retry(self, request: web.Request) -> web.Response:
         entry_id = request.match_info["entry_id"]

@@ -15,10 +15,11 @@ _USUAL_PAGE = 100
 
 
 class AuditPage(Struct, frozen=True):
-    """``after``: the cursor for the next page; entries may have come by then."""
+    """``next``: the cursor of what comes after, also where there is no ``more`` yet."""
 
     entries: list[AuditLine]
-    after: int
+    next: str
+    more: bool
 
 
 class AuditState(Struct, frozen=True):
@@ -38,12 +39,14 @@ class AuditRoutes:
         app.router.add_get("/api/v1/audit/faults", self._check, allow_head=False)
 
     async def _read(self, request: web.Request) -> web.Response:
-        after = digits(request.query.get("after", "0"), "after", 15)
+        after = digits(request.query.get("cursor", "0"), "cursor", 15)
         limit = min(digits(request.query.get("limit", str(_USUAL_PAGE)), "limit", 15), _LARGEST_PAGE)
         wanted = AuditWanted(after, **{name: request.query.get(name, "") for name in ("kind", "who", "what", "subject")})
         self._audit.note("audit_read", grant_of(request).identity, detail=wanted.words)
         entries = await self._audit.entries(wanted, limit)
-        return json_answer(AuditPage([audit_line(entry) for entry in entries], entries[-1].seq if entries else after))
+        return json_answer(
+            AuditPage([audit_line(entry) for entry in entries], str(entries[-1].seq if entries else after), len(entries) == limit)
+        )
 
     async def _check(self, request: web.Request) -> web.Response:
         entries, faults = await self._audit.checked()

@@ -16,11 +16,11 @@ from api.centre.plan_folder import FolderState
 from api.centre.plan_trial import TriedCall, try_call
 from api.centre.plans import Changes, Plans
 from api.guarded_routes import grant_of
-from api.query_words import digits
+from api.query_words import digits, whole_number
 from signaling.refusal import Refusal, TextFault
 
 LARGEST_PLAN = 4 * 1024 * 1024
-_MOST_VERSIONS = 200
+MOST_VERSIONS = 200
 
 Text = Annotated[str, Meta(max_length=LARGEST_DOCUMENT)]
 Comment = Annotated[str, Meta(max_length=500)]
@@ -140,9 +140,10 @@ class PlanRoutes:
         return _tagged(json_answer(made), made.version)
 
     async def _versions(self, request: web.Request) -> web.Response:
-        before = digits(request.query.get("before", "0"), "before", 9)
-        limit = digits(request.query.get("limit", "50"), "limit", 9)
-        return json_answer({"versions": await self._plans.versions(min(limit, _MOST_VERSIONS), before or None)})
+        before = digits(request.query.get("cursor", "0"), "cursor", 9)
+        limit = whole_number(request.query, "limit", MOST_VERSIONS, 50)
+        found = await self._plans.versions(limit + 1, before or None)
+        return json_answer({"versions": found[:limit], "next": str(found[limit - 1].version) if len(found) > limit else None})
 
     async def _version(self, request: web.Request) -> web.Response:
         version = digits(request.match_info["version"], "The version", 9)

@@ -111,8 +111,8 @@ class RuleRoutes:
     async def _runs(self, request: web.Request) -> web.Response:
         asked = request.query
         limit = whole_number(asked, "limit", MOST_SHOWN, 100)
-        found: list[RuleRun] = await self._store.rules.runs(limit, rule=asked.get("rule", ""), before=asked.get("before", ""))
-        return json_answer({"runs": found})
+        found: list[RuleRun] = await self._store.rules.runs(limit + 1, rule=asked.get("rule", ""), before=asked.get("cursor", ""))
+        return json_answer({"runs": found[:limit], "next": found[limit - 1].run_id if len(found) > limit else None})
 
     async def _try(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, TriedRules)

@@ -69,7 +69,7 @@ class TicketRoutes:
             teams,
             wanted,
             late=known_word(query, "late", ("true", "false"), "false") == "true",
-            before=query.get("before", ""),
+            before=query.get("cursor", ""),
             limit=whole_number(query, "limit", MOST_SHOWN, MOST_SHOWN),
         )
         return json_answer(page)

@@ -119,8 +119,10 @@ class TicketCounts(Struct, frozen=True):
 
 
 class TicketList(Struct, frozen=True):
+    """``next``: the cursor of the page after; None: there is none."""
+
     tickets: list[StoredTicket]
-    more: bool
+    next: str | None
     counts: TicketCounts
 
 
@@ -204,7 +206,7 @@ class Tickets:
         found = await self._store.page(replace(wanted, number=self._e164(wanted.number)), limit + 1, behind)
         mine, of_team = TicketQuery(agent=identity, open=True), TicketQuery(teams=(*sorted(teams), ""), open=True)
         counted = await self._store.counts((mine, of_team, TicketQuery(open=True), TicketQuery(open=True, late_at=now)))
-        return TicketList(found[:limit], len(found) > limit, TicketCounts(*counted))
+        return TicketList(found[:limit], found[limit - 1].ticket_id if len(found) > limit else None, TicketCounts(*counted))
 
     async def view(self, ticket_id: str, by: str) -> TicketView:
         """Everything of it; who looks is noted."""

@@ -59,11 +59,11 @@ class Voicemail(Struct, frozen=True):
 
 
 class VoicemailPage(Struct, frozen=True):
-    """The newest first. ``more``: are there older ones?"""
+    """The newest first. ``next``: the cursor of the page after; None: there is none."""
 
     boxes: list[BoxState]
     voicemails: list[Voicemail]
-    more: bool
+    next: str | None
 
 
 class Boxes:
@@ -119,7 +119,7 @@ class Boxes:
         counts = await self._store.unheard(reached)
         known = self._boxes()
         states = [BoxState(name, dict(known[name].titles) if name in known else {}, counts.get(name, 0)) for name in reached]
-        return VoicemailPage(states, [_shown(row) for row in found[:limit]], len(found) > limit)
+        return VoicemailPage(states, [_shown(row) for row in found[:limit]], found[limit - 1].voicemail_id if len(found) > limit else None)
 
     async def listen(self, grant: Grant, voicemail_id: str, form: str) -> Heard:
         """One message as sound; its manifest says who fetched it. Raises ``Refusal``."""

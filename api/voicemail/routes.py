@@ -34,7 +34,7 @@ class VoicemailRoutes:
             grant_of(request),
             box=query.get("box", ""),
             unheard=query.get("unheard", "") == "true",
-            before=query.get("before", ""),
+            before=query.get("cursor", ""),
             limit=whole_number(query, "limit", MOST_SHOWN, MOST_SHOWN),
         )
         return json_answer(page)

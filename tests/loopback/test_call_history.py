@@ -89,7 +89,7 @@ async def test_calls_are_found_by_number_agent_time_and_how_they_sounded_a_page_
                 return [call["call_id"] for call in page["calls"]], page["next"]
 
         first, more = await found({"limit": "2"})
-        second, last = await found({"limit": "3", "before": more})
+        second, last = await found({"limit": "3", "cursor": more})
         assert (first, second, last) == (["c4", "c3"], ["c2", "c1", "c0"], None)
         assert (await found({"number": "600 111 222"}))[0] == ["c4", "c2", "c1", "c0"], "however it is written"
         assert (await found({"number": "+34911222333", "agent": "ana"}))[0] == ["c3"]
@@ -97,7 +97,7 @@ async def test_calls_are_found_by_number_agent_time_and_how_they_sounded_a_page_
         assert (await found({"bad": "true"}))[0] == ["c1"]
         assert (await found({}, "supervisor", "hotels"))[0] == ["c3", "c1"], "her teams' alone"
         assert (await found({"queue": "sales"}))[0] == []
-        for wrong in ({"bad": "very"}, {"before": "noon"}, {"limit": "1000"}, {"from": "noon"}):
+        for wrong in ({"bad": "very"}, {"cursor": "noon"}, {"limit": "1000"}, {"from": "noon"}):
             async with http.get("/api/v1/calls", params=wrong, headers=bearer("admin")) as answer:
                 assert (answer.status, (await answer.json())["error"]["code"]) == (400, "bad_message"), wrong
         async with http.get("/api/v1/calls", headers=bearer("agent")) as answer:

@@ -616,7 +616,7 @@ async def test_the_log_says_who_from_where_with_what_and_when(site: Site) -> Non
     ]
     first = page["entries"][0]
     assert (first["address"], first["device"], first["at"], first["by"]) == ("192.0.2.1", "A browser of the test", START, "ana")
-    _, rest = await boss.ask("GET", f"/api/v1/audit?after={page['after']}")
+    _, rest = await boss.ask("GET", f"/api/v1/audit?cursor={page['next']}")
     assert [(entry["kind"], entry["who"], entry["by"]) for entry in rest["entries"]][:2] == [
         ("sign_in", "admin", "admin"),
         ("user_changed", "ana", "admin"),
@@ -625,7 +625,7 @@ async def test_the_log_says_who_from_where_with_what_and_when(site: Site) -> Non
     _, asked = await boss.ask("GET", "/api/v1/audit?kind=audit_read")
     read = [(entry["who"], entry["detail"]) for entry in asked["entries"]]
     assert read[:2] == [("admin", "behind 0"), ("admin", f"behind {page['after']}")]
-    assert await boss.code("GET", "/api/v1/audit?after=x") == "bad_message"
+    assert await boss.code("GET", "/api/v1/audit?cursor=x") == "bad_message"
 
 
 @pytest.mark.parametrize("harm", ["changed", "left out"])

@@ -297,7 +297,7 @@ async def test_rest_gives_messages_to_who_may_have_them_and_says_what_is_wrong(t
         assert [(await ask("GET", role=role))[0] for role in ("", "customer", "service")] == [401, 403, 403]
         for path in ("?limit=0", "?limit=101", "?limit=x", "/v/sound?as=mp3"):
             assert (await ask("GET", path))[0] == 400, path
-        assert [(await ask("GET", path))[0] for path in ("?box=none", "?before=none", "/none/sound")] == [404, 404, 404]
+        assert [(await ask("GET", path))[0] for path in ("?box=none", "?cursor=none", "/none/sound")] == [404, 404, 404]
         assert (await ask("PUT", "/v", json={"heard": True, "by": "eva"}))[0] == 400
         assert (await ask("DELETE", "/v", "zoe"))[0] == 404
         status, body = await ask("GET", "?box=sales&unheard=true&limit=1")

@@ -25,6 +25,8 @@ let base = null;
 /** What was to be changed and was not, because somebody else changed the same. */
 let refused = null;
 let asked = 0;
+/** Where the list goes on. */
+let cursor = null;
 
 const local = (at, options) => new Date(at * 1000).toLocaleString(document.documentElement.lang, options);
 const when = (at) => local(at, { dateStyle: 'medium', timeStyle: 'short' });
@@ -79,22 +81,24 @@ async function drawList() {
   if (!session.peek()) return;
   const mine = (asked += 1);
   if (!$('#filter').of.value) showCounts((await ask('GET', '/api/v1/tickets?limit=1')).counts);
-  const { tickets, more, counts } = await ask('GET', `/api/v1/tickets?${query()}`);
+  const { tickets, next, counts } = await ask('GET', `/api/v1/tickets?${query()}`);
   if (mine !== asked) return;
   showCounts(counts);
   const focused = document.activeElement?.closest?.('#tickets > li')?.dataset.id;
   $('#tickets').replaceChildren(...tickets.map(rowOf));
   if (focused) $(`#tickets > li[data-id="${focused}"] > a`)?.focus();
   $('#none').hidden = tickets.length > 0;
-  $('[data-do=older]').hidden = !more;
+  $('[data-do=older]').hidden = !next;
+  cursor = next;
 }
 
 async function older() {
   await tell(async () => {
-    const { tickets, more } = await ask('GET', `/api/v1/tickets?${query({ before: $('#tickets').lastElementChild.dataset.id })}`);
+    const { tickets, next } = await ask('GET', `/api/v1/tickets?${query({ cursor })}`);
     const rows = tickets.map(rowOf);
     $('#tickets').append(...rows);
-    $('[data-do=older]').hidden = !more;
+    $('[data-do=older]').hidden = !next;
+    cursor = next;
     rows[0]?.querySelector('a').focus();
   });
 }

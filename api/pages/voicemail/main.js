@@ -12,6 +12,8 @@ const hidden = (message) => !message.caller || message.caller === 'anonymous';
 const nameOf = (message) => message.caller_name || (hidden(message) ? t('caller.hidden') : message.caller);
 const titles = new Map();
 let asked = 0;
+/** Where the list goes on. */
+let cursor = null;
 const titleOf = (box) => titles.get(box)?.[document.documentElement.lang] ?? box;
 
 function made(tag, text, more = {}) {
@@ -141,7 +143,7 @@ async function countBoxes() {
 async function draw() {
   if (!session.peek()) return;
   const mine = (asked += 1);
-  const { boxes, voicemails, more } = await ask('GET', `/api/v1/voicemails?${query()}`);
+  const { boxes, voicemails, next } = await ask('GET', `/api/v1/voicemails?${query()}`);
   if (mine !== asked) return;
   showBoxes(boxes);
   const shown = new Map([...$('#messages').children].map((item) => [item.dataset.id, item]));
@@ -156,16 +158,17 @@ async function draw() {
   const before = [...$('#messages').children];
   if (rows.length !== before.length || rows.some((row, at) => row !== before[at])) $('#messages').replaceChildren(...rows);
   $('#none').hidden = voicemails.length > 0 || boxes.length === 0;
-  $('[data-do=older]').hidden = !more;
+  $('[data-do=older]').hidden = !next;
+  cursor = next;
 }
 
 async function older() {
   await tell(async () => {
-    const last = $('#messages').lastElementChild.dataset.id;
-    const { voicemails, more } = await ask('GET', `/api/v1/voicemails?${query({ before: last })}`);
+    const { voicemails, next } = await ask('GET', `/api/v1/voicemails?${query({ cursor })}`);
     const rows = voicemails.map(rowOf);
     $('#messages').append(...rows);
-    $('[data-do=older]').hidden = !more;
+    $('[data-do=older]').hidden = !next;
+    cursor = next;
     rows[0]?.querySelector('button').focus();
   });
 }
