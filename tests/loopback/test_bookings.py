@@ -149,7 +149,7 @@ async def desk(database: str) -> AsyncIterator[Desk]:
         limits = RestLimits(RestLimitSettings(person={}), lambda: 0.0)
         app = make_app(identify, await stack.enter_async_context(Metrics()), health, limits=limits)
         TravelRoutes(Tours(store.travel, bookings.look, now=now), bookings, VAULT, audit).add_to(app)
-        runner = make_runner(app, patience_s=0.1)
+        runner = make_runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

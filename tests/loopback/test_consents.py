@@ -108,7 +108,7 @@ async def served(register: Register) -> AsyncIterator[tuple[ClientSession, Audit
         metrics = await stack.enter_async_context(Metrics())
         app = make_app(identify, metrics, health, on_looked=Looks(audit, VAULT).note)
         ConsentRoutes(register.consents, register.store.contacts, VAULT, "ES").add_to(app)
-        runner = make_runner(app, patience_s=0.1)
+        runner = make_runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

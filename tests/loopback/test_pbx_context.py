@@ -87,7 +87,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         app = make_app(identify, metrics, health, on_looked=Looks(audit, VAULT).note)
         PbxContextRoutes(contacts, "https://phone.example.com").add_to(app)
         ContactRoutes(contacts).add_to(app)
-        runner = make_runner(app, patience_s=0.1)
+        runner = make_runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

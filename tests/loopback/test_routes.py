@@ -15,7 +15,7 @@ from aiohttp import ClientResponse, ClientSession, web
 from api.identity.routes import IdentityRoutes
 from api.metrics import Metrics
 from api.page_files import PageFiles
-from api.routes import Health, Neighbours, PartHealth, make_app, make_runner
+from api.routes import KEEP_ALIVE_S, Health, Neighbours, PartHealth, make_app, make_runner
 from signaling.addresses import networks
 from signaling.tokens import TokenIssuer
 from tests.kit.people import ana, known_by, signing
@@ -47,7 +47,8 @@ class Site:
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
+    """Its parameter is how long it waits for a client. Whoever waits for less than a test takes closes connections under its requests."""
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(Metrics())
         people = await stack.enter_async_context(signing(tmp_path, TOKENS, ana(), on_sign_in=metrics.signed_in))
@@ -56,7 +57,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         neighbours = Neighbours(trusted_proxies=networks(["127.0.0.1/32"]), metrics_from=networks(["127.0.0.0/8"]))
         app = make_app(identity.accounts.identify, metrics, _health(parts), network=neighbours)
         IdentityRoutes(identity.accounts, identity.users, TOKENS, address_of=neighbours.address_of, https=False).add_to(app)
-        runner = make_runner(app, patience_s=0.2)
+        runner = make_runner(app, patience_s=getattr(request, "param", KEEP_ALIVE_S))
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -189,6 +190,7 @@ async def test_metrics_are_for_those_who_may(site: Site) -> None:
     assert (await site.get("/metrics", **{"X-Forwarded-For": "192.0.2.1"})).status == 403
 
 
+@pytest.mark.parametrize("site", [0.2], indirect=True)
 async def test_a_client_that_dawdles_over_its_request_is_dropped(site: Site) -> None:
     host, port = site.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
