@@ -106,6 +106,16 @@ def _addresses(value: object) -> object:
     return hosts
 
 
+def _origins(value: object) -> object:
+    """Names of sites: nothing else may come into a page's policy."""
+    names = _split(value)
+    for name in names if isinstance(names, tuple | list) else ():
+        if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", str(name)):
+            raise ValueError(f"{name!r} is no site: give https://host or https://host:port, in small letters and without a path")
+    return names
+
+
+Origins = Annotated[tuple[str, ...], BeforeValidator(_origins)]
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Quota = Annotated[int, Field(ge=1, le=10_000_000)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
@@ -689,6 +699,8 @@ class SecuritySection(_Section):
     """Seals the secrets of second factors: 64 hexadecimal digits. Empty: drawn at the first start and kept in the data folder."""
     allowed_origins: Names = ()
     """Other sites whose pages may connect: ``https://host[:port]``."""
+    embedded_in: Origins = ()
+    """Other sites whose pages may hold the softphone in a frame and talk with it (``docs/embedding.md``): ``https://host[:port]``."""
     requests_per_s: Annotated[float, Field(gt=0, le=10_000)] = 20.0
     requests_at_once: Annotated[float, Field(ge=1, le=10_000)] = 60.0
     sockets: Annotated[int, Field(ge=1, le=100_000)] = 10_000

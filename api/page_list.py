@@ -1,6 +1,6 @@
 """The pages of the house: their addresses, and what each needs besides what all have (``pages/page.html``)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _FRAME = ("css/tokens.css", "css/page.css", "kit/kit.css")
 _CARDS = "account/account.css"
@@ -13,7 +13,8 @@ class Page:
 
     ``folder``: in ``api/pages``; its ``main.js`` is the page, its ``index.html`` the body where scripts do not draw that, its ``text`` the
     words. ``about``: for the description of our HTTP side. ``more_styles`` come after those of all pages. ``query``: what an address may
-    say. ``camera``: may it ask for that and for the screen, besides the microphone?
+    say. ``camera``: may it ask for that and for the screen, besides the microphone? ``embeddable``: may sites that the settings
+    name hold it in a frame?
     """
 
     address: str
@@ -23,6 +24,7 @@ class Page:
     module: str = ""
     query: tuple[str, ...] = ()
     camera: bool = False
+    embeddable: bool = False
 
     @property
     def main(self) -> str:
@@ -37,10 +39,10 @@ class Page:
         return f"{self.folder}/text" if self.folder else "text"
 
 
-PHONE = Page("/", "The softphone.", "", ("css/call.css",), "js/main.js")
+PHONE = Page("/", "The softphone.", "", ("css/call.css",), "js/main.js", embeddable=True)
 PAGES = (
     PHONE,
-    Page("/dial", "The softphone with a number in its field; nothing is dialled.", "", PHONE.more_styles, PHONE.module, ("number",)),
+    replace(PHONE, address="/dial", about="The softphone with a number in its field; nothing is dialled.", query=("number",)),
     Page("/account", "One's account; for administrators users and keys.", "account", (_CARDS,)),
     Page("/admin", "Administration: of its sections each person has those that they may use.", "admin", ("admin/admin.css",)),
     Page(

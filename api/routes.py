@@ -98,11 +98,13 @@ Health = Callable[[], Awaitable[Mapping[str, PartHealth]]]
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Who is who on the network: whose ``X-Forwarded-For`` is believed, who may read metrics, are we reached by https."""
+    """Who is who on the network: whose ``X-Forwarded-For`` is believed, who may read metrics, are we reached by https,
+    which sites may hold the softphone in a frame."""
 
     trusted_proxies: tuple[Network, ...] = ()
     metrics_from: tuple[Network, ...] = ()
     https: bool = False
+    embedded_in: tuple[str, ...] = ()
 
     def address_of(self, request: web.Request) -> str:
         """Where a request comes from."""
@@ -129,7 +131,9 @@ class Routes:
     def _serves(self, page: Page) -> Handler:
         async def serve(request: web.Request) -> web.StreamResponse:
             nonce = secrets.token_urlsafe(16)
-            headers = {"Content-Security-Policy": _page_policy(nonce, request.host, self._network.https), "Cache-Control": "no-store"}
+            hosts = self._network.embedded_in if page.embeddable else ()
+            policy = _page_policy(nonce, request.host, self._network.https, hosts)
+            headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
             if page.camera:
                 headers["Permissions-Policy"] = _CONSULTATION_DEVICES
             return web.Response(text=self._pages.page(page, nonce), content_type="text/html", charset="utf-8", headers=headers)
@@ -259,11 +263,13 @@ def _json(body: object, status: int, content_type: str = "application/json") -> 
     return web.Response(status=status, body=msgspec.json.encode(body), content_type=content_type, headers=headers)
 
 
-def _page_policy(nonce: str, host: str, https: bool) -> str:
+def _page_policy(nonce: str, host: str, https: bool, hosts: tuple[str, ...]) -> str:
     """What the page may do: run our own files and its one import map, talk to us, hear sound. Browsers that do not count WebSockets of
-    our own host as ``'self'`` are told its address; a host that is no host name is left out."""
+    our own host as ``'self'`` are told its address; a host that is no host name is left out. ``hosts``: sites that may hold it in a frame;
+    browsers that know ``frame-ancestors`` look at no ``X-Frame-Options`` (CSP 3, section 6.4.2)."""
     named = all(character.isalnum() or character in ".:-[]" for character in host)
     socket = f" {'wss' if https else 'ws'}://{host}" if named and host else ""
+    ancestors = " ".join(hosts) or "'none'"
     return "; ".join(
         (
             "default-src 'none'",
@@ -277,7 +283,7 @@ def _page_policy(nonce: str, host: str, https: bool) -> str:
             "manifest-src 'self'",
             "base-uri 'none'",
             "form-action 'self'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {ancestors}",
             "object-src 'none'",
         )
     )

@@ -78,7 +78,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         https=network.https,
         issuer=issuer is not None,
     )
-    pages = PageFiles(issuer=issuer is not None, demo=settings.demo.enabled)
+    pages = PageFiles(issuer=issuer is not None, demo=settings.demo.enabled, hosts=settings.security.embedded_in)
     app = make_app(
         identity.accounts.identify,
         ground.metrics,

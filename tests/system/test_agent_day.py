@@ -2,6 +2,7 @@
 and cut off in mid-call. Who hears whom is told by tones, also at the customer's ear."""
 
 import asyncio
+import re
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -28,6 +29,7 @@ CLARA, TOM = "+34600111222", "+34600333444"
 PASSWORD = "a password for tests"
 VOICE_BACK_S = 2.0
 CUT_S = 8.0
+MOST_LENT_S = 3.0
 TRIP = {"no": 77, "where": "Roma", "phase": "OK", "from": "2026-12-24", "money": ["10.10", "20.00"], "unit": "EUR"}
 PLAN = {
     "numbers.toml": '[[entries]]\nnumber = "1000"\nflow = "main"\n',
@@ -54,6 +56,21 @@ kind = "hang_up"
 say = "goodbye"
 """,
 }
+
+
+def starvation() -> float:
+    """Seconds in which something on this machine had no core, since it was started (Linux, ``/proc/pressure``); 0 where nobody counts."""
+    path = Path("/proc/pressure/cpu")
+    try:
+        found = re.search(r"^some .*total=(\d+)", path.read_text())
+    except OSError:
+        return 0.0
+    return int(found[1]) / 1e6 if found is not None else 0.0
+
+
+def lent(since: float) -> float:
+    """What a machine that was busy with other things may take longer: what promises are worth is measured on one that was not."""
+    return min(MOST_LENT_S, starvation() - since)
 
 
 class Day:
@@ -203,15 +220,15 @@ async def test_the_agents_day(day: Day) -> None:
     await tom.hears(ANA_HZ)
     call = await ana.get_attribute("[data-call-id][data-state=live]", "data-call-id")
     for _ in range(2):
-        since = tom.moment
+        since, starved = tom.moment, starvation()
         await ana.reload()
         await hears(ana, TOM_HZ)
         await tom.hears(ANA_HZ)
-        assert tom.longest_without(ANA_HZ, since) <= VOICE_BACK_S
-    since, cut_s = tom.moment, await is_cut_off(line, ana, tom)
+        assert tom.longest_without(ANA_HZ, since) <= VOICE_BACK_S + lent(starved)
+    since, starved, cut_s = tom.moment, starvation(), await is_cut_off(line, ana, tom)
     await tom.hears(ANA_HZ)
     await hears(ana, TOM_HZ)
-    assert tom.longest_without(ANA_HZ, since) <= cut_s + VOICE_BACK_S
+    assert tom.longest_without(ANA_HZ, since) <= cut_s + VOICE_BACK_S + lent(starved)
     await ana.wait_for_selector("[data-banner=link]", state="detached")
     assert await ana.get_attribute("[data-call-id][data-state=live]", "data-call-id") == call
     assert not tom.was_hung_up_on and not clara.was_hung_up_on

@@ -343,3 +343,11 @@ def test_the_contact_centres_folder_is_there_and_its_secrets_are_long(file: Path
     assert "nowhere is no folder: make it, or write one with `centralita plan export`" in faults(file)[0]
     file.write_text('[centre]\nsecrets.booking = "short"\n')
     assert "secrets.booking has at least 32 bytes" in faults(file)[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["crm.example", "https://crm.example/", "https://*", "https://crm.example;script-src", "javascript:alert(1)"]
+)
+def test_a_site_that_may_hold_the_softphone_is_an_origin_and_nothing_else(name: str) -> None:
+    with pytest.raises(ConfigError, match="no site"):
+        Settings.load(env={"CENTRALITA_SECURITY__EMBEDDED_IN": f"https://good.example:8443,{name}"})

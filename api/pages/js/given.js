@@ -5,20 +5,25 @@ import { tab } from './tab.js';
 export const LONGEST = 64;
 const channel = new BroadcastChannel('centralita-dial');
 
+const bare = (text) => text.trim().replace(/^(web\+)?tel:/i, '').slice(0, LONGEST);
+
 function fromAddress() {
   if (location.pathname !== '/dial') return '';
   const { searchParams } = new URL(location);
   const given = searchParams.get('number') ?? '';
   searchParams.delete('number');
   history.replaceState(null, '', `/${searchParams.size ? `?${searchParams}` : ''}`);
-  return given.trim().replace(/^(web\+)?tel:/i, '').slice(0, LONGEST);
+  return bare(given);
 }
 
 export const number = signal(fromAddress());
 
+/** Put a number into the field. */
+export const put = (text) => (number.value = bare(text));
+
 channel.onmessage = ({ data }) => {
   if (tab.peek() !== 'here' || !data.give) return;
-  number.value = String(data.give).slice(0, LONGEST);
+  put(String(data.give));
   channel.postMessage({ taken: data.give });
 };
 effect(() => {

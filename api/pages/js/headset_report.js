@@ -64,7 +64,10 @@ export function buttonsOf(layout, reportId, data) {
     if (field.array) {
       const name = value >= field.array.logicalMinimum && value <= field.array.logicalMaximum ? field.names[usageAt(field.array, value - field.array.logicalMinimum)] : undefined;
       if (name) pressed[name] = true;
-      for (const each of Object.keys(field.names)) pressed[field.names[each]] ??= false;
+      for (const each of Object.values(field.names)) {
+        pressed[each] ??= false;
+        relative.add(each); // what an array names is pressed, and let go when it is named no more
+      }
     } else pressed[field.name] = value !== 0;
     if (!field.absolute && field.name) relative.add(field.name);
   }

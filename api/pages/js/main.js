@@ -74,12 +74,8 @@ window.centralita = {
   remoteStream: (callId) => phone.peers.peek()[callId]?.stream ?? null,
 };
 
-await speak();
-mind();
-mindKeys();
-mindLeaving();
-stayAwake();
-if (localStorage.getItem('centralita.headset') && navigator.hid) import('./headset.js').then(({ useKnown }) => useKnown());
+// The telephone first, the words after: a call that goes on waits for its sound, not for the page.
+const words = speak();
 survey();
 claim(phone.stop);
 effect(() => {
@@ -88,4 +84,11 @@ effect(() => {
     if (wanted && !link.isOpen()) link.open(phone.receive);
   });
 });
+await words;
+mind();
+mindKeys();
+mindLeaving();
+stayAwake();
+if (window.parent !== window) import('./embed.js');
+if (localStorage.getItem('centralita.headset') && navigator.hid) import('./headset.js').then(({ useKnown }) => useKnown());
 render(html`<${Page} />`, document.getElementById('page'));

@@ -24,8 +24,14 @@ export function claim(onLost, { steal = false } = {}) {
       held = true;
       return new Promise(() => {});
     })
-    .catch(() => {
+    .catch((error) => {
       held = false;
+      if (error.name === 'SecurityError') {
+        // A frame of another site that may keep nothing has no tabs to choose among: the server lets one phone in at a time.
+        clearTimeout(patience);
+        tab.value = 'here';
+        return;
+      }
       tab.value = 'elsewhere';
       onLost();
       claim(onLost);

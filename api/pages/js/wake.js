@@ -18,7 +18,7 @@ async function hold() {
 
 /** From now on. */
 export function stayAwake() {
-  if (!navigator.wakeLock) return;
+  if (!navigator.wakeLock || document.featurePolicy?.allowsFeature('screen-wake-lock') === false) return; // a frame's host may not let us
   effect(() => {
     if (talking.value) hold();
     else held?.release();

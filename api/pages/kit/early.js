@@ -1,13 +1,21 @@
 /* Before anything is painted: the theme and the language that were chosen, so that no page flashes white or speaks another one first. */
 (() => {
-  const root = document.documentElement;
-  const [theme, language] = ['centralita.theme', 'centralita.language'].map((name) => {
+  /* In a frame of another site the browser may refuse to keep anything: then it is kept as long as the page lives. */
+  for (const name of ['localStorage', 'sessionStorage']) {
     try {
-      return localStorage.getItem(name);
+      window[name].getItem('');
     } catch {
-      return null;
+      const kept = new Map();
+      const value = {
+        getItem: (key) => kept.get(key) ?? null,
+        setItem: (key, text) => kept.set(key, String(text)),
+        removeItem: (key) => kept.delete(key),
+      };
+      Object.defineProperty(window, name, { value });
     }
-  });
+  }
+  const root = document.documentElement;
+  const [theme, language] = ['centralita.theme', 'centralita.language'].map((name) => localStorage.getItem(name));
   if (['light', 'dark', 'contrast'].includes(theme)) root.dataset.theme = theme;
   if (['en', 'es'].includes(language)) root.lang = language;
 })();

@@ -75,7 +75,7 @@ function Themes() {
   `;
 }
 
-const handle = () => navigator.registerProtocolHandler('tel', `${location.origin}/dial?number=%s`);
+const handle = () => ['tel', 'web+tel'].forEach((scheme) => navigator.registerProtocolHandler(scheme, `${location.origin}/dial?number=%s`));
 
 const Links = () => html`
   <h3>${t('settings.links')}</h3>

@@ -46,7 +46,7 @@ export function SignIn() {
         <p class="lead">${t('sign_in.lead')}</p>
         ${ended.value && !refusal && html`<p class="notice" role="status"><${Icon} name="info" />${t(`sign_in.${ended.value}`)}</p>`}
         <label for="user">${t('sign_in.user')}</label>
-        <input id="user" ref=${user} name="username" autocomplete="username" autocapitalize="none" spellcheck=${false} maxlength="64" required autofocus />
+        <input id="user" ref=${user} name="username" autocomplete="username" autocapitalize="none" spellcheck=${false} maxlength="64" required autofocus=${window.parent === window} />
         <label for="password">${t('sign_in.password')}</label>
         <input id="password" ref=${password} name="password" type="password" autocomplete="current-password" maxlength="256" required ...${wrong(refusal && !ofCode)} />
         ${
