@@ -189,7 +189,8 @@ class Metrics:
         self._registry.register(_FromMapping("centralita_backend_events_", counts, CounterMetricFamily))
 
     def watch_retention(self, counts: Callable[[], Mapping[str, float]]) -> None:
-        """``centralita_retention_NAME_total``: rows deleted because their time was over, by kind; ``neglected``: looks that failed."""
+        """``centralita_retention_NAME_total``: rows deleted because their time was over, by kind; ``neglected``: looks that failed;
+        ``forgotten``: people of whom nothing was left, whose keys were destroyed."""
         self._registry.register(_FromMapping("centralita_retention_", counts, CounterMetricFamily))
 
     def watch_context(self, counts: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:

@@ -203,6 +203,14 @@ class KeyBook:
             self._forget(gone)
         return len(gone)
 
+    def keys_of(self, handles: Iterable[str]) -> dict[bytes, str]:
+        """The ids of all keys of these handles, in every book, each with its handle."""
+        wanted = {handle.encode() for handle in handles}
+        with self._files:
+            self._read_news()
+            with self._change:
+                return {key_id: _handle(record).decode() for key_id, record in self._records.items() if _handle(record) in wanted}
+
     def rewrap(self) -> int:
         """Wrap every key under the newest master key that is not yet; how many there were.
 

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 LOOK_EVERY_S = 6 * 3_600.0
 _FIRST_AFTER_S = 600.0
 """Whoever starts has better things to do."""
+_PORTIONS = 4
+"""Of people, at each look."""
 _PAUSE_S = 0.05
 """Between two transactions, so that others write."""
 
@@ -44,6 +46,8 @@ class Retention:
         self._pause_s = pause_s
         self._now = now
         self._rounds = Rounds("retention", leads, self._look_round, self._neglected, every_s=look_every_s, first_after_s=_FIRST_AFTER_S)
+        self.forgotten = 0
+        """People whose keys were destroyed, because nothing of theirs was left."""
         self.counts: Counter[str] = Counter({kind.name: 0 for kind in KINDS} | {"neglected": 0})
 
     async def __aenter__(self) -> Self:
@@ -62,7 +66,21 @@ class Retention:
         gone = await self._through(only_count=False)
         for name, count in gone.items():
             self._note("retention_deleted", f"{name}: {count}")
+        await self._forget()
         return gone
+
+    async def _forget(self) -> None:
+        """Destroy the keys of people of whom nothing is left; those who were looked at before have their turn, some at each look."""
+        forgotten = keys = 0
+        for _ in range(_PORTIONS):
+            looked = await self._store.forget(self._now())
+            forgotten, keys = forgotten + looked.forgotten, keys + looked.keys
+            if not looked.new or not await self._leads():
+                break
+            await asyncio.sleep(self._pause_s)
+        if forgotten:
+            self.forgotten += forgotten
+            self._note("retention_forgot", f"{forgotten} people of whom nothing was left, {keys} keys")
 
     async def _through(self, *, only_count: bool) -> Mapping[str, int]:
         found: Counter[str] = Counter()

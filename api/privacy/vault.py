@@ -22,6 +22,8 @@ ERASED = ""
 """What is read where the key was destroyed."""
 _MARK = "~1"
 """Sealed texts begin with it; what follows is base64: the key's id, the nonce, the text's bytes and their tag."""
+BEGINNING_LETTERS = len(_MARK) + 4 * KEY_ID_BYTES // 3
+"""So many of a sealed text tell which key it is under: nine bytes are twelve letters of base64."""
 _NONCE_BYTES = 12
 _HEAD_BYTES = KEY_ID_BYTES + _NONCE_BYTES
 _LEAST_BYTES = _HEAD_BYTES + 16
@@ -95,6 +97,11 @@ class Vault:
         """Under whose key it is; None: nobody's, or that was destroyed."""
         body = _body(sealed)
         return None if body is None else self._book.handle_of(body[:KEY_ID_BYTES])
+
+    def beginnings(self, handles: Iterable[str]) -> dict[str, str]:
+        """With what every text begins that is sealed under a key of these handles, each with its handle. Reads the books."""
+        keys = self._book.keys_of(handles)
+        return {_MARK + b2a_base64(key_id, newline=False).decode(): handle for key_id, handle in keys.items()}
 
     def open(self, sealed: str) -> str:
         """The text; ``ERASED`` where its key was destroyed. What is not sealed comes back as it stands."""

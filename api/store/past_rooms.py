@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Executable, RowMapping, Select, delete, fu
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.store.database import in_words
+from api.store.departed import DepartedStore
 from api.store.room_keys import devices, room_epochs, room_packages
 from api.store.room_tables import attachments, messages, read_marks, room_people, rooms
-from api.store.statements import Statements
+from signaling.grants import GUEST_PREFIX
 
 _AT_A_TIME = 500
 _NEWEST = 1_000_000
@@ -39,7 +40,7 @@ class Erased:
     files: tuple[str, ...] = ()
 
 
-class PastRoomStore(Statements):
+class PastRoomStore(DepartedStore):
     """Everything raises ``StoreUnavailable`` when the database is away. Erasing twice is no fault."""
 
     async def of(self, identity: str, *, before: float | None, limit: int) -> list[PastRoom]:
@@ -73,6 +74,10 @@ class PastRoomStore(Statements):
             async with self._writing() as connection:
                 files = await _files(connection, attachments.c.room_id.in_(room_ids))
                 written = (await connection.execute(delete(messages).where(messages.c.room_id.in_(room_ids)))).rowcount
+                guests = room_people.c.room_id.in_(room_ids) & room_people.c.identity.startswith(GUEST_PREFIX, autoescape=True)
+                were_there = await connection.execute(select(room_people.c.identity, room_people.c.room_id).where(guests))
+                people = {self._vault.person("guest", identity): room_id for identity, room_id in were_there}
+                await self.depart(connection, people | {self._vault.person("room", room_id): room_id for room_id in room_ids})
                 for table in (read_marks, room_people, attachments, room_packages, room_epochs, rooms):
                     await connection.execute(delete(table).where(table.c.room_id.in_(room_ids)))
         return Erased(room_ids, written, files)

@@ -15,12 +15,12 @@ from api.store.appointment_tables import appointment_cells, appointment_notices,
 from api.store.call_back_tables import call_backs, wrap_ups
 from api.store.contact_tables import contact_numbers, reported_calls, reported_chats
 from api.store.database import in_words
+from api.store.departed import DepartedStore
 from api.store.legal_hold_tables import held_calls, held_people, legal_holds
 from api.store.outbound_tables import campaign_entries
 from api.store.pbx_tables import pbx_calls
 from api.store.record_tables import agent_states, call_events, queue_visits
 from api.store.schema import calls, legs, quality, recordings
-from api.store.statements import Statements
 from api.store.survey_tables import survey_answers, surveys
 from api.store.ticket_tables import ticket_entries, ticket_links, tickets
 from api.store.travel_tables import booking_keys, booking_steps, bookings, departures
@@ -54,6 +54,11 @@ class Kind:
     @property
     def handles(self) -> tuple[str, ...]:
         return PERSONAL[self.table.name].handles if self.table.name in PERSONAL else ()
+
+    @property
+    def own(self) -> tuple[str, str]:
+        """The column of an id that has a key of its own, and its kind."""
+        return (PERSONAL[self.table.name].own if self.table.name in PERSONAL else None) or ("", "")
 
     @property
     def contact(self) -> str:
@@ -125,7 +130,7 @@ KINDS: tuple[Kind, ...] = (
 """Everything that is kept for a set time and that nothing else deletes."""
 
 
-class RetentionStore(Statements):
+class RetentionStore(DepartedStore):
     """Everything raises ``StoreUnavailable`` when the database is away."""
 
     async def take(
@@ -144,14 +149,16 @@ class RetentionStore(Statements):
         with in_words(self._engine.url):
             async with self._writing() as connection:
                 rows = await self._candidates(connection, kind, before, behind)
-                due = [row["key"] for row in await self._free(connection, kind, rows) if self._is_over(kind, policy, row, now, country_of)]
+                due = [row for row in await self._free(connection, kind, rows) if self._is_over(kind, policy, row, now, country_of)]
                 if due and not only_count:
-                    await _delete(connection, kind, due, before)
+                    await _delete(connection, kind, [row["key"] for row in due], before)
+                    if not kind.alone:
+                        await self.depart(connection, {person: place for row in due for person, place in self._departing(kind, row)})
         last = (rows[-1]["over"], rows[-1]["key"]) if len(rows) == _AT_ONCE else None
         return len(due), last
 
     async def _candidates(self, connection: AsyncConnection, kind: Kind, before: float, behind: Place | None) -> list[dict[str, Any]]:
-        names = dict.fromkeys((*kind.handles, *kind.numbers, *filter(None, [kind.contact])))
+        names = dict.fromkeys((*kind.handles, *kind.numbers, *filter(None, [kind.contact, kind.own[0]])))
         columns = [kind.key.label("key"), kind.over.label("over"), *(kind.table.c[name] for name in names)]
         query = select(*columns).where(kind.over < before).order_by(kind.over, kind.key).limit(_AT_ONCE)
         if behind is not None:
@@ -166,8 +173,6 @@ class RetentionStore(Statements):
     async def _free(self, connection: AsyncConnection, kind: Kind, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those that neither a legal hold nor a file keeps. Each is given ``people``, the handles of whom it is about."""
         whose: dict[Any, set[str]] = {row["key"]: {row[name] for name in kind.handles} - {""} for row in rows}
-        if kind.contact:
-            await self._add_contacts(connection, kind, rows, whose)
         keys = list(whose)
         for part in kind.parts:
             handles = PERSONAL[part.table.name].handles if part.table.name in PERSONAL else ()
@@ -175,6 +180,10 @@ class RetentionStore(Statements):
                 query = select(part, part.table.c[name]).where(part.in_(keys))
                 for key, handle in await connection.execute(query):
                     whose[key] |= {handle} - {""}
+        for row in rows:
+            row["found_by"] = frozenset(whose[row["key"]])
+        if kind.contact:
+            await self._add_contacts(connection, kind, rows, whose)
         held = await _held_people(connection, set().union(*whose.values()) if whose else set())
         kept = {key for key, handles in whose.items() if handles & held}
         if kind.key.name == "call_id":
@@ -197,6 +206,16 @@ class RetentionStore(Statements):
                 found = numbers.get(row[kind.contact], [])
                 whose[row["key"]].update([self._vault.person("contact", row[kind.contact]), *(person for person, _ in found)])
                 row["theirs"] = [sealed for _, sealed in found]
+
+    def _departing(self, kind: Kind, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Whose row this was, but for contacts, which stay: handles, each with the call or room it was about."""
+        column, of = kind.own
+        place = str(row[column]) if of in ("call", "room") else ""
+        contact = self._vault.person("contact", row[kind.contact]) if kind.contact and row[kind.contact] else ""
+        for handle in row["found_by"] - {contact}:
+            yield handle, place
+        if of and row[column]:
+            yield self._vault.person(of, row[column]), place
 
     def _is_over(self, kind: Kind, policy: RetentionPolicy, row: Mapping[str, Any], now: float, country_of: Callable[[str], str]) -> bool:
         country = country_of(self._number(kind, row)) if policy.by_country(kind.name) else ""

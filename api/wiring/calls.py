@@ -209,5 +209,5 @@ def _retention(settings: Settings, ground: Ground) -> Retention:
     retention = Retention(
         ground.store.part(RetentionStore), settings.retention.policy(), settings.dialing.region, note, leads=ground.leading.of("retention")
     )
-    ground.metrics.watch_retention(lambda: retention.counts)
+    ground.metrics.watch_retention(lambda: {**retention.counts, "forgotten": retention.forgotten})
     return retention
