@@ -1,6 +1,7 @@
 """The live board: every running call with both ways of its legs and the hop that is bad, told to supervisors once a second.
 
-One notice a second on one topic, with what changed in it, however many calls there are. A page that missed one sees the gap in the
+One notice a second on one topic, with what changed in it, however many calls there are; of nothing new every two seconds. A page that
+missed one sees the gap in the
 sequence numbers and asks for everything anew; a page that is no longer there is forgotten when it does not ask again. Watching is
 a supervisor's right, looked at each time it is asked for. Who has teams sees the calls of these teams alone: each set of teams is a topic
 of its own.
@@ -11,15 +12,18 @@ everything anew. Calls of a node that is gone leave the boards.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol, Self
 
 from msgspec import Struct
 
+from api.call_alerts import CallAlerts
 from media.messages import Fault, LegSample
-from signaling.messages import BoardCall, BoardChanged, BoardLeg, BoardNow, CallState, Notice
+from rooms.queues.figures import Figures
+from signaling.messages import BoardAlert, BoardCall, BoardChanged, BoardLeg, BoardNode, BoardNow, CallState, Notice
 from signaling.topics import board_of
 
 MOST_CALLS = 500
@@ -29,6 +33,8 @@ MOST_TOLD = 200
 WATCHED_S = 90.0
 """So long after it asked a page is told; pages ask again in time."""
 _EVERY_S = 1.0
+BEAT_S = 2.0
+"""At least so often whoever watches is told something: a page that hears nothing knows that it shows what was."""
 
 
 class Teller(Protocol):
@@ -56,6 +62,8 @@ class BoardSummary(Struct, frozen=True):
     calls: list[ToldCall]
     gone: list[str]
     more: int
+    load: float = 0.0
+    alerts: list[BoardAlert] = []
 
 
 class Nodes(Protocol):
@@ -76,6 +84,8 @@ class _Elsewhere:
     number: int
     calls: dict[str, ToldCall]
     more: int
+    load: float = 0.0
+    alerts: tuple[BoardAlert, ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,13 +102,28 @@ class _View:
 
     watchers: dict[str, float] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
+    told_s: float = 0.0
+    alerts: list[BoardAlert] = field(default_factory=list)
 
 
 class Board:
-    """``async with``: tells once a second, while anybody watches. ``now()``: seconds since the epoch, ``clock()``: of the event loop."""
+    """``async with``: tells once a second, while anybody watches. ``now()``: seconds since the epoch, ``clock()``: of the event loop.
 
-    def __init__(self, *, now: Callable[[], float], clock: Callable[[], float]) -> None:
+    ``node``: this one's name; ``load()``: as ``BoardNode`` has it. ``queues()``: how they stand, looked at once a second.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        node: str = "",
+        load: Callable[[], float] = lambda: 0.0,
+        queues: Callable[[], Mapping[str, Figures]] = dict,
+    ) -> None:
         self._now, self._clock = now, clock
+        self._node, self._load, self._queues = node, load, queues
+        self.alerts = CallAlerts(now)
         self._teller: Teller | None = None
         self._calls: dict[str, _Call] = {}
         self._unseen: set[str] = set()
@@ -154,6 +179,8 @@ class Board:
         self._unseen.discard(call_id)
         known = self._calls.pop(call_id, None)
         self._changed.pop(call_id, None)
+        if known is not None:
+            self.alerts.over(call_id)
         if self._wanted_by and known is not None:
             self._untold.pop(call_id, None)
             self._gone[call_id] = None
@@ -165,6 +192,7 @@ class Board:
             return
         known.legs = [_board_leg(side, sample) for side, sample in sides]
         known.hop, known.cause = (faults[0].hop, faults[0].cause) if faults else ("", "good")
+        self.alerts.heard(call_id, sides)
         self._change(call_id)
 
     def _change(self, call_id: str) -> None:
@@ -185,7 +213,8 @@ class Board:
             self._want(node)
         seen, total = self._seen_by(teams, view.shown)
         view.shown |= seen
-        return BoardNow(at=self._now(), total=total, calls=self._shown(seen))
+        view.told_s, view.alerts = self._clock(), self._alerts_of(seen)
+        return BoardNow(at=self._now(), total=total, calls=self._shown(seen), nodes=self._loads(), alerts=view.alerts)
 
     def _seen_by(self, teams: frozenset[str], shown: set[str]) -> tuple[set[str], int]:
         """What who has these teams sees, of which what they saw goes on before new ones, and how many calls there are.
@@ -215,6 +244,7 @@ class Board:
     def tell(self) -> None:
         """What changed since the last time, to who watches, here and on other nodes."""
         now = self._clock()
+        self.alerts.look_at(self._queues())
         self._tell_nodes(now)
         for teams, view in tuple(self._views.items()):
             for identity in [identity for identity, until in view.watchers.items() if until <= now]:
@@ -233,9 +263,26 @@ class Board:
         calls = self._shown({call_id for call_id in seen if call_id in self._changed or call_id not in view.shown})
         gone = sorted(view.shown - seen)
         view.shown = seen
-        if self._teller is not None and (calls or gone):
-            changed = BoardChanged(at=self._now(), total=total, calls=calls, gone=gone)
+        now, alerts = self._clock(), self._alerts_of(seen)
+        if self._teller is not None and (calls or gone or alerts != view.alerts or now - view.told_s >= BEAT_S):
+            told = alerts if alerts != view.alerts else None
+            view.told_s, view.alerts = now, alerts
+            changed = BoardChanged(at=self._now(), total=total, calls=calls, gone=gone, nodes=self._loads(), alerts=told)
             self._teller.publish(board_of(teams), changed)
+
+    def _alerts_of(self, seen: set[str]) -> list[BoardAlert]:
+        """Those of these calls, and of queues."""
+        known = [self.alerts.open, *(other.alerts for other in self._elsewhere.values())]
+        return [alert for some in known for alert in some if not alert.call_id or alert.call_id in seen]
+
+    def open_alerts(self, teams: frozenset[str]) -> list[BoardAlert]:
+        """What who has these teams is told."""
+        return self._alerts_of(self._seen_by(teams, set())[0])
+
+    def _loads(self) -> list[BoardNode]:
+        own = BoardNode(self._node, len(self._calls) + len(self._unseen), self._load())
+        others = [BoardNode(name, len(known.calls) + known.more, known.load) for name, known in sorted(self._elsewhere.items())]
+        return [own, *others]
 
     # ------------------------------------------------------------------ several nodes
 
@@ -247,7 +294,7 @@ class Board:
         """Another node's board is watched."""
         self._wanted_by[node] = self._clock() + WATCHED_S
         if whole and self._nodes is not None:
-            summary = BoardSummary(self._number, True, self._told(self._calls), [], len(self._unseen))
+            summary = BoardSummary(self._number, True, self._told(self._calls), [], len(self._unseen), self._load(), list(self.alerts.open))
             self._nodes.tell_board(node, summary)
 
     def on_told(self, node: str, summary: BoardSummary) -> None:
@@ -262,6 +309,7 @@ class Board:
             self._want(node)
             return
         known.number, known.more = summary.number, summary.more
+        known.load, known.alerts = summary.load, tuple(summary.alerts)
         for told in summary.calls:
             if told.call.call_id in known.calls or len(known.calls) < MOST_CALLS:
                 known.calls[told.call.call_id] = told
@@ -282,7 +330,9 @@ class Board:
         if self._wanted_by and self._nodes is not None:
             told = tuple(islice(self._untold, MOST_TOLD))
             self._number += 1
-            summary = BoardSummary(self._number, False, self._told(told), list(self._gone), len(self._unseen))
+            summary = BoardSummary(
+                self._number, False, self._told(told), list(self._gone), len(self._unseen), self._load(), list(self.alerts.open)
+            )
             for node in self._wanted_by:
                 self._nodes.tell_board(node, summary)
             for call_id in told:
@@ -318,6 +368,7 @@ def _board_call(call: _Call) -> BoardCall:
         cause=call.cause,
         recording=state.recording,
         monitors=state.monitors,
+        queue=state.centre.queue if state.centre is not None else "",
     )
 
 
@@ -336,4 +387,10 @@ def _board_leg(side: str, sample: LegSample) -> BoardLeg:
         far_mos=sample.far_mos,
         far_scale=sample.far_scale,
         far_cause=sample.far_cause,
+        level_dbfs=sample.level_dbfs,
     )
+
+
+def machine_load() -> float:
+    """Of this machine, as ``BoardNode`` has it."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)

@@ -120,7 +120,7 @@ class HistoryDetail(Struct, frozen=True):
 class QualitySecond(Struct, frozen=True):
     """A leg's second, as ``LegSample`` has it: what came from it, and (``hop_loss``, ``far_*``) what it heard of us.
 
-    ``kind``: ``browser`` or ``phone``. ``fault_*`` where the call's worst fault of this second was one of this leg.
+    ``kind``: ``peer`` (a browser), ``phone`` or ``demo``. ``fault_*`` where the call's worst fault of this second was one of this leg.
     """
 
     leg_id: str

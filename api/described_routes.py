@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from api.after.outbox_routes import STATES as OUTBOX_STATES
 from api.after.outbox_routes import Limit as OutboxLimit
 from api.after.outbox_routes import OutboxPage
+from api.alert_routes import Snooze, Tried
 from api.appointments import wire as booked
 from api.audit.routes import AuditPage, AuditState
 from api.backends.event_routes import BackendEvent
@@ -40,6 +41,7 @@ from api.privacy.consents import SaidConsent
 from api.privacy.forgetting import ForgottenProof
 from api.privacy.retention_routes import RetentionDue, RetentionNow
 from api.privacy.routes import LegalHolds, ProcessingRecord
+from api.quality_alerts import Thresholds
 from api.queue_statistics_routes import SIZES
 from api.record_lines import CONTENT_TYPE, Kind
 from api.recording_shelf import FILMS, FORMS
@@ -86,7 +88,7 @@ from api.voicemail.routes import FORMS as MESSAGE_FORMS
 from api.voicemail.routes import HeardMark
 from api.webhook_post import CloudEvent
 from api.webhook_routes import MOST_EVENTS, Receiver, Replay, Resumed
-from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
+from signaling.messages import BoardAlert, GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
 from signaling.refusal import TextFault
 
 Whole = Annotated[int, Meta(ge=0, lt=10**15)]
@@ -522,6 +524,16 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("GET", "/api/v1/calls/{call_id}/signalling"): Described(
         "The SIP messages of a call, of those of the last calls at this node.", answer=Signalling, problems=(404, 503)
+    ),
+    ("GET", "/api/v1/alerts"): Described("What is wrong now with calls and queues.", answer={"alerts": list[BoardAlert]}),
+    ("POST", "/api/v1/alerts/{alert_id}/acknowledgement"): Described("Somebody sees to it: me.", problems=(404,), **_DONE),
+    ("POST", "/api/v1/alerts/{alert_id}/snooze"): Described("Nobody is told of it for a while.", body=Snooze, problems=(404,), **_DONE),
+    ("GET", "/api/v1/alert-thresholds"): Described(
+        "From where on supervisors are told.", answer={"thresholds": Thresholds}, problems=(503,)
+    ),
+    ("PUT", "/api/v1/alert-thresholds"): Described("... from now on.", body=Thresholds, answer={"thresholds": Thresholds}, problems=(503,)),
+    ("POST", "/api/v1/alert-thresholds/preview"): Described(
+        "What these would have told in the last day.", body=Thresholds, answer=Tried, problems=(503,)
     ),
     ("GET", "/api/v1/calls/{call_id}/pbx"): Described(
         "What the PBX's own log says of a call, its judgement of the quality too.", answer=PbxCall, problems=(404, 409, 503)

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from api.board import Board
+from api.board import Board, machine_load
 from api.browser_legs import BrowserLegs
 from api.call_line import CallLine, Job, LineFull
 from api.deadline_timer import DeadlineTimer
@@ -151,7 +151,13 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._timer = DeadlineTimer(switchboard.next_deadline, self._loop.time, self._expire)
         self.clock = EpochClock(self._loop.time(), time.time())
-        self.board = Board(now=self.now, clock=self._loop.time)
+        self.board = Board(
+            now=self.now,
+            clock=self._loop.time,
+            node=node,
+            load=machine_load,
+            queues=lambda: switchboard.queue_figures(self._loop.time()),
+        )
         self.queues = QueueBoard(switchboard, now=self.now, time=self._loop.time, clock=self.clock)
         self.draining = False
 

@@ -39,7 +39,7 @@ _STATUS = {
     **dict.fromkeys(("busy", "store_unavailable", "stopping", "issuer_away", "pbx_away"), 503),
     **dict.fromkeys(("not_suspended", "unknown_pbx_call", "unknown_extension", "unknown_campaign"), 404),
     **dict.fromkeys(("campaign_rests", "nobody_left", "outside_hours", "nobody_due", "not_reserved"), 409),
-    **dict.fromkeys(("unknown_version", "unknown_backend", "unknown_line"), 404),
+    **dict.fromkeys(("unknown_version", "unknown_backend", "unknown_line", "unknown_alert"), 404),
     "too_large": 413,
     **dict.fromkeys(("unknown_tour", "unknown_departure", "unknown_booking", "unknown_contact"), 404),
     **dict.fromkeys(("booking_state", "hold_over", "sold_out", "departed", "not_on_sale", "same_departure", "seats_taken"), 409),

@@ -721,6 +721,8 @@ class BoardLeg(Struct, frozen=True):
     far_mos: float | None
     far_scale: str
     far_cause: str
+    level_dbfs: float | None = None
+    """Of what came from it, where that is decoded."""
 
 
 class BoardCall(Struct, frozen=True):
@@ -742,6 +744,33 @@ class BoardCall(Struct, frozen=True):
     """As in ``CallState``."""
     monitors: list[CallMonitor] = msgspec.field(default_factory=list)
     """Supervisors in it."""
+    queue: str = ""
+    """Through which it came, or in which it waits."""
+
+
+class BoardNode(Struct, frozen=True):
+    """``load``: how many of its machine's processors are wanted, of those that it has, over a minute: from 1 on calls wait for another."""
+
+    name: str
+    calls: int
+    load: float
+
+
+class BoardAlert(Struct, frozen=True):
+    """Something that is wrong now. ``kind``: ``round_trip``, ``jitter``, ``mos``, ``loss``, ``silent`` (of the ``hop`` of a call), or
+    ``service_level``, ``wait``, ``nobody`` (of the queue ``subject``). ``worst``: the value furthest beyond its bound.
+    """
+
+    alert_id: str
+    kind: str
+    subject: str
+    call_id: str
+    hop: str
+    since: float
+    worst: float
+    acknowledged_by: str = ""
+    snoozed_by: str = ""
+    snoozed_until: float = 0.0
 
 
 class BoardNow(Struct, frozen=True):
@@ -750,6 +779,8 @@ class BoardNow(Struct, frozen=True):
     at: float
     total: int
     calls: list[BoardCall]
+    nodes: list[BoardNode] = msgspec.field(default_factory=list)
+    alerts: list[BoardAlert] = msgspec.field(default_factory=list)
 
 
 class Error(Struct, frozen=True, omit_defaults=True):
@@ -889,13 +920,17 @@ class CallDigit(Notice, frozen=True, tag="call.digit"):
 
 
 class BoardChanged(Notice, frozen=True, tag="board.changed"):
-    """What changed on the live board in the last second. Where ``seq`` shows that one was missed, ask for everything anew."""
+    """What changed on the live board in the last second; every two seconds where nothing has, so that a board that stands still is known.
+    Where ``seq`` shows that one was missed, ask for everything anew."""
 
     at: float
     total: int
     calls: list[BoardCall]
     gone: list[str]
     """Calls that ended."""
+    nodes: list[BoardNode] = msgspec.field(default_factory=list)
+    alerts: list[BoardAlert] | None = None
+    """All that are open, where any is new, over, or looks otherwise."""
 
 
 class PeerReoffer(Notice, frozen=True, tag="peer.reoffer"):

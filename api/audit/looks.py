@@ -23,6 +23,7 @@ _NOT_PERSONAL = frozenset(
         _P.OUTBOX_MANAGE,
         _P.PRIVACY_MANAGE,
         _P.NODES_WATCH,
+        _P.BOARD_WATCH,
     }
 )
 """About people of the house and the machine; what of it belongs into the audit is written by whoever does it."""

@@ -262,6 +262,7 @@ HARMLESS: Mapping[str, str] = {
                 "agent_skills",
                 "agent_queues",
                 "agent_states",
+                "alert_thresholds",
                 "devices",
             ),
             *("pbx_extensions", "pbx_queues", "absences", "work_calendars", "wrap_ups"),

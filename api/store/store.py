@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from api.privacy.personal import seal_row
 from api.privacy.vault import Vault
 from api.store.after_tables import rule_runs, tasks
+from api.store.alert_thresholds import AlertThresholdStore
 from api.store.appointments import AppointmentStore
 from api.store.articles import ArticleStore
 from api.store.audit import AuditStore
@@ -124,6 +125,7 @@ class Store(Statements):
         self.call_handling = CallHandlingStore(engine, vault)
         self.records = RecordStore(engine, vault)
         self.history = CallHistoryStore(engine, vault)
+        self.alert_thresholds = AlertThresholdStore(engine, vault)
         self.centre = CentreStore(engine, vault)
         self.outbound = OutboundStore(engine, vault)
         self.outbox = OutboxStore(engine, vault)

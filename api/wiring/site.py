@@ -9,6 +9,7 @@ from aiohttp import web
 
 from api.after.outbox_routes import OutboxRoutes
 from api.after.recording_links import SharedRecordingRoutes
+from api.alert_routes import AlertRoutes, kept_thresholds
 from api.audit.looks import Looks
 from api.audit.routes import AuditRoutes
 from api.backends.event_routes import BackendEventRoutes
@@ -121,6 +122,8 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     PrivacyRoutes(ground.store, ground.vault, forgetting, ground.audit, settings.dialing.region).add_to(app)
     RecordRoutes(ground.store, ground.audit).add_to(app)
     QueueStatisticsRoutes(ground.store.records).add_to(app)
+    calls.exchange.board.alerts.change(await kept_thresholds(ground.store))
+    AlertRoutes(calls.exchange.board, ground.store, ground.audit).add_to(app)
     CallHistoryRoutes(ground.store, calls.ladder, region, calls.exchange.clock.at).add_to(app)
     contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region)
     ContactRoutes(contacts).add_to(app)

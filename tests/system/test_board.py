@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from argon2 import PasswordHasher
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
+from api.demo_call.browser import AgentSettings, agent
+from api.demo_call.relay import FlowRelay
 from tests.kit.browser import person, tone_file
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of
@@ -35,7 +38,7 @@ async def enter(page: Page, server: Server, user: str, password: str) -> None:
     await page.fill("#door [name=user]", user)
     await page.fill("#door [name=password]", password)
     await page.click("[data-do=sign-in]")
-    await page.wait_for_selector("[data-ready=true]")
+    await page.wait_for_selector("[data-board=true], [data-part=refused]")
 
 
 async def looks_right(page: Page, where: str) -> None:
@@ -53,25 +56,39 @@ async def test_a_supervisor_sees_calls_live(server: Server, microphone: Path, sc
         await agent.sign_in(server.url, server.user, server.password)
         await eva.page.goto(f"{server.url}/board")
         await eva.page.select_option("#language", language)
-        await eva.page.wait_for_selector(f"html[lang={language}] #door:not([hidden])")
+        await eva.page.wait_for_selector(f"html[lang={language}] #door")
         await looks_right(eva.page, "the door")
         await enter(eva.page, server, "eva", PASSWORD)
-        await eva.page.wait_for_selector("#none:not([hidden])")
+        await eva.page.wait_for_selector("#none")
         await looks_right(eva.page, "empty")
         await agent.page.click("[data-do=dial-600]")
         await agent.page.wait_for_selector("[data-call-id][data-state=live][data-media=up]")
-        await eva.page.wait_for_selector("#calls [data-state=live] .leg[data-side=agent] .mos[data-grade=good]")
+        row = "#calls [data-row][data-state=live]"
+        await eva.page.wait_for_selector(f"{row} .kit-badge.good")
         assert await eva.page.inner_text("#calls .who") == "600"
         await eva.page.wait_for_function("() => document.querySelector('.since').textContent !== '0:00'")
-        heard = "#calls .leg[data-side=agent] dd:nth-of-type(2) .mos:not([data-grade=none])"
-        await eva.page.wait_for_selector(heard)  # the browser's own report
+        await eva.page.focus(row)
+        await eva.page.keyboard.press("Enter")
+        await eva.page.wait_for_selector(".leg[data-side=agent] [data-way=to] .mos:not([data-grade=none])")  # the browser's own report
         await looks_right(eva.page, "a call")
+        await eva.page.click("[data-do=open-call]")
+        await eva.page.wait_for_selector("[data-part=call-page][data-known=true] .kit-chart")
+        await looks_right(eva.page, "its page")
+        for tab in ("history", "alerts", "team"):
+            await eva.page.click(f"[data-tab={tab}]")
+            await eva.page.wait_for_selector(
+                {"history": "[data-part=found] [data-row]", "alerts": "[data-part=thresholds] form"}.get(tab, "[data-part=team] [data-row]")
+            )
+            await looks_right(eva.page, tab)
+        await eva.page.click("[data-tab=live]")
         await agent.page.click("[data-do=hang-up]")
-        await eva.page.wait_for_selector("#none:not([hidden])")
+        await eva.page.wait_for_selector("#none")
         await eva.page.reload()
-        await eva.page.wait_for_selector("[data-ready=true]")
+        await eva.page.wait_for_selector("[data-board=true]")
+        if width < 700:
+            await eva.page.click("[data-do=menu]")
         await eva.page.click("[data-do=sign-out]")
-        await eva.page.wait_for_selector("#door:not([hidden])")
+        await eva.page.wait_for_selector("#door")
 
 
 async def test_a_hop_that_is_bad_is_named_in_words(server: Server, microphone: Path) -> None:
@@ -81,11 +98,13 @@ async def test_a_hop_that_is_bad_is_named_in_words(server: Server, microphone: P
         await enter(eva.page, server, "eva", PASSWORD)
         await agent.page.click("[data-do=dial-600]")
         await agent.page.wait_for_selector("[data-call-id][data-state=live][data-media=up]")
-        await eva.page.wait_for_selector("#calls [data-hop='']")
+        await eva.page.click("#calls [data-row][data-hop='']")
         await agent.page.evaluate("for (const peer of Object.values(window.centralita.peers)) peer.transceiver.sender.replaceTrack(null)")
-        await eva.page.wait_for_selector("#calls [data-hop=browser_to_us]")
+        await eva.page.wait_for_selector("[data-part=panel][data-hop=browser_to_us] .verdict")
         assert await eva.page.inner_text(".verdict") == "Bad from the agent's browser to the server: nothing arrives."
         assert await eva.page.inner_text("#count") == "1 running, 1 with a bad hop"
+        await eva.page.wait_for_selector("[data-alert=silent] [data-do=acknowledge]")
+        assert await eva.page.inner_text("#calls [data-row] .kit-badge") == "Bad"
         await looks_right(eva.page, "a bad call")
         await agent.page.click("[data-do=hang-up]")
 
@@ -93,11 +112,57 @@ async def test_a_hop_that_is_bad_is_named_in_words(server: Server, microphone: P
 async def test_an_agent_is_told_that_the_board_is_for_supervisors(server: Server, microphone: Path) -> None:
     async with person(microphone) as agent, person(microphone) as caller:
         await enter(agent.page, server, server.user, server.password)
-        assert "supervisors only" in await agent.page.inner_text("#said")
-        assert await agent.page.inner_text("#calls") == ""
+        assert "supervisors only" in await agent.page.inner_text("[data-part=refused]")
+        assert await agent.page.locator("#calls").count() == 0
         # Who only looks on takes no calls: the demo's call me rings at the telephone alone.
         await caller.sign_in(server.url, server.user, server.password)
         await caller.page.click("[data-do=call-me]")
         await caller.page.wait_for_selector("[role=alertdialog]")
         await caller.page.click("[data-do=decline]")
         await asyncio.gather(*(each.page.close() for each in (agent, caller)))
+
+
+_COUNTED = """() => {
+  const told = new MutationObserver(() => { window.seconds += 1; });
+  told.observe(document.querySelector('[data-at]'), { attributeFilter: ['data-at'] });
+}"""
+
+
+class Switched:
+    """A network that is good until ``bad``: then every second packet is lost. No chance in it."""
+
+    def __init__(self) -> None:
+        self.bad = False
+        self._packets = 0
+
+    def fates(self, now_s: float, size: int) -> list[float]:
+        self._packets += 1
+        return [] if self.bad and self._packets % 2 else [now_s]
+
+
+async def test_loss_on_one_way_is_named_by_its_hop_within_five_seconds_of_it(server: Server, microphone: Path) -> None:
+    """The relay on the agent's hop loses what the browser says, and nothing of what it hears."""
+    network = Switched()
+    async with AsyncExitStack() as stack:
+        relays: dict[tuple[str, int], FlowRelay] = {}
+
+        async def redirect(host: str, port: int) -> tuple[str, int]:
+            if (host, port) not in relays:
+                relays[host, port] = await stack.enter_async_context(FlowRelay((host, port), inwards=network))
+            return relays[host, port].address
+
+        asked = AgentSettings(server.url, server.user, server.password, microphone, redirect=redirect)
+        speaker = await stack.enter_async_context(agent(asked))
+        eva = (await stack.enter_async_context(person(microphone, viewport={"width": 1280, "height": 800}))).page
+        await enter(eva, server, "eva", PASSWORD)
+        await speaker.page.click("[data-do=dial-600]")
+        await eva.wait_for_selector("#calls [data-row][data-state=live][data-hop=''] .kit-badge.good")
+        await eva.evaluate("window.seconds = 0")
+        network.bad = True
+        # Seconds are those that were measured, however long a busy machine takes for one.
+        await eva.evaluate(_COUNTED)
+        await eva.wait_for_selector("#calls [data-row][data-hop=browser_to_us]")
+        assert await eva.evaluate("window.seconds") <= 5 + 1
+        assert await eva.inner_text("#calls .cause") == "Bad from the agent's browser to the server: packets get lost."
+        await eva.wait_for_selector('[data-alert=loss]:has-text("the agent\'s browser to the server")')
+        assert speaker.complaints == []

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from api.board import MOST_CALLS, MOST_TOLD, WATCHED_S, Board, BoardSummary
+from api.board import BEAT_S, MOST_CALLS, MOST_TOLD, WATCHED_S, Board, BoardSummary
 from media.messages import Fault, LegSample
 from signaling.messages import BoardChanged, CallState, Notice
 from signaling.topics import BOARD
@@ -35,7 +35,7 @@ class Bench:
     def __init__(self) -> None:
         self.now_s = 100.0
         self.teller = Teller()
-        self.board = Board(now=lambda: 1_000.0 + self.now_s, clock=lambda: self.now_s)
+        self.board = Board(now=lambda: 1_000.0 + self.now_s, clock=lambda: self.now_s, node="one", load=lambda: 0.25)
         self.board.meet(self.teller)
 
 
@@ -74,6 +74,20 @@ def test_who_watches_gets_everything_and_then_what_changed() -> None:
     assert ([call.hop for call in bench.teller.told[1].calls], bench.teller.told[1].gone) == ([""], ["a"])
     bench.board.tell()
     assert len(bench.teller.told) == 2, "nothing changed"
+
+
+def test_a_board_on_which_nothing_happens_is_told_that_too() -> None:
+    bench = Bench()
+    bench.board.call(state("a"))
+    bench.board.tell()
+    bench.board.watch("eva")
+    bench.now_s += BEAT_S - 0.5
+    bench.board.tell()
+    assert bench.teller.told == []
+    bench.now_s += 0.5
+    bench.board.tell()
+    (told,) = bench.teller.told
+    assert (told.total, told.calls, [(node.name, node.calls, node.load) for node in told.nodes]) == (1, [], [("one", 1, 0.25)])
 
 
 def test_who_does_not_ask_again_is_told_no_more() -> None:

@@ -1,115 +1,100 @@
 /**
- * The live board: every running call, both ways of its legs, the hop that is bad and why, and the way into each. For supervisors.
+ * The supervisor's board: what runs and how it sounds, one call with all that is known of it, calls that were, alerts, the team. `#CALL` is one
+ * call's page, `?wall` a screen that everybody sees.
  *
  * For engineers and tests, `window.centralita` shows the call that we are in; buttons carry `data-do`, calls `data-call-id`.
- * The server tells once a second what changed. Whoever sees by the sequence numbers that a notice was missed, and everybody once a
- * minute, asks for everything anew.
  */
-import { effect } from '@preact/signals';
-import { explain, mindLanguage, mindTheme, t } from '../consultation/text.js';
+import { computed, effect, signal } from '@preact/signals';
+import { mount } from '../kit/page.js';
 import * as link from '../js/link.js';
-import { ended, forget, session, signIn } from '../js/session.js';
-import { Cards } from './cards.js';
+import { AlertStrip, Alerts } from './alerts.js';
+import { CallPage } from './call.js';
+import { History } from './history.js';
+import { Badge, Choice, Empty, Field, Notice, Skeleton, Tabs, alarm, explain, html, session, t } from './kit.js';
+import { age, alerts, all, calls, known, queues, refused, shownAt, stale, total, watch } from './live.js';
 import * as monitor from './monitor.js';
+import { Now, keepToday } from './now.js';
+import { Panel } from './panel.js';
+import { Rows, fits } from './rows.js';
+import { Team } from './team.js';
+import { Wall } from './wall.js';
 
-const ASK_EVERY_MS = 60_000;
-const CLOCK_MS = 1_000;
+const VIEWS = ['live', 'history', 'alerts', 'team'];
+const SHOWN = ['all', 'bad', 'waiting', 'held', 'mine'];
 
-const $ = (selector) => document.querySelector(selector);
-const say = (text) => ($('#said').textContent = text);
-const cards = new Cards($('#calls'), say);
+const place = signal(location.hash.slice(1));
+addEventListener('hashchange', () => (place.value = location.hash.slice(1)));
+const wall = new URLSearchParams(location.search).has('wall');
 
-let calls = new Map();
-let total = 0;
-let known = false; // whether we were told how things are
-let last = null;
-let ahead = 0;
-let timer = 0;
+const words = signal('');
+const show = signal('all');
+const queue = signal('');
+const chosen = signal(null);
+const list = computed(() => all.value.filter((call) => fits(call, words.value, show.value, queue.value, session.value?.identity)));
 
-function draw() {
-  $('#door').hidden = Boolean(session.peek());
-  $('#board').hidden = !session.peek();
-  $('[data-do=sign-out]').hidden = !session.peek();
-  $('#none').hidden = !known || calls.size > 0;
-  const bad = [...calls.values()].filter((call) => call.hop).length;
-  $('#count').textContent = known ? t('count', { total, bad }) : '';
-  cards.draw([...calls.values()], Date.now() / 1000 + ahead);
+/** How old what is shown is. */
+const Fresh = () => {
+  const words = stale.value ? t(link.link.value === 'lost' ? 'fresh.lost' : 'fresh.stale', { seconds: age.value }) : age.value > 1 ? t('fresh.ago', { seconds: age.value }) : t('fresh.now');
+  return html`<span data-part="fresh" data-stale=${String(stale.value)}><${Badge} tone=${stale.value ? 'warn' : 'good'}>${words}<//></span>`;
+};
+
+function Filters() {
+  const named = queues.value.map((each) => each.name);
+  return html`
+    <div class="filters">
+      <${Field} label=${t('filter.words')}><input type="search" data-field="words" value=${words.value} maxlength="80" onInput=${(event) => (words.value = event.currentTarget.value)} /><//>
+      <${Choice} label=${t('filter.show')} data-field="show" value=${show.value} options=${SHOWN.map((each) => [each, t(`show.${each}`)])} onChange=${(each) => (show.value = each)} />
+      ${named.length > 0 && html`<${Choice} label=${t('filter.queue')} data-field="queue" value=${queue.value} options=${[['', t('filter.any')], ...named.map((each) => [each, each])]} onChange=${(each) => (queue.value = each)} />`}
+    </div>
+  `;
 }
 
-function take(at, running) {
-  ahead = at - Date.now() / 1000;
-  total = running;
+function Live() {
+  if (!known.value) return html`<${Skeleton} lines=${6} />`;
+  const bad = all.value.filter((call) => call.hop).length;
+  const open = calls.get(chosen.value) ?? calls.get(monitor.mine.value?.call_id);
+  return html`
+    <${Now} />
+    <${AlertStrip} />
+    <${Filters} />
+    <p id="count" class="fine">${t('count', { total: total.value, bad })}</p>
+    <div class=${`live ${open ? 'with-panel' : ''}`}>
+      ${all.value.length ? html`<${Rows} list=${list} open=${open?.peek().call_id ?? null} onOpen=${(id) => (chosen.value = chosen.peek() === id ? null : id)} />` : html`<div id="none"><${Empty} title=${t('none')} /></div>`}
+      ${open && html`<${Panel} of=${open} onClose=${() => (chosen.value = null)} />`}
+    </div>
+  `;
 }
 
-async function askForAll() {
-  clearTimeout(timer);
-  timer = setTimeout(askForAll, ASK_EVERY_MS);
-  last = null;
-  try {
-    const now = await link.ask('board.watch');
-    calls = new Map(now.calls.map((call) => [call.call_id, call]));
-    take(now.at, now.total);
-    known = true;
-    say('');
-  } catch (refusal) {
-    calls.clear();
-    total = 0;
-    known = false;
-    say(explain(refusal.code));
+const SCREENS = { live: Live, history: History, alerts: Alerts, team: Team };
+
+function Board() {
+  const at = place.value || 'live';
+  if (refused.value && !known.value) return html`<${Notice} tone="bad" data-part="refused">${refused.value.code === 'forbidden' ? t('error.supervisors') : explain(refused.value)}<//>`;
+  const told = known.value ? 'true' : null;
+  if (wall) return html`<div class="board" data-board=${told} data-at=${shownAt.value} data-stale=${String(stale.value)}><${Wall} Fresh=${Fresh} /></div>`;
+  const shown = VIEWS.includes(at) ? at : 'call';
+  const tabs = VIEWS.map((each) => [each, each === 'alerts' && alerts.value.length ? t('view.alerts_open', { count: alerts.value.length }) : t(`view.${each}`)]);
+  if (shown === 'call') tabs.push(['call', t('view.call')]);
+  return html`
+    <div class="board" data-board=${told} data-at=${shownAt.value} data-stale=${String(stale.value)}>
+      <header class="head"><h1>${t('title')}</h1><${Fresh} /><a class="wall-link" href="/board?wall">${t('view.wall')}</a></header>
+      <${Tabs} label=${t('title')} tabs=${tabs} chosen=${shown} onChoose=${(each) => each !== 'call' && (location.hash = each === 'live' ? '' : each)}>${shown === 'call' ? html`<${CallPage} key=${at} id=${at} />` : html`<${SCREENS[shown]} />`}<//>
+    </div>
+  `;
+}
+
+watch(monitor.receive);
+keepToday();
+effect(() => {
+  if (!session.value) {
+    monitor.stop();
+    chosen.value = null;
   }
-  document.body.dataset.ready = 'true';
-  draw();
-}
-
-function onNotice(notice) {
-  monitor.receive(notice);
-  if (notice.type === 'session.snapshot') askForAll();
-  if (notice.type !== 'board.changed') return;
-  if (last !== null && notice.seq !== last + 1) askForAll();
-  last = notice.seq;
-  for (const call of notice.calls) calls.set(call.call_id, call);
-  for (const id of notice.gone) calls.delete(id);
-  take(notice.at, notice.total);
-  draw();
-}
-
-async function enter(event) {
-  event.preventDefault();
-  const form = new FormData($('#door'));
-  try {
-    await signIn(form.get('user'), form.get('password'));
-    $('#door').reset();
-  } catch (refusal) {
-    say(explain(refusal.code));
-  }
-}
-
-async function begin() {
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), draw, import.meta.url);
-  $('#door').addEventListener('submit', enter);
-  $('[data-do=sign-out]').addEventListener('click', () => forget('signed_out'));
-  effect(() => {
-    const open = Boolean(session.value);
-    if (open && !link.isOpen()) link.open(onNotice, false);
-    if (!open) {
-      clearTimeout(timer);
-      link.close();
-      monitor.stop();
-      calls.clear();
-      say(ended.peek() && ended.peek() !== 'signed_out' ? explain(ended.peek()) : '');
-    }
-    draw();
-  });
-  effect(() => {
-    monitor.mine.value;
-    draw();
-  });
-  effect(() => {
-    if (link.link.value === 'lost' && session.peek()) say(explain('signalling_lost'));
-  });
-  setInterval(() => cards.tick(Date.now() / 1000 + ahead), CLOCK_MS);
-}
+});
+effect(() => {
+  if (link.link.value === 'lost' && session.peek()) alarm(explain('signalling_lost'));
+  else if (link.link.value === 'up') alarm('');
+});
 
 window.centralita = {
   state: {
@@ -119,6 +104,8 @@ window.centralita = {
   },
   /** What is heard of it, as a `MediaStream`. */
   remoteStream: () => monitor.peer.peek()?.stream ?? null,
+  /** A call as it is shown. */
+  shown: (id) => calls.get(id)?.peek() ?? null,
 };
 
-begin();
+mount(Board, { wide: true });

@@ -4,7 +4,7 @@
  * The microphone is asked for when somebody is to hear it, and given back when nobody is.
  */
 import { effect, signal } from '@preact/signals';
-import { t } from '../consultation/text.js';
+import { t } from '../kit/words.js';
 import { chosen, devices, survey } from '../js/devices.js';
 import * as link from '../js/link.js';
 import * as microphone from '../js/microphone.js';

@@ -74,18 +74,19 @@ export function Timeline({ caption, from, to, series }) {
   const look = `${theme.value} ${language.value} ${series.map(({ words, unit }) => `${words}${unit}`).join()} ${from} ${to}`;
   useEffect(() => {
     const draw = () => {
+      if (!box.current) return; // put away before it was drawn
       plot.current?.destroy();
       plot.current = new uPlot(optionsOf({ caption, from, to, series }, Math.max(200, box.current.clientWidth)), columnsOf(series), box.current);
     };
     draw();
-    const resized = new ResizeObserver(() => plot.current?.setSize({ width: Math.max(200, box.current.clientWidth), height: HEIGHT_PX }));
-    resized.observe(box.current);
+    const resized = new ResizeObserver(() => box.current && plot.current?.setSize({ width: Math.max(200, box.current.clientWidth), height: HEIGHT_PX }));
+    if (box.current) resized.observe(box.current);
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     scheme.addEventListener('change', draw);
     return () => {
       resized.disconnect();
       scheme.removeEventListener('change', draw);
-      plot.current.destroy();
+      plot.current?.destroy();
       plot.current = null;
     };
   }, [look]);

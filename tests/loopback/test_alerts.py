@@ -1,0 +1,129 @@
+"""Alerts over HTTP: the same for all supervisors, seen to and put off by name, and bounds that are tried on yesterday's calls."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession, web
+from msgspec.structs import replace
+
+from api.alert_routes import AlertRoutes, kept_thresholds
+from api.audit.audit import Audit
+from api.board import Board
+from api.metrics import Metrics
+from api.quality_alerts import Thresholds
+from api.rest_limits import RestLimits, RestLimitSettings
+from api.routes import PartHealth, make_app, make_runner
+from api.store import Store
+from api.store.audit import AuditWanted
+from signaling.messages import CallState
+from signaling.tokens import TokenIssuer
+from tests.kit.people import AUDIT_KEYS, known_by
+from tests.kit.vaults import VAULT
+from tests.loopback.test_call_history import record, sample
+
+TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
+NOW = 100_000.0
+
+
+class Site:
+    """The routes of one board over one database, at ``NOW``."""
+
+    def __init__(self, http: ClientSession, board: Board, store: Store, log: Audit) -> None:
+        self._http, self.board, self.store, self.log = http, board, store, log
+
+    async def ask(self, method: str, path: str, body: Any = None, *, by: str = "eva", role: str = "supervisor", teams: str = "") -> Any:
+        token = TOKENS.issue(by, by.title(), role, teams=teams.split()).token
+        data = None if body is None else json.dumps(body)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        async with self._http.request(method, f"/api/v1/{path}", data=data, headers=headers) as answer:
+            return answer.status, await answer.json() if answer.status != 204 else None
+
+    def second(self, jitter_ms: float) -> None:
+        """A second of Ana's call."""
+        self.board.quality("c1", [("phone", replace(sample("c1-phone", 4.2, "good"), loss=0.0, jitter_ms=jitter_ms))], [])
+
+
+@asynccontextmanager
+async def site(folder: Path) -> AsyncIterator[Site]:
+    async def healthy() -> Mapping[str, PartHealth]:
+        return {}
+
+    async with (
+        Metrics() as metrics,
+        Store.open(f"sqlite:///{folder}/calls.sqlite3", vault=VAULT) as store,
+        Audit(store.audit, AUDIT_KEYS) as log,
+    ):
+        board = Board(now=lambda: NOW, clock=lambda: NOW)
+        board.know_teams(lambda identity: frozenset({"hotels"}) if identity == "ana" else frozenset())
+        app = make_app(known_by(TOKENS), metrics, healthy, limits=RestLimits(RestLimitSettings(person={}), lambda: 0.0))
+        AlertRoutes(board, store, log, lambda: NOW).add_to(app)
+        runner = make_runner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as http:
+                yield Site(http, board, store, log)
+        finally:
+            await runner.cleanup()
+
+
+def call() -> CallState:
+    return CallState(
+        call_id="c1", direction="in", state="live", number="+34600111222", name="", agent="ana", muted=False, held=False,
+        held_by_other=False, agent_connected=True, started_at=NOW, answered_at=NOW, ended_at=None, reason=None, detail=None,
+    )  # fmt: skip
+
+
+async def test_all_supervisors_see_an_alert_and_who_sees_to_it_and_the_audit_says_who(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        here.board.call(call())
+        for _ in range(3):
+            here.second(jitter_ms=45.0)
+        assert (await here.ask("GET", "alerts", role="agent"))[0] == 403
+        assert (await here.ask("GET", "alerts", teams="flights"))[1] == {"alerts": []}
+        _, told = await here.ask("GET", "alerts", teams="hotels")
+        (alert,) = told["alerts"]
+        assert (alert["kind"], alert["call_id"], alert["hop"], alert["worst"]) == ("jitter", "c1", "phone_to_us", 45.0)
+        assert here.board.watch("luz").alerts[0].alert_id == alert["alert_id"], "on the board too"
+        path = f"alerts/{alert['alert_id'].replace(' ', '%20')}"
+        assert (await here.ask("POST", f"{path}/snooze", {"for_s": 5}))[0] == 400
+        assert (await here.ask("POST", f"{path}/snooze", {"for_s": 900}, teams="flights"))[0] == 404
+        assert (await here.ask("POST", f"{path}/snooze", {"for_s": 900}))[0] == 204
+        assert (await here.ask("POST", f"{path}/acknowledgement", by="luz"))[0] == 204
+        (seen,) = (await here.ask("GET", "alerts"))[1]["alerts"]
+        assert (seen["acknowledged_by"], seen["snoozed_by"], seen["snoozed_until"]) == ("luz", "eva", NOW + 900)
+        here.board.over("c1")
+        assert (await here.ask("GET", "alerts"))[1] == {"alerts": []}
+        assert (await here.ask("POST", f"{path}/acknowledgement"))[0] == 404
+        await here.log.written()
+        noted = [(entry.event.kind, entry.event.who) for entry in await here.log.entries(AuditWanted(), 9)]
+        assert sorted(noted) == [("alert_acknowledged", "luz"), ("alert_snoozed", "eva")]
+
+
+async def test_other_bounds_are_tried_on_the_last_day_and_then_hold_for_all(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        here.store.put_call(record("c1", "ana", NOW - 600), lambda at_s: at_s)
+        here.store.put_call(record("old", "ana", NOW - 90_000), lambda at_s: at_s)
+        for call_id, at in (("c1", NOW - 500), ("old", NOW - 89_000)):
+            for second in range(6):
+                good = replace(sample(f"{call_id}-phone", 4.2, "good"), loss=0.0, jitter_ms=20.0)
+                here.store.put_quality(call_id, at + second, [good])
+        await here.store.flush()
+        wanted = {"jitter_ms": 30.0}
+        _, tried = await here.ask("POST", "alert-thresholds/preview", wanted)
+        assert (tried["told"]["jitter"], tried["seconds"], tried["whole"]) == (0, 6, True), "of the last day alone"
+        wanted = {"jitter_ms": 15.0}
+        _, tried = await here.ask("POST", "alert-thresholds/preview", wanted)
+        assert {kind: count for kind, count in tried["told"].items() if count} == {"jitter": 1}
+        assert here.board.alerts.thresholds == Thresholds(), "trying changes nothing"
+        assert (await here.ask("PUT", "alert-thresholds", wanted, teams="hotels"))[0] == 403
+        assert (await here.ask("PUT", "alert-thresholds", {"jitter_ms": -1}))[0] == 400
+        assert (await here.ask("PUT", "alert-thresholds", wanted))[0] == 200
+        assert (await here.ask("GET", "alert-thresholds"))[1]["thresholds"]["jitter_ms"] == 15.0
+        assert await kept_thresholds(here.store) == here.board.alerts.thresholds == Thresholds(jitter_ms=15.0)
+        await here.log.written()
+        (noted,) = [entry.event for entry in await here.log.entries(AuditWanted(), 9)]
+        assert (noted.kind, noted.who, noted.detail) == ("alert_thresholds_changed", "eva", "jitter_ms 30 to 15")
