@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 _AT_ONCE = 8
 """Events under way to one receiver, each of another room or call."""
-_BATCH = 64
+_BATCH = 256
 _LOOK_AGAIN_S = 2.0
 """So soon an event that another node put into the store is seen."""
 _HELD_S = 6 * WITHIN_S
@@ -41,8 +41,8 @@ _STORE_AGAIN_S = 5.0
 _END_WITHIN_S = 3.0
 _REMEMBERED = 4_000
 _PRUNE_EVERY_S = 3_600.0
-_GATHER_S = 0.05
-"""What comes within this is one transaction."""
+_GATHER_S, _GATHER_ALONE_S = 0.05, 0.25
+"""What comes within this is one transaction; the other is for where nobody waits for it to be posted."""
 _TOLD_OTHERWISE = frozenset({Kind.CALL_ENDED, Kind.VOICEMAIL_LEFT})
 
 
@@ -189,7 +189,7 @@ class Webhooks:
         while not self._closing or self._new:
             await self._wanted.wait()
             if not self._closing:
-                await asyncio.sleep(_GATHER_S)
+                await asyncio.sleep(_GATHER_S if self._settings.urls else _GATHER_ALONE_S)
             self._wanted.clear()
             try:
                 await self._keep()
@@ -203,7 +203,7 @@ class Webhooks:
     async def _keep(self) -> None:
         while self._new:
             batch = [self._new[at] for at in range(min(_BATCH, len(self._new)))]
-            waiting = await self._store.waiting()
+            waiting = await self._store.waiting() if self._settings.urls else {}
             kept, told = [], [row for row in batch if "url" not in row]
             for row in batch:
                 if "url" not in row:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.privacy.sealed_rows import is_customer, seal_told
+from api.privacy.vault import Vault
 from api.store.after_tables import told_events
 from api.store.places import Places
 from api.store.room_rows import Row
@@ -13,6 +14,10 @@ from api.store.room_rows import Row
 
 class ToldEventStore(Places):
     """Everything raises ``StoreUnavailable`` when the database is away."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        super().__init__(engine, vault)
+        self._keep = self._prepared(self._insert(told_events).on_conflict_do_nothing(index_elements=["event_id"]))
 
     def person_of(self, number: str) -> str:
         """The handle of the customer with this number; empty where it is none of a customer's."""
@@ -23,7 +28,7 @@ class ToldEventStore(Places):
         sealed = [
             row | ({"body": self._vault.seal(row["person"], row["body"])} if row["person"] else seal_told(self._vault, row)) for row in rows
         ]
-        await connection.execute(self._insert(told_events).on_conflict_do_nothing(index_elements=["event_id"]), sealed)
+        await self._keep.run(connection, sealed)
 
     async def behind(self, place: int, limit: int) -> list[Row]:
         """In the order of their places, with each its own."""

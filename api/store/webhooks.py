@@ -24,6 +24,7 @@ class WebhookStore(Statements):
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         super().__init__(engine, vault)
         self.told = ToldEventStore(engine, vault)
+        self._add = self._prepared(self._insert(webhook_outbox).on_conflict_do_nothing(index_elements=["event_id", "url"]))
 
     # ------------------------------------------------------------------ events
 
@@ -31,11 +32,8 @@ class WebhookStore(Statements):
         """``rows``: an event for a receiver; ``told``: an event to be remembered. Written twice they stand once."""
         with in_words(self._engine.url):
             async with self._writing() as connection:
-                statement = self._insert(webhook_outbox).on_conflict_do_nothing(index_elements=["event_id", "url"])
-                if rows:
-                    await connection.execute(statement, [seal_row(self._vault, "webhook_outbox", row) for row in rows])
-                if told:
-                    await self.told.keep(connection, told)
+                await self._add.run(connection, [seal_row(self._vault, "webhook_outbox", row) for row in rows])
+                await self.told.keep(connection, told)
 
     async def waiting(self) -> dict[str, int]:
         """How many wait for each receiver."""
