@@ -146,6 +146,7 @@ OPEN = {
     ("GET", "/appointments"),
     ("GET", "/tickets"),
     ("GET", "/articles"),
+    ("GET", "/styleguide"),
     ("GET", "/survey"),
     ("POST", "/api/v1/surveys/open"),
     ("PUT", "/api/v1/surveys/answers"),

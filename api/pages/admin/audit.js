@@ -10,7 +10,7 @@ const MOST_SAVED = 100_000;
 const FIELDS = ['kind', 'who', 'what', 'subject'];
 const COLUMNS = ['seq', 'at', 'kind', 'who', 'by', 'what', 'subject', 'address', 'device', 'detail', 'digest'];
 
-const queryOf = (wanted, after, limit) => new URLSearchParams([...FIELDS.filter((name) => wanted[name]).map((name) => [name, wanted[name].trim()]), ['after', String(after)], ['limit', String(limit)]]);
+const queryOf = (wanted, cursor, limit) => new URLSearchParams([...FIELDS.filter((name) => wanted[name]).map((name) => [name, wanted[name].trim()]), ['cursor', String(cursor)], ['limit', String(limit)]]);
 
 /** A cell of CSV; what a spreadsheet would reckon with begins with an apostrophe. */
 function cell(value) {
@@ -44,17 +44,17 @@ export default function Audit() {
   const [busy, setBusy] = useState('');
   const pages = usePages(async (cursor) => {
     const found = await ask('GET', `/api/v1/audit?${queryOf(wanted, cursor ?? 0, PAGE)}`);
-    return [found.entries, found.entries.length === PAGE ? found.after : null];
+    return [found.entries, found.more ? found.next : null];
   }, JSON.stringify(wanted));
   const save = async (form_) => {
     setBusy(form_);
     await quietly(async () => {
       const lines = [];
-      for (let after = 0; lines.length < MOST_SAVED; ) {
-        const found = await ask('GET', `/api/v1/audit?${queryOf(wanted, after, 500)}`);
+      for (let cursor = 0; lines.length < MOST_SAVED; ) {
+        const found = await ask('GET', `/api/v1/audit?${queryOf(wanted, cursor, 500)}`);
         lines.push(...found.entries);
-        if (found.entries.length < 500) break;
-        after = found.after;
+        if (!found.more) break;
+        cursor = found.next;
       }
       const csv = [COLUMNS.map(cell).join(','), ...lines.map((entry) => COLUMNS.map((name) => cell(name === 'at' ? new Date(entry.at * 1000).toISOString() : entry[name])).join(','))].join('\r\n');
       if (form_ === 'csv') saved('audit.csv', csv, 'text/csv');

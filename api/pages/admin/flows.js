@@ -153,8 +153,8 @@ function Conflict({ now, mine, onMine, onTheirs, onClose }) {
 
 function Versions({ plan, onRestored }) {
   const pages = usePages(async (cursor) => {
-    const { versions } = await ask('GET', `/api/v1/centre/versions?limit=30${cursor ? `&before=${cursor}` : ''}`);
-    return [versions, versions.length === 30 ? versions.at(-1).version : null];
+    const { versions, next } = await ask('GET', `/api/v1/centre/versions?limit=30${cursor ? `&cursor=${cursor}` : ''}`);
+    return [versions, next];
   }, plan.version);
   const [open, setOpen] = useState(null);
   const columns = [

@@ -53,9 +53,9 @@ function Letters() {
   const [counts, setCounts] = useState({});
   const [open, setOpen] = useState(null);
   const pages = usePages(async (cursor) => {
-    const found = await ask('GET', `/api/v1/outbox?state=${state}&limit=100${cursor ? `&after=${encodeURIComponent(cursor)}` : ''}`);
+    const found = await ask('GET', `/api/v1/outbox?state=${state}&limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
     setCounts(found.counts);
-    return [found.entries, found.more ? found.entries.at(-1).entry_id : null];
+    return [found.entries, found.next];
   }, state);
   const done = (words) => {
     setOpen(null);
@@ -117,8 +117,8 @@ function Replay({ receiver, onClose }) {
 
 function Happened({ onClose }) {
   const pages = usePages(async (cursor) => {
-    const found = await ask('GET', `/api/v1/events?after=${cursor ?? 0}&limit=100`);
-    return [found.events, found.more ? found.cursor : null];
+    const found = await ask('GET', `/api/v1/events?cursor=${cursor ?? 0}&limit=100`);
+    return [found.events, found.more ? found.next : null];
   }, 'events');
   return html`
     <${Dialog} title=${t('hooks.events')} onClose=${onClose} data-part="events">

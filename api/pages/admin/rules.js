@@ -94,8 +94,8 @@ export default function Rules() {
   const [tab, setTab] = useState('force');
   const [start, setStart] = useState(null);
   const pages = usePages(async (cursor) => {
-    const { runs } = await ask('GET', `/api/v1/rules/runs?limit=50${cursor ? `&before=${encodeURIComponent(cursor)}` : ''}`);
-    return [runs, runs.length === 50 ? runs.at(-1).run_id : null];
+    const { runs, next } = await ask('GET', `/api/v1/rules/runs?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+    return [runs, next];
   }, 'runs');
   const tryPast = (run) => {
     setStart(run);

@@ -3,6 +3,9 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { alarm, ask, explain, html, language, Refusal, t } from '../kit/page.js';
 import { Button, Empty, Field, More, Notice, Skeleton, Table } from '../kit/parts.js';
 
+/** Who was faster than the limits allow is served when they allow it again. */
+const later = (wrong, again) => wrong.code === 'too_many_requests' && setTimeout(again, 1000 * (wrong.retryAfter ?? 1) + 100);
+
 /** What the address answers: `{data, wrong, again}`; `path` null: nothing is asked. */
 export function useAsked(path) {
   const [state, setState] = useState({ data: null, wrong: null });
@@ -15,7 +18,9 @@ export function useAsked(path) {
       if (mine === turn.current) setState({ data, wrong: null });
     } catch (wrong) {
       if (!(wrong instanceof Refusal)) throw wrong;
-      if (mine === turn.current) setState((before) => ({ ...before, wrong }));
+      if (mine !== turn.current) return;
+      setState((before) => ({ ...before, wrong }));
+      later(wrong, () => mine === turn.current && again());
     }
   };
   useEffect(() => {
@@ -48,7 +53,9 @@ export function usePages(fetchPage, key) {
       if (mine === turn.current) setState({ rows: [...before, ...rows], cursor: next, wrong: null });
     } catch (wrong) {
       if (!(wrong instanceof Refusal)) throw wrong;
-      if (mine === turn.current) setState((now) => ({ ...now, wrong }));
+      if (mine !== turn.current) return;
+      setState((now) => ({ ...now, wrong }));
+      later(wrong, () => mine === turn.current && from(cursor, before));
     }
   };
   const again = () => from(null, []);
