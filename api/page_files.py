@@ -1,5 +1,6 @@
 """The files of the pages, read once, served under an address that changes with their content."""
 
+import gzip
 import hashlib
 import posixpath
 import re
@@ -24,6 +25,14 @@ _TYPES = {
 }
 
 
+_MAPPED = re.compile(r'"([^"]+)": "\{\{static\}\}/([^"]+)"')
+"""The shell's import map."""
+_IMPORTED = re.compile(
+    r"""(?:^|;|\})\s*(?:import|export)\b[^;'"()]*?\bfrom\s*["']([^"']+)["']|(?:^|;)\s*import\s*["']([^"']+)["']""", re.MULTILINE
+)
+"""What a module names before it runs. What it fetches when it is wanted, ``import('./x.js')``, is no part of a first visit."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageFile:
     body: bytes
@@ -42,24 +51,48 @@ class PageFiles:
         self._demo = "true" if demo else "false"
         self._hosts = tuple(hosts)
         self._files = dict(_walk(files("api") / "pages" if root is None else root))
-        self._bare = dict(_BARE.findall(self._files["page.html"].body.decode())) if "page.html" in self._files else {}
         digest = hashlib.sha256()
         for path, file in sorted(self._files.items()):
             digest.update(f"{path}\0{len(file.body)}\0".encode() + file.body)
         self.hash = digest.hexdigest()[:16]
         self.prefix = f"/static/{self.hash}"
+        self._packed: dict[str, bytes] = {}
+        self._needed: dict[str, tuple[str, ...]] = {}
 
     def get(self, path: str) -> PageFile | None:
         return self._files.get(path)
+
+    def packed(self, path: str) -> bytes | None:
+        """The file's body by gzip, made once; None where it would gain nothing."""
+        file = self._files[path]
+        if not file.content_type.startswith(("text/", "application/json", "image/svg")):
+            return None
+        if path not in self._packed:
+            self._packed[path] = gzip.compress(file.body, 9, mtime=0)
+        return self._packed[path]
+
+    def needs(self, main: str) -> tuple[str, ...]:
+        """The modules that this one cannot begin without, itself first: asked for together, they come in one round trip and not in five."""
+        if main not in self._needed:
+            bare = dict(_MAPPED.findall(self._files["page.html"].body.decode()))
+            found = [main]
+            for path in found:
+                for groups in _IMPORTED.findall(self._files[path].body.decode()):
+                    name = next(filter(None, groups))
+                    needed = bare.get(name) or posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+                    if needed in self._files and needed not in found:
+                        found.append(needed)
+            self._needed[main] = tuple(found)
+        return self._needed[main]
 
     def page(self, page: Page, nonce: str) -> str:
         """A page's HTML: the shell of all pages with what is this one's. ``nonce`` allows its import map, and nothing else inline."""
         own = self._files.get(f"{page.folder}/index.html")
         filled = {
-            "body": _NO_BODY if own is None else own.body.decode(),
+            "body": _body(own),
             "styles": "".join(f'<link rel="stylesheet" href="{{{{static}}}}/{path}">' for path in page.styles),
             "module": page.main,
-            "modules": "".join(f'<link rel="modulepreload" href="{{{{static}}}}/{path}">' for path in self._imported(page.main)),
+            "modules": "".join(f'<link rel="modulepreload" href="{{{{static}}}}/{path}">' for path in self.needs(page.main)[1:]),
             "texts": page.texts,
             "pages": " ".join(each.address for each in PAGES),
             "issuer": self._issuer,
@@ -73,25 +106,21 @@ class PageFiles:
             html = html.replace(f"{{{{{name}}}}}", text)
         return html
 
-    def _imported(self, module: str) -> list[str]:
-        """What a module imports, and what that imports, in the order in which it is met: fetched at once, not one depth after another."""
-        met = {module: None}
-        waiting = [module]
-        while waiting:
-            path = waiting.pop(0)
-            for name in _IMPORT.findall(self._files[path].body.decode()):
-                found = self._bare.get(name) or posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
-                if found in self._files and found not in met:
-                    met[found] = None
-                    waiting.append(found)
-        return list(met)[1:]
+
+_DRAWN = '<div id="page"></div>'
+"""The body of pages that are drawn by their scripts."""
+_STILL = """<div id="top"></div>
+    <main id="main" class="kit-main" tabindex="-1">
+      <h1 class="kit-title" data-t="title"></h1>
+      <p id="said" role="status" aria-live="polite"></p>
+      <div id="entrance"></div>
+      {{own}}
+    </main>"""
+"""That of pages which are markup: ``kit/still.js`` draws the top and the door."""
 
 
-_IMPORT = re.compile(r"^(?:import|export)\b[^;\"']*?(?:from\s*)?[\"']([^\"']+)[\"'];?", re.MULTILINE)
-"""What a module of ours imports before it runs; vendored ones import little, and that by bare names."""
-_BARE = re.compile(r'"([^"]+)": "{{static}}/([^"]+)"')
-_NO_BODY = '<div id="page"></div>'
-"""Of pages that are drawn by their scripts."""
+def _body(own: PageFile | None) -> str:
+    return _DRAWN if own is None else _STILL.replace("{{own}}", own.body.decode())
 
 
 def _walk(folder: Traversable, path: str = "") -> Iterator[tuple[str, PageFile]]:

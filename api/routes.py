@@ -150,9 +150,10 @@ class Routes:
         caching = "public, max-age=31536000, immutable" if current else "no-store"
         charset = "utf-8" if file.content_type.startswith(("text/", "application/json", "image/svg")) else None
         headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
-        response = web.Response(body=file.body, content_type=file.content_type, charset=charset, headers=headers)
-        response.enable_compression()
-        return response
+        packed = self._pages.packed(path) if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "") else None
+        if packed is not None:
+            headers[hdrs.CONTENT_ENCODING] = "gzip"
+        return web.Response(body=file.body if packed is None else packed, content_type=file.content_type, charset=charset, headers=headers)
 
     async def _live(self, _request: web.Request) -> web.Response:
         """The process answers: nothing more is said."""

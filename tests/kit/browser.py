@@ -23,6 +23,12 @@ def tone_file(path: Path, frequency_hz: float, *, seconds: float = 10.0, level_d
     return path
 
 
+async def open_menu(page: Page) -> None:
+    """Has the pages, language, theme and the way out in sight, which are behind a button on narrow screens."""
+    if await page.is_visible("[data-do=menu][aria-expanded=false]"):
+        await page.click("[data-do=menu]")
+
+
 class Person:
     """A page of their own browser. ``complaints``: what the page wrote to its console as errors, or threw."""
 

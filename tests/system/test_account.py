@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from playwright.async_api import Page
 
 from api.demo_call.process import free_port
-from tests.kit.browser import person, tone_file
+from tests.kit.browser import open_menu, person, tone_file
 from tests.kit.issuer import running_issuer
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of
@@ -52,6 +52,7 @@ def code_of(secret: str) -> str:
 
 async def ended(page: Page) -> None:
     """Signs out, which the server hears."""
+    await open_menu(page)
     async with page.expect_response("**/api/v1/sign-out") as answer:
         await page.click("[data-do=sign-out]")
     assert (await answer.value).status == 204
@@ -69,7 +70,7 @@ async def test_a_person_protects_their_account_and_an_administrator_makes_a_user
         await elsewhere.page.click("[data-do=end-others]")
         await desk.page.wait_for_selector("#door:not([hidden])")
         await elsewhere.page.wait_for_function("() => document.querySelectorAll('#sessions li').length === 1")
-        assert "Su sesión ha terminado" in await desk.page.inner_text("#said")
+        assert "Su sesión ha terminado" in await desk.page.inner_text("#door [data-part=ended]")
         await elsewhere.page.click("#events-part summary")
         await elsewhere.page.wait_for_selector("#events li:has-text('A recovery code was used')")
         await ended(elsewhere.page)
@@ -108,7 +109,7 @@ async def use_the_telephone(page: Page, server: Server, recovery: str) -> None:
 
 async def set_up(page: Page) -> list[str]:
     """Switches the second factor on. Returns the recovery codes."""
-    await page.wait_for_selector("#account:not([hidden]) #sessions li")
+    await page.wait_for_selector("#inside:not([hidden]) #sessions li")
     await looks_right(page, "the account")
     await page.fill("#factor-begin [name=password]", PASSWORD)
     await page.click("[data-do=factor-begin]")
@@ -124,7 +125,7 @@ async def set_up(page: Page) -> list[str]:
 async def sign_in_elsewhere(page: Page, server: Server, recovery: str) -> None:
     await enter(page, server, "ana", "en")
     await page.wait_for_selector("#door-code:not([hidden])")
-    assert "new device" in await page.inner_text("#said")
+    assert "new device" in await page.inner_text("#door-error")
     await page.fill("#door [name=code]", recovery)
     await page.fill("#door [name=password]", PASSWORD)
     await page.click("[data-do=sign-in]")

@@ -9,7 +9,7 @@ from playwright.async_api import Page
 
 from api.store import StoredVoicemail
 from api.store.centre import PlanVersion
-from tests.kit.browser import person, tone_file
+from tests.kit.browser import open_menu, person, tone_file
 from tests.kit.recorded import recording_of
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of
@@ -75,6 +75,7 @@ async def test_messages_are_heard_marked_called_back_and_deleted(server: Server,
         await looks_right(page, "narrow and light")
         await page.emulate_media(color_scheme="dark")
         await page.set_viewport_size({"width": 1280, "height": 900})
+        await open_menu(page)
         await page.select_option("#language", "en")
         await page.wait_for_selector("html[lang=en] #messages:has-text('Hidden number')")
         await looks_right(page, "wide and dark")

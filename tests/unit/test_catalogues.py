@@ -36,6 +36,12 @@ PAGES = Path(__file__).parents[2] / "api" / "pages"
 CATALOGUES = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "text").glob("*.json"))}
 CALL_TEXTS = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "calls").glob("*.json"))}
 """Of what is done with answered calls; loaded with the views that need it."""
+KIT = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "kit" / "text").glob("*.json"))}
+"""What all pages say: frame, door, common refusals."""
+KIT_SCRIPTS = [path.read_text() for path in sorted((PAGES / "kit").glob("*.js"))]
+THEMES = ("system", "light", "dark", "contrast")
+OF_THE_FRAME = {"title", "door.lead"}
+"""Texts of a page that the kit asks for."""
 SCRIPTS = {path.relative_to(PAGES).as_posix(): path.read_text() for path in sorted((PAGES / "js").rglob("*.js"))}
 SPOKEN_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "label")
 
@@ -73,7 +79,7 @@ def whole_ids() -> set[str]:
 
 
 def test_every_text_asked_for_by_its_whole_id_exists() -> None:
-    known = set(CATALOGUES["en"] | CALL_TEXTS["en"])
+    known = set(CATALOGUES["en"] | CALL_TEXTS["en"] | KIT["en"])
     assert {key for key in whole_ids() if key not in known and f"{key}.other" not in known} == set()
 
 
@@ -85,7 +91,7 @@ def test_what_is_done_with_calls_is_said_in_both_languages() -> None:
 
 def test_every_text_is_asked_for_somewhere() -> None:
     """By its whole id in quotes, or by an id put together in a template, whose fixed beginning is looked for."""
-    source = "\n".join(SCRIPTS.values())
+    source = "\n".join([*SCRIPTS.values(), *KIT_SCRIPTS])
     quoted = set(re.findall(r"'([\w.]+)'", source))
     beginnings = tuple(re.findall(r"`([a-z_]+\.[\w.]*|[a-z_]+_?)\$\{", source))
     unused = [
@@ -271,7 +277,9 @@ def test_the_codes_are_found() -> None:
 
 
 def test_every_refusal_that_reaches_a_page_is_worded() -> None:
-    assert {code for code in refusal_codes() - NOT_FOR_PAGES if f"error.{code}" not in CATALOGUES["en"] | CALL_TEXTS["en"]} == set()
+    assert {
+        code for code in refusal_codes() - NOT_FOR_PAGES if f"error.{code}" not in CATALOGUES["en"] | CALL_TEXTS["en"] | KIT["en"]
+    } == set()
 
 
 # --- the consultation page, which loads nothing of the softphone's ------------------------------------------------------------------
@@ -292,10 +300,10 @@ def test_the_consultation_asks_for_every_text_and_for_no_other() -> None:
     source = (CONSULTATION / "index.html").read_text() + "".join(path.read_text() for path in CONSULTATION.glob("*.js"))
     asked = {one or other for one, other in re.findall(r"'([a-z_]+(?:\.[a-z_]+)*)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
     texts = CONSULTATION_TEXTS["en"]
-    assert {key for key in texts if key not in asked and not key.startswith("error.")} == set()
+    assert {key for key in texts if key not in asked | OF_THE_FRAME and not key.startswith("error.")} == set()
     families = tuple({f"{key.partition('.')[0]}." for key in texts if "." in key} - {"room.", "chat."})
     whole = set(re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source))
-    assert {one or other for one, other in whole} | {key for key in asked if key.startswith(families)} <= set(texts)
+    assert {one or other for one, other in whole} | {key for key in asked if key.startswith(families)} <= set(texts | KIT["en"])
 
 
 def test_the_consultation_words_every_way_out_and_every_refusal_of_coming_in() -> None:
@@ -307,12 +315,12 @@ def test_the_consultation_words_every_way_out_and_every_refusal_of_coming_in() -
     assert {
         f"error.{code}"
         for code in ("not_host", "nobody_waits", "links_full", "unknown_link", "stopping", "worker_full", "busy", "not_recorded")
-    } <= set(CONSULTATION_TEXTS["en"])
+    } <= set(CONSULTATION_TEXTS["en"] | KIT["en"])
 
 
 def test_the_consultation_says_nothing_by_itself_and_needs_no_looser_policy() -> None:
     page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (CONSULTATION / "index.html").read_text(), flags=re.DOTALL)
-    assert spoken_by(page) == ["Centralita"]
+    assert spoken_by(page) == []
     for path in [CONSULTATION / "index.html", *CONSULTATION.glob("*.js")]:
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
 
@@ -396,7 +404,7 @@ def test_a_page_of_cards_speaks_both_languages_and_asks_for_no_text_that_is_not_
     asked = {one or other for one, other in re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
     asked |= {text for text in re.findall(r"'([a-z_.]+)'", source) if text in english}
     assert asked <= set(english)
-    assert {key for key in english if key not in asked and not key.startswith(("error.", "why."))} == set()
+    assert {key for key in english if key not in asked | OF_THE_FRAME and not key.startswith(("error.", "why."))} == set()
     whys = get_args(Why) if name == "campaigns" else ()
     assert {key for key in english if key.startswith("why.")} == {f"why.{why}" for why in whys}
 
@@ -404,7 +412,7 @@ def test_a_page_of_cards_speaks_both_languages_and_asks_for_no_text_that_is_not_
 @pytest.mark.parametrize("name", ["contacts", "campaigns", "bookings", "tickets", "articles", "survey"])
 def test_a_page_of_cards_says_nothing_by_itself_and_needs_no_looser_policy(name: str) -> None:
     page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (PAGES / name / "index.html").read_text(), flags=re.DOTALL)
-    assert spoken_by(page) == ["Centralita"]
+    assert spoken_by(page) == []
     for path in [PAGES / name / "index.html", *(PAGES / name).glob("*.js")]:
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
 
@@ -414,7 +422,7 @@ def test_bookings_word_what_they_may_be_refused() -> None:
     sources = [*(PAGES.parent / "travel").glob("*.py"), PAGES.parent / "store" / "travel_bookings.py"]
     said = {code for path in sources for code in re.findall(r"Refusal\(\s*\"(\w+)\"", path.read_text())}
     assert {"sold_out", "hold_over", "booking_changed"} <= said
-    assert {code for code in said if f"error.{code}" not in texts} == set()
+    assert {code for code in said if f"error.{code}" not in texts | KIT["en"]} == set()
 
 
 # --- voicemail, likewise --------------------------------------------------------------------------------------------------------------
@@ -431,14 +439,14 @@ def test_voicemail_speaks_both_languages_and_asks_for_every_text() -> None:
     assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
     source = (VOICEMAIL / "index.html").read_text() + (VOICEMAIL / "main.js").read_text()
     asked = {one or other for one, other in re.findall(r"\bt\('([^']+)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
-    assert asked == {key for key in english if not key.startswith("error.")}
+    assert asked | OF_THE_FRAME == {key for key in english if not key.startswith("error.")}
     refusals = set(re.findall(r"Refusal\(\s*\"(\w+)\"", (PAGES.parent / "voicemail" / "boxes.py").read_text()))
-    assert {f"error.{code}" for code in refusals} <= set(english)
+    assert {f"error.{code}" for code in refusals} <= set(english | KIT["en"])
 
 
 def test_voicemail_says_nothing_by_itself_and_needs_no_looser_policy() -> None:
     page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (VOICEMAIL / "index.html").read_text(), flags=re.DOTALL)
-    assert spoken_by(page) == ["Centralita"]
+    assert spoken_by(page) == []
     for path in [VOICEMAIL / "index.html", *VOICEMAIL.glob("*.js")]:
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
 
@@ -457,10 +465,10 @@ def test_a_page_of_appointments_speaks_both_languages_and_asks_for_every_text(na
     source = "".join(path.read_text() for pattern in scripts for path in PAGES.glob(pattern))
     assert {f"state.{state}" for state in AppointmentState} <= set(english) or name == "book"
     asked = set(re.findall(r"\bt\('([^']+)'", source))
-    assert asked <= set(english)
+    assert asked <= set(english | KIT["en"])
     named = {text for text in re.findall(r"'([a-z_.]+)'", source) if text in english}
     families = ("error.", "state.", "own.")
-    assert {key for key in english if key not in asked | named and not key.startswith(families)} == set()
+    assert {key for key in english if key not in asked | named | OF_THE_FRAME and not key.startswith(families)} == set()
     if name == "book":
         stages = set(
             re.findall(r"return '(\w+)'|\? '(\w+)' : '(\w+)'", source[source.index("export function stage") : source.index("const send")])
@@ -470,7 +478,7 @@ def test_a_page_of_appointments_speaks_both_languages_and_asks_for_every_text(na
         refusals = set(re.findall(r"Refusal\(\s*\"(\w+)\"", desk)) - {"bad_calendar", "too_early"}
     else:
         refusals = {"slot_gone", "appointment_over", "appointment_changed", "too_early", "bad_calendar", "unknown_appointment"}
-    assert {f"error.{code}" for code in refusals} <= set(english)
+    assert {f"error.{code}" for code in refusals} <= set(english | KIT["en"])
 
 
 @pytest.mark.parametrize("name", ["book", "appointments"])
@@ -495,7 +503,7 @@ def test_the_page_of_accounts_speaks_both_languages_and_asks_for_every_text() ->
     source = (ACCOUNT / "index.html").read_text() + (ACCOUNT / "main.js").read_text()
     asked = {one or other for one, other in re.findall(r"'([a-z_]+(?:\.[a-z_]+)*)'|data-t(?:-label)?=\"([^\"]+)\"", source)}
     roles = {f"role.{role}" for role in Role if role is not Role.CUSTOMER} | {f"event.{kind}" for kind in OF_ACCOUNT}
-    assert {key for key in english if key not in asked | roles and not key.startswith("error.")} == set()
+    assert {key for key in english if key not in asked | roles | OF_THE_FRAME and not key.startswith("error.")} == set()
     dotted = {key for key in asked if "." in key and not key.endswith((".js", ".manage"))}
     assert dotted | roles <= set(english)
 
@@ -505,9 +513,9 @@ def test_the_page_of_accounts_words_what_it_may_be_refused_and_needs_no_looser_p
     said = {code for name in files for code in re.findall(r"Refusal\(\s*\"(\w+)\"", (IDENTITY / f"{name}.py").read_text())}
     assert {"wrong_code", "sign_in_failed", "weak_password"} <= said
     not_here = {"key_invalid", "busy"}
-    assert {code for code in said - not_here if f"error.{code}" not in ACCOUNT_TEXTS["en"]} == set()
+    assert {code for code in said - not_here if f"error.{code}" not in ACCOUNT_TEXTS["en"] | KIT["en"]} == set()
     page = re.sub(r"<(noscript|script)\b.*?</\1>", "", (ACCOUNT / "index.html").read_text(), flags=re.DOTALL)
-    assert spoken_by(page) == ["Centralita"]
+    assert spoken_by(page) == []
     for path in (ACCOUNT / "index.html", ACCOUNT / "main.js"):
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", path.read_text())
 
@@ -528,8 +536,8 @@ def test_rooms_speak_both_languages() -> None:
 
 
 def test_rooms_ask_for_every_text_and_for_no_other() -> None:
-    source, texts = "\n".join(ROOM_SCRIPTS.values()), ROOM_TEXTS["en"]
-    whole = set(re.findall(r"\bt\('([^']+)'", source))
+    source, texts = "\n".join([*ROOM_SCRIPTS.values(), *KIT_SCRIPTS]), ROOM_TEXTS["en"]
+    whole = set(re.findall(r"\bt\('([^']+)'", "\n".join(ROOM_SCRIPTS.values())))
     assert {key for key in whole if key not in texts and f"{key}.other" not in texts} == set()
     families = {
         "presence": Presence,
@@ -541,7 +549,11 @@ def test_rooms_ask_for_every_text_and_for_no_other() -> None:
     assert {f"{family}.{word.value}" for family, words in families.items() for word in words} <= set(texts)
     quoted = set(re.findall(r"'([\w.]+)'", source))
     beginnings = tuple(re.findall(r"`([a-z_]+\.)\$\{", source))
-    assert {key for key in texts if not quoted & {key, re.sub(r"\.(one|other)$", "", key)} and not key.startswith(beginnings)} == set()
+    assert {
+        key
+        for key in texts
+        if key not in OF_THE_FRAME and not quoted & {key, re.sub(r"\.(one|other)$", "", key)} and not key.startswith(beginnings)
+    } == set()
 
 
 def test_rooms_word_what_they_may_be_refused() -> None:
@@ -556,7 +568,7 @@ def test_rooms_word_what_they_may_be_refused() -> None:
     )
     said = {code for name in files for code in re.findall(r"(?:NotPossible|Refusal)\(\s*\"(\w+)\"", (PAGES.parents[1] / name).read_text())}
     assert {"room_locked", "too_late_to_change", "upload_refused"} <= said
-    assert {code for code in said if f"error.{code}" not in ROOM_TEXTS["en"]} == set()
+    assert {code for code in said if f"error.{code}" not in ROOM_TEXTS["en"] | KIT["en"]} == set()
 
 
 def test_rooms_say_nothing_by_themselves_and_need_no_looser_policy() -> None:
@@ -608,3 +620,37 @@ def test_the_page_of_administration_says_nothing_by_itself_and_needs_no_looser_p
         source = path.read_text()
         assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", source)
         assert [said for template in templates(source) for said in spoken_by(template)] == [], path.name
+
+
+# --- the kit --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_kit_speaks_both_languages_and_asks_for_every_text() -> None:
+    assert set(KIT) == {"en", "es"}
+    english, spanish = KIT["en"], KIT["es"]
+    assert {key: placeholders(text) for key, text in english.items()} == {key: placeholders(text) for key, text in spanish.items()}
+    assert {key: text for key, text in spanish.items() if FAMILIAR.search(text)} == {}
+    scripts = [*(PAGES / "kit").glob("*.js"), *(PAGES / "js").rglob("*.js")]
+    source = "".join(path.read_text() for path in scripts)
+    asked = set(re.findall(r"\bt\(.*?'(kit\.[a-z_.]+)'", source)) | set(re.findall(r"'(kit\.[a-z_.]+)'", source))
+    places = set(re.findall(r"\['/([a-z]*)', ", (PAGES / "kit" / "places.js").read_text()))
+    named = {f"kit.place.{place or 'phone'}" for place in places} | {
+        f"kit.theme.{theme}" for theme in ("system", "light", "dark", "contrast")
+    }
+    assert asked | named <= set(english)
+    assert {key for key in english if key not in asked | named and not key.startswith(("error.", "kit.ended."))} == set()
+
+
+@pytest.mark.parametrize("path", sorted([*(PAGES / "kit").glob("*.js"), *(PAGES / "styleguide").glob("*.js")]), ids=lambda path: path.name)
+def test_the_kit_says_nothing_by_itself_and_needs_no_looser_policy(path: Path) -> None:
+    text = path.read_text()
+    assert [word for each in templates(text) for word in spoken_by(each)] == []
+    assert not re.search(r"\s(style|on[a-z]+)=[\"']|\beval\(|new Function\(|<style|innerHTML", text)
+
+
+def test_the_style_guide_speaks_both_languages() -> None:
+    texts = {path.stem: json.loads(path.read_text()) for path in (PAGES / "styleguide" / "text").glob("*.json")}
+    assert set(texts["en"]) == set(texts["es"])
+    assert {key: text for key, text in texts["es"].items() if FAMILIAR.search(text)} == {}
+    asked = set(re.findall(r"\bt\('([^']+)'", (PAGES / "styleguide" / "main.js").read_text())) - set(KIT["en"])
+    assert {key for key in asked if key not in texts["en"]} == set()

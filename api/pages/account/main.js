@@ -1,26 +1,15 @@
 /** One's account: second factor, sessions, password; for administrators users and keys. */
 import { effect } from '@preact/signals';
-import { explain, mindLanguage, mindTheme, t } from '../consultation/text.js';
+import { $, frame, mindDoor, say, tell } from '../kit/still.js';
+import { explain, t } from '../kit/words.js';
 import * as link from '../js/link.js';
 import { ask } from '../js/rest.js';
-import { ended, forget, keep, pageLeft, session } from '../js/session.js';
+import { keep, pageLeft, session } from '../js/session.js';
 
 const ROLES = ['agent', 'professional', 'supervisor', 'admin', 'service'];
 
-const $ = (selector) => document.querySelector(selector);
-const say = (text) => ($('#said').textContent = text);
 const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang);
 let account = null;
-
-/** Do it and say how it went; `done` is the id of what is said then. */
-async function tell(work, done) {
-  try {
-    await work();
-    if (done) say(t(done));
-  } catch (refusal) {
-    say(explain(refusal.code));
-  }
-}
 
 /** On submit: the form's fields, which are emptied once it is done. */
 function onSubmit(id, work, done) {
@@ -113,44 +102,25 @@ async function drawKeys() {
 
 /** Everything anew. */
 async function draw() {
-  const open = Boolean(session.peek());
-  $('#door').hidden = open;
-  $('[data-do=sign-out]').hidden = !open;
-  $('#account').hidden = !open;
-  if (open) {
-    account = await ask('GET', '/api/v1/account');
-    $('#me-title').textContent = account.name;
-    $('#me').textContent = t('me', { identity: account.identity, role: t(`role.${account.role}`), teams: account.teams.join(', ') || '–' });
-    const on = account.second_factor;
-    $('#factor-state').textContent = on ? t('factor.on', { left: account.recovery_codes_left }) : t('factor.off');
-    $('#factor-begin').hidden = on;
-    $('#factor-confirm').hidden = true;
-    $('#factor-end').hidden = !on;
-    $('#users-part').hidden = !account.permissions.includes('users.manage');
-    $('#keys-part').hidden = !account.permissions.includes('keys.manage');
-    $('[name=role]').replaceChildren(...ROLES.map((role) => new Option(t(`role.${role}`), role)));
-    await drawSessions();
-    if ($('#events-part').open) await drawEvents();
-    if (!$('#users-part').hidden) await drawUsers();
-    if (!$('#keys-part').hidden) await drawKeys();
-  } else {
-    $('#issuer').hidden = document.body.dataset.issuer !== 'true';
-  }
-  document.body.dataset.ready = 'true';
-}
-
-async function enter(fields) {
-  try {
-    keep(await ask('POST', '/api/v1/sign-in', fields));
-    $('#door-code').hidden = true;
-  } catch (refusal) {
-    if (refusal.code === 'second_factor_required') $('#door-code').hidden = false;
-    throw refusal;
-  }
+  if (!session.peek()) return;
+  account = await ask('GET', '/api/v1/account');
+  $('#me-title').textContent = account.name;
+  $('#me').textContent = t('me', { identity: account.identity, role: t(`role.${account.role}`), teams: account.teams.join(', ') || '–' });
+  const on = account.second_factor;
+  $('#factor-state').textContent = on ? t('factor.on', { left: account.recovery_codes_left }) : t('factor.off');
+  $('#factor-begin').hidden = on;
+  $('#factor-confirm').hidden = true;
+  $('#factor-end').hidden = !on;
+  $('#users-part').hidden = !account.permissions.includes('users.manage');
+  $('#keys-part').hidden = !account.permissions.includes('keys.manage');
+  $('[name=role]').replaceChildren(...ROLES.map((role) => new Option(t(`role.${role}`), role)));
+  await drawSessions();
+  if ($('#events-part').open) await drawEvents();
+  if (!$('#users-part').hidden) await drawUsers();
+  if (!$('#keys-part').hidden) await drawKeys();
 }
 
 function listen() {
-  onSubmit('#door', enter);
   onSubmit('#factor-begin', async (fields) => {
     const { secret, uri } = await ask('POST', '/api/v1/account/second-factor', fields);
     $('#factor-begin').hidden = true;
@@ -190,7 +160,6 @@ function listen() {
   });
   $('[data-do=end-others]').addEventListener('click', () => tell(() => ask('DELETE', '/api/v1/account/sessions').then(drawSessions), 'sessions.ended'));
   $('#events-part').addEventListener('toggle', () => $('#events-part').open && tell(drawEvents));
-  $('[data-do=sign-out]').addEventListener('click', () => forget('signed_out'));
 }
 
 /** Back from the issuer, or turned away there: the address says which, once. Who began it on another page goes on there. */
@@ -208,18 +177,13 @@ async function arrive() {
 }
 
 async function begin() {
-  mindTheme($('#theme'));
   listen();
-  await mindLanguage($('#language'), () => document.body.dataset.ready && tell(draw), import.meta.url);
+  await frame(() => document.body.dataset.ready && tell(draw));
   await arrive();
+  mindDoor(draw);
   effect(() => {
-    const open = Boolean(session.value);
-    if (open && !link.isOpen()) link.open(() => {}, false);
-    if (!open) {
-      link.close();
-      if (ended.peek() && ended.peek() !== 'signed_out') say(explain(ended.peek()));
-    }
-    tell(draw);
+    if (!session.value) link.close();
+    else if (!link.isOpen()) link.open(() => {}, false);
   });
 }
 

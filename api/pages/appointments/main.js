@@ -3,12 +3,14 @@ import { effect, signal } from '@preact/signals';
 import { h, render } from 'preact';
 import { Chooser, chosen, look, lookAgain } from '../book/chooser.js';
 import { attempt, busy, now, said, wrong, wrongWords } from '../book/state.js';
-import { LANGUAGES, clock, day, dayKey, language, moment, momentOf, speak, t, walled, zone } from '../book/words.js';
+import { clock, day, dayKey, language, moment, momentOf, speak, t, walled, zone } from '../book/words.js';
+import { LANGUAGES } from '../kit/words.js';
 import { ask } from '../js/rest.js';
 import * as link from '../js/link.js';
-import { ended, forget, session, signIn } from '../js/session.js';
-import { setTheme, theme } from '../js/theme.js';
-import { html } from '../js/views/html.js';
+import { session } from '../js/session.js';
+import { Door } from '../kit/door.js';
+import { Skip, TopBar } from '../kit/frame.js';
+import { html } from '../kit/html.js';
 
 const TICK_MS = 15_000;
 const SOON_MS = 300;
@@ -24,13 +26,11 @@ const span = signal('day');
 const first = signal(0);
 const moving = signal('');
 const sure = signal('');
-const needsCode = signal(false);
 const services = signal([]);
 /** What is being booked for a customer. */
 const booking = signal({ service: '', spoken: '' });
 let idem = crypto.randomUUID();
 
-const dark = () => (theme.value === 'system' ? matchMedia('(prefers-color-scheme: dark)').matches : theme.value === 'dark');
 const own = () => calendars.value.find((each) => each.professional === session.value?.identity);
 
 /** Midnight of a day in the zone of one's own hours. */
@@ -79,46 +79,6 @@ const startMoving = (each, since) => attempt(async () => {
   booking.value = { service: '', spoken: '' };
   await look(each.service_id, each.language, since);
 });
-
-const Header = () => html`
-  <header class="top">
-    <h1 class="wordmark">Centralita</h1>
-    <div class="choices">
-      ${session.value && html`<a class="plain-link" href="/">${t('to_phone')}</a>`}
-      <label class="visually-hidden" for="language">${t('language')}</label>
-      <select id="language" value=${language.value} onChange=${(event) => speak(event.target.value)}>
-        ${Object.entries(LANGUAGES).map(([code, name]) => html`<option key=${code} value=${code} lang=${code} selected=${code === language.value}>${name}</option>`)}
-      </select>
-      <button id="theme" type="button" class="plain" onClick=${() => setTheme(dark() ? 'light' : 'dark')}>${t('theme')}</button>
-      ${session.value && html`<button type="button" class="plain" data-do="sign-out" onClick=${() => forget('signed_out')}>${t('sign_out')}</button>`}
-    </div>
-  </header>
-`;
-
-function submitDoor(event) {
-  event.preventDefault();
-  const form = new FormData(event.target);
-  attempt(async () => {
-    try {
-      await signIn(form.get('user'), form.get('password'), form.get('code') ?? '');
-    } catch (refusal) {
-      if (refusal.code === 'second_factor_required') needsCode.value = true;
-      throw refusal;
-    }
-    needsCode.value = false;
-  });
-}
-
-const Door = () => html`
-  <form id="door" class="card" onSubmit=${submitDoor}>
-    <h2>${t('title')}</h2>
-    <p class="fine">${t('door.explained')}</p>
-    <label><span>${t('user')}</span><input name="user" autocomplete="username" required /></label>
-    <label><span>${t('password')}</span><input name="password" type="password" autocomplete="current-password" required /></label>
-    ${needsCode.value && html`<label><span>${t('code')}</span><input name="code" autocomplete="one-time-code" maxlength="32" /></label>`}
-    <button type="submit" class="primary">${t('door.do')}</button>
-  </form>
-`;
 
 function Actions({ each }) {
   const id = each.appointment_id;
@@ -336,12 +296,13 @@ const Hours = () => html`
 `;
 
 const App = () => html`
-  <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector('#main').focus(); }}>${t('skip')}</a>
-  <${Header} />
-  <main id="main" tabindex="-1" class="column" aria-busy=${String(busy.value)}>
+  <${Skip} />
+  <${TopBar} />
+  <main id="main" tabindex="-1" class="kit-main" aria-busy=${String(busy.value)}>
+    ${session.value && html`<h1 class="kit-title">${t('title')}</h1>`}
     <p id="said" role="status">${said.value}</p>
     <p id="wrong" role="alert">${wrongWords()}</p>
-    ${session.value ? html`<${Days} /><${Booking} /><${Absences} /><${Hours} />` : html`<${Door} />`}
+    ${session.value ? html`<${Days} /><${Booking} /><${Absences} /><${Hours} />` : html`<${Door} lead=${t('door.lead')} />`}
   </main>
 `;
 
@@ -355,14 +316,13 @@ function onNotice(notice) {
 }
 
 async function begin() {
-  await speak(null, import.meta.url);
+  await speak();
   render(h(App), document.getElementById('page'));
   effect(() => {
     const open = Boolean(session.value);
     if (!open) list.value = absences.value = calendars.value = [];
     setTimeout(async () => {
       await attempt(async () => open && (await enter()));
-      if (!open && ended.peek() && ended.peek() !== 'signed_out') wrong.value = ended.peek();
       document.body.dataset.ready = 'true';
     });
   });

@@ -1,6 +1,6 @@
 /** The knowledge base: look something up, read it; for administrators, write it. */
-import { mindLanguage, mindTheme, t } from '../consultation/text.js';
-import { $, mindDoor, say, tell } from '../js/door.js';
+import { t } from '../kit/words.js';
+import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { marked, markdown } from '../js/markdown.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
@@ -114,8 +114,7 @@ function shut() {
 }
 
 async function begin() {
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), () => document.body.dataset.ready && tell(draw), import.meta.url);
+  await frame(() => document.body.dataset.ready && tell(draw));
   $('#search').addEventListener('submit', (event) => {
     event.preventDefault();
     tell(search);

@@ -2,12 +2,12 @@
 import { signal } from '@preact/signals';
 import { h, render } from 'preact';
 import { ask } from '../js/rest.js';
-import { setTheme, theme } from '../js/theme.js';
-import { html } from '../js/views/html.js';
+import { Skip, TopBar } from '../kit/frame.js';
+import { html } from '../kit/html.js';
 import { Chooser, chosen, look, lookAgain } from './chooser.js';
 import { Own, fetchOwn } from './own.js';
 import { attempt, busy, focusTitle, mine, now, said, token, wrong, wrongWords } from './state.js';
-import { LANGUAGES, clock, language, moment, shortDay, speak, t, zone } from './words.js';
+import { clock, language, moment, shortDay, speak, t, zone } from './words.js';
 
 const SPOKEN = { en: 'English', es: 'Español' };
 const TICK_MS = 15_000;
@@ -19,21 +19,7 @@ const spoken = signal('');
 const near = signal(null);
 let idem = crypto.randomUUID();
 
-const dark = () => (theme.value === 'system' ? matchMedia('(prefers-color-scheme: dark)').matches : theme.value === 'dark');
 const found = () => services.value?.find((each) => each.service_id === service.value);
-
-const Header = () => html`
-  <header class="top">
-    <h1 class="wordmark">Centralita</h1>
-    <div class="choices">
-      <label class="visually-hidden" for="language">${t('language')}</label>
-      <select id="language" value=${language.value} onChange=${(event) => speak(event.target.value)}>
-        ${Object.entries(LANGUAGES).map(([code, name]) => html`<option key=${code} value=${code} lang=${code} selected=${code === language.value}>${name}</option>`)}
-      </select>
-      <button id="theme" type="button" class="plain" onClick=${() => setTheme(dark() ? 'light' : 'dark')}>${t('theme')}</button>
-    </div>
-  </header>
-`;
 
 const lookNow = (since) => attempt(() => look(service.value, spoken.value, since));
 
@@ -155,9 +141,10 @@ const Lost = () => html`
 `;
 
 const App = () => html`
-  <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector('#main').focus(); }}>${t('skip')}</a>
-  <${Header} />
-  <main id="main" tabindex="-1" class="column">
+  <${Skip} />
+  <${TopBar} />
+  <main id="main" tabindex="-1" class="kit-main">
+    <h1 class="kit-title">${t('title')}</h1>
     <p id="said" role="status">${said.value}</p>
     <p id="wrong" role="alert">${wrongWords()}</p>
     ${mine.value ? html`<${Own} />` : token.value && wrong.value === 'unknown_appointment' ? html`<${Lost} />` : !token.value && html`<${Booking} />`}
@@ -176,7 +163,7 @@ async function open() {
 }
 
 async function begin() {
-  await speak(null, import.meta.url);
+  await speak();
   render(h(App), document.getElementById('page'));
   await open();
   addEventListener('hashchange', open);

@@ -1,36 +1,21 @@
-/** Texts of the pages of appointments by id, and moments in the zone that somebody chose. The choice of language is the softphone's too. */
-import { signal } from '@preact/signals';
+/** Moments in the zone that somebody chose, for the pages of appointments. */
+import { computed, effect, signal } from '@preact/signals';
+import * as words from '../kit/words.js';
 
-export const LANGUAGES = { en: 'English', es: 'Español' };
-const KEPT = 'centralita.language';
+export { explain, t } from '../kit/words.js';
 
-/** The language shown; every view that reads a text follows it. */
-export const language = signal('');
+/** The language in which services and texts of the house are shown. */
+export const language = computed(() => words.spoken());
 /** The zone in which times are shown. */
 export const zone = signal(Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC');
-let texts = {};
-let folder = import.meta.url;
 
-/** Load the catalogue of the page at `base` and show it. `chosen` is kept for the next visit. */
-export async function speak(chosen, base = folder) {
-  folder = base;
-  const wanted = [chosen, localStorage.getItem(KEPT), ...navigator.languages.map((tag) => tag.slice(0, 2)), 'en'];
-  const code = wanted.find((each) => each in LANGUAGES);
-  texts = await (await fetch(new URL(`text/${code}.json`, folder))).json();
-  if (chosen) localStorage.setItem(KEPT, chosen);
-  document.documentElement.lang = code;
-  language.value = code;
-  document.title = `${t('title')} · Centralita`;
+/** Load the texts, and name the page. */
+export async function speak() {
+  await words.speak();
+  effect(() => {
+    document.title = `${words.t('title')} · ${words.t('kit.product')}`;
+  });
 }
-
-/** The text of an id with its {places} filled. */
-export function t(id, values = {}) {
-  void language.value;
-  return (texts[id] ?? id).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ''));
-}
-
-/** What to tell the person about a refusal by its code. */
-export const explain = (code) => t(`error.${code}` in texts ? `error.${code}` : 'error.unknown');
 
 const notation = () => navigator.languages.find((tag) => tag.startsWith(language.value)) ?? language.value;
 const said = (epoch, style) => new Intl.DateTimeFormat(notation(), { timeZone: zone.value, ...style }).format(new Date(epoch * 1000));

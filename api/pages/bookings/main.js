@@ -1,6 +1,6 @@
 /** Bookings: the search, one booking with what may be done to it, and a new one for a customer. */
-import { mindLanguage, mindTheme, t } from '../consultation/text.js';
-import { $, mindDoor, say, tell } from '../js/door.js';
+import { t } from '../kit/words.js';
+import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
@@ -273,8 +273,7 @@ async function drawOpened() {
 }
 
 async function begin() {
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), () => document.body.dataset.ready && tell(drawAll), import.meta.url);
+  await frame(() => document.body.dataset.ready && tell(drawAll));
   sent('#search', search);
   sent('#person', meet);
   $('#offer').addEventListener('toggle', () => tell(drawOpened));

@@ -1,6 +1,6 @@
 /** For who leads: tours with their texts, and departures with seats and prices. */
-import { t } from '../consultation/text.js';
-import { $, say, tell } from '../js/door.js';
+import { t } from '../kit/words.js';
+import { $, say, tell } from '../kit/still.js';
 import { ask } from '../js/rest.js';
 import { day, element, link, money, onOffer, row, title } from './words.js';
 

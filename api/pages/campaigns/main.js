@@ -1,6 +1,6 @@
 /** Campaigns: whom to call next and how it went; for who leads them the lists, and who does not want to be called. */
-import { mindLanguage, mindTheme, t } from '../consultation/text.js';
-import { $, mindDoor, say, tell } from '../js/door.js';
+import { t } from '../kit/words.js';
+import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
@@ -194,8 +194,7 @@ function spoken() {
 }
 
 async function begin() {
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), spoken, import.meta.url);
+  await frame(spoken);
   sent('#choose', next);
   sent('#later', () => report('later', new Date($('#later').at.value).getTime() / 1000));
   sent('#add', add);

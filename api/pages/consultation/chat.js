@@ -1,6 +1,6 @@
 /** What is written in the consultation. */
 import { ask } from '../js/link.js';
-import { t } from './text.js';
+import { t } from '../kit/words.js';
 import { shortTime } from './times.js';
 
 const TYPED_EVERY_MS = 3_000;

@@ -3,19 +3,20 @@
  * no server is sent; a fragment without dots is a room's id, for who is signed in.
  */
 import { effect } from '@preact/signals';
+import { drawDoor, frame } from '../kit/still.js';
+import { explain, t } from '../kit/words.js';
 import * as link from '../js/link.js';
-import { forget, keep, session, signIn } from '../js/session.js';
+import { forget, keep, session } from '../js/session.js';
 import { Chat } from './chat.js';
 import { Connection } from './connection.js';
 import { Devices } from './devices.js';
 import { drawIcons } from './icons.js';
 import { People } from './people.js';
 import { Recording } from './recording.js';
-import { explain, mindLanguage, mindTheme, t } from './text.js';
 import { Tiles } from './tiles.js';
 import { chosenTime, moment, span } from './times.js';
 
-const VIEWS = ['door', 'plan', 'made', 'enter', 'early', 'wait', 'room', 'over'];
+const VIEWS = ['entrance', 'plan', 'made', 'enter', 'early', 'wait', 'room', 'over'];
 const NAME = 'centralita.consultation.name';
 const DEVICE = 'centralita.consultation.device';
 const SEAT = 'centralita.consultation.seat';
@@ -97,9 +98,9 @@ function show(name) {
   view = name;
   for (const each of VIEWS) $(`#${each}`).hidden = each !== name;
   document.body.dataset.view = name;
-  button('sign-out').hidden = !session.peek() || session.peek().role === 'customer' || name === 'room';
   if (!former || former === name) return;
-  const heading = $(`#${name} h2`);
+  const heading = $(`#${name} :is(h1, h2)`);
+  if (!heading) return;
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
 }
@@ -124,19 +125,6 @@ async function post(path, body) {
   const told = await answer.json().catch(() => ({}));
   if (!answer.ok) throw Object.assign(new Error(told.detail), told.error ?? { code: 'unknown' });
   return told;
-}
-
-async function enterDoor(event) {
-  event.preventDefault();
-  const form = new FormData($('#door'));
-  try {
-    await signIn(form.get('user'), form.get('password'));
-    $('#door').reset();
-    say('');
-    begin();
-  } catch (refusal) {
-    say(explain(refusal.code));
-  }
 }
 
 async function plan(event) {
@@ -229,9 +217,9 @@ async function begin() {
     link.open((notice) => notice.type === 'session.snapshot' && askMine(), false);
     return show('plan');
   }
-  if (!hash()) return show('door');
+  if (!hash()) return show('entrance');
   roomId = isLink() ? claims().room ?? '' : hash();
-  if (!isLink() && !isStaff()) return show('door');
+  if (!isLink() && !isStaff()) return show('entrance');
   if (seat()?.room === roomId && session.peek()) return comeBack();
   if (isLink() && !isStaff()) {
     if (session.peek()) forget('signed_out_guest');
@@ -601,15 +589,15 @@ async function leaveRoom() {
   if (place) leave('left');
 }
 
+function signOut() {
+  forget('signed_out');
+  location.reload();
+}
+
 const DO = {
   copy,
   open: () => {
     location.hash = roomId;
-  },
-  skip: () => $('#main').focus(),
-  'sign-out': () => {
-    forget('signed_out');
-    location.reload();
   },
   'try-microphone': toggleMicrophone,
   'try-camera': toggleCamera,
@@ -638,7 +626,6 @@ async function start() {
     });
     $('#reactions').append(made);
   }
-  $('#door').addEventListener('submit', enterDoor);
   $('#plan').addEventListener('submit', plan);
   $('#enter').addEventListener('submit', join);
   for (const select of document.querySelectorAll('[data-kind]')) select.addEventListener('change', () => devices.choose(select.dataset.kind, select.value));
@@ -646,6 +633,10 @@ async function start() {
   document.addEventListener('visibilitychange', measure);
   addEventListener('hashchange', () => location.reload());
   setInterval(() => view === 'enter' && ($('#level').value = devices.microphone?.enabled ? devices.level : 0), METER_MS);
+  drawDoor($('#entrance'));
+  effect(() => {
+    if (session.value && view === 'entrance') begin();
+  });
   effect(() => {
     if (session.value || !place) return;
     if (isLink()) comeAgain();
@@ -655,14 +646,13 @@ async function start() {
     if (link.link.value === 'lost' && place) say(t('said.lost'));
     else if (link.link.value === 'up' && place === 'in') say('');
   });
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), () => {
+  await frame(() => {
     if (view === 'over') drawOver();
     word();
     follow();
     meet();
     chat.draw();
-  });
+  }, signOut);
   begin();
 }
 

@@ -1,6 +1,6 @@
 /** Who is in the room, who waits for it, and what its hosts may do. */
 import { ask } from '../js/link.js';
-import { t } from './text.js';
+import { t } from '../kit/words.js';
 
 function button(text, act, label = '') {
   const made = document.createElement('button');

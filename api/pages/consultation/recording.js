@@ -1,6 +1,6 @@
 /** The recording of a consultation: a host begins, pauses and ends it; everybody is asked, sees it, and may refuse at any time. */
 
-import { t } from './text.js';
+import { t } from '../kit/words.js';
 
 const $ = (selector) => document.querySelector(selector);
 const POSSIBLE = { off: ['start'], recording: ['pause', 'stop'], paused: ['resume', 'stop'] };

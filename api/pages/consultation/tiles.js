@@ -1,5 +1,5 @@
 /** The tiles: one for each picture, and one for each participant without any. */
-import { t } from './text.js';
+import { t } from '../kit/words.js';
 
 const REACTION_MS = 4_000;
 const RATIO = 16 / 9;

@@ -1,6 +1,6 @@
 /** Contacts: the one that the address names (the PBX opens it), and the search for others. */
-import { mindLanguage, mindTheme, t } from '../consultation/text.js';
-import { $, mindDoor, say, tell } from '../js/door.js';
+import { t } from '../kit/words.js';
+import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
 
@@ -88,8 +88,7 @@ async function search(event) {
 }
 
 async function begin() {
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), () => document.body.dataset.ready && tell(drawContact), import.meta.url);
+  await frame(() => document.body.dataset.ready && tell(drawContact));
   $('#search').addEventListener('submit', search);
   $('#treatment').addEventListener('change', treat);
   addEventListener('hashchange', () => tell(drawContact));

@@ -23,6 +23,12 @@ export const moment = (at) => dated(at, { dateStyle: 'full', timeStyle: 'short' 
 /** A moment in brief: the time today, the day before. */
 export const brief = (at) => (new Date(at * 1000).toDateString() === new Date().toDateString() ? time(at) : dated(at, { day: 'numeric', month: 'short' }));
 
+/** The time of day in a time zone; without one, here. */
+export const hourIn = (timeZone, at) => dated(at, { timeStyle: 'short', timeZone });
+
+/** A country by its ISO code. */
+export const countryName = (code) => new Intl.DisplayNames(notation(), { type: 'region', fallback: 'code' }).of(code);
+
 /** A duration in seconds as a clock shows it: 0:07, 12:30, 1:02:03. */
 export function length(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

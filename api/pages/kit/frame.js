@@ -46,7 +46,7 @@ export function TopBar({ leave = () => forget('signed_out'), leaveDisabled = fal
     document.addEventListener('keydown', close);
     return () => document.removeEventListener('keydown', close);
   }, [open]);
-  const inside = Boolean(session.value);
+  const inside = Boolean(session.value) && session.value.role !== 'customer';
   return html`
     <header class=${`kit-top ${open ? 'open' : ''} ${inside ? 'inside' : ''}`}>
       <div class="kit-bar">

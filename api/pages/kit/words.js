@@ -54,7 +54,7 @@ export const has = (id) => id in texts;
 export function t(id, values = {}) {
   if (!language.value) return '';
   const form = 'count' in values ? `${id}.${new Intl.PluralRules(spoken()).select(values.count)}` : id;
-  const text = texts[form] ?? texts[`${id}.other`];
+  const text = texts[form] ?? texts[`${id}.other`] ?? texts[id];
   if (text === undefined) {
     console.error(`no text ${form} in ${language.value}`);
     return form;

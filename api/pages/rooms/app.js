@@ -3,7 +3,7 @@ import { effect, signal } from '@preact/signals';
 import { forget, session } from '../js/session.js';
 import { html } from '../js/views/html.js';
 import { link } from '../js/link.js';
-import { setTheme, theme } from '../js/theme.js';
+import { Skip, TopBar } from '../kit/frame.js';
 import { Conversation } from './conversation.js';
 import { alarm, aside, chosen, dialog, gone, knocking, me, presence, room, said, unreadTogether } from './desk.js';
 import { Dialogs } from './dialogs.js';
@@ -12,13 +12,11 @@ import { attempt, open, setPresence, titleOf } from './doings.js';
 import { Icon } from './icon.js';
 import { List, inOrder } from './list.js';
 import { Members } from './members.js';
-import { LANGUAGES, language, speak, t } from './words.js';
+import { language, t } from './words.js';
 
 const PRESENCES = ['available', 'break', 'away'];
 /** Was the connection up before? Then its loss and return are told. */
 const wasUp = signal(false);
-
-const dark = () => (theme.value === 'system' ? matchMedia('(prefers-color-scheme: dark)').matches : theme.value === 'dark');
 
 function MyPresence() {
   const now = presence.value.get(me.value.identity);
@@ -32,23 +30,11 @@ function MyPresence() {
 }
 
 const Header = () => html`
-  <header class="top">
-    <h1 class="wordmark">Centralita</h1>
-    ${me.value && !me.value.guest && html`<nav class="pages" aria-label=${t('pages')}><a href="/">${t('pages.phone')}</a><a href="/account">${t('pages.account')}</a></nav>`}
-    <span class="spacer"></span>
-    <div class="choices">
-      ${me.value && !me.value.guest && html`<${MyPresence} />`}
-      <label class="visually-hidden" for="language">${t('language')}</label>
-      <select id="language" value=${language.value} onChange=${(event) => speak(event.target.value)}>
-        ${Object.entries(LANGUAGES).map(([code, name]) => html`<option key=${code} value=${code} lang=${code} selected=${code === language.value}>${name}</option>`)}
-      </select>
-      <button id="theme" type="button" class="plain" onClick=${() => setTheme(dark() ? 'light' : 'dark')}>${t('theme')}</button>
-      ${me.value && html`
-        <button type="button" class="plain round keys-button" aria-label=${t('keys')} title=${t('keys')} onClick=${() => (dialog.value = 'keys')}><${Icon} name="keyboard" /></button>
-        <button type="button" class="plain" data-do="sign-out" onClick=${signOut}>${t(me.value.guest ? 'leave' : 'sign_out')}</button>
-      `}
-    </div>
-  </header>
+  <${TopBar} leave=${signOut}>
+    ${me.value && !me.value.guest && html`<${MyPresence} />`}
+    ${me.value && html`<button type="button" class="plain round keys-button" aria-label=${t('keys')} title=${t('keys')} onClick=${() => (dialog.value = 'keys')}><${Icon} name="keyboard" /></button>`}
+    ${me.value?.guest && html`<button type="button" class="plain" data-do="sign-out" onClick=${signOut}>${t('leave')}</button>`}
+  <//>
 `;
 
 function signOut() {
@@ -82,11 +68,12 @@ export function App() {
   const pane = chosen.value || knocking.value || gone.value ? 'talk' : 'list';
   return html`
     <div class="frame" data-pane=${aside.value && room.value ? 'aside' : pane} onKeyDown=${onKey}>
-      <a class="skip" href="#main">${t('skip')}</a>
+      <${Skip} />
       <${Header} />
       <${Banner} />
       <p class="visually-hidden" role="status" aria-live="polite" id="said">${said.value}</p>
       <main id="main" tabindex="-1">
+        ${signedIn && html`<h1 class="visually-hidden">${t('title')}</h1>`}
         ${!signedIn ? html`<${Door} />` : !me.value ? html`<p class="fine first-words">${t('connecting')}</p>` : html`<${List} /><${Conversation} /><${Members} />`}
       </main>
       <${Dialogs} />

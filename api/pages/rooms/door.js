@@ -1,7 +1,8 @@
-/** Signing in, for people of the house; or coming by a link, for guests. */
+/** Coming by a link, for guests; people of the house have the door of all pages. */
 import { signal } from '@preact/signals';
 import { Refusal, ended, forget, keep, session } from '../js/session.js';
-import { html } from '../js/views/html.js';
+import { Door as HouseDoor } from '../kit/door.js';
+import { html } from '../kit/html.js';
 import { explain, t } from './words.js';
 
 const KEPT = 'centralita.guest';
@@ -11,7 +12,6 @@ const RENEW_AT = 0.5;
 /** `{link, device, name}` of a guest; null for people of the house. Lives in this tab alone. */
 export const guest = signal(JSON.parse(sessionStorage.getItem(KEPT) ?? 'null'));
 const fault = signal('');
-const codeWanted = signal(false);
 let renewal = 0;
 
 /** The address may carry a guest's link, once: it is taken out of it. */
@@ -65,36 +65,26 @@ async function enter(event) {
   const fields = Object.fromEntries(new FormData(event.target));
   fault.value = '';
   try {
-    if (guest.peek()) {
-      keepGuest({ ...guest.peek(), name: fields.name.trim() });
-      keep(await post('/api/v1/guests', guest.peek()));
-    } else {
-      keep(await post('/api/v1/sign-in', fields));
-      codeWanted.value = false;
-    }
+    keepGuest({ ...guest.peek(), name: fields.name.trim() });
+    keep(await post('/api/v1/guests', guest.peek()));
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
-    if (refusal.code === 'second_factor_required') codeWanted.value = true;
     fault.value = explain(refusal);
   }
 }
 
-export function Door() {
+function GuestDoor() {
   const why = fault.value || (ended.value && !['signed_out', 'other'].includes(ended.value) ? explain({ code: ended.value }) : '');
   return html`
-    <form id="door" class="card" onSubmit=${enter}>
-      <h2>${t('title')}</h2>
-      <p class="fine">${t(guest.value ? 'door.guest' : 'door.explained')}</p>
+    <form id="door" class="card door-card" onSubmit=${enter}>
+      <h1>${t('title')}</h1>
+      <p class="fine">${t('door.guest')}</p>
       <p role="alert" class=${why ? 'notice bad' : ''}>${why}</p>
-      ${guest.value
-        ? html`<label><span>${t('door.name')}</span><input name="name" autocomplete="name" maxlength="64" required value=${guest.value.name} /></label>`
-        : html`
-            <label><span>${t('door.user')}</span><input name="user" autocomplete="username" required /></label>
-            <label><span>${t('door.password')}</span><input name="password" type="password" autocomplete="current-password" required /></label>
-            ${codeWanted.value && html`<label><span>${t('door.code')}</span><input name="code" autocomplete="one-time-code" maxlength="32" /></label>`}
-          `}
-      <button type="submit" class="primary" data-do="sign-in">${t(guest.value ? 'join' : 'door.do')}</button>
-      ${guest.value && html`<button type="button" class="plain" onClick=${() => keepGuest(null)}>${t('door.house')}</button>`}
+      <label><span>${t('door.name')}</span><input name="name" autocomplete="name" maxlength="64" required value=${guest.value.name} /></label>
+      <button type="submit" class="primary" data-do="sign-in">${t('join')}</button>
+      <button type="button" class="plain" onClick=${() => keepGuest(null)}>${t('door.house')}</button>
     </form>
   `;
 }
+
+export const Door = () => (guest.value ? html`<${GuestDoor} />` : html`<${HouseDoor} lead=${t('door.lead')} />`);

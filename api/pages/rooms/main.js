@@ -3,14 +3,14 @@ import { effect } from '@preact/signals';
 import { h, render } from 'preact';
 import * as link from '../js/link.js';
 import { session } from '../js/session.js';
-import '../js/theme.js';
+import '../kit/theme.js';
+import { speak } from '../kit/words.js';
 import { App, minded } from './app.js';
 import { chosen, forgetEverything } from './desk.js';
 import { onNotice } from './doings.js';
 import { guest, renewInTime, takeLink } from './door.js';
 import { forgetSeals } from './seals.js';
 import { forgetAll } from './talks.js';
-import { speak } from './words.js';
 
 /** The room that the address names. */
 const named = () => (location.hash.startsWith('#room=') ? location.hash.slice('#room='.length) : '');

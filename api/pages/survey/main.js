@@ -1,6 +1,6 @@
 /** A survey by link: one question on the screen at a time, each answer kept at once, all of them open to change until it is over. */
-import { mindLanguage, mindTheme, t } from '../consultation/text.js';
-import { $, say, tell } from '../js/door.js';
+import { speak, t } from '../kit/words.js';
+import { $, frame, say, tell } from '../kit/still.js';
 import { ask } from '../js/rest.js';
 
 const SCALES = {
@@ -79,16 +79,12 @@ async function refuse() {
 }
 
 async function begin() {
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), draw, import.meta.url);
+  await frame(draw);
   await tell(async () => {
     survey = await ask('POST', '/api/v1/surveys/open', { token });
     $('#words').comment.value = survey.comment;
-    if (survey.language !== document.documentElement.lang) {
-      $('#language').value = survey.language;
-      $('#language').dispatchEvent(new Event('change'));
-    }
-    draw();
+    if (survey.language !== document.documentElement.lang) await speak(survey.language);
+    else draw();
   });
   $('#question').addEventListener('submit', answer);
   $('#words').addEventListener('submit', send);

@@ -1,6 +1,6 @@
 /** Tickets: those that wait for me, my teams or anybody; one of them with all that happened to it; a new one. */
-import { mindLanguage, mindTheme, t } from '../consultation/text.js';
-import { $, mindDoor, say, tell } from '../js/door.js';
+import { t } from '../kit/words.js';
+import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
 
@@ -298,8 +298,7 @@ function shut() {
 }
 
 async function begin() {
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), () => document.body.dataset.ready && tell(draw), import.meta.url);
+  await frame(() => document.body.dataset.ready && tell(draw));
   $('#filter').addEventListener('submit', (event) => event.preventDefault());
   $('#filter').addEventListener('change', () => tell(drawList));
   $('#change').addEventListener('submit', save);

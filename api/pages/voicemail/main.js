@@ -1,6 +1,6 @@
 /** Voicemail: the messages that callers left in my boxes. Heard here, marked, erased; calling back is the telephone's, and nothing dials. */
-import { mindLanguage, mindTheme, t } from '../consultation/text.js';
-import { $, mindDoor, say, tell } from '../js/door.js';
+import { t } from '../kit/words.js';
+import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
 import { ask } from '../js/rest.js';
 import { Refusal, session } from '../js/session.js';
@@ -180,8 +180,7 @@ function look() {
 }
 
 async function begin() {
-  mindTheme($('#theme'));
-  await mindLanguage($('#language'), () => document.body.dataset.ready && tell(draw), import.meta.url);
+  await frame(() => document.body.dataset.ready && tell(draw));
   $('#filter').addEventListener('submit', (event) => event.preventDefault());
   $('#filter').addEventListener('change', () => tell(draw));
   $('[data-do=older]').addEventListener('click', older);

@@ -56,8 +56,8 @@ function everything() {
     { id: 'settings', words: t('settings.title'), hint: '', run: () => open('settings') },
     { id: 'shortcuts', words: t('keys.title'), hint: '?', run: () => open('shortcuts') },
     ...PAGES.map((name) => ({ id: `page-${name}`, words: t(`palette.page.${name}`), hint: '', run: () => window.open(`/${name}`, '_blank') })),
-    ...Object.entries(LANGUAGES).filter(([code]) => code !== language.value).map(([code, name]) => ({ id: `language-${code}`, words: name, hint: t('language'), run: () => speak(code) })),
-    ...THEMES.map((name) => ({ id: `theme-${name}`, words: t(`settings.theme.${name}`), hint: t('settings.theme'), run: () => setTheme(name) })),
+    ...Object.entries(LANGUAGES).filter(([code]) => code !== language.value).map(([code, name]) => ({ id: `language-${code}`, words: name, hint: t('kit.language'), run: () => speak(code) })),
+    ...THEMES.map((name) => ({ id: `theme-${name}`, words: t(`kit.theme.${name}`), hint: t('kit.theme'), run: () => setTheme(name) })),
   ];
 }
 

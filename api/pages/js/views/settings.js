@@ -68,9 +68,9 @@ function Notifications() {
 
 function Themes() {
   return html`
-    <h3>${t('settings.theme')}</h3>
-    <div class="switch" role="group" aria-label=${t('settings.theme')}>
-      ${THEMES.map((name) => html`<button type="button" data-do=${`theme-${name}`} aria-pressed=${String(theme.value === name)} onClick=${() => setTheme(name)}>${t(`settings.theme.${name}`)}</button>`)}
+    <h3>${t('kit.theme')}</h3>
+    <div class="switch" role="group" aria-label=${t('kit.theme')}>
+      ${THEMES.map((name) => html`<button type="button" data-do=${`theme-${name}`} aria-pressed=${String(theme.value === name)} onClick=${() => setTheme(name)}>${t(`kit.theme.${name}`)}</button>`)}
     </div>
   `;
 }
@@ -94,7 +94,7 @@ export const Settings = ({ onClose }) => html`
     <${Handling} />
     ${'registerProtocolHandler' in navigator && html`<${Links} />`}
     <${Themes} />
-    <h3>${t('language')}</h3>
+    <h3>${t('kit.language')}</h3>
     <${LanguageSwitch} />
     <p class="fine">${t('settings.version', { version: serverVersion.value })}</p>
   <//>
