@@ -221,10 +221,15 @@ class RecordingSection(_Section):
     incoming: RecordingMode = RecordingMode.ON_DEMAND
     """Which calls that arrive are recorded: ``never``, ``on_demand`` (the agent or a supervisor begins) or ``always``."""
     outgoing: RecordingMode = RecordingMode.ON_DEMAND
-    consent: Literal["announced", "given", "not needed"] = "announced"
-    """How the other side agreed. ``announced``: nothing is kept before ``announcement`` was said to them whole."""
+    consent: Literal["asked", "announced", "given", "not needed"] = "announced"
+    """How the other side agreed. ``asked``: by key 1 to ``question``; key 2, or no key within ``answer_s``, is a no, and no file is made.
+    ``announced``: nothing is kept before ``announcement`` was said to them whole."""
     announcement: SoundName = "recording-notice"
     """The text of ``media.prompts`` that is said."""
+    question: SoundName = "recording-question"
+    """The same where they are asked."""
+    answer_s: Annotated[float, Field(ge=2, le=60)] = 10.0
+    """So long after the question they may think."""
     consultations: Literal["never", "on_demand"] = "on_demand"
     """May a host record a consultation? Everybody in it sees that it is recorded."""
     consultation_consent: Literal["asked", "told"] = "asked"
@@ -1103,10 +1108,10 @@ class Settings(_Section):
 
     @property
     def announcement(self) -> str:
-        """The sound that tells callers that they are recorded; empty where none does."""
+        """The sound that tells callers that they are recorded, or asks them; empty where none does."""
         recording = self.media.recording
-        announced = recording.enabled and recording.consent == "announced"
-        return f"prompt/{self.media.prompts.language}/{recording.announcement}" if announced else ""
+        name = {"announced": recording.announcement, "asked": recording.question}.get(recording.consent, "")
+        return f"prompt/{self.media.prompts.language}/{name}" if recording.enabled and name else ""
 
     @property
     def supervision_notice(self) -> str:
@@ -1123,7 +1128,9 @@ class Settings(_Section):
             incoming=recording.incoming,
             outgoing=recording.outgoing,
             announcement=self.announcement,
-            consent=recording.consent,
+            consent="given" if recording.consent == "asked" else recording.consent,
+            asks=recording.consent == "asked",
+            answer_s=recording.answer_s,
             beep=recording.beep,
             beep_every_s=recording.beep_every_s,
         )

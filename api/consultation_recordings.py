@@ -35,7 +35,8 @@ Shown = Callable[[str, str, Mapping[str, str]], None]
 
 
 class ConsultationRecordings:
-    """``async with``. ``legs_of`` gives everybody's open leg in a room, by identity; ``clock`` seconds since the epoch. ``meet`` the rooms
+    """``async with``. ``legs_of`` gives everybody's open leg in a room, by identity; ``clock`` seconds since the epoch. ``on_answer`` hears
+    (room, identity, agrees) of who says so, or begins it. ``meet`` the rooms
     before anything happens."""
 
     def __init__(
@@ -46,13 +47,14 @@ class ConsultationRecordings:
         *,
         legs_of: Callable[[str], Mapping[str, str]],
         show: Shown,
+        on_answer: Callable[[str, str, bool], None] = lambda room_id, identity, agrees: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._policy = policy
         self._worker = worker
         self._book = book
         self._clock = clock
-        self._legs_of, self._show = legs_of, show
+        self._legs_of, self._show, self._on_answer = legs_of, show, on_answer
         self._name_of: Callable[[str, str], str] = lambda room_id, identity: ""
         self._rooms: dict[str, ConsultationRecording] = {}
         self._turns: dict[str, asyncio.Lock] = {}
@@ -85,6 +87,8 @@ class ConsultationRecordings:
             recording.seated(self._legs_of(room_id))
         effects = recording.answer(by, agrees=True) if action == "agree" else recording.request(RecordingAction(action), by, host=host)
         self._rooms[room_id] = recording
+        if action in ("agree", "start", "refuse"):
+            self._on_answer(room_id, by, action != "refuse")
         self._done(recording, effects)
 
     def seated(self, room_id: str) -> None:

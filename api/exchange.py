@@ -22,6 +22,7 @@ from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.phone_legs import PhoneFailure, PhoneLegs
 from api.presses import Presses, Way
+from api.privacy.recording_consents import RecordingConsents
 from api.queue_board import QueueBoard
 from api.recording_book import RecordingBook
 from api.store import Store
@@ -49,12 +50,14 @@ from signaling.topics import LINES, person
 log = structlog.get_logger()
 
 _RECORDINGS_END_WITHIN_S = 3.0
+HIDDEN_KEY = "•"
+"""Is shown in place of a key that nobody is to know."""
 _COME_AGAIN = frozenset({"worker_full", "worker_lost"})
 """Why media cannot carry a call now, and may soon: who calls is told so (SIP 503, with Retry-After), and not that we failed."""
 _BY_ROOM = (fx.OpenRoom, fx.CloseRoom, fx.SetGains, fx.JoinBridge)
 _BY_CALL = (
     *(fx.PlaceCall, fx.AnswerCall, fx.LetHear, fx.ExpectAgent, fx.TakeMessage, fx.AskWebhook, fx.FindTarget),
-    *(fx.StartRecording, fx.PauseRecording, fx.ResumeRecording, fx.StopRecording, fx.EraseRecording),
+    *(fx.StartRecording, fx.PauseRecording, fx.ResumeRecording, fx.StopRecording, fx.EraseRecording, fx.KeepConsent),
 )
 _OF_NO_CALL = (fx.KeepCallBack, fx.CallBackOver, fx.KeepWrapUp, fx.ShowAgent, fx.PutOnBreak)
 _CALL_OF: dict[type, Callable[[Any], str]] = {
@@ -85,7 +88,8 @@ class Exchange:
     ``caller_number(who)``: the number that calls on this account show, empty: the line's own. ``keeps_agents``: is it this node that
     puts on record what agents do? ``messages``: those that callers leave; ``webhooks``: the programs that flows ask; without them either
     has failed at once. ``receive(call_id, event)`` says where the plan of the contact centre leads a call that arrives.
-    ``take_break(identity, reason)``: this person takes no calls from now on, everywhere.
+    ``take_break(identity, reason)``: this person takes no calls from now on, everywhere. ``consents``: who objects to recordings since
+    before, and where it is kept what is said to them.
     """
 
     def __init__(
@@ -117,7 +121,9 @@ class Exchange:
         receive: Callable[[str, line.Arrived], Arrival] = lambda call_id, event: Arrival(),
         take_break: Callable[[str, str], None] = lambda identity, reason: None,
         node: str = "",
+        consents: RecordingConsents | None = None,
     ) -> None:
+        self._consents = consents
         self._switchboard = switchboard
         self._worker = worker
         self._phones = phones
@@ -449,9 +455,13 @@ class Exchange:
             return
         leg = self._phones.get(leg_id)
         view = self._switchboard.call(leg.call_id) if leg is not None else None
-        if view is not None and view.agent:
-            self._publish(person(view.agent), wire.CallDigit(call_id=view.call_id, digit=digit))
-        elif view is not None:
+        if view is None:
+            return
+        if view.agent:
+            # What is typed while the recording is paused is the number of a card: nobody is shown it, and no topic's memory has it.
+            shown = HIDDEN_KEY if view.recording is RecordingState.PAUSED else digit
+            self._publish(person(view.agent), wire.CallDigit(call_id=view.call_id, digit=shown))
+        if not view.agent or view.recording is RecordingState.ANNOUNCING:
             self.feed(ev.DigitHeard(leg_id, digit))
 
     def _quality(self, event: media.QualitySampled) -> None:
@@ -706,6 +716,11 @@ class Exchange:
     def _erase_recording(self, effect: fx.EraseRecording) -> None:
         self._book.unwanted(effect.recording_id, effect.by)
 
+    def _keep_consent(self, effect: fx.KeepConsent) -> None:
+        view = self._switchboard.call(effect.call_id)
+        if self._consents is not None and view is not None:
+            self._consents.in_call(effect.call_id, view.number, effect.answer, effect.by)
+
     def _take_message(self, effect: fx.TakeMessage) -> None:
         if self._messages is None:
             log.error("message.impossible", call_id=effect.call_id, hint="set voicemail.enabled")
@@ -725,6 +740,9 @@ class Exchange:
         call_id, recording_id = effect.call_id, effect.recording_id
         view, phone = self._switchboard.call(call_id), self._phones.get(effect.phone_leg)
         if view is None or phone is None:  # it has just ended
+            return
+        if self._consents is not None and not effect.answered and await self._consents.objects(view.number):
+            self.feed(ev.RecordingObjected(call_id, recording_id))
             return
         said, leg_id = ("agent", effect.agent_leg) if phone.demo_open else ("other side", effect.phone_leg)
         details = {"call_id": call_id, "direction": view.direction, "number": view.number, "name": view.name[:128], "said": said}
@@ -788,6 +806,7 @@ class Exchange:
         fx.TellReferrer: _tell_referrer,
         fx.HoldPhone: _hold,
         fx.EraseRecording: _erase_recording,
+        fx.KeepConsent: _keep_consent,
         fx.Notify: _notify,
         fx.WriteRecord: _write,
     }

@@ -13,6 +13,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "This call is being recorded for quality and security. If you do not agree, please tell us now.",
         "es": "Esta llamada se graba por motivos de calidad y seguridad. Si usted no está de acuerdo, díganoslo ahora, por favor.",
     },
+    "recording-question": {
+        "en": "May we record this call? Press 1 if you agree, or 2 if you do not. Without an answer nothing is recorded.",
+        "es": "¿Podemos grabar esta llamada? Pulse 1 si está de acuerdo, o 2 si no lo está. Sin respuesta no se graba nada.",
+    },
     "supervision-notice": {
         "en": "A supervisor is listening to this call.",
         "es": "Un supervisor escucha esta llamada.",

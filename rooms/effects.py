@@ -245,6 +245,18 @@ class StartRecording:
     agent_leg: str
     agent: str
     consent: str
+    answered: bool = False
+    """Did the other side say yes in this very call?"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepConsent:
+    """The other side was asked or told that the call is recorded. ``answer``: ``yes``, ``no`` or ``told``. ``by``: who says so; empty: they
+    themselves."""
+
+    call_id: str
+    answer: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +341,7 @@ Effect = (
     | ResumeRecording
     | StopRecording
     | EraseRecording
+    | KeepConsent
     | SendDigits
     | Notify
     | WriteRecord

@@ -333,6 +333,14 @@ class RecordingBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingObjected:
+    """Whoever is on the line took back, some time before, that their calls may be recorded."""
+
+    call_id: str
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingBroke:
     """A part ended that was not to end. ``again``: its worker died and has a successor, so that another one can be begun at once."""
 
@@ -490,6 +498,7 @@ Event = (
     | RecordingRequested
     | RecordingBegan
     | RecordingBroke
+    | RecordingObjected
     | SoundEnded
     | AgentConnected
     | AgentDisconnected

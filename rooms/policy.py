@@ -15,7 +15,8 @@ class RecordingMode(StrEnum):
 @dataclass(frozen=True, slots=True)
 class RecordingPolicy:
     """``announcement``: the sound that tells the other side, said whole before anything is kept; empty where none is needed. ``consent``
-    is what the manifest says: ``announced``, ``given`` or ``not needed``.
+    is what the manifest says: ``announced``, ``given`` or ``not needed``. ``asks``: the announcement is a question, answered by a key:
+    nothing is kept without ``agree_key``, and ``refuse_key``, or ``answer_s`` of silence behind it, is a no.
 
     ``beep``: a tone when it begins and goes on; ``beep_every_s``: and so often in between, 0: not. ``announce_s``: longer than any
     announcement takes; one that did not end by then is made again. ``retry_s``: so long after it broke a recording is tried again,
@@ -26,6 +27,10 @@ class RecordingPolicy:
     outgoing: RecordingMode = RecordingMode.NEVER
     announcement: str = ""
     consent: str = "not needed"
+    asks: bool = False
+    agree_key: str = "1"
+    refuse_key: str = "2"
+    answer_s: float = 10.0
     beep: bool = True
     beep_every_s: float = 0.0
     announce_s: float = 120.0

@@ -6,7 +6,17 @@ broke meanwhile is not replaced before somebody resumes.
 
 from rooms.call import Call
 from rooms.deadlines import DeadlineKind
-from rooms.effects import Effect, EraseRecording, PauseRecording, PlayOnce, ResumeRecording, StartRecording, StopRecording
+from rooms.effects import (
+    Effect,
+    EraseRecording,
+    Hush,
+    KeepConsent,
+    PauseRecording,
+    PlayOnce,
+    ResumeRecording,
+    StartRecording,
+    StopRecording,
+)
 from rooms.policy import RecordingMode, RecordingPolicy
 from rooms.record import CallState
 from rooms.recording import RecordingAction, RecordingState, RecordingStep
@@ -42,7 +52,8 @@ class Recorder:
             begins = state in (RecordingState.OFF, RecordingState.FAILED)
             return self._begin(call, now) if begins else []
         if action is RecordingAction.REFUSE:
-            return self._refuse(call, by)
+            known, call.recording.refused = call.recording.refused, True
+            return [*([] if known else [KeepConsent(call.call_id, "no", by)]), *self._refuse(call, by)]
         if action is RecordingAction.STOP:
             if mode is RecordingMode.ALWAYS and not supervisor:
                 raise NotPossible("wrong_state", "Every call of this kind is recorded: pause it, or ask a supervisor to end it.")
@@ -96,12 +107,42 @@ class Recorder:
         """Somebody has heard this sound to its end."""
         if sound != self._policy.announcement or call.phone is None or leg_id != call.phone.leg_id:
             return []
-        call.recording.announced = True
-        return self._begin(call, now) if call.recording.state is RecordingState.ANNOUNCING else []
+        told, call.recording.announced = call.recording.announced, True
+        if self._policy.asks:
+            if call.recording.state is RecordingState.ANNOUNCING:
+                self._register.set(call, DeadlineKind.RECORDING, now + self._policy.answer_s)
+            return []
+        kept = [] if told else [KeepConsent(call.call_id, "told")]
+        return [*kept, *self._begin(call, now)] if call.recording.state is RecordingState.ANNOUNCING else []
+
+    def asks(self, call: Call, leg_id: str) -> bool:
+        """Is whoever has this leg being asked now, so that a key is an answer?"""
+        phone = call.phone
+        return self._policy.asks and call.recording.state is RecordingState.ANNOUNCING and phone is not None and phone.leg_id == leg_id
+
+    def digit(self, call: Call, key: str, now: float) -> list[Effect]:
+        """A key of who is being asked, during the question or behind it. Keys that answer nothing are nobody's affair."""
+        phone = call.phone
+        if phone is None or key not in (self._policy.agree_key, self._policy.refuse_key):
+            return []
+        hush = Hush(phone.leg_id)
+        if key == self._policy.refuse_key:
+            return [hush, KeepConsent(call.call_id, "no"), *self._refuse(call, "")]
+        call.recording.agreed = phone.leg_id
+        return [hush, KeepConsent(call.call_id, "yes"), *self._begin(call, now)]
+
+    def objected(self, call: Call, recording_id: str) -> list[Effect]:
+        """This part was not begun, because the other side objects to it since before this call."""
+        if recording_id != _part_id(call):
+            return []
+        call.recording.open, call.recording.erased = False, call.recording.part
+        return self._refuse(call, "")
 
     def due(self, call: Call, now: float) -> list[Effect]:
         """The deadline has come: what it is for follows from the state."""
         match call.recording.state:
+            case RecordingState.ANNOUNCING if self._policy.asks and call.recording.announced:
+                return [KeepConsent(call.call_id, "no"), *self._refuse(call, "")]
             case RecordingState.ANNOUNCING:
                 return self._announce(call, now)
             case RecordingState.FAILED:
@@ -131,7 +172,8 @@ class Recorder:
         recording, phone = call.recording, call.phone
         if phone is None:
             return []
-        if self._policy.announcement and not recording.announced:
+        if self._policy.announcement and not self._was_told(call, phone.leg_id):
+            recording.announced = False
             recording.take(RecordingStep.ANNOUNCE)
             return self._announce(call, now)
         if recording.part >= self._policy.most_parts:
@@ -141,9 +183,19 @@ class Recorder:
         recording.open, recording.leg_id = True, phone.leg_id
         leg = call.own_leg
         start = StartRecording(
-            call.call_id, _part_id(call), phone.leg_id, leg.leg_id if leg is not None else "", call.agent, self._policy.consent
+            call.call_id,
+            _part_id(call),
+            phone.leg_id,
+            leg.leg_id if leg is not None else "",
+            call.agent,
+            self._policy.consent,
+            answered=self._policy.asks,
         )
         return [start, *self._on_air(call, now)]
+
+    def _was_told(self, call: Call, leg_id: str) -> bool:
+        """A yes is that of who said it, and of nobody to whom the call is led on."""
+        return call.recording.agreed == leg_id if self._policy.asks else call.recording.announced
 
     def _announce(self, call: Call, now: float) -> list[Effect]:
         """Also into waiting music, which gives way to it."""
@@ -189,7 +241,7 @@ class Recorder:
         """Whoever may speak for the other side says no: that counts in every mode, and for what was kept already."""
         recording = call.recording
         effects = self._stop(call)
-        recording.stopped, recording.announced = True, False
+        recording.stopped, recording.announced, recording.agreed = True, False, ""
         erased, recording.erased = recording.erased, recording.part
         return [*effects, *(EraseRecording(call.call_id, _named(call, part), by) for part in range(erased + 1, recording.part + 1))]
 

@@ -5,6 +5,7 @@ next one goes on from there. The states are those that people are shown; whether
 pause may outlive its part.
 
     OFF --ANNOUNCE--> ANNOUNCING --START--> RECORDING: where consent is asked for by a sentence, nothing is kept before it was said whole
+        Where the sentence is a question, START is taken when they press the key that agrees; the other key, and silence, is STOP
     OFF --START--> RECORDING: where it needs no sentence, or was said in this call already
     RECORDING --PAUSE--> PAUSED --RESUME--> RECORDING: card data; nothing is kept, and no part begins anew, until somebody resumes
     RECORDING --BREAK--> FAILED --START--> RECORDING: the call goes on unrecorded, and it is tried again after a while
@@ -67,7 +68,8 @@ RECORDING_TABLE: dict[tuple[RecordingState, RecordingStep], RecordingState] = {
 
 @dataclass(slots=True)
 class CallRecording:
-    """``part``: how many parts were begun; ``open``: is the last one still open? ``announced``: the sentence was said whole.
+    """``part``: how many parts were begun; ``open``: is the last one still open? ``announced``: the sentence was said whole. ``agreed``:
+    the leg of the other side that was asked and said yes.
 
     ``stopped``: somebody who may do so ended it, so that it does not begin again by itself. ``erased``: how many parts are erased, because
     the other side did not agree. ``failures``: attempts in a row that came to nothing.
@@ -79,6 +81,9 @@ class CallRecording:
     leg_id: str = ""
     """Whose leg it is that the last part keeps."""
     announced: bool = False
+    agreed: str = ""
+    refused: bool = False
+    """Somebody who speaks for the other side said so."""
     stopped: bool = False
     erased: int = 0
     failures: int = 0

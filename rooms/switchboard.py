@@ -68,12 +68,13 @@ _BEARABLE = frozenset(
         "WriteRecord",
         "CloseLeg",
         "EraseRecording",
+        "KeepConsent",
         "TellReferrer",
         "ShowParked",
         "Hush",
     }
 )
-_OUR_OWN = (ev.EffectFailed, ev.SoundEnded, ev.RecordingBegan, ev.RecordingBroke)
+_OUR_OWN = (ev.EffectFailed, ev.SoundEnded, ev.RecordingBegan, ev.RecordingBroke, ev.RecordingObjected)
 """Events that nobody of a call brought about."""
 _OF_RECORDING = frozenset({"PlayOnce", "StartRecording", "PauseRecording", "ResumeRecording", "StopRecording"})
 _OF_GUIDANCE = frozenset({"TakeMessage", "AskWebhook"})
@@ -552,6 +553,10 @@ class Switchboard:
             return self._count_late(event)
         return self._shown(call, lambda known: self._recorder.broke(known, event.recording_id, now, again=event.again))
 
+    def _recording_objected(self, event: ev.RecordingObjected, now: float) -> list[Effect]:
+        call = self._register.calls.get(event.call_id)
+        return self._shown(call, lambda known: self._recorder.objected(known, event.recording_id)) if call else self._count_late(event)
+
     def _sound_ended(self, event: ev.SoundEnded, now: float) -> list[Effect]:
         call = self._register.call_of_leg(event.leg_id)
         if call is None:
@@ -667,6 +672,8 @@ class Switchboard:
         call = self._register.call_of_leg(event.leg_id)
         if call is None:
             return self._count_late(event)
+        if self._recorder.asks(call, event.leg_id):
+            return self._shown(call, lambda known: self._recorder.digit(known, event.digit, now))
         return self._guidance.digit(call, event.digit, now) if call.phone is not None and call.phone.leg_id == event.leg_id else []
 
     def _facts_learned(self, event: ev.FactsLearned, now: float) -> list[Effect]:
@@ -836,6 +843,7 @@ class Switchboard:
         ev.RecordingRequested: _recording_requested,
         ev.RecordingBegan: _recording_began,
         ev.RecordingBroke: _recording_broke,
+        ev.RecordingObjected: _recording_objected,
         ev.SoundEnded: _sound_ended,
         ev.AgentConnected: _agent_connected,
         ev.AgentDisconnected: _agent_disconnected,

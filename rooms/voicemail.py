@@ -4,7 +4,9 @@ Theory. What is told of the tone, the recording and the voice comes from elsewhe
 its own:
 
     TONE --it was heard, or did not end in time--> TAKING: from here on what the caller says is kept
+    TONE --the key that refuses--> OVER: nothing was begun, and there is nothing
     TAKING --a key, silence, the longest time--> KEEPING: the recording is being closed
+    TAKING --the key that refuses--> KEEPING, and what was said is erased: it counts as nothing
     TAKING, KEEPING --the recording is over, broke, or nobody says so--> OVER
 
 The recording is over by itself when the caller hangs up, and breaks with the worker that writes it: what there is then is what there is.
@@ -69,7 +71,7 @@ class Settle:
 
 
 MessageAct = PlayTone | Record | StopRecording | Settle
-END_KEY = "#"
+END_KEY, REFUSE_KEY = "#", "*"
 
 
 class Message:
@@ -83,6 +85,8 @@ class Message:
         self._ended_s: float | None = None
         self.is_there = False
         """Is there a recording, of which something may be left?"""
+        self.refused = False
+        """Did the caller say that nothing is to be kept?"""
         self._spoken_s = 0.0
         self._speaks_since: float | None = None
 
@@ -110,6 +114,9 @@ class Message:
         return []
 
     def digit(self, key: str, now: float) -> list[MessageAct]:
+        if key == REFUSE_KEY:
+            self.refused = self.refused or self.state is not MessageState.OVER
+            return self._over(now) if self.state is MessageState.TONE else self._stop("the caller does not want it kept", now)
         return self._stop("the caller pressed a key", now) if key == END_KEY else []
 
     def closed(self, now: float) -> list[MessageAct]:
@@ -145,5 +152,11 @@ class Message:
         if self._speaks_since is not None:
             self._spoken_s += ended_s - self._speaks_since
         self.state, self.deadline = MessageState.OVER, None
-        outcome = Outcome.FAILED if not self.is_there else Outcome.TAKEN if self._spoken_s >= self._limits.least_s else Outcome.EMPTY
-        return [Settle(outcome, max(0.0, ended_s - self._begun_s))]
+        return [Settle(self._outcome(), max(0.0, ended_s - self._begun_s))]
+
+    def _outcome(self) -> Outcome:
+        if self.refused:
+            return Outcome.EMPTY
+        if not self.is_there:
+            return Outcome.FAILED
+        return Outcome.TAKEN if self._spoken_s >= self._limits.least_s else Outcome.EMPTY

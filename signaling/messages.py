@@ -913,7 +913,7 @@ class ParkedCalls(Notice, frozen=True, tag="call.parked"):
 
 
 class CallDigit(Notice, frozen=True, tag="call.digit"):
-    """The other side pressed a key."""
+    """The other side pressed a key. ``•``: which one is told to nobody, because the recording is paused."""
 
     call_id: str
     digit: str

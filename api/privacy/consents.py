@@ -28,9 +28,9 @@ Purpose = Literal["survey", "call_recording", "consultation_recording", "voicema
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """``survey``: to be asked how a call or a consultation was. ``call_recording``, ``consultation_recording``, ``voicemail``: that their voice
 is kept. ``marketing``: to be called by a campaign. ``analytics``: to be counted as a person; nothing here does so."""
-Means = Literal["key", "voice", "page", "rest", "agent", "list"]
-"""``key``: a spoken question, and a key. ``voice``: what they said behind the tone. ``agent``: they said it to an agent. ``list``: it came
-with a list of numbers."""
+Means = Literal["spoken", "voice", "page", "rest", "agent", "list"]
+"""``spoken``: a sentence, and a key where it asks for one. ``voice``: what they said behind the tone. ``agent``: they said it to an agent.
+``list``: it came with a list of numbers."""
 Answer = Literal["yes", "no", "withdrawn", "told"]
 
 _MOST_WAITING = 10_000

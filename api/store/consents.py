@@ -14,8 +14,8 @@ from api.store.statements import Statements
 class Consent(Struct, frozen=True):
     """What somebody said to a purpose. ``answer``: ``yes``, ``no``, ``withdrawn`` or ``told`` (they were told, and not asked); empty: of
     before, as ``given`` says. ``wording``: what they were asked or told, in this ``language``; ``version``: the same for the same words.
-    ``means``: ``key``, ``voice``, ``page``, ``rest``, ``agent`` or ``list``. ``at``: seconds since the epoch; ``until_at`` null: until it
-    is taken back. ``by``: who noted it; empty: they themselves. ``about``: of which call, room, message or entry."""
+    ``means``: ``spoken``, ``voice``, ``page``, ``rest``, ``agent`` or ``list``. ``at``: seconds since the epoch; ``until_at`` null: until
+    it is taken back. ``by``: who noted it; empty: they themselves. ``about``: of which call, room, message or entry."""
 
     purpose: str
     given: bool

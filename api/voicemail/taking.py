@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 TONE = "message"
 _MOST_WAITING = 256
-_NOBODY_SPOKE = "nobody spoke"
+_NOBODY_SPOKE, _REFUSED = "nobody spoke", "the caller does not want it kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Taking:
 
 class MessageTaking:
     """``async with``: leaving waits until every message is settled. ``feed`` takes what call control is told, ``on_taken`` each message
-    that was left. ``now``: seconds since the epoch.
+    that was left, ``on_consent`` of who spoke behind the tone, or pressed the key that refuses. ``now``: seconds since the epoch.
     """
 
     def __init__(
@@ -59,10 +59,11 @@ class MessageTaking:
         feed: Callable[[ev.MessageTaken], None],
         now: Callable[[], float],
         on_taken: Callable[[StoredVoicemail], None] = lambda voicemail: None,
+        on_consent: Callable[[StoredVoicemail, bool], None] = lambda voicemail, given: None,
         limits: MessageLimits | None = None,
     ) -> None:
         self._worker, self._book, self._store = worker, book, store
-        self._feed, self._now, self._on_taken = feed, now, on_taken
+        self._feed, self._now, self._on_taken, self._on_consent = feed, now, on_taken, on_consent
         self._limits = limits or MessageLimits()
         self._loop = asyncio.get_running_loop()
         self._legs: dict[str, _Taking] = {}
@@ -212,7 +213,9 @@ class MessageTaking:
         if there:
             self._store.put_voicemail(ended)
         if there and settled.outcome is Outcome.EMPTY:
-            self._book.unwanted(ended.voicemail_id, "", _NOBODY_SPOKE)
+            self._book.unwanted(ended.voicemail_id, "", _REFUSED if taking.message.refused else _NOBODY_SPOKE)
+        if settled.outcome is Outcome.TAKEN or taking.message.refused:
+            self._on_consent(ended, settled.outcome is Outcome.TAKEN)
         if settled.outcome is Outcome.TAKEN:
             self._on_taken(ended)
         log.info("message.settled", call_id=effect.call_id, box=effect.box, outcome=settled.outcome, seconds=round(settled.duration_s, 1))

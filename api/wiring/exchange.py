@@ -58,4 +58,5 @@ def make_exchange(
         receive=told.receive,
         take_break=colleagues.on_break,
         node=cluster.bus.node,
+        consents=recordings.consents if settings.media.recording.enabled else None,
     )

@@ -49,11 +49,11 @@ async def register(tmp_path: Path) -> AsyncIterator[Register]:
 
 
 async def test_an_entry_says_what_was_asked_when_how_and_what_the_answer_was(register: Register) -> None:
-    register.consents.say_once(HANDLE, "call_recording", "no", QUESTION, language="en", means="key", about="call-1")
+    register.consents.say_once(HANDLE, "call_recording", "no", QUESTION, language="en", means="spoken", about="call-1")
     await register.consents.written()
     (said,) = await register.consents.of([HANDLE])
     told = (said.purpose, said.answer, said.given, said.wording, said.language, said.means, said.about, said.at, said.until_at, said.by)
-    assert told == ("call_recording", "no", False, QUESTION, "en", "key", "call-1", AT, AT, "")
+    assert told == ("call_recording", "no", False, QUESTION, "en", "spoken", "call-1", AT, AT, "")
     assert said.version == version_of(QUESTION) != version_of("Press 1 if you agree!")
     assert register.noted == [("consent_refused", "", "call_recording call-1", HANDLE)]
 
@@ -75,7 +75,7 @@ async def test_the_newest_standing_word_counts_until_it_is_taken_back_or_over(re
 async def test_a_key_in_one_call_says_nothing_about_the_next(register: Register) -> None:
     await register.say(False)
     register.now += 10.0
-    register.consents.say_once(HANDLE, "call_recording", "yes", QUESTION, means="key", about="call-1")
+    register.consents.say_once(HANDLE, "call_recording", "yes", QUESTION, means="spoken", about="call-1")
     await register.consents.written()
     register.now += 10.0
     assert not await register.consents.given([HANDLE], "call_recording") and await register.consents.objects([HANDLE], "call_recording")

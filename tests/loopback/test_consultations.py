@@ -76,6 +76,10 @@ class Door:
         self.consultations: Consultations
         self.shelf: RecordingShelf
         self.consulting: list[tuple[str, bool]] = []
+        self.folder: Path
+        """Of recordings."""
+        self.answers: list[tuple[str, str, bool]] = []
+        """Who agreed to be recorded, or not: room, identity, answer."""
         self._stack = stack
 
     @property
@@ -162,7 +166,11 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         found.consultations = await stack.enter_async_context(Consultations(found.worker, gone_s=0.05))
         shown, legs_of = found.consultations.show_recording, found.consultations.legs
         possible = ConsultationRecordingPolicy(possible=True)
-        filmed = await stack.enter_async_context(ConsultationRecordings(possible, found.worker, book, legs_of=legs_of, show=shown))
+        found.folder = kept.folder
+        made = ConsultationRecordings(
+            possible, found.worker, book, legs_of=legs_of, show=shown, on_answer=lambda *answer: found.answers.append(answer)
+        )
+        filmed = await stack.enter_async_context(made)
         policy = HousePolicy(consultation_capacity=3, away_s=0.2)
         found.rooms = rooms = Rooms(store.rooms, writes, now=lambda: found.now, policy=policy, on_event=on_event)
         chat = Chat(rooms, store.rooms)
@@ -498,12 +506,15 @@ async def test_nobody_is_recorded_who_did_not_agree_and_all_see_that_it_is_recor
         someone.peer.begin()
     assert code(await tom.ask("room.record", action="start")) == "not_host"
     assert code(await tom.ask("room.record", action="agree")) == "wrong_state"
+    assert list(door.folder.iterdir()) == []
     assert "ok" in await eva.ask("room.record", {**room, "action": "start"})
     asked = await tom.hear("room.media", lambda told: told["recording"] == "recording")
     assert {person["identity"]: person["consent"] for person in asked["people"]} == {tom.person: "asked", luz.person: "asked"}
+    assert tom.peer is not None
+    await tom.peer.sent(4)
+    assert list(door.folder.iterdir()) == [], "nothing of who was not asked yet"
     assert "ok" in await tom.ask("room.record", action="agree") and "ok" in await luz.ask("room.record", action="refuse")
     await luz.hears_of(lambda people: (people[tom.person]["consent"], people[luz.person]["consent"]) == ("given", "refused"))
-    assert tom.peer is not None
     await tom.peer.sent(14)
     assert "ok" in await eva.ask("room.record", {**room, "action": "pause"})
     await luz.hear("room.media", lambda told: told["recording"] == "paused")
@@ -513,6 +524,9 @@ async def test_nobody_is_recorded_who_did_not_agree_and_all_see_that_it_is_recor
     await luz.hear("room.media", lambda told: told["recording"] == "off")
     (part,) = await ended(door, made["room_id"])
     assert (part.agent, part.consent, part.fault, part.lost) == ("eva", "given", "", 0)
+    assert [path.name for path in door.folder.glob("*.rec")] == [part.file], "of Luz, who refused, there never was a file"
+    room_id = made["room_id"]
+    assert door.answers == [(room_id, "eva", True), (room_id, tom.person, True), (room_id, luz.person, False)]
     film = await door.shelf.watch(made["room_id"], "webm", "boss")
     with av.open(io.BytesIO(film.body)) as container:
         assert [stream.metadata["title"] for stream in container.streams] == ["Tom, camera", "Tom, voice"]

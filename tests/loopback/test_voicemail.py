@@ -69,6 +69,8 @@ class VoicemailBench:
     def __init__(self) -> None:
         self.settled: dict[str, MessageTaken] = {}
         self.told: list[tuple[str, VoicemailChanged]] = []
+        self.consents: list[tuple[StoredVoicemail, bool]] = []
+        """Who spoke, or refused."""
         self.at = NOW
         self.deaf = False
         self._came = asyncio.Event()
@@ -139,6 +141,7 @@ async def bench_of(folder: Path, *, boxes: Mapping[str, VoicemailBox] = BOXES, *
                 feed=bench.fed,
                 now=lambda: bench.at,
                 on_taken=bench.boxes.taken,
+                on_consent=lambda voicemail, given: bench.consents.append((voicemail, given)),
                 limits=replace(MessageLimits(), keep_s=WITHIN_S, **limits),
             )
         )
@@ -174,6 +177,7 @@ async def test_a_message_holds_what_was_said_and_nothing_of_what_was_heard(tmp_p
         assert {name: event.outcome for name, event in bench.settled.items()} == {ROOM: "taken", "call-b": "taken", "call-c": "empty"}
         heard = a.heard()
         assert max(level_at(heard[at : at + 3_200], 1_000.0) for at in range(0, len(heard) - 3_200, 1_600)) > 0.05, "the tone"
+        assert sorted((voicemail.call_id, given) for voicemail, given in bench.consents) == sorted([(ROOM, True), ("call-b", True)])
         page = await bench.listed()
         assert [(box.name, box.titles, box.unheard) for box in page.boxes] == [("sales", {"es": "Ventas"}, 2)] and not page.more
         by_call = {voicemail.call_id: voicemail for voicemail in page.voicemails}
@@ -199,6 +203,29 @@ async def test_a_message_holds_what_was_said_and_nothing_of_what_was_heard(tmp_p
                 await asyncio.sleep(0.02)
         assert not bench.taking.running and not bench.book.running
         await only_its_people_reach(bench, kept, tmp_path)
+
+
+async def test_who_refuses_or_hangs_up_before_the_tone_is_over_is_on_no_disk(tmp_path: Path) -> None:
+    async with (
+        bench_of(tmp_path) as bench,
+        RtpPhone(PCMA, frequency_hz=600.0) as a,
+        RtpPhone(PCMA, frequency_hz=800.0) as b,
+    ):
+        await bench.desk.phone("a", a)
+        await bench.desk.worker.perform(msg.OpenRoom(room_id="call-b"))
+        await bench.desk.phone("b", b, room_id="call-b")
+        await a.hear(10)
+        for leg_id in ("a", "b"):
+            bench.take(leg_id)
+        assert bench.taking.digit("a", "*"), "the key that refuses, while the tone sounds"
+        await bench.desk.worker.perform(msg.CloseLeg("b"))
+        await bench.until(lambda: len(bench.settled) == 2)
+        await a.hear(25)
+        assert {name: event.outcome for name, event in bench.settled.items()} == {ROOM: "empty", "call-b": "failed"}
+        assert list((tmp_path / "recordings").iterdir()) == [] and not bench.book.running
+        page = await bench.listed()
+        assert page.voicemails == [] and await bench.store.recordings_of(ROOM) == await bench.store.recordings_of("call-b") == []
+        assert [(voicemail.call_id, given) for voicemail, given in bench.consents] == [(ROOM, False)]
 
 
 async def only_its_people_reach(bench: VoicemailBench, kept: Voicemail, tmp_path: Path) -> None:

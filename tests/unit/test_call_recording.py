@@ -41,7 +41,7 @@ def refused(desk: Desk, action: str, by: str = "ana", *, supervisor: bool = Fals
 
 
 def of_media(effects: list[fx.Effect]) -> list[fx.Effect]:
-    return [effect for effect in effects if not isinstance(effect, fx.Notify | fx.WriteRecord)]
+    return [effect for effect in effects if not isinstance(effect, fx.Notify | fx.WriteRecord | fx.KeepConsent)]
 
 
 def test_every_state_can_be_left_and_reached() -> None:
@@ -262,3 +262,62 @@ def test_events_of_calls_that_are_over_are_counted() -> None:
     for event in (ev.RecordingBegan("c", "c-1"), ev.RecordingBroke("c", "c-1", again=True), ev.SoundEnded("c-phone", "recording")):
         assert desk.at(7, event) == []
     assert desk.switchboard.late == {"RecordingBegan": 1, "RecordingBroke": 1, "SoundEnded": 1}
+
+
+ASKED = replace(ALWAYS, announcement="question", consent="given", asks=True)
+YES, NO = fx.KeepConsent("c", "yes"), fx.KeepConsent("c", "no")
+
+
+def press(desk: Desk, now: float, key: str, leg_id: str = "c-phone") -> list[fx.Effect]:
+    return [effect for effect in desk.at(now, ev.DigitHeard(leg_id, key)) if not isinstance(effect, fx.Notify | fx.WriteRecord)]
+
+
+def test_who_is_asked_is_recorded_from_their_yes_on_and_not_before() -> None:
+    desk = live(ASKED)
+    assert desk.all(fx.PlayOnce) == [fx.PlayOnce("c-phone", "question")] and not desk.all(fx.StartRecording)
+    desk.at(9, ev.SoundEnded("c-phone", "question"))
+    assert not desk.all(fx.StartRecording) and desk.shown("ana").recording is RecordingState.ANNOUNCING
+    assert press(desk, 10, "5") == press(desk, 10, "1", "c-ana") == [], "another key, and another one's key"
+    start = replace(START, consent="given", answered=True)
+    assert press(desk, 11, "1") == [fx.Hush("c-phone"), YES, start, *BEEPS]
+    assert desk.shown("ana").recording is RecordingState.RECORDING and press(desk, 12, "2") == [], "a key in the call is a key"
+
+
+@pytest.mark.parametrize("way", ["key", "silence", "key during the question", "agent"])
+def test_who_says_no_or_nothing_is_never_begun_to_be_recorded(way: str) -> None:
+    desk = live(ASKED)
+    if way == "key during the question":
+        assert press(desk, 6, "2") == [fx.Hush("c-phone"), NO]
+    elif way == "agent":
+        assert wants(desk, 6, "refuse")[0] == fx.KeepConsent("c", "no", "ana")
+    else:
+        desk.at(9, ev.SoundEnded("c-phone", "question"))
+        told = press(desk, 10, "2") if way == "key" else [effect for effect in desk.wait_until(19.0) if isinstance(effect, fx.KeepConsent)]
+        assert told[-1] == NO
+    assert desk.shown("ana").recording is RecordingState.OFF
+    desk.at(30, ev.LegLost("c-ana", DONE))
+    desk.at(31, ev.LegConnected("c-ana"))
+    desk.wait_until(100.0)
+    assert not desk.all(fx.StartRecording) and not desk.all(fx.EraseRecording) and press(desk, 101, "1") == []
+
+
+def test_a_question_that_nobody_heard_whole_is_put_again() -> None:
+    desk = live(ASKED)
+    desk.wait_until(5 + ASKED.announce_s)
+    assert desk.all(fx.PlayOnce) == [fx.PlayOnce("c-phone", "question")] * 2 and not desk.all(fx.KeepConsent)
+
+
+def test_whoever_took_it_back_before_is_not_recorded_and_nothing_has_to_be_erased() -> None:
+    desk = live(ALWAYS)
+    assert desk.all(fx.StartRecording) == [START]
+    assert of_media(desk.at(6, ev.RecordingObjected("c", "c-1"))) == []
+    assert desk.shown("ana").recording is RecordingState.OFF and desk.at(7, ev.RecordingObjected("c", "c-9")) == []
+    desk.wait_until(100.0)
+    assert desk.all(fx.StartRecording) == [START] and not desk.all(fx.EraseRecording) and not desk.all(fx.StopRecording)
+
+
+def test_that_somebody_was_told_is_kept_once() -> None:
+    desk = live(TOLD)
+    desk.at(6, ev.SoundEnded("c-phone", "announcement"))
+    desk.at(7, ev.RecordingBroke("c", "c-1", again=True))
+    assert desk.all(fx.KeepConsent) == [fx.KeepConsent("c", "told")]

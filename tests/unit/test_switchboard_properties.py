@@ -257,7 +257,14 @@ class Witness:
                 return self.rooms[room_id]
             case fx.PlaceCall() | fx.ExpectAgent() | fx.AnswerCall():
                 return self.rooms[effect.call_id]
-            case fx.StartRecording() | fx.PauseRecording() | fx.ResumeRecording() | fx.StopRecording() | fx.EraseRecording():
+            case (
+                fx.StartRecording()
+                | fx.PauseRecording()
+                | fx.ResumeRecording()
+                | fx.StopRecording()
+                | fx.EraseRecording()
+                | fx.KeepConsent()
+            ):
                 return self.rooms[effect.call_id]
             case _:
                 return self.rooms[effect.leg_id.split("-")[0]]  # type: ignore[union-attr]

@@ -27,6 +27,21 @@ def test_a_message_ends_with_a_key_and_is_kept_when_its_recording_is() -> None:
     assert message.closed(9.4) == message.broke(9.4) == message.expire(99.0) == [] and message.deadline is None
 
 
+def test_who_refuses_before_the_tone_is_over_is_not_recorded_at_all() -> None:
+    message = Message(LIMITS, 0.0)
+    message.begin()
+    assert message.digit("#", 0.5) == [] and message.state is MessageState.TONE
+    assert message.digit("*", 1.0) == [Settle(Outcome.EMPTY, 1.0)] and message.refused and not message.is_there
+    assert message.tone_over(1.5) == message.expire(99.0) == message.digit("*", 2.0) == [] and message.deadline is None
+
+
+def test_who_refuses_after_having_spoken_left_no_message() -> None:
+    message = taking()
+    message.voice(True, 0.0, 2.0)
+    assert message.digit("*", 9.0) == [StopRecording("the caller does not want it kept")]
+    assert message.closed(9.1) == [Settle(Outcome.EMPTY, 8.0)] and message.refused
+
+
 def test_a_message_ends_with_silence_but_not_while_a_word_lasts() -> None:
     message = taking()
     message.voice(True, 0.0, 2.0)
