@@ -44,7 +44,7 @@ class ContactRoutes:
         seen = request.headers.get(hdrs.IF_MATCH, "").strip('"')
         if not seen:
             raise web.HTTPPreconditionRequired
-        contact = await self._contacts.correct(request.match_info["contact_id"], wanted, seen)
+        contact = await self._contacts.correct(request.match_info["contact_id"], wanted, seen, grant_of(request).identity)
         if contact is None:
             raise web.HTTPPreconditionFailed
         return self._marked(json_answer(contact), contact)
@@ -55,7 +55,7 @@ class ContactRoutes:
 
     async def _treat(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, Treatment)
-        contact = await self._contacts.treat(request.match_info["contact_id"], wanted)
+        contact = await self._contacts.treat(request.match_info["contact_id"], wanted, grant_of(request).identity)
         if contact is None:
             raise web.HTTPNotFound
         return json_answer(contact)

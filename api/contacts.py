@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.contacts import Contact, ContactStore, ReportedRow
+from api.store.origins import Origin, Origins, Source
 from api.store.room_rows import Entry
 from pbx.numbers import number_of_caller
 from pbx.threecx.reports import read_call, read_chat
@@ -54,10 +55,12 @@ class Treatment(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Card(Struct, frozen=True):
-    """A contact with what was spoken, the newest first."""
+    """A contact with what was spoken, the newest first. ``origin``: where each field came from, by its name; not of those that came before
+    that was kept."""
 
     contact: Contact
     calls: list[ReportedRow]
+    origin: Origins
 
 
 class Contacts:
@@ -88,7 +91,7 @@ class Contacts:
             return found
         return await self._store.search(text, MOST_FOUND) if text.strip() else []
 
-    async def create(self, new: NewContact, by: str) -> Contact:
+    async def create(self, new: NewContact, by: str, source: Source = "person") -> Contact:
         """Make this contact. Who is known by number or address is not made again. Raises ``Refusal``."""
         if not (new.first or new.last or new.company):
             raise Refusal("bad_message", "A contact needs a first name, a last name or a company.")
@@ -98,20 +101,20 @@ class Contacts:
         e164 = self._e164(new.number)
         numbers = (e164,) if e164 else ()
         made = Contact(uuid4().hex, new.first, new.last, new.company, new.email, numbers, lead_score=new.lead_score, value=new.value)
-        await self._store.add(made, by, self._now())
+        await self._store.add(made, by, self._now(), source)
         return made
 
-    async def treat(self, contact_id: str, wanted: Treatment) -> Contact | None:
+    async def treat(self, contact_id: str, wanted: Treatment, by: str) -> Contact | None:
         """Whether this is an important customer, and how to speak to them. None where there is no such contact."""
         told = {name: value for name in Treatment.__struct_fields__ if (value := getattr(wanted, name)) is not UNSET}
-        await self._store.treat(contact_id, **told)
+        await self._store.treat(contact_id, Origin("person", by, self._now()), **told)
         return await self._store.contact(contact_id)
 
     def mark(self, contact: Contact) -> str:
         """By which a correction says what it saw."""
         return self._store.mark(contact)
 
-    async def correct(self, contact_id: str, wanted: Correction, as_seen: str) -> Contact | None:
+    async def correct(self, contact_id: str, wanted: Correction, as_seen: str, by: str) -> Contact | None:
         """Names and ways to reach them, in place of what was known. None where there is no such contact, or somebody corrected it since
         it had the ``mark`` ``as_seen``. Raises ``Refusal``."""
         if not (wanted.first or wanted.last or wanted.company):
@@ -120,11 +123,14 @@ class Contacts:
         if "" in numbers:
             raise Refusal("bad_message", "One of these is no telephone number.")
         right = Contact(contact_id, wanted.first, wanted.last, wanted.company, wanted.email.strip(), numbers)
-        return await self._store.contact(contact_id) if await self._store.correct(right, as_seen) else None
+        corrected = await self._store.correct(right, as_seen, by, self._now())
+        return await self._store.contact(contact_id) if corrected else None
 
     async def card(self, contact_id: str) -> Card | None:
         contact = await self._store.contact(contact_id)
-        return None if contact is None else Card(contact, await self._store.calls_of(contact, MOST_CALLS))
+        if contact is None:
+            return None
+        return Card(contact, await self._store.calls_of(contact, MOST_CALLS), await self._store.origins(contact_id))
 
     async def report_call(self, fields: Mapping[str, str]) -> None:
         """Keep a call that the PBX reports; told again it stands once. Raises ``BadReport``."""

@@ -111,7 +111,7 @@ class PbxContextRoutes:
         sent = await body_of(request, NewContact)
         first, last, number, email, company = map(filled, (sent.first, sent.last, sent.number, sent.email, sent.company))
         new = NewContact(first, last, number, email, company)
-        made = await self._contacts.create(new, grant_of(request).identity)
+        made = await self._contacts.create(new, grant_of(request).identity, "pbx")
         return self._hits(request, [made], new.number)
 
     async def _report_call(self, request: web.Request) -> web.Response:

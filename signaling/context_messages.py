@@ -31,6 +31,14 @@ class ContextContact(Struct, frozen=True):
     url: str = ""
 
 
+class ContextOrigin(Struct, frozen=True):
+    """Where a field came from: which backend, its id there, and how old the answer was; null: asked just now."""
+
+    backend: str
+    id: str
+    age_s: float | None = None
+
+
 class ContextBooking(Struct, frozen=True):
     """``paid`` and ``due`` as decimal numbers in ``currency``."""
 
@@ -110,6 +118,8 @@ class ContextPartial(Notice, frozen=True, tag="context.partial"):
     parts: list[ContextPart] = field(default_factory=list)
     whole: bool = False
     """Nothing more is waited for."""
+    origin: dict[str, ContextOrigin] = field(default_factory=dict)
+    """Of each field of ``contact``, by its name; ``numbers/0`` is the first number."""
 
 
 class GetContext(Request, frozen=True, tag="context.get"):

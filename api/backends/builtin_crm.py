@@ -60,7 +60,7 @@ class BuiltinCrm:
             first, _, last = draft.name.strip().partition(" ")
             numbers = (draft.number,) if draft.number else ()
             known = Contact(contact_id, first, last, draft.company, draft.email, numbers, language=draft.language)
-            await self._contacts.add(known, "backend", self._now())
+            await self._contacts.add(known, "backend", self._now(), "call")
         return self._ref(known)
 
     def _ref(self, contact: Contact) -> ContactRef:

@@ -54,9 +54,18 @@ class Part(Struct, frozen=True):
         return self.kind is not Kind.TICKETING and self.state == "asked" and self.age_s is None and not self.contacts
 
 
+class FieldOrigin(Struct, frozen=True):
+    """Where a field of the contact came from: which backend, under which id there, and how old its answer was; null: asked just now."""
+
+    backend: str
+    id: str
+    age_s: float | None
+
+
 class CallContext(Struct, frozen=True):
     """All that is known of who is on the line. ``refs``: the contact as each backend knows them. ``activities`` with the backend that they
-    are of. ``whole``: nothing more is waited for."""
+    are of. ``origin``: of each field of the contact, by its name (``numbers/0`` is the first number). ``whole``: nothing more is waited
+    for."""
 
     call_id: str
     contact: ContactRef | None
@@ -68,6 +77,7 @@ class CallContext(Struct, frozen=True):
     tickets: tuple[TicketCard, ...]
     activities: tuple[tuple[str, Activity], ...]
     parts: tuple[Part, ...]
+    origin: Mapping[str, FieldOrigin] = {}
 
     @property
     def whole(self) -> bool:
@@ -110,6 +120,7 @@ def put_together(call_id: str, key: CallerKey, parts: Sequence[Part], chosen: tu
         tickets=tuple(card for part in parts for card in part.tickets),
         activities=tuple(sorted(activities, key=lambda each: -each[1].at)[:MOST_ACTIVITIES]),
         parts=tuple(parts),
+        origin=_origins(who, parts) if who else {},
     )
 
 
@@ -215,3 +226,17 @@ def _joined(person: Sequence[ContactRef]) -> ContactRef:
     }
     numbers = tuple(dict.fromkeys(number for one in person for number in one.numbers))
     return structs.replace(first, **more, vip=any(one.vip for one in person), numbers=numbers)
+
+
+def _origins(person: Sequence[ContactRef], parts: Sequence[Part]) -> dict[str, FieldOrigin]:
+    """Of each field that ``_joined`` gives, from whom that took it."""
+    ages, joined, found = {part.backend: part.age_s for part in parts}, _joined(person), {}
+    for name in ("name", "company", "email", "language", "lead_score", "value", "vip", "url"):
+        value = getattr(joined, name)
+        gave = next((one for one in person if value and getattr(one, name) == value), None)
+        if gave is not None:
+            found[name] = FieldOrigin(gave.backend, gave.id, ages.get(gave.backend))
+    for place, number in enumerate(joined.numbers):
+        gave = next(one for one in person if number in one.numbers)
+        found[f"numbers/{place}"] = FieldOrigin(gave.backend, gave.id, ages.get(gave.backend))
+    return found

@@ -2,7 +2,15 @@
 
 from api.backends.context import CallContext, Part
 from api.backends.protocols import Activity, BookingCard, ContactRef, TicketCard
-from signaling.context_messages import ContextActivity, ContextBooking, ContextContact, ContextPart, ContextPartial, ContextTicket
+from signaling.context_messages import (
+    ContextActivity,
+    ContextBooking,
+    ContextContact,
+    ContextOrigin,
+    ContextPart,
+    ContextPartial,
+    ContextTicket,
+)
 
 
 def context_partial(context: CallContext) -> ContextPartial:
@@ -17,6 +25,7 @@ def context_partial(context: CallContext) -> ContextPartial:
         activities=[_activity(backend, activity) for backend, activity in context.activities],
         parts=[_part(part) for part in context.parts],
         whole=context.whole,
+        origin={name: ContextOrigin(origin.backend, origin.id, origin.age_s) for name, origin in context.origin.items()},
     )
 
 

@@ -16,10 +16,12 @@ from api.privacy.personal import PERSONAL, Personal
 from api.privacy.sealed_rows import named
 from api.privacy.vault import is_sealed
 from api.store.database import in_words
+from api.store.origins import read_origins
 from api.store.schema import metadata
 from api.store.statements import Statements
 
 Row = dict[str, Any]
+_ORIGINS = "origins"
 _BESIDE: Mapping[str, str] = {"recordings": "call_id", "queue_visits": "call_id", "survey_answers": "survey_id"}
 """Tables without texts of a customer that tell of them all the same, and the column by which they belong to a row above."""
 _NOT_TOLD = frozenset({"digest", "token_hash", "token_key", "idem", "taken", "record_seq", "boot_id", "file"})
@@ -94,8 +96,13 @@ def _conditions(table: Table, personal: Personal, person: Person) -> Iterator[Co
 
 
 def _told(row: Row) -> Row:
-    shown = {name: value for name, value in row.items() if name not in _NOT_TOLD}
+    shown = {name: _lineage(value) if name == _ORIGINS else value for name, value in row.items() if name not in _NOT_TOLD}
     return {name: _iso(value) if _is_time(name) and isinstance(value, float) else value for name, value in shown.items()}
+
+
+def _lineage(column: str) -> Row:
+    """Of each field where it came from, by whom and when."""
+    return {name: {"source": origin.source, "by": origin.by, "at": _iso(origin.at)} for name, origin in read_origins(column).items()}
 
 
 def _is_time(name: str) -> bool:

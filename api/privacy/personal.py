@@ -123,7 +123,7 @@ PERSONAL: Mapping[str, Personal] = {
         ("email_key",),
         seal_contact,
         contact="contact_id",
-        plain=_plain("made_by language"),
+        plain=_plain("made_by language origins"),
     ),
     "contact_numbers": Personal("to know who calls", ("number",), ("person",), seal_contact_number, contact="contact_id", index=True),
     "contact_words": Personal("to know who calls", (), ("word",), contact="contact_id", index=True),

@@ -30,6 +30,7 @@ from api.outward import InsideError, outward_session, refuse_inside
 from api.privacy.vault import Vault
 from api.rules.acting import SUPERVISORS, ToBeDone, number_of, to_be_done
 from api.store import Store, StoreUnavailable
+from api.store.origins import Origin
 from api.store.outbox import OutboxEntry
 from api.store.rows import Line
 from api.store.rules import RuleRun, Task
@@ -275,7 +276,8 @@ class Rules:
         if len(found) != 1:  # nobody is guessed
             self.counts["nobodys_record"] += 1
             return
-        await self._store.contacts.treat(found[0].contact_id, **body.what.values)
+        origin = Origin("rule", "rules", self._now())
+        await self._store.contacts.treat(found[0].contact_id, origin, **body.what.values)
 
     async def _post(self, entry: OutboxEntry, body: ToPost, former: RemoteRef | None) -> None:
         known = self._plan().webhooks.get(body.webhook)

@@ -20,10 +20,11 @@ contacts = Table(
     Column("language", String(8), nullable=False, server_default=""),
     Column("lead_score", Double),
     Column("value", Double),
+    Column("origins", Text, nullable=False, server_default="{}"),
     Index("ix_contacts_email_key", "email_key"),
 )
 """``email_key``: the handle of the address. ``language``: in which to speak to them, empty: not known. ``lead_score``: 0-1. ``value``: of
-what they bought, in the company's currency. NULL: not known."""
+what they bought, in the company's currency. NULL: not known. ``origins``: where each field came from (``api/store/origins.py``)."""
 
 contact_words = Table(
     "contact_words",

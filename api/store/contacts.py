@@ -12,12 +12,15 @@ from api.privacy.personal import seal_row
 from api.privacy.vault import Vault
 from api.store.contact_tables import contact_numbers, contact_words, contacts, reported_calls
 from api.store.database import in_words
+from api.store.origins import Origin, Origins, Source, read_origins, written
 from api.store.rows import Row
 from api.store.sealed import opened
 from api.store.statements import Statements
 from pbx.numbers import national_of
 
 _SHOWN = tuple(contacts.c[name] for name in ("contact_id", "first", "last", "company", "email", "vip", "language", "lead_score", "value"))
+_FIELDS = ("first", "last", "company", "email", "numbers", "vip", "language", "lead_score", "value")
+"""Of each of them it is kept where it came from."""
 _CORRECTED = ("first", "last", "company", "email", "numbers")
 _LOOKED_THROUGH = 500
 """So many that are found by words are put in order; whoever finds more has not said enough."""
@@ -101,18 +104,26 @@ class ContactStore(Statements):
         found = sorted(await self._contacts(query), key=lambda contact: (contact.last, contact.first, contact.contact_id))
         return found[:limit]
 
-    async def add(self, contact: Contact, by: str, now: float) -> None:
+    async def add(self, contact: Contact, by: str, now: float, source: Source = "person") -> None:
+        """``source``: which way it came."""
         row = {column.name: getattr(contact, column.name) for column in _SHOWN} | {"made_by": by, "created_at": now}
+        told = [name for name in _FIELDS if getattr(contact, name) not in ("", (), None, False)]
+        row["origins"] = written({}, told, Origin(source, by, now))
         with in_words(self._engine.url):
             async with self._writing() as connection:
                 await connection.execute(contacts.insert().values(seal_row(self._vault, "contacts", row)))
                 await self._add_ways(connection, contact)
 
+    async def origins(self, contact_id: str) -> Origins:
+        """Where each field came from; nothing of one that is not there."""
+        rows = await self._rows(select(contacts.c.origins).where(contacts.c.contact_id == contact_id))
+        return read_origins(rows[0]["origins"]) if rows else {}
+
     def mark(self, contact: Contact) -> str:
         """Another one as soon as a name, the company, the address or a number is."""
         return self._vault.person("contact as seen", json.dumps([getattr(contact, name) for name in _CORRECTED]))
 
-    async def correct(self, corrected: Contact, as_seen: str) -> bool:
+    async def correct(self, corrected: Contact, as_seen: str, by: str, now: float) -> bool:
         """Names, company, address and numbers from now on, and everything by which they are found. ``as_seen``: the ``mark`` of the contact
         that is to be corrected; False: there is none, or it is another one by now, and nothing was changed."""
         contact_id = corrected.contact_id
@@ -122,11 +133,16 @@ class ContactStore(Statements):
                 rows = opened(self._vault, query, (await connection.execute(query)).mappings().all())
                 of_it = select(contact_numbers).where(contact_numbers.c.contact_id == contact_id).order_by(contact_numbers.c.place)
                 numbers = opened(self._vault, of_it, (await connection.execute(of_it)).mappings().all())
-                if not rows or self.mark(Contact(**rows[0], numbers=tuple(row["number"] for row in numbers))) != as_seen:
+                if not rows:
                     return False
+                former = Contact(**rows[0], numbers=tuple(row["number"] for row in numbers))
+                if self.mark(former) != as_seen:
+                    return False
+                changed = [name for name in _CORRECTED if getattr(former, name) != getattr(corrected, name)]
                 row = {name: getattr(corrected, name) for name in ("contact_id", "first", "last", "company", "email")}
                 values = seal_row(self._vault, "contacts", row)
                 await connection.execute(update(contacts).where(contacts.c.contact_id == contact_id).values(values))
+                await self._came_from(connection, contact_id, changed, Origin("person", by, now))
                 for table in (contact_numbers, contact_words):
                     await connection.execute(delete(table).where(table.c.contact_id == contact_id))
                 await self._add_ways(connection, corrected)
@@ -140,9 +156,22 @@ class ContactStore(Statements):
         if words := words_of(self._vault, contact):
             await connection.execute(contact_words.insert(), words)
 
-    async def treat(self, contact_id: str, **known: bool | str | float | None) -> None:
+    async def treat(self, contact_id: str, origin: Origin, **known: bool | str | float | None) -> None:
         """How this contact is to be treated from now on: ``vip``, ``language``, ``lead_score``, ``value``; what is not given stays."""
-        await self._update(update(contacts).where(contacts.c.contact_id == contact_id).values(known))
+        with in_words(self._engine.url):
+            async with self._writing() as connection:
+                query = select(*(contacts.c[name] for name in known)).where(contacts.c.contact_id == contact_id).with_for_update()
+                former = (await connection.execute(query)).mappings().first() if known else None
+                if former is None:
+                    return
+                await connection.execute(update(contacts).where(contacts.c.contact_id == contact_id).values(known))
+                await self._came_from(connection, contact_id, [name for name in known if former[name] != known[name]], origin)
+
+    async def _came_from(self, connection: AsyncConnection, contact_id: str, changed: Collection[str], origin: Origin) -> None:
+        """These fields have another origin from now on."""
+        its = contacts.c.contact_id == contact_id
+        former = await connection.scalar(select(contacts.c.origins).where(its).with_for_update())
+        await connection.execute(update(contacts).where(its).values(origins=written(read_origins(former or "{}"), changed, origin)))
 
     async def _contacts(self, query: Select[Any]) -> list[Contact]:
         rows = await self._rows(query)

@@ -62,7 +62,7 @@ async def seed(travel: TravelStore, bookings: BookingStore, contacts: ContactSto
     except StoreRefused:  # another node of the same demo was quicker
         return False
     for contact in demo.contacts:
-        await contacts.add(contact, "demo", now)
+        await contacts.add(contact, "demo", now, "demo")
     return True
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,11 +20,14 @@ from api.contacts import Contacts
 from api.guarded_routes import ROUTES
 from api.metrics import Metrics
 from api.pbx_context_routes import PbxContextRoutes
+from api.privacy.access import SubjectAccess
+from api.privacy.erasure import Person
 from api.routes import PartHealth, make_app, make_runner
 from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.audit import AuditWanted
 from api.store.contacts import Contact
+from api.store.origins import Origin
 from api.store.spool import Spool
 from pbx.threecx.crm_template import CrmTemplate
 from pbx.threecx.double import Double
@@ -192,6 +196,34 @@ async def test_a_contact_is_corrected_whole_and_of_two_who_do_so_one_is_told(des
     await desk.audit.written()
     entries = [entry.event for entry in await desk.audit.entries(AuditWanted(), 100) if entry.event.kind == "contact_corrected"]
     assert [(entry.who, entry.subject) for entry in entries] == [("ana", VAULT.person("contact", made["id"]))] * 2
+
+
+async def test_of_each_field_of_a_contact_it_is_told_where_it_came_from(desk: Desk) -> None:
+    (made,) = await desk.hits("/pbx/contacts", {"first": "Klara", "last": "Ruiz", "number": "600111222", "company": "Sol"})
+    address = f"/api/v1/contacts/{made['id']}"
+
+    async def origins() -> dict[str, tuple[str, str]]:
+        status, card = await desk.ask(address, who="ana")
+        assert status == 200 and all(abs(origin["at"] - time.time()) < 600 for origin in card["origin"].values())
+        return {name: (origin["source"], origin["by"]) for name, origin in card["origin"].items()}
+
+    told = dict.fromkeys(("first", "last", "company", "numbers"), ("pbx", "pbx"))
+    assert await origins() == told
+    right = {"first": "Clara", "last": "Ruiz", "company": "Sol", "email": "", "numbers": ["600111222", "600333444"]}
+    async with desk._http.get(f"{desk.url}{address}", headers={"Authorization": "Bearer ana"}) as response:
+        headers = {"Authorization": "Bearer ana", "If-Match": response.headers["ETag"]}
+    async with desk._http.put(f"{desk.url}{address}", json=right, headers=headers) as response:
+        assert response.status == 200
+    told |= dict.fromkeys(("first", "numbers"), ("person", "ana"))
+    assert await origins() == told, "what was right before came from where it came from"
+    assert (await desk.ask(f"{address}/treatment", {"vip": True, "language": ""}, who="ana", method="PUT"))[0] == 200
+    assert await origins() == told | {"vip": ("person", "ana")}
+    await desk.store.contacts.treat(made["id"], Origin("rule", "rules", time.time()), lead_score=0.5)
+    assert await origins() == told | {"vip": ("person", "ana"), "lead_score": ("rule", "rules")}
+    copy = await desk.store.part(SubjectAccess).copy_for(Person(made["id"], frozenset({VAULT.person("contact", made["id"])})), 0.0)
+    (row,) = next(kept.rows for kept in copy.kept if kept.table == "contacts")
+    assert (row["origins"]["last"]["source"], row["origins"]["first"]["by"]) == ("pbx", "ana")
+    assert row["origins"]["first"]["at"].startswith("20") and set(row["origins"]) == {*told, "vip", "lead_score"}
 
 
 async def test_a_call_reported_twice_stands_once_and_is_shown_with_its_contact(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from api.backends.context import LinkHosts, Part, about_caller, plain, put_together, shown
 from api.backends.protocols import Activity, BackendFault, BookingCard, CallerKey, ContactRef, Kind, TicketCard
+from api.backends.views import context_partial
 
 NUMBER = "+34600111222"
 KEY = CallerKey(NUMBER, "600 111 222")
@@ -37,6 +38,25 @@ def test_answers_that_agree_are_one_person_and_fill_one_another() -> None:
     assert (found.contact.backend, found.contact.company, found.contact.vip, found.contact.lead_score) == ("crm", "Viajes Sol", True, 0.7)
     assert (found.choices, [card.ref for card in found.bookings], found.chosen) == ((), ["R1"], False)
     assert dict(found.facts) == {"known": True, "vip": True, "language": "es", "lead_score": 0.7, "open_booking": "R1"}
+
+
+def test_of_each_field_of_who_was_put_together_it_is_told_which_backend_gave_it_and_when() -> None:
+    crm = contact("crm", "1", "Ana García", email="ana@example.com", language="es")
+    travel = ContactRef("travel", "77", "GARCIA, Ana", company="Sol", vip=True, value=9.0, numbers=("+34911000111", NUMBER), language="en")
+    found = put_together("c", KEY, [part("crm", crm, age_s=42.0), part("travel", travel)])
+    assert {name: (origin.backend, origin.id, origin.age_s) for name, origin in found.origin.items()} == {
+        **dict.fromkeys(("name", "email", "language", "numbers/0"), ("crm", "1", 42.0)),
+        **dict.fromkeys(("company", "vip", "value", "numbers/1"), ("travel", "77", None)),
+    }
+    assert found.contact is not None and found.contact.numbers == (NUMBER, "+34911000111")
+    shown_to_pages = context_partial(found)
+    assert {name: origin.backend for name, origin in shown_to_pages.origin.items()} == {
+        name: found.origin[name].backend for name in found.origin
+    }
+    chosen = put_together("c", KEY, [part("crm", contact("crm", "1", "Ana"), contact("crm", "2", "Luis"))], ("crm", "2"))
+    assert {(origin.backend, origin.id) for origin in chosen.origin.values()} == {("crm", "2")}
+    nobody = put_together("c", KEY, [part("crm", contact("crm", "1", "Ana"), contact("crm", "2", "Luis"))])
+    assert nobody.contact is None and nobody.origin == {}
 
 
 def test_several_are_choices_and_what_is_theirs_is_shown_only_once_somebody_chose() -> None:
