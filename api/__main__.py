@@ -136,8 +136,8 @@ def add_user(
 
     from api.audit.wiring import note_at_once
     from api.identity.password_rules import PasswordRules
-    from api.privacy.wiring import open_vault
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
+    from api.store_beside import store_beside
     from signaling.refusal import Refusal
 
     settings = load(config)
@@ -151,7 +151,7 @@ def add_user(
 
     async def add() -> None:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)
-        async with Store.open(settings.store_url, vault=open_vault(settings)) as store:
+        async with store_beside(settings) as store:
             await store.people.save_user(
                 identity,
                 name=name or identity,

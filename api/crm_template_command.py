@@ -33,12 +33,11 @@ def crm_template(
 
         from api.audit.wiring import note_at_once
         from api.identity.api_keys import ApiKeys
-        from api.privacy.wiring import open_vault
-        from api.store import Store
+        from api.store_beside import store_beside
         from signaling.grants import Permission, Role
 
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)
-        async with Store.open(settings.store_url, vault=open_vault(settings)) as store:
+        async with store_beside(settings) as store:
             people, now = store.people, time.time()
             if await people.user(ACCOUNT) is None:
                 # No password opens it: this is the hash of one that nobody knows.

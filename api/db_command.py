@@ -44,16 +44,16 @@ def backup(
 ) -> None:
     """Write all of the database into one file, as it is at this moment; servers go on meanwhile."""
     from api.audit.wiring import note_at_once
-    from api.privacy.wiring import open_vault
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
     from api.store import backup as database
     from api.store.database import database_url
+    from api.store_beside import store_beside
 
     settings = load(config)
 
     async def write() -> database.Manifest:
         manifest = await database.back_up(database_url(settings.store_url), file, time.time())
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="command") as store:
+        async with store_beside(settings, node="command") as store:
             detail = f"{manifest.rows} rows, by the command line"
             await note_at_once(settings, store, "database_backed_up", getpass.getuser(), detail=detail)
         return manifest
@@ -74,17 +74,17 @@ def restore(
 ) -> None:
     """Put an archive into the database of the settings, SQLite or PostgreSQL, whichever it was made from. Stop all nodes before."""
     from api.audit.wiring import note_at_once
-    from api.privacy.wiring import open_vault
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
     from api.store import backup as database
     from api.store.database import database_url
+    from api.store_beside import store_beside
 
     settings = load(config)
 
     async def put() -> database.Manifest:
         settings.server.data_dir.mkdir(parents=True, exist_ok=True)
         manifest = await database.restore(database_url(settings.store_url), file, replace=replace)
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="command") as store:
+        async with store_beside(settings, node="command") as store:
             detail = f"as of {int(manifest.made_at)}, {manifest.rows} rows, by the command line"
             await note_at_once(settings, store, "database_restored", getpass.getuser(), detail=detail)
         return manifest

@@ -53,14 +53,14 @@ def audit(config: ConfigFile = None) -> None:
     """Check every recording that the database knows, each against the checkpoint that stands there; status 1 when something is wrong."""
     import asyncio
 
-    from api.privacy.wiring import open_vault
     from api.recording_shelf import RecordingShelf
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
+    from api.store_beside import store_beside
 
     settings = load(config)
 
     async def found() -> list[str]:
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="audit") as store:
+        async with store_beside(settings, node="audit") as store:
             return await RecordingShelf(store, settings.recordings_folder, settings.recording_keys()).faults()
 
     try:

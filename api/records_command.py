@@ -32,10 +32,10 @@ def export(
     import asyncio
 
     from api.audit.wiring import note_at_once
-    from api.privacy.wiring import open_vault
     from api.record_lines import body, head
     from api.record_routes import asked_words, exported, wanted_of
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
+    from api.store_beside import store_beside
     from signaling.refusal import Refusal
 
     settings = load(config)
@@ -43,7 +43,7 @@ def export(
 
     async def write() -> None:
         of_kind, as_form, wanted = wanted_of(asked)
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="records") as store:
+        async with store_beside(settings, node="records") as store:
             detail = f"{asked_words(of_kind, as_form, wanted)}, by the command line"
             await note_at_once(settings, store, "records_exported", by, detail=detail)
             sys.stdout.buffer.write(head(of_kind, as_form))

@@ -77,13 +77,13 @@ def drop(entry_id: EntryId, by: By, config: ConfigFile = None) -> None:
 def _run(act: "Callable[[Settings, Store], Awaitable[None]]", config: ConfigFile) -> None:
     import asyncio
 
-    from api.privacy.wiring import open_vault
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
+    from api.store_beside import store_beside
 
     settings = load(config)
 
     async def opened() -> None:
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="outbox") as store:
+        async with store_beside(settings, node="outbox") as store:
             await act(settings, store)
 
     try:

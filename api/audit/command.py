@@ -23,14 +23,14 @@ def verify(
     from api.audit.audit import checked
     from api.audit.checkpoints import read_folder
     from api.audit.keys import AuditKeys
-    from api.privacy.wiring import open_vault
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
+    from api.store_beside import store_beside
 
     settings = load(config)
     keys, folder = AuditKeys(settings.audit_keys()), checkpoints or settings.audit_checkpoints
 
     async def found() -> tuple[int, list[str]]:
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="audit") as store:
+        async with store_beside(settings, node="audit") as store:
             return await checked(store.audit, keys, folder)
 
     try:
@@ -66,15 +66,15 @@ def show(
     import msgspec
 
     from api.audit.lines import audit_line
-    from api.privacy.wiring import open_vault
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
     from api.store.audit import AuditWanted
+    from api.store_beside import store_beside
 
     settings = load(config)
 
     async def write() -> None:
         wanted = AuditWanted(after, kind, who, what, subject)
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="audit") as store:
+        async with store_beside(settings, node="audit") as store:
             while entries := await store.audit.entries(wanted, _PAGE):
                 sys.stdout.buffer.write(b"".join(msgspec.json.encode(audit_line(entry)) + b"\n" for entry in entries))
                 wanted = replace(wanted, after=entries[-1].seq)

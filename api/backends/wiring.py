@@ -13,8 +13,8 @@ from api.backends.shared_answers import SharedAnswers
 from api.config import Settings
 from api.metrics import Metrics
 from api.privacy.vault import Vault
-from api.privacy.wiring import open_vault
 from api.store import Store
+from api.store_beside import store_beside
 from signaling.bus import Bus
 from signaling.redis_bus import RedisBus
 
@@ -33,7 +33,7 @@ async def backends_alone(settings: Settings) -> AsyncIterator[Backends]:
     """For a command that runs beside a server, or without one. Raises ``StoreUnavailable``."""
     async with (
         Metrics() as metrics,
-        Store.open(settings.store_url, vault=open_vault(settings), node="backends") as store,
+        store_beside(settings, node="backends") as store,
         open_backends(settings, metrics) as backends,
     ):
         if settings.backends.builtin:

@@ -8,15 +8,14 @@ from api.centre.plan_reading import PlanReader
 from api.centre.plans import Plans
 from api.centre.prompts import prompts_of
 from api.config import Settings
-from api.privacy.wiring import open_vault
-from api.store import Store
+from api.store_beside import store_beside
 from rooms.centre_plan import CentrePlan
 
 
 @asynccontextmanager
 async def plans_alone(settings: Settings) -> AsyncIterator[Plans]:
     """For a command: what it changes is in the database, where servers find it. Raises ``StoreUnavailable``."""
-    async with Store.open(settings.store_url, vault=open_vault(settings), node="command") as store, open_audit(settings, store) as audit:
+    async with store_beside(settings, node="command") as store, open_audit(settings, store) as audit:
 
         async def on_plan(_plan: CentrePlan) -> None:
             """Nobody calls here."""

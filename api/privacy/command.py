@@ -99,14 +99,14 @@ def retention(
 
     from api.audit.wiring import note_at_once
     from api.privacy.retention import Retention
-    from api.privacy.wiring import open_vault
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
     from api.store.retention import RetentionStore
+    from api.store_beside import store_beside
 
     settings = load(config)
 
     async def act() -> Mapping[str, int]:
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="privacy") as store:
+        async with store_beside(settings, node="privacy") as store:
             noted: list[tuple[str, str]] = []
             policy, region = settings.retention.policy(), settings.dialing.region
             work = Retention(store.part(RetentionStore), policy, region, lambda kind, detail: noted.append((kind, detail)))

@@ -28,11 +28,11 @@ def try_rules(
 
     from api.centre.plan_access import reader
     from api.happenings import Happening
-    from api.privacy.wiring import open_vault
     from api.rules.acting import to_be_done
     from api.rules.routes import fact_of, rules_in
     from api.rules.rules import would_do
-    from api.store import Store, StoreUnavailable
+    from api.store import StoreUnavailable
+    from api.store_beside import store_beside
     from rooms.rules.deciding import decide
     from signaling.refusal import Refusal
 
@@ -45,7 +45,7 @@ def try_rules(
         facts[name] = fact_of(value)
 
     async def in_force() -> dict[str, str]:
-        async with Store.open(settings.store_url, vault=open_vault(settings), node="rules") as store:
+        async with store_beside(settings, node="rules") as store:
             return await store.centre.documents(await store.centre.newest())
 
     try:
