@@ -1,11 +1,12 @@
 # Two commands are all a fresh Debian machine needs: `make run` and `make test`. Each does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint soak demo-call lock clean
+.PHONY: help run test lint soak demo-call screenshots lock clean
 
 help:
 	@echo 'make run        start the server with demo data on http://127.0.0.1:8080'
 	@echo 'make test       install what the tests need, check style and types, run every test'
 	@echo 'make demo-call  a real call between Chromium and a SIP phone, measured'
+	@echo 'make screenshots  pictures of every page, in var/screenshots'
 	@echo 'make lint       style, types and imports only'
 	@echo 'make soak       long runs and deep fuzzing, by hand'
 	@echo 'make lock       resolve the locked requirements again'
@@ -36,6 +37,10 @@ soak:
 demo-call:
 	@deploy/setup.sh test
 	@.venv/bin/centralita demo-call
+
+screenshots:
+	@deploy/setup.sh test
+	@PYTHONPATH=. .venv/bin/python deploy/screenshots.py
 
 # Hashes for every file of every release, and no address of any package index, so that each machine asks its own.
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

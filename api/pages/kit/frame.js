@@ -64,3 +64,14 @@ export function TopBar({ leave = () => forget('signed_out'), leaveDisabled = fal
     </header>
   `;
 }
+
+/** The pages one may use, below a top of the page's own; on narrow screens behind a button. */
+export function PlacesBar() {
+  const [open, setOpen] = useState(false);
+  return html`
+    <div class=${`kit-top kit-strip inside ${open ? 'open' : ''}`}>
+      <button type="button" class="plain kit-menu" data-do="menu" aria-expanded=${String(open)} aria-controls="kit-strip" onClick=${() => setOpen(!open)}><${Icon} name=${open ? 'close' : 'menu'} /><span>${t('kit.menu')}</span></button>
+      <div id="kit-strip" class="kit-drawer"><${Places} onGo=${() => setOpen(false)} /></div>
+    </div>
+  `;
+}

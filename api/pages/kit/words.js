@@ -29,17 +29,25 @@ async function textsOf(folder, code) {
   return made ? Object.fromEntries(Object.entries(read).map(([id, text]) => [id, made.text(text)])) : read;
 }
 
-/** Have the texts of this folder of `api/pages` too, from now on. */
-export async function alsoSpeak(folder) {
-  if (folders.has(folder)) return;
+const coming = new Map();
+
+async function add(folder) {
   folders.add(folder);
   if (language.peek()) texts = { ...texts, ...(await textsOf(folder, language.peek())) };
+}
+
+/** Have the texts of this folder of `api/pages` too, from now on. Whoever asks for them waits until they are there. */
+export function alsoSpeak(folder) {
+  if (!coming.has(folder)) coming.set(folder, add(folder));
+  return coming.get(folder);
 }
 
 /** Load the catalogues and show them. `chosen` is kept for the next visit. */
 export async function speak(chosen) {
   const code = chosen ?? preferred();
-  const all = await Promise.all([...folders].map((folder) => textsOf(folder, code)));
+  let all = [];
+  // What is asked for meanwhile comes too.
+  while (all.length < folders.size) all = await Promise.all([...folders].map((folder) => textsOf(folder, code)));
   texts = Object.assign({}, ...all);
   if (chosen) localStorage.setItem(KEPT, chosen);
   document.documentElement.lang = code;

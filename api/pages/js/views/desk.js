@@ -9,6 +9,7 @@ import { available, calls, isOffered, lines, living, me, parked, queues, ready }
 import { Banners } from './banners.js';
 import { Call } from './call.js';
 import { Demo, Dial } from './dial.js';
+import { PlacesBar } from '../../kit/frame.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 import { Incoming } from './incoming.js';
@@ -23,6 +24,9 @@ const Queues = later(() => import('./centre.js'), 'Queues');
 const Palette = later(() => import('./palette.js'), 'Palette');
 const Colleagues = later(() => import('./colleagues.js'), 'Colleagues');
 const Tasks = later(() => import('./tasks.js'), 'Tasks');
+
+/** In another site's frame there is the telephone alone. */
+const framed = window.parent !== window;
 
 async function toggleAvailable() {
   try {
@@ -91,6 +95,7 @@ export function Desk() {
   return html`
     <a class="skip" href="#main">${t('skip')}</a>
     <${Header} />
+    ${!framed && html`<${PlacesBar} />`}
     <${Banners} />
     <main id="main" class="desk" tabindex="-1" data-ready=${String(ready.value)}>
       <h1 class="visually-hidden">${t('desk.title')}</h1>
