@@ -4,9 +4,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from api.card_numbers import without_card_numbers
 from api.deadline_timer import DeadlineTimer
 from api.rooms import Rooms
 from api.store import StoreUnavailable
@@ -67,11 +68,12 @@ class Chat:
     # ------------------------------------------------------------------ writing
 
     async def say(self, draft: Draft, room_id: str) -> wire.ChatMessage:
-        """Returns when the message is safe. The sender types no more."""
+        """Returns when the message is safe. The sender types no more. Card numbers in it nobody sees."""
+        draft = replace(draft, text=without_card_numbers(draft.text))
         return await self._unbroken(self._say(draft, room_id))
 
     async def edit(self, room_id: str, message_id: str, by: str, text: str, cipher: str) -> wire.ChatMessage:
-        return await self._unbroken(self._edit(room_id, message_id, by, text, cipher))
+        return await self._unbroken(self._edit(room_id, message_id, by, without_card_numbers(text), cipher))
 
     async def delete(self, room_id: str, message_id: str, by: str) -> None:
         await self._unbroken(self._delete(room_id, message_id, by))

@@ -1,12 +1,13 @@
 """Who calls: contacts found by number in any spelling, by address or by words, made once, and what was spoken with them on the PBX."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Annotated, Literal
 from uuid import uuid4
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from api.card_numbers import without_card_numbers, without_cards_in
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.contacts import Contact, ContactStore, ReportedRow
 from api.store.origins import Origin, Origins, Source
@@ -64,15 +65,25 @@ class Card(Struct, frozen=True):
 
 
 class Contacts:
-    """``writes``: takes reports also while the database is away. ``region``: the country of numbers without one.
+    """``writes``: takes reports also while the database is away. ``region``: the country of numbers without one. ``on_changed`` hears of
+    whom something is otherwise now: their numbers and addresses, those of before too, and their contact.
 
     Everything raises ``StoreUnavailable`` when the database is away, but reports do so only when nothing can keep them.
     """
 
-    def __init__(self, store: ContactStore, writes: AcknowledgedWrites, region: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: ContactStore,
+        writes: AcknowledgedWrites,
+        region: str,
+        *,
+        on_changed: Callable[[Collection[str], Collection[str], str], Awaitable[None]] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._writes = writes
         self._region = region
+        self._on_changed = on_changed
         self._now = now
 
     async def lookup(self, number: str) -> Contact | None:
@@ -93,6 +104,7 @@ class Contacts:
 
     async def create(self, new: NewContact, by: str, source: Source = "person") -> Contact:
         """Make this contact. Who is known by number or address is not made again. Raises ``Refusal``."""
+        new = without_cards_in(new, "first", "last", "company")
         if not (new.first or new.last or new.company):
             raise Refusal("bad_message", "A contact needs a first name, a last name or a company.")
         known = await self.lookup(new.number) or await self.lookup_email(new.email)
@@ -102,13 +114,16 @@ class Contacts:
         numbers = (e164,) if e164 else ()
         made = Contact(uuid4().hex, new.first, new.last, new.company, new.email, numbers, lead_score=new.lead_score, value=new.value)
         await self._store.add(made, by, self._now(), source)
+        await self._tell_changed(made)
         return made
 
     async def treat(self, contact_id: str, wanted: Treatment, by: str) -> Contact | None:
         """Whether this is an important customer, and how to speak to them. None where there is no such contact."""
         told = {name: value for name in Treatment.__struct_fields__ if (value := getattr(wanted, name)) is not UNSET}
         await self._store.treat(contact_id, Origin("person", by, self._now()), **told)
-        return await self._store.contact(contact_id)
+        contact = await self._store.contact(contact_id)
+        await self._tell_changed(contact)
+        return contact
 
     def mark(self, contact: Contact) -> str:
         """By which a correction says what it saw."""
@@ -117,14 +132,24 @@ class Contacts:
     async def correct(self, contact_id: str, wanted: Correction, as_seen: str, by: str) -> Contact | None:
         """Names and ways to reach them, in place of what was known. None where there is no such contact, or somebody corrected it since
         it had the ``mark`` ``as_seen``. Raises ``Refusal``."""
+        wanted = without_cards_in(wanted, "first", "last", "company")
         if not (wanted.first or wanted.last or wanted.company):
             raise Refusal("bad_message", "A contact needs a first name, a last name or a company.")
         numbers = tuple(dict.fromkeys(self._e164(number) for number in wanted.numbers))
         if "" in numbers:
             raise Refusal("bad_message", "One of these is no telephone number.")
         right = Contact(contact_id, wanted.first, wanted.last, wanted.company, wanted.email.strip(), numbers)
-        corrected = await self._store.correct(right, as_seen, by, self._now())
-        return await self._store.contact(contact_id) if corrected else None
+        before = await self._store.contact(contact_id)
+        if not await self._store.correct(right, as_seen, by, self._now()):
+            return None
+        await self._tell_changed(before, right)
+        return await self._store.contact(contact_id)
+
+    async def _tell_changed(self, *known: Contact | None) -> None:
+        people = [contact for contact in known if contact is not None]
+        if self._on_changed is not None and people:
+            numbers = {number for contact in people for number in contact.numbers}
+            await self._on_changed(numbers, {contact.email for contact in people} - {""}, people[0].contact_id)
 
     async def card(self, contact_id: str) -> Card | None:
         contact = await self._store.contact(contact_id)
@@ -162,7 +187,7 @@ class Contacts:
             "name": chat.name,
             "agent": chat.agent,
             "queue": chat.queue,
-            "messages": chat.messages,
+            "messages": without_card_numbers(chat.messages),
             "started_at": chat.started_at,
             "ended_at": chat.ended_at,
             "received_at": now,

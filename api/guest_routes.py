@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from api.bodies import body_of, json_answer
+from api.card_numbers import without_cards_in
 from api.room_questions import LinkedRoom
 from signaling.grants import GUEST_PREFIX, Grant, Role, VideoGrant
 from signaling.invitations import Invitations
@@ -45,7 +46,7 @@ class GuestRoutes:
         app.router.add_post("/api/v1/guests", self._enter)
 
     async def _enter(self, request: web.Request) -> web.Response:
-        entry = await body_of(request, GuestEntry)
+        entry = without_cards_in(await body_of(request, GuestEntry), "name")
         invitation = self._invitations.read(entry.link)
         identity = _identity(invitation.link_id, entry.device)
         room = await self._check(invitation.room, invitation.link_id, identity)

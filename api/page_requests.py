@@ -9,6 +9,7 @@ from api.after.after_call import AfterCall
 from api.backends.lookup import ContextLookup
 from api.call_handling import CallHandling
 from api.call_line import LineFull
+from api.card_numbers import without_card_numbers
 from api.exchange import Exchange
 from api.metrics import Metrics
 from api.nodes import Nodes
@@ -134,7 +135,7 @@ class PageRequests:
             case wire.SetPresence(available=available, reason=reason, away=away):
                 if available and self._handling is not None:
                     await self._handling.disturb(identity)
-                self._nodes.wish(identity, available=available, reason=reason, away=away)
+                self._nodes.wish(identity, available=available, reason=without_card_numbers(reason), away=away)
             case wire.WatchPresence():
                 return self._nodes.watch(grant)
             case wire.PeerOffer():

@@ -7,6 +7,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from api.attachments import Attachments
+from api.card_numbers import without_card_numbers, without_cards_in
 from api.chat import Chat, store_needed
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys
@@ -128,6 +129,10 @@ class RoomRequests:
 
     async def _in_room(self, grant: Grant, request: wire.RoomRequest) -> Struct | None:
         me, do = grant.identity, self._rooms.do
+        if isinstance(request, wire.CreateRoom | wire.UpdateRoom):
+            request = without_cards_in(request, "name", "metadata")
+        if isinstance(request, wire.InviteToRoom):
+            request = without_cards_in(request, "name")
         room_id = getattr(request, "room_id", "")
         moderates = allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
         match request:
@@ -193,7 +198,7 @@ class RoomRequests:
             waiting_room=request.waiting_room,
             encrypted=request.encrypted,
             schedule=plan,
-            invited=tuple((one.identity, one.name or one.identity, Role(one.role)) for one in request.invited),
+            invited=tuple((one.identity, without_card_numbers(one.name or one.identity), Role(one.role)) for one in request.invited),
             expires_s=None if request.expires_in is None else self._rooms.now() + request.expires_in,
         )
         await self._owners.make(room_id, lambda: self._rooms.do(wanted))
@@ -259,7 +264,7 @@ class RoomRequests:
             case wire.Typing(room_id=room_id, on=on):
                 chat.type(room_id, me, on)
             case wire.AttachToChat(room_id=room_id):
-                return self._attachments.ticket(me, request, encrypted=self._encrypted(room_id, me))
+                return self._attachments.ticket(me, without_cards_in(request, "name"), encrypted=self._encrypted(room_id, me))
             case wire.KeyRequest():
                 with store_needed():
                     return await self._keys.perform(grant, request)

@@ -19,6 +19,7 @@ from api.appointments.rooms import AppointmentRooms
 from api.appointments.settings import AppointmentSettings
 from api.appointments.slots import Alternatives, Service, Slot, Taken, WorkCalendar, alternatives, free_slots, least_busy
 from api.appointments.states import OPEN, STANDING, Step
+from api.card_numbers import without_card_numbers
 from api.happenings import Happening, Happenings, Kind
 from api.privacy.consents import Consents, SaidConsent
 from api.privacy.vault import Vault
@@ -228,14 +229,14 @@ class AppointmentDesk:
             person=person,
             number_key=self._vault.number(e164) if e164 else "",
             email_key=self._vault.email(email) if email else "",
-            name=name,
+            name=without_card_numbers(name),
             e164=e164,
             email=email,
-            note=plain(wanted.note),
+            note=without_card_numbers(plain(wanted.note)),
             token_hash=hashed(token),
             token=token,
             idem=hashed(f"{by}\0{wanted.idem}") if wanted.idem else uuid4().hex,
-            consent=plain(wanted.consent),
+            consent=without_card_numbers(plain(wanted.consent)),
             made_at=now,
             made_by=by,
             set_at=now,

@@ -13,6 +13,7 @@ from api.appointments.states import OPEN, Step
 from api.appointments.views import AppointmentViews
 from api.audit.looks import about
 from api.bodies import body_of, json_answer
+from api.card_numbers import without_card_numbers
 from api.guarded_routes import grant_of
 from api.store.appointments import Absence, AppointmentStore, CalendarRow, ServiceRow
 from signaling.grants import Grant, Permission, Resource, allows, demand
@@ -176,7 +177,9 @@ class AppointmentRoutes:
         whose = await self._reached(grant, wanted.professional or grant.identity)
         if not wanted.from_at < wanted.until_at:
             raise Refusal("bad_message", "An absence ends after it begins.")
-        absence = Absence(uuid4().hex, whose, wanted.from_at, wanted.until_at, plain(wanted.reason), self._now(), grant.identity)
+        absence = Absence(
+            uuid4().hex, whose, wanted.from_at, wanted.until_at, without_card_numbers(plain(wanted.reason)), self._now(), grant.identity
+        )
         await self._store.add_absence(absence)
         day = 86_400.0
         near = await self._store.between(absence.from_at - day, absence.until_at, professionals=[whose], states=OPEN)

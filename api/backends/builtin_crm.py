@@ -1,10 +1,11 @@
 """The contacts of this server itself as a CRM: who has the number, and the calls with them, here and as the PBX reports them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from uuid import NAMESPACE_URL, uuid5
 
 from api.backends.context import BUILT_IN
+from api.backends.lookup import ContextLookup
 from api.backends.protocols import (
     Activity,
     CallerKey,
@@ -14,6 +15,8 @@ from api.backends.protocols import (
     Health,
     Kind,
 )
+from api.card_numbers import without_cards_in
+from api.privacy.vault import Vault
 from api.store.centre import CentreStore, EarlierCall
 from api.store.contacts import Contact, ContactStore, ReportedRow
 from pbx.numbers import spellings
@@ -57,6 +60,7 @@ class BuiltinCrm:
         contact_id = uuid5(NAMESPACE_URL, f"centralita:contact:{idem}").hex
         known = await self._contacts.contact(contact_id)
         if known is None:
+            draft = without_cards_in(draft, "name", "company")
             first, _, last = draft.name.strip().partition(" ")
             numbers = (draft.number,) if draft.number else ()
             known = Contact(contact_id, first, last, draft.company, draft.email, numbers, language=draft.language)
@@ -89,3 +93,17 @@ def _call_there(row: ReportedRow) -> Activity:
 
 def _kind(direction: str, answered: bool) -> str:
     return "call_out" if direction == "out" else "call_in" if answered else "call_missed"
+
+
+def renewing(
+    context: ContextLookup, vault: Vault, tell_nodes: Callable[[str, Collection[str], str], None]
+) -> Callable[[Collection[str], Collection[str], str], Awaitable[None]]:
+    """What is to be told of contacts that changed (numbers, addresses, contact): nobody is shown them as they were, here or at another
+    node, in memory or in Redis, and in calls with them they are asked for anew."""
+
+    async def changed(numbers: Collection[str], emails: Collection[str], contact_id: str) -> None:
+        handles = {*map(vault.number, numbers), *map(vault.email, emails)}
+        tell_nodes(BuiltinCrm.id, handles, contact_id)
+        await context.renew(BuiltinCrm.id, handles, contact_id)
+
+    return changed

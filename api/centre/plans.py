@@ -12,6 +12,7 @@ from typing import Self
 
 import structlog
 
+from api.card_numbers import without_card_numbers
 from api.centre.plan_faults import PlanBroken
 from api.store import StoreUnavailable
 from api.store.centre import CentreStore, PlanVersion
@@ -132,7 +133,7 @@ class Plans:
                 if documents == self.documents:
                     return await self._made(self.version) if self.version else _NOTHING
                 plan = await asyncio.to_thread(self._read, documents, self.version + 1)
-                made = PlanVersion(plan.version, self._now(), by, comment)
+                made = PlanVersion(plan.version, self._now(), by, without_card_numbers(comment))
                 try:
                     await self._store.add_version(made, documents)
                 except StoreRefused:  # another node was faster: again, on top of its version

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from api.card_numbers import without_cards_in
 from api.knowledge.words import Part, marked, snippet, sought
 from api.store.articles import Article, ArticleStore
 from signaling.refusal import Refusal
@@ -79,6 +80,7 @@ class Articles:
 
     async def write(self, written: WrittenArticle, by: str, article_id: str = "") -> Article:
         """Make an article, or the next version of one."""
+        written = without_cards_in(written, "title", "text")
         if not article_id and written.version:
             raise Refusal("bad_message", "A new article has version 0.")
         if article_id:

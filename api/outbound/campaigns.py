@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from api.card_numbers import without_cards_in
 from api.outbound.do_not_call import DoNotCall, NewUnwanted
 from api.privacy.consents import Consents
 from api.store.outbound import CampaignRow, EntryRow, OutboundStore
@@ -129,6 +130,7 @@ class Campaigns:
 
     async def make(self, new: NewCampaign, by: str) -> CampaignRow:
         """A campaign that rests until somebody lets it run. Raises ``Refusal``."""
+        new = without_cards_in(new, "name", "script")
         row = CampaignRow(
             campaign_id=uuid4().hex,
             name=new.name,
@@ -237,6 +239,7 @@ class Campaigns:
 
     def _read(self, campaign: CampaignRow, new: NewEntry) -> EntryRow | Why:
         """What is to be called, or why it may not."""
+        new = without_cards_in(new, "name", "note", "consent")
         try:
             number = parse_number(new.number, self._region)
         except NotANumber:

@@ -14,6 +14,7 @@ import structlog
 from msgspec import Meta, Struct
 
 from api.audit.audit import Audit
+from api.card_numbers import without_card_numbers
 from api.store import StoreUnavailable
 from api.store.outbound import OutboundStore, Unwanted
 from pbx.numbers import NotANumber, Number, parse_number
@@ -77,7 +78,7 @@ class DoNotCall:
 
     async def add(self, new: NewUnwanted, by: str) -> Unwanted:
         """Raises ``Refusal``."""
-        row = Unwanted(self._e164(new.number), new.reason, by, self._now())
+        row = Unwanted(self._e164(new.number), without_card_numbers(new.reason), by, self._now())
         await self._store.add_unwanted(row)
         self._audit.note("do_not_call.added", by)
         await self._look()

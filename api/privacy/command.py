@@ -3,11 +3,16 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from api.command_settings import ConfigFile, load
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from api.privacy.asking import WhoAsked
 
 privacy_app = typer.Typer(no_args_is_help=True, help="Personal data and its keys.")
 
@@ -87,6 +92,56 @@ def copy(
     typer.echo(f"{sum(len(kept.rows) for kept in found.kept)} rows of {len(found.kept)} tables are in {out}.")
 
 
+@privacy_app.command("erase")
+def erase(
+    reason: Annotated[str, typer.Option(help="What for: stands in the audit, so it must not name them.")],
+    contact: Annotated[str, typer.Option(help="Id of the contact.")] = "",
+    number: Annotated[list[str] | None, typer.Option(help="A number of theirs, in any spelling.")] = None,
+    email: Annotated[list[str] | None, typer.Option(help="An address of theirs.")] = None,
+    by: Annotated[str, typer.Option(help="Who does it; else whoever is signed in at this machine.")] = "",
+    config: ConfigFile = None,
+) -> None:
+    """Forget a person in every table and file, and print the proof, as POST /api/v1/privacy/erasures does."""
+    from api.privacy.at_console import forget
+
+    _print_of(forget(load(config), _who(reason, contact, number, email), by or _console()))
+
+
+@privacy_app.command("hold")
+def hold(
+    reason: Annotated[str, typer.Option(help="Why, as a court or a file names it: it must not name them.")],
+    contact: Annotated[str, typer.Option(help="Id of the contact.")] = "",
+    number: Annotated[list[str] | None, typer.Option(help="A number of theirs, in any spelling.")] = None,
+    email: Annotated[list[str] | None, typer.Option(help="An address of theirs.")] = None,
+    by: Annotated[str, typer.Option(help="Who does it; else whoever is signed in at this machine.")] = "",
+    config: ConfigFile = None,
+) -> None:
+    """Erase nothing of a person, neither on request nor by age, until the hold is lifted; prints it."""
+    from api.privacy.at_console import place
+
+    _print_of(place(load(config), _who(reason, contact, number, email), by or _console()))
+
+
+@privacy_app.command("holds")
+def holds(config: ConfigFile = None) -> None:
+    """Print all holds, the newest first."""
+    from api.privacy.at_console import every
+
+    _print_of(every(load(config)))
+
+
+@privacy_app.command("lift")
+def lift(
+    hold_id: Annotated[str, typer.Argument(help="As `centralita privacy holds` prints it.")],
+    by: Annotated[str, typer.Option(help="Who does it; else whoever is signed in at this machine.")] = "",
+    config: ConfigFile = None,
+) -> None:
+    """End a hold."""
+    from api.privacy.at_console import lift as lift_hold
+
+    _print_of(lift_hold(load(config), hold_id, by or _console()))
+
+
 @privacy_app.command("retention")
 def retention(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing: say how much it would be.")] = False,
@@ -125,6 +180,40 @@ def retention(
     for name, count in found.items():
         typer.echo(f"{name}: {count}")
     typer.echo(f"{sum(found.values())} {'would be' if dry_run else 'were'} deleted.")
+
+
+def _who(reason: str, contact: str, number: list[str] | None, email: list[str] | None) -> "WhoAsked":
+    from api.card_numbers import without_cards_in
+    from api.privacy.asking import WhoAsked
+
+    if not 3 <= len(reason) <= 200:
+        raise typer.BadParameter("--reason takes 3 to 200 characters")
+    return without_cards_in(WhoAsked(reason, contact, tuple(number or ()), tuple(email or ())), "reason")
+
+
+def _console() -> str:
+    """The administrator of this machine, as the audit has them."""
+    import getpass
+
+    return f"console:{getpass.getuser()}"[:64]
+
+
+def _print_of(work: "Coroutine[Any, Any, object]") -> None:
+    """What came of it, as JSON; status 2 and why where nothing did."""
+    import asyncio
+
+    import msgspec
+
+    from api.privacy.key_book import KeysUnavailable
+    from api.store import StoreUnavailable
+    from signaling.refusal import Refusal
+
+    try:
+        found = asyncio.run(work)
+    except (OSError, LookupError, KeysUnavailable, Refusal, StoreUnavailable) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
 
 
 def _keep(path: Path, keys: list[str]) -> None:

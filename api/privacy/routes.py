@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable
-from uuid import uuid4
 
 from aiohttp import web
 from msgspec import Struct
 
 from api.audit.audit import Audit
 from api.bodies import body_of, json_answer
+from api.card_numbers import without_cards_in
 from api.guarded_routes import grant_of
 from api.privacy.access import SubjectAccess
 from api.privacy.asking import WhoAsked, handle_asked, person_asked
 from api.privacy.erasure import Erasure
 from api.privacy.forgetting import Forgetting
+from api.privacy.holding import Holding
 from api.privacy.personal import HARMLESS, PERSONAL
 from api.privacy.vault import Vault
 from api.store import Store
@@ -56,7 +57,8 @@ class PrivacyRoutes:
         self, store: Store, vault: Vault, forgetting: Forgetting, audit: Audit, region: str, *, now: Callable[[], float] = time.time
     ) -> None:
         self._store = store
-        self._holds, self._vault, self._forgetting, self._audit = store.legal_holds, vault, forgetting, audit
+        self._vault, self._forgetting, self._audit = vault, forgetting, audit
+        self._holding = Holding(store, vault, note=self._note_hold, region=region, now=now)
         self._erasure, self._access = store.part(Erasure), store.part(SubjectAccess)
         self._region, self._now = region, now
 
@@ -69,7 +71,7 @@ class PrivacyRoutes:
         app.router.add_get("/api/v1/privacy/record", self._record, allow_head=False)
 
     async def _copy(self, request: web.Request) -> web.Response:
-        asked = await body_of(request, WhoAsked)
+        asked = await _asked(request)
         await self._store.settle()
         copy = await self._access.copy_for(await person_asked(self._erasure, asked, self._region), self._now())
         self._note("person_copied", request, asked)
@@ -78,30 +80,29 @@ class PrivacyRoutes:
         return answer
 
     async def _forget(self, request: web.Request) -> web.Response:
-        return json_answer(await self._forgetting.forget(await body_of(request, WhoAsked), grant_of(request).identity))
+        return json_answer(await self._forgetting.forget(await _asked(request), grant_of(request).identity))
 
     async def _list(self, request: web.Request) -> web.Response:
-        return json_answer(LegalHolds(await self._holds.every()))
+        return json_answer(LegalHolds(await self._holding.every()))
 
     async def _hold(self, request: web.Request) -> web.Response:
-        asked = await body_of(request, WhoAsked)
-        await self._store.settle()
-        person = await person_asked(self._erasure, asked, self._region)
-        hold = LegalHold(uuid4().hex, asked.reason, grant_of(request).identity, self._now())
-        await self._holds.place(hold, person.handles, person.ids.get("call", frozenset()))
-        self._note("person_held", request, asked)
-        return json_answer(hold, status=201)
+        return json_answer(await self._holding.place(await _asked(request), grant_of(request).identity), status=201)
 
     async def _lift(self, request: web.Request) -> web.Response:
-        hold_id, by = request.match_info["hold_id"], grant_of(request).identity
-        if not await self._holds.lift(hold_id, by, self._now()):
+        if not await self._holding.lift(request.match_info["hold_id"], grant_of(request).identity):
             raise web.HTTPNotFound
-        self._audit.note("hold_lifted", by, hold_id)
         return web.Response(status=204)
 
     async def _record(self, request: web.Request) -> web.Response:
         return json_answer(processing_record())
 
+    def _note_hold(self, kind: str, by: str, hold_id: str, handle: str, detail: str) -> None:
+        self._audit.note(kind, by, hold_id, subject_handle=handle, detail=detail)
+
     def _note(self, kind: str, request: web.Request, asked: WhoAsked) -> None:
         handle = handle_asked(self._vault, asked, self._region)
         self._audit.note(kind, grant_of(request).identity, subject_handle=handle, detail=asked.reason)
+
+
+async def _asked(request: web.Request) -> WhoAsked:
+    return without_cards_in(await body_of(request, WhoAsked), "reason")

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from api.backends.signature import SIGNATURE, BadSignature, ReplayWindow
 from api.backends.signed_requests import refusal_of, signed_body
 from api.bodies import body_of, json_answer
+from api.card_numbers import without_cards_in
 from api.centre.picture import worded
 from api.guarded_routes import grant_of
 from api.happenings import Happening
@@ -142,7 +143,7 @@ class RuleRoutes:
         return json_answer({"tasks": found})
 
     async def _add(self, request: web.Request) -> web.Response:
-        wanted, grant = await body_of(request, NewTask), grant_of(request)
+        wanted, grant = without_cards_in(await body_of(request, NewTask), "title", "text"), grant_of(request)
         e164 = number_of_caller(wanted.number, self._region).e164 or ""
         task = Task(
             task_id=uuid4().hex,

@@ -23,6 +23,7 @@ from api.after.after_call import AfterCall
 from api.after.outbox import Outbox
 from api.backends.protocols import BackendFault, CallerKey, Capability, RemoteRef
 from api.backends.registry import Backends
+from api.card_numbers import without_card_numbers
 from api.happenings import Happening, Happenings
 from api.notify.message import Message
 from api.notify.notifier import Notifier
@@ -215,8 +216,8 @@ class Rules:
             case ActKind.TASK:
                 task = Task(
                     task_id=uuid4().hex,
-                    title=one.title,
-                    text=one.text,
+                    title=without_card_numbers(one.title),
+                    text=without_card_numbers(one.text),
                     number=one.number,
                     call_id=call_id,
                     assigned=one.to,

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from api.card_numbers import without_card_numbers
 from api.happenings import Happening, Happenings, Kind
 from api.leading import Leads, alone
 from api.privacy.consents import SaidConsent
@@ -300,7 +301,7 @@ class Surveys:
         """Keep what was answered. Raises ``Refusal``."""
         survey = await self._open(given.token)
         check_answers(survey.questions, given.answers)
-        comment = None if given.comment is UNSET else given.comment.strip()
+        comment = None if given.comment is UNSET else without_card_numbers(given.comment.strip())
         if given.answers or comment is not None:
             await self._store.answer(survey, given.answers, comment, self._now())
         if given.done:

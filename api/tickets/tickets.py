@@ -21,7 +21,7 @@ import structlog
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from api.card_numbers import without_card_numbers
+from api.card_numbers import without_card_numbers, without_cards_in
 from api.happenings import Happening, Happenings, Kind
 from api.leading import Leads, alone
 from api.privacy.vault import Vault
@@ -237,7 +237,7 @@ class Tickets:
             *(0.0, now, (), None, None, None, 1),
         )
         ticket = _reckoned(ticket, rules)
-        links = [TicketLink(**_fields(link), at=now, by=by) for link in new.links]
+        links = [TicketLink(**_fields(without_cards_in(link, "title")), at=now, by=by) for link in new.links]
         if not await self._store.add(ticket, TicketEntry(1, now, by, "opened", text=without_card_numbers(new.text)), links, idem):
             there = await self._store.by_idem(idem)
             assert there is not None, "a key is kept with its ticket"
@@ -277,7 +277,7 @@ class Tickets:
     async def link(self, ticket_id: str, link: NewLink, by: str, *, idem: str = "") -> StoredTicket:
         """Say what it is about too. The same once more takes the newer title and address."""
         at = self._now()
-        kept = TicketLink(**_fields(link), at=at, by=by)
+        kept = TicketLink(**_fields(without_cards_in(link, "title")), at=at, by=by)
 
         async def linked(row: StoredTicket, now: float) -> tuple[StoredTicket, TicketEntry]:
             return row, TicketEntry(0, now, by, "linked", changes={link.kind: ("", link.target)})

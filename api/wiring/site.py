@@ -12,6 +12,7 @@ from api.after.recording_links import SharedRecordingRoutes
 from api.alert_routes import AlertRoutes, kept_thresholds
 from api.audit.looks import Looks
 from api.audit.routes import AuditRoutes
+from api.backends.builtin_crm import renewing
 from api.backends.event_routes import BackendEventRoutes
 from api.backends.routes import BackendRoutes
 from api.call_history_routes import CallHistoryRoutes
@@ -125,7 +126,8 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     calls.exchange.board.alerts.change(await kept_thresholds(ground.store))
     AlertRoutes(calls.exchange.board, ground.store, ground.audit).add_to(app)
     CallHistoryRoutes(ground.store, calls.ladder, region, calls.exchange.clock.at).add_to(app)
-    contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region)
+    changed = renewing(calls.context, ground.vault, cluster.nodes.tell_renewed)
+    contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region, on_changed=changed)
     ContactRoutes(contacts).add_to(app)
     PbxContextRoutes(contacts, settings.server.public_url.rstrip("/")).add_to(app)
     campaigns = Campaigns(ground.store.outbound, ground.unwanted, ground.consents, settings.dial_plan().rules, settings.dialing.region)

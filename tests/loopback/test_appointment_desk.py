@@ -111,6 +111,14 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         yield Office(store)
 
 
+async def test_an_appointment_has_no_number_of_a_card(office: Office) -> None:
+    made = await office.desk.book(
+        office.wanted(name="Luz 4111111111111111", note="I pay with 4111 1111 1111 1111", consent="4111111111111111"), CUSTOMER
+    )
+    assert made.consent == "•••• 1111"
+    assert (made.name, made.note) == ("Luz •••• 1111", "I pay with •••• 1111")
+
+
 async def refused(code: str, work: object) -> None:
     with pytest.raises(Refusal) as caught:
         await work  # type: ignore[misc]

@@ -504,6 +504,15 @@ async def test_who_agreed_is_asked_seldom_and_answers_until_it_expires(desk: Des
     assert record.answers == {Scale.CSAT: 1, Scale.NPS: 3} and record.survey.comment == "Muy mal <script>"
 
 
+async def test_a_comment_has_no_number_of_a_card(desk: Desk) -> None:
+    surveys = desk.surveys(AFTER_CALLS)
+    await desk.agrees(VAULT.person("contact", "marta"))
+    await surveys.consider(ended("c1"))
+    token = desk.sent[0].url.partition("#")[2]
+    shown = await surveys.answer(SurveyAnswers(token, {Scale.CSAT: 4}, "charge 4111-1111-1111-1111"))
+    assert shown.comment == "charge •••• 1111" and (await surveys.shown(token)).comment == "charge •••• 1111"
+
+
 async def test_who_goes_away_in_the_middle_is_heard_all_the_same_once(desk: Desk) -> None:
     surveys = desk.surveys(AFTER_CALLS)
     await desk.agrees(VAULT.person("contact", "marta"))
