@@ -279,6 +279,17 @@ async def test_a_message_sent_twice_is_one_and_changes_are_told(talk: Talk) -> N
     assert (await seen(ana, "reaction"))["emoji"] == "🎉"
 
 
+async def test_nobody_reads_the_number_of_a_card(talk: Talk) -> None:
+    eva, card = await talk.client("eva"), "4111 1111 1111 1111"
+    room_id = await room_of(eva, name=f"Pay {card}", metadata=card)
+    said = await eva.ask("chat.message", {"room_id": room_id, "message_id": "m1", "text": f"it is {card} 12/27"})
+    assert said["ok"]["text"] == "it is •••• 1111 12/27"
+    edited = await eva.ask("chat.edit", {"room_id": room_id, "message_id": "m1", "text": card})
+    assert edited["ok"]["text"] == "•••• 1111"
+    rooms = (await eva.ask("room.list"))["ok"]["rooms"]
+    assert [(room["name"], room["metadata"]) for room in rooms] == [("Pay •••• 1111", "•••• 1111")]
+
+
 async def test_a_page_that_opens_sees_its_rooms_what_is_unread_and_who_waits(talk: Talk) -> None:
     eva, ana = await talk.client("eva"), await talk.client("ana")
     group = await room_of(eva, kind="group", invited=[{"identity": "ana"}])
