@@ -108,8 +108,9 @@ async def test_a_call_goes_whole_when_its_time_is_over_and_a_second_look_changes
     assert await years.retention.due() == {"quality": 1, "calls": 1} and len(await years.rows(*CALL)) == 5, "to ask deletes nothing"
     assert await years.retention.look() == {"quality": 1, "calls": 1}
     assert await years.rows(*CALL) == {}
-    assert years.noted == [("retention_deleted", "quality: 1"), ("retention_deleted", "calls: 1")]
-    assert await years.retention.look() == {} and len(years.noted) == 2
+    deleted = [("retention_deleted", "quality: 1"), ("retention_deleted", "calls: 1")]
+    assert years.noted == [*deleted, ("retention_forgot", "1 people of whom nothing was left, 1 keys")]
+    assert await years.retention.look() == {} and len(years.noted) == 3
 
 
 async def test_figures_may_go_before_their_call_and_what_has_no_period_never_does(store: Store) -> None:
