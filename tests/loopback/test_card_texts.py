@@ -74,6 +74,7 @@ NOT_WRITTEN = {
     **dict.fromkeys((f"consultation_services.{name}" for name in ("name_en", "name_es", "about_en", "about_es")), _COMPANY),
     **dict.fromkeys((f"consultation_services.{name}" for name in ("languages", "skills", "professionals")), _COMPANY),
     "consents.wording": _COMPANY,
+    "contacts.origins": _MACHINE,
     **dict.fromkeys((f"outbox.{name}" for name in ("fault", "idem", "needs", "subject")), _MACHINE),
     **dict.fromkeys(("reported_calls.agent", "reported_calls.queue", "reported_chats.agent", "reported_chats.queue"), _MACHINE),
     **dict.fromkeys(("rule_runs.happening", "rule_runs.subject", "told_events.event_id", "told_events.subject"), _MACHINE),
@@ -120,7 +121,7 @@ async def test_contacts_and_articles_have_no_number_of_a_card(tmp_path: Path) ->
         contacts, articles = Contacts(store.contacts, writes, "ES"), Articles(store.articles)
         made = await contacts.create(NewContact(f"Ana {CARD}", CARD, "", "", CARD), "boss")
         assert (made.first, made.last, made.company) == ("Ana •••• 1111", "•••• 1111", "•••• 1111")
-        right = await contacts.correct(made.contact_id, Correction(f"Eva {CARD} 12/27", "", "", "", ()), contacts.mark(made))
+        right = await contacts.correct(made.contact_id, Correction(f"Eva {CARD} 12/27", "", "", "", ()), contacts.mark(made), "boss")
         assert right is not None and right.first == "Eva •••• 1111 12/27"
         article = await articles.write(WrittenArticle(f"Pay by {CARD}", f"{CARD} 2", "en"), "boss")
         assert (article.title, article.text) == ("Pay by •••• 1111", "•••• 1111 2")

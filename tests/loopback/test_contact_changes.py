@@ -92,12 +92,15 @@ async def test_a_contact_that_was_changed_is_shown_as_it_is_now(tmp_path: Path, 
         made = await contacts.create(NewContact("Ana", "García", NUMBER), "boss")
         assert await everybody() == [["Ana García"]] * 2
         right = Correction("Anna", "Garcia", "", "", (NUMBER, OTHER))
-        assert await contacts.correct(made.contact_id, right, contacts.mark(made)) is not None
+        assert await contacts.correct(made.contact_id, right, contacts.mark(made), "boss") is not None
         assert await everybody() == [["Anna Garcia"]] * 2 and await everybody(OTHER) == [["Anna Garcia"]] * 2
-        await contacts.treat(made.contact_id, Treatment(True, "en"))
+        await contacts.treat(made.contact_id, Treatment(True, "en"), "boss")
         assert await everybody() == [["Anna Garcia *"]] * 2
         known = (await contacts.lookup(OTHER)) or made
-        assert await contacts.correct(made.contact_id, Correction("Anna", "Garcia", "", "", (OTHER,)), contacts.mark(known)) is not None
+        assert (
+            await contacts.correct(made.contact_id, Correction("Anna", "Garcia", "", "", (OTHER,)), contacts.mark(known), "boss")
+            is not None
+        )
         assert await everybody() == [[], []], "this number is theirs no more"
         assert await everybody(OTHER) == [["Anna Garcia *"]] * 2
 
@@ -113,5 +116,5 @@ async def test_a_correction_that_came_too_late_changes_nothing_that_is_kept(tmp_
             told.append(contact_id)
 
         contacts._on_changed = hear
-        assert await contacts.correct(made.contact_id, Correction("Eve", "", "", "", ()), "not as it is") is None
+        assert await contacts.correct(made.contact_id, Correction("Eve", "", "", "", ()), "not as it is", "boss") is None
         assert told == [] and await one.ring(NUMBER) == ["Ana García"]
