@@ -33,7 +33,9 @@ const coming = new Map();
 
 async function add(folder) {
   folders.add(folder);
-  if (language.peek()) texts = { ...texts, ...(await textsOf(folder, language.peek())) };
+  if (!language.peek()) return;
+  const more = await textsOf(folder, language.peek());
+  texts = { ...texts, ...more }; // those that came meanwhile stay
 }
 
 /** Have the texts of this folder of `api/pages` too, from now on. Whoever asks for them waits until they are there. */
