@@ -62,6 +62,7 @@ class Webhooks:
         self._pruned_at = 0.0
         self._cut_off: frozenset[str] = frozenset()
         self._standings = asyncio.Lock()
+        self._keeping = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._due = {url: asyncio.Event() for url in settings.urls}
         self._closing = False
@@ -192,13 +193,18 @@ class Webhooks:
                 await asyncio.sleep(_GATHER_S if self._settings.urls else _GATHER_ALONE_S)
             self._wanted.clear()
             try:
-                await self._keep()
+                await self.settle()
             except StoreUnavailable as error:
                 log.warning("webhooks.store_away", detail=str(error))
                 if self._closing:
                     log.error("webhooks.lost", count=len(self._new))
                     return
                 asyncio.get_running_loop().call_later(_STORE_AGAIN_S, self._wanted.set)
+
+    async def settle(self) -> None:
+        """What happened until now is in the store when this returns. Raises ``StoreUnavailable``."""
+        async with self._keeping:
+            await self._keep()
 
     async def _keep(self) -> None:
         while self._new:

@@ -77,6 +77,7 @@ async def forget(settings: Settings, asked: WhoAsked, by: str) -> ForgottenProof
             written=PastRooms(store.past_rooms, store.rooms, writes, files, keep_s=None, note=console.note, forget=lambda room_id: None),
             drop=_nothing_to_drop,
             forget_said=_nothing_said,
+            settle=_nothing_waits,
             note=lambda kind, by, handle, detail: console.noted.append((kind, by, "", handle, detail)),
             region=settings.dialing.region,
             now=time.time,
@@ -107,6 +108,10 @@ async def every(settings: Settings) -> list[LegalHold]:
 
 async def _nothing_to_drop(handles: Collection[str]) -> None:
     """What is kept under these handles opens no more."""
+
+
+async def _nothing_waits() -> None:
+    """Nothing happens here; what waits at a running server is sealed under a key that it draws anew."""
 
 
 async def _nothing_said() -> bool:

@@ -49,6 +49,7 @@ _SAID_STAYS = "What pages were told in the last hour stays in Redis until the ho
 class Forgetting:
     """``recordings`` is None where none are kept. ``drop`` makes programs forget whoever has these handles, ``forget_said``
     the bus what it told pages, of anybody; False where it cannot now. ``note`` is the audit's: kind, by whom, handle, detail.
+    ``settle`` returns when what was told of calls until now is in the store.
     ``region``: the country of numbers without one. ``now``: seconds since the epoch."""
 
     def __init__(
@@ -60,18 +61,20 @@ class Forgetting:
         written: Written,
         drop: Callable[[Collection[str]], Awaitable[None]],
         forget_said: Callable[[], Awaitable[bool]],
+        settle: Callable[[], Awaitable[None]],
         note: Callable[[str, str, str, str], None],
         region: str,
         now: Callable[[], float],
     ) -> None:
         self._store, self._vault, self._erasure = store, vault, store.part(Erasure)
         self._recordings, self._written, self._drop, self._note = recordings, written, drop, note
-        self._forget_said = forget_said
+        self._forget_said, self._settle = forget_said, settle
         self._region, self._now = region, now
 
     async def forget(self, asked: WhoAsked, by: str) -> ForgottenProof:
         """Raises ``Refusal`` where nobody is named, where a legal hold is in force (``held``), or while a call of theirs is recorded;
         ``StoreUnavailable`` when the database or the books of keys are away."""
+        await self._settle()
         await self._store.settle()
         handle = handle_asked(self._vault, asked, self._region)
         person = await person_asked(self._erasure, asked, self._region)

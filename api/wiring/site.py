@@ -116,6 +116,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         written=talk.past,
         drop=calls.context.forget,
         forget_said=cluster.bus.forget_said,
+        settle=calls.webhooks.settle,
         note=lambda kind, by, handle, detail: ground.audit.note(kind, by, subject_handle=handle, detail=detail),
         region=settings.dialing.region,
         now=calls.exchange.now,

@@ -77,6 +77,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             written=past,
             drop=lambda handles: made.drop(handles),
             forget_said=lambda: made.forget_said(),
+            settle=store.settle,
             note=lambda kind, by, handle, detail: made.noted.append((kind, by, handle)),
             region="ES",
             now=lambda: 5.0,
