@@ -624,7 +624,7 @@ async def test_the_log_says_who_from_where_with_what_and_when(site: Site) -> Non
     await site.log()
     _, asked = await boss.ask("GET", "/api/v1/audit?kind=audit_read")
     read = [(entry["who"], entry["detail"]) for entry in asked["entries"]]
-    assert read[:2] == [("admin", "behind 0"), ("admin", f"behind {page['after']}")]
+    assert read[:2] == [("admin", "behind 0"), ("admin", f"behind {page['next']}")]
     assert await boss.code("GET", "/api/v1/audit?cursor=x") == "bad_message"
 
 

@@ -100,7 +100,10 @@ async def test_a_small_tile_gets_the_lower_layer_and_a_hidden_one_nothing(low: l
 
 
 async def test_a_storm_of_key_frame_requests_stays_a_breeze(low: list[bytes]) -> None:
-    async with media_desk() as desk, VideoPeer([("", low)], 0) as ana, VideoPeer([], 1) as ben, VideoPeer([], 1) as eva:
+    async with AsyncExitStack() as stack:
+        desk, ana = await stack.enter_async_context(media_desk()), await stack.enter_async_context(VideoPeer([("", low)], 0))
+        # Three far ends share this process, whose pauses one that judges takes for a slow line: then nothing is shown, and nobody asked.
+        ben, eva = [await stack.enter_async_context(VideoPeer([], 1, judges=False)) for _ in range(2)]
         for name, peer in (("ana", ana), ("ben", ben), ("eva", eva)):
             await desk.browser(name, peer, "opus", video={})
         ana.begin()
@@ -109,7 +112,7 @@ async def test_a_storm_of_key_frame_requests_stays_a_breeze(low: list[bytes]) ->
             await asyncio.gather(ben.storm(0, 20), eva.storm(0, 20))
             await asyncio.gather(ben.see(0, frames=3), eva.see(0, frames=3))
         counted = await desk.numbers()
-        assert counted["video_key_frames_wanted"] == 400
+        assert counted["video_key_frames_wanted"] >= 400  # the far ends ask by themselves too, where they cannot decode
         assert 2 <= len(ana.layers[0].asked) <= 20  # of each storm one at once and one half a second later, at most
 
 

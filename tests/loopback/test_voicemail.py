@@ -179,7 +179,7 @@ async def test_a_message_holds_what_was_said_and_nothing_of_what_was_heard(tmp_p
         assert max(level_at(heard[at : at + 3_200], 1_000.0) for at in range(0, len(heard) - 3_200, 1_600)) > 0.05, "the tone"
         assert sorted((voicemail.call_id, given) for voicemail, given in bench.consents) == sorted([(ROOM, True), ("call-b", True)])
         page = await bench.listed()
-        assert [(box.name, box.titles, box.unheard) for box in page.boxes] == [("sales", {"es": "Ventas"}, 2)] and not page.more
+        assert [(box.name, box.titles, box.unheard) for box in page.boxes] == [("sales", {"es": "Ventas"}, 2)] and page.next is None
         by_call = {voicemail.call_id: voicemail for voicemail in page.voicemails}
         assert set(by_call) == {ROOM, "call-b"}
         kept = by_call[ROOM]
@@ -284,7 +284,7 @@ async def test_pages_follow_one_another_and_what_a_box_keeps_no_longer_is_erased
         await bench.store.flush()
         first = await bench.boxes.page(grant(), limit=2)
         last = await bench.boxes.page(grant(), limit=2, before="v1")
-        assert (first.more, last.more) == (True, False)
+        assert (first.next, last.next) == (first.voicemails[-1].voicemail_id, None)
         assert [voicemail.voicemail_id for voicemail in (*first.voicemails, *last.voicemails)] == ["v0", "v1", "v2"]
         bench.at += 10_000.0
         await asyncio.gather(bench.boxes.look_after(), bench.boxes.look_after())

@@ -2,7 +2,6 @@
 and cut off in mid-call. Who hears whom is told by tones, also at the customer's ear."""
 
 import asyncio
-import re
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -18,6 +17,7 @@ from tests.kit.browser import Person, person, tone_file
 from tests.kit.cable import Cable, cable
 from tests.kit.caller import Caller, caller
 from tests.kit.hearing import hears, hears_not
+from tests.kit.pressure import starved_s
 from tests.kit.rest_office import BOOKING, CRM, KEY, TICKETING, RestOffice
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of
@@ -58,19 +58,9 @@ say = "goodbye"
 }
 
 
-def starvation() -> float:
-    """Seconds in which something on this machine had no core, since it was started (Linux, ``/proc/pressure``); 0 where nobody counts."""
-    path = Path("/proc/pressure/cpu")
-    try:
-        found = re.search(r"^some .*total=(\d+)", path.read_text())
-    except OSError:
-        return 0.0
-    return int(found[1]) / 1e6 if found is not None else 0.0
-
-
 def lent(since: float) -> float:
     """What a machine that was busy with other things may take longer: what promises are worth is measured on one that was not."""
-    return min(MOST_LENT_S, starvation() - since)
+    return min(MOST_LENT_S, starved_s() - since)
 
 
 class Day:
@@ -220,12 +210,12 @@ async def test_the_agents_day(day: Day) -> None:
     await tom.hears(ANA_HZ)
     call = await ana.get_attribute("[data-call-id][data-state=live]", "data-call-id")
     for _ in range(2):
-        since, starved = tom.moment, starvation()
+        since, starved = tom.moment, starved_s()
         await ana.reload()
         await hears(ana, TOM_HZ)
         await tom.hears(ANA_HZ)
         assert tom.longest_without(ANA_HZ, since) <= VOICE_BACK_S + lent(starved)
-    since, starved, cut_s = tom.moment, starvation(), await is_cut_off(line, ana, tom)
+    since, starved, cut_s = tom.moment, starved_s(), await is_cut_off(line, ana, tom)
     await tom.hears(ANA_HZ)
     await hears(ana, TOM_HZ)
     assert tom.longest_without(ANA_HZ, since) <= cut_s + VOICE_BACK_S + lent(starved)
