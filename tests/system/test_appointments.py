@@ -22,7 +22,8 @@ MARKUP = "<img src=x onerror=\"document.title='broken'\">"
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_server(tmp_path) as running:
+    # A page asks a limit's refusal again after a second, and takes no clicks meanwhile; this test is faster than people are.
+    async with running_server(tmp_path, {"limits": {"person_at_once": 1_000, "person_per_minute": 10_000}}) as running:
         async with store_of(running.data_dir) as store:
             soon = ServiceRow("soon", f"Soon {MARKUP}", f"Pronto {MARKUP}", length_min=5, step_min=5, professionals=(running.user,))
             await store.appointments.keep_service(soon)

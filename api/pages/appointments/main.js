@@ -43,14 +43,20 @@ function midnight(epoch) {
 
 const today = () => midnight(Date.now() / 1000);
 
+/** Of several who ask at once the last is right: what an earlier one was told may be older than what was done since. */
+let asked = 0;
+
 async function fetchAll() {
   if (!session.peek()) return;
+  const mine = (asked += 1);
   const until = first.peek() + (span.peek() === 'week' ? 7.2 : 1.2) * DAY_S;
   const query = new URLSearchParams({ from: first.peek(), until });
   const shown = (await ask('GET', `/api/v1/appointments?${query}`)).appointments;
   const last = span.peek() === 'week' ? dayKey(first.peek() + 6.5 * DAY_S) : dayKey(first.peek() + DAY_S / 2);
+  const away = (await ask('GET', '/api/v1/absences')).absences;
+  if (mine !== asked) return;
   list.value = shown.filter((each) => dayKey(each.start_at) <= last);
-  absences.value = (await ask('GET', '/api/v1/absences')).absences;
+  absences.value = away;
 }
 
 async function enter() {
@@ -245,7 +251,7 @@ const Absences = () => html`
       ${absences.value.map((each) => html`
         <li key=${each.absence_id}>
           <span>${each.professional !== session.value.identity ? `${each.professional}: ` : ''}${moment(each.from_at)} – ${moment(each.until_at)}${each.reason ? ` · ${each.reason}` : ''}</span>
-          <button type="button" data-do="drop" aria-label=${t('absence.drop', { from: moment(each.from_at) })} onClick=${() => dropAbsence(each)}>${t('drop')}</button>
+          <button type="button" data-do="drop" disabled=${busy.value} aria-label=${t('absence.drop', { from: moment(each.from_at) })} onClick=${() => dropAbsence(each)}>${t('drop')}</button>
         </li>`)}
     </ul>
     <form id="absence" onSubmit=${addAbsence}>
