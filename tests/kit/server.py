@@ -7,7 +7,10 @@ from typing import Any
 
 from api.demo_call.server import Server, server
 
-__all__ = ["Server", "running_server"]
+__all__ = ["FAST", "Server", "running_server"]
+
+FAST: Mapping[str, Mapping[str, Any]] = {"limits": {"person_at_once": 1_000, "person_per_minute": 10_000}}
+"""For tests that click faster than people: a page asks again a second after a limit's refusal, and takes no clicks meanwhile."""
 
 
 @asynccontextmanager

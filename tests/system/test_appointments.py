@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from api.store.appointments import CalendarRow, ServiceRow
 from tests.kit.browser import person, tone_file
 from tests.kit.consultation_guest import guest
-from tests.kit.server import Server, running_server
+from tests.kit.server import FAST, Server, running_server
 from tests.kit.vaults import store_of
 from tests.system.test_board import looks_right
 
@@ -22,8 +22,7 @@ MARKUP = "<img src=x onerror=\"document.title='broken'\">"
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    # A page asks a limit's refusal again after a second, and takes no clicks meanwhile; this test is faster than people are.
-    async with running_server(tmp_path, {"limits": {"person_at_once": 1_000, "person_per_minute": 10_000}}) as running:
+    async with running_server(tmp_path, FAST) as running:
         async with store_of(running.data_dir) as store:
             soon = ServiceRow("soon", f"Soon {MARKUP}", f"Pronto {MARKUP}", length_min=5, step_min=5, professionals=(running.user,))
             await store.appointments.keep_service(soon)

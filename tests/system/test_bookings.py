@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from playwright.async_api import Page
 
 from tests.kit.browser import person, tone_file
-from tests.kit.server import Server, running_server
+from tests.kit.server import FAST, Server, running_server
 from tests.kit.vaults import store_of
 from tests.system.test_board import looks_right
 
@@ -23,7 +23,7 @@ MARKUP = """<img src=x onerror="document.title='broken'">"""
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_server(tmp_path, {"demo": {"travel": True}}) as running:
+    async with running_server(tmp_path, FAST | {"demo": {"travel": True}}) as running:
         async with store_of(running.data_dir) as store:
             hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
             for identity, role in (("ana", "agent"), ("lea", "supervisor")):

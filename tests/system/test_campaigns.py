@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from playwright.async_api import Page
 
 from tests.kit.browser import person, tone_file
-from tests.kit.server import Server, running_server
+from tests.kit.server import FAST, Server, running_server
 from tests.kit.vaults import store_of
 from tests.system.test_board import looks_right
 
@@ -26,7 +26,7 @@ not a number; Nobody; on our website; 2026-01-05;
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_server(tmp_path) as running:
+    async with running_server(tmp_path, FAST) as running:
         async with store_of(running.data_dir) as store:
             hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
             for identity, role in (("ana", "agent"), ("lea", "supervisor")):

@@ -16,7 +16,7 @@ from api.surveys.survey import Scale
 from api.tickets.ticket import Priority, ServiceRules
 from api.tickets.tickets import NewLink, NewTicket, TicketChange, Tickets
 from tests.kit.browser import person, tone_file
-from tests.kit.server import Server, running_server
+from tests.kit.server import FAST, Server, running_server
 from tests.kit.vaults import store_of, vault_of
 from tests.system.test_board import looks_right
 
@@ -59,7 +59,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
             "s1", "calls", "call", "c1", (Scale.CSAT, Scale.NPS), handle, "marta", "es", "sales", "ana", "", "sms", now, now + 86_400
         )
         assert await store.surveys.add(survey, hashlib.sha256(TOKEN.encode()).hexdigest())
-    async with running_server(tmp_path) as running:
+    async with running_server(tmp_path, FAST) as running:
         yield running
 
 

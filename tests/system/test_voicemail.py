@@ -11,7 +11,7 @@ from api.store import StoredVoicemail
 from api.store.centre import PlanVersion
 from tests.kit.browser import open_menu, person, tone_file
 from tests.kit.recorded import recording_of
-from tests.kit.server import Server, running_server
+from tests.kit.server import FAST, Server, running_server
 from tests.kit.vaults import store_of
 from tests.system.test_board import looks_right
 
@@ -41,7 +41,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
             )
             store.put_recording(recording_of(data / "recordings", KEY, kept.voicemail_id, SPOKEN_S, kept.left_at))
             store.put_voicemail(kept)
-    async with running_server(tmp_path) as running:
+    async with running_server(tmp_path, FAST) as running:
         yield running
 
 
