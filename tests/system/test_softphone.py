@@ -200,6 +200,31 @@ async def test_signalling_lost_in_mid_call(server: Server, microphone: Path) -> 
         await desk.page.wait_for_selector("[data-do=mute][aria-pressed=true]")
         await desk.press("mute")
         await hears(desk.page, OUR_HZ)
+        await _session_ends_in_mid_call(desk, server)
+
+
+async def _session_ends_in_mid_call(desk: Desk, server: Server) -> None:
+    """The call goes on, what is typed is kept, and the same person signs in beside it."""
+    page = desk.page
+    await page.focus(".context-note textarea")
+    session = "JSON.parse(sessionStorage.getItem('centralita.session')).token"
+    leave = f"fetch('/api/v1/sign-out', {{ method: 'POST', headers: {{ authorization: 'Bearer ' + {session} }} }})"
+    await page.evaluate(f"async () => {{ await {leave} }}")
+    await page.wait_for_selector("[data-banner=session]")  # who is typing is told, and not interrupted
+    await page.keyboard.type("Written without a session.")
+    await page.wait_for_selector("[data-part=note-state][data-state=refused]")
+    await hears(page, OUR_HZ)
+    await desk.press("mute")
+    await hears_not(page, OUR_HZ)
+    await desk.press("sign-in-again")
+    assert await page.input_value("#user") == server.user
+    await page.fill("#password", server.password)
+    await page.click("#again [data-do=sign-in]")
+    await page.wait_for_selector("#again", state="detached")
+    await page.wait_for_selector("[data-part=note-state][data-state=kept]")
+    await page.wait_for_function("() => window.centralita.state.calls[0].muted")
+    await desk.press("mute")
+    await hears(page, OUR_HZ)
 
 
 async def test_microphone_denied(server: Server) -> None:

@@ -1,7 +1,7 @@
 /** The signalling connection: requests with their answers, notices as they come. Media does not depend on it. */
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import { io } from 'socket.io-client';
-import { Refusal, forget, keep, session } from './session.js';
+import { Refusal, forget, keep, lapsed, session } from './session.js';
 
 const CONNECT_WITHIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 10_000;
@@ -118,3 +118,10 @@ async function refresh() {
 }
 
 export const isOpen = () => socket !== null;
+
+// A session that is over while a call goes on: nothing can be asked until somebody has signed in again.
+effect(() => {
+  if (!lapsed.value) return;
+  close();
+  link.value = 'lost';
+});

@@ -15,7 +15,7 @@ import { mindLeaving } from './leaving.js';
 import * as link from './link.js';
 import * as microphone from './microphone.js';
 import * as phone from './phone.js';
-import { session } from './session.js';
+import { keepGoing, lapsed, session } from './session.js';
 import * as state from './state.js';
 import { claim, tab } from './tab.js';
 import './theme.js';
@@ -78,8 +78,9 @@ window.centralita = {
 const words = speak();
 survey();
 claim(phone.stop);
+keepGoing(() => tab.peek() === 'here' && state.living.peek().some((call) => !state.isOffered(call)));
 effect(() => {
-  const wanted = session.value && tab.value === 'here';
+  const wanted = session.value && !lapsed.value && tab.value === 'here';
   untracked(() => {
     if (wanted && !link.isOpen()) link.open(phone.receive);
   });

@@ -26,12 +26,19 @@ function kept() {
 export const session = signal(kept());
 /** Why the sign-in page is shown: null, `signed_out` or a refusal's code. */
 export const ended = signal(null);
+/** The session is over and something goes on that must not be dropped for that: who sat here signs in again beside it. */
+export const lapsed = signal(false);
+let mustGoOn = () => false;
+
+/** `goesOn()`: is there something on this page that a session's end must not take away, as a call? */
+export const keepGoing = (goesOn) => (mustGoOn = goesOn);
 
 /** Keep a new or renewed session. */
 export function keep(fresh) {
   session.value = { ...fresh, got_at: Date.now() / 1000 };
   sessionStorage.setItem(KEPT, JSON.stringify(session.value));
   ended.value = null;
+  lapsed.value = false;
 }
 
 /** Away to another issuer: the page of accounts, where people come back to, sends them on to this one. */
@@ -49,7 +56,8 @@ export function forget(why) {
   if (why === 'signed_out') fetch('/api/v1/sign-out', { method: 'POST', headers: { authorization: `Bearer ${session.peek().token}` } }).catch(() => {});
   sessionStorage.removeItem(KEPT);
   ended.value = why;
-  session.value = null;
+  lapsed.value = why !== 'signed_out' && session.peek() !== null && mustGoOn();
+  if (!lapsed.peek()) session.value = null;
 }
 
 /** Keeps a session, or throws a `Refusal`. `code`: of the second factor, or a recovery code; empty where none was asked for. */

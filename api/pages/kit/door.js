@@ -8,8 +8,8 @@ import { explain, has, t } from './words.js';
 /** Does another issuer sign people in too? */
 const issuer = document.body.dataset.issuer === 'true';
 
-/** `lead`: what this page is for, in a sentence. */
-export function Door({ lead }) {
+/** `lead`: what this page is for, in a sentence. `user`: who alone may come in here. */
+export function Door({ lead, user: known = '' }) {
   const [refusal, setRefusal] = useState(null);
   const [busy, setBusy] = useState(false);
   const [coded, setCoded] = useState(false);
@@ -46,9 +46,9 @@ export function Door({ lead }) {
       <p class="lead">${lead ?? t('kit.door.lead')}</p>
       ${why && html`<p class="notice" role="status" data-part="ended"><${Icon} name="info" />${why}</p>`}
       <label for="user">${t('kit.door.user')}</label>
-      <input id="user" name="user" autocomplete="username" autocapitalize="none" spellcheck=${false} maxlength="64" required autofocus=${window.parent === window} />
+      <input id="user" name="user" autocomplete="username" autocapitalize="none" spellcheck=${false} maxlength="64" required value=${known} readonly=${Boolean(known)} autofocus=${window.parent === window && !known} />
       <label for="password">${t('kit.door.password')}</label>
-      <input id="password" name="password" type="password" autocomplete="current-password" maxlength="256" required ...${wrong(refusal && !ofCode)} />
+      <input id="password" name="password" type="password" autocomplete="current-password" maxlength="256" required autofocus=${Boolean(known)} ...${wrong(refusal && !ofCode)} />
       ${
         coded &&
         html`

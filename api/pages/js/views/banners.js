@@ -6,16 +6,20 @@ import * as microphone from '../microphone.js';
 import { open } from '../opened.js';
 import { peers } from '../phone.js';
 import { allow, blocked } from '../sound.js';
+import { lapsed } from '../session.js';
 import { lines, living, putAway, ready, told, visitors } from '../state.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
+import { later } from './later.js';
+
+const Again = later(() => import('./again.js'), 'Again');
 
 const Banner = ({ tone, name, children }) => html`
   <div class=${`banner ${tone}`} data-banner=${name}><${Icon} name=${tone === 'bad' ? 'warning' : 'info'} /><div class="banner-text">${children}</div></div>
 `;
 
 function LinkBanner() {
-  if (link.value === 'up') return null;
+  if (link.value === 'up' || lapsed.value) return null;
   if (link.value === 'connecting' && !ready.value) return null;
   return html`<${Banner} tone="bad" name="link"><p>${t(living.value.length ? 'banner.link_in_call' : 'banner.link')}</p><//>`;
 }
@@ -78,6 +82,7 @@ const ToldBanner = ({ notice }) => html`
 
 export const Banners = () => html`
   <div class="banners" role="region" aria-label=${t('banners')} aria-live="polite">
+    ${lapsed.value && html`<${Again} />`}
     <${LinkBanner} />
     ${lines.value.filter((line) => !line.ready).map((line) => html`<${LineBanner} key=${line.trunk} line=${line} />`)}
     <${MicrophoneBanner} />
