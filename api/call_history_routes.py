@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from api.audit.looks import about
 from api.bodies import json_answer
+from api.call_traces import TracedPath, TracedRung, read_traces, traced
 from api.guarded_routes import grant_of
 from api.logs import redact
 from api.query_words import known_word, whole_number
@@ -21,7 +22,7 @@ from api.record_routes import instant
 from api.store import Store
 from api.store.call_history import Sought
 from api.store.rows import Row
-from pbx.ladder import Ladder, Rung
+from pbx.ladder import Ladder
 from pbx.numbers import number_of_caller
 from signaling.grants import Grant, Permission, Resource, allows, demand
 from signaling.refusal import Refusal
@@ -144,25 +145,25 @@ class QualitySecond(Struct, frozen=True):
     fault_cause: str | None
 
 
-class SignallingRung(Struct, frozen=True):
-    """A SIP message of a leg. ``line``: its first one. ``status``: of a response, else 0. ``peer``: with whom, as ``udp host:port``."""
+class SignallingRung(TracedRung, frozen=True, kw_only=True):
+    """A SIP message, and of which leg."""
 
     leg_id: str
-    at: float
-    sent: bool
-    peer: str
-    line: str
-    status: int
-    cseq: str
-    sdp: bool
+
+
+class SignallingPath(TracedPath, frozen=True, kw_only=True):
+    """The way that a browser's packets took from then on, and of which leg."""
+
+    leg_id: str
 
 
 class Signalling(Struct, frozen=True):
-    """``kept``: is anything known of it? Only of the last calls of this node is. ``left_out``: messages beyond what is kept of a leg."""
+    """``kept``: is any message known? None is of calls by the demo line. ``left_out``: messages beyond what is kept of a leg."""
 
     kept: bool
     rungs: list[SignallingRung]
     left_out: int
+    paths: list[SignallingPath]
 
 
 class CallHistoryRoutes:
@@ -213,14 +214,15 @@ class CallHistoryRoutes:
     async def _signalling(self, request: web.Request) -> web.Response:
         row, grant = await self._reached(request), grant_of(request)
         legs = (await self._store.records.legs_of([row["call_id"]])).get(row["call_id"], [])
-        known = {leg["leg_id"]: self._ladder.of(leg["leg_id"]) for leg in legs}
-        rungs = [self._rung(leg_id, rung, grant) for leg_id, (rungs, _) in known.items() for rung in rungs]
-        rungs.sort(key=lambda rung: rung.at)
-        return json_answer(Signalling(bool(rungs), rungs, sum(left_out for _, left_out in known.values())))
-
-    def _rung(self, leg_id: str, rung: Rung, grant: Grant) -> SignallingRung:
-        line = rung.line if _sees_numbers(grant) else redact(rung.line)
-        return SignallingRung(leg_id, self._to_epoch(rung.at), rung.sent, rung.peer, line, rung.status, rung.cseq, rung.sdp)
+        # What waits to be written is looked at first: what is written meanwhile is then told twice, and not never.
+        said = [(leg["leg_id"], rung) for leg in legs for rung in self._ladder.of(leg["leg_id"])[0]]
+        left_out = sum(self._ladder.of(leg["leg_id"])[1] for leg in legs)
+        kept, ways, more = read_traces(await self._store.history.traces(row["call_id"]))
+        found = {(leg_id, rung): None for leg_id, rungs in kept.items() for rung in rungs}
+        found |= {(leg_id, traced(rung, self._to_epoch)): None for leg_id, rung in said}
+        rungs = sorted((_rung(leg_id, rung, grant) for leg_id, rung in found), key=lambda rung: rung.at)
+        paths = [SignallingPath(**structs.asdict(way), leg_id=leg_id) for leg_id, of_leg in ways.items() for way in of_leg]
+        return json_answer(Signalling(bool(rungs), rungs, left_out + more, paths))
 
     async def _reached(self, request: web.Request) -> Row:
         """The call of the address, where its caller may see it. Raises ``Refusal``."""
@@ -250,6 +252,13 @@ class CallHistoryRoutes:
             bad=known_word(query, "bad", ("true", "false"), "false") == "true",
             before=_place(query.get("cursor", "")),
         )
+
+
+def _rung(leg_id: str, rung: TracedRung, grant: Grant) -> SignallingRung:
+    if not _sees_numbers(grant):
+        headers = tuple((name, redact(value)) for name, value in rung.headers)
+        rung = structs.replace(rung, line=redact(rung.line), headers=headers, described=tuple(map(redact, rung.described)))
+    return SignallingRung(**structs.asdict(rung), leg_id=leg_id)
 
 
 def _word(query: Mapping[str, str], name: str) -> str:

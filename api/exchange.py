@@ -106,6 +106,7 @@ class Exchange:
         on_record: Callable[[CallRecord, Callable[[float], float]], None] = lambda record, to_epoch: None,
         on_entries: Callable[[Sequence[Entry]], None] = lambda entries: None,
         on_bad_second: Callable[[str, str, str], None] = lambda call_id, hop, cause: None,
+        on_path: Callable[[str, str, wire.PeerPath], None] = lambda call_id, leg_id, said: None,
         cost_of: Callable[[LegRecord], float | None] = lambda leg: None,
         new_call_id: Callable[[], str] = lambda: token_hex(16),
         on_engaged: Callable[[str, AgentState | None], None] = lambda identity, state: None,
@@ -133,6 +134,7 @@ class Exchange:
         self._metrics = metrics
         self._trunks = trunks
         self._on_record, self._on_entries, self._on_bad_second = on_record, on_entries, on_bad_second
+        self._on_path = on_path
         self._cost_of = cost_of
         self.new_call_id = new_call_id
         self._on_engaged = on_engaged
@@ -524,6 +526,12 @@ class Exchange:
         if self._browsers.get(leg_id) is None:  # it ended while the offer waited for its turn
             raise media.MediaRefusal("unknown_call", "This call has just ended.")
         return await self._browsers.answer(leg_id, peer_id, sdp)
+
+    def keep_path(self, view: CallView, said: wire.PeerPath) -> None:
+        """The way that the packets of this call's page take; of a page that no longer has its sound nothing is kept."""
+        leg = self._browsers.get(view.agent_leg)
+        if leg is not None and leg.peer_id == said.peer_id:
+            self._on_path(view.call_id, view.agent_leg, said)
 
     # ------------------------------------------------------------------ effects out
 

@@ -24,6 +24,7 @@ from pbx.routing import NoRoute, NotANumber, Route, Routing
 from rooms import events as ev
 from rooms.agent import AgentState
 from rooms.move import Target
+from rooms.record import CallView
 from rooms.recording import RecordingAction
 from rooms.switchboard import NotPossible, Switchboard
 from signaling import messages as wire
@@ -168,6 +169,8 @@ class PageRequests:
                 return await self._in_rooms(grant, request)
             case wire.PeerCandidate():
                 pass  # an ICE-lite server learns a browser's addresses from its checks (RFC 8445, section 2.5)
+            case wire.PeerPath():
+                self._exchange.keep_path(self._view(identity, request.call_id), request)
             case wire.RefreshSession():
                 raise Refusal("bad_message", "The hub renews sessions itself.")
         return None
@@ -275,14 +278,19 @@ class PageRequests:
         self._demo.call(DEMO_CALLER, "", identity)
 
     async def _offer(self, identity: str, request: wire.PeerOffer) -> wire.PeerAnswer:
-        view = next((view for view in self._switchboard.calls_of(identity) if view.call_id == request.call_id), None)
-        if view is None:
-            raise Refusal("unknown_call", "This call is over, or was never yours.")
+        view = self._view(identity, request.call_id)
         loop = asyncio.get_running_loop()
         offered_s = loop.time()
         answered: PeerAnswered = await self._exchange.answer_browser(view, request.peer_id, request.sdp)
         self._metrics.offer_answered(loop.time() - offered_s)
         return wire.PeerAnswer(sdp=answered.sdp)
+
+    def _view(self, identity: str, call_id: str) -> CallView:
+        """A call of this person. Raises ``Refusal``."""
+        view = next((view for view in self._switchboard.calls_of(identity) if view.call_id == call_id), None)
+        if view is None:
+            raise Refusal("unknown_call", "This call is over, or was never yours.")
+        return view
 
 
 def route_of(routing: Routing, number: str) -> Route:

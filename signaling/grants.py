@@ -203,7 +203,7 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     **dict.fromkeys((wire.ReadHandling, wire.SetHandling), _P.PRESENCE_OWN),
     wire.Record: _P.CALL_RECORD,
     wire.PeerOffer: _P.CALL_TAKE,
-    wire.PeerCandidate: _P.CALL_TAKE,
+    **dict.fromkeys((wire.PeerCandidate, wire.PeerPath), _P.CALL_TAKE),
     wire.CallMe: _P.CALL_TAKE,
     wire.WatchBoard: _P.BOARD_WATCH,
     wire.WatchQueues: _P.QUEUE_WATCH,

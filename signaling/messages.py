@@ -44,6 +44,7 @@ from signaling.monitor_messages import TakeOver as TakeOver
 
 PROTOCOL_VERSION = 1
 
+CandidateType = Literal["host", "srflx", "prflx", "relay"]
 Sdp = Annotated[str, Meta(min_length=1, max_length=61_440)]
 
 
@@ -219,6 +220,23 @@ class PeerCandidate(Request, frozen=True, tag="peer.candidate"):
     call_id: Id
     peer_id: Id
     candidate: Annotated[str, Meta(max_length=512)]
+
+
+class PeerPath(Request, frozen=True, tag="peer.path"):
+    """Which pair of candidates my browser uses from now on for this call: of what kind and by what, never where it is.
+
+    ``local``: my side's candidate, ``remote``: the server's as I see it. ``relay``: how I reach the relay; empty without one.
+    ``network``: what the browser says that I am connected by.
+    """
+
+    call_id: Id
+    peer_id: Id
+    local: CandidateType
+    remote: CandidateType
+    protocol: Literal["udp", "tcp"]
+    relay: Literal["", "udp", "tcp", "tls"] = ""
+    family: Literal["ipv4", "ipv6", "unknown"] = "unknown"
+    network: Literal["wifi", "cellular", "ethernet", "vpn", "unknown"] = "unknown"
 
 
 class WatchBoard(Request, frozen=True, tag="board.watch"):
@@ -607,6 +625,7 @@ AnyRequest = (
     | Record
     | PeerOffer
     | PeerCandidate
+    | PeerPath
     | CallMe
     | WatchBoard
     | CreateRoom

@@ -45,7 +45,7 @@ OWN: frozenset[type[wire.Request]] = frozenset(
 HOUSE: frozenset[type[wire.Request]] = frozenset(
     {
         *(wire.RefreshSession, wire.SetPresence, wire.WatchPresence, wire.ReadHandling, wire.SetHandling, wire.ListPeople),
-        *(wire.LookNumber, wire.PeerOffer, wire.PeerCandidate, wire.AddDevice, wire.ListDevices, wire.RemoveDevice),
+        *(wire.LookNumber, wire.PeerOffer, wire.PeerCandidate, wire.PeerPath, wire.AddDevice, wire.ListDevices, wire.RemoveDevice),
     }
 )
 """About people of the house, their devices and connections: no customer is in it."""

@@ -25,6 +25,7 @@ from api.privacy.sealed_rows import (
     seal_report,
     seal_room,
     seal_told,
+    seal_trace,
     seal_unwanted,
     seal_voicemail,
 )
@@ -101,6 +102,7 @@ PERSONAL: Mapping[str, Personal] = {
         plain=_plain("leg_id kind trunk end_reason came brought_by codec"),
     ),
     "call_events": Personal(_CALLS, ("party", "by", "detail"), (), seal_event, own=_CALL, plain=_plain("what leg_id")),
+    "call_traces": Personal("to find what a call failed of", ("body",), (), seal_trace, own=_CALL, plain=_plain("leg_id kind")),
     "call_notes": Personal(_CALLS, ("text",), ("person",), own=_CALL, plain=_plain("by told")),
     "voicemails": Personal(
         "to answer who left a message",

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, exists, or_, select
 
-from api.store.record_tables import queue_visits
+from api.store.record_tables import call_traces, queue_visits
 from api.store.rows import Row
 from api.store.schema import calls, legs, quality
 from api.store.statements import Statements
 
 BAD_MOS = 3.1
 """A call is bad of which a tenth of its seconds sounded worse, or in which nothing arrived."""
+_MOST_TRACES = 400
 _SHOWN = (
     *("call_id", "direction", "caller", "caller_name", "called", "agent", "answered_by", "state", "started_at", "answered_at", "ended_at"),
     *("end_reason", "talk_s", "hold_s", "waited_s", "queue", "entry", "language", "vip", "transfers"),
@@ -69,6 +70,12 @@ class CallHistoryStore(Statements):
         """One of them."""
         found = await self._rows(select(*(calls.c[name] for name in _SHOWN)).where(calls.c.call_id == call_id))
         return dict(found[0]) if found else None
+
+    async def traces(self, call_id: str) -> Sequence[Row]:
+        """What went over the wire of its legs, in order."""
+        columns = [call_traces.c[name] for name in ("leg_id", "kind", "number", "left_out", "body")]
+        query = select(*columns).where(call_traces.c.call_id == call_id)
+        return [dict(row) for row in await self._rows(query.order_by(call_traces.c.at, call_traces.c.number).limit(_MOST_TRACES))]
 
     async def samples(self, call_id: str, after: float, limit: int) -> Sequence[Row]:
         """The seconds of its legs that were measured behind ``after``, in order."""

@@ -19,6 +19,21 @@ call_events = Table(
 )
 """``rooms.entries.Entry``. No foreign key: what happened must be written whatever becomes of its call's row."""
 
+call_traces = Table(
+    "call_traces",
+    metadata,
+    Column("leg_id", String(64), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("call_id", String(64), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("left_out", Integer, nullable=False),
+    Column("body", Sealed, nullable=False),
+    Index("ix_call_traces_call_id", "call_id"),
+)
+"""What went over the wire of a leg, a portion a row: ``kind`` ``sip``, messages, or ``ice``, the way that a browser's packets took from
+then on. ``body``: JSON, as ``api/call_traces.py`` writes it. ``left_out``: messages that were too many. No foreign key, as above."""
+
 agent_states = Table(
     "agent_states",
     metadata,

@@ -40,7 +40,7 @@ from api.store.outbox_tables import outbox
 from api.store.past_rooms import PastRoomStore
 from api.store.pbx import PbxStore
 from api.store.people import PeopleStore
-from api.store.record_tables import agent_states, call_events, queue_visits
+from api.store.record_tables import agent_states, call_events, call_traces, queue_visits
 from api.store.records import RecordStore
 from api.store.room_keys import RoomKeyStore
 from api.store.rooms import RoomStore
@@ -102,7 +102,9 @@ _LATER = frozenset(table.c[name] for table in (recordings, voicemails) for name 
     calls.c.record_seq,
 }
 """Columns that are set once, when everything else is known."""
-_ONCE = {table.name: table for table in (call_events, agent_states, queue_visits, call_backs, wrap_ups, outbox, tasks, rule_runs)}
+_ONCE = {
+    table.name: table for table in (call_events, call_traces, agent_states, queue_visits, call_backs, wrap_ups, outbox, tasks, rule_runs)
+}
 
 
 class Store(Statements):

@@ -10,6 +10,7 @@ from api.backends.lookup import ContextLookup
 from api.backends.wiring import open_context
 from api.call_handling import CallHandling
 from api.call_happenings import CallNews, CallWatch
+from api.call_traces import CallTraces
 from api.centre.wiring import Centre, open_centre
 from api.config import Settings
 from api.consultation_recordings import ConsultationRecordings
@@ -70,6 +71,7 @@ class Calls:
     context: ContextLookup
     rules: Rules
     ladder: Ladder
+    traces: CallTraces
     retention: Retention
     trial: LineTrial
 
@@ -94,6 +96,8 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         told.exchange = exchange = make_exchange(
             settings, ground, cluster, switchboard, worker, lines, dialling, colleagues, recordings, asking, told
         )
+        told.traces = traces = CallTraces(store.writer, lines.ladder, exchange.clock.at, asyncio.get_running_loop().time)
+        await enter(traces)
         told.watch = watch = _watch(settings, ground, switchboard, exchange)
         stack.callback(watch.close)
         told.webhooks = webhooks = Webhooks(store.webhooks, settings.webhook_settings(), now=exchange.now, node=settings.node)
@@ -141,6 +145,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             context,
             rules,
             lines.ladder,
+            traces,
             retention,
             trial,
         )

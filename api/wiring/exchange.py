@@ -43,6 +43,7 @@ def make_exchange(
         on_record=told.record,
         on_entries=told.entries,
         on_bad_second=told.bad_second,
+        on_path=told.path,
         cost_of=dialling.cost,
         new_call_id=lambda: call_id_of(cluster.bus.node),
         on_engaged=cluster.nodes.on_engaged,

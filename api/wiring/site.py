@@ -116,7 +116,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         written=talk.past,
         drop=calls.context.forget,
         forget_said=cluster.bus.forget_said,
-        settle=calls.webhooks.settle,
+        settle=lambda: _settled(calls),
         note=lambda kind, by, handle, detail: ground.audit.note(kind, by, subject_handle=handle, detail=detail),
         region=settings.dialing.region,
         now=calls.exchange.now,
@@ -192,3 +192,9 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
     host = "127.0.0.1" if server.host in ("0.0.0.0", "") else server.host
     port = runner.addresses[0][1]
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def _settled(calls: Calls) -> None:
+    """What was told of calls until now is in the store, or on its way there."""
+    calls.traces.write(all_of_it=True)
+    await calls.webhooks.settle()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from api.backends.lookup import ContextLookup
 from api.backends.protocols import CallerKey
 from api.call_happenings import CallWatch
+from api.call_traces import CallTraces
 from api.centre.wiring import Centre
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
@@ -28,6 +29,7 @@ from rooms.entries import Entry
 from rooms.events import MessageTaken, WebhookAnswered
 from rooms.flows.conditions import Facts
 from rooms.record import CallRecord, CallState, CallView
+from signaling.messages import PeerPath
 
 _NOT_THEIRS = frozenset({EndReason.ANSWERED_ELSEWHERE, EndReason.DECLINED, EndReason.NO_ANSWER})
 """Why a call that goes on is over for whom it rang."""
@@ -51,6 +53,7 @@ class Told:
     boxes: Boxes | None
     centre: Centre
     trial: LineTrial
+    traces: CallTraces
 
     def __init__(self, metrics: Metrics, happenings: Happenings) -> None:
         self._metrics, self._happenings = metrics, happenings
@@ -76,11 +79,15 @@ class Told:
         self.tolls.heard(record, to_epoch)
         self.webhooks.tell_call(record, to_epoch)
         self.watch.hear_record(record)
+        self.traces.hear_record(record)
         if self.threecx is not None and any(leg.trunk in self.lines.of_pbx for leg in record.legs):
             self.threecx.heard(record, to_epoch)
 
     def entries(self, entries: Sequence[Entry]) -> None:
         self.watch.hear_entries(entries)
+
+    def path(self, call_id: str, leg_id: str, said: PeerPath) -> None:
+        self.traces.hear_path(call_id, leg_id, said)
 
     def bad_second(self, call_id: str, hop: str, cause: str) -> None:
         self.watch.hear_bad_second(call_id, hop, cause)

@@ -53,6 +53,7 @@ _MACHINE = "drawn, counted or measured by a program"
 NOT_WRITTEN = {
     **dict.fromkeys(("calls.caller", "calls.caller_name", "calls.called", "calls.end_detail", "calls.ended_by", "legs.party"), _LINE),
     **dict.fromkeys(("legs.end_detail", "legs.ended_by", "call_events.party", "call_events.by", "call_events.detail"), _LINE),
+    "call_traces.body": _LINE,
     **dict.fromkeys(
         ("voicemails.caller", "voicemails.caller_name", "call_backs.name", "reported_calls.name", "reported_chats.name"), _LINE
     ),

@@ -26,12 +26,35 @@ function restrictCodec(transceiver) {
   transceiver.setCodecPreferences(wanted);
 }
 
+const oneOf = (value, known, other) => (known.includes(value) ? value : other);
+
+/** The pair of candidates in use, of a report of statistics; null while there is none. */
+export function pathIn(report) {
+  const entries = [...report.values()];
+  const chosen = entries.find((entry) => entry.type === 'transport' && entry.selectedCandidatePairId)?.selectedCandidatePairId;
+  const pair = report.get(chosen) ?? entries.find((entry) => entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded');
+  const [local, remote] = [report.get(pair?.localCandidateId), report.get(pair?.remoteCandidateId)];
+  if (!local || !remote) return null;
+  const kinds = ['host', 'srflx', 'prflx', 'relay'];
+  const host = remote.address ?? remote.ip ?? '';
+  return {
+    local: oneOf(local.candidateType, kinds, 'host'),
+    remote: oneOf(remote.candidateType, kinds, 'host'),
+    protocol: oneOf(local.protocol?.toLowerCase(), ['udp', 'tcp'], 'udp'),
+    relay: local.candidateType === 'relay' ? oneOf(local.relayProtocol?.toLowerCase(), ['udp', 'tcp', 'tls'], '') : '',
+    family: host.includes(':') ? 'ipv6' : /^[0-9.]+$/.test(host) ? 'ipv4' : 'unknown',
+    network: oneOf(local.networkType, ['wifi', 'cellular', 'ethernet', 'vpn'], 'unknown'),
+  };
+}
+
 export class Peer {
   /**
-   * `send(callId, peerId, sdp) -> Promise<answer sdp>`; `onDead()` when only another connection can help; `onTaken()` when another page
+   * `send(callId, peerId, sdp) -> Promise<answer sdp>`; `onPath(callId, path)` which way packets go from now on; `onDead()` when only another connection can help; `onTaken()` when another page
    * has the call's sound now.
    */
-  constructor({ send, onDead, onTaken }) {
+  constructor({ send, onDead, onTaken, onPath = () => {} }) {
+    this.onPath = onPath;
+    this.path = '';
     this.onTaken = onTaken;
     this.taken = false;
     this.id = drawId();
@@ -92,6 +115,7 @@ export class Peer {
       if (this.closed) return;
       await this.pc.setRemoteDescription({ type: 'answer', sdp });
       this.problem.value = null;
+      this.watchPath();
     } catch (refusal) {
       if (this.closed) return;
       if (this.pc.signalingState === 'have-local-offer') await this.pc.setLocalDescription({ type: 'rollback' });
@@ -114,10 +138,27 @@ export class Peer {
       this.state.value = 'up';
       this.restarts = 0;
       clearTimeout(this.timer);
+      this.tellPath();
     } else if (ice === 'disconnected' || ice === 'failed') {
       this.state.value = 'lost';
       this.restart();
     }
+  }
+
+  /** Another pair of candidates may be chosen at any time, without any change of state. */
+  watchPath() {
+    const ice = this.transceiver.sender.transport?.iceTransport;
+    if (!ice || ice === this.ice) return;
+    this.ice = ice;
+    ice.addEventListener('selectedcandidatepairchange', () => this.tellPath());
+  }
+
+  /** What kind of way our packets take, when it is another one than before; of no address a word. */
+  async tellPath() {
+    const path = this.closed ? null : pathIn(await this.pc.getStats());
+    if (!path || this.closed || JSON.stringify(path) === this.path) return;
+    this.path = JSON.stringify(path);
+    this.onPath(this.callId, { peer_id: this.id, ...path });
   }
 
   /** DTLS failed though packets get through: these keys are dead. */

@@ -67,9 +67,15 @@ export async function about(callId, action) {
 
 // Media follows calls.
 
+/** What nobody waits for may be refused. */
+function unlessRefused(error) {
+  if (!(error instanceof Refusal)) throw error;
+}
+
 function makePeer() {
   const peer = new Peer({
     send: async (callId, peerId, sdp) => (await link.ask('peer.offer', { call_id: callId, peer_id: peerId, sdp })).sdp,
+    onPath: (callId, path) => link.ask('peer.path', { call_id: callId, ...path }).catch(unlessRefused),
     onDead: () => replace(peer),
     onTaken: () => yieldTo(peer),
   });
