@@ -2,18 +2,38 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import msgspec
+import structlog
 from aiohttp import web
 
+from api.appointments.calendar_file import CalendarEntry, calendar_file
 from api.bodies import body_of, json_answer
 from api.card_numbers import without_cards_in
 from api.room_questions import LinkedRoom
+from api.store import StoreUnavailable
 from signaling.grants import GUEST_PREFIX, Grant, Role, VideoGrant
-from signaling.invitations import Invitations
+from signaling.invitations import Invitation, Invitations
 from signaling.messages import GuestEntry, GuestSession, IceServer, Session
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
+
+log = structlog.get_logger()
+
+
+class Booked(Protocol):
+    """What is asked of an appointment; ``api.store.appointments.Appointment`` has it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def e164(self) -> str: ...
+
+
+async def _not_booked(_room_id: str) -> Booked | None:
+    return None
+
 
 CheckLinks = Callable[[str, str, str], Awaitable[LinkedRoom]]
 """Room, link, guest."""
@@ -24,7 +44,8 @@ class GuestRoutes:
     its guests' sessions.
 
     ``relays``: TURN servers for a guest. ``touch`` hears of each session that is given: who came by a
-    link is not idle while somebody's page is open by it.
+    link is not idle while somebody's page is open by it. ``booked(room)``: the appointment that it is for, if any. ``site``: where our
+    pages are.
     """
 
     def __init__(
@@ -35,12 +56,15 @@ class GuestRoutes:
         *,
         relays: Callable[[str], list[IceServer]] = lambda identity: [],
         touch: Callable[[Grant], None] = lambda grant: None,
+        booked: Callable[[str], Awaitable[Booked | None]] = _not_booked,
+        site: str = "",
     ) -> None:
         self._check = check
         self._invitations = invitations
         self._tokens = tokens
         self._relays = relays
         self._touch = touch
+        self._booked, self._site = booked, site
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/api/v1/guests", self._enter)
@@ -51,7 +75,44 @@ class GuestRoutes:
         identity = _identity(invitation.link_id, entry.device)
         room = await self._check(invitation.room, invitation.link_id, identity)
         session = msgspec.structs.asdict(self._session(identity, entry.name, invitation.room, invitation.link_id))
-        return json_answer(GuestSession(**session, room_id=invitation.room, room_name=room.name, hosts=room.hosts), 201)
+        booked = await self._booked_for(invitation.room)
+        told = GuestSession(
+            **session,
+            room_id=invitation.room,
+            room_name=room.name,
+            hosts=room.hosts,
+            starts_at=room.starts_at,
+            ends_at=room.ends_at,
+            opens_at=room.opens_at,
+            closes_at=room.closes_at,
+            calendar=self._calendar(room, invitation, entry.link),
+            called=booked.name if booked is not None else "",
+        )
+        return json_answer(told, 201)
+
+    async def _booked_for(self, room_id: str) -> Booked | None:
+        """Nobody stays outside because the database is away."""
+        try:
+            return await self._booked(room_id)
+        except StoreUnavailable as error:
+            log.warning("guest.store_away", detail=str(error))
+            return None
+
+    def _calendar(self, room: LinkedRoom, invitation: Invitation, link: str) -> str:
+        if room.starts_at is None or room.ends_at is None:
+            return ""
+        address = f"{self._site}/consultation#{link}" if self._site else ""
+        entry = CalendarEntry(
+            uid=f"{invitation.link_id}@centralita",
+            sequence=0,
+            start_s=room.starts_at,
+            end_s=room.ends_at,
+            written_s=room.starts_at,
+            summary=room.name or ", ".join(room.hosts),
+            description=address,
+            url=address,
+        )
+        return calendar_file(entry)
 
     def renew(self, grant: Grant) -> Session:
         """The next token of a guest who came by a link. Raises ``Refusal``."""

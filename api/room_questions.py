@@ -4,7 +4,7 @@ import hashlib
 
 from msgspec import Struct
 
-from rooms.membership import Role
+from rooms.membership import Role, Room
 from rooms.refusals import NotPossible
 from signaling import messages as wire
 from signaling.grants import Grant
@@ -15,10 +15,21 @@ class RoomQuestion(Struct, frozen=True, tag_field="type"):
 
 
 class LinkedRoom(Struct, frozen=True):
-    """Where a link leads: the names of the room and of its hosts."""
+    """Where a link leads: the names of the room and of its hosts, and its times: seconds since the epoch, None where it has none."""
 
     name: str
     hosts: list[str]
+    starts_at: float | None = None
+    ends_at: float | None = None
+    opens_at: float | None = None
+    closes_at: float | None = None
+
+
+def linked(room: Room) -> LinkedRoom:
+    hosts, plan = [member.name for member in room.members.values() if member.role is Role.HOST], room.schedule
+    if plan is None:
+        return LinkedRoom(room.name, hosts)
+    return LinkedRoom(room.name, hosts, plan.starts_s, plan.ends_s, plan.opens_s, plan.closes_s)
 
 
 class CheckLink(RoomQuestion, frozen=True, tag="node.check_link"):

@@ -9,10 +9,11 @@ from msgspec import Struct
 from api.attachments import Attachments
 from api.card_numbers import without_card_numbers, without_cards_in
 from api.chat import Chat, store_needed
+from api.consultation_checks import ConsultationChecks
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys
 from api.room_owners import RoomOwners
-from api.room_questions import AnyRoomQuestion, CheckLink, CheckMember, LinkedRoom, MoveIn, OwnRooms, direct_id
+from api.room_questions import AnyRoomQuestion, CheckLink, CheckMember, MoveIn, OwnRooms, direct_id, linked
 from api.rooms import Rooms, room_state
 from rooms import membership_events as ev
 from rooms.chat import Draft
@@ -46,7 +47,7 @@ Directory = Callable[[], Awaitable[Sequence[Known]]]
 
 class RoomRequests:
     """``directory``: everybody of the house. ``bar_link`` ends the sessions of who came by a link, on every node. ``link_lifetime_s``: of a
-    link to no appointment.
+    link to no appointment. ``checks``: of connections, before consultations.
 
     Raises ``Refusal``, ``NotPossible`` and ``MediaRefusal``, and ``StoreFenced`` where a room is another node's by now.
     """
@@ -65,12 +66,14 @@ class RoomRequests:
         record: Record,
         bar_link: Callable[[str, str], Awaitable[None]],
         *,
+        checks: ConsultationChecks | None = None,
         link_lifetime_s: float = 7_200.0,
     ) -> None:
         self._keys = keys
         self._directory = directory
         self._in_media, self._record = in_media, record
         self._bar_link = bar_link
+        self._checks = checks
         self._link_lifetime_s = link_lifetime_s
         self._rooms = rooms
         self._owners = owners
@@ -92,6 +95,8 @@ class RoomRequests:
                 return await self._past.listed(grant.identity, request.before, request.limit)
         if isinstance(request, wire.ChatRequest):
             return await self._in_chat(grant, request)
+        if isinstance(request, wire.CheckConnection | wire.FinishCheck):
+            return await self._check(grant, request)
         if isinstance(request, wire.MediaRequest):
             member = self._rooms.house.member(room_id, grant.identity)
             room = self._rooms.house.room(room_id)
@@ -109,6 +114,19 @@ class RoomRequests:
                 await self._bar_link(link_id, grant.identity)
         return result
 
+    async def _check(self, grant: Grant, request: wire.CheckConnection | wire.FinishCheck) -> Struct:
+        """By whoever may come: also while it is too early, and while they wait."""
+        if self._checks is None:
+            raise NotPossible("no_bridge", "Connections are tried before consultations, and this server has none.")
+        room = self._rooms.house.room(request.room_id)
+        if room is None or room.kind is not RoomKind.CONSULTATION or not (grant.identity in room.members or _granted(grant, room.room_id)):
+            raise NotPossible("unknown_room", "There is no such consultation, or you are not invited to it.")
+        if isinstance(request, wire.CheckConnection):
+            return await self._checks.offer(grant.identity, request)
+        checked = await self._checks.finish(grant.identity, request)
+        self._rooms.show_waiting(request.room_id)
+        return checked
+
     async def _answer(self, grant: Grant, question: AnyRoomQuestion) -> Struct | None:
         """What another room or another node asks, which has seen to it that it may be asked."""
         house = self._rooms.house
@@ -116,8 +134,7 @@ class RoomRequests:
             case OwnRooms(identity=identity):
                 return self._rooms.list_for(identity)
             case CheckLink(room_id=room_id, identity=identity, link_id=link_id):
-                room = house.check_link(room_id, link_id, identity, self._rooms.now())
-                return LinkedRoom(room.name, [member.name for member in room.members.values() if member.role is Role.HOST])
+                return linked(house.check_link(room_id, link_id, identity, self._rooms.now()))
             case CheckMember(room_id=room_id, identity=identity):
                 house.member(room_id, identity)
             case MoveIn(room_id=room_id, identity=identity, name=name, role=role, away=away):
@@ -213,7 +230,9 @@ class RoomRequests:
         if room is None or grant.identity not in room.members:
             raise NotPossible("room_over", "This room is over.")
         waiting = room.members[grant.identity].state is MemberState.WAITING
-        return wire.RoomJoined(waiting=waiting, room=None if waiting else room_state(room))
+        if waiting:
+            return wire.RoomJoined(waiting=True, room=None, queue=self._rooms.queue_of(room, grant.identity))
+        return wire.RoomJoined(waiting=False, room=room_state(room))
 
     async def _move(self, grant: Grant, room_id: str, identity: str, to_room: str, moderates: bool) -> None:
         """In there first, then out here: who cannot come in stays. The other room may be another node's."""

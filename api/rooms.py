@@ -19,7 +19,7 @@ from api.store.rooms import RoomStore
 from rooms import membership_effects as fx
 from rooms import membership_events as ev
 from rooms.house import House, HousePolicy
-from rooms.membership import Exit, MemberState, Role, Room, RoomEnd
+from rooms.membership import Exit, Member, MemberState, Role, Room, RoomEnd
 from signaling import messages as wire
 from signaling import topics
 from signaling.hub import Hub
@@ -70,7 +70,8 @@ class Rooms:
 
     ``now`` gives seconds since the epoch on a clock that never goes back. ``on_event`` hears what webhooks tell; ``on_over`` that a room
     is no more, ``on_taken`` that it was another node's and is ours now, ``on_lost`` that it was ours and is another node's: its people
-    are told nothing then; ``on_waiting`` that others wait than before. ``meet`` the others before anything happens.
+    are told nothing then; ``on_waiting`` that others wait than before. ``checked(room_id, identity)``: what somebody's test before coming
+    in found. ``meet`` the others before anything happens.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Rooms:
         on_taken: Callable[[str], None] = lambda room_id: None,
         on_lost: Callable[[str], None] = lambda room_id: None,
         on_waiting: Callable[[Room], None] = lambda room: None,
+        checked: Callable[[str, str], wire.Checked | None] = lambda room_id, identity: None,
     ) -> None:
         self._policy = policy or HousePolicy()
         self.house = House(self._policy)
@@ -95,6 +97,7 @@ class Rooms:
         self._on_over = on_over
         self._on_taken, self._on_lost = on_taken, on_lost
         self._on_waiting = on_waiting
+        self._checked = checked
         self._hub: Hub | None = None
         self._held: Holding | None = None
         self._kept: asyncio.Future[None] | None = None
@@ -235,6 +238,7 @@ class Rooms:
             case fx.Show():
                 self.hub.publish(topics.room(room_id), room_state(room), [member.identity for member in room.present()])
                 self.keep(room_entry(room))
+                self._show_queue(room)
             case fx.Keep():
                 self.keep(room_entry(room))
             case fx.Invite(identity=identity):
@@ -258,9 +262,39 @@ class Rooms:
                 self._finish(room, why)
 
     def _show_waiting(self, room: Room) -> None:
-        waiting = _room_waiting(room)
-        for host in room.hosts():
+        """To hosts, also those who are not in it: they are to know who waits for them."""
+        waiting = self._room_waiting(room)
+        for host in _deciding(room):
             self.hub.publish(topics.person(host.identity), waiting)
+        self._show_queue(room)
+
+    def show_waiting(self, room_id: str) -> None:
+        """Anew, for something about those who wait is another."""
+        room = self.house.room(room_id)
+        if room is not None and room.waiting():
+            self._show_waiting(room)
+
+    def _show_queue(self, room: Room) -> None:
+        for member in room.waiting():
+            self.hub.publish(topics.person(member.identity), self.queue_of(room, member.identity))
+
+    def queue_of(self, room: Room, identity: str) -> wire.RoomQueue:
+        """How it stands for somebody who waits."""
+        waiting = room.waiting()
+        ahead = next((place for place, member in enumerate(waiting) if member.identity == identity), len(waiting))
+        since_s = waiting[ahead].since_s if ahead < len(waiting) else self.now()
+        hosts = [
+            wire.HostSeen(host.name, here=host.state is MemberState.IN, told=self._holding.is_there(host.identity))
+            for host in _deciding(room)
+        ]
+        return wire.RoomQueue(room_id=room.room_id, ahead=ahead, since=since_s, hosts=hosts)
+
+    def _room_waiting(self, room: Room) -> wire.RoomWaiting:
+        waiting = [
+            wire.Waiting(member.identity, member.name, member.since_s, self._checked(room.room_id, member.identity))
+            for member in room.waiting()
+        ]
+        return wire.RoomWaiting(room_id=room.room_id, waiting=waiting)
 
     def _finish(self, room: Room, why: RoomEnd) -> None:
         self._holding.over(room.room_id, self.keep(room_entry(room, why=why, ended_at=self.now())))
@@ -277,18 +311,21 @@ class Rooms:
         return [room_state(room) for room in self.house.rooms_of(identity) if room.has(identity)]
 
     def list_for(self, identity: str) -> wire.RoomList:
-        mine = [room for room in self.house.rooms_of(identity) if room.has(identity)]
-        hosted = [room for room in mine if room.members[identity].role is Role.HOST and room.waiting()]
+        invited = self.house.invitations_of(identity)
+        known = [*(room for room in self.house.rooms_of(identity) if room.has(identity)), *invited]
+        hosted = [room for room in known if room.members[identity].role is Role.HOST and room.waiting()]
         return wire.RoomList(
             rooms=self.states_for(identity),
-            invitations=[room_state(room) for room in self.house.invitations_of(identity)],
-            waiting=[_room_waiting(room) for room in hosted],
+            invitations=[room_state(room) for room in invited],
+            waiting=[self._room_waiting(room) for room in hosted],
         )
 
 
-def _room_waiting(room: Room) -> wire.RoomWaiting:
-    waiting = [wire.Waiting(identity=member.identity, name=member.name, since=member.since_s) for member in room.waiting()]
-    return wire.RoomWaiting(room_id=room.room_id, waiting=waiting)
+def _deciding(room: Room) -> list[Member]:
+    """Its hosts, in it or not."""
+    return [
+        member for member in room.members.values() if member.role is Role.HOST and not member.removed and (member.invited or member.is_in)
+    ]
 
 
 def room_state(room: Room) -> wire.RoomState:

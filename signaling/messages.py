@@ -465,6 +465,31 @@ class MicrophoneInRoom(MediaRequest, frozen=True, tag="room.microphone"):
     on: bool
 
 
+class CheckConnection(RoomRequest, frozen=True, tag="room.check"):
+    """Before one comes in: my browser's offer for a test with the media plane that has the consultation; what it says comes back to it.
+
+    It ends with ``room.checked``, or by itself after a while. Result: ``PeerAnswer``.
+    """
+
+    room_id: Id
+    peer_id: Id
+    sdp: Sdp
+
+
+class FinishCheck(RoomRequest, frozen=True, tag="room.checked"):
+    """What my page found out about its devices: a microphone, a camera, was the chime heard (null: not asked)?
+
+    Hosts see it. ``round_trip_ms``, ``loss``: of the way to my page, as that measured them. Result: ``Checked``.
+    """
+
+    room_id: Id
+    microphone: bool
+    camera: bool
+    heard: bool | None = None
+    loss: Annotated[float, Meta(ge=0, le=1)] | None = None
+    round_trip_ms: Annotated[float, Meta(ge=0, le=60_000)] | None = None
+
+
 # --- chat ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -650,6 +675,8 @@ AnyRequest = (
     | WatchRoom
     | RecordRoom
     | MicrophoneInRoom
+    | CheckConnection
+    | FinishCheck
     | SendChat
     | EditChat
     | DeleteChat
@@ -1032,10 +1059,32 @@ class RoomState(Notice, frozen=True, tag="room.state"):
     members: list[RoomMember]
 
 
+class Checked(Struct, frozen=True):
+    """What a test before coming in found. ``verdict``: ``good``, ``fair``, ``poor``; ``none``: nothing came through; empty: not tried.
+
+    ``cause``: what costs most, ``loss``, ``delay``, ``jitter`` or ``silent`` (the microphone says nothing); empty where nothing does.
+    Fractions are 0-1; None: not measured. ``microphone``, ``camera``: are there such; ``heard``: the chime.
+    """
+
+    verdict: str = ""
+    cause: str = ""
+    mos: float | None = None
+    scale: str = ""
+    loss: float | None = None
+    jitter_ms: float | None = None
+    round_trip_ms: float | None = None
+    microphone: bool = False
+    camera: bool = False
+    heard: bool | None = None
+
+
 class Waiting(Struct, frozen=True):
+    """``checked``: what their test found, where they made one."""
+
     identity: str
     name: str
     since: float
+    checked: Checked | None = None
 
 
 class RoomWaiting(Notice, frozen=True, tag="room.waiting"):
@@ -1043,6 +1092,23 @@ class RoomWaiting(Notice, frozen=True, tag="room.waiting"):
 
     room_id: str
     waiting: list[Waiting]
+
+
+class HostSeen(Struct, frozen=True):
+    """``here``: in the room; ``told``: a page of theirs is open, and shows who waits."""
+
+    name: str
+    here: bool
+    told: bool
+
+
+class RoomQueue(Notice, frozen=True, tag="room.queue"):
+    """For who waits: how many knocked before and are to be let in first, since when this person waits, and who may let them in."""
+
+    room_id: str
+    ahead: int
+    since: float
+    hosts: list[HostSeen]
 
 
 class RoomInvited(Notice, frozen=True, tag="room.invited"):
@@ -1133,18 +1199,29 @@ class GuestEntry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GuestSession(Session, frozen=True):
-    """A guest's session, and what they come to: the room's name and its hosts'."""
+    """A guest's session, and what they come to: the room's name and its hosts', its times where it has some (seconds since the epoch; it is
+    open to guests from ``opens_at`` until ``closes_at``), and a calendar file of it (RFC 5545).
+
+    ``called``: the name that it was booked by.
+    """
 
     room_id: str = ""
     room_name: str = ""
     hosts: list[str] = []
+    starts_at: float | None = None
+    ends_at: float | None = None
+    opens_at: float | None = None
+    closes_at: float | None = None
+    calendar: str = ""
+    called: str = ""
 
 
 class RoomJoined(Struct, frozen=True):
-    """``room`` is null while one waits."""
+    """``room`` is null while one waits; ``queue`` is then how that stands."""
 
     waiting: bool
     room: RoomState | None
+    queue: RoomQueue | None = None
 
 
 class RoomExit(Notice, frozen=True, tag="room.exit"):
@@ -1393,6 +1470,7 @@ AnyNotice = (
     | LineState
     | RoomState
     | RoomWaiting
+    | RoomQueue
     | RoomInvited
     | RoomExit
     | RoomReaction

@@ -15,6 +15,7 @@ from signaling.messages import (
     PresenceState,
     QueuesChanged,
     RoomMedia,
+    RoomQueue,
     RoomReaction,
     RoomReoffer,
     RoomShown,
@@ -99,6 +100,8 @@ def superseding_key(notice: Notice) -> str | None:
             return f"room:{room_id}"
         case RoomWaiting(room_id=room_id):
             return f"waiting:{room_id}"
+        case RoomQueue(room_id=room_id):
+            return f"queue:{room_id}"
         case RoomMedia(room_id=room_id):
             return f"media:{room_id}"
         case RoomSpeaker(room_id=room_id):

@@ -13,6 +13,7 @@ from api.call_happenings import CallNews, CallWatch
 from api.call_traces import CallTraces
 from api.centre.wiring import Centre, open_centre
 from api.config import Settings
+from api.consultation_checks import ConsultationChecks
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
 from api.exchange import Exchange
@@ -53,6 +54,7 @@ class Calls:
 
     worker: MediaPlane
     consultations: Consultations
+    checks: ConsultationChecks
     filmed: ConsultationRecordings
     switchboard: Switchboard
     trunks: dict[str, Trunk]
@@ -87,6 +89,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         worker = await open_media(stack, settings, ground.metrics, told.media_event)
         told.context = context = await enter(open_context(settings, ground.backends, store, ground.vault, ground.metrics, cluster.bus))
         told.consultations = consultations = await enter(Consultations(worker))
+        told.checks = checks = await enter(ConsultationChecks(worker))
         told.lines = lines = make_lines(settings, ground.metrics, told.trunk_event, told.redirected)
         told.trial = trial = LineTrial(worker, phone_legs(settings, worker, lines), lines.trunks)
         dialling = Dialling(lines.routing, has_demo=lines.demo is not None)
@@ -127,6 +130,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         yield Calls(
             worker,
             consultations,
+            checks,
             recordings.filmed,
             switchboard,
             lines.trunks,

@@ -39,6 +39,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         calls.consultations.perform,
         calls.filmed.request,
         identity.accounts.bar_link,
+        checks=calls.checks,
         link_lifetime_s=settings.consultations.link_lifetime_s,
     )
     requests = PageRequests(

@@ -77,6 +77,7 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
             on_taken=on_taken,
             on_lost=on_lost,
             on_waiting=appointments.work.hear_people if appointments is not None else lambda room: None,
+            checked=calls.checks.of,
         )
         chat = Chat(rooms, store)
         owners = RoomOwners(cluster.bus, cluster.nodes, rooms, store)
@@ -103,7 +104,15 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
         )
         secrets_before = [secret.get_secret_value() for secret in settings.security.previous_secrets]
         links = Invitations(settings.token_secret(), previous=secrets_before)
-        guests = GuestRoutes(owners.check_link, links, ground.tokens, relays=ground.relays.of, touch=ground.identity.sessions.touch)
+        guests = GuestRoutes(
+            owners.check_link,
+            links,
+            ground.tokens,
+            relays=ground.relays.of,
+            touch=ground.identity.sessions.touch,
+            booked=ground.store.appointments.of_room,
+            site=_site(settings),
+        )
         async with news, past:
             yield Talk(writes, rooms, owners, chat, past, attachments, links, guests, appointments)
 
@@ -114,7 +123,7 @@ def _appointments(settings: Settings, ground: Ground, cluster: Cluster, now: Cal
         return None
     handled = AppointmentSettings(
         region=settings.dialing.region,
-        site=settings.server.public_url.rstrip("/") or f"http://localhost:{settings.server.port}",
+        site=_site(settings),
         company=section.company,
         reminders_s=tuple(60.0 * lead for lead in section.reminders_min),
         grace_s=60.0 * section.no_show_min,
@@ -136,3 +145,8 @@ def _appointments(settings: Settings, ground: Ground, cluster: Cluster, now: Cal
         now=now,
         leads=ground.leading.of("appointments"),
     )
+
+
+def _site(settings: Settings) -> str:
+    """Where customers find our pages."""
+    return settings.server.public_url.rstrip("/") or f"http://localhost:{settings.server.port}"

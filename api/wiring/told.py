@@ -7,6 +7,7 @@ from api.backends.protocols import CallerKey
 from api.call_happenings import CallWatch
 from api.call_traces import CallTraces
 from api.centre.wiring import Centre
+from api.consultation_checks import ConsultationChecks
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
 from api.exchange import Exchange
@@ -43,6 +44,7 @@ class Told:
     exchange: Exchange
     lines: Lines
     consultations: Consultations
+    checks: ConsultationChecks
     filmed: ConsultationRecordings
     context: ContextLookup
     webhooks: Webhooks
@@ -61,7 +63,8 @@ class Told:
 
     def media_event(self, event: AnyMediaEvent) -> None:
         self.filmed.on_media_event(event)
-        if not self.trial.hear_media(event) and not self.consultations.on_media_event(event):
+        others = (self.trial.hear_media, self.checks.hear_media, self.consultations.on_media_event)
+        if not any(hear(event) for hear in others):
             self.exchange.on_media_event(event)
 
     def trunk_event(self, event: TrunkEvent) -> None:

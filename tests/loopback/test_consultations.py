@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from api.attachments import Attachments
 from api.chat import Chat
+from api.consultation_checks import ConsultationChecks
 from api.consultation_recordings import ConsultationRecordings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
@@ -50,9 +51,11 @@ from signaling.hub import Hub, HubSettings
 from signaling.invitations import Invitations
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
-from tests.kit.browser_peer import loopback_ice  # noqa: F401
+from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.consultation_guest import ConsultationGuest, guest
 from tests.kit.hub import Client
+from tests.kit.leg_bench import level_at
+from tests.kit.media_desk import ToneTrack, listen
 from tests.kit.people import Signing, known_by, signing
 from tests.kit.vaults import VAULT
 from tests.kit.video_peer import VideoPeer, recorded_vp8
@@ -74,12 +77,15 @@ class Door:
         self.rooms: Rooms
         self.worker: MediaWorker
         self.consultations: Consultations
+        self.checks: ConsultationChecks
         self.shelf: RecordingShelf
         self.consulting: list[tuple[str, bool]] = []
         self.folder: Path
         """Of recordings."""
         self.answers: list[tuple[str, str, bool]] = []
         """Who agreed to be recorded, or not: room, identity, answer."""
+        self.sampled = asyncio.Event()
+        """A second of a test before a consultation was measured."""
         self._stack = stack
 
     @property
@@ -130,7 +136,11 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
 
         def told(event: media.AnyMediaEvent) -> None:
             filmed.on_media_event(event)
-            found.consultations.on_media_event(event)
+            if found.checks.hear_media(event):
+                if isinstance(event, media.QualitySampled) and any(leg.packets and leg.mos for leg in event.legs):
+                    found.sampled.set()
+            else:
+                found.consultations.on_media_event(event)
             match event:
                 case media.RecordingStarted():
                     book.started(event)
@@ -164,6 +174,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         book.on_unwanted = found.shelf.erase_soon
         found.worker = await stack.enter_async_context(MediaWorker(MediaSettings(recording=kept), told))
         found.consultations = await stack.enter_async_context(Consultations(found.worker, gone_s=0.05))
+        found.checks = await stack.enter_async_context(ConsultationChecks(found.worker))
         shown, legs_of = found.consultations.show_recording, found.consultations.legs
         possible = ConsultationRecordingPolicy(possible=True)
         found.folder = kept.folder
@@ -172,10 +183,16 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         )
         filmed = await stack.enter_async_context(made)
         policy = HousePolicy(consultation_capacity=3, away_s=0.2)
-        found.rooms = rooms = Rooms(store.rooms, writes, now=lambda: found.now, policy=policy, on_event=on_event)
+        found.rooms = rooms = Rooms(store.rooms, writes, now=lambda: found.now, policy=policy, on_event=on_event, checked=found.checks.of)
         chat = Chat(rooms, store.rooms)
         bus = MemoryBus(topics=100, kept=10)
-        owners = RoomOwners(bus, Nodes(bus), rooms, store.rooms)
+        nodes = Nodes(bus)
+        owners = RoomOwners(bus, nodes, rooms, store.rooms)
+
+        def on_there(who: str, there: bool) -> None:
+            nodes.on_there(who, there)
+            rooms.on_there(who, there)
+
         folder = tmp_path / "files"
         past = PastRooms(store.past_rooms, store.rooms, writes, folder, keep_s=None, note=identity.log.note, forget=chat.forget)
         files = Attachments(store.rooms, owners.is_member, past, folder, "s" * 32, now=lambda: found.now, largest=1, together=1)
@@ -191,6 +208,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             found.consultations.perform,
             filmed.request,
             identity.accounts.bar_link,
+            checks=found.checks,
         )
         guests = GuestRoutes(owners.check_link, found.links, found.tokens, touch=identity.sessions.touch)
         hub = Hub(
@@ -199,7 +217,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             renew=renew,
             perform=perform,
             on_presence=lambda who, there: None,
-            on_there=rooms.on_there,
+            on_there=on_there,
             snapshot=snapshot,
         )
         identity.sessions.meet(in_call=found.consultations.has, on_ended=hub.recheck)
@@ -306,7 +324,8 @@ async def test_who_waits_is_heard_by_nobody_until_a_host_says_so(door: Door) -> 
     eva, made = await both(door, waiting_room=True)
     tom = await door.guest()
     await tom.come(made["token"], "Tom")
-    assert (await tom.ask("room.join"))["ok"] == {"waiting": True, "room": None}
+    joined = (await tom.ask("room.join"))["ok"]
+    assert joined["waiting"] and joined["room"] is None
     asked: tuple[tuple[str, dict[str, Any]], ...] = (
         ("room.microphone", {"on": True}),
         ("room.watch", {"tiles": []}),
@@ -543,3 +562,27 @@ async def ended(door: Door, room_id: str) -> list[StoredRecording]:
         while not (parts := await door.shelf.parts_of(room_id)) or any(part.ended_at is None for part in parts):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return parts
+
+
+async def test_a_connection_is_tried_before_one_comes_in_and_hosts_see_what_came_of_it(door: Door) -> None:
+    """The test's peer speaks and hears itself; who waits is told the truth, and the host, who is in another place, who waits and how."""
+    eva, made = await door.staff(), await door.make(waiting_room=True)
+    async with BrowserPeer(ToneTrack(1_000)) as peer:
+        tom = await door.guest()
+        await tom.come(made["token"], "Tom")
+        answer = await tom.ask("room.check", peer_id="test", sdp=await peer.offer())
+        await peer.accept(answer["ok"]["sdp"])
+        sound, rate_hz = await listen(peer, 75)
+        assert level_at(sound[rate_hz:], 1_000, rate_hz) > 0.05, "what it says comes back"
+        await asyncio.wait_for(door.sampled.wait(), 30)
+        checked = (await tom.ask("room.checked", microphone=True, camera=False, heard=True, loss=0.0, round_trip_ms=2.0))["ok"]
+    assert checked["verdict"] in ("good", "fair", "poor") and checked["mos"] and (checked["camera"], checked["heard"]) == (False, True)
+    joined = (await tom.ask("room.join"))["ok"]
+    assert joined["waiting"] and joined["queue"]["ahead"] == 0
+    assert joined["queue"]["hosts"] == [{"name": "Eva", "here": False, "told": True}]
+    told = (await eva.told("room.waiting"))[-1]["waiting"]
+    assert [(one["name"], one["checked"]["verdict"]) for one in told] == [("Tom", checked["verdict"])]
+    assert [one["name"] for one in (await eva.ask("room.list", {}))["ok"]["waiting"][0]["waiting"]] == ["Tom"]
+    assert "ok" in await eva.ask("room.join", {"room_id": made["room_id"]})
+    assert (await tom.hear("room.queue", lambda queue: queue["hosts"][0]["here"]))["ahead"] == 0
+    assert door.checks.running == 0

@@ -211,7 +211,8 @@ async def test_a_guest_waits_is_let_in_writes_and_is_put_out(talk: Talk) -> None
     tom = await talk.client("tom", guest_of=room_id)
     assert tom.notices[0]["lines"] == [] and "presence" not in tom.notices[0]["seen"], "a guest hears nothing of the house"
     assert code(await tom.ask("chat.message", {"room_id": room_id, "message_id": "m0", "text": "Hola"})) == "unknown_room"
-    assert await tom.ask("room.join", {"room_id": room_id}) == {"ok": {"waiting": True, "room": None}}
+    joined = (await tom.ask("room.join", {"room_id": room_id}))["ok"]
+    assert (joined["waiting"], joined["room"], joined["queue"]["ahead"]) == (True, None, 0)
     assert [one["identity"] for one in (await seen(eva, "room.waiting"))["waiting"]] == ["tom"]
     assert code(await tom.ask("room.admit", {"room_id": room_id, "identity": "tom"})) == "not_host"
     assert await eva.ask("room.admit", {"room_id": room_id, "identity": "tom"}) == {"ok": {}}
@@ -247,7 +248,7 @@ async def test_a_guest_reaches_no_room_but_theirs_by_any_request(talk: Talk) -> 
     }
     named |= {"position": 1, "name": "x.txt", "content_type": "text/plain", "size": 1, "text": "x", "epoch": 1}
     named |= device("tom") | {"announcement": "YQ", "packages": {}}
-    named |= {"peer_id": "p", "sdp": "x", "tiles": [], "action": "start"}
+    named |= {"peer_id": "p", "sdp": "x", "tiles": [], "action": "start", "microphone": True, "camera": True, "number": "+34600111222"}
     for kind in wire.AnyRequest.__args__:  # type: ignore[attr-defined]
         if issubclass(kind, wire.RoomRequest | wire.ChatRequest) and "room_id" in kind.__struct_fields__:
             known = {name: value for name, value in named.items() if name in kind.__struct_fields__}
