@@ -15,6 +15,7 @@ from api.metrics import Metrics
 from api.nodes import Nodes
 from api.outbound.do_not_call import DoNotCall
 from api.room_questions import AnyRoomQuestion, RoomQuestion
+from api.sound_checks import SoundChecks
 from api.supervision import Supervision
 from api.tolls import Tolls
 from media.messages import MediaRefusal, PeerAnswered
@@ -41,7 +42,7 @@ class PageRequests:
     ``tolls`` watches over what is dialled; ``ask_pbx`` raises ``Refusal`` where the PBX has no room for another call.
     ``teams_of`` says in which teams an agent is. ``handling``: what people want done with calls to them.
     ``supervision``: of other people's calls. ``unwanted``: who does not want to be called. ``context``: what is known of callers;
-    ``after``: what is written of calls.
+    ``after``: what is written of calls. ``checks``: of people's sound.
     ``refer_blind``: is the telephone system to be asked for blind transfers too, where it can?"""
 
     def __init__(
@@ -62,6 +63,7 @@ class PageRequests:
         unwanted: DoNotCall | None = None,
         context: ContextLookup | None = None,
         after: AfterCall | None = None,
+        checks: SoundChecks | None = None,
         refer_blind: bool = False,
     ) -> None:
         self._exchange = exchange
@@ -79,6 +81,7 @@ class PageRequests:
         self._unwanted = unwanted
         self._context = context
         self._after = after
+        self._checks = checks
         self._refer_blind = refer_blind
 
     async def perform(self, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
@@ -141,6 +144,10 @@ class PageRequests:
                 return self._nodes.watch(grant)
             case wire.PeerOffer():
                 return await self._offer(identity, request)
+            case wire.OpenSoundCheck():
+                return await self._checked().open(identity, request)
+            case wire.CloseSoundCheck(check_id=check_id):
+                return await self._checked().close(identity, check_id)
             case wire.WatchQueues():
                 return self._exchange.queues.watch(identity)
             case wire.FinishWrapUp(call_id=call_id, code=code):
@@ -268,6 +275,11 @@ class PageRequests:
         if self._after is None:
             raise Refusal("bad_message", "This server writes nothing of calls.")
         return self._after
+
+    def _checked(self) -> SoundChecks:
+        if self._checks is None:
+            raise Refusal("bad_message", "This server checks nobody's sound.")
+        return self._checks
 
     def _call_me(self, identity: str) -> None:
         self._refuse_when_stopping()

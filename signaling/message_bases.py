@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 Identity = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._@-]+$")]
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Sdp = Annotated[str, Meta(min_length=1, max_length=61_440)]
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):

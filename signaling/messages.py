@@ -33,11 +33,17 @@ from signaling.context_messages import MakeTicket as MakeTicket
 from signaling.context_messages import NoteNow as NoteNow
 from signaling.context_messages import TicketWritten as TicketWritten
 from signaling.context_messages import WriteNote as WriteNote
+from signaling.desk_messages import CloseSoundCheck as CloseSoundCheck
+from signaling.desk_messages import OpenSoundCheck as OpenSoundCheck
+from signaling.desk_messages import SoundChecked as SoundChecked
+from signaling.desk_messages import SoundCheckOpened as SoundCheckOpened
+from signaling.desk_messages import SoundWay as SoundWay
 from signaling.house_messages import HouseTold as HouseTold
 from signaling.message_bases import Id as Id
 from signaling.message_bases import Identity as Identity
 from signaling.message_bases import Notice as Notice
 from signaling.message_bases import Request as Request
+from signaling.message_bases import Sdp as Sdp
 from signaling.monitor_messages import CallMonitor as CallMonitor
 from signaling.monitor_messages import Monitor as Monitor
 from signaling.monitor_messages import TakeOver as TakeOver
@@ -45,7 +51,6 @@ from signaling.monitor_messages import TakeOver as TakeOver
 PROTOCOL_VERSION = 1
 
 CandidateType = Literal["host", "srflx", "prflx", "relay"]
-Sdp = Annotated[str, Meta(min_length=1, max_length=61_440)]
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -702,6 +707,8 @@ AnyRequest = (
     | MakeTicket
     | CloseTicket
     | LookNumber
+    | OpenSoundCheck
+    | CloseSoundCheck
 )
 
 

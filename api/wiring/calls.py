@@ -22,6 +22,7 @@ from api.media_plane import MediaPlane
 from api.privacy.retention import Retention
 from api.recording_shelf import RecordingShelf
 from api.rules.rules import Rules
+from api.sound_checks import SoundChecks
 from api.store.retention import RetentionStore
 from api.supervision import Supervision
 from api.threecx import ThreeCx
@@ -40,6 +41,7 @@ from api.wiring.media import open_media
 from api.wiring.recordings import open_recordings
 from api.wiring.threecx import open_threecx
 from api.wiring.told import Told
+from media.codec_choice import browser_order
 from pbx.ladder import Ladder
 from pbx.loopback import LoopbackTrunk
 from pbx.routing import Routing
@@ -76,6 +78,7 @@ class Calls:
     traces: CallTraces
     retention: Retention
     trial: LineTrial
+    sound_checks: SoundChecks
 
 
 @asynccontextmanager
@@ -92,6 +95,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         told.checks = checks = await enter(ConsultationChecks(worker))
         told.lines = lines = make_lines(settings, ground.metrics, told.trunk_event, told.redirected)
         told.trial = trial = LineTrial(worker, phone_legs(settings, worker, lines), lines.trunks)
+        told.sound_checks = sound_checks = await enter(SoundChecks(worker, browser_order(None, settings.media.browser_codecs)))
         dialling = Dialling(lines.routing, has_demo=lines.demo is not None)
         recordings = await enter(open_recordings(settings, ground, worker, consultations, told))
         told.boxes, told.filmed = recordings.boxes, recordings.filmed
@@ -152,6 +156,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             traces,
             retention,
             trial,
+            sound_checks,
         )
 
 

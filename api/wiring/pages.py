@@ -58,6 +58,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         unwanted=ground.unwanted,
         context=calls.context,
         after=ground.after.call,
+        checks=calls.sound_checks,
         refer_blind=settings.calls.refer_blind,
     )
     snapshots = Snapshots(

@@ -15,6 +15,7 @@ from api.happenings import Happening, Happenings, Kind
 from api.line_trial import LineTrial
 from api.line_watch import LineWatch
 from api.metrics import Metrics
+from api.sound_checks import SoundChecks
 from api.store import StoredVoicemail
 from api.supervision import Supervision
 from api.threecx import ThreeCx
@@ -56,6 +57,7 @@ class Told:
     centre: Centre
     trial: LineTrial
     traces: CallTraces
+    sound_checks: SoundChecks
 
     def __init__(self, metrics: Metrics, happenings: Happenings) -> None:
         self._metrics, self._happenings = metrics, happenings
@@ -63,7 +65,7 @@ class Told:
 
     def media_event(self, event: AnyMediaEvent) -> None:
         self.filmed.on_media_event(event)
-        others = (self.trial.hear_media, self.checks.hear_media, self.consultations.on_media_event)
+        others = (self.trial.hear_media, self.checks.hear_media, self.sound_checks.hear_media, self.consultations.on_media_event)
         if not any(hear(event) for hear in others):
             self.exchange.on_media_event(event)
 

@@ -39,6 +39,18 @@ async def test_numbers_palette_shortcuts_mini_phone_and_recording(desk: Desk) ->
     await page.wait_for_selector("[data-part=seen][data-code=no_route] .blocked")  # this server has the demo line alone
     await looks_right(page, "a number that is not called")
 
+    # Nothing stands between a call that rings and its buttons, and what was open is left in peace.
+    await page.focus("[data-do=sound-check]")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#sound-check [data-part=level][data-heard=true]")
+    await page.wait_for_selector("[data-part=verdict]:not([data-why=unconnected]):not([data-why=silent]):not([data-why=unheard])")
+    await looks_right(page, "the sound was tried")
+    await page.click("[data-do=check-again]")
+    await page.evaluate("document.querySelector('[data-do=call-me]').click()")
+    await page.wait_for_selector("#sound-check", state="detached")
+    await page.click("[data-do=decline]")
+    await page.wait_for_selector("[role=alertdialog]", state="detached")
+
     # The letter of an action is the person's to choose, also of one that another action had.
     await page.focus("[data-do=settings]")
     await page.keyboard.press("?")

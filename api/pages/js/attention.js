@@ -1,6 +1,7 @@
 /** How a ringing call gets noticed: sound, title, notification, vibration; and the two live regions for people who listen to the page. */
 import { computed, effect, signal } from '@preact/signals';
 import { language, t } from './catalogue.js';
+import { shut } from './opened.js';
 import { accepting } from './phone.js';
 import { startRinging, stopRinging } from './sound.js';
 import { isOffered, living } from './state.js';
@@ -61,6 +62,7 @@ export function mind() {
     for (const call of offered.value) {
       if (known.has(call.call_id)) continue;
       notify(call);
+      shut(); // no dialog stands between a ringing call and its buttons
       if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([400, 200, 400]);
     }
     for (const [callId, notification] of shown) {

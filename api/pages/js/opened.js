@@ -1,4 +1,4 @@
-/** Which dialog of the desk is open: `settings`, `shortcuts`, `palette` or none. */
+/** Which dialog of the desk is open: `settings`, `shortcuts`, `palette`, `sound-check`, `sign-in-again` or none. */
 import { signal } from '@preact/signals';
 
 export const opened = signal(null);

@@ -23,6 +23,8 @@ const Centre = later(() => import('./centre.js'), 'Centre');
 const Queues = later(() => import('./centre.js'), 'Queues');
 const Palette = later(() => import('./palette.js'), 'Palette');
 const Colleagues = later(() => import('./colleagues.js'), 'Colleagues');
+const SoundCheck = later(() => import('./sound_check.js'), 'SoundCheck');
+const SoundCheckButton = later(() => import('./check_button.js'), 'SoundCheckButton');
 const Tasks = later(() => import('./tasks.js'), 'Tasks');
 
 /** In another site's frame there is the telephone alone. */
@@ -76,6 +78,7 @@ const Idle = () => html`
     <div class="idle-mark" aria-hidden="true"><${Icon} name="call" /></div>
     <h2>${t(available.value ? 'idle.ready' : 'idle.away')}</h2>
     <p>${t(available.value ? 'idle.ready.do' : 'idle.away.do')}</p>
+    <${SoundCheckButton} />
   </section>
 `;
 
@@ -115,6 +118,7 @@ export function Desk() {
     </main>
     ${opened.value === 'settings' && html`<${Settings} onClose=${shut} />`}
     ${opened.value === 'shortcuts' && html`<${Shortcuts} onClose=${shut} />`}
+    ${opened.value === 'sound-check' && html`<${SoundCheck} onClose=${shut} />`}
     ${opened.value === 'palette' && html`<${Palette} onClose=${shut} />`}
     <div class="visually-hidden" role="status" data-part="said">${said.value}</div>
     <div class="toast" role="alert" data-part="alarmed">${alarmed.value && html`<p class="notice bad">${alarmed.value}<button type="button" class="round plain" aria-label=${t('dialog.close')} onClick=${() => (alarmed.value = '')}><${Icon} name="close" /></button></p>`}</div>

@@ -54,6 +54,7 @@ function everything() {
     ...again,
     { id: 'dial', words: t('palette.dial'), hint: '', run: () => document.getElementById('number')?.focus() },
     { id: 'settings', words: t('settings.title'), hint: '', run: () => open('settings') },
+    ...(canDial.value ? [{ id: 'sound-check', words: t('sound_check.open'), hint: '', run: () => open('sound-check') }] : []),
     { id: 'shortcuts', words: t('keys.title'), hint: '?', run: () => open('shortcuts') },
     ...PAGES.map((name) => ({ id: `page-${name}`, words: t(`palette.page.${name}`), hint: '', run: () => window.open(`/${name}`, '_blank') })),
     ...Object.entries(LANGUAGES).filter(([code]) => code !== language.value).map(([code, name]) => ({ id: `language-${code}`, words: name, hint: t('kit.language'), run: () => speak(code) })),

@@ -15,6 +15,7 @@ import { Level } from './level.js';
 
 const Headset = later(() => import('./headset.js'), 'Headset');
 const Handling = later(() => import('./handling.js'), 'Handling');
+const SoundCheckButton = later(() => import('./check_button.js'), 'SoundCheckButton');
 const HOLDER = 'settings';
 const permission = signal('Notification' in window ? Notification.permission : 'unsupported');
 
@@ -87,6 +88,7 @@ export const Settings = ({ onClose }) => html`
   <${Dialog} id="settings" title=${t('settings.title')} onClose=${onClose}>
     <h3>${t('settings.sound')}</h3>
     <${Microphone} />
+    <${SoundCheckButton} />
     ${canChooseOutput ? html`<${Picker} use="output"><${Test} use="output" /><//>` : html`<p class="fine">${t('settings.output_by_system')}</p>`}
     ${canChooseRing && html`<${Picker} use="ring"><${Test} use="ring" /><//>`}
     ${'hid' in navigator && html`<${Headset} />`}
