@@ -25,6 +25,7 @@ from api.backends.settings import BackendsSection
 from api.identity.settings import IdentitySettings, OidcSettings
 from api.notify.settings import EmailSection, SmsSection
 from api.privacy.settings import RetentionSection
+from api.reports.settings import ReportsSection
 from api.rest_limits import PER_HOUR, Rates, RestLimitSettings, rates_of_roles
 from api.section import Names
 from api.section import Section as _Section
@@ -988,6 +989,7 @@ class Settings(_Section):
     voicemail: VoicemailSection = VoicemailSection()
     tickets: TicketsSection = TicketsSection()
     surveys: SurveysSection = SurveysSection()
+    reports: ReportsSection = ReportsSection()
     privacy: PrivacySection = PrivacySection()
     retention: RetentionSection = RetentionSection()
     cluster: ClusterSection = ClusterSection()

@@ -3,7 +3,7 @@
 Who may call what stands in ``api/guarded_routes.py``; a test holds both tables and the application's own routes equal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args
 
@@ -45,6 +45,10 @@ from api.quality_alerts import Thresholds
 from api.queue_statistics_routes import SIZES
 from api.record_lines import CONTENT_TYPE, Kind
 from api.recording_shelf import FILMS, FORMS
+from api.reports.funnel import Funnel
+from api.reports.period import PeriodName
+from api.reports.report import PeriodReport, ReportBy
+from api.reports.routes import FORMS as REPORT_FORMS
 from api.routes import PartHealth
 from api.rules.routes import HookCalled, NewTask, RulesNow, TriedRules
 from api.rules.routes import Limit as RuleLimit
@@ -120,6 +124,13 @@ _HITS: Any = {"answer": {"hits": list[Hit]}, "problems": (503,)}
 _KEPT: Any = {"statuses": (202,), "problems": (413, 503)}
 _STEP: Any = {"answer": BookingView, "headers": (KEY_HEADER, SEEN), "problems": (404, 409, 412, 503)}
 _ENDED: Any = {"answer": {"ended": int}}
+
+
+def _one_of(words: Iterable[str]) -> Any:
+    return Annotated[str, Meta(pattern="^(" + "|".join(words) + ")$")]
+
+
+_PERIOD: Any = {"period": _one_of(get_args(PeriodName)), "from": str, "to": str, "format": _one_of(REPORT_FORMS)}
 
 DESCRIBED: Mapping[tuple[str, str], Described] = {
     **{("GET", page.address): Described(page.about, query=dict.fromkeys(page.query, str), content=("text/html",)) for page in PAGES},
@@ -501,6 +512,19 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
             "queue": str,
         },
         content=tuple(sorted(CONTENT_TYPE.values())),
+        problems=(503,),
+    ),
+    ("GET", "/api/v1/reports"): Described(
+        "The figures of a period, of all together and of each queue, team, agent, hour or day of the house's time zone. Who leads some"
+        " teams alone sees those of their people.",
+        query={**_PERIOD, "by": _one_of(get_args(ReportBy)), **dict.fromkeys(("queue", "team", "agent"), str)},
+        answer=PeriodReport,
+        problems=(503,),
+    ),
+    ("GET", "/api/v1/reports/funnel"): Described(
+        "How far consultations came from link to conversation, of those whose link was made in a period.",
+        query=_PERIOD,
+        answer=Funnel,
         problems=(503,),
     ),
     ("GET", "/api/v1/calls"): Described(

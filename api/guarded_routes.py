@@ -144,6 +144,8 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("GET", "/api/v1/calls/{call_id}/quality"): _P.RECORDS_EXPORT,
     ("GET", "/api/v1/calls/{call_id}/signalling"): _P.RECORDS_EXPORT,
     ("GET", "/api/v1/queues/statistics"): _P.RECORDS_EXPORT,
+    ("GET", "/api/v1/reports"): _P.RECORDS_EXPORT,
+    ("GET", "/api/v1/reports/funnel"): _P.RECORDS_EXPORT,
     ("GET", "/api/v1/alerts"): _P.BOARD_WATCH,
     ("POST", "/api/v1/alerts/{alert_id}/acknowledgement"): _P.BOARD_WATCH,
     ("POST", "/api/v1/alerts/{alert_id}/snooze"): _P.BOARD_WATCH,

@@ -46,6 +46,7 @@ class GuestRoutes:
     ``relays``: TURN servers for a guest. ``touch`` hears of each session that is given: who came by a
     link is not idle while somebody's page is open by it. ``booked(room)``: the appointment that it is for, if any. ``site``: where our
     pages are.
+    ``opened`` hears to which room somebody came by a link.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class GuestRoutes:
         touch: Callable[[Grant], None] = lambda grant: None,
         booked: Callable[[str], Awaitable[Booked | None]] = _not_booked,
         site: str = "",
+        opened: Callable[[str], None] = lambda room_id: None,
     ) -> None:
         self._check = check
         self._invitations = invitations
@@ -65,6 +67,7 @@ class GuestRoutes:
         self._relays = relays
         self._touch = touch
         self._booked, self._site = booked, site
+        self._opened = opened
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/api/v1/guests", self._enter)
@@ -74,6 +77,7 @@ class GuestRoutes:
         invitation = self._invitations.read(entry.link)
         identity = _identity(invitation.link_id, entry.device)
         room = await self._check(invitation.room, invitation.link_id, identity)
+        self._opened(invitation.room)
         session = msgspec.structs.asdict(self._session(identity, entry.name, invitation.room, invitation.link_id))
         booked = await self._booked_for(invitation.room)
         told = GuestSession(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from api.reports.figures import service_level
 from api.store.rows import QUARTER_S
 
 Kind = Literal["call", "leg", "event", "visit", "agent_state"]
@@ -72,10 +73,9 @@ def agent_state_line(row: Mapping[str, Any]) -> Line:
 def statistics_line(row: Mapping[str, Any], size: int) -> Line:
     """``row``: as ``RecordStore.queue_statistics`` gives it, of intervals of ``size`` quarters of an hour."""
     began_at, interval_s = row["slot"] * size * QUARTER_S, size * QUARTER_S
-    counts = row["answered"] + row["abandoned"] - row["short"] + row["overflowed"]
-    service_level = row["in_time"] / counts if counts else None
+    level = service_level(row["in_time"], row["answered"], row["abandoned"], row["short"], row["overflowed"])
     handle_s = row["talk_s"] + row["wrap_up_s"]
-    return _line("statistics", row, began_at=began_at, interval_s=interval_s, service_level=service_level, handle_s=handle_s)
+    return _line("statistics", row, began_at=began_at, interval_s=interval_s, service_level=level, handle_s=handle_s)
 
 
 def _line(kind: str, row: Mapping[str, Any], **more: Any) -> Line:
@@ -105,6 +105,11 @@ def body(kind: str, form: Form, lines: Sequence[Line]) -> bytes:
     if form == "jsonl":
         return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
     return _csv([[_cell(line[name]) for name in FIELDS[kind]] for line in lines])
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """Any table as CSV: names, then rows of texts, numbers, booleans, lists and None."""
+    return _csv([names, *([_cell(value) for value in row] for row in rows)])
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> bytes:

@@ -17,7 +17,7 @@ from api.room_questions import AnyRoomQuestion, CheckLink, CheckMember, MoveIn, 
 from api.rooms import Rooms, room_state
 from rooms import membership_events as ev
 from rooms.chat import Draft
-from rooms.membership import MemberState, Role, RoomKind, Schedule
+from rooms.membership import MemberState, Role, Room, RoomKind, Schedule
 from rooms.refusals import NotPossible
 from signaling import messages as wire
 from signaling.grants import REQUESTS, Grant, Permission, Resource, allows, demand, permissions_of
@@ -48,6 +48,7 @@ Directory = Callable[[], Awaitable[Sequence[Known]]]
 class RoomRequests:
     """``directory``: everybody of the house. ``bar_link`` ends the sessions of who came by a link, on every node. ``link_lifetime_s``: of a
     link to no appointment. ``checks``: of connections, before consultations.
+    ``linked`` hears of each room to which a link was made.
 
     Raises ``Refusal``, ``NotPossible`` and ``MediaRefusal``, and ``StoreFenced`` where a room is another node's by now.
     """
@@ -68,6 +69,7 @@ class RoomRequests:
         *,
         checks: ConsultationChecks | None = None,
         link_lifetime_s: float = 7_200.0,
+        linked: Callable[[Room], None] = lambda room: None,
     ) -> None:
         self._keys = keys
         self._directory = directory
@@ -75,6 +77,7 @@ class RoomRequests:
         self._bar_link = bar_link
         self._checks = checks
         self._link_lifetime_s = link_lifetime_s
+        self._linked = linked
         self._rooms = rooms
         self._owners = owners
         self._chat = chat
@@ -252,6 +255,8 @@ class RoomRequests:
         times = {"starts_at": plan.starts_s, "ends_at": plan.ends_s} if plan is not None else {}
         link = self._invitations.issue(room_id, expires_at, **times)
         await self._rooms.do(ev.LinkWanted(room_id, me, link.link_id, expires_at, moderates))
+        if room is not None:
+            self._linked(room)
         return wire.RoomLink(room_id=room_id, link_id=link.link_id, token=link.token, expires_at=expires_at)
 
     # ------------------------------------------------------------------ chat

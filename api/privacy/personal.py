@@ -293,6 +293,7 @@ HARMLESS: Mapping[str, str] = {
         (
             *("quality", "queue_visits", "pbx_calls", "recordings", "booking_keys", "appointment_cells", "appointment_steps"),
             *("appointment_notices", "survey_answers", "room_epochs", "room_packages", "room_people", "read_marks"),
+            "consultation_steps",
         ),
         "figures, states and ids drawn by us, of what stands in a table above",
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from api.store.record_tables import call_traces, queue_visits
 from api.store.rows import Row
@@ -22,6 +22,11 @@ _MEASURED = (
     *("leg_id", "kind", "at", "codec", "loss", "jitter_ms", "round_trip_ms", "level_dbfs", "concealed_ms", "mos", "scale", "cause"),
     *("hop_loss", "far_jitter_ms", "far_mos", "far_scale", "far_cause", "fault_hop", "fault_cause"),
 )
+
+
+def is_bad() -> ColumnElement[bool]:
+    """See ``BAD_MOS``. Neither true nor false of a call that was not measured."""
+    return or_(calls.c.mos_p10 < BAD_MOS, calls.c.quality_cause == "silent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class CallHistoryStore(Statements):
         if sought.begun_before is not None:
             query = query.where(calls.c.started_at < sought.begun_before)
         if sought.bad:
-            query = query.where(or_(calls.c.mos_p10 < BAD_MOS, calls.c.quality_cause == "silent"))
+            query = query.where(is_bad())
         if sought.before is not None:
             at, call_id = sought.before
             query = query.where(or_(calls.c.started_at < at, and_(calls.c.started_at == at, calls.c.call_id > call_id)))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, case, exists, func, literal, or_, select
 
 from api.store.call_back_tables import wrap_ups
 from api.store.places import Places
@@ -128,11 +128,15 @@ class RecordStore(Places):
 
     # ------------------------------------------------------------------ statistics
 
-    async def queue_statistics(self, first: int, last: int, size: int, queue: str) -> list[Row]:
+    async def queue_statistics(
+        self, first: int, last: int, size: int, queue: str, *, by_agent: bool = False, people: Collection[str] | None = None
+    ) -> list[Row]:
         """What each queue did in each interval of ``size`` quarters of an hour, from quarter ``first`` to before ``last``: of the callers
-        who joined it then, whatever became of them later. Without the queues and intervals in which nobody came."""
+        who joined it then, whatever became of them later. Without the queues and intervals in which nobody came. ``size`` 0: of all that
+        time together. ``by_agent``: a row for each who served them, and one of ''. ``people``: of whom these served alone."""
         visit, served = queue_visits.c, queue_visits.c.outcome == "served"
-        slot, waited_s = (visit.quarter // size).label("slot"), visit.left_at - visit.since
+        slot, waited_s = (visit.quarter // size if size else literal(0)).label("slot"), visit.left_at - visit.since
+        by = (visit.queue, slot, *((visit.agent,) if by_agent else ()))
         work_s = (
             select(func.sum(wrap_ups.c.ended_at - wrap_ups.c.began_at))
             .where(wrap_ups.c.call_id == visit.call_id, wrap_ups.c.agent == visit.agent, wrap_ups.c.queue == visit.queue)
@@ -140,8 +144,7 @@ class RecordStore(Places):
         )
         query = (
             select(
-                visit.queue,
-                slot,
+                *by,
                 func.count().label("offered"),
                 _count(served).label("answered"),
                 _count(visit.in_time).label("in_time"),
@@ -155,12 +158,19 @@ class RecordStore(Places):
                 func.max(waited_s).label("longest_wait_s"),
                 func.coalesce(func.sum(legs.c.ended_at - legs.c.answered_at), 0.0).label("talk_s"),
                 func.coalesce(func.sum(case((served, work_s), else_=None)), 0.0).label("wrap_up_s"),
+                func.coalesce(func.sum(calls.c.hold_s), 0.0).label("hold_s"),
             )
-            .select_from(queue_visits.outerjoin(legs, and_(legs.c.leg_id == visit.leg_id, served)))
+            .select_from(
+                queue_visits.outerjoin(legs, and_(legs.c.leg_id == visit.leg_id, served)).outerjoin(
+                    calls, and_(calls.c.call_id == visit.call_id, served)
+                )
+            )
             .where(visit.quarter >= first, visit.quarter < last)
-            .group_by(visit.queue, slot)
-            .order_by(slot, visit.queue)
+            .group_by(*by)
+            .order_by(slot, visit.queue, *by[2:])
         )
+        if people is not None:
+            query = query.where(served, visit.agent.in_(people))
         return [dict(row) for row in await self._rows(query.where(visit.queue == queue) if queue else query)]
 
 

@@ -224,7 +224,18 @@ Record = CallRows | StoredRecording | StoredVoicemail
 class Line(NamedTuple):
     """A row of a table that is written once and never changes: what has happened."""
 
-    table: Literal["call_events", "call_traces", "agent_states", "queue_visits", "call_backs", "wrap_ups", "outbox", "tasks", "rule_runs"]
+    table: Literal[
+        "call_events",
+        "call_traces",
+        "agent_states",
+        "queue_visits",
+        "call_backs",
+        "wrap_ups",
+        "outbox",
+        "tasks",
+        "rule_runs",
+        "consultation_steps",
+    ]
     row: Row
 
 

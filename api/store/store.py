@@ -42,6 +42,8 @@ from api.store.pbx import PbxStore
 from api.store.people import PeopleStore
 from api.store.record_tables import agent_states, call_events, call_traces, queue_visits
 from api.store.records import RecordStore
+from api.store.report_tables import consultation_steps
+from api.store.reports import ReportStore
 from api.store.room_keys import RoomKeyStore
 from api.store.rooms import RoomStore
 from api.store.rows import (
@@ -103,7 +105,8 @@ _LATER = frozenset(table.c[name] for table in (recordings, voicemails) for name 
 }
 """Columns that are set once, when everything else is known."""
 _ONCE = {
-    table.name: table for table in (call_events, call_traces, agent_states, queue_visits, call_backs, wrap_ups, outbox, tasks, rule_runs)
+    table.name: table
+    for table in (call_events, call_traces, agent_states, queue_visits, call_backs, wrap_ups, outbox, tasks, rule_runs, consultation_steps)
 }
 
 
@@ -127,6 +130,7 @@ class Store(Statements):
         self.call_handling = CallHandlingStore(engine, vault)
         self.records = RecordStore(engine, vault)
         self.history = CallHistoryStore(engine, vault)
+        self.reports = ReportStore(engine, vault)
         self.alert_thresholds = AlertThresholdStore(engine, vault)
         self.centre = CentreStore(engine, vault)
         self.outbound = OutboundStore(engine, vault)

@@ -41,6 +41,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         identity.accounts.bar_link,
         checks=calls.checks,
         link_lifetime_s=settings.consultations.link_lifetime_s,
+        linked=talk.funnel.link_made,
     )
     requests = PageRequests(
         exchange,

@@ -33,6 +33,7 @@ from api.privacy.routes import PrivacyRoutes
 from api.queue_statistics_routes import QueueStatisticsRoutes
 from api.record_routes import RecordRoutes
 from api.recording_routes import RecordingRoutes
+from api.reports.wiring import add_reports
 from api.rest_limits import RestLimits
 from api.routes import PartHealth, make_app, make_runner
 from api.rules.routes import RuleRoutes
@@ -126,6 +127,13 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     QueueStatisticsRoutes(ground.store.records).add_to(app)
     calls.exchange.board.alerts.change(await kept_thresholds(ground.store))
     AlertRoutes(calls.exchange.board, ground.store, ground.audit).add_to(app)
+    add_reports(
+        app,
+        settings.reports,
+        ground.store,
+        ground.audit,
+        calendars=lambda: calls.centre.plans.plan.calendars if calls.centre.plans.plan is not None else {},
+    )
     CallHistoryRoutes(ground.store, calls.ladder, region, calls.exchange.clock.at).add_to(app)
     changed = renewing(calls.context, ground.vault, cluster.nodes.tell_renewed)
     contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region, on_changed=changed)

@@ -13,6 +13,7 @@ from api.config import Settings
 from api.consultation_news import ConsultationNews
 from api.guest_routes import GuestRoutes
 from api.past_rooms import PastRooms
+from api.reports.funnel import FunnelSteps
 from api.room_owners import RoomOwners
 from api.rooms import RoomEvent, Rooms
 from api.store.acknowledged import AcknowledgedWrites
@@ -21,7 +22,7 @@ from api.wiring.calls import Calls
 from api.wiring.cluster import Cluster
 from api.wiring.ground import Ground
 from rooms.house import HousePolicy
-from rooms.membership import RoomKind
+from rooms.membership import Room, RoomKind
 from signaling.invitations import Invitations
 
 
@@ -38,6 +39,7 @@ class Talk:
     links: Invitations
     guests: GuestRoutes
     appointments: Appointments | None
+    funnel: FunnelSteps
 
 
 @asynccontextmanager
@@ -53,8 +55,15 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
             if appointments is not None:
                 appointments.work.hear(event)
             news.hear(event)
+            funnel.hear(event)
+
+        def on_waiting(room: Room) -> None:
+            funnel.waiting(room)
+            if appointments is not None:
+                appointments.work.hear_people(room)
 
         appointments = _appointments(settings, ground, cluster, now)
+        funnel = FunnelSteps(ground.store.writer, now)
         news = ConsultationNews(ground.happenings, ground.store.appointments.of_room)
         policy = HousePolicy(consultation_capacity=settings.consultations.most_people)
 
@@ -76,8 +85,8 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
             on_over=lambda room_id: chat.forget(room_id),
             on_taken=on_taken,
             on_lost=on_lost,
-            on_waiting=appointments.work.hear_people if appointments is not None else lambda room: None,
             checked=calls.checks.of,
+            on_waiting=on_waiting,
         )
         chat = Chat(rooms, store)
         owners = RoomOwners(cluster.bus, cluster.nodes, rooms, store)
@@ -112,9 +121,10 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
             touch=ground.identity.sessions.touch,
             booked=ground.store.appointments.of_room,
             site=_site(settings),
+            opened=funnel.opened,
         )
         async with news, past:
-            yield Talk(writes, rooms, owners, chat, past, attachments, links, guests, appointments)
+            yield Talk(writes, rooms, owners, chat, past, attachments, links, guests, appointments, funnel)
 
 
 def _appointments(settings: Settings, ground: Ground, cluster: Cluster, now: Callable[[], float]) -> Appointments | None:

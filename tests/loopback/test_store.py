@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from msgspec import Struct
 from msgspec.structs import asdict, replace
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,15 +21,20 @@ from api.after.outbox import Outbox
 from api.centre.caller_lookups import EarlierCalls
 from api.privacy.erasure import Erasure
 from api.privacy.vault import Vault
+from api.reports.funnel import FunnelSteps, funnel
+from api.reports.period import Period
+from api.reports.report import Reports, Scope
+from api.rooms import RoomEvent
 from api.store import ApiKey, SecondFactor, Store, StoredRecording, StoredSession, StoreUnavailable
 from api.store.centre import AgentSkills, PlanVersion
 from api.store.database import database_url, in_words, make_engine
 from api.store.outbound import CampaignRow, EntryRow, Unwanted
 from api.store.past_rooms import Erased
 from api.store.records import Wanted
+from api.store.reports import Asked
 from api.store.room_rows import message_entry, person_entry, room_entry
 from api.store.rows import Sample, call_rows, entry_line, sample_values
-from api.store.schema import metadata, quality
+from api.store.schema import metadata, node_runs, quality
 from api.store.sealing import open_sealing
 from api.store.spool import RecordSpool
 from api.store.statements import Appended
@@ -39,9 +44,10 @@ from rooms.causes import Cause, EndReason
 from rooms.chat import Message, Reaction
 from rooms.effects import KeepWrapUp
 from rooms.entries import Entry, QueueVisit, What
-from rooms.membership import Member, Role, Room, RoomEnd, RoomKind
+from rooms.membership import Member, MemberState, Role, Room, RoomEnd, RoomKind
 from rooms.record import CallRecord, CallState, LegRecord
 from tests.kit.postgres import Postgres
+from tests.kit.reported import BEGIN, TEAMS, put_day
 from tests.kit.vaults import VAULT
 from tests.unit.test_sealing import AS_TOLD, in_the_clear, put_all, read_all
 
@@ -739,6 +745,83 @@ async def test_statistics_are_what_the_records_add_up_to(store: Store) -> None:
     quarters = await store.records.queue_statistics(0, 2, 1, "sales")
     assert [(row["slot"], row["offered"]) for row in quarters] == [(0, 4), (1, 3)]
     assert await store.records.queue_statistics(0, 2, 1, "support") == []
+
+
+async def test_a_report_is_the_sums_of_what_was_kept_by_whatever_it_is_asked(store: Store) -> None:
+    await put_day(store)
+
+    async def teams() -> Mapping[str, frozenset[str]]:
+        return TEAMS
+
+    reports = Reports(store, teams, lambda: BEGIN + 20 * 86_400)
+    day = Period(BEGIN, BEGIN + 86_400, "UTC")
+    all_of_it = (await reports.report(day, "all", Scope())).total
+    assert (all_of_it.offered, all_of_it.handled, all_of_it.abandoned, all_of_it.outgoing) == (5, 3, 2, 1)
+    assert (all_of_it.service_level, all_of_it.abandoned_share, all_of_it.answer_s) == (2 / 4, 1 / 5, 20.0)
+    assert (all_of_it.longest_s, all_of_it.talk_s, all_of_it.hold_s, all_of_it.wrap_up_s) == (90.0, 190 / 3, 20 / 3, 10.0)
+    assert all_of_it.handle_s == pytest.approx(80.0)
+    assert (all_of_it.staffed_s, all_of_it.utilisation, all_of_it.occupancy) == (3_000.0, 1_800 / 3_000, 1_800 / 2_400)
+    assert (all_of_it.judged, all_of_it.resolution) == (3, 2 / 3), "one called again two days later"
+    assert (all_of_it.mos_scale, all_of_it.mos_p50, all_of_it.mos_p10, all_of_it.bad_share) == ("nb", 4.0, 2.0, 1 / 3)
+    of_agents = await reports.report(day, "agent", Scope())
+    assert [(each.name, each.figures.handled, each.figures.staffed_s) for each in of_agents.groups] == [
+        ("ana", 2, 1_800.0),
+        ("bea", 1, 1_200.0),
+    ]
+    assert {each.figures.offered for each in of_agents.groups} == {None} and of_agents.total == all_of_it
+    of_teams = await reports.report(day, "team", Scope())
+    assert [(each.name, each.figures.handled) for each in of_teams.groups] == [("flights", 1), ("hotels", 3)]
+    of_queues = await reports.report(day, "queue", Scope())
+    assert [(each.name, each.figures.offered, each.figures.outgoing) for each in of_queues.groups] == [("", 0, 1), ("sales", 5, 0)]
+    hours = await reports.report(Period(BEGIN, BEGIN + 3 * 3_600, "UTC"), "hour", Scope())
+    assert [(each.figures.handled, each.figures.staffed_s, each.figures.longest_s) for each in hours.groups] == [
+        (2, 2_400.0, 90.0),
+        (1, 600.0, 10.0),
+        (0, 0.0, None),
+    ]
+    hers = (await reports.report(day, "all", Scope(people=frozenset({"bea"})))).total
+    assert (hers.offered, hers.handled, hers.staffed_s, hers.bad_share) == (None, 1, 1_200.0, 0.0)
+    nobodys = (await reports.report(day, "all", Scope(people=frozenset({"bea"}), agent="ana"))).total
+    assert (nobodys.handled, nobodys.staffed_s, nobodys.measured) == (0, 0.0, 0)
+    empty = (await reports.report(Period(BEGIN - 9 * 86_400, BEGIN - 8 * 86_400, "UTC"), "all", Scope())).total
+    assert {getattr(empty, name) for name in ("service_level", "handle_s", "occupancy", "resolution", "bad_share", "mos_p50")} == {None}
+
+
+async def test_a_state_ends_with_the_run_of_the_server_that_told_of_it(store: Store, url: str) -> None:
+    store.put_agent_changes([AgentChange("ana", 1_000.0, AgentState.AVAILABLE)], lambda at_s: at_s)
+    await store.flush()
+    asked = Asked(0.0, 20_000.0)
+    assert [(row["state"], row["seconds"]) for row in await store.reports.states(asked)] == [("available", 19_000.0)], "it runs"
+    async with Store.open(url, vault=VAULT, clock=lambda: 2e9):  # the other one died without a word
+        assert [row["seconds"] for row in await store.reports.states(dataclasses.replace(asked, until=3e9, since=2e9 - 80_000))] == []
+        async with store._writing() as connection:
+            await connection.execute(update(node_runs).where(node_runs.c.boot_id == store.boot_id).values(started_at=0.0, ended_at=4_000.0))
+        assert [row["seconds"] for row in await store.reports.states(asked)] == [3_000.0]
+
+
+async def test_steps_of_consultations_are_kept_once_and_read_by_the_day_of_their_link(store: Store) -> None:
+    now = [50.0]
+    heard = FunnelSteps(store.writer, lambda: now[0])
+    room = Room("r", RoomKind.CONSULTATION, "", "eva", 1.0, 9)
+    heard.link_made(room)
+    heard.link_made(dataclasses.replace(room, kind=RoomKind.MEETING, room_id="m"))
+    heard.opened("r")
+    now[0] = 60.0
+    FunnelSteps(store.writer, lambda: 70.0).opened("r")
+    room.members["guest.1"] = Member("guest.1", "", Role.GUEST, state=MemberState.WAITING)
+    heard.waiting(room)
+    now[0] = 75.0
+    heard.hear(RoomEvent("e", "participant_joined", room, 75.0, "guest.1"))
+    await store.flush()
+    rows = await store.reports.funnel(50.0, 51.0)
+    assert {row["step"]: row["at"] for row in rows} == {
+        "link_made": 50.0,
+        "opened": 50.0,
+        "checked_in": 60.0,
+        "waited": 60.0,
+        "joined": 75.0,
+    }
+    assert funnel(rows).wait_s == 15.0 and await store.reports.funnel(51.0, 99.0) == []
 
 
 async def test_a_call_is_complete_when_the_work_after_it_is_done(store: Store) -> None:

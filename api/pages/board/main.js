@@ -11,6 +11,7 @@ import { AlertStrip, Alerts } from './alerts.js';
 import { CallPage } from './call.js';
 import { History } from './history.js';
 import { Badge, Choice, Empty, Field, Notice, Skeleton, Tabs, alarm, explain, html, session, t } from './kit.js';
+import { later } from './later.js';
 import { age, alerts, all, calls, known, queues, refused, shownAt, stale, total, watch } from './live.js';
 import * as monitor from './monitor.js';
 import { Now, keepToday } from './now.js';
@@ -19,7 +20,7 @@ import { Rows, fits } from './rows.js';
 import { Team } from './team.js';
 import { Wall } from './wall.js';
 
-const VIEWS = ['live', 'history', 'alerts', 'team'];
+const VIEWS = ['live', 'history', 'alerts', 'team', 'reports'];
 const SHOWN = ['all', 'bad', 'waiting', 'held', 'mine'];
 
 const place = signal(location.hash.slice(1));
@@ -65,7 +66,8 @@ function Live() {
   `;
 }
 
-const SCREENS = { live: Live, history: History, alerts: Alerts, team: Team };
+const Reports = later(() => import('./reports/figures.js'));
+const SCREENS = { live: Live, history: History, alerts: Alerts, team: Team, reports: Reports };
 
 function Board() {
   const at = place.value || 'live';

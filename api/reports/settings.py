@@ -1,0 +1,27 @@
+"""Settings of reports."""
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from api.section import Section
+
+
+class ReportsSection(Section):
+    """What supervisors are told of a period."""
+
+    zone: Annotated[str, Field(max_length=64)] = ""
+    """The time zone of days and hours, as Europe/Madrid; empty: that of most calendars of the plan, or UTC."""
+    goal: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Of callers who are to be answered within their queue's time; staffing is reckoned for it."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            if zone:
+                ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{zone!r} is no time zone, as Europe/Madrid is one") from None
+        return zone
