@@ -369,6 +369,8 @@ def test_the_board_words_every_hop_and_cause_and_asks_for_no_text_that_is_not_th
         "chart": set(re.findall(r"^  \['(\w+)',", (BOARD / "call.js").read_text(), re.MULTILINE)),
         "line": {"from", "to"},
         "consent": {"given", "announced", "known"},
+        "candidate": {"host", "srflx", "prflx", "relay"},
+        "network": {"wifi", "cellular", "ethernet", "vpn"},
     }
     asked |= set(re.findall(r"'(hang_up|leave|door\.lead)'", source)) | {"title", "door.lead"}
     named = {f"{family}.{word}" for family, words in families.items() for word in words}

@@ -5,9 +5,11 @@ import { Timeline } from '../kit/chart.js';
 import { brief, length, number, time } from '../kit/formats.js';
 import { Refusal, session } from '../js/session.js';
 import { Actions } from './actions.js';
-import { Badge, Button, Card, Empty, Notice, Skeleton, Table, ask, explain, has, html, t } from './kit.js';
+import { Badge, Button, Card, Empty, Skeleton, Table, ask, explain, has, html, t } from './kit.js';
+import { Ladder, Paths } from './ladder.js';
 import { calls, clock, ids } from './live.js';
 import { Legs } from './panel.js';
+import { Replay, looked } from './replay.js';
 import { Mos, fault } from './rows.js';
 
 /** Points of one line: of a longer call each is the worst of a few seconds. */
@@ -124,29 +126,8 @@ function Charts({ seconds }) {
   if (!seconds.length) return html`<${Empty} title=${t('call.unmeasured')} />`;
   return html`
     <div class="charts">
-      ${lines.map(([[name], series]) => series.length > 0 && html`<${Timeline} key=${name} caption=${t(`chart.${name}`)} from=${first} to=${AHEAD_S * Math.ceil((last + 1) / AHEAD_S)} series=${series} />`)}
+      ${lines.map(([[name], series]) => series.length > 0 && html`<${Timeline} key=${name} mark=${looked} caption=${t(`chart.${name}`)} from=${first} to=${AHEAD_S * Math.ceil((last + 1) / AHEAD_S)} series=${series} />`)}
     </div>
-  `;
-}
-
-function Ladder({ path, legs }) {
-  const { value, refusal } = useAnswer(path);
-  if (refusal) return html`<${Notice} tone="warn">${explain(refusal)}<//>`;
-  if (!value) return html`<${Skeleton} lines=${3} />`;
-  if (!value.kept) return html`<p class="fine">${t('ladder.none')}</p>`;
-  const party = (id) => legs.find((leg) => leg.leg_id === id)?.party ?? id;
-  const begin = value.rungs[0].at;
-  const columns = [
-    { id: 'at', title: t('ladder.at'), draw: (rung) => `+${number(rung.at - begin, 3)} s`, end: true },
-    { id: 'way', title: t('ladder.way'), draw: (rung) => html`<span class=${rung.sent ? 'sent' : 'came'}>${rung.sent ? `${t('ladder.us')} → ${rung.peer}` : `${rung.peer} → ${t('ladder.us')}`}</span>` },
-    { id: 'line', title: t('ladder.line'), draw: (rung) => html`<code>${rung.line}</code>${rung.sdp ? html` <${Badge}>SDP<//>` : ''}${rung.status >= 400 ? html` <${Badge} tone="bad">${t('ladder.refused')}<//>` : ''}` },
-    { id: 'cseq', title: 'CSeq', draw: (rung) => rung.cseq },
-    { id: 'leg', title: t('ladder.leg'), draw: (rung) => party(rung.leg_id) },
-  ];
-  const rows = value.rungs.map((rung, at) => ({ ...rung, at_row: at }));
-  return html`
-    <${Table} caption=${t('table.of', { what: t('ladder.title') })} columns=${columns} rows=${rows} id=${(rung) => rung.at_row} />
-    ${value.left_out > 0 && html`<p class="fine">${t('ladder.left_out', { count: value.left_out })}</p>`}
   `;
 }
 
@@ -174,8 +155,7 @@ function Recording({ part }) {
   `;
 }
 
-function Recordings({ id }) {
-  const { value, refusal } = useAnswer(`/api/v1/calls/${encodeURIComponent(id)}/recordings`);
+function Recordings({ answer: { value, refusal } }) {
   if (refusal || (value && !value.recordings?.length)) return html`<p class="fine">${t('recording.none')}</p>`;
   if (!value) return html`<${Skeleton} lines=${1} />`;
   return html`<p class="fine">${t('recording.noted')}</p><ul class="recordings">${value.recordings.map((part) => html`<${Recording} key=${part.recording_id} part=${part} />`)}</ul>`;
@@ -186,6 +166,8 @@ const Facts = ({ facts }) => html`<dl class="facts">${facts.filter(([, value]) =
 export function CallPage({ id }) {
   const path = `/api/v1/calls/${encodeURIComponent(id)}`;
   const { value: detail, refusal } = useAnswer(path);
+  const recorded = useAnswer(`${path}/recordings`);
+  const wire = useAnswer(`${path}/signalling`);
   const seconds = useSeconds(id);
   ids.value;
   const running = calls.get(id)?.value;
@@ -228,10 +210,16 @@ export function CallPage({ id }) {
       <${Facts} facts=${facts} />
       ${running && html`<${Card} title=${t('call.now')} level=${3}><${Actions} call=${running} /><${Legs} call=${running} /><//>`}
       <${Card} title=${t('call.quality')} level=${3}><p class="fine">${t('call.worst_of')}</p><${Charts} seconds=${seconds} /><//>
-      ${detail && html`<${Card} title=${t('call.recording')} level=${3}><${Recordings} id=${id} /><//>`}
+      ${
+        call?.ended_at &&
+        seconds?.length > 0 &&
+        html`<${Replay} from=${Math.min(call.started_at, seconds[0].at)} to=${Math.max(call.ended_at, seconds.at(-1).at)} seconds=${seconds} events=${detail.events} paths=${wire.value?.paths ?? []} parts=${recorded.value?.recordings ?? []} />`
+      }
+      ${detail && html`<${Card} title=${t('call.recording')} level=${3}><${Recordings} answer=${recorded} /><//>`}
       ${detail && html`<${Card} title=${t('call.legs')} level=${3}><${Table} caption=${t('table.of', { what: t('call.legs') })} columns=${ofLegs} rows=${legs} id=${(leg) => leg.leg_id} /><//>`}
       ${detail && html`<${Card} title=${t('call.events')} level=${3}><${Table} caption=${t('table.of', { what: t('call.events') })} columns=${events} rows=${detail.events} id=${(event) => event.seq} /><//>`}
-      ${detail && html`<${Card} title=${t('ladder.title')} level=${3}><${Ladder} path=${`${path}/signalling`} legs=${legs} /><//>`}
+      ${detail && html`<${Card} title=${t('ladder.title')} level=${3}><${Ladder} answer=${wire} legs=${legs} /><//>`}
+      ${detail && html`<${Card} title=${t('ice.title')} level=${3}><p class="fine">${t('ice.explained')}</p><${Paths} answer=${wire} legs=${legs} /><//>`}
     </div>
   `;
 }

@@ -1,4 +1,5 @@
 /** Figures over time, drawn by uPlot, with the same figures as a table for who does not see the lines. */
+import { effect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { time } from './formats.js';
@@ -48,6 +49,11 @@ function optionsOf({ caption, from, to, series }, width) {
   };
 }
 
+/** A line at a moment, or none. */
+function stand(plot, at) {
+  plot?.setCursor(at === null ? { left: -10, top: -10 } : { left: plot.valToPos(at, 'x'), top: 0 }, false);
+}
+
 function Twin({ caption, series }) {
   const [times, ...values] = columnsOf(series);
   const step = Math.max(1, Math.ceil(times.length / ROWS_SHOWN));
@@ -67,8 +73,8 @@ function Twin({ caption, series }) {
   `;
 }
 
-/** `series`: `{words, unit, points: [[seconds since the epoch, value or null], ...]}` each; of at most two units. `from`, `to`: what is shown. */
-export function Timeline({ caption, from, to, series }) {
+/** `series`: `{words, unit, points: [[seconds since the epoch, value or null], ...]}` each; of at most two units. `from`, `to`: what is shown. `mark`: a signal with the moment at which a line stands, or null. */
+export function Timeline({ caption, from, to, series, mark }) {
   const box = useRef();
   const plot = useRef(null);
   const look = `${theme.value} ${language.value} ${series.map(({ words, unit }) => `${words}${unit}`).join()} ${from} ${to}`;
@@ -91,6 +97,7 @@ export function Timeline({ caption, from, to, series }) {
     };
   }, [look]);
   useEffect(() => plot.current?.setData(columnsOf(series)), [series]);
+  useEffect(() => mark && effect(() => stand(plot.current, mark.value)), [mark, look]);
   return html`
     <figure class="kit-chart">
       <figcaption>
