@@ -5,6 +5,8 @@ const KEPT = 'centralita.consultation.devices';
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
 const VOICE = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 const QUIETEST_DBFS = -60;
+/** Why a browser gives none, by the names of its errors. */
+const FAULTS = { NotAllowedError: 'denied', SecurityError: 'denied', NotFoundError: 'missing', OverconstrainedError: 'missing', NotReadableError: 'busy', AbortError: 'busy' };
 
 /** Events: `changed` when a track or the list is another one. `tracks.microphone` may be disabled (muted); `level` 0-1. */
 export class Devices extends EventTarget {
@@ -14,6 +16,8 @@ export class Devices extends EventTarget {
     this.list = [];
     this.chosen = JSON.parse(localStorage.getItem(KEPT) ?? '{}');
     this.asked = false;
+    /** Why there is none of a kind: `denied`, `missing`, `busy` (another program has it), `unsupported`; '' where there is one. */
+    this.faults = { audioinput: '', videoinput: '' };
     this.level = 0;
     this.stopMeter = () => undefined;
     navigator.mediaDevices?.addEventListener('devicechange', () => this.asked && this.survey());
@@ -44,9 +48,11 @@ export class Devices extends EventTarget {
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia(constraints);
-    } catch {
+    } catch (error) {
+      for (const kind of kinds) this.faults[kind] = FAULTS[error.name] ?? (navigator.mediaDevices ? 'missing' : 'unsupported');
       return false;
     }
+    for (const kind of kinds) this.faults[kind] = '';
     for (const track of stream.getTracks()) this.hold(track.kind === 'audio' ? 'audioinput' : 'videoinput', track);
     return true;
   }

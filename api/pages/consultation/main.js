@@ -7,22 +7,28 @@ import { drawDoor, frame } from '../kit/still.js';
 import { explain, t } from '../kit/words.js';
 import * as link from '../js/link.js';
 import { forget, keep, session } from '../js/session.js';
+import { browser, refusedBefore } from './browsers.js';
 import { Chat } from './chat.js';
+import { CheckIn } from './checkin.js';
 import { Connection } from './connection.js';
 import { Devices } from './devices.js';
 import { drawIcons } from './icons.js';
 import { People } from './people.js';
 import { Recording } from './recording.js';
 import { Tiles } from './tiles.js';
-import { chosenTime, moment, span } from './times.js';
+import { chosenTime, left, moment, span } from './times.js';
+import { drawWaiting } from './waiting.js';
 
-const VIEWS = ['entrance', 'plan', 'made', 'enter', 'early', 'wait', 'room', 'over'];
+const VIEWS = ['entrance', 'plan', 'made', 'welcome', 'enter', 'tested', 'early', 'wait', 'room', 'over'];
 const NAME = 'centralita.consultation.name';
 const DEVICE = 'centralita.consultation.device';
 const SEAT = 'centralita.consultation.seat';
+const LARGER = 'centralita.consultation.larger';
 const REACTIONS = ['👍', '👏', '❤️', '😂', '🎉', '😮'];
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const METER_MS = 100;
+const SECOND_MS = 1_000;
+const CONNECTED_WITHIN_MS = 6_000;
 /** Refusals of coming in, and ways out, that a page of their own explains. */
 const OVER = {
   link_invalid: 'over.invalid',
@@ -84,12 +90,22 @@ let over = '';
 let hosts = [];
 /** What the consultation is called. */
 let called = '';
+/** What the server says of the consultation to who comes by its link. */
+let facts = {};
 /** When the room opens, for who is too early. */
 let opens = 0;
+/** How it stands with who waits, as last told. */
+let queue = null;
+/** What our test of the connection found. */
+let checked = null;
 
 const tiles = new Tiles($('#tiles'), (track) => (track === 'screen' ? screen : devices.camera), measure);
 const chat = new Chat($('#chat'), (count) => badge('chat', count), refused);
 const people = new People($('#people'), $('#waiting'), refused, offerLink);
+const checkIn = new CheckIn(devices, aboutRoomSoon, show, (found) => {
+  checked = found;
+  come();
+});
 const recording = new Recording((action) => aboutRoom('room.record', { action }).catch(refused));
 
 /** The view of this name; who reads with the keyboard or by ear begins at its heading. */
@@ -110,6 +126,15 @@ function refused(refusal) {
   say(refusal.code === 'unlinked' ? t('host.unlinked') : explain(refusal.code));
 }
 const aboutRoom = (type, fields = {}) => link.ask(type, { room_id: roomId, ...fields });
+
+/** The same, as soon as the hub is there. */
+async function aboutRoomSoon(type, fields) {
+  await new Promise((done) => {
+    setTimeout(done, CONNECTED_WITHIN_MS);
+    const stop = effect(() => link.link.value === 'up' && queueMicrotask(() => (stop(), done())));
+  });
+  return aboutRoom(type, fields);
+}
 
 // --- planning ------------------------------------------------------------------------------------------------------------------------
 
@@ -194,21 +219,66 @@ async function visit(name) {
   roomId = told.room_id;
   called = told.room_name;
   ({ hosts } = told);
+  const { starts_at: starts, ends_at: ends, opens_at: from, calendar, called: bookedBy } = told;
+  facts = { starts, ends, opens: from, calendar, bookedBy };
   keep(told);
+}
+
+/** A file for one's own calendar. */
+function saveCalendar() {
+  const address = URL.createObjectURL(new Blob([facts.calendar], { type: 'text/calendar' }));
+  Object.assign(document.createElement('a'), { href: address, download: 'consultation.ics' }).click();
+  URL.revokeObjectURL(address);
+}
+
+/** Text half as large again, kept for the next visit. */
+function enlarge(large) {
+  if (large) localStorage.setItem(LARGER, 'true');
+  else localStorage.removeItem(LARGER);
+  drawSize();
+}
+
+function drawSize() {
+  const large = localStorage.getItem(LARGER) === 'true';
+  document.documentElement.dataset.size = large ? 'large' : '';
+  for (const each of document.querySelectorAll('[data-do="larger"], [data-do="larger-room"]')) each.ariaPressed = String(large);
 }
 
 /** What changes with the language, and with the times that a link says. */
 function word() {
-  const { starts, ends } = claims();
+  const { starts = facts.starts, ends = facts.ends } = claims();
   const when = starts ? span(starts, ends) : '';
-  $('#enter-when').hidden = !starts;
-  $('#enter-when').textContent = $('#early-when').textContent = when;
-  $('#enter-title').textContent = called || t('enter.title');
+  const names = hosts.join(', ');
+  for (const each of ['#enter-when', '#welcome-when']) $(each).hidden = !starts;
+  $('#enter-when').textContent = $('#early-when').textContent = $('#welcome-when').textContent = when;
+  $('#enter-title').textContent = isStaff() ? called || t('enter.title') : t('hear.title');
   $('#enter-hosts').hidden = !hosts.length;
-  $('#enter-hosts').textContent = t('enter.hosts', { names: hosts.join(', ') });
-  $('#early-opens').textContent = t('early.opens', { time: moment(opens) });
-  $('#wait-who').textContent = hosts.length ? t('wait.hosts', { names: hosts.join(', ') }) : t('wait.known');
+  $('#enter-hosts').textContent = $('#early-with').textContent = names ? t('enter.hosts', { names }) : called;
+  $('#welcome-title').textContent = names ? t('welcome.with', { names }) : called || t('enter.title');
+  $('#welcome-about').hidden = !called || !names;
+  $('#welcome-about').textContent = called;
+  for (const each of ['calendar', 'early-calendar']) button(each).hidden = !facts.calendar;
+  drawEarly();
+  drawWaiting(queue, facts.starts ?? null, checked);
+  if (view === 'enter' && isStaff()) wordDevices();
+  else checkIn.word();
+}
+
+/** To who came by being signed in, and needs no more. */
+function wordDevices() {
   if (devices.asked) $('#devices').textContent = t(devices.camera ? (devices.microphone ? 'devices.all' : 'devices.no_microphone') : devices.microphone ? 'devices.no_camera' : 'devices.none');
+}
+
+function drawEarly() {
+  $('#early-opens').textContent = t('early.opens', { time: moment(opens) });
+  $('#early-left').textContent = opens ? left(opens - Date.now() / 1000) : '';
+}
+
+/** What the browser is about to ask, or what one has to undo first. */
+async function wordAsk() {
+  const refused_ = await refusedBefore();
+  $('#welcome-ask').dataset.tone = refused_ ? 'warn' : '';
+  $('#welcome-ask').textContent = refused_ ? t(`denied.${browser}`) : t(`asks.${browser}`);
 }
 
 async function begin() {
@@ -228,20 +298,64 @@ async function begin() {
     } catch (refusal) {
       return leave(refusal.code);
     }
+    if (facts.opens && facts.opens > Date.now() / 1000) return early(facts.opens - Date.now() / 1000);
+    return greet();
   }
+  await enterAsStaff();
+}
+
+/** Step one: whom one is going to talk with, when, and what the browser will ask. */
+function greet() {
+  clearTimeout(timer);
+  place = '';
   word();
-  $('#called').hidden = isStaff();
-  $('#called input').disabled = isStaff();
-  $('#called input').value = localStorage.getItem(NAME) ?? '';
+  wordAsk();
+  $('#called input').value = localStorage.getItem(NAME) || facts.bookedBy || '';
+  show('welcome');
+}
+
+async function enterAsStaff() {
+  document.body.dataset.staff = 'true';
   show('enter');
+  word();
   $('#devices').textContent = t('devices.asked');
   await devices.open();
   word();
 }
 
+/** Step two: the name is known, the browser asks, and one sees and hears oneself. */
+async function start(event) {
+  event.preventDefault();
+  const name = $('#called input').value.trim();
+  if (!name) return;
+  localStorage.setItem(NAME, name);
+  const box = button('start');
+  box.disabled = true;
+  try {
+    await visit(name);
+    link.open(onNotice, false);
+  } catch (refusal) {
+    leave(refusal.code);
+    return;
+  } finally {
+    box.disabled = false;
+  }
+  document.body.dataset.staff = '';
+  show('enter');
+  word();
+  $('#devices').textContent = t(`asks.${browser}`);
+  await askDevices();
+}
+
+async function askDevices() {
+  await devices.open();
+  if (view === 'enter' && !isStaff()) checkIn.begin(session.peek()?.ice_servers ?? []);
+}
+
 /** After a reload: the same seat, without being asked again. */
 async function comeBack() {
   const before = seat();
+  ({ hosts = [], called = '', facts = {}, checked = null } = before);
   come();
   await devices.open();
   if (devices.microphone) devices.microphone.enabled = before.microphone;
@@ -260,20 +374,9 @@ async function comeAgain() {
   }
 }
 
-async function join(event) {
+function join(event) {
   event.preventDefault();
-  if (isLink() && !isStaff()) {
-    const name = $('#called input').value.trim();
-    if (!name) return;
-    localStorage.setItem(NAME, name);
-    try {
-      await visit(name);
-    } catch (refusal) {
-      leave(refusal.code);
-      return;
-    }
-  }
-  come();
+  if (isStaff()) come();
 }
 
 function come() {
@@ -290,7 +393,7 @@ async function knock() {
   clearTimeout(timer);
   try {
     const joined = await aboutRoom('room.join');
-    if (joined.waiting) wait();
+    if (joined.waiting) wait(joined.queue);
     else await enter(joined.room);
   } catch (refusal) {
     if (refusal.code === 'too_early') early(refusal.retryAfter);
@@ -317,11 +420,13 @@ function early(seconds) {
   word();
   show('early');
   say('');
-  timer = setTimeout(() => place && knock(), Math.min(Math.max(1, seconds) * 1000, LONGEST_TIMER_MS));
+  clearTimeout(timer);
+  timer = setTimeout(() => (place ? knock() : greet()), Math.min(Math.max(1, seconds) * 1000, LONGEST_TIMER_MS));
 }
 
-function wait() {
+function wait(how) {
   place = 'waiting';
+  queue = how ?? queue;
   if (view !== 'wait') say('');
   remember();
   word();
@@ -346,7 +451,7 @@ async function enter(state) {
 }
 
 function remember() {
-  const now = { room: roomId, microphone: devices.microphone?.enabled ?? true, camera: devices.asked ? Boolean(devices.camera) : (seat()?.camera ?? true) };
+  const now = { room: roomId, hosts, called, facts: { ...facts, calendar: '' }, checked, microphone: devices.microphone?.enabled ?? true, camera: devices.asked ? Boolean(devices.camera) : (seat()?.camera ?? true) };
   sessionStorage.setItem(SEAT, JSON.stringify(now));
 }
 
@@ -452,7 +557,10 @@ function onNotice(notice) {
       meet();
     } else if (notice.members.some(({ identity }) => identity === me)) enter(notice);
   } else if (notice.type === 'room.exit') leave(notice.reason);
-  else if (notice.type === 'room.waiting') {
+  else if (notice.type === 'room.queue') {
+    queue = notice;
+    drawWaiting(queue, facts.starts ?? null, checked);
+  } else if (notice.type === 'room.waiting') {
     people.wait(notice.waiting);
     if (notice.waiting.length) say(t('people.waits', { name: notice.waiting.at(-1).name }));
   } else if (notice.type === 'room.media') {
@@ -480,6 +588,7 @@ function leave(code) {
   over = code;
   tiles.people = [];
   tiles.draw(null);
+  checkIn.reset();
   devices.close();
   screen?.stop();
   screen = null;
@@ -584,6 +693,13 @@ function toggle(name) {
   measure();
 }
 
+function measureVoice() {
+  if (view !== 'enter') return;
+  const level = devices.microphone?.enabled ? devices.level : 0;
+  $('#level').value = level;
+  checkIn.look(level);
+}
+
 async function leaveRoom() {
   if (link.isOpen()) await aboutRoom('room.leave').catch(() => undefined);
   if (place) leave('left');
@@ -601,6 +717,15 @@ const DO = {
   },
   'try-microphone': toggleMicrophone,
   'try-camera': toggleCamera,
+  calendar: saveCalendar,
+  'early-calendar': saveCalendar,
+  larger: () => enlarge(localStorage.getItem(LARGER) !== 'true'),
+  'try-now': greet,
+  'ask-again': askDevices,
+  heard: () => checkIn.answer(true),
+  unheard: () => checkIn.answer(false),
+  'heard-not': () => checkIn.advance(),
+  'go-on': () => checkIn.finish(),
   'give-up': leaveRoom,
   'stop-waiting': leaveRoom,
   microphone: toggleMicrophone,
@@ -614,8 +739,9 @@ const DO = {
   again: begin,
 };
 
-async function start() {
+async function begins() {
   drawIcons();
+  drawSize();
   for (const [name, act] of Object.entries(DO)) button(name).addEventListener('click', act);
   for (const emoji of REACTIONS) {
     const made = Object.assign(document.createElement('button'), { type: 'button', textContent: emoji });
@@ -628,11 +754,16 @@ async function start() {
   }
   $('#plan').addEventListener('submit', plan);
   $('#enter').addEventListener('submit', join);
+  $('#welcome').addEventListener('submit', start);
   for (const select of document.querySelectorAll('[data-kind]')) select.addEventListener('change', () => devices.choose(select.dataset.kind, select.value));
   devices.addEventListener('changed', follow);
   document.addEventListener('visibilitychange', measure);
   addEventListener('hashchange', () => location.reload());
-  setInterval(() => view === 'enter' && ($('#level').value = devices.microphone?.enabled ? devices.level : 0), METER_MS);
+  setInterval(measureVoice, METER_MS);
+  setInterval(() => {
+    if (view === 'early') drawEarly();
+    if (view === 'wait') drawWaiting(queue, facts.starts ?? null, checked);
+  }, SECOND_MS);
   drawDoor($('#entrance'));
   effect(() => {
     if (session.value && view === 'entrance') begin();
@@ -656,4 +787,4 @@ async function start() {
   begin();
 }
 
-start();
+begins();
