@@ -21,10 +21,11 @@ from typing import Protocol, Self
 from msgspec import Struct
 
 from api.call_alerts import CallAlerts
+from api.quality_alerts import OF_AGENTS
 from media.messages import Fault, LegSample
 from rooms.queues.figures import Figures
-from signaling.messages import BoardAlert, BoardCall, BoardChanged, BoardLeg, BoardNode, BoardNow, CallState, Notice
-from signaling.topics import board_of
+from signaling.messages import BoardAlert, BoardCall, BoardChanged, BoardLeg, BoardNode, BoardNow, CallState, HelpState, Notice
+from signaling.topics import board_of, person
 
 MOST_CALLS = 500
 """Calls on a board, and of one node; of more only the number is told."""
@@ -124,6 +125,7 @@ class Board:
         self._now, self._clock = now, clock
         self._node, self._load, self._queues = node, load, queues
         self.alerts = CallAlerts(now)
+        self.alerts.on_help = self._tell_help
         self._teller: Teller | None = None
         self._calls: dict[str, _Call] = {}
         self._unseen: set[str] = set()
@@ -213,7 +215,7 @@ class Board:
             self._want(node)
         seen, total = self._seen_by(teams, view.shown)
         view.shown |= seen
-        view.told_s, view.alerts = self._clock(), self._alerts_of(seen)
+        view.told_s, view.alerts = self._clock(), self._alerts_of(seen, teams)
         return BoardNow(at=self._now(), total=total, calls=self._shown(seen), nodes=self._loads(), alerts=view.alerts)
 
     def _seen_by(self, teams: frozenset[str], shown: set[str]) -> tuple[set[str], int]:
@@ -263,21 +265,45 @@ class Board:
         calls = self._shown({call_id for call_id in seen if call_id in self._changed or call_id not in view.shown})
         gone = sorted(view.shown - seen)
         view.shown = seen
-        now, alerts = self._clock(), self._alerts_of(seen)
+        now, alerts = self._clock(), self._alerts_of(seen, teams)
         if self._teller is not None and (calls or gone or alerts != view.alerts or now - view.told_s >= BEAT_S):
             told = alerts if alerts != view.alerts else None
             view.told_s, view.alerts = now, alerts
             changed = BoardChanged(at=self._now(), total=total, calls=calls, gone=gone, nodes=self._loads(), alerts=told)
             self._teller.publish(board_of(teams), changed)
 
-    def _alerts_of(self, seen: set[str]) -> list[BoardAlert]:
-        """Those of these calls, and of queues."""
+    def _alerts_of(self, seen: set[str], teams: frozenset[str]) -> list[BoardAlert]:
+        """Those of these calls, of queues, and of agents of these teams."""
         known = [self.alerts.open, *(other.alerts for other in self._elsewhere.values())]
-        return [alert for some in known for alert in some if not alert.call_id or alert.call_id in seen]
+
+        def concerns(alert: BoardAlert) -> bool:
+            if alert.kind in OF_AGENTS:
+                return not teams or not teams.isdisjoint(alert.teams)
+            return not alert.call_id or alert.call_id in seen
+
+        return [alert for some in known for alert in some if concerns(alert)]
 
     def open_alerts(self, teams: frozenset[str]) -> list[BoardAlert]:
         """What who has these teams is told."""
-        return self._alerts_of(self._seen_by(teams, set())[0])
+        return self._alerts_of(self._seen_by(teams, set())[0], teams)
+
+    # ------------------------------------------------------------------ what agents say
+
+    def help(self, agent: str, on: bool | None) -> HelpState:
+        """Somebody wants a supervisor, no longer does, or asks how that stands. Their pages are told whenever it changes."""
+        if on is not None:
+            self.alerts.ask_help(agent, on, self._teams_of(agent))
+            if on:
+                self._tell_help(agent)
+        return HelpState(*self.alerts.help_of(agent))
+
+    def report(self, agent: str, call_id: str, what: str) -> None:
+        """What somebody says of the sound of a call of theirs."""
+        self.alerts.report(agent, call_id, what, self._teams_of(agent))
+
+    def _tell_help(self, agent: str) -> None:
+        if self._teller is not None:
+            self._teller.publish(person(agent), HelpState(*self.alerts.help_of(agent)))
 
     def _loads(self) -> list[BoardNode]:
         own = BoardNode(self._node, len(self._calls) + len(self._unseen), self._load())

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from api.quality_alerts import OF_CALLS, Alert, AlertKind, Alerts, Measures, QueueMeasures, Thresholds
+from api.quality_alerts import OF_AGENTS, OF_CALLS, Alert, AlertKind, Alerts, Measures, QueueMeasures, Thresholds
 from media.messages import LegSample
 from rooms.queues.figures import Figures
 from signaling.messages import BoardAlert
 
 _NEGATED = (AlertKind.MOS, AlertKind.SERVICE_LEVEL)
 """Where less is worse, so that the core has them the other way round."""
+_SAID_FOR_S = 3_600.0
+"""So long an agent's word is shown at most."""
 _WAYS = {"agent": ("browser_to_us", "us_to_browser"), "phone": ("phone_to_us", "us_to_phone")}
 
 
@@ -21,6 +23,8 @@ class CallAlerts:
         self._queues: set[str] = set()
         self._hops: dict[str, set[str]] = {}
         self.open: list[BoardAlert] = []
+        self.on_help: Callable[[str], None] = lambda agent: None
+        """An agent's wish for help stands otherwise."""
 
     @property
     def thresholds(self) -> Thresholds:
@@ -51,20 +55,56 @@ class CallAlerts:
     def look_at(self, figures: Mapping[str, Figures]) -> None:
         """Queues as they stand; asked for once a second."""
         now, changed = self._now(), False
+        stale = [alert for alert in self._core.open.values() if alert.kind in OF_AGENTS and now - alert.since > _SAID_FOR_S]
+        for alert in stale:
+            self._unsay(alert)
         gone, self._queues = self._queues - figures.keys(), set(figures)
         changed = self._core.over(gone) if gone else False
         for name, each in figures.items():
             waiting = each.waiting - each.call_backs
             measures = QueueMeasures(each.service_level, each.longest_s if waiting else 0.0, waiting, each.signed_in)
             changed = self._core.queue(name, measures, now) or changed
-        if changed:
+        if changed or stale:
             self._show()
+
+    # ------------------------------------------------------------------ what agents say
+
+    def ask_help(self, agent: str, on: bool, teams: frozenset[str] = frozenset()) -> None:
+        """This agent wants a supervisor's help, or no longer."""
+        known = self._core.said(AlertKind.HELP, agent)
+        if on and known is None:
+            self._core.say(AlertKind.HELP, agent, self._now(), teams=teams)
+            self._show()
+        elif not on and known is not None:
+            self._unsay(known)
+            self._show()
+
+    def help_of(self, agent: str) -> tuple[float | None, str]:
+        """Since when, and who sees to it."""
+        known = self._core.said(AlertKind.HELP, agent)
+        return (None, "") if known is None else (known.since, known.acknowledged_by)
+
+    def report(self, agent: str, call_id: str, what: str, teams: frozenset[str] = frozenset()) -> None:
+        """What this agent says of a call's sound: the first word of each call counts."""
+        if self._core.say(AlertKind.REPORT, agent, self._now(), call_id=call_id, what=what, teams=teams):
+            self._show()
+
+    def _unsay(self, alert: Alert) -> None:
+        self._core.unsay(alert)
+        if alert.kind is AlertKind.HELP:
+            self.on_help(_agent_of(alert))
+
+    # ------------------------------------------------------------------ who sees to it
 
     def acknowledge(self, alert_id: str, by: str) -> bool:
         """Is it still open?"""
-        found = self._core.acknowledge(alert_id, by) is not None
+        found = self._core.acknowledge(alert_id, by)
+        if found is not None and found.kind is AlertKind.REPORT:
+            self._core.unsay(found)
         self._show()
-        return found
+        if found is not None and found.kind is AlertKind.HELP:
+            self.on_help(_agent_of(found))
+        return found is not None
 
     def snooze(self, alert_id: str, by: str, for_s: float) -> bool:
         """Is it still open?"""
@@ -89,12 +129,12 @@ def measures_of(side: str, sample: LegSample) -> list[tuple[str, Measures]]:
 
 def _board_alert(alert: Alert) -> BoardAlert:
     of_call = alert.kind in OF_CALLS
-    call_id, hop = alert.subject.split(" ")[:2] if of_call else ("", "")
+    call_id, hop = alert.subject.split(" ")[:2] if of_call else (alert.call_id, "")
     worst = -alert.worst if alert.kind in _NEGATED else alert.worst
     return BoardAlert(
         alert_id=alert.alert_id,
         kind=alert.kind.value,
-        subject=alert.subject,
+        subject=_agent_of(alert) if alert.kind in OF_AGENTS else alert.subject,
         call_id=call_id,
         hop=hop,
         since=alert.since,
@@ -102,4 +142,10 @@ def _board_alert(alert: Alert) -> BoardAlert:
         acknowledged_by=alert.acknowledged_by,
         snoozed_by=alert.snoozed_by,
         snoozed_until=alert.snoozed_until,
+        what=alert.what,
+        teams=sorted(alert.teams),
     )
+
+
+def _agent_of(alert: Alert) -> str:
+    return alert.subject.partition(" ")[2]

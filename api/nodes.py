@@ -35,7 +35,7 @@ from signaling.grants import Grant
 from signaling.refusal import Refusal
 from signaling.topics import LINES, person, team
 
-_OF_PAST_CALLS = (wire.GetNote, wire.WriteNote, wire.MakeTicket, wire.CloseTicket)
+_OF_PAST_CALLS = (wire.GetNote, wire.WriteNote, wire.MakeTicket, wire.CloseTicket, wire.ReportSound)
 """Asked also of calls whose node is gone: they are on record."""
 
 log = structlog.get_logger()

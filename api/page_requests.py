@@ -148,6 +148,11 @@ class PageRequests:
                 return await self._checked().open(identity, request)
             case wire.CloseSoundCheck(check_id=check_id):
                 return await self._checked().close(identity, check_id)
+            case wire.AskHelp(on=on):
+                return self._exchange.board.help(identity, on)
+            case wire.ReportSound(call_id=call_id, what=what):
+                await self._written().refuse_others(call_id, identity)
+                self._exchange.board.report(identity, call_id, what)
             case wire.WatchQueues():
                 return self._exchange.queues.watch(identity)
             case wire.FinishWrapUp(call_id=call_id, code=code):

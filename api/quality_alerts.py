@@ -29,8 +29,12 @@ class AlertKind(StrEnum):
     SERVICE_LEVEL = "service_level"
     WAIT = "wait"
     NOBODY = "nobody"
+    HELP = "help"
+    REPORT = "report"
 
 
+OF_AGENTS = (AlertKind.HELP, AlertKind.REPORT)
+"""What agents say themselves: nothing is measured."""
 OF_CALLS = (AlertKind.ROUND_TRIP, AlertKind.JITTER, AlertKind.MOS, AlertKind.LOSS, AlertKind.SILENT)
 
 Milliseconds = Annotated[float, Meta(ge=1, le=10_000)]
@@ -68,6 +72,10 @@ RULES: Mapping[AlertKind, Rule] = {
 }
 
 
+_AGENT = "agent "
+"""Begins the subject of an agent's word, and is in no queue's name."""
+
+
 class Measures(Struct, frozen=True):
     """A hop's last second; None: not measured. ``silent``: nothing came that was to come."""
 
@@ -89,7 +97,8 @@ class QueueMeasures(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Alert:
-    """``subject``: a call's id and hop, or a queue. ``worst``: the value furthest beyond its bound. Times are the caller's."""
+    """``subject``: a call's id and hop, a queue, or (``OF_AGENTS``) whose word it is. ``worst``: the value furthest beyond its bound.
+    ``call_id``, ``what``, ``teams``: of an agent's word. Times are the caller's."""
 
     alert_id: str
     kind: AlertKind
@@ -99,6 +108,9 @@ class Alert:
     acknowledged_by: str = ""
     snoozed_until: float = 0.0
     snoozed_by: str = ""
+    call_id: str = ""
+    what: str = ""
+    teams: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -142,6 +154,26 @@ class Alerts:
             self._second(AlertKind.NOBODY, name, float(measures.waiting > 0 and not measures.agents), 0.5, now),
         ]
         return any(changed)
+
+    def say(
+        self, kind: AlertKind, agent: str, now: float, *, call_id: str = "", what: str = "", teams: frozenset[str] = frozenset()
+    ) -> bool:
+        """An agent's own word. Is it open now, and was not?"""
+        alert_id = f"{kind}:{agent} {call_id}"
+        if alert_id in self.open or len(self.open) >= MOST_ALERTS:
+            return False
+        self.open[alert_id] = Alert(alert_id, kind, f"{_AGENT}{agent}", now, 0.0, call_id=call_id, what=what, teams=teams)
+        self.told[kind] += 1
+        return True
+
+    def said(self, kind: AlertKind, agent: str) -> Alert | None:
+        """The last such word of this agent's that is open."""
+        own = [alert for alert in self.open.values() if alert.kind is kind and alert.subject == f"{_AGENT}{agent}"]
+        return own[-1] if own else None
+
+    def unsay(self, alert: Alert) -> None:
+        """It is over."""
+        self.open.pop(alert.alert_id, None)
 
     def over(self, subjects: Iterable[str]) -> bool:
         """These are measured no more: a call has ended, a queue is no longer planned."""

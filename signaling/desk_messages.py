@@ -1,10 +1,10 @@
-"""What somebody at a desk asks for beside calls: whether their sound gets through."""
+"""What somebody at a desk asks for beside calls: whether their sound gets through, and a supervisor's help."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from signaling.message_bases import Id, Request, Sdp
+from signaling.message_bases import Id, Notice, Request, Sdp
 
 
 class OpenSoundCheck(Request, frozen=True, tag="sound.check"):
@@ -47,3 +47,23 @@ class SoundChecked(Struct, frozen=True):
     down: SoundWay
     round_trip_ms: float | None
     level_dbfs: float | None
+
+
+class AskHelp(Request, frozen=True, tag="help.ask"):
+    """I want a supervisor's help, or no longer; null: how does it stand? Boards show it until I say otherwise. Result: ``HelpState``."""
+
+    on: bool | None = None
+
+
+class ReportSound(Request, frozen=True, tag="sound.report"):
+    """The sound of this call of mine, running or over, was bad: supervisors are told, and see its seconds. Result: ``{}``."""
+
+    call_id: Id
+    what: Literal["heard_badly", "hear_badly", "echo", "broke_off"]
+
+
+class HelpState(Notice, frozen=True, tag="help.state"):
+    """``since``: when I asked for help; null: I do not. ``by``: who sees to it; empty: nobody yet."""
+
+    since: float | None
+    by: str

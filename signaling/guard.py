@@ -45,7 +45,11 @@ CLASSES = _classes(
             "queues.watch",
         ),
     ),  # asks the database, or makes much
-    gesture=(Allowance(5, 20), ("typing.indicator", "reaction", "hand.raise", "chat.read", "room.microphone")),  # told to everybody
+    gesture=(
+        Allowance(5, 20),
+        ("typing.indicator", "reaction", "hand.raise", "chat.read", "room.microphone"),
+    ),  # told to everybody
+    call=(Allowance(1, 10), ("help.ask", "sound.report")),  # told to supervisors
     watch=(Allowance(5, 20), ("room.watch",)),  # moves layers of pictures
 )
 """By request: its class and what one connection may do of that. The others have their part of all frames."""

@@ -33,8 +33,11 @@ from signaling.context_messages import MakeTicket as MakeTicket
 from signaling.context_messages import NoteNow as NoteNow
 from signaling.context_messages import TicketWritten as TicketWritten
 from signaling.context_messages import WriteNote as WriteNote
+from signaling.desk_messages import AskHelp as AskHelp
 from signaling.desk_messages import CloseSoundCheck as CloseSoundCheck
+from signaling.desk_messages import HelpState as HelpState
 from signaling.desk_messages import OpenSoundCheck as OpenSoundCheck
+from signaling.desk_messages import ReportSound as ReportSound
 from signaling.desk_messages import SoundChecked as SoundChecked
 from signaling.desk_messages import SoundCheckOpened as SoundCheckOpened
 from signaling.desk_messages import SoundWay as SoundWay
@@ -709,6 +712,8 @@ AnyRequest = (
     | LookNumber
     | OpenSoundCheck
     | CloseSoundCheck
+    | AskHelp
+    | ReportSound
 )
 
 
@@ -811,7 +816,8 @@ class BoardNode(Struct, frozen=True):
 
 class BoardAlert(Struct, frozen=True):
     """Something that is wrong now. ``kind``: ``round_trip``, ``jitter``, ``mos``, ``loss``, ``silent`` (of the ``hop`` of a call), or
-    ``service_level``, ``wait``, ``nobody`` (of the queue ``subject``). ``worst``: the value furthest beyond its bound.
+    ``service_level``, ``wait``, ``nobody`` (of the queue ``subject``). ``worst``: the value furthest beyond its bound. ``help``: the agent
+    ``subject`` asks for some; ``report``: says of the sound of a call ``what`` ``ReportSound`` has. Of these ``teams``: the agent's.
     """
 
     alert_id: str
@@ -824,6 +830,8 @@ class BoardAlert(Struct, frozen=True):
     acknowledged_by: str = ""
     snoozed_by: str = ""
     snoozed_until: float = 0.0
+    what: str = ""
+    teams: list[str] = msgspec.field(default_factory=list)
 
 
 class BoardNow(Struct, frozen=True):
@@ -1495,6 +1503,7 @@ AnyNotice = (
     | ContextPartial
     | TicketWritten
     | HouseTold
+    | HelpState
     | VoicemailChanged
     | AppointmentChanged
     | Snapshot

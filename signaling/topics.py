@@ -7,6 +7,7 @@ from signaling.messages import (
     ChatMessage,
     ChatRead,
     ContextPartial,
+    HelpState,
     LineState,
     NodeState,
     Notice,
@@ -92,6 +93,8 @@ def superseding_key(notice: Notice) -> str | None:
             return "queues"
         case WrapUpState():
             return "wrap_up"
+        case HelpState():
+            return "help"
         case PresenceState(identity=identity):
             return f"presence:{identity}"
         case LineState(trunk=trunk):

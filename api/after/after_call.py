@@ -247,6 +247,10 @@ class AfterCall:
                 return guard
         raise Refusal("unknown_backend", "There is no such ticketing: see which the page shows.")
 
+    async def refuse_others(self, call_id: str, agent: str) -> None:
+        """Raises ``Refusal`` where this is no call of this person's, ``StoreUnavailable``."""
+        await self._mine(call_id, agent)
+
     async def _mine(self, call_id: str, agent: str) -> StoredCall | None:
         """The call as it is on record, where it is already. Raises ``Refusal`` where this person never had it."""
         call = await self._store.call(call_id)

@@ -22,6 +22,7 @@ KINDS: Mapping[type[wire.Request], str] = {
     wire.WriteNote: "note_written",
     wire.MakeTicket: "ticket_made",
     wire.CloseTicket: "ticket_closed",
+    wire.ReportSound: "sound_reported",
     wire.Record: "recording_asked",
     wire.RecordRoom: "recording_asked",
     wire.ListPastRooms: "past_rooms_read",
@@ -47,7 +48,7 @@ HOUSE: frozenset[type[wire.Request]] = frozenset(
     {
         *(wire.RefreshSession, wire.SetPresence, wire.WatchPresence, wire.ReadHandling, wire.SetHandling, wire.ListPeople),
         *(wire.LookNumber, wire.PeerOffer, wire.PeerCandidate, wire.PeerPath, wire.AddDevice, wire.ListDevices, wire.RemoveDevice),
-        *(wire.OpenSoundCheck, wire.CloseSoundCheck),
+        *(wire.OpenSoundCheck, wire.CloseSoundCheck, wire.AskHelp),
     }
 )
 """About people of the house, their devices and connections: no customer is in it."""

@@ -18,8 +18,9 @@ from api.rest_limits import RestLimits, RestLimitSettings
 from api.routes import PartHealth, make_app, make_runner
 from api.store import Store
 from api.store.audit import AuditWanted
-from signaling.messages import CallState
+from signaling.messages import CallState, HelpState
 from signaling.tokens import TokenIssuer
+from tests.kit.exchange_bench import Told
 from tests.kit.people import AUDIT_KEYS, known_by
 from tests.kit.vaults import VAULT
 from tests.loopback.test_call_history import record, sample
@@ -33,6 +34,7 @@ class Site:
 
     def __init__(self, http: ClientSession, board: Board, store: Store, log: Audit) -> None:
         self._http, self.board, self.store, self.log = http, board, store, log
+        self.now = NOW
 
     async def ask(self, method: str, path: str, body: Any = None, *, by: str = "eva", role: str = "supervisor", teams: str = "") -> Any:
         token = TOKENS.issue(by, by.title(), role, teams=teams.split()).token
@@ -56,7 +58,8 @@ async def site(folder: Path) -> AsyncIterator[Site]:
         Store.open(f"sqlite:///{folder}/calls.sqlite3", vault=VAULT) as store,
         Audit(store.audit, AUDIT_KEYS) as log,
     ):
-        board = Board(now=lambda: NOW, clock=lambda: NOW)
+        made: list[Site] = []
+        board = Board(now=lambda: made[0].now if made else NOW, clock=lambda: NOW)
         board.know_teams(lambda identity: frozenset({"hotels"}) if identity == "ana" else frozenset())
         app = make_app(known_by(TOKENS), metrics, healthy, limits=RestLimits(RestLimitSettings(person={}), lambda: 0.0))
         AlertRoutes(board, store, log, lambda: NOW).add_to(app)
@@ -65,7 +68,8 @@ async def site(folder: Path) -> AsyncIterator[Site]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
             async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as http:
-                yield Site(http, board, store, log)
+                made.append(Site(http, board, store, log))
+                yield made[0]
         finally:
             await runner.cleanup()
 
@@ -101,6 +105,39 @@ async def test_all_supervisors_see_an_alert_and_who_sees_to_it_and_the_audit_say
         await here.log.written()
         noted = [(entry.event.kind, entry.event.who) for entry in await here.log.entries(AuditWanted(), 9)]
         assert sorted(noted) == [("alert_acknowledged", "luz"), ("alert_snoozed", "eva")]
+
+
+async def test_an_agent_asks_for_help_and_hears_who_sees_to_it(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        told = Told()
+        here.board.meet(told)
+        assert here.board.help("ana", None) == HelpState(None, "")
+        assert here.board.help("ana", True) == here.board.help("ana", True) == HelpState(NOW, "")
+        assert (await here.ask("GET", "alerts", teams="flights"))[1] == {"alerts": []}
+        (alert,) = (await here.ask("GET", "alerts", teams="hotels"))[1]["alerts"]
+        assert (alert["kind"], alert["subject"], alert["call_id"], alert["teams"]) == ("help", "ana", "", ["hotels"])
+        path = f"alerts/{alert['alert_id'].replace(' ', '%20')}/acknowledgement"
+        assert (await here.ask("POST", path, by="luz"))[0] == 204
+        assert here.board.help("ana", False) == HelpState(None, "")
+        assert (await here.ask("GET", "alerts"))[1] == {"alerts": []}
+        of_ana = [notice for topic, notice in told.notices if topic == "person:ana"]
+        assert of_ana == [HelpState(NOW, ""), HelpState(NOW, ""), HelpState(NOW, "luz"), HelpState(None, "")]
+
+
+async def test_what_an_agent_says_of_a_calls_sound_is_shown_until_somebody_sees_to_it(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        for what in ("echo", "heard_badly"):
+            here.board.report("ana", "c9", what)
+        here.board.report("ben", "c9", "broke_off")
+        known = (await here.ask("GET", "alerts"))[1]["alerts"]
+        assert [(one["subject"], one["call_id"], one["what"]) for one in known] == [("ana", "c9", "echo"), ("ben", "c9", "broke_off")]
+        assert [one["subject"] for one in (await here.ask("GET", "alerts", teams="hotels"))[1]["alerts"]] == ["ana"]
+        path = f"alerts/{known[0]['alert_id'].replace(' ', '%20')}/acknowledgement"
+        assert (await here.ask("POST", path))[0] == 204
+        assert [one["subject"] for one in (await here.ask("GET", "alerts"))[1]["alerts"]] == ["ben"]
+        here.now += 3_601
+        here.board.tell()
+        assert (await here.ask("GET", "alerts"))[1] == {"alerts": []}, "what nobody saw to is not shown for ever"
 
 
 async def test_other_bounds_are_tried_on_the_last_day_and_then_hold_for_all(tmp_path: Path) -> None:

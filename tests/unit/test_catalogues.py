@@ -5,7 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -31,6 +31,7 @@ from rooms.queues.queue_plan import Strategy
 from rooms.record import CallState
 from rooms.rules.deciding import Outcome
 from signaling.grants import Role
+from signaling.messages import ReportSound
 
 PAGES = Path(__file__).parents[2] / "api" / "pages"
 CATALOGUES = {path.stem: json.loads(path.read_text()) for path in sorted((PAGES / "text").glob("*.json"))}
@@ -374,6 +375,7 @@ def test_the_board_words_every_hop_and_cause_and_asks_for_no_text_that_is_not_th
         "consent": {"given", "announced", "known"},
         "candidate": {"host", "srflx", "prflx", "relay"},
         "network": {"wifi", "cellular", "ethernet", "vpn"},
+        "report": {str(word) for word in get_args(get_type_hints(ReportSound)["what"])},
     }
     asked |= set(re.findall(r"'(hang_up|leave|door\.lead)'", source)) | {"title", "door.lead"}
     named = {f"{family}.{word}" for family, words in families.items() for word in words}

@@ -2,9 +2,10 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ago, length, list, number, percent, time } from '../kit/formats.js';
 import { Badge, Button, Card, Empty, Field, Notice, Table, ask, html, say, t, tell } from './kit.js';
-import { alerts, calls, clock } from './live.js';
+import { alerts, calls, clock, people } from './live.js';
 
 const SNOOZE_S = 15 * 60;
+const OF_AGENTS = new Set(['help', 'report']);
 const OF_QUEUES = new Set(['service_level', 'wait', 'nobody']);
 const SHARES = new Set(['loss', 'service_level']);
 
@@ -15,11 +16,15 @@ function value({ kind, worst }) {
   if (SHARES.has(kind)) return percent(worst);
   if (kind === 'mos') return number(worst, 1);
   if (kind === 'wait') return length(worst);
+  if (OF_AGENTS.has(kind)) return '';
   return kind === 'silent' || kind === 'nobody' ? '' : `${number(worst)} ms`;
 }
 
 /** Whom it is about. */
 function about(alert) {
+  const name = people.value.get(alert.subject)?.name || alert.subject;
+  if (alert.kind === 'help') return name;
+  if (alert.kind === 'report') return t('alert.said', { who: name, what: t(`report.${alert.what}`) });
   if (OF_QUEUES.has(alert.kind)) return t('alert.queue', { queue: alert.subject });
   const call = calls.get(alert.call_id)?.peek();
   const who = call ? call.name || call.number : alert.call_id;

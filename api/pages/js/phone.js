@@ -1,6 +1,7 @@
 /** What a person does with calls, and which media follows: the page's one place where signalling and media meet. */
 import { computed, effect, signal } from '@preact/signals';
 import { chosen, devices } from './devices.js';
+import * as chat from './chat.js';
 import * as link from './link.js';
 import * as microphone from './microphone.js';
 import { Peer } from './peer.js';
@@ -219,6 +220,7 @@ function putAway(callId) {
 export function receive(notice) {
   const before = state.callOf(notice.call_id);
   state.receive(notice);
+  chat.receive(notice);
   ON_NOTICE[notice.type]?.(notice, before);
 }
 

@@ -36,6 +36,8 @@ export const visitors = signal([]);
 export const colleagues = signal([]);
 /** Are calls recorded here? */
 export const records = signal(false);
+/** My wish for a supervisor's help: `{since, by}`. */
+export const help = signal({ since: null, by: '' });
 /** What the house told me and I have not put away. */
 export const told = signal([]);
 /** call id -> keys the other side pressed. */
@@ -112,6 +114,9 @@ const REDUCERS = {
     const others = visitors.value.filter((known) => known.appointment_id !== notice.appointment_id);
     visitors.value = notice.state === 'arrived' ? [...others, notice] : others;
   },
+  'help.state': ({ since, by }) => {
+    help.value = { since, by };
+  },
   'house.told': (notice) => {
     told.value = [...told.value.filter((known) => known.id !== notice.id), notice].slice(-TOLD_KEPT);
   },
@@ -186,6 +191,7 @@ export function clear() {
     contexts.value = {};
     ticketsWritten.value = {};
     visitors.value = [];
+    help.value = { since: null, by: '' };
     digitsHeard.value = {};
   });
 }

@@ -25,6 +25,7 @@ const Context = later(() => import('./context.js'), 'Context');
 const Known = later(() => import('./centre.js'), 'Known');
 const LocalTime = later(() => import('./local_time.js'), 'LocalTime');
 const Recording = later(() => import('./recording.js'), 'Recording');
+const SoundReport = later(() => import('./sound_report.js'), 'SoundReport');
 const Monitors = later(() => import('./monitors.js'), 'Monitors');
 /** The call that is being given to somebody else. */
 const movesOf = signal(null);
@@ -124,6 +125,7 @@ function Ended({ call }) {
   return html`
     <p class="outcome" role="status">${t(has(id) ? id : 'ended.unknown')}</p>
     ${call.detail && call.reason !== 'completed' && html`<p class="fine" lang="en">${call.detail}</p>`}
+    ${call.answered_at && !call.mode && html`<${SoundReport} callId=${call.call_id} />`}
     ${call.answered_at && html`<${Context} callId=${call.call_id} working=${!call.mode} />`}
     <div class="controls">
       <button type="button" class="control" data-do="again" disabled=${!canDial.value || !call.number} onClick=${() => callAgain(call.number)}><${Icon} name="call" /><span>${t('call.again')}</span></button>

@@ -1,6 +1,7 @@
 /** The signed-in page: who I am, what is wrong, the calls, and how to make one. */
 import { explain, t } from '../catalogue.js';
 import { alarm, alarmed, offered, said } from '../attention.js';
+import { show, unreadTogether, writers } from '../chat.js';
 import { link } from '../link.js';
 import { open, opened, shut } from '../opened.js';
 import { accepting, setAvailable, stop } from '../phone.js';
@@ -25,6 +26,7 @@ const Palette = later(() => import('./palette.js'), 'Palette');
 const Colleagues = later(() => import('./colleagues.js'), 'Colleagues');
 const SoundCheck = later(() => import('./sound_check.js'), 'SoundCheck');
 const SoundCheckButton = later(() => import('./check_button.js'), 'SoundCheckButton');
+const Supervisor = later(() => import('./supervisor.js'), 'Supervisor');
 const Tasks = later(() => import('./tasks.js'), 'Tasks');
 
 /** In another site's frame there is the telephone alone. */
@@ -50,6 +52,12 @@ function LineChip() {
   return html`<span class=${`chip ${up ? 'good' : 'bad'}`} data-part="line"><i class="dot" aria-hidden="true"></i>${t(up ? 'line.up' : 'line.down')}</span>`;
 }
 
+/** To what was written and not read. */
+function toChat() {
+  show(writers.peek()[0] ?? null);
+  document.getElementById('supervisor')?.scrollIntoView({ block: 'nearest' });
+}
+
 const withMini = 'documentPictureInPicture' in window;
 const mini = () => import('./mini.js').then(({ openMini }) => openMini());
 
@@ -65,6 +73,7 @@ function Header() {
       <span class="spacer"></span>
       <span class="me">${me.value?.name}</span>
       ${withMini && html`<button type="button" class="round plain" data-do="mini" aria-label=${t('mini.open')} title=${t('mini.open')} onClick=${mini}><${Icon} name="mini" /></button>`}
+      ${unreadTogether.value > 0 && html`<button type="button" class="small unread" data-do="unread" onClick=${toChat}><${Icon} name="chat" />${t('chat.new', { count: unreadTogether.value })}</button>`}
       <button type="button" class="round plain" data-do="palette" aria-label=${t('palette.title')} title=${t('palette.title')} onClick=${() => open('palette')}><${Icon} name="search" /></button>
       <button type="button" class="round plain" data-do="settings" aria-label=${t('settings.title')} title=${t('settings.title')} onClick=${() => open('settings')}><${Icon} name="settings" /></button>
       <button type="button" class="round plain" data-do="shortcuts" aria-label=${t('keys.title')} title=${t('keys.title')} onClick=${() => open('shortcuts')}><${Icon} name="keyboard" /></button>
@@ -112,6 +121,7 @@ export function Desk() {
         <${Dial} />
         ${queues.value.length > 0 && html`<${Queues} />`}
         ${ready.value && html`<${Tasks} />`}
+        ${ready.value && html`<${Supervisor} />`}
         ${ready.value && html`<${Colleagues} />`}
         <${Recent} />
       </div>
