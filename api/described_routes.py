@@ -45,10 +45,12 @@ from api.quality_alerts import Thresholds
 from api.queue_statistics_routes import SIZES
 from api.record_lines import CONTENT_TYPE, Kind
 from api.recording_shelf import FILMS, FORMS
+from api.reports.differences import BadCall, Differences, Dimension
 from api.reports.funnel import Funnel
 from api.reports.period import PeriodName
 from api.reports.report import PeriodReport, ReportBy
 from api.reports.routes import FORMS as REPORT_FORMS
+from api.reports.staffing import MOST_HOURS, StaffingAdvice
 from api.routes import PartHealth
 from api.rules.routes import HookCalled, NewTask, RulesNow, TriedRules
 from api.rules.routes import Limit as RuleLimit
@@ -519,6 +521,25 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         " teams alone sees those of their people.",
         query={**_PERIOD, "by": _one_of(get_args(ReportBy)), **dict.fromkeys(("queue", "team", "agent"), str)},
         answer=PeriodReport,
+        problems=(503,),
+    ),
+    ("GET", "/api/v1/reports/differences"): Described(
+        "Which agent, queue, site, network, browser, system, codec or trunk had a share of bad calls that differs from the rest by more"
+        " than chance: Fisher's exact test, no more than 5 % false discoveries (Benjamini and Hochberg).",
+        query=_PERIOD,
+        answer=Differences,
+        problems=(503,),
+    ),
+    ("GET", "/api/v1/reports/differences/calls"): Described(
+        "The newest bad calls behind one of them.",
+        query={**_PERIOD, "dimension": _one_of(get_args(Dimension)), "value": str},
+        answer={"calls": list[BadCall]},
+        problems=(503,),
+    ),
+    ("GET", "/api/v1/reports/staffing"): Described(
+        "How many agents each queue needs in the next hours, beside those who are there; or why that cannot be told.",
+        query={"hours": Annotated[int, Meta(ge=1, le=MOST_HOURS)], "format": _one_of(REPORT_FORMS)},
+        answer=StaffingAdvice,
         problems=(503,),
     ),
     ("GET", "/api/v1/reports/funnel"): Described(

@@ -6,7 +6,7 @@ Each look at the figures of people is in the audit.
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Protocol, cast, get_args
 
 from aiohttp import web
@@ -14,12 +14,15 @@ from msgspec.structs import asdict
 
 from api.bodies import json_answer
 from api.guarded_routes import grant_of
-from api.query_words import known_word
+from api.query_words import known_word, whole_number
 from api.record_lines import table
+from api.reports.differences import DifferenceFinder
 from api.reports.figures import Figures
 from api.reports.funnel import funnel
+from api.reports.outliers import Outlier
 from api.reports.period import Period, PeriodName, period
 from api.reports.report import PeriodReport, ReportBy, Reports, Scope
+from api.reports.staffing import MOST_HOURS, Staffing, StaffingHour
 from api.store.reports import ReportStore
 from signaling.grants import Grant
 from signaling.refusal import Refusal
@@ -95,11 +98,15 @@ def _short(value: Any) -> Any:
 
 
 class ReportRoutes:
-    def __init__(self, reports: Reports, store: ReportStore, asking: Asking) -> None:
+    def __init__(self, reports: Reports, store: ReportStore, finder: DifferenceFinder, staffing: Staffing, asking: Asking) -> None:
         self._reports, self._store, self._asking = reports, store, asking
+        self._finder, self._staffing = finder, staffing
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/api/v1/reports", self._report, allow_head=False)
+        app.router.add_get("/api/v1/reports/differences", self._differences, allow_head=False)
+        app.router.add_get("/api/v1/reports/differences/calls", self._behind, allow_head=False)
+        app.router.add_get("/api/v1/reports/staffing", self._advice, allow_head=False)
         app.router.add_get("/api/v1/reports/funnel", self._funnel, allow_head=False)
 
     async def _report(self, request: web.Request) -> web.Response:
@@ -119,6 +126,37 @@ class ReportRoutes:
             return json_answer(found)
         rows = [[each.step, each.reached, _short(each.of_links), _short(each.of_before)] for each in found.steps]
         return csv_answer("funnel", table(["step", "reached", "of_links", "of_before"], rows))
+
+    async def _differences(self, request: web.Request) -> web.Response:
+        form, of = form_wanted(request.query), self._asking.period(request.query)
+        found = await self._finder.find(of, await self._asking.people(grant_of(request)))
+        self._asking.noted(request, "differences_read", f"as {form} {of_words(of)}")
+        if form == "json":
+            return json_answer(found)
+        names = Outlier.__struct_fields__
+        return csv_answer("differences", table(names, [[_short(getattr(each, name)) for name in names] for each in found.outliers]))
+
+    async def _behind(self, request: web.Request) -> web.Response:
+        of, dimension, value = self._asking.period(request.query), word(request.query, "dimension"), word(request.query, "value")
+        calls = await self._finder.calls(of, await self._asking.people(grant_of(request)), dimension, value)
+        self._asking.noted(request, "differences_read", f"calls of {dimension} {value} {of_words(of)}")
+        return json_answer({"calls": calls})
+
+    async def _advice(self, request: web.Request) -> web.Response:
+        form, hours = form_wanted(request.query), whole_number(request.query, "hours", MOST_HOURS, 6)
+        advice = await self._staffing.advice(hours)
+        if form == "json":
+            return json_answer(advice)
+        rows = [[each.queue, _utc(hour.at), each.present, *_told(hour), each.why] for each in advice.queues for hour in each.hours]
+        return csv_answer("staffing", table(["queue", "at", "present", "calls", "needed", "level", "why"], rows))
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def _told(hour: StaffingHour) -> list[Any]:
+    return [_short(hour.calls), hour.needed, _short(hour.level)]
 
 
 def of_words(of: Period) -> str:

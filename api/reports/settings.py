@@ -3,9 +3,11 @@
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, IPvAnyNetwork, field_validator
 
 from api.section import Section
+
+SiteName = Annotated[str, Field(pattern=r"^[\w .-]{1,64}$")]
 
 
 class ReportsSection(Section):
@@ -15,6 +17,11 @@ class ReportsSection(Section):
     """The time zone of days and hours, as Europe/Madrid; empty: that of most calendars of the plan, or UTC."""
     goal: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Of callers who are to be answered within their queue's time; staffing is reckoned for it."""
+
+    sites: Annotated[dict[SiteName, Annotated[tuple[IPvAnyNetwork, ...], Field(max_length=64)]], Field(max_length=256)] = Field(
+        default_factory=dict
+    )
+    """Which networks an office has: ``madrid = ["10.1.0.0/16"]``. What differs is told by these names too."""
 
     @field_validator("zone")
     @classmethod

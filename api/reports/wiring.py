@@ -6,18 +6,37 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from api.audit.audit import Audit
+from api.reports.differences import DifferenceFinder
 from api.reports.period import house_zone
 from api.reports.report import Reports
 from api.reports.routes import Asking, ReportRoutes
 from api.reports.settings import ReportsSection
+from api.reports.staffing import Staffing
 from api.store import Store
 from rooms.calendar import Calendar
+from rooms.centre_plan import CentrePlan
+from rooms.queues.figures import Figures
+from rooms.queues.queue_plan import QueuePlan
 
 
 def add_reports(
-    app: web.Application, settings: ReportsSection, store: Store, audit: Audit, calendars: Callable[[], Mapping[str, Calendar]]
+    app: web.Application,
+    settings: ReportsSection,
+    store: Store,
+    audit: Audit,
+    *,
+    plan: Callable[[], CentrePlan | None],
+    figures: Callable[[], Mapping[str, Figures]],
 ) -> None:
-    """``calendars``: those of the plan in force."""
+    """``plan``: the one in force. ``figures``: of this node's queues."""
+
+    def calendars() -> Mapping[str, Calendar]:
+        now = plan()
+        return now.calendars if now is not None else {}
+
+    def queues() -> Mapping[str, QueuePlan]:
+        now = plan()
+        return now.queues if now is not None else {}
 
     def zone() -> str:
         return house_zone(settings.zone, (calendar.zone for calendar in calendars().values()))
@@ -26,4 +45,6 @@ def add_reports(
         return {user.identity: user.teams for user in await store.people.users()}
 
     asking = Asking(store.people, zone, audit.note, time.time)
-    ReportRoutes(Reports(store, teams_of_all, time.time), store.reports, asking).add_to(app)
+    finder = DifferenceFinder(store.reports, settings.sites)
+    staffing = Staffing(store.records, figures, queues, zone, time.time, settings.goal)
+    ReportRoutes(Reports(store, teams_of_all, time.time), store.reports, finder, staffing, asking).add_to(app)

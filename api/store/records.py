@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, case, exists, func, l
 from api.store.call_back_tables import wrap_ups
 from api.store.places import Places
 from api.store.record_tables import agent_states, call_events, queue_visits
-from api.store.rows import Row
+from api.store.rows import QUARTER_S, Row
 from api.store.schema import calls, legs, quality, recordings
 
 _WORK_S = 3_600.0
@@ -172,6 +172,11 @@ class RecordStore(Places):
         if people is not None:
             query = query.where(served, visit.agent.in_(people))
         return [dict(row) for row in await self._rows(query.where(visit.queue == queue) if queue else query)]
+
+    async def first_visits(self) -> Mapping[str, float]:
+        """Since when anybody waited in each queue, seconds since the epoch to a quarter of an hour."""
+        query = select(queue_visits.c.queue, func.min(queue_visits.c.quarter).label("quarter")).group_by(queue_visits.c.queue)
+        return {row["queue"]: row["quarter"] * QUARTER_S for row in await self._rows(query)}
 
 
 def _count(holds: ColumnElement[bool]) -> ColumnElement[int]:

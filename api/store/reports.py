@@ -4,23 +4,27 @@ Each row is of a ``slot`` (a quarter of an hour since the epoch, or 0 where no t
 of these is the sum of its rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Float, Integer, Select, and_, case, cast, exists, func, literal, select
+from sqlalchemy import ColumnElement, Float, Integer, Select, and_, case, cast, exists, func, literal, literal_column, or_, select
 
 from api.store.call_history import is_bad
 from api.store.record_tables import agent_states
 from api.store.report_tables import consultation_steps
 from api.store.rows import QUARTER_S, Row
-from api.store.schema import calls, node_runs
+from api.store.schema import calls, legs, node_runs, sessions
 from api.store.statements import Statements
 
 _LOOK_BACK_S = 86_400.0
 """A state that began longer before a period is none of it: nobody is on one call for a day, but a process may have died."""
 _LATER_CALL = calls.alias("later_call")
 _LATER_RUN = node_runs.alias("later_run")
+
+
+Trait = Literal["agent", "queue", "trunk", "phone_codec", "browser_codec", "device", "place"]
+"""``device``: what an agent's browser and system are; ``place``: the network that they signed in from (IPv4 /24, IPv6 /48)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,24 @@ class ReportStore(Statements):
     async def _grouped(self, query: Select[Any], by: Sequence[ColumnElement[Any]]) -> Sequence[Row]:
         return [dict(row) for row in await self._rows(query.group_by(*by))]
 
+    # ------------------------------------------------------------------ what is different about bad calls
+
+    async def shares(self, asked: Asked, trait: Trait) -> Sequence[Row]:
+        """Of calls that were measured: how many there were with each value of a trait, and how many of these were ``bad``."""
+        query, value = _traits(trait)
+        bad = func.count(func.distinct(case((is_bad(), calls.c.call_id), else_=None))).label("bad")
+        query = query.add_columns(value.label("value"), func.count(func.distinct(calls.c.call_id)).label("calls"), bad)
+        query = _of(query.where(calls.c.quality_cause.is_not(None), value.is_not(None), value != ""), asked, _agent())
+        return [dict(row) for row in await self._rows(query.group_by(literal_column("value")).order_by(literal_column("value")))]
+
+    async def bad_with(self, asked: Asked, trait: Trait, values: Collection[str], limit: int) -> Sequence[Row]:
+        """The bad calls with one of these values, the newest first."""
+        query, value = _traits(trait)
+        shown = (calls.c[name] for name in ("call_id", "started_at", "queue", "mos_p10", "quality_hop", "quality_cause"))
+        query = query.add_columns(*shown, _agent().label("who")).where(is_bad(), value.in_(values)).distinct()
+        query = _of(query, asked, _agent()).order_by(calls.c.started_at.desc(), calls.c.call_id).limit(limit)
+        return [dict(row) for row in await self._rows(query)]
+
     # ------------------------------------------------------------------ consultations
 
     async def funnel(self, since: float, until: float) -> Sequence[Row]:
@@ -96,6 +118,29 @@ class ReportStore(Statements):
         of_cohort = and_(made.c.room_id == consultation_steps.c.room_id, made.c.step == "link_made", made.c.at >= since, made.c.at < until)
         query = select(consultation_steps).where(exists().where(of_cohort))
         return [dict(row) for row in await self._rows(query.order_by(consultation_steps.c.room_id, consultation_steps.c.at))]
+
+
+def _traits(trait: Trait) -> tuple[Select[Any], ColumnElement[str]]:
+    """Calls, and the column of a trait; a call has several values of it where it had several such legs."""
+    match trait:
+        case "agent":
+            return select().select_from(calls), _agent()
+        case "queue":
+            return select().select_from(calls), calls.c.queue
+        case "trunk" | "phone_codec":
+            kind, column = "phone", legs.c.trunk if trait == "trunk" else legs.c.codec
+        case "browser_codec":
+            kind, column = "agent", legs.c.codec
+        case "device" | "place":
+            return select().select_from(calls), _signed_in(sessions.c.device if trait == "device" else sessions.c.place)
+    return select().select_from(calls.join(legs, and_(legs.c.call_id == calls.c.call_id, legs.c.kind == kind))), column
+
+
+def _signed_in(column: ColumnElement[str]) -> ColumnElement[str]:
+    """Of the last session that an agent had begun when the call did, and that had not been ended."""
+    goes_on = or_(sessions.c.ended_at.is_(None), sessions.c.ended_at >= calls.c.started_at)
+    query = select(column).where(sessions.c.identity == _agent(), sessions.c.created_at <= calls.c.started_at, goes_on)
+    return query.order_by(sessions.c.created_at.desc()).limit(1).correlate(calls).scalar_subquery()
 
 
 def _agent() -> ColumnElement[str]:

@@ -1,5 +1,6 @@
 """All of HTTP of a server."""
 
+import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -132,7 +133,8 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         settings.reports,
         ground.store,
         ground.audit,
-        calendars=lambda: calls.centre.plans.plan.calendars if calls.centre.plans.plan is not None else {},
+        plan=lambda: calls.centre.plans.plan,
+        figures=lambda: calls.switchboard.queue_figures(asyncio.get_running_loop().time()),
     )
     CallHistoryRoutes(ground.store, calls.ladder, region, calls.exchange.clock.at).add_to(app)
     changed = renewing(calls.context, ground.vault, cluster.nodes.tell_renewed)

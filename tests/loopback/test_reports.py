@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,21 @@ from aiohttp import ClientSession, web
 
 from api.audit.audit import Audit
 from api.metrics import Metrics
+from api.reports.differences import DifferenceFinder
 from api.reports.report import Reports
 from api.reports.routes import Asking, ReportRoutes
+from api.reports.staffing import Staffing
 from api.rest_limits import RestLimits, RestLimitSettings
 from api.routes import PartHealth, make_app, make_runner
-from api.store import Store
+from api.store import Store, StoredSession
 from api.store.audit import AuditWanted
+from rooms.erlang import agents_needed
+from rooms.queues.queue_plan import QueuePlan
 from signaling.tokens import TokenIssuer
 from tests.kit.people import AUDIT_KEYS, known_by
-from tests.kit.reported import BEGIN, TEAMS, put_day
+from tests.kit.reported import BEGIN, TEAMS, kept_call, put_day, visit
 from tests.kit.vaults import VAULT
+from tests.loopback.test_call_history import sample
 
 TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
 NOW = BEGIN + 20 * 86_400.0
@@ -67,7 +73,9 @@ async def site(folder: Path, *more: Callable[[Store, Audit, Asking], Any]) -> As
 
         app = make_app(known_by(TOKENS), metrics, healthy, limits=RestLimits(RestLimitSettings(person={}), lambda: 0.0))
         asking = Asking(store.people, lambda: "UTC", log.note, lambda: NOW)
-        ReportRoutes(Reports(store, teams_of_all, lambda: NOW), store.reports, asking).add_to(app)
+        finder = DifferenceFinder(store.reports, {"madrid": [ip_network("10.1.0.0/16")]})
+        staffing = Staffing(store.records, dict, lambda: {"sales": QueuePlan("sales")}, lambda: "UTC", lambda: NOW)
+        ReportRoutes(Reports(store, teams_of_all, lambda: NOW), store.reports, finder, staffing, asking).add_to(app)
         for make in more:
             make(store, log, asking).add_to(app)
         runner = make_runner(app)
@@ -126,3 +134,57 @@ async def test_what_cannot_be_asked_is_refused_in_words(tmp_path: Path) -> None:
         ):
             status, told = await here.ask(f"reports?{wrong}")
             assert (status, told["error"]["code"]) == (400, "bad_message"), wrong
+
+
+async def test_what_differs_is_told_with_the_calls_behind_it_of_ones_own_people(tmp_path: Path) -> None:
+    """Ana signs in from another network than Bea; half of her calls are bad, of Bea's one in thirty."""
+    async with site(tmp_path) as here:
+        for who, place in (("ana", "10.1.7.0/24"), ("bea", "192.168.1.0/24")):
+            session = StoredSession(who, who, "Chrome, Windows", "", place, False, BEGIN - 60, BEGIN - 60)
+            await here.store.people.open_session(session)
+            for at in range(30):
+                call = kept_call(f"{who}-{at}", who, BEGIN + 60 * at, 30.0)
+                here.store.put_call(call, lambda at_s: at_s)
+                bad = at % 2 == 0 if who == "ana" else at == 0
+                measured = sample(f"{who}-{at}-phone", 2.0 if bad else 4.2, "loss" if bad else "good")
+                here.store.put_quality(call.call_id, BEGIN + 60 * at + 20, [measured])
+        await here.store.flush()
+        status, told = await here.ask(f"reports/differences?{DAY}")
+        assert status == 200 and (told["calls"], told["bad"]) == (60, 16)
+        worst = [(each["dimension"], each["value"]) for each in told["outliers"] if each["share"] > each["rest_share"]]
+        assert worst == [("agent", "ana"), ("network", "10.1.7.0/24")]
+        _, behind = await here.ask(f"reports/differences/calls?{DAY}&dimension=network&value=10.1.7.0/24")
+        assert [call["call_id"] for call in behind["calls"]] == [f"ana-{at}" for at in range(28, -1, -2)]
+        _, behind = await here.ask(f"reports/differences/calls?{DAY}&dimension=site&value=madrid")
+        assert len(behind["calls"]) == 15 and {call["who"] for call in behind["calls"]} == {"ana"}
+        _, told = await here.ask(f"reports/differences?{DAY}", by="luz", teams="flights")
+        assert (told["calls"], told["tested"], told["outliers"]) == (30, 0, []), "of Bea alone nothing differs from the rest"
+        _, behind = await here.ask(f"reports/differences/calls?{DAY}&dimension=agent&value=ana", by="luz", teams="flights")
+        assert behind == {"calls": []}
+        assert (await here.ask(f"reports/differences/calls?{DAY}&dimension=mood&value=x"))[0] == 400
+        _, text = await here.ask(f"reports/differences?{DAY}&format=csv")
+        assert text.splitlines()[0].startswith("dimension,value,calls,bad,rest_calls")
+        assert [kind for kind, _, _ in await here.noted()].count("differences_read") == 6
+
+
+async def test_agents_are_advised_where_there_is_history_and_where_not_that_is_said(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        _, young = await here.ask("reports/staffing?hours=2")
+        (queue,) = young["queues"]
+        assert (queue["why"], queue["weeks"], [hour["needed"] for hour in queue["hours"]]) == ("young", 0, [None, None])
+        for week in range(1, 5):
+            for at in range(20 if week < 4 else 1):
+                begin = NOW - week * 7 * 86_400 + 30 * at
+                call_id = f"w{week}-{at}"
+                here.store.put_call(kept_call(call_id, "ana", begin, 170.0), lambda at_s: at_s)
+                here.store.put_visits([visit(call_id, begin, 10.0, "served", "ana", in_time=True)], lambda at_s: at_s)
+        await here.store.flush()
+        _, told = await here.ask("reports/staffing?hours=2")
+        (queue,) = told["queues"]
+        assert (queue["why"], queue["weeks"], queue["calls"], queue["handle_s"], queue["patience_s"]) == ("", 4, 61, 170.0, None)
+        first, second = queue["hours"]
+        assert (first["calls"], first["needed"], first["level"]) == (61 / 4, agents_needed(61 / 4 / 3_600, 170.0, 0.8), 0.0)
+        assert (second["calls"], second["needed"]) == (0.0, 0), "nobody ever called then"
+        assert (await here.ask("reports/staffing?hours=13"))[0] == 400
+        _, text = await here.ask("reports/staffing?hours=1&format=csv")
+        assert text.splitlines()[0] == "queue,at,present,calls,needed,level,why" and len(text.splitlines()) == 2

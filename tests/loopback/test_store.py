@@ -31,7 +31,7 @@ from api.store.database import database_url, in_words, make_engine
 from api.store.outbound import CampaignRow, EntryRow, Unwanted
 from api.store.past_rooms import Erased
 from api.store.records import Wanted
-from api.store.reports import Asked
+from api.store.reports import Asked, Trait
 from api.store.room_rows import message_entry, person_entry, room_entry
 from api.store.rows import Sample, call_rows, entry_line, sample_values
 from api.store.schema import metadata, node_runs, quality
@@ -785,6 +785,24 @@ async def test_a_report_is_the_sums_of_what_was_kept_by_whatever_it_is_asked(sto
     assert (nobodys.handled, nobodys.staffed_s, nobodys.measured) == (0, 0.0, 0)
     empty = (await reports.report(Period(BEGIN - 9 * 86_400, BEGIN - 8 * 86_400, "UTC"), "all", Scope())).total
     assert {getattr(empty, name) for name in ("service_level", "handle_s", "occupancy", "resolution", "bad_share", "mos_p50")} == {None}
+
+
+async def test_bad_calls_are_counted_by_each_trait_of_theirs(store: Store) -> None:
+    await put_day(store)
+    await store.people.open_session(StoredSession("s", "ana", "Chrome, Windows", "", "10.1.7.0/24", False, BEGIN, BEGIN))
+    await store.people.open_session(StoredSession("t", "ana", "Firefox, Linux", "", "10.1.8.0/24", False, BEGIN + 500, BEGIN))
+    asked = Asked(BEGIN, BEGIN + 86_400)
+
+    async def told(trait: Trait) -> dict[str, tuple[int, int]]:
+        return {row["value"]: (row["calls"], row["bad"]) for row in await store.reports.shares(asked, trait)}
+
+    assert await told("agent") == {"ana": (2, 1), "bea": (1, 0)}
+    assert (await told("queue"), await told("trunk"), await told("phone_codec")) == ({"sales": (3, 1)}, {"pbx": (3, 1)}, {})
+    assert (await told("device"), await told("place")) == ({"Chrome, Windows": (2, 1)}, {"10.1.7.0/24": (2, 1)}), "as it was at the time"
+    for trait, value in (("place", "10.1.7.0/24"), ("trunk", "pbx"), ("agent", "ana")):
+        assert [row["call_id"] for row in await store.reports.bad_with(asked, trait, [value, "other"], 9)] == ["c2"]
+    assert await store.reports.bad_with(dataclasses.replace(asked, people=frozenset({"bea"})), "trunk", ["pbx"], 9) == []
+    assert await store.records.first_visits() == {"sales": BEGIN}
 
 
 async def test_a_state_ends_with_the_run_of_the_server_that_told_of_it(store: Store, url: str) -> None:

@@ -367,7 +367,7 @@ def test_the_board_words_every_hop_and_cause_and_asks_for_no_text_that_is_not_th
         "agent": set(AgentState),
         "agents": set(AgentState),
         "grade": {"good", "fair", "bad", "none"},
-        "view": {"live", "history", "alerts", "team", "reports", "call", "wall"},
+        "view": {"live", "history", "alerts", "team", "reports", "differences", "staffing", "call", "wall"},
         "show": {"all", "bad", "waiting", "held", "mine"},
         "column": set(re.findall(r"^  (\w+): \(call\)", (BOARD / "rows.js").read_text(), re.MULTILINE)),
         "chart": set(re.findall(r"^  \['(\w+)',", (BOARD / "call.js").read_text(), re.MULTILINE)),

@@ -20,7 +20,7 @@ import { Rows, fits } from './rows.js';
 import { Team } from './team.js';
 import { Wall } from './wall.js';
 
-const VIEWS = ['live', 'history', 'alerts', 'team', 'reports'];
+const VIEWS = ['live', 'history', 'alerts', 'team', 'reports', 'differences', 'staffing'];
 const SHOWN = ['all', 'bad', 'waiting', 'held', 'mine'];
 
 const place = signal(location.hash.slice(1));
@@ -67,7 +67,9 @@ function Live() {
 }
 
 const Reports = later(() => import('./reports/figures.js'));
-const SCREENS = { live: Live, history: History, alerts: Alerts, team: Team, reports: Reports };
+const Differences = later(() => import('./reports/differences.js'));
+const Staffing = later(() => import('./reports/staffing.js'));
+const SCREENS = { live: Live, history: History, alerts: Alerts, team: Team, reports: Reports, differences: Differences, staffing: Staffing };
 
 function Board() {
   const at = place.value || 'live';
