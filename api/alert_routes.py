@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from api.audit.audit import Audit
+from api.board import as_one
 from api.bodies import body_of, json_answer
 from api.call_alerts import CallAlerts
 from api.guarded_routes import grant_of
@@ -45,14 +46,32 @@ class AlertBoard(Protocol):
 
     alerts: CallAlerts
 
-    def open_alerts(self, teams: frozenset[str]) -> list[BoardAlert]: ...
+    def own_alerts(self, teams: frozenset[str]) -> list[BoardAlert]: ...
+
+    def see(self, alert_id: str, by: str, until: float | None, teams: frozenset[str]) -> bool: ...
+
+
+class OtherNodes(Protocol):
+    """What this asks of ``api.nodes.Nodes``. Each answer says too whether all of them were heard."""
+
+    async def alerts_elsewhere(self, teams: frozenset[str]) -> tuple[list[BoardAlert], bool]: ...
+
+    async def see_alert(self, alert_id: str, by: str, until: float | None, teams: frozenset[str]) -> tuple[bool, bool]: ...
+
+
+class OpenAlerts(Struct, frozen=True):
+    """``whole``: has every node said what it has?"""
+
+    alerts: list[BoardAlert]
+    whole: bool
 
 
 class AlertRoutes:
     """``now()``: seconds since the epoch."""
 
-    def __init__(self, board: AlertBoard, store: Store, audit: Audit, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, board: AlertBoard, nodes: OtherNodes, store: Store, audit: Audit, now: Callable[[], float] = time.time) -> None:
         self._board = board
+        self._nodes = nodes
         self._store = store
         self._audit = audit
         self._now = now
@@ -66,28 +85,31 @@ class AlertRoutes:
         app.router.add_post("/api/v1/alert-thresholds/preview", self._preview)
 
     async def _open(self, request: web.Request) -> web.Response:
-        return json_answer({"alerts": self._board.open_alerts(grant_of(request).teams)})
+        teams = grant_of(request).teams
+        elsewhere, whole = await self._nodes.alerts_elsewhere(teams)
+        return json_answer(OpenAlerts(as_one([*self._board.own_alerts(teams), *elsewhere]), whole))
 
     async def _acknowledge(self, request: web.Request) -> web.Response:
-        alert_id, by = self._reached(request), grant_of(request).identity
-        self._board.alerts.acknowledge(alert_id, by)
+        alert_id, by = await self._see(request, None), grant_of(request).identity
         self._audit.note("alert_acknowledged", by, alert_id)
         return web.Response(status=204)
 
     async def _snooze(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, Snooze)
-        alert_id, by = self._reached(request), grant_of(request).identity
-        self._board.alerts.snooze(alert_id, by, wanted.for_s)
+        alert_id, by = await self._see(request, self._now() + wanted.for_s), grant_of(request).identity
         self._audit.note("alert_snoozed", by, alert_id, detail=f"{wanted.for_s:g} s")
         return web.Response(status=204)
 
-    def _reached(self, request: web.Request) -> str:
-        """The id of an open alert that its caller is told of. Raises ``Refusal``."""
-        alert_id = request.match_info["alert_id"]
-        told = any(alert.alert_id == alert_id for alert in self._board.open_alerts(grant_of(request).teams))
-        if not told or not any(alert.alert_id == alert_id for alert in self._board.alerts.open):
-            raise Refusal("unknown_alert", "This alert is over, or one of another node's: its own board can be asked.")
-        return alert_id
+    async def _see(self, request: web.Request, until: float | None) -> str:
+        """The id of an alert that its caller is told of, and sees to or puts off, at every node that has it. Raises ``Refusal``."""
+        alert_id, grant = request.match_info["alert_id"], grant_of(request)
+        here = self._board.see(alert_id, grant.identity, until, grant.teams)
+        there, whole = await self._nodes.see_alert(alert_id, grant.identity, until, grant.teams)
+        if here or there:
+            return alert_id
+        if not whole:
+            raise Refusal("timeout", "Not every server could be asked, and this one does not know the alert: try again soon.", 5.0)
+        raise Refusal("unknown_alert", "This alert is over, or none that you are told of.")
 
     async def _read(self, request: web.Request) -> web.Response:
         return json_answer({"thresholds": await kept_thresholds(self._store)})

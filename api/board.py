@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from api.call_alerts import CallAlerts
 from api.quality_alerts import OF_AGENTS
@@ -275,17 +275,22 @@ class Board:
     def _alerts_of(self, seen: set[str], teams: frozenset[str]) -> list[BoardAlert]:
         """Those of these calls, of queues, and of agents of these teams."""
         known = [self.alerts.open, *(other.alerts for other in self._elsewhere.values())]
+        return as_one(alert for some in known for alert in some if _concerns(alert, seen, teams))
 
-        def concerns(alert: BoardAlert) -> bool:
-            if alert.kind in OF_AGENTS:
-                return not teams or not teams.isdisjoint(alert.teams)
-            return not alert.call_id or alert.call_id in seen
+    def own_alerts(self, teams: frozenset[str]) -> list[BoardAlert]:
+        """What who has these teams is told of this node."""
+        seen, _ = self._seen_by(teams, set())
+        return [alert for alert in self.alerts.open if _concerns(alert, seen, teams)]
 
-        return [alert for some in known for alert in some if concerns(alert)]
+    def see(self, alert_id: str, by: str, until: float | None, teams: frozenset[str]) -> bool:
+        """Who has these teams sees to an alert of this node, or puts it off ``until`` then. Is it open, and are they told of it?"""
+        told = any(alert.alert_id == alert_id for alert in self.own_alerts(teams))
+        return told and self.alerts.see(alert_id, by, until)
 
-    def open_alerts(self, teams: frozenset[str]) -> list[BoardAlert]:
-        """What who has these teams is told."""
-        return self._alerts_of(self._seen_by(teams, set())[0], teams)
+    def seen_elsewhere(self, alert_id: str, by: str, until: float | None) -> None:
+        """Other nodes were told so: their own word comes within a second, and nobody is to be told again meanwhile."""
+        for known in self._elsewhere.values():
+            known.alerts = tuple(_seen(alert, by, until) if alert.alert_id == alert_id else alert for alert in known.alerts)
 
     # ------------------------------------------------------------------ what agents say
 
@@ -375,6 +380,36 @@ class Board:
         while True:
             await asyncio.sleep(_EVERY_S)
             self.tell()
+
+
+def _concerns(alert: BoardAlert, seen: set[str], teams: frozenset[str]) -> bool:
+    """Is it of these calls, of a queue, or the word of an agent of these teams?"""
+    if alert.kind in OF_AGENTS:
+        return not teams or not teams.isdisjoint(alert.teams)
+    return not alert.call_id or alert.call_id in seen
+
+
+def as_one(alerts: Iterable[BoardAlert]) -> list[BoardAlert]:
+    """Each alert once: a queue may be in trouble at several nodes, and who sees to it at one does at all."""
+    merged: dict[str, BoardAlert] = {}
+    for alert in alerts:
+        other = merged.setdefault(alert.alert_id, alert)
+        if other is not alert:
+            later = max(other, alert, key=lambda each: each.snoozed_until)
+            merged[alert.alert_id] = structs.replace(
+                other,
+                since=min(other.since, alert.since),
+                acknowledged_by=other.acknowledged_by or alert.acknowledged_by,
+                snoozed_by=later.snoozed_by,
+                snoozed_until=later.snoozed_until,
+            )
+    return list(merged.values())
+
+
+def _seen(alert: BoardAlert, by: str, until: float | None) -> BoardAlert:
+    if until is None:
+        return structs.replace(alert, acknowledged_by=by)
+    return structs.replace(alert, snoozed_by=by, snoozed_until=until)
 
 
 def _board_call(call: _Call) -> BoardCall:

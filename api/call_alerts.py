@@ -96,21 +96,25 @@ class CallAlerts:
 
     # ------------------------------------------------------------------ who sees to it
 
-    def acknowledge(self, alert_id: str, by: str) -> bool:
-        """Is it still open?"""
-        found = self._core.acknowledge(alert_id, by)
-        if found is not None and found.kind is AlertKind.REPORT:
+    def see(self, alert_id: str, by: str, until: float | None) -> bool:
+        """Somebody sees to it, or puts it off ``until`` then. Is it still open?"""
+        found = self._core.acknowledge(alert_id, by) if until is None else self._core.snooze(alert_id, by, until)
+        if until is None and found is not None and found.kind is AlertKind.REPORT:
             self._core.unsay(found)
         self._show()
-        if found is not None and found.kind is AlertKind.HELP:
+        if until is None and found is not None and found.kind is AlertKind.HELP:
             self.on_help(_agent_of(found))
         return found is not None
 
-    def snooze(self, alert_id: str, by: str, for_s: float) -> bool:
-        """Is it still open?"""
-        found = self._core.snooze(alert_id, by, self._now() + for_s) is not None
+    def of_queues(self) -> list[Alert]:
+        """Those that outlive this process."""
+        return [alert for alert in self._core.open.values() if alert.kind not in (*OF_CALLS, *OF_AGENTS)]
+
+    def restore(self, alerts: Sequence[Alert]) -> None:
+        """Of queues, as they were when this node stopped."""
+        self._core.restore(alerts)
+        self._queues |= {alert.subject for alert in alerts}
         self._show()
-        return found
 
     def _show(self) -> None:
         self.open = [_board_alert(alert) for alert in self._core.open.values()]

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from api.after.outbox_routes import STATES as OUTBOX_STATES
 from api.after.outbox_routes import Limit as OutboxLimit
 from api.after.outbox_routes import OutboxPage
-from api.alert_routes import Snooze, Tried
+from api.alert_routes import OpenAlerts, Snooze, Tried
 from api.appointments import wire as booked
 from api.audit.routes import AuditPage, AuditState
 from api.backends.event_routes import BackendEvent
@@ -94,7 +94,7 @@ from api.voicemail.routes import FORMS as MESSAGE_FORMS
 from api.voicemail.routes import HeardMark
 from api.webhook_post import CloudEvent
 from api.webhook_routes import MOST_EVENTS, Receiver, Replay, Resumed
-from signaling.messages import BoardAlert, GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
+from signaling.messages import GuestEntry, GuestSession, NewConsultation, RoomLink, Session, SignIn
 from signaling.refusal import TextFault
 
 Whole = Annotated[int, Meta(ge=0, lt=10**15)]
@@ -568,11 +568,13 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         problems=(404, 503),
     ),
     ("GET", "/api/v1/calls/{call_id}/signalling"): Described(
-        "The SIP messages of a call, of those of the last calls at this node.", answer=Signalling, problems=(404, 503)
+        "The SIP messages of a call, and the way that its browsers' packets took.", answer=Signalling, problems=(404, 503)
     ),
-    ("GET", "/api/v1/alerts"): Described("What is wrong now with calls and queues.", answer={"alerts": list[BoardAlert]}),
-    ("POST", "/api/v1/alerts/{alert_id}/acknowledgement"): Described("Somebody sees to it: me.", problems=(404,), **_DONE),
-    ("POST", "/api/v1/alerts/{alert_id}/snooze"): Described("Nobody is told of it for a while.", body=Snooze, problems=(404,), **_DONE),
+    ("GET", "/api/v1/alerts"): Described("What is wrong now with calls and queues, at every node.", answer=OpenAlerts),
+    ("POST", "/api/v1/alerts/{alert_id}/acknowledgement"): Described(
+        "Somebody sees to it, whichever node has it: me.", problems=(404, 503), **_DONE
+    ),
+    ("POST", "/api/v1/alerts/{alert_id}/snooze"): Described("Nobody is told of it for a while.", body=Snooze, problems=(404, 503), **_DONE),
     ("GET", "/api/v1/alert-thresholds"): Described(
         "From where on supervisors are told.", answer={"thresholds": Thresholds}, problems=(503,)
     ),

@@ -47,6 +47,8 @@ ASKED_S = 5.0
 """How long another node may take to do something."""
 TOLD_WITHIN_S = 0.5
 """How long a page that connects waits for another node to say what calls and rooms it has for it."""
+ALERT_WITHIN_S = 2.0
+"""How long another node may take to say that it knows who sees to an alert."""
 HEALTH_WITHIN_S = 2.0
 """How long another node may take to say how it is: it asks its database first."""
 MOST_ASKED = 2_000
@@ -140,6 +142,23 @@ class _AskHealth(_Word, frozen=True, tag="ask_health"):
     ask_id: str
 
 
+class _AskAlerts(_Word, frozen=True, tag="ask_alerts"):
+    """Which alerts of yours is who has these teams told of?"""
+
+    ask_id: str
+    teams: list[str]
+
+
+class _SeeAlert(_Word, frozen=True, tag="see_alert"):
+    """Who has these teams sees to this alert, or puts it off until then (seconds since the epoch)."""
+
+    ask_id: str
+    teams: list[str]
+    alert_id: str
+    by: str
+    until: float | None
+
+
 class _Renewed(_Word, frozen=True, tag="renewed"):
     """A backend said that something changed about these people (handles), or about one whom it knows by this id."""
 
@@ -153,7 +172,8 @@ class _Planned(_Word, frozen=True, tag="planned"):
 
 
 _AboutPeople = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Revoked | _Handled | _Skilled
-_AnyWord = _AboutPeople | _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Answer | _Planned | _Renewed | _AskHealth
+_OfCalls = _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Planned | _Renewed | _AskAlerts | _SeeAlert
+_AnyWord = _AboutPeople | _OfCalls | _Answer | _AskHealth
 
 
 class CallControl(Protocol):
@@ -467,6 +487,8 @@ class Nodes:
                 self._say(_Answer(self._bus.token, ask_id, Raw(msgspec.json.encode(calls))), node)
             case _AskHealth(ask_id=ask_id):
                 self._start(self._tell_health(node, ask_id))
+            case _AskAlerts() | _SeeAlert():
+                self._tell_alerts(node, word)
             case _RoomOver(room_id=room_id):
                 if self._rooms is not None:
                     self._rooms.on_over(room_id)
@@ -598,15 +620,43 @@ class Nodes:
         answers, _ = await self._ask_all(nodes, lambda ask_id: _AskCalls(self._bus.token, ask_id, identity))
         return [call for answer in answers for call in msgspec.json.decode(answer, type=list[wire.CallState])]
 
+    async def alerts_elsewhere(self, teams: frozenset[str]) -> tuple[list[wire.BoardAlert], bool]:
+        """What other nodes have open that who has these teams is told of, and whether all have said so."""
+        answers, whole = await self._ask_all(self.others, lambda ask_id: _AskAlerts(self._bus.token, ask_id, sorted(teams)))
+        found = [alert for answer in answers for alert in msgspec.json.decode(answer, type=list[wire.BoardAlert])]
+        return found, whole and self._bus.state is BusState.TOGETHER
+
+    async def see_alert(self, alert_id: str, by: str, until: float | None, teams: frozenset[str]) -> tuple[bool, bool]:
+        """Other nodes are to know who sees to an alert, or puts it off. Is it open at one of them, and have all said so?"""
+        ours = sorted(teams)
+        answers, whole = await self._ask_all(
+            self.others, lambda ask_id: _SeeAlert(self._bus.token, ask_id, ours, alert_id, by, until), ALERT_WITHIN_S
+        )
+        found = any(msgspec.json.decode(answer, type=bool) for answer in answers)
+        if found and self._board is not None:
+            self._board.seen_elsewhere(alert_id, by, until)
+        return found, whole and self._bus.state is BusState.TOGETHER
+
+    def _tell_alerts(self, node: str, asked: _AskAlerts | _SeeAlert) -> None:
+        if self._board is None:
+            return
+        told: object
+        match asked:
+            case _AskAlerts(teams=teams):
+                told = self._board.own_alerts(frozenset(teams))
+            case _SeeAlert(alert_id=alert_id, by=by, until=until, teams=teams):
+                told = self._board.see(alert_id, by, until, frozenset(teams))
+        self._say(_Answer(self._bus.token, asked.ask_id, Raw(msgspec.json.encode(told))), node)
+
     async def rooms_elsewhere(self, grant: Grant) -> tuple[list[wire.RoomList], bool]:
         """What each other node has of its rooms for this person, and whether all have said so."""
         question = OwnRooms(grant.identity)
         answers, whole = await self._ask_all(self.others, lambda ask_id: _Ask(self._bus.token, ask_id, grant, question))
         return [msgspec.json.decode(answer, type=wire.RoomList) for answer in answers], whole
 
-    async def _ask_all(self, nodes: Iterable[str], word: Callable[[str], _Word]) -> tuple[list[Raw], bool]:
+    async def _ask_all(self, nodes: Iterable[str], word: Callable[[str], _Word], within_s: float = TOLD_WITHIN_S) -> tuple[list[Raw], bool]:
         """What they answer who do in time, and whether all did."""
-        told = await asyncio.gather(*(self._ask(node, word, TOLD_WITHIN_S) for node in nodes), return_exceptions=True)
+        told = await asyncio.gather(*(self._ask(node, word, within_s) for node in nodes), return_exceptions=True)
         answers: list[Raw] = []
         for answer in told:
             if isinstance(answer, _Answer):

@@ -185,6 +185,15 @@ class Alerts:
             del self.open[alert_id]
         return bool(ended)
 
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """These were open before, and stay so until what they are about is well: who was told is not told again."""
+        for alert in alerts:
+            known = self.open.get(alert.alert_id)
+            if known is not None:
+                alert.worst = max(alert.worst, known.worst)
+            if known is not None or len(self.open) < MOST_ALERTS:
+                self.open[alert.alert_id] = alert
+
     def acknowledge(self, alert_id: str, by: str) -> Alert | None:
         """Somebody sees to it. None: it is over."""
         alert = self.open.get(alert_id)

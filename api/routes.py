@@ -36,7 +36,7 @@ _STATUS = {
     ),
     **dict.fromkeys(("second_factor_on", "second_factor_off"), 409),
     **dict.fromkeys(("recording_running", "not_opus", "recording_damaged", "recording_too_long", "held"), 409),
-    **dict.fromkeys(("busy", "store_unavailable", "stopping", "issuer_away", "pbx_away"), 503),
+    **dict.fromkeys(("timeout", "busy", "store_unavailable", "stopping", "issuer_away", "pbx_away"), 503),
     **dict.fromkeys(("not_suspended", "unknown_pbx_call", "unknown_extension", "unknown_campaign"), 404),
     **dict.fromkeys(("campaign_rests", "nobody_left", "outside_hours", "nobody_due", "not_reserved"), 409),
     **dict.fromkeys(("unknown_version", "unknown_backend", "unknown_line", "unknown_alert"), 404),

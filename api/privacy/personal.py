@@ -265,6 +265,7 @@ HARMLESS: Mapping[str, str] = {
                 "agent_queues",
                 "agent_states",
                 "alert_thresholds",
+                "open_alerts",
                 "devices",
             ),
             *("pbx_extensions", "pbx_queues", "absences", "work_calendars", "wrap_ups"),

@@ -34,6 +34,7 @@ from api.store.leases import LeaseStore
 from api.store.legal_holds import LegalHoldStore
 from api.store.migrate import migrate
 from api.store.notes import NoteStore
+from api.store.open_alerts import OpenAlertStore
 from api.store.outbound import OutboundStore
 from api.store.outbox import OutboxStore
 from api.store.outbox_tables import outbox
@@ -132,6 +133,7 @@ class Store(Statements):
         self.history = CallHistoryStore(engine, vault)
         self.reports = ReportStore(engine, vault)
         self.alert_thresholds = AlertThresholdStore(engine, vault)
+        self.open_alerts = OpenAlertStore(engine, vault)
         self.centre = CentreStore(engine, vault)
         self.outbound = OutboundStore(engine, vault)
         self.outbox = OutboxStore(engine, vault)

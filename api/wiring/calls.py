@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from api.alert_memory import AlertMemory
 from api.backends.lookup import ContextLookup
 from api.backends.wiring import open_context
 from api.call_handling import CallHandling
@@ -131,6 +132,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             if part is not None:
                 await enter(part)
         await handling.restore()
+        await enter(AlertMemory(exchange.board.alerts, store.open_alerts, store.node))
         yield Calls(
             worker,
             consultations,

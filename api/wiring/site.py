@@ -127,7 +127,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     RecordRoutes(ground.store, ground.audit).add_to(app)
     QueueStatisticsRoutes(ground.store.records).add_to(app)
     calls.exchange.board.alerts.change(await kept_thresholds(ground.store))
-    AlertRoutes(calls.exchange.board, ground.store, ground.audit).add_to(app)
+    AlertRoutes(calls.exchange.board, cluster.nodes, ground.store, ground.audit).add_to(app)
     add_reports(
         app,
         settings.reports,

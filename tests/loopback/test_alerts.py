@@ -9,16 +9,21 @@ from typing import Any
 from aiohttp import ClientSession, web
 from msgspec.structs import replace
 
-from api.alert_routes import AlertRoutes, kept_thresholds
+from api.alert_memory import AlertMemory
+from api.alert_routes import AlertRoutes, OtherNodes, kept_thresholds
 from api.audit.audit import Audit
-from api.board import Board
+from api.board import Board, as_one
+from api.call_alerts import CallAlerts
 from api.metrics import Metrics
+from api.nodes import Nodes
 from api.quality_alerts import Thresholds
 from api.rest_limits import RestLimits, RestLimitSettings
 from api.routes import PartHealth, make_app, make_runner
 from api.store import Store
 from api.store.audit import AuditWanted
-from signaling.messages import CallState, HelpState
+from rooms.queues.figures import Figures
+from signaling.bus import MemoryBus
+from signaling.messages import BoardAlert, CallState, HelpState
 from signaling.tokens import TokenIssuer
 from tests.kit.exchange_bench import Told
 from tests.kit.people import AUDIT_KEYS, known_by
@@ -49,7 +54,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path) -> AsyncIterator[Site]:
+async def site(folder: Path, nodes: OtherNodes | None = None) -> AsyncIterator[Site]:
     async def healthy() -> Mapping[str, PartHealth]:
         return {}
 
@@ -62,7 +67,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
         board = Board(now=lambda: made[0].now if made else NOW, clock=lambda: NOW)
         board.know_teams(lambda identity: frozenset({"hotels"}) if identity == "ana" else frozenset())
         app = make_app(known_by(TOKENS), metrics, healthy, limits=RestLimits(RestLimitSettings(person={}), lambda: 0.0))
-        AlertRoutes(board, store, log, lambda: NOW).add_to(app)
+        AlertRoutes(board, nodes or Nodes(MemoryBus(topics=8, kept=8)), store, log, lambda: NOW).add_to(app)
         runner = make_runner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -87,7 +92,7 @@ async def test_all_supervisors_see_an_alert_and_who_sees_to_it_and_the_audit_say
         for _ in range(3):
             here.second(jitter_ms=45.0)
         assert (await here.ask("GET", "alerts", role="agent"))[0] == 403
-        assert (await here.ask("GET", "alerts", teams="flights"))[1] == {"alerts": []}
+        assert (await here.ask("GET", "alerts", teams="flights"))[1] == {"alerts": [], "whole": True}
         _, told = await here.ask("GET", "alerts", teams="hotels")
         (alert,) = told["alerts"]
         assert (alert["kind"], alert["call_id"], alert["hop"], alert["worst"]) == ("jitter", "c1", "phone_to_us", 45.0)
@@ -100,7 +105,7 @@ async def test_all_supervisors_see_an_alert_and_who_sees_to_it_and_the_audit_say
         (seen,) = (await here.ask("GET", "alerts"))[1]["alerts"]
         assert (seen["acknowledged_by"], seen["snoozed_by"], seen["snoozed_until"]) == ("luz", "eva", NOW + 900)
         here.board.over("c1")
-        assert (await here.ask("GET", "alerts"))[1] == {"alerts": []}
+        assert (await here.ask("GET", "alerts"))[1] == {"alerts": [], "whole": True}
         assert (await here.ask("POST", f"{path}/acknowledgement"))[0] == 404
         await here.log.written()
         noted = [(entry.event.kind, entry.event.who) for entry in await here.log.entries(AuditWanted(), 9)]
@@ -164,3 +169,64 @@ async def test_other_bounds_are_tried_on_the_last_day_and_then_hold_for_all(tmp_
         await here.log.written()
         (noted,) = [entry.event for entry in await here.log.entries(AuditWanted(), 9)]
         assert (noted.kind, noted.who, noted.detail) == ("alert_thresholds_changed", "eva", "jitter_ms 30 to 15")
+
+
+def waiting(longest_s: float) -> dict[str, Figures]:
+    """A queue in which somebody waits so long, and its agents are there."""
+    none = dict.fromkeys(Figures.__dataclass_fields__, 0) | {"service_level": None, "wait_s": None, "handle_s": None}
+    stands = none | {"queue": "sales", "waiting": 1, "longest_s": longest_s, "signed_in": 2}
+    return {"sales": Figures(**stands)}  # type: ignore[arg-type]
+
+
+async def test_a_node_that_starts_again_knows_who_sees_to_its_queues_and_tells_of_nothing_twice(tmp_path: Path) -> None:
+    async with Store.open(f"sqlite:///{tmp_path}/calls.sqlite3", vault=VAULT) as store:
+        before = CallAlerts(lambda: NOW)
+        async with AlertMemory(before, store.open_alerts, "one"):
+            before.heard("c1", [("phone", replace(sample("c1-phone", 4.2, "good"), cause="silent"))] * 3)
+            before.look_at(waiting(300.0))
+            (alert,) = [alert for alert in before.open if not alert.call_id]
+            assert before.see(alert.alert_id, "eva", None)
+        assert await store.open_alerts.of("two") == [], "another node's are its own"
+        after = CallAlerts(lambda: NOW + 60)
+        after.look_at(waiting(360.0))  # it may be measured before it is remembered
+        async with AlertMemory(after, store.open_alerts, "one") as memory:
+            (again,) = after.open
+            assert (again.alert_id, again.acknowledged_by, again.since) == ("wait:sales", "eva", NOW)
+            for _ in range(5):
+                after.look_at(waiting(1.0))
+            assert after.open == []
+            await memory.keep()
+            assert await store.open_alerts.of("one") == []
+            after.look_at(waiting(300.0))
+            assert [alert.acknowledged_by for alert in after.open] == [""], "that is another one"
+        last = CallAlerts(lambda: NOW + 120)
+        async with AlertMemory(last, store.open_alerts, "one"):
+            assert len(last.open) == 1
+            last.look_at({})
+            assert last.open == [], "the queue is no longer planned"
+
+
+async def test_an_alert_of_a_node_that_does_not_answer_is_no_alert_that_is_over(tmp_path: Path) -> None:
+    class Silent:
+        async def alerts_elsewhere(self, teams: frozenset[str]) -> tuple[list[BoardAlert], bool]:
+            return [], False
+
+        async def see_alert(self, alert_id: str, by: str, until: float | None, teams: frozenset[str]) -> tuple[bool, bool]:
+            return False, False
+
+    async with site(tmp_path, Silent()) as here:
+        assert (await here.ask("GET", "alerts"))[1] == {"alerts": [], "whole": False}
+        status, told = await here.ask("POST", "alerts/wait:sales/acknowledgement")
+        assert (status, told["error"]["code"]) == (503, "timeout")
+        here.board.alerts.look_at(waiting(300.0))
+        assert (await here.ask("POST", "alerts/wait:sales/acknowledgement"))[0] == 204, "its own alerts need nobody else"
+
+
+def test_an_alert_of_two_nodes_is_one_and_who_sees_to_it_at_one_does_at_all() -> None:
+    at_one = BoardAlert(
+        alert_id="wait:sales", kind="wait", subject="sales", call_id="", hop="", since=5.0, worst=200.0, acknowledged_by="eva"
+    )
+    at_two = replace(at_one, since=3.0, acknowledged_by="", snoozed_by="luz", snoozed_until=9.0)
+    (merged,) = as_one([at_one, at_two])
+    assert (merged.since, merged.acknowledged_by, merged.snoozed_by, merged.snoozed_until) == (3.0, "eva", "luz", 9.0)
+    assert as_one([at_two, at_one]) == [merged]

@@ -76,6 +76,7 @@ NOT_WRITTEN = {
     **dict.fromkeys((f"consultation_services.{name}" for name in ("languages", "skills", "professionals")), _COMPANY),
     "consents.wording": _COMPANY,
     "contacts.origins": _MACHINE,
+    **dict.fromkeys(("open_alerts.alert_id", "open_alerts.subject"), _MACHINE),
     **dict.fromkeys((f"outbox.{name}" for name in ("fault", "idem", "needs", "subject")), _MACHINE),
     **dict.fromkeys(("reported_calls.agent", "reported_calls.queue", "reported_chats.agent", "reported_chats.queue"), _MACHINE),
     **dict.fromkeys(("rule_runs.happening", "rule_runs.subject", "told_events.event_id", "told_events.subject"), _MACHINE),

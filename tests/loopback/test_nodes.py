@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from api.identity.sessions import Ended
 from api.node_health import NodeFigures, NodesHealth
@@ -15,6 +16,8 @@ from tests.kit.bus import HURRY
 from tests.kit.hub import Client
 from tests.kit.node import Node, running_node, until
 from tests.kit.redis_server import RedisServer
+from tests.loopback.test_alerts import call
+from tests.loopback.test_call_history import sample
 
 
 @pytest.fixture
@@ -236,3 +239,27 @@ async def test_a_supervisor_of_another_node_monitors_a_call_where_it_is(pair: tu
     kinds = [(kind, whose, by) for kind, whose, by, _ in one.log]
     assert kinds == [("call.monitored", "ana", "sue"), ("call.monitor_ended", "ana", "sue")] and two.log == []
     assert await ana.ask("call.hang_up", {"call_id": call_id}) == {"ok": {}}
+
+
+async def test_an_alert_is_seen_to_at_the_node_that_has_it_from_any(pair: tuple[Node, Node], server: RedisServer) -> None:
+    one, two = pair
+    ours, theirs = one.bench.exchange.board, two.bench.exchange.board
+    ours.call(call())
+    for _ in range(3):
+        ours.quality("c1", [("phone", replace(sample("c1-phone", 4.2, "good"), loss=0.0, jitter_ms=45.0))], [])
+    nobody, others = frozenset[str](), frozenset({"others"})
+    ((alert,), whole) = await two.nodes.alerts_elsewhere(nobody)
+    assert ((alert.kind, alert.acknowledged_by), whole) == (("jitter", ""), True)
+    assert await two.nodes.alerts_elsewhere(others) == ([], True)
+    await until(lambda: len(theirs.watch("eva").alerts) == 1)
+    assert await two.nodes.see_alert(alert.alert_id, "eva", None, others) == (False, True), "another team's"
+    assert await two.nodes.see_alert(alert.alert_id, "eva", None, nobody) == (True, True)
+    assert [each.acknowledged_by for each in theirs.watch("eva").alerts] == ["eva"], "at once"
+    assert await two.nodes.see_alert(alert.alert_id, "luz", 9e9, nobody) == (True, True)
+    assert [(each.acknowledged_by, each.snoozed_by) for each in ours.alerts.open] == [("eva", "luz")]
+    assert await two.nodes.see_alert("wait:tours", "eva", None, nobody) == (False, True)
+    server.kill()
+    await two.is_(BusState.ALONE)
+    assert await two.nodes.see_alert(alert.alert_id, "ana", None, nobody) == (False, False), "it says that it could not ask"
+    assert (await two.nodes.alerts_elsewhere(nobody))[1] is False
+    assert [each.acknowledged_by for each in ours.alerts.open] == ["eva"]
