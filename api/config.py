@@ -33,6 +33,7 @@ from api.section import split_text as _split
 from api.surveys.settings import SurveysSection
 from api.threecx_settings import ThreeCxWork
 from api.tickets.settings import TicketsSection
+from api.visits.settings import VisitSettings
 from api.webhook_settings import WebhookSettings
 from media.prompt_settings import VOICES, find_sound
 from media.reach import announced
@@ -827,6 +828,27 @@ class AppointmentsSection(_Section):
     """Appointments to come that one customer may book by the page."""
 
 
+class WidgetSection(_Section):
+    """The button on other people's sites, by which visitors call, write or ask to be called back (``api/pages/widget``)."""
+
+    sites: Origins = ()
+    """Whose pages may show it: ``https://host[:port]``; none: nothing of it is there."""
+    queues: Names = ()
+    """Which queues of the plan visitors may reach; empty: all."""
+    hours: Annotated[str, Field(max_length=64)] = ""
+    """The calendar of the plan by which it is open; empty: always."""
+    most_at_once: Annotated[int, Field(ge=1, le=1_000)] = 50
+    """Visitors in calls, and as many in chats."""
+    begun_per_hour: Annotated[int, Field(ge=1, le=1_000)] = 30
+    """Visits of one network address."""
+    call_backs_per_hour: Annotated[int, Field(ge=1, le=100)] = 3
+    """... and call-backs that it may ask for."""
+    call_backs_in_all: Annotated[int, Field(ge=1, le=10_000)] = 60
+    """Call-backs an hour that all visitors together may ask for."""
+    chat_answer_s: Annotated[float, Field(ge=5, le=600)] = 30.0
+    """A chat that nobody took for so long is offered to somebody else as well."""
+
+
 class ChatSection(_Section):
     """What people write to one another in rooms."""
 
@@ -978,6 +1000,7 @@ class Settings(_Section):
     limits: LimitsSection = LimitsSection()
     consultations: ConsultationsSection = ConsultationsSection()
     appointments: AppointmentsSection = AppointmentsSection()
+    widget: WidgetSection = WidgetSection()
     chat: ChatSection = ChatSection()
     webhooks: WebhooksSection = WebhooksSection()
     happenings: HappeningsSection = HappeningsSection()
@@ -1228,6 +1251,20 @@ class Settings(_Section):
         """From when to when; None: all hours are alike."""
         begin, _, end = self.dialing.working_hours.partition("-")
         return (time.fromisoformat(begin), time.fromisoformat(end)) if begin else None
+
+    def visits(self) -> VisitSettings:
+        widget = self.widget
+        return VisitSettings(
+            sites=widget.sites,
+            queues=widget.queues,
+            hours=widget.hours,
+            region=self.dialing.region,
+            most_at_once=widget.most_at_once,
+            begun_per_hour=widget.begun_per_hour,
+            call_backs_per_hour=widget.call_backs_per_hour,
+            call_backs_in_all=widget.call_backs_in_all,
+            chat_answer_s=widget.chat_answer_s,
+        )
 
     def rest_limits(self) -> RestLimitSettings:
         """How much REST a caller may use."""

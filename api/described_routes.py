@@ -89,6 +89,8 @@ from api.travel.wire import (
     Resized,
     TourText,
 )
+from api.visits.front_desk import DeskNow
+from api.visits.wire import CallBackMade, CallBackWanted, ChatMade, ChatWanted, NumberRead, VisitWanted
 from api.voicemail.boxes import MOST_SHOWN, Voicemail, VoicemailPage
 from api.voicemail.routes import FORMS as MESSAGE_FORMS
 from api.voicemail.routes import HeardMark
@@ -722,6 +724,37 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("DELETE", "/api/v1/articles/{article_id}"): Described("Remove an article, with all its versions.", problems=(404, 503), **_DONE),
     ("GET", "/api/v1/articles/{article_id}/versions"): Described(
         "An article as it was, the newest first.", answer={"versions": list[Article]}, problems=(404, 503)
+    ),
+    ("GET", "/widget.js"): Described("Puts the visitors' button on a site that the settings name.", content=("text/javascript",)),
+    ("GET", "/api/v1/visits/desk"): Described(
+        "How a queue stands for visitors: open, somebody there, when to be called back.",
+        query={"queue": str, "language": str},
+        answer=DeskNow,
+        problems=(404,),
+    ),
+    ("GET", "/api/v1/visits/number"): Described(
+        "A number as it would be dialled, and whether anybody here can call it.", query={"number": str}, answer=NumberRead, problems=(404,)
+    ),
+    ("POST", "/api/v1/visits"): Described(
+        "A visitor's session, for calls to this queue alone (visit.call).",
+        body=VisitWanted,
+        answer=Session,
+        statuses=(201,),
+        problems=(404, 429),
+    ),
+    ("POST", "/api/v1/visits/chats"): Described(
+        "A room with somebody of this queue, and the visitor's link to it.",
+        body=ChatWanted,
+        answer=ChatMade,
+        statuses=(201,),
+        problems=(404, 409, 429, 503),
+    ),
+    ("POST", "/api/v1/visits/call-backs"): Described(
+        "Be called back; sent twice under one idem it is one wish.",
+        body=CallBackWanted,
+        answer=CallBackMade,
+        statuses=(201,),
+        problems=(404, 409, 429, 503),
     ),
     ("GET", "/api/v1/booking/services"): Described("What customers may book.", answer=booked.ServiceViews, problems=(503,)),
     ("GET", "/api/v1/booking/slots"): Described(

@@ -295,6 +295,7 @@ class Exchange:
                 entry=entry,
                 facts=arrival.facts,
                 epoch_s=self.now(),
+                flow=arrival.flow,
             )
         )
 
@@ -532,6 +533,13 @@ class Exchange:
         leg = self._browsers.get(view.agent_leg)
         if leg is not None and leg.peer_id == said.peer_id:
             self._on_path(view.call_id, view.agent_leg, said)
+
+    async def answer_caller(self, call_id: str, leg_id: str, peer_id: str, sdp: str) -> media.PeerAnswered:
+        """Answer the offer of a caller who calls by a browser, after what is queued for the call already. Raises ``MediaRefusal``."""
+        call_line = self._lines.get(call_id)
+        if call_line is None:
+            raise media.MediaRefusal("unknown_call", "This call has just ended.")
+        return await call_line.ask(lambda: self._phones.answer_browser(leg_id, peer_id, sdp))
 
     # ------------------------------------------------------------------ effects out
 

@@ -53,6 +53,12 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("DELETE", "/api/v1/privacy/holds/{hold_id}"): _P.PRIVACY_MANAGE,
     ("GET", "/api/v1/privacy/record"): _P.PRIVACY_MANAGE,
     ("POST", "/api/v1/guests"): None,  # let in by a link
+    ("GET", "/widget.js"): None,
+    ("GET", "/api/v1/visits/desk"): None,
+    ("GET", "/api/v1/visits/number"): None,
+    ("POST", "/api/v1/visits"): None,
+    ("POST", "/api/v1/visits/chats"): None,
+    ("POST", "/api/v1/visits/call-backs"): None,
     ("POST", "/api/v1/uploads/{ticket}"): None,  # the address itself is signed, and good for one file
     ("GET", "/api/v1/attachments/{attachment_id}"): _P.CHAT_READ,
     ("DELETE", "/api/v1/people/{identity}/chat"): _P.USERS_MANAGE,

@@ -158,7 +158,7 @@ class LineTrial:
             case line.Rang() if tried.state is TrialState.DIALLING:
                 return replace(tried, state=TrialState.RINGING, rang_s=after_s)
             case line.Answered(remote=remote) if tried.answered_s is None:
-                if isinstance(remote, DemoEndpoint):
+                if not isinstance(remote, RtpEndpoint):
                     return replace(tried, state=TrialState.HEARD, answered_s=after_s, cause=EndReason.COMPLETED.value, detail=INSIDE)
                 await self._talk(remote)
                 return replace(tried, state=TrialState.ANSWERED, answered_s=after_s, codec=_codec(remote))

@@ -25,6 +25,8 @@ class Page:
     query: tuple[str, ...] = ()
     camera: bool = False
     embeddable: bool = False
+    button: bool = False
+    """Is it the one behind the button of other people's sites?"""
 
     @property
     def main(self) -> str:
@@ -79,5 +81,12 @@ PAGES = (
     ),
     Page("/survey", "The questions of a survey; its link's fragment lets in.", "survey", (_CARDS, "survey/survey.css")),
     Page("/tickets", "What customers wait for: lists, one ticket, a new one.", "tickets", (_CARDS, "tickets/tickets.css")),
+    Page(
+        "/widget",
+        "What the button of other people's sites opens: call, write, or be called back. What it is to show stands in its fragment.",
+        "widget",
+        ("widget/widget.css",),
+        button=True,
+    ),
     Page("/voicemail", "The messages that callers left.", "voicemail", (_CARDS, "voicemail/voicemail.css")),
 )

@@ -18,6 +18,7 @@ from api.room_questions import AnyRoomQuestion, RoomQuestion
 from api.sound_checks import SoundChecks
 from api.supervision import Supervision
 from api.tolls import Tolls
+from api.visits.visits import Visits
 from media.messages import MediaRefusal, PeerAnswered
 from pbx.loopback import LoopbackTrunk
 from pbx.numbers import Number, parse_number, zones_of
@@ -65,6 +66,7 @@ class PageRequests:
         after: AfterCall | None = None,
         checks: SoundChecks | None = None,
         refer_blind: bool = False,
+        visits: Visits | None = None,
     ) -> None:
         self._exchange = exchange
         self._switchboard = switchboard
@@ -83,6 +85,7 @@ class PageRequests:
         self._after = after
         self._checks = checks
         self._refer_blind = refer_blind
+        self._visits = visits
 
     async def perform(self, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
         """Do what a page asks. Raises ``Refusal`` with whose fault it is and what to do."""
@@ -177,6 +180,8 @@ class PageRequests:
                 await self._written().make_ticket(identity, request)
             case wire.CloseTicket():
                 await self._written().close_ticket(identity, request)
+            case wire.VisitCall() | wire.VisitOffer() | wire.VisitDigits() | wire.VisitHangUp() | wire.InviteVisitor():
+                return await self._visited().perform(grant, request)
             case wire.RoomRequest() | wire.ChatRequest() | RoomQuestion():
                 return await self._in_rooms(grant, request)
             case wire.PeerCandidate():
@@ -275,6 +280,11 @@ class PageRequests:
         if self._context is None:
             raise Refusal("bad_message", "This server asks nobody who calls.")
         return self._context
+
+    def _visited(self) -> Visits:
+        if self._visits is None:
+            raise Refusal("widget_off", "No site may show this button: the server's setting widget.sites names those that may.")
+        return self._visits
 
     def _written(self) -> AfterCall:
         if self._after is None:

@@ -14,7 +14,7 @@ from media import messages as media
 from media.codec_choice import Policy, answer_phone, browser_order, offer_phone
 from pbx.sdp import EXTENDED_REPORTS
 from pbx.trunk import Trunk
-from rooms.audio import AudioCodec, DemoEndpoint, Direction, Endpoint, RtpEndpoint
+from rooms.audio import AudioCodec, BrowserEndpoint, DemoEndpoint, Direction, Endpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
 
 log = structlog.get_logger()
@@ -42,6 +42,8 @@ class PhoneLeg:
     local: RtpEndpoint | None = None
     remote: Endpoint | None = None
     demo_open: bool = False
+    anchored: bool = False
+    """A browser's, that is open in the media plane."""
     digits_by_info: bool = False
     spoken: str | None = None
 
@@ -103,7 +105,7 @@ class PhoneLegs:
         """Forget one leg of a call that goes on. Was it open in the media plane?"""
         leg = self._legs.pop(leg_id)
         del self._calls[leg.call_id][leg_id]
-        return leg.local is not None or leg.demo_open
+        return leg.local is not None or leg.demo_open or leg.anchored
 
     async def place(
         self, leg_id: str, number: str, *, private: bool = False, caller_number: str = "", diverted_by: str = "", referred: str = ""
@@ -127,7 +129,7 @@ class PhoneLegs:
         open_before, remote = leg.local is not None, leg.remote
         local = leg.local or await self._agree(leg, other_codec)
         tell(leg.trunk, local)
-        if isinstance(remote, DemoEndpoint):
+        if isinstance(remote, DemoEndpoint | BrowserEndpoint):
             await self.connect(leg.leg_id, remote)
         elif open_before and isinstance(remote, RtpEndpoint):
             await self.connect(leg.leg_id, remote.speaking(local.codecs))
@@ -156,8 +158,28 @@ class PhoneLegs:
                 leg.demo_open = True
                 await self._worker.perform(media.OpenDemoLeg(leg_id=leg_id, room_id=leg.call_id, programme=remote))
             return
+        if isinstance(remote, BrowserEndpoint):
+            await self._anchor(leg)
+            return
         leg.agreed(remote)
         await self._worker.perform(media.ConnectRtpLeg(leg_id=leg_id, remote=remote))
+
+    async def _anchor(self, leg: PhoneLeg) -> None:
+        if not leg.anchored:
+            leg.anchored = True
+            await self._worker.perform(media.OpenPeerLeg(leg_id=leg.leg_id, room_id=leg.call_id))
+
+    async def answer_browser(self, leg_id: str, peer_id: str, sdp: str) -> media.PeerAnswered:
+        """Answer the offer of a caller who calls by a browser, the first or a later one. Raises ``MediaRefusal``."""
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            raise media.MediaRefusal("unknown_call", "This call has just ended.")
+        await self._anchor(leg)
+        codecs = browser_order(None, self._browser_policy)
+        answered = await self._worker.perform(media.OfferPeer(leg_id=leg_id, peer_id=peer_id, sdp=sdp, codecs=codecs))
+        assert isinstance(answered, media.PeerAnswered)
+        leg.spoken = answered.codec
+        return answered
 
     def browser_order(self, call_id: str) -> tuple[str, ...]:
         """Our order of preference for the browser of this call, from what its phone offers or speaks."""

@@ -69,6 +69,10 @@ _STATUS = {
     **dict.fromkeys(("unknown_service", "unknown_appointment"), 404),
     **dict.fromkeys(("slot_gone", "appointment_over", "appointment_changed", "idem_reused", "too_many_appointments"), 409),
     **dict.fromkeys(("consent_needed", "bad_contact", "bad_calendar"), 400),
+    **dict.fromkeys(("widget_off", "unknown_queue"), 404),
+    **dict.fromkeys(("closed", "nobody_there"), 409),
+    "visits_full": 503,
+    "bad_time": 400,
     "too_many_requests": 429,
     **dict.fromkeys(("bad_message", "weak_password", "common_password", "password_names"), 400),
 }
@@ -105,6 +109,8 @@ class Neighbours:
     metrics_from: tuple[Network, ...] = ()
     https: bool = False
     embedded_in: tuple[str, ...] = ()
+    buttons_on: tuple[str, ...] = ()
+    """Sites whose pages may show the visitors' button, and hold what it opens."""
 
     def address_of(self, request: web.Request) -> str:
         """Where a request comes from."""
@@ -131,7 +137,7 @@ class Routes:
     def _serves(self, page: Page) -> Handler:
         async def serve(request: web.Request) -> web.StreamResponse:
             nonce = secrets.token_urlsafe(16)
-            hosts = self._network.embedded_in if page.embeddable else ()
+            hosts = self._network.buttons_on if page.button else self._network.embedded_in if page.embeddable else ()
             policy = _page_policy(nonce, request.host, self._network.https, hosts)
             headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
             if page.camera:
@@ -203,7 +209,8 @@ def make_app(
     Routes(metrics, health, pages or PageFiles(), who).add_to(app)
 
     async def secure(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(_FIXED_HEADERS)
+        for name, value in _FIXED_HEADERS.items():
+            response.headers.setdefault(name, value)
         response.headers.update(standing_headers(request))
         response.headers.setdefault("Content-Security-Policy", _NO_PAGE)
         response.headers.setdefault("Permissions-Policy", _DEVICES)

@@ -145,7 +145,12 @@ class DemoEndpoint:
     programme: str
 
 
-Endpoint = RtpEndpoint | DemoEndpoint
+@dataclass(frozen=True, slots=True)
+class BrowserEndpoint:
+    """The far end is a browser of somebody who is not of the house: its offers come by signalling, and its leg is anchored meanwhile."""
+
+
+Endpoint = RtpEndpoint | DemoEndpoint | BrowserEndpoint
 
 OPUS = AudioCodec("opus", 111, 48_000, 2, "minptime=10;useinbandfec=1")
 G722 = AudioCodec("g722", 9, 8_000)

@@ -110,6 +110,17 @@ class CallBacks:
             self._wait(kept, now)
         return []
 
+    def want(self, call_back: CallBack, now: float) -> list[Effect]:
+        """Somebody who is in no call asks for it, from ``next_s`` on where that is said. Raises ``NotPossible``."""
+        if call_back.queue not in self._plans:
+            raise NotPossible("unknown_queue", "There is no such queue (any more).")
+        if any((kept.call_back.queue, kept.call_back.number) == (call_back.queue, call_back.number) for kept in self._kept.values()):
+            return []  # it is kept already: one is enough
+        if len(self._kept) >= self._policy.most_call_backs or call_back.call_back_id in self._kept:
+            raise NotPossible("busy", "So many people wait to be called back that no more are taken now: try again later.")
+        self.restore(call_back, now)
+        return [KeepCallBack(call_back)]
+
     def cancel(self, call_back_id: str, now: float) -> list[Effect]:
         """Nobody need call this one back any more. Raises ``NotPossible``."""
         kept = self._kept.get(call_back_id)

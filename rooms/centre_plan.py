@@ -113,12 +113,14 @@ class CentrePlan:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """How a call that arrives is received. Without ``entry`` it rings as if there were no contact centre; ``refused``: not at all."""
+    """How a call that arrives is received. Without ``entry`` it rings as if there were no contact centre; ``refused``: not at all.
+    ``flow``: the one that it goes through, where that is none of the plan."""
 
     plan: CentrePlan | None = None
     entry: NumberEntry | None = None
     facts: Facts = field(default_factory=dict)
     refused: Cause | None = None
+    flow: Flow | None = None
 
 
 def is_listed(callers: tuple[str, ...], caller: str, country: str) -> bool:

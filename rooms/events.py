@@ -12,6 +12,7 @@ from rooms.agent import AgentState
 from rooms.call_back import CallBack
 from rooms.causes import Cause
 from rooms.centre_plan import CentrePlan, NumberEntry
+from rooms.flows.flow import Flow
 from rooms.handling import Handling
 from rooms.monitor import MonitorMode
 from rooms.move import Target
@@ -38,7 +39,7 @@ class CallArrived:
     way to us. ``private``: the number is not to be known. ``verified``: somebody whom we trust vouches for it.
 
     ``entry``: through which door of the plan it comes; None: it rings at ``agents``. ``facts``: what is known of the caller by now;
-    ``epoch_s``: the time of day.
+    ``epoch_s``: the time of day. ``flow``: goes through this one, which is none of the plan.
     """
 
     call_id: str
@@ -56,6 +57,7 @@ class CallArrived:
     entry: NumberEntry | None = None
     facts: Mapping[str, str | float | bool] = field(default_factory=dict)
     epoch_s: float = 0.0
+    flow: Flow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +439,13 @@ class CallBackRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBackWanted:
+    """Somebody who is in no call asks to be called back."""
+
+    call_back: CallBack
+
+
+@dataclass(frozen=True, slots=True)
 class CallBackCancelled:
     """Nobody need call this one back any more."""
 
@@ -510,6 +519,7 @@ Event = (
     | WrapUpFinished
     | WrapUpExtended
     | CallBackRestored
+    | CallBackWanted
     | CallBackCancelled
     | EffectFailed
     | DrainRequested

@@ -49,7 +49,7 @@ class Guidance:
 
     def leads(self, event: CallArrived) -> bool:
         """Is this call for a flow?"""
-        return event.entry is not None and event.entry.flow in self.plan.flows
+        return event.entry is not None and (event.flow is not None or event.entry.flow in self.plan.flows)
 
     def begin(self, call: Call, event: CallArrived, now: float) -> list[Effect]:
         """Lead this call from the beginning of its flow."""
@@ -58,7 +58,7 @@ class Guidance:
         known = {"called": event.called, "language": entry.language, **event.facts}
         if not (event.private or event.facts.get("withheld")):
             known.setdefault("caller", event.caller)
-        flow = self.plan.flows[entry.flow]
+        flow = event.flow or self.plan.flows[entry.flow]
         run = FlowRun(flow, self.plan.flows, known, self.plan.calendars, event.epoch_s, now)
         call.journey = Journey(entry=entry.label, run=run)
         call.move = Move(MoveState.GUIDED, "", now)

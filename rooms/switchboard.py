@@ -183,6 +183,15 @@ class Switchboard:
         found = {name: self._queues.figures(name, now) for name in self._distribution.plans}
         return {name: figures for name, figures in found.items() if figures is not None}
 
+    def waiting(self, call_id: str, now: float) -> tuple[int, float | None] | None:
+        """The place of a call in its queue and how long it is likely to wait, in s where that is known; None where it waits in none."""
+        position = self._queues.position(call_id)
+        return (position, self._queues.estimate_s(call_id, now)) if position else None
+
+    def able(self, queue: str) -> tuple[str, ...]:
+        """Who is signed in, on no break, and may take who waits in this queue: the free ones first, longest free first."""
+        return self._queues.able(queue)
+
     def call_backs(self) -> tuple[CallBackView, ...]:
         """Who is to be called back, who waits longest first."""
         return self._call_backs.views()
@@ -708,6 +717,9 @@ class Switchboard:
     def _call_back_restored(self, event: ev.CallBackRestored, now: float) -> list[Effect]:
         return self._call_backs.restore(event.call_back, now)
 
+    def _call_back_wanted(self, event: ev.CallBackWanted, now: float) -> list[Effect]:
+        return self._call_backs.want(event.call_back, now)
+
     def _call_back_cancelled(self, event: ev.CallBackCancelled, now: float) -> list[Effect]:
         return self._call_backs.cancel(event.call_back_id, now)
 
@@ -860,6 +872,7 @@ class Switchboard:
         ev.WrapUpFinished: _wrap_up_finished,
         ev.WrapUpExtended: _wrap_up_extended,
         ev.CallBackRestored: _call_back_restored,
+        ev.CallBackWanted: _call_back_wanted,
         ev.CallBackCancelled: _call_back_cancelled,
         ev.EffectFailed: _effect_failed,
         ev.DrainRequested: _drain,

@@ -82,6 +82,8 @@ class Permission(StrEnum):
     """Admit, mute, move and put out others, lock; who made a room may do so in it without this."""
     CHAT_READ = "chat.read"
     CHAT_WRITE = "chat.write"
+    VISIT_CALL = "visit.call"
+    """Call the queue that one's token names, as a visitor of somebody's site."""
     DEVICE_OWN = "device.own"
     """Read and write in encrypted rooms: register and remove the public keys of my devices, fetch and make keys."""
     TOKEN_ISSUE = "token.issue"
@@ -146,7 +148,7 @@ _ADMIN = _SUPERVISOR | {
 }  # fmt: skip
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.CUSTOMER: _GUEST,
+    Role.CUSTOMER: _GUEST | {_P.VISIT_CALL},
     Role.AGENT: _AGENT,
     Role.PROFESSIONAL: _AGENT | {_P.ROOM_MODERATE},
     Role.SUPERVISOR: _SUPERVISOR,
@@ -225,6 +227,8 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     **dict.fromkeys((wire.Typing, wire.AttachToChat), _P.CHAT_WRITE),
     **dict.fromkeys((wire.AddDevice, wire.ListDevices, wire.RemoveDevice, wire.AskRoomKeys, wire.SetRoomKey), _P.DEVICE_OWN),
     **dict.fromkeys((wire.ReadChat, wire.ChatHistory, wire.ChatOverview), _P.CHAT_READ),
+    **dict.fromkeys((wire.VisitCall, wire.VisitOffer, wire.VisitDigits, wire.VisitHangUp), _P.VISIT_CALL),
+    wire.InviteVisitor: _P.CALL_TAKE,
 }
 """What a page needs for each request. Whose call or room it is about is for who carries it out: see ``allows``."""
 
@@ -265,6 +269,16 @@ class SipGrant(Struct, frozen=True):
         return frozenset({_P.CALL_DIAL} if self.call else ())
 
 
+class VisitGrant(Struct, frozen=True):
+    """The ``visit`` claim of a visitor of somebody's site: which queue they may call, and the language they read."""
+
+    queue: str
+    language: str
+
+    def permissions(self) -> frozenset[Permission]:
+        return frozenset({_P.VISIT_CALL, _P.SESSION_RENEW})
+
+
 class Grant(Struct, frozen=True):
     """What a valid token or key says about its bearer. Times are seconds since the epoch."""
 
@@ -284,6 +298,8 @@ class Grant(Struct, frozen=True):
     """Of the role's permissions only these: a key's scopes, a guest's claims. None: all."""
     room: str = ""
     """The only room this grant is good for; empty: any."""
+    visit: VisitGrant | None = None
+    """Of a visitor of somebody's site."""
 
 
 class Resource(Struct, frozen=True):

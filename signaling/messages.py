@@ -50,6 +50,15 @@ from signaling.message_bases import Sdp as Sdp
 from signaling.monitor_messages import CallMonitor as CallMonitor
 from signaling.monitor_messages import Monitor as Monitor
 from signaling.monitor_messages import TakeOver as TakeOver
+from signaling.visit_messages import InviteVisitor as InviteVisitor
+from signaling.visit_messages import Said as Said
+from signaling.visit_messages import VisitCall as VisitCall
+from signaling.visit_messages import VisitCalled as VisitCalled
+from signaling.visit_messages import VisitDigits as VisitDigits
+from signaling.visit_messages import VisitHangUp as VisitHangUp
+from signaling.visit_messages import VisitInvited as VisitInvited
+from signaling.visit_messages import VisitOffer as VisitOffer
+from signaling.visit_messages import VisitState as VisitState
 
 PROTOCOL_VERSION = 1
 
@@ -714,6 +723,11 @@ AnyRequest = (
     | CloseSoundCheck
     | AskHelp
     | ReportSound
+    | VisitCall
+    | VisitOffer
+    | VisitDigits
+    | VisitHangUp
+    | InviteVisitor
 )
 
 
@@ -1506,6 +1520,8 @@ AnyNotice = (
     | HelpState
     | VoicemailChanged
     | AppointmentChanged
+    | VisitState
+    | VisitInvited
     | Snapshot
     | SessionClosing
 )

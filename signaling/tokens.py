@@ -16,7 +16,7 @@ from uuid import uuid4
 import jwt
 import msgspec
 
-from signaling.grants import Grant, SipGrant, VideoGrant
+from signaling.grants import Grant, SipGrant, VideoGrant, VisitGrant
 from signaling.messages import Session
 from signaling.refusal import Refusal
 
@@ -72,10 +72,11 @@ class TokenIssuer:
         teams: Iterable[str] = (),
         video: VideoGrant | None = None,
         sip: SipGrant | None = None,
+        visit: VisitGrant | None = None,
     ) -> Session:
         """A new token. ``signed_in_at`` is given when a session is renewed; raises ``Refusal`` when that is too long ago.
 
-        With ``video`` or ``sip`` the token grants no more of its role than these say.
+        With ``video``, ``sip`` or ``visit`` the token grants no more of its role than these say.
         """
         now = self._clock()
         since = now if signed_in_at is None else signed_in_at
@@ -96,7 +97,8 @@ class TokenIssuer:
             "sid": session_id,
             "teams": sorted(teams),
         }
-        claims |= {name: msgspec.to_builtins(claim) for name, claim in (("video", video), ("sip", sip)) if claim is not None}
+        narrow = (("video", video), ("sip", sip), ("visit", visit))
+        claims |= {name: msgspec.to_builtins(claim) for name, claim in narrow if claim is not None}
         token = jwt.encode(claims, self._keys[self._kid], ALGORITHM, headers={"kid": self._kid})
         return Session(token=token, identity=identity, name=name, role=role, expires_at=expires_at, expires_in=expires_at - now)
 
@@ -142,7 +144,8 @@ class TokenIssuer:
             )
             video = msgspec.convert(claims["video"], VideoGrant) if "video" in claims else None
             sip = msgspec.convert(claims["sip"], SipGrant) if "sip" in claims else None
-            claimed = [claim.permissions() for claim in (video, sip) if claim is not None]
+            visit = msgspec.convert(claims["visit"], VisitGrant) if "visit" in claims else None
+            claimed = [claim.permissions() for claim in (video, sip, visit) if claim is not None]
             return Grant(
                 identity=str(claims["sub"]),
                 name=str(claims["name"]),
@@ -155,6 +158,7 @@ class TokenIssuer:
                 teams=frozenset(msgspec.convert(claims["teams"], list[str])),
                 narrowed_to=frozenset().union(*claimed) if claimed else None,
                 room=video.room if video is not None else "",
+                visit=visit,
             )
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
             raise _forged() from None

@@ -24,10 +24,11 @@ from api.store.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
-Purpose = Literal["survey", "call_recording", "consultation_recording", "voicemail", "marketing", "analytics"]
+Purpose = Literal["survey", "call_recording", "consultation_recording", "voicemail", "marketing", "analytics", "call_back"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """``survey``: to be asked how a call or a consultation was. ``call_recording``, ``consultation_recording``, ``voicemail``: that their voice
-is kept. ``marketing``: to be called by a campaign. ``analytics``: to be counted as a person; nothing here does so."""
+is kept. ``marketing``: to be called by a campaign. ``analytics``: to be counted as a person; nothing here does so. ``call_back``: to be
+called about what they asked for on a page."""
 Means = Literal["spoken", "voice", "page", "rest", "agent", "list"]
 """``spoken``: a sentence, and a key where it asks for one. ``voice``: what they said behind the tone. ``agent``: they said it to an agent.
 ``list``: it came with a list of numbers."""

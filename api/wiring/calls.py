@@ -29,6 +29,7 @@ from api.supervision import Supervision
 from api.threecx import ThreeCx
 from api.tolls import Tolls
 from api.travel.wiring import Travel, open_travel
+from api.visits.wiring import Visitors, make_visitors
 from api.voicemail.boxes import Boxes
 from api.webhook_asking import WebhookAsking
 from api.webhooks import Webhooks
@@ -37,7 +38,7 @@ from api.wiring.colleagues import Colleagues
 from api.wiring.dialling import Dialling, open_tolls
 from api.wiring.exchange import make_exchange
 from api.wiring.ground import Ground
-from api.wiring.lines import make_lines, phone_legs
+from api.wiring.lines import Lines, make_lines, phone_legs
 from api.wiring.media import open_media
 from api.wiring.recordings import open_recordings
 from api.wiring.threecx import open_threecx
@@ -80,6 +81,7 @@ class Calls:
     retention: Retention
     trial: LineTrial
     sound_checks: SoundChecks
+    visits: Visitors | None = None
 
 
 @asynccontextmanager
@@ -127,6 +129,9 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         if settings.retention.enabled:
             await enter(retention)
         await enter(asking)
+        visitors = _visitors(settings, ground, cluster, lines, switchboard, exchange, told)
+        if visitors is not None:
+            told.visits = await enter(visitors.visits)
         rules = await enter(_rules(settings, ground, told.in_force, exchange.now))
         for part in (recordings.boxes, recordings.messages, *lines.trunks.values(), exchange, recordings.filmed):
             if part is not None:
@@ -159,6 +164,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             retention,
             trial,
             sound_checks,
+            visitors,
         )
 
 
@@ -171,6 +177,27 @@ def _asking(settings: Settings, told: Told) -> WebhookAsking:
 def _watch(settings: Settings, ground: Ground, switchboard: Switchboard, exchange: Exchange) -> CallWatch:
     news = CallNews(settings.happenings.waits_s, switchboard.facts, exchange.clock.at)
     return CallWatch(news, ground.happenings, asyncio.get_running_loop().time)
+
+
+def _visitors(
+    settings: Settings, ground: Ground, cluster: Cluster, lines: Lines, switchboard: Switchboard, exchange: Exchange, told: Told
+) -> Visitors | None:
+    if lines.visitors is None:
+        return None
+    return make_visitors(
+        settings.visits(),
+        lines.visitors,
+        switchboard,
+        exchange,
+        lines.routing,
+        told.in_force,
+        told.tolls,
+        ground.tokens,
+        ground.relays.of,
+        ground.consents,
+        ground.vault,
+        node=cluster.bus.node,
+    )
 
 
 def _handling(ground: Ground, cluster: Cluster, exchange: Exchange, dialling: Dialling, colleagues: Colleagues) -> CallHandling:

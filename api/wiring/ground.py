@@ -72,6 +72,7 @@ async def open_ground(settings: Settings) -> AsyncIterator[Ground]:
         trusted_proxies=tuple(ip_network(name) for name in settings.server.trusted_proxies),
         metrics_from=tuple(ip_network(name) for name in settings.server.metrics_from),
         embedded_in=settings.security.embedded_in,
+        buttons_on=settings.widget.sites,
         https=settings.server.tls_certificate is not None or settings.server.public_url.startswith("https:"),
     )
     vault = open_vault(settings)

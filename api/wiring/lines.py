@@ -10,6 +10,7 @@ from api.metrics import Metrics
 from api.phone_legs import PhoneLegs
 from api.rtp_ports import RtpPorts
 from api.self_signed import kept_certificate
+from api.visits.visitor_line import VisitorLine
 from pbx.identity import IdentityHeader, TrustedCaller
 from pbx.ladder import Ladder
 from pbx.loopback import LoopbackTrunk
@@ -34,6 +35,8 @@ class Lines:
     routing: Routing
     of_pbx: frozenset[str]
     ladder: Ladder
+    visitors: VisitorLine | None = None
+    """On which visitors of other people's sites call."""
 
 
 def make_lines(settings: Settings, metrics: Metrics, on_event: OnTrunkEvent, follow: Follow) -> Lines:
@@ -48,6 +51,10 @@ def make_lines(settings: Settings, metrics: Metrics, on_event: OnTrunkEvent, fol
     sound = SoundLine(on_event, host=settings.media.own_host) if settings.threecx.enabled and settings.threecx.sound else None
     if sound is not None:
         trunks[sound.name] = sound
+    visits = settings.visits()
+    visitors = VisitorLine(on_event, most=visits.most_at_once, patience_s=visits.patience_s) if visits.enabled else None
+    if visitors is not None:
+        trunks[visitors.name] = visitors
 
     def stand_in() -> str | None:
         usable = sound is not None and sound.status.ready and not (settings.sip.enabled and trunks[settings.sip.name].status.ready)
@@ -60,7 +67,7 @@ def make_lines(settings: Settings, metrics: Metrics, on_event: OnTrunkEvent, fol
         stand_in=stand_in,
     )
     of_pbx = frozenset({settings.sip.name, sound.name if sound is not None else ""})
-    return Lines(trunks, demo, sound, routing, of_pbx, ladder)
+    return Lines(trunks, demo, sound, routing, of_pbx, ladder, visitors)
 
 
 def phone_legs(settings: Settings, worker: MediaPlane, lines: Lines) -> PhoneLegs:

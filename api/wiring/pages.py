@@ -1,7 +1,7 @@
 """What the pages of a server ask and are told."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from api.audit.asked import Asked
 from api.backends.context import CallContext
@@ -11,6 +11,7 @@ from api.page_requests import PageRequests
 from api.room_keys import RoomKeys
 from api.room_requests import RoomRequests
 from api.snapshots import Snapshots
+from api.visits.chats import VisitorChats
 from api.wiring.calls import Calls
 from api.wiring.cluster import Cluster
 from api.wiring.ground import Ground
@@ -61,6 +62,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         after=ground.after.call,
         checks=calls.sound_checks,
         refer_blind=settings.calls.refer_blind,
+        visits=calls.visits.visits if calls.visits is not None else None,
     )
     snapshots = Snapshots(
         calls.switchboard,
@@ -75,6 +77,8 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
     )
 
     async def renew(grant: Grant) -> Session:
+        if grant.visit is not None and calls.visits is not None:
+            return calls.visits.visits.renew(grant)
         return talk.guests.renew(grant) if grant.role == Role.CUSTOMER else await identity.accounts.renew(grant)
 
     hub = Hub(
@@ -141,5 +145,12 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         lambda: talk.owners.counts,
         lambda: calls.webhooks.counts,
     )
-    async with rooms, talk.chat:
+    visitors = calls.visits
+    async with rooms, talk.chat, AsyncExitStack() as stack:
+        if visitors is not None:
+            chats = VisitorChats(
+                visitors.settings, visitors.desk, calls.switchboard, rooms, ground.store.people, talk.links, nodes.perform, hub.publish
+            )
+            visitors.chats = await stack.enter_async_context(chats)
+            visitors.visits.meet(hub.publish, chats.agent_of, chats.invite)
         yield hub

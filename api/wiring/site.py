@@ -36,11 +36,12 @@ from api.record_routes import RecordRoutes
 from api.recording_routes import RecordingRoutes
 from api.reports.wiring import add_reports
 from api.rest_limits import RestLimits
-from api.routes import PartHealth, make_app, make_runner
+from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rules.routes import RuleRoutes
 from api.threecx_routes import ThreeCxRoutes
 from api.tickets.wiring import open_service_desk
 from api.toll_routes import TollRoutes
+from api.visits.routes import VisitRoutes
 from api.voicemail.routes import VoicemailRoutes
 from api.webhook_routes import WebhookRoutes
 from api.wiring.administration import add_administration
@@ -155,6 +156,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         SharedRecordingRoutes(ground.after.links, calls.shelf, ground.audit).add_to(app)
     if calls.boxes is not None:
         VoicemailRoutes(calls.boxes).add_to(app)
+    _visit_routes(settings, calls, network).add_to(app)
     async with AsyncExitStack() as stack:
         if issuer is not None:
             way_back = f"{settings.server.public_url.rstrip('/')}/api/v1/oidc/callback"
@@ -175,6 +177,21 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         )
         (await stack.enter_async_context(desk)).add_to(app)
         yield await _serve(stack, app, settings)
+
+
+def _visit_routes(settings: Settings, calls: Calls, network: Neighbours) -> VisitRoutes:
+    visitors, now = calls.visits, calls.exchange.now
+    if visitors is None:
+        return VisitRoutes(settings.visits(), network.address_of, now)
+    return VisitRoutes(
+        visitors.settings,
+        network.address_of,
+        now,
+        desk=visitors.desk,
+        visits=visitors.visits,
+        call_backs=visitors.call_backs,
+        chats=visitors.chats,
+    )
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> str:

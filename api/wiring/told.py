@@ -20,6 +20,8 @@ from api.store import StoredVoicemail
 from api.supervision import Supervision
 from api.threecx import ThreeCx
 from api.tolls import Tolls
+from api.visits.visitor_line import NAME as VISITORS
+from api.visits.visits import Visits
 from api.voicemail.boxes import Boxes
 from api.webhooks import Webhooks
 from api.wiring.lines import Lines
@@ -58,6 +60,7 @@ class Told:
     trial: LineTrial
     traces: CallTraces
     sound_checks: SoundChecks
+    visits: Visits | None = None
 
     def __init__(self, metrics: Metrics, happenings: Happenings) -> None:
         self._metrics, self._happenings = metrics, happenings
@@ -66,7 +69,8 @@ class Told:
     def media_event(self, event: AnyMediaEvent) -> None:
         self.filmed.on_media_event(event)
         others = (self.trial.hear_media, self.checks.hear_media, self.sound_checks.hear_media, self.consultations.on_media_event)
-        if not any(hear(event) for hear in others):
+        visited = self.visits is not None and self.visits.hear_media(event)
+        if not visited and not any(hear(event) for hear in others):
             self.exchange.on_media_event(event)
 
     def trunk_event(self, event: TrunkEvent) -> None:
@@ -99,6 +103,8 @@ class Told:
 
     def shown(self, agents: tuple[str, ...], view: CallView) -> None:
         self.supervision.hear(view)
+        if self.visits is not None:
+            self.visits.shown()
         # Who calls was asked for as the call arrived; whom we call, also back, is known from here on.
         if view.state is not CallState.ENDED and self.context.key(view.call_id) is None:
             number = self.tolls.number(view.number)
@@ -131,4 +137,7 @@ class Told:
 
     def receive(self, call_id: str, event: Arrived) -> Arrival:
         """Where the plan leads a call that arrives."""
+        if event.trunk == VISITORS and self.visits is not None:
+            self.context.begin(call_id, CallerKey(None, "", withheld=True))
+            return self.visits.receive(call_id, event)
         return self.centre.arrivals.receive(call_id, event.called, event.caller, private=event.private)

@@ -195,6 +195,16 @@ class Queues:
             self._put(waiting, now)
         return True
 
+    def able(self, queue: str) -> tuple[str, ...]:
+        """Who may take somebody in this queue and is on no break: the free ones first, longest free first."""
+        line = self._lines.get(queue)
+        if line is None or line.retired:
+            return ()
+        levels = tuple((need.skill, need.level) for need in line.plan.needs)
+        able = [member for member in self._staff.members.values() if member.may_take(queue, levels) and not member.away]
+        free_first = sorted(able, key=lambda member: (member.free_since_s is None or bool(member.ticket_id), member.free_since_s or 0.0))
+        return tuple(member.identity for member in free_first)
+
     def position(self, ticket_id: str) -> int:
         """In its queue, 1 for who is next; 0 when it does not wait."""
         waiting = self._waiting.get(ticket_id)

@@ -5,7 +5,20 @@ import pytest
 
 from api.guarded_routes import ROUTES
 from signaling import messages as wire
-from signaling.grants import OF_OTHERS, PERMISSIONS, REQUESTS, Grant, Permission, Resource, Role, SipGrant, VideoGrant, allows, authorise
+from signaling.grants import (
+    OF_OTHERS,
+    PERMISSIONS,
+    REQUESTS,
+    Grant,
+    Permission,
+    Resource,
+    Role,
+    SipGrant,
+    VideoGrant,
+    VisitGrant,
+    allows,
+    authorise,
+)
 from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 
@@ -48,6 +61,7 @@ room.publish       x x x x x -
 room.moderate      - - x x x x
 chat.read          x x x x x x
 chat.write         x x x x x x
+visit.call         x - - - - -
 device.own         - x x x x -
 token.issue        - - - - x x
 users.manage       - - - - x -
@@ -163,6 +177,13 @@ OPEN = {
     ("GET", "/metrics"),
     ("GET", "/socket.io/"),
     ("POST", "/api/v1/guests"),
+    ("GET", "/widget"),
+    ("GET", "/widget.js"),
+    ("GET", "/api/v1/visits/desk"),
+    ("GET", "/api/v1/visits/number"),
+    ("POST", "/api/v1/visits"),
+    ("POST", "/api/v1/visits/chats"),
+    ("POST", "/api/v1/visits/call-backs"),
     ("GET", "/api/v1/booking/services"),
     ("GET", "/api/v1/booking/slots"),
     ("GET", "/api/v1/booking/alternatives"),
@@ -217,8 +238,16 @@ def test_livekit_claims_open_one_room_and_no_more() -> None:
     assert not allows(guest(video=VideoGrant(room="r1")), P.ROOM_JOIN, here)
 
 
+def test_a_visitor_reaches_their_own_call_and_nothing_else() -> None:
+    cli = guest(visit=VisitGrant(queue="sales", language="en"))
+    assert {permission for permission in Permission if allows(cli, permission)} == {P.VISIT_CALL, P.SESSION_RENEW}
+    invited = guest(video=VideoGrant(room="r1", room_join=True))
+    assert not allows(invited, P.VISIT_CALL), "who came by a link to a room calls nobody"
+
+
 def test_claims_never_give_more_than_the_role() -> None:
-    greedy = guest(video=VideoGrant(room_join=True, room_create=True, room_admin=True, room_list=True), sip=SipGrant(admin=True, call=True))
+    everything = VideoGrant(room_join=True, room_create=True, room_admin=True, room_list=True)
+    greedy = guest(visit=VisitGrant(queue="sales", language="en"), video=everything, sip=SipGrant(admin=True, call=True))
     assert {permission for permission in Permission if allows(greedy, permission)} == PERMISSIONS[Role.CUSTOMER]
     caller = guest("service", sip=SipGrant(call=True))
     assert {permission for permission in Permission if allows(caller, permission)} == {P.CALL_DIAL}
