@@ -62,6 +62,10 @@ OnFacts = Callable[[Facts], None]
 OnContext = Callable[[Set[str], CallContext], None]
 
 
+def _nobody_hears(facts: Facts) -> None:
+    """Of a call that is over."""
+
+
 @dataclass(slots=True)
 class _Seat:
     """What one backend has said so far. ``asking``: requests that are under way; ``asked``: the contacts whose cards were asked for."""
@@ -70,7 +74,7 @@ class _Seat:
     part: Part
     asking: int = 0
     slow: bool = False
-    asked: set[str] = field(default_factory=set)
+    asked: frozenset[str] = frozenset()
 
     @property
     def shown(self) -> Part:
@@ -88,8 +92,8 @@ class _Call:
     on_facts: OnFacts
     asked_at: float
     chosen: tuple[str, str] | None = None
-    seen_by: set[str] = field(default_factory=set)
-    looked: set[str] = field(default_factory=set)
+    seen_by: frozenset[str] = frozenset()
+    looked: frozenset[str] = frozenset()
     told: Facts = field(default_factory=dict)
     unsaid: bool = False
     gone: bool = False
@@ -122,6 +126,9 @@ class ContextLookup:
         self._tell: OnContext = lambda identities, context: None
         self._looked: Callable[[str, str, str], None] = lambda identity, call_id, handle: None
         self._calls: OrderedDict[str, _Call] = OrderedDict()
+        self._ended: OrderedDict[str, float] = OrderedDict()
+        """Of those, calls that are over, and when each is let go."""
+        self._tidying: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self.counts: Counter[str] = Counter()
@@ -141,7 +148,7 @@ class ContextLookup:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        for timer in self._timers:
+        for timer in (*self._timers, *filter(None, [self._tidying])):
             timer.cancel()
         for task in self._tasks:
             task.cancel()
@@ -149,12 +156,12 @@ class ContextLookup:
 
     # ------------------------------------------------------------------ calls
 
-    def begin(self, call_id: str, key: CallerKey, on_facts: OnFacts = lambda facts: None) -> None:
+    def begin(self, call_id: str, key: CallerKey, on_facts: OnFacts = _nobody_hears) -> None:
         """Somebody calls, or is called: find out who that is. ``on_facts`` hears what flows may know of them, whenever that changes."""
         if call_id in self._calls:
             return
         while len(self._calls) >= self._most_calls:
-            self._drop(next(iter(self._calls)))
+            self._drop(next(iter(self._ended or self._calls)))
         call = self._calls[call_id] = _Call(call_id, key, self._handle(key), dict(self._seats()), on_facts, 0.0)
         self.counts["begun"] += 1
         self._ask_who(call)
@@ -174,11 +181,28 @@ class ContextLookup:
         """It rang for these people, and is nobody's or somebody else's now: they are told no more of it."""
         call = self._calls.get(call_id)
         if call is not None:
-            call.seen_by.difference_update(identities)
+            call.seen_by = call.seen_by.difference(identities)
 
     def ended(self, call_id: str) -> None:
         """The call is over. For a while what is known can still be asked for: there is work to be done on it."""
-        self._later(_KEPT_S, self._drop, call_id)
+        call = self._calls.get(call_id)
+        if call is None or call_id in self._ended:
+            return
+        call.on_facts = _nobody_hears
+        self._ended[call_id] = self._clock() + _KEPT_S
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of those whose time is over. One timer for all calls: one each would outlive those that are let go early."""
+        now_s = self._clock()
+        while self._ended and (first := next(iter(self._ended.items())))[1] <= now_s:
+            self._drop(first[0])
+        if self._ended and self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(first[1] - now_s, self._tidy)
+
+    def _tidy(self) -> None:
+        self._tidying = None
+        self._let_go()
 
     def context(self, call_id: str) -> CallContext | None:
         """What is known now; None of a call that is none, or over for long."""
@@ -221,6 +245,7 @@ class ContextLookup:
         return call
 
     def _drop(self, call_id: str) -> None:
+        self._ended.pop(call_id, None)
         call = self._calls.pop(call_id, None)
         if call is not None:
             call.gone = True
@@ -269,7 +294,7 @@ class ContextLookup:
         for call in self._calls.values():
             seat = call.seats.get(backend)
             if seat is not None and call.handle in gone:
-                seat.asked.clear()
+                seat.asked = frozenset()
                 ask = self._ask_tickets if seat.part.kind is Kind.TICKETING else self._ask_contacts
                 self._start(call, seat, partial(ask, call, seat))
 
@@ -286,7 +311,7 @@ class ContextLookup:
     def _ask_who(self, call: _Call) -> None:
         call.asked_at = self._clock()
         for seat in call.seats.values():
-            seat.asked.clear()
+            seat.asked = frozenset()
             if not call.handle:
                 seat.part = structs.replace(seat.part, state="unasked")
             elif seat.part.kind is Kind.TICKETING:
@@ -368,7 +393,7 @@ class ContextLookup:
             seat = call.seats[contact.backend]
             if contact.id in seat.asked:
                 continue
-            seat.asked.add(contact.id)
+            seat.asked |= {contact.id}
             if seat.part.kind is Kind.BOOKING:
                 self._start(call, seat, partial(self._ask_bookings, call, seat, contact))
             elif Capability.HISTORY in seat.part.can:
@@ -439,7 +464,7 @@ class ContextLookup:
         self._tell(identities, context)
         if context.contact is not None or context.choices or context.tickets:
             for identity in identities - call.looked:
-                call.looked.add(identity)
+                call.looked |= {identity}
                 self._looked(identity, call.call_id, call.handle)
 
     def _context(self, call: _Call) -> CallContext:

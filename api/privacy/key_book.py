@@ -43,8 +43,8 @@ _SUFFIX = ".keys"
 _DESTROYED_FILE = "destroyed"
 _HANDLES_FILE = "handles"
 _NOBODY = b"-" * HANDLE_LETTERS
-_CIPHERS = 8_192
-"""Keys that are at hand; others are unwrapped again."""
+_CIPHERS = 1_024
+"""Keys that are at hand, of 2.5 kB each; others are unwrapped again, in microseconds."""
 _LOOK_EVERY_S = 1.0
 _REWRAPPED_AT_ONCE = 1_000
 

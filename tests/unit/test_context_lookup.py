@@ -231,3 +231,22 @@ async def test_calls_are_bounded_and_an_adapter_that_breaks_breaks_nothing_else(
         await many(bench, 21)
         assert bench.lookup.context("c") is None
         assert bench.lookup.context("c20") is not None
+
+
+async def test_what_is_known_stays_for_a_while_after_a_call_and_room_is_made_of_calls_that_are_over() -> None:
+    async with lookup_bench(crm(), most_calls=3) as bench:
+        bench.begin()
+        await many(bench, 2)
+        bench.lookup.ended("c0")
+        bench.lookup.ended("c0")
+        bench.begin("new")
+        assert [bench.lookup.context(each) is not None for each in ("c", "c0", "c1", "new")] == [True, False, True, True], "c goes on"
+        heard = len(bench.facts)
+        bench.lookup.ended("c1")
+        bench.now += 899.0
+        bench.lookup.ended("new")
+        assert bench.lookup.context("c1") is not None, "there is work to be done on it"
+        bench.now += 2.0
+        bench.lookup.ended("c")
+        assert [bench.lookup.context(each) is not None for each in ("c", "c1", "new")] == [True, False, True]
+        assert len(bench.facts) == heard, "of a call that is over no flow hears"
