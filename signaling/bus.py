@@ -17,6 +17,9 @@ from signaling.outbox import Line
 from signaling.replay import ReplayLogs
 from signaling.topics import is_volatile, superseding_key
 
+_KEPT_S = 120.0
+"""Longer than a reload, a lift and most tunnels."""
+
 
 class Said(Struct, frozen=True, gc=False):
     """A notice with its number, encoded once for everybody who hears its topic.
@@ -127,7 +130,7 @@ class MemoryBus:
 
     def __init__(self, *, topics: int, kept: int) -> None:
         self._deliver: Callable[[Said], None] = lambda said: None
-        self._logs: ReplayLogs[Said] = ReplayLogs(topics=topics, kept=kept)
+        self._logs: ReplayLogs[Said] = ReplayLogs(topics=topics, kept=kept, kept_s=_KEPT_S)
 
     def __len__(self) -> int:
         """Topics that are remembered."""
@@ -151,11 +154,12 @@ class MemoryBus:
         """Nobody else waits for it."""
 
     def publish(self, topic: str, notice: Notice, hearers: Sequence[str] | None = None) -> None:
-        log = self._logs.log(topic, time.time())
+        now = time.time()
+        log = self._logs.log(topic, now)
         key, volatile = superseding_key(notice), is_volatile(notice)
         told = said(topic, log.next_seq(), msgspec.json.encode(notice), key, volatile, hearers)
         if not volatile:
-            log.keep(told.seq, told, key)
+            log.keep(told.seq, told, key, epoch_s=now)
         self._deliver(told)
 
     async def last_seqs(self, topics: Iterable[str]) -> dict[str, int]:

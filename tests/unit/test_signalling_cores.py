@@ -107,6 +107,14 @@ def test_replay_tells_what_was_missed_or_that_it_is_forgotten() -> None:
     assert log.since(103) == []
 
 
+def test_what_is_old_is_forgotten_with_all_that_was_said_before_it() -> None:
+    log: ReplayLog[str] = ReplayLog(first_seq=1, kept=9, kept_s=10.0)
+    for key, text, at in ((None, "a", 100.0), ("x", "x1", 101.0), ("x", "x2", 109.0), (None, "b", 111.0)):
+        log.keep(log.next_seq(), text, key, epoch_s=at)
+    assert log.since(1) == ["x2", "b"]
+    assert log.since(0) is None, "who missed the first needs a snapshot"
+
+
 def test_a_later_state_takes_the_place_of_the_earlier() -> None:
     log: ReplayLog[str] = ReplayLog(first_seq=0, kept=2)
     for key, text in (("x", "x1"), ("x", "x2"), (None, "n"), ("x", "x3")):
