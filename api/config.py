@@ -1064,6 +1064,11 @@ class Settings(_Section):
         """The database's URL, the default one included."""
         return self.store.url.get_secret_value() or f"sqlite+aiosqlite:///{self.server.data_dir / 'centralita.sqlite3'}"
 
+    @property
+    def prompt_folder(self) -> Path:
+        """Where recorded sentences and music are: in the data folder where none is set. It need not be there."""
+        return self.media.prompts.folder or self.server.data_dir / "sounds"
+
     def token_secret(self) -> str:
         """The secret that signs tokens. Where none is set it is drawn and kept in the data folder, readable by us alone."""
         given = self.security.secret.get_secret_value()

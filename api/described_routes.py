@@ -23,6 +23,8 @@ from api.centre.picture import PlanPicture
 from api.centre.plan_routes import MOST_VERSIONS, DocumentChange, PlanChange, PlanCheck, PlanDocument, PlanNow, PlanTrial, Restored
 from api.centre.plan_trial import TriedWay
 from api.centre.skill_routes import WantedSkills
+from api.centre.sound_routes import WAV, NewSound, SpokenText
+from api.centre.sound_shelf import SoundKept, SoundRow
 from api.contacts import Card, Correction, NewContact, Treatment
 from api.identity import wire
 from api.knowledge.articles import LONGEST_QUERY, ArticleHits, WrittenArticle
@@ -419,6 +421,25 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("POST", "/api/v1/centre/try"): Described(
         "Which way would this call go, with these changes?", body=PlanTrial, answer=TriedWay, problems=(422,)
+    ),
+    ("GET", "/api/v1/centre/sounds"): Described(
+        "What callers hear: sentences by language and music; recorded, spoken or missing, and where each is used.",
+        answer={"sounds": list[SoundRow], "languages": list[str]},
+    ),
+    ("POST", "/api/v1/centre/sounds/speech"): Described(
+        "These words, as the server's speech says them.", body=SpokenText, content=(WAV,), problems=(422,)
+    ),
+    ("GET", "/api/v1/centre/sounds/{language}/{name}"): Described(
+        "A sentence as callers hear it; `music` in place of a language: a piece of music.", content=(WAV,), problems=(404, 422)
+    ),
+    ("PUT", "/api/v1/centre/sounds/{language}/{name}"): Described(
+        "Record a sentence or a piece of music, in place of what it was. What cannot be played, is too long or silent is refused.",
+        body=NewSound,
+        answer=SoundKept,
+        problems=(422,),
+    ),
+    ("DELETE", "/api/v1/centre/sounds/{language}/{name}"): Described(
+        "Remove a recording. Refused where callers would hear nothing in its place.", problems=(404, 409), **_DONE
     ),
     ("GET", "/api/v1/agents/{identity}/skills"): Described("What an agent can, and of which queues they are.", answer=AgentSkills),
     ("PUT", "/api/v1/agents/{identity}/skills"): Described(

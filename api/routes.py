@@ -48,6 +48,8 @@ _STATUS = {
     "card_number": 400,
     "plan_overtaken": 409,
     "plan_broken": 422,
+    **dict.fromkeys(("bad_sound", "no_speech"), 422),
+    "sound_used": 409,
     "no_pbx": 409,
     **dict.fromkeys(
         (

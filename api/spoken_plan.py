@@ -9,7 +9,7 @@ from rooms.centre_plan import CentrePlan
 from rooms.flows.flow import WORDS, Flow, SpokenStep
 from rooms.queues.queue_plan import QueuePlan
 
-_MANY = 5
+MANY = 5
 """So many positions, and minutes of waiting, are ready beforehand."""
 
 
@@ -31,11 +31,11 @@ def sounds_of(plan: CentrePlan) -> set[str]:
         sound_names.sentence(language, name)
         for flow in plan.flows.values()
         for language in flow.languages
-        for name in _said(flow)
+        for name in said_by(flow)
         if not flow.texts.get(name, {}).get(language)
     }
     music = {queue.music for queue in plan.queues.values()} | {flow.music for flow in plan.flows.values()}
-    return plain | {sound for queue in plan.queues.values() for sound in _announced(queue, languages)} | {*filter(_is_music, music)}
+    return plain | {sound for queue in plan.queues.values() for sound in announced(queue, languages)} | {*filter(_is_music, music)}
 
 
 async def prepare_sounds(worker: MediaPlane, plan: CentrePlan) -> None:
@@ -48,20 +48,21 @@ async def prepare_sounds(worker: MediaPlane, plan: CentrePlan) -> None:
         await worker.perform(PrepareSounds(told, tuple(name for name in part if name not in told)))
 
 
-def _said(flow: Flow) -> set[str]:
+def said_by(flow: Flow) -> set[str]:
     """The names of what it says."""
     of_steps = {name for step in flow.steps.values() if isinstance(step, SpokenStep) for name in step.say}
     return of_steps | {*WORDS}
 
 
-def _announced(queue: QueuePlan, languages: Iterable[str]) -> Iterable[str]:
+def announced(queue: QueuePlan, languages: Iterable[str], most: int = MANY) -> Iterable[str]:
+    """The sounds that it plays by itself to who waits."""
     for language in languages:
         if queue.announce_every_s:
             yield sound_names.sentence(language, "queue-thanks")
         if queue.announce_every_s and queue.announce_position:
-            yield from (sound_names.position(language, place) for place in range(1, _MANY + 1))
+            yield from (sound_names.position(language, place) for place in range(1, most + 1))
         if queue.announce_every_s and queue.announce_wait:
-            yield from (sound_names.wait(language, 60.0 * minutes) for minutes in range(_MANY + 1))
+            yield from (sound_names.wait(language, 60.0 * minutes) for minutes in range(most + 1))
         if queue.call_back_after_s:
             yield sound_names.call_back_offer(language, queue.call_back_key)
 

@@ -114,11 +114,12 @@ class PrepareSounds(Command, frozen=True):
     """Make these sounds now, so that no caller waits for them. Of the whole plane: it is about no room.
 
     ``texts``: words by the name of their sound (``prompt/LANGUAGE/NAME``), known from now on; ``ready``: further names. At most
-    ``MOST_TEXTS`` in all.
+    ``MOST_TEXTS`` in all. ``renewed``: sounds whose file is another one now, or none: who asks for them next hears it.
     """
 
     texts: dict[str, str] = {}
     ready: tuple[str, ...] = ()
+    renewed: tuple[str, ...] = ()
 
 
 MOST_TEXTS = 64

@@ -96,7 +96,8 @@ class SoundLibrary:
     def prepare(self, command: PrepareSounds) -> None:
         """Words that are known from now on, and sounds to be made while nobody waits for them. Raises MediaRefusal."""
         names = self._known.put(command)
-        for name in command.texts:
+        renewed = [known for known in self._ready if known.partition(".")[0] in command.renewed]
+        for name in (*command.texts, *renewed):
             self._ready.pop(name, None)
         self._wanted.extend(names)
         self._more.set()

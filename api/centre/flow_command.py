@@ -155,7 +155,7 @@ def _flows_alone(files: list[Path], settings: Settings) -> dict[str, Flow]:
             faults += error.faults
         except (OSError, UnicodeDecodeError) as error:
             raise _told([f"{path}: {error}"], 2) from None
-    faults += [] if faults else check(flows, None, None, None, None, prompts_of(settings.media.prompts))
+    faults += [] if faults else check(flows, None, None, None, None, prompts_of(settings.media.prompts, settings.prompt_folder))
     if faults:
         raise _told(faults)
     return flows

@@ -28,6 +28,6 @@ def reader(settings: Settings) -> PlanReader:
     return PlanReader(
         region=settings.dialing.region,
         secrets=settings.centre.secrets,
-        prompts=prompts_of(settings.media.prompts),
+        prompts=lambda: prompts_of(settings.media.prompts, settings.prompt_folder),
         allow_private=settings.webhooks.allow_private,
     )

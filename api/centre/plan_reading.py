@@ -24,7 +24,8 @@ T = TypeVar("T")
 class PlanReader:
     """``region``: ISO country whose national forms of numbers are understood. ``secrets``: names that the settings hold.
 
-    ``prompts``: in which languages each sentence can be said that is none of a flow's own. ``allow_private``: of ``webhooks``.
+    ``prompts``: in which languages each sentence can be said that is none of a flow's own; or who says it,
+    asked each time. ``allow_private``: of ``webhooks``.
     """
 
     def __init__(
@@ -32,12 +33,12 @@ class PlanReader:
         *,
         region: str,
         secrets: Collection[str] = (),
-        prompts: Mapping[str, Collection[str]] | None = None,
+        prompts: Mapping[str, Collection[str]] | Callable[[], Mapping[str, Collection[str]]] | None = None,
         allow_private: bool = False,
     ) -> None:
         self._region = region
         self._secrets = frozenset(secrets)
-        self._prompts = prompts or {}
+        self._prompts = prompts if callable(prompts) else lambda: prompts or {}
         self._allow_private = allow_private
 
     def read(self, documents: Mapping[str, str], version: int) -> CentrePlan:
@@ -54,7 +55,7 @@ class PlanReader:
         known = None if "calendars" in texts.unread else calendars
         numbers = texts.read("numbers", lambda text: read_numbers(text, self._region, flow_names, known)) or Numbers((), CallerRules())
         if not texts.unread:  # else names would be missed that stand there
-            found = check(flows, queues, calendars, boxes, webhooks, self._prompts)
+            found = check(flows, queues, calendars, boxes, webhooks, self._prompts())
             texts.tell(replace(fault, document=FLOWS + fault.document) for fault in found)
         if texts.faults:
             raise PlanBroken(texts.faults)

@@ -8,16 +8,20 @@ from media.prompt_settings import SUFFIXES
 from media.prompt_texts import LANGUAGES, TEXTS
 
 
-def prompts_of(prompts: PromptsSection) -> Mapping[str, frozenset[str]]:
-    """Languages by name of a sentence: recorded in the folder, or spoken where ``prompts.speech`` allows it. Looks at files."""
+def prompts_of(prompts: PromptsSection, folder: Path | None = None) -> Mapping[str, frozenset[str]]:
+    """Languages by name of a sentence: recorded in the folder, or spoken where ``prompts.speech`` allows it. Looks at files.
+
+    ``folder``: where none is set.
+    """
+    folder = prompts.folder or folder
     found: dict[str, set[str]] = {}
     if prompts.speech:
         for texts in (TEXTS, prompts.texts):
             for name, by_language in texts.items():
                 found.setdefault(name, set()).update(by_language)
-    if prompts.folder is not None:
+    if folder is not None:
         for language in LANGUAGES:
-            for path in _sounds(prompts.folder / language):
+            for path in _sounds(folder / language):
                 found.setdefault(path.stem, set()).add(language)
     return {name: frozenset(languages) for name, languages in found.items() if not name.endswith("-n")}
 

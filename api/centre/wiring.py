@@ -19,13 +19,15 @@ from api.centre.plan_routes import PlanRoutes
 from api.centre.plans import Plans
 from api.centre.skill_routes import SkillRoutes
 from api.centre.skills import Skills
+from api.centre.sound_routes import SoundRoutes
+from api.centre.sound_shelf import SoundShelf
 from api.config import Settings
 from api.exchange import Exchange
 from api.media_plane import MediaPlane
 from api.nodes import Nodes
 from api.spoken_plan import prepare_sounds
 from api.store import Store
-from media.messages import MediaRefusal
+from media.messages import MediaRefusal, PrepareSounds
 from rooms.centre_plan import CentrePlan
 from rooms.events import FactsLearned, PlanChanged
 from rooms.flows.conditions import Facts
@@ -40,6 +42,7 @@ class Centre:
     callers: Callers
     arrivals: Arrivals
     skills: Skills
+    sounds: SoundRoutes
     region: str
 
     @property
@@ -52,10 +55,10 @@ class Centre:
             return f"What stands in centre.folder is not taken: {where}"
         return ""
 
-    def routes(self, teams_of: Callable[[str], Awaitable[frozenset[str]]]) -> tuple[PlanRoutes, SkillRoutes]:
+    def routes(self, teams_of: Callable[[str], Awaitable[frozenset[str]]]) -> tuple[PlanRoutes, SkillRoutes, SoundRoutes]:
         folder = self.folder
         plan_routes = PlanRoutes(self.plans, lambda: folder.state if folder is not None else None, region=self.region)
-        return plan_routes, SkillRoutes(self.skills, teams_of)
+        return plan_routes, SkillRoutes(self.skills, teams_of), self.sounds
 
 
 @asynccontextmanager
@@ -80,6 +83,9 @@ async def open_centre(
         exchange.feed(PlanChanged(plan))
         log.info("plan.taken", version=plan.version, flows=len(plan.flows), queues=len(plan.queues))
 
+    async def renew(sound: str) -> None:
+        await worker.perform(PrepareSounds(renewed=(sound,)))
+
     def learn(call_id: str, facts: Facts) -> None:
         exchange.feed(FactsLearned(call_id, facts))
 
@@ -101,4 +107,12 @@ async def open_centre(
         await skills.restore()
         await exchange.restore()
         arrivals = Arrivals(lambda: plans.plan, callers, context, learn, region=region, now=exchange.now)
-        yield Centre(plans, folder, callers, arrivals, skills, region)
+        sounds = SoundRoutes(_shelf(settings, plans), audit, renew)
+        yield Centre(plans, folder, callers, arrivals, skills, sounds, region)
+
+
+def _shelf(settings: Settings, plans: Plans) -> SoundShelf:
+    named = ((settings.announcement, "media.recording"), (settings.supervision_notice, "supervision.notice"))
+    fixed = {sound: setting for sound, setting in named if sound}
+    spoken = settings.server.data_dir / "speech"
+    return SoundShelf(settings.media.prompts, settings.prompt_folder, spoken, lambda: plans.plan, fixed=fixed)

@@ -81,7 +81,7 @@ def _opus(opus: OpusSection) -> OpusPolicy:
 def _prompts(settings: Settings) -> PromptSettings:
     prompts = settings.media.prompts
     return PromptSettings(
-        folder=prompts.folder,
+        folder=settings.prompt_folder,
         speech=prompts.speech,
         spoken=settings.server.data_dir / "speech",
         voices=dict(prompts.voices),

@@ -142,6 +142,28 @@ async def mend_a_dead_letter(page: Page) -> None:
     await page.wait_for_selector("[data-row=letter]")
 
 
+async def record_a_prompt(page: Page) -> None:
+    await open_section(page, "prompts")
+    await page.fill("[data-section=prompts] input[type=search]", "your call will be answered in turn")
+    await page.click("[data-row=please-wait]")
+    voice = "[data-part=sound] [data-part=voice-en]"
+    await page.set_input_files(f"{voice} [data-do=upload]", {"name": "wait.txt", "mimeType": "text/plain", "buffer": b"no sound"})
+    await page.wait_for_selector(f"{voice} .notice.bad")
+    await page.fill(f"{voice} [name=text]", "One moment, please.")
+    await page.click(f"{voice} [data-do=speak]")
+    await page.wait_for_selector(f"{voice} .kit-badge.good")
+    await page.click(f"{voice} [data-do=record]")
+    await page.wait_for_selector(f"{voice} [data-seconds='1']")
+    await page.click(f"{voice} [data-do=record]")
+    await page.wait_for_selector(f"{voice} .notice:has-text('dBFS')")
+    await page.click(f"{voice} [data-do=play] >> nth=0")
+    await page.wait_for_selector(f"{voice} [data-do=play]:has-text('Stop')")
+    await page.click(f"{voice} [data-do=remove]")
+    await page.click("[data-part=confirm] [data-do=yes]")
+    await page.wait_for_selector(f"{voice} .kit-badge.neutral")
+    await page.keyboard.press("Escape")
+
+
 async def edit_a_flow(page: Page) -> None:
     await open_section(page, "flows")
     await page.wait_for_selector("[data-part=picture] [data-step=hello]")
@@ -170,7 +192,7 @@ async def test_an_administrator_looks_after_people_keys_lines_letters_and_flows(
     async with person(tone_file(tmp_path / "tone.wav", 697.0), expected=(REFUSED,), **screen) as eva:
         page = eva.page
         await enter(page, server, "eva", "en")
-        for work in (make_a_person, make_a_key, try_a_line_and_a_backend, mend_a_dead_letter, edit_a_flow):
+        for work in (make_a_person, make_a_key, try_a_line_and_a_backend, mend_a_dead_letter, record_a_prompt, edit_a_flow):
             await work(page)
         await open_section(page, "audit")
         await page.click("[data-do=check]")

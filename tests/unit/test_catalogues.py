@@ -258,7 +258,7 @@ NOT_FOR_PAGES = {
     # Of the contact centre's plan, by REST and the command line.
     *("plan_overtaken", "plan_changed", "unknown_version"),
     # Said to the page of administration, and to the board, which have catalogues of their own.
-    *("unknown_line", "unknown_alert"),
+    *("unknown_line", "unknown_alert", "bad_sound", "no_speech", "sound_used"),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
 }

@@ -12,6 +12,7 @@ const SECTIONS = [
   ['numbers', ['centre.manage']],
   ['queues', ['centre.manage', 'skills.manage']],
   ['flows', ['centre.manage']],
+  ['prompts', ['centre.manage']],
   ['rules', ['centre.manage']],
   ['backends', ['backends.manage']],
   ['outbox', ['outbox.manage', 'webhooks.manage']],
