@@ -13,6 +13,7 @@ import { Icon } from './icon.js';
 import { Avatar, presenceWords, roving } from './parts.js';
 import { unsealed } from './seals.js';
 import { discard, erase, fetchFile, load, loadEarlier, outgoing, react, read, talks, tryAgain } from './talks.js';
+import { Visitor } from './visitor.js';
 import { bytes, clock, day, explain, fullMoment, listed, t } from './words.js';
 
 const CHANGE_WITHIN_S = 900;
@@ -268,6 +269,7 @@ export function Conversation() {
       <${Head} of=${of} />
       ${alarm.value && html`<p class="notice bad talk-notice" data-part="alarm"><${Icon} name="warning" /><span>${alarm.value}</span><button type="button" class="plain small" onClick=${() => (alarm.value = '')}>${t('close')}</button></p>`}
       ${of.encrypted && html`<${Changes} of=${of} />`}
+      <${Visitor} of=${of} />
       ${!talk || talk.state === 'loading'
         ? html`<p class="log fine first-words">${t('loading')}</p>`
         : talk.state === 'failed'

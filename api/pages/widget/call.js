@@ -16,7 +16,6 @@ export const microphone = signal(null);
 export const silenced = signal(false);
 
 const CAUSES = { NotAllowedError: 'denied', NotFoundError: 'missing', NotReadableError: 'busy', AbortError: 'busy', SecurityError: 'insecure' };
-const processing = !['127.0.0.1', 'localhost'].includes(location.hostname) || document.body.dataset.demo !== 'true';
 let line = null;
 let peer = null;
 let stream = null;
@@ -29,8 +28,7 @@ export const isLive = on;
 
 async function listen() {
   if (!navigator.mediaDevices) throw new DOMException('', 'SecurityError');
-  const sound = { echoCancellation: processing, noiseSuppression: processing, autoGainControl: processing, channelCount: 1 };
-  return navigator.mediaDevices.getUserMedia({ audio: sound });
+  return navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 } });
 }
 
 /** `said`: {name, reason, page}; `chat`: the link of one's chat, or ''. */
