@@ -52,6 +52,16 @@ from api.reports.funnel import Funnel
 from api.reports.period import PeriodName
 from api.reports.report import PeriodReport, ReportBy
 from api.reports.routes import FORMS as REPORT_FORMS
+from api.reports.scorecards import MOST_SHOWN as MOST_CARDS
+from api.reports.scorecards import (
+    PERS,
+    NewForm,
+    NewScorecard,
+    Scorecard,
+    ScorecardForm,
+    ScorecardMean,
+    ScorecardPage,
+)
 from api.reports.staffing import MOST_HOURS, StaffingAdvice
 from api.routes import PartHealth
 from api.rules.routes import HookCalled, NewTask, RulesNow, TriedRules
@@ -136,7 +146,8 @@ def _one_of(words: Iterable[str]) -> Any:
     return Annotated[str, Meta(pattern="^(" + "|".join(words) + ")$")]
 
 
-_PERIOD: Any = {"period": _one_of(get_args(PeriodName)), "from": str, "to": str, "format": _one_of(REPORT_FORMS)}
+_FORM = _one_of(REPORT_FORMS)
+_PERIOD: Any = {"period": _one_of(get_args(PeriodName)), "from": str, "to": str, "format": _FORM}
 
 DESCRIBED: Mapping[tuple[str, str], Described] = {
     **{("GET", page.address): Described(page.about, query=dict.fromkeys(page.query, str), content=("text/html",)) for page in PAGES},
@@ -598,6 +609,29 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Somebody sees to it, whichever node has it: me.", problems=(404, 503), **_DONE
     ),
     ("POST", "/api/v1/alerts/{alert_id}/snooze"): Described("Nobody is told of it for a while.", body=Snooze, problems=(404, 503), **_DONE),
+    ("GET", "/api/v1/scorecard-forms"): Described(
+        "By what calls are judged, each form as it is now.", answer={"forms": list[ScorecardForm]}, problems=(503,)
+    ),
+    ("PUT", "/api/v1/scorecard-forms/{form_id}"): Described(
+        "Make a form, or change it: cards that were given keep theirs.", body=NewForm, answer=ScorecardForm, problems=(404, 409, 503)
+    ),
+    ("GET", "/api/v1/scorecards"): Described(
+        "Scorecards, the newest first: one's own, and of who judges calls those of whom they judge.",
+        query={**dict.fromkeys(("agent", "call", "cursor"), str), "limit": Annotated[int, Meta(ge=1, le=MOST_CARDS)], "format": _FORM},
+        answer=ScorecardPage,
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/scorecards"): Described(
+        "Judge a call by a form.", body=NewScorecard, answer=Scorecard, statuses=(201,), problems=(404, 409, 503)
+    ),
+    ("GET", "/api/v1/scorecards/means"): Described(
+        "What was given in a period, on the mean: by agent, week, form or criterion.",
+        query={**_PERIOD, "by": _one_of(PERS), "agent": str},
+        answer={"means": list[ScorecardMean]},
+        problems=(503,),
+    ),
+    ("POST", "/api/v1/scorecards/{card_id}/seen"): Described("I have read how a call of mine was judged.", problems=(404, 503), **_DONE),
+    ("DELETE", "/api/v1/scorecards/{card_id}"): Described("Take a scorecard back.", problems=(404, 503), **_DONE),
     ("GET", "/api/v1/alert-thresholds"): Described(
         "From where on supervisors are told.", answer={"thresholds": Thresholds}, problems=(503,)
     ),

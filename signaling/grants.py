@@ -117,6 +117,10 @@ class Permission(StrEnum):
     """Make, change, comment and close tickets."""
     SURVEYS_READ = "surveys.read"
     """What customers answered, and the figures of it."""
+    SCORES_OWN = "scores.own"
+    """How calls of mine were judged, and by what."""
+    SCORES_ANY = "scores.any"
+    """Judge calls of colleagues, and read what was given."""
     ARTICLES_READ = "articles.read"
     ARTICLES_WRITE = "articles.write"
     """Write, publish and remove articles of the knowledge base; see those that are not published."""
@@ -132,13 +136,13 @@ _AGENT = _GUEST | {
     _P.SESSION_OWN, _P.PRESENCE_OWN, _P.PRESENCE_WATCH, _P.CALL_DIAL, _P.CALL_TAKE, _P.CALL_RECORD, _P.ROOM_CREATE, _P.ROOM_LIST,
     _P.DEVICE_OWN, _P.CONTACTS_READ, _P.CONTACTS_WRITE, _P.QUEUE_WATCH, _P.VOICEMAIL_HEAR, _P.BOOKINGS_READ, _P.BOOKINGS_WRITE,
     _P.TICKETS_READ, _P.TICKETS_WRITE, _P.ARTICLES_READ,
-    _P.APPOINTMENTS_OWN, _P.TASKS_OWN,
+    _P.APPOINTMENTS_OWN, _P.TASKS_OWN, _P.SCORES_OWN,
 }  # fmt: skip
 _SUPERVISOR = _AGENT | {
     _P.CALL_LISTEN, _P.CALL_WHISPER, _P.CALL_BARGE, _P.CALL_TAKE_OVER,
     _P.ROOM_MODERATE, _P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE, _P.QUEUE_MANAGE,
     _P.RECORDS_EXPORT, _P.CAMPAIGNS_MANAGE, _P.SKILLS_MANAGE, _P.VOICEMAIL_ANY, _P.BOOKINGS_MANAGE,
-    _P.SURVEYS_READ,
+    _P.SURVEYS_READ, _P.SCORES_ANY,
     _P.APPOINTMENTS_ANY, _P.SERVICES_MANAGE,
 }  # fmt: skip
 _ADMIN = _SUPERVISOR | {
@@ -170,6 +174,7 @@ OF_OTHERS: Mapping[Permission, Permission | None] = {
     _P.SESSION_OWN: _P.SESSION_ANY,
     _P.CALL_RECORD: _P.CALL_RECORD_ANY,
     _P.APPOINTMENTS_OWN: _P.APPOINTMENTS_ANY,
+    _P.SCORES_OWN: _P.SCORES_ANY,
     _P.CALL_TAKE: None,
     _P.DEVICE_OWN: None,
     _P.PRESENCE_OWN: None,
@@ -180,7 +185,7 @@ BY_TEAM = frozenset(
     {
         *(_P.CALL_RECORD_ANY, _P.CALL_LIFT, _P.BOARD_WATCH, _P.RECORDING_LISTEN, _P.RECORDING_ERASE),
         *(_P.CALL_LISTEN, _P.CALL_WHISPER, _P.CALL_BARGE, _P.CALL_TAKE_OVER, _P.RECORDS_EXPORT, _P.CAMPAIGNS_MANAGE),
-        *(_P.SKILLS_MANAGE, _P.VOICEMAIL_ANY, _P.APPOINTMENTS_ANY),
+        *(_P.SKILLS_MANAGE, _P.VOICEMAIL_ANY, _P.APPOINTMENTS_ANY, _P.SCORES_ANY),
     }
 )
 """Permissions that reach only the bearer's teams, where the bearer has any. Nobody is limited who has none."""

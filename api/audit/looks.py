@@ -37,6 +37,9 @@ _NOT_HERE = frozenset(
         ("GET", "/api/v1/reports/differences/calls"),
         ("GET", "/api/v1/reports/differences"),
         ("GET", "/api/v1/calls/{call_id}/quality"),  # seconds of legs, and of nobody
+        ("GET", "/api/v1/scorecard-forms"),
+        ("PUT", "/api/v1/scorecard-forms/{form_id}"),  # writes its own line
+        ("GET", "/api/v1/scorecards/means"),
         ("GET", "/api/v1/campaigns"),
         ("GET", "/api/v1/pbx"),
         ("GET", "/api/v1/backends"),
@@ -79,6 +82,10 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("POST", "/api/v1/consents/search"): "consents_read",
     ("PUT", "/api/v1/contacts/{contact_id}/consents/{purpose}"): "consents_changed",
     ("POST", "/api/v1/consents"): "consents_changed",
+    ("GET", "/api/v1/scorecards"): "scorecards_read",
+    ("POST", "/api/v1/scorecards"): "scorecard_given",
+    ("POST", "/api/v1/scorecards/{card_id}/seen"): "scorecard_seen",
+    ("DELETE", "/api/v1/scorecards/{card_id}"): "scorecard_erased",
     ("GET", "/api/v1/tasks"): "tasks_read",
     ("POST", "/api/v1/tasks"): "task_made",
     ("POST", "/api/v1/tasks/{task_id}/done"): "task_done",

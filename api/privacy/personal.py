@@ -104,6 +104,13 @@ PERSONAL: Mapping[str, Personal] = {
     "call_events": Personal(_CALLS, ("party", "by", "detail"), (), seal_event, own=_CALL, plain=_plain("what leg_id")),
     "call_traces": Personal("to find what a call failed of", ("body",), (), seal_trace, own=_CALL, plain=_plain("leg_id kind")),
     "call_notes": Personal(_CALLS, ("text",), ("person",), own=_CALL, plain=_plain("by told")),
+    "scorecards": Personal(
+        "to help agents to serve customers better",
+        ("note",),
+        ("person",),
+        own=_CALL,
+        plain=_plain("card_id form_id agent by scores"),
+    ),
     "voicemails": Personal(
         "to answer who left a message",
         ("caller", "caller_name"),
@@ -286,7 +293,7 @@ HARMLESS: Mapping[str, str] = {
                 "campaigns",
                 "pbx_dids",
             ),
-            *("webhook_endpoints", "consultation_services", "tours", "departures", "articles", "article_versions"),
+            *("webhook_endpoints", "consultation_services", "tours", "departures", "articles", "article_versions", "scorecard_forms"),
         ),
         "the company's own: what it offers, says and sets",
     ),

@@ -10,6 +10,7 @@ from api.reports.differences import DifferenceFinder
 from api.reports.period import house_zone
 from api.reports.report import Reports
 from api.reports.routes import Asking, ReportRoutes
+from api.reports.scorecards import ScorecardRoutes
 from api.reports.settings import ReportsSection
 from api.reports.staffing import Staffing
 from api.store import Store
@@ -47,4 +48,5 @@ def add_reports(
     asking = Asking(store.people, zone, audit.note, time.time)
     finder = DifferenceFinder(store.reports, settings.sites)
     staffing = Staffing(store.records, figures, queues, zone, time.time, settings.goal)
+    ScorecardRoutes(store.scorecards, store.people, asking, audit.note, time.time).add_to(app)
     ReportRoutes(Reports(store, teams_of_all, time.time), store.reports, finder, staffing, asking).add_to(app)

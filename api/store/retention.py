@@ -21,6 +21,7 @@ from api.store.outbound_tables import campaign_entries
 from api.store.pbx_tables import pbx_calls
 from api.store.record_tables import agent_states, call_events, call_traces, queue_visits
 from api.store.schema import calls, legs, quality, recordings
+from api.store.scorecard_tables import scorecards
 from api.store.survey_tables import survey_answers, surveys
 from api.store.ticket_tables import ticket_entries, ticket_links, tickets
 from api.store.travel_tables import booking_keys, booking_steps, bookings, departures
@@ -87,7 +88,12 @@ KINDS: tuple[Kind, ...] = (
         _SENSITIVE,
         calls.c.call_id,
         calls.c.started_at,
-        (*(table.c.call_id for table in (legs, call_events, call_traces, call_notes, quality, pbx_calls, recordings, voicemails)),),
+        (
+            *(
+                table.c.call_id
+                for table in (legs, call_events, call_traces, call_notes, scorecards, quality, pbx_calls, recordings, voicemails)
+            ),
+        ),
         calls.c.ended_at.is_not(None),
         ("caller", "called"),
         (recordings, voicemails),

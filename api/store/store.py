@@ -72,6 +72,7 @@ from api.store.rows import (
 )
 from api.store.rules import RuleStore
 from api.store.schema import calls, legs, node_runs, quality, recordings
+from api.store.scorecards import ScorecardStore
 from api.store.sealing import SealingStore
 from api.store.spool import RecordSpool
 from api.store.statements import Statements
@@ -149,6 +150,7 @@ class Store(Statements):
         self.sealing = SealingStore(engine, vault)
         self.tickets = TicketStore(engine, vault)
         self.surveys = SurveyStore(engine, vault)
+        self.scorecards = ScorecardStore(engine, vault)
         self.consents = ConsentStore(engine, vault)
         self.articles = ArticleStore(engine, vault)
         self.node = node

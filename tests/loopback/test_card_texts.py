@@ -37,6 +37,10 @@ WRITTEN = {
     "agent_states.reason": "api/page_requests.py",
     "reported_chats.messages": "api/contacts.py",
     "call_notes.text": "tests/loopback/test_after_call.py::test_two_who_edit_one_note_lose_nothing_and_a_crm_hears_of_each_change_once",
+    **dict.fromkeys(
+        ("scorecards.note", "scorecard_forms.title", "scorecard_forms.criteria"),
+        "tests/loopback/test_scorecards.py::test_what_is_written_of_a_call_has_no_number_of_a_card_and_goes_with_its_customer",
+    ),
     "surveys.comment": "tests/loopback/test_service_desk.py::test_a_comment_has_no_number_of_a_card",
     "appointments.name": "tests/loopback/test_appointment_desk.py::test_an_appointment_has_no_number_of_a_card",
     "appointments.consent": "tests/loopback/test_appointment_desk.py::test_an_appointment_has_no_number_of_a_card",
@@ -77,6 +81,7 @@ NOT_WRITTEN = {
     "consents.wording": _COMPANY,
     "contacts.origins": _MACHINE,
     **dict.fromkeys(("open_alerts.alert_id", "open_alerts.subject"), _MACHINE),
+    "scorecards.scores": _MACHINE,
     **dict.fromkeys((f"outbox.{name}" for name in ("fault", "idem", "needs", "subject")), _MACHINE),
     **dict.fromkeys(("reported_calls.agent", "reported_calls.queue", "reported_chats.agent", "reported_chats.queue"), _MACHINE),
     **dict.fromkeys(("rule_runs.happening", "rule_runs.subject", "told_events.event_id", "told_events.subject"), _MACHINE),

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import ClientSession, web
 
 from api.audit.audit import Audit
+from api.audit.looks import Looks
 from api.metrics import Metrics
 from api.reports.differences import DifferenceFinder
 from api.reports.report import Reports
@@ -27,7 +28,7 @@ from tests.kit.vaults import VAULT
 from tests.loopback.test_call_history import sample
 
 TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
-NOW = BEGIN + 20 * 86_400.0
+NOW = BEGIN + 20 * 86_400.0 + 12 * 3_600
 DAY = "period=dates&from=2023-11-14&to=2023-11-14"
 """That of ``BEGIN``."""
 
@@ -71,7 +72,8 @@ async def site(folder: Path, *more: Callable[[Store, Audit, Asking], Any]) -> As
         async def teams_of_all() -> Mapping[str, frozenset[str]]:
             return {user.identity: user.teams for user in await store.people.users()}
 
-        app = make_app(known_by(TOKENS), metrics, healthy, limits=RestLimits(RestLimitSettings(person={}), lambda: 0.0))
+        limits, looks = RestLimits(RestLimitSettings(person={}), lambda: 0.0), Looks(log, VAULT)
+        app = make_app(known_by(TOKENS), metrics, healthy, limits=limits, on_looked=looks.note)
         asking = Asking(store.people, lambda: "UTC", log.note, lambda: NOW)
         finder = DifferenceFinder(store.reports, {"madrid": [ip_network("10.1.0.0/16")]})
         staffing = Staffing(store.records, dict, lambda: {"sales": QueuePlan("sales")}, lambda: "UTC", lambda: NOW)

@@ -258,7 +258,17 @@ NOT_FOR_PAGES = {
     # Of the contact centre's plan, by REST and the command line.
     *("plan_overtaken", "plan_changed", "unknown_version"),
     # Said to the page of administration, and to the board, which have catalogues of their own.
-    *("unknown_line", "unknown_alert", "bad_sound", "no_speech", "sound_used"),
+    *(
+        "unknown_line",
+        "unknown_alert",
+        "bad_sound",
+        "no_speech",
+        "sound_used",
+        "unknown_form",
+        "unknown_card",
+        "form_overtaken",
+        "own_call",
+    ),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),
 }
@@ -367,7 +377,7 @@ def test_the_board_words_every_hop_and_cause_and_asks_for_no_text_that_is_not_th
         "agent": set(AgentState),
         "agents": set(AgentState),
         "grade": {"good", "fair", "bad", "none"},
-        "view": {"live", "history", "alerts", "team", "reports", "differences", "staffing", "call", "wall"},
+        "view": {"live", "history", "alerts", "team", "reports", "differences", "staffing", "scorecards", "call", "wall"},
         "show": {"all", "bad", "waiting", "held", "mine"},
         "column": set(re.findall(r"^  (\w+): \(call\)", (BOARD / "rows.js").read_text(), re.MULTILINE)),
         "chart": set(re.findall(r"^  \['(\w+)',", (BOARD / "call.js").read_text(), re.MULTILINE)),

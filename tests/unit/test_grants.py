@@ -52,6 +52,8 @@ records.export     - - - x x x
 voicemail.hear     - x x x x -
 voicemail.any      - - - x x -
 appointments.own   - x x x x x
+scores.own         - x x x x -
+scores.any         - - - x x -
 appointments.any   - - - x x x
 services.manage    - - - x x x
 room.create        - x x x x x

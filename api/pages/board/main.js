@@ -20,7 +20,7 @@ import { Rows, fits } from './rows.js';
 import { Team } from './team.js';
 import { Wall } from './wall.js';
 
-const VIEWS = ['live', 'history', 'alerts', 'team', 'reports', 'differences', 'staffing'];
+const VIEWS = ['live', 'history', 'alerts', 'team', 'reports', 'differences', 'staffing', 'scorecards'];
 const SHOWN = ['all', 'bad', 'waiting', 'held', 'mine'];
 
 const place = signal(location.hash.slice(1));
@@ -69,7 +69,8 @@ function Live() {
 const Reports = later(() => import('./reports/figures.js'));
 const Differences = later(() => import('./reports/differences.js'));
 const Staffing = later(() => import('./reports/staffing.js'));
-const SCREENS = { live: Live, history: History, alerts: Alerts, team: Team, reports: Reports, differences: Differences, staffing: Staffing };
+const Scorecards = later(() => import('./reports/scorecards.js'));
+const SCREENS = { live: Live, history: History, alerts: Alerts, team: Team, reports: Reports, differences: Differences, staffing: Staffing, scorecards: Scorecards };
 
 function Board() {
   const at = place.value || 'live';

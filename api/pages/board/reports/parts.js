@@ -28,8 +28,8 @@ export function PeriodFields() {
   `;
 }
 
-/** What `ask` answers to this address, asked again whenever it changes: `{found, wrong, busy, again}`. */
-export function useAnswer(ask, address) {
+/** What `ask` answers to this address, asked again whenever it or `anew` changes: `{found, wrong, busy, again}`. */
+export function useAnswer(ask, address, anew = 0) {
   const [state, setState] = useState({ found: null, wrong: null, busy: true });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
@@ -41,7 +41,7 @@ export function useAnswer(ask, address) {
       (refusal) => here && setState({ found: null, wrong: explain(refusal), busy: false }),
     );
     return () => (here = false);
-  }, [address, turn]);
+  }, [address, turn, anew]);
   return { ...state, again: () => setTurn((before) => before + 1) };
 }
 
