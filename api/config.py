@@ -811,6 +811,8 @@ class ConsultationsSection(_Section):
     """How long a link lets people in that is to no appointment; who is in may stay."""
     most_people: Annotated[int, Field(ge=2, le=50)] = 8
     """In one consultation."""
+    rings_people: bool = True
+    """Who cannot be heard by their page may have their telephone rung, within the bounds of dialling."""
 
 
 class AppointmentsSection(_Section):

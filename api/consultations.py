@@ -43,6 +43,9 @@ class _Seat:
     microphone: bool = True
     tracks: list[str] = field(default_factory=list)
     gone: asyncio.TimerHandle | None = None
+    muted: bool = False
+    """By a host."""
+    phone: bool = False
 
     def here(self) -> None:
         """Their connection is up, or they are out: nobody waits for it any more."""
@@ -109,9 +112,10 @@ class Consultations:
         return any(identity in bridge.seats for bridge in self._bridges.values())
 
     def legs(self, room_id: str) -> dict[str, str]:
-        """The legs that are open, by person."""
+        """The legs of pages that are open, by person: of who may be recorded."""
         bridge = self._bridges.get(room_id)
-        return {seat.identity: seat.leg_id for seat in bridge.seats.values() if seat.anchored} if bridge is not None else {}
+        seats = bridge.seats.values() if bridge is not None else ()
+        return {seat.identity: seat.leg_id for seat in seats if seat.anchored and not seat.phone}
 
     # ------------------------------------------------------------------ what pages ask
 
@@ -123,15 +127,74 @@ class Consultations:
             case wire.WatchRoom(room_id=room_id, tiles=tiles):
                 await self._watch(self._seat(room_id, identity), tiles)
             case wire.MicrophoneInRoom(room_id=room_id, on=on):
-                return self._microphone(self._seat(room_id, identity), on)
+                seat = self._seat(room_id, identity)
+                if on and seat.muted:
+                    await self._mute(seat, muted=False)
+                return self._microphone(seat, on)
         return None
 
-    def _seat(self, room_id: str, identity: str) -> _Seat:
+    async def mute(self, room_id: str, identity: str, *, muted: bool) -> None:
+        """By a host. Raises ``Refusal``."""
+        bridge = self._bridges.get(room_id)
+        seat = bridge.seats.get(identity) if bridge is not None else None
+        if bridge is None or seat is None:
+            raise Refusal("not_member", "This person is not in the room.")
+        await self._mute(seat, muted=muted)
+        self._show(bridge)
+
+    async def _mute(self, seat: _Seat, *, muted: bool) -> None:
+        seat.muted = muted
+        await self._set_gains(self._bridges[seat.room_id], [seat])
+
+    async def _set_gains(self, bridge: _Bridge, speakers: list[_Seat]) -> None:
+        """Nobody hears whom a host has muted, whoever came when."""
+        there = [seat for seat in bridge.seats.values() if seat.anchored]
+        gains = tuple(
+            (ear.leg_id, seat.leg_id, float(not seat.muted)) for seat in speakers if seat.anchored for ear in there if ear is not seat
+        )
+        if gains and bridge.opened:
+            await self._worker.perform(media.SetGains(room_id=bridge.room_id, gains=gains))
+
+    def _muted(self, bridge: _Bridge) -> list[_Seat]:
+        return [seat for seat in bridge.seats.values() if seat.muted]
+
+    # ------------------------------------------------------------------ telephones
+
+    async def open(self, room_id: str) -> None:
+        """So that a telephone's leg can be opened in it. Raises ``Refusal`` and ``MediaRefusal``."""
+        bridge = self._bridge(room_id)
+        async with bridge.turn:
+            await self._open(bridge)
+
+    async def seat_phone(self, room_id: str, identity: str, leg_id: str) -> None:
+        """A telephone whose leg is open takes part as this person. Raises ``Refusal`` and ``MediaRefusal``."""
+        bridge = self._bridge(room_id)
+        async with bridge.turn:
+            await self._worker.perform(media.JoinBridge(room_id=room_id, leg_id=leg_id))
+            seat = bridge.seats[identity] = _Seat(room_id, identity, leg_id, anchored=True, phone=True)
+            self._seats[leg_id] = seat
+            await self._set_gains(bridge, self._muted(bridge))
+        self._show(bridge)
+
+    async def drop_phone(self, room_id: str, leg_id: str) -> None:
+        """Its leg is closed, seated or not, and the room's sound with it where nobody else is there."""
+        bridge = self._bridges.get(room_id)
+        if bridge is None or leg_id in self._seats:
+            return
+        async with bridge.turn:
+            await self._perform_late(media.CloseLeg(leg_id=leg_id))
+            await self._shut(bridge)
+
+    def _bridge(self, room_id: str) -> _Bridge:
         bridge = self._bridges.get(room_id)
         if bridge is None:
             if len(self._bridges) >= self._most:
                 raise Refusal("busy", "This server has as many consultations as it can hold: try again later.", 60.0)
             bridge = self._bridges[room_id] = _Bridge(room_id)
+        return bridge
+
+    def _seat(self, room_id: str, identity: str) -> _Seat:
+        bridge = self._bridge(room_id)
         seat = bridge.seats.get(identity)
         if seat is None:
             seat = bridge.seats[identity] = _Seat(room_id, identity)
@@ -170,14 +233,18 @@ class Consultations:
             self._show(bridge)
         return wire.PeerAnswer(sdp=answered.sdp)
 
-    async def _anchor(self, bridge: _Bridge, seat: _Seat) -> None:
+    async def _open(self, bridge: _Bridge) -> None:
         if not bridge.opened:
             await self._worker.perform(media.OpenRoom(room_id=bridge.room_id))
             bridge.opened = True
+
+    async def _anchor(self, bridge: _Bridge, seat: _Seat) -> None:
+        await self._open(bridge)
         if not seat.anchored:
             await self._worker.perform(media.OpenPeerLeg(leg_id=seat.leg_id, room_id=bridge.room_id))
             await self._worker.perform(media.JoinBridge(room_id=bridge.room_id, leg_id=seat.leg_id))
             seat.anchored = True
+            await self._set_gains(bridge, self._muted(bridge))
             self._seated(bridge.room_id)
             self._tell_consulting(seat.identity)
 
@@ -256,11 +323,15 @@ class Consultations:
         async with bridge.turn:
             if seat.anchored:
                 await self._perform_late(media.CloseLeg(leg_id=seat.leg_id))
-            if not bridge.seats and bridge.opened:
-                bridge.opened = False
-                await self._perform_late(media.CloseRoom(room_id=bridge.room_id))
-            if not bridge.seats:
-                self._bridges.pop(bridge.room_id, None)
+            await self._shut(bridge)
+
+    async def _shut(self, bridge: _Bridge) -> None:
+        """Where nobody is left."""
+        if not bridge.seats and bridge.opened:
+            bridge.opened = False
+            await self._perform_late(media.CloseRoom(room_id=bridge.room_id))
+        if not bridge.seats and self._bridges.get(bridge.room_id) is bridge:
+            del self._bridges[bridge.room_id]
 
     async def _perform_late(self, command: media.AnyCommand) -> None:
         try:
@@ -331,6 +402,14 @@ class Consultations:
 
 def _media_of(bridge: _Bridge) -> wire.RoomMedia:
     people = [
-        wire.Heard(seat.identity, seat.microphone, [*seat.tracks], bridge.consents.get(seat.identity, "")) for seat in bridge.seats.values()
+        wire.Heard(
+            seat.identity,
+            seat.microphone and not seat.muted,
+            [*seat.tracks],
+            bridge.consents.get(seat.identity, ""),
+            muted=seat.muted,
+            phone=seat.phone,
+        )
+        for seat in bridge.seats.values()
     ]
     return wire.RoomMedia(room_id=bridge.room_id, people=people, recording=bridge.recording)

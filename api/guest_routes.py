@@ -45,7 +45,7 @@ class GuestRoutes:
 
     ``relays``: TURN servers for a guest. ``touch`` hears of each session that is given: who came by a
     link is not idle while somebody's page is open by it. ``booked(room)``: the appointment that it is for, if any. ``site``: where our
-    pages are.
+    pages are. ``rings``: are people rung here?
     ``opened`` hears to which room somebody came by a link.
     """
 
@@ -59,6 +59,7 @@ class GuestRoutes:
         touch: Callable[[Grant], None] = lambda grant: None,
         booked: Callable[[str], Awaitable[Booked | None]] = _not_booked,
         site: str = "",
+        rings: Callable[[], bool] = lambda: False,
         opened: Callable[[str], None] = lambda room_id: None,
     ) -> None:
         self._check = check
@@ -66,7 +67,7 @@ class GuestRoutes:
         self._tokens = tokens
         self._relays = relays
         self._touch = touch
-        self._booked, self._site = booked, site
+        self._booked, self._site, self._rings = booked, site, rings
         self._opened = opened
 
     def add_to(self, app: web.Application) -> None:
@@ -91,6 +92,8 @@ class GuestRoutes:
             closes_at=room.closes_at,
             calendar=self._calendar(room, invitation, entry.link),
             called=booked.name if booked is not None else "",
+            rings=self._rings(),
+            number=booked.e164[-2:] if booked is not None else "",
         )
         return json_answer(told, 201)
 

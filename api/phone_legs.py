@@ -46,6 +46,7 @@ class PhoneLeg:
     """A browser's, that is open in the media plane."""
     digits_by_info: bool = False
     spoken: str | None = None
+    room_id: str = ""
 
     def agreed(self, remote: RtpEndpoint) -> None:
         """This is spoken with the phone from now on."""
@@ -108,12 +109,22 @@ class PhoneLegs:
         return leg.local is not None or leg.demo_open or leg.anchored
 
     async def place(
-        self, leg_id: str, number: str, *, private: bool = False, caller_number: str = "", diverted_by: str = "", referred: str = ""
+        self,
+        leg_id: str,
+        number: str,
+        *,
+        private: bool = False,
+        caller_number: str = "",
+        diverted_by: str = "",
+        referred: str = "",
+        room_id: str = "",
     ) -> None:
-        """Open the leg's port and dial, as ``Trunk.dial`` says. Raises ``PhoneFailure``."""
+        """Open the leg's port and dial, as ``Trunk.dial`` says. Raises ``PhoneFailure``. ``room_id``: of its sound, where that is not its
+        call's."""
         leg = self._legs.get(leg_id)
         if leg is None:  # it was let go while this waited for its turn
             return
+        leg.room_id = room_id or leg.call_id
         local = await self._open(leg, self._offered)
         leg.trunk.dial(leg_id, number, "", local, private=private, caller_number=caller_number, diverted_by=diverted_by, referred=referred)
 
@@ -156,7 +167,7 @@ class PhoneLegs:
         if isinstance(remote, DemoEndpoint):
             if not leg.demo_open:
                 leg.demo_open = True
-                await self._worker.perform(media.OpenDemoLeg(leg_id=leg_id, room_id=leg.call_id, programme=remote))
+                await self._worker.perform(media.OpenDemoLeg(leg_id=leg_id, room_id=leg.room_id or leg.call_id, programme=remote))
             return
         if isinstance(remote, BrowserEndpoint):
             await self._anchor(leg)
@@ -207,7 +218,7 @@ class PhoneLegs:
             raise PhoneFailure(Cause(EndReason.FAILED, 503, str(error))) from None
         opened = None
         try:
-            command = media.OpenRtpLeg(leg_id=leg.leg_id, room_id=leg.call_id, remote=remote)
+            command = media.OpenRtpLeg(leg_id=leg.leg_id, room_id=leg.room_id or leg.call_id, remote=remote)
             opened = await self._worker.perform(command, sock=(pair.rtp, pair.rtcp))
         finally:
             if opened is None:  # the media plane did not take them over

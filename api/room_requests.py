@@ -10,6 +10,7 @@ from api.attachments import Attachments
 from api.card_numbers import without_card_numbers, without_cards_in
 from api.chat import Chat, store_needed
 from api.consultation_checks import ConsultationChecks
+from api.consultation_phones import ConsultationPhones
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys
 from api.room_owners import RoomOwners
@@ -31,6 +32,16 @@ Record = Callable[[str, str, str, bool], None]
 """What somebody (room, action, identity, are they a host?) wants of its recording."""
 
 
+class Mute(Protocol):
+    """Turn somebody's microphone off for all others, or on again."""
+
+    def __call__(self, room_id: str, identity: str, *, muted: bool) -> Awaitable[None]: ...
+
+
+async def _mute_nobody(room_id: str, identity: str, *, muted: bool) -> None:
+    raise NotPossible("no_bridge", "In this room one writes: a consultation has sound and pictures.")
+
+
 class Known(Protocol):
     """Somebody of the house."""
 
@@ -47,7 +58,8 @@ Directory = Callable[[], Awaitable[Sequence[Known]]]
 
 class RoomRequests:
     """``directory``: everybody of the house. ``bar_link`` ends the sessions of who came by a link, on every node. ``link_lifetime_s``: of a
-    link to no appointment. ``checks``: of connections, before consultations.
+    link to no appointment. ``checks``: of connections, before consultations; ``phones`` in them; ``mute``
+    turns somebody's sound off there, or on.
     ``linked`` hears of each room to which a link was made.
 
     Raises ``Refusal``, ``NotPossible`` and ``MediaRefusal``, and ``StoreFenced`` where a room is another node's by now.
@@ -68,6 +80,8 @@ class RoomRequests:
         bar_link: Callable[[str, str], Awaitable[None]],
         *,
         checks: ConsultationChecks | None = None,
+        phones: ConsultationPhones | None = None,
+        mute: Mute = _mute_nobody,
         link_lifetime_s: float = 7_200.0,
         linked: Callable[[Room], None] = lambda room: None,
     ) -> None:
@@ -75,7 +89,7 @@ class RoomRequests:
         self._directory = directory
         self._in_media, self._record = in_media, record
         self._bar_link = bar_link
-        self._checks = checks
+        self._checks, self._phones, self._mute = checks, phones, mute
         self._link_lifetime_s = link_lifetime_s
         self._linked = linked
         self._rooms = rooms
@@ -100,11 +114,19 @@ class RoomRequests:
             return await self._in_chat(grant, request)
         if isinstance(request, wire.CheckConnection | wire.FinishCheck):
             return await self._check(grant, request)
+        if isinstance(request, wire.CallMeInRoom | wire.HangUpInRoom):
+            return await self._telephone(grant, request)
         if isinstance(request, wire.MediaRequest):
             member = self._rooms.house.member(room_id, grant.identity)
             room = self._rooms.house.room(room_id)
             if room is None or room.kind is not RoomKind.CONSULTATION:
                 raise NotPossible("no_bridge", "In this room one writes: a consultation has sound and pictures.")
+            if isinstance(request, wire.MuteInRoom):
+                self._rooms.house.decides(
+                    room_id, grant.identity, moderates=allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
+                )
+                await self._mute(room_id, request.identity, muted=request.muted)
+                return None
             if isinstance(request, wire.RecordRoom):
                 host = member.role is Role.HOST or allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
                 return self._record(room_id, request.action, grant.identity, host)
@@ -116,6 +138,22 @@ class RoomRequests:
             if before is not None and link_id not in before.links:
                 await self._bar_link(link_id, grant.identity)
         return result
+
+    async def _telephone(self, grant: Grant, request: wire.CallMeInRoom | wire.HangUpInRoom) -> Struct | None:
+        room = self._rooms.house.room(request.room_id)
+        member = room.members.get(grant.identity) if room is not None else None
+        if (
+            self._phones is None
+            or room is None
+            or room.kind is not RoomKind.CONSULTATION
+            or member is None
+            or member.state is MemberState.OUT
+        ):
+            raise NotPossible("unknown_room", "There is no such consultation, or you are not in it.")
+        if isinstance(request, wire.CallMeInRoom):
+            return await self._phones.ring(grant, room, request.number)
+        self._phones.hang_up(request.room_id, grant.identity)
+        return None
 
     async def _check(self, grant: Grant, request: wire.CheckConnection | wire.FinishCheck) -> Struct:
         """By whoever may come: also while it is too early, and while they wait."""

@@ -89,6 +89,13 @@ class Tolls:
         if number is not None:
             self._watch.began(leg_id, who, number, self._now())
 
+    def answered(self, leg_id: str) -> None:
+        """Of a leg that is in no call's record; so is ``over``."""
+        self._watch.answered(leg_id, self._now())
+
+    def over(self, leg_id: str) -> None:
+        self._watch.ended(leg_id, self._now())
+
     def heard(self, record: CallRecord, to_epoch: Callable[[float], float]) -> None:
         """A call as it was just recorded: each leg that we dialled counts."""
         for leg in record.legs:

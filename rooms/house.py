@@ -454,6 +454,10 @@ class House:
         if room.lasting and role is not Role.HOST and member is not None and room.hosts() == [member]:
             raise NotPossible("last_host", "This is the group's only host: make somebody else one first.")
 
+    def decides(self, room_id: str, by: str, *, moderates: bool) -> None:
+        """Raises ``NotPossible`` where this person is no host of it."""
+        self._hosted(room_id, by, moderates)
+
     def mover(self, room_id: str, by: str, identity: str, *, moderates: bool) -> Member:
         """Whom ``by`` may move out of this room. Raises ``NotPossible``."""
         room = self._hosted(room_id, by, moderates)

@@ -25,8 +25,8 @@ def _classes(**allowances: tuple[Allowance, tuple[str, ...]]) -> Mapping[str, tu
 
 
 CLASSES = _classes(
-    dial=(Allowance(0.5, 10), ("call.dial", "call.transfer", "demo.call_me")),  # rings somebody, and may cost money
-    media=(Allowance(5, 30), ("peer.offer", "room.offer", "sound.check")),  # keys are made
+    dial=(Allowance(0.5, 10), ("call.dial", "call.transfer", "demo.call_me", "room.call_me")),  # rings somebody, and may cost money
+    media=(Allowance(5, 30), ("peer.offer", "room.offer", "room.check", "sound.check")),  # keys are made
     make=(Allowance(0.5, 10), ("room.create", "room.invite", "room.link", "device.add", "device.remove")),
     decide=(Allowance(2, 20), ("room.join", "room.leave", "room.admit", "room.kick", "room.move", "room.lock", "room.update")),
     upload=(Allowance(0.5, 10), ("chat.attach",)),

@@ -482,6 +482,31 @@ class MicrophoneInRoom(MediaRequest, frozen=True, tag="room.microphone"):
     on: bool
 
 
+class MuteInRoom(MediaRequest, frozen=True, tag="room.mute"):
+    """A host turns somebody's microphone off, for everybody; who is at a page may turn it on again, who is at a telephone may not."""
+
+    room_id: Id
+    identity: Identity
+    muted: bool = True
+
+
+class CallMeInRoom(RoomRequest, frozen=True, tag="room.call_me"):
+    """Ring my telephone, by which I take part then; while I wait, as soon as I am let in. ``room.phone`` tells how that goes. Result:
+    ``RoomPhone``.
+
+    ``number``: empty for the one that the appointment was booked with. A number that has to be confirmed is asked for again.
+    """
+
+    room_id: Id
+    number: Annotated[str, Meta(max_length=64)] = ""
+
+
+class HangUpInRoom(RoomRequest, frozen=True, tag="room.hang_up"):
+    """My telephone takes part no more, or need not ring."""
+
+    room_id: Id
+
+
 class CheckConnection(RoomRequest, frozen=True, tag="room.check"):
     """Before one comes in: my browser's offer for a test with the media plane that has the consultation; what it says comes back to it.
 
@@ -692,6 +717,9 @@ AnyRequest = (
     | WatchRoom
     | RecordRoom
     | MicrophoneInRoom
+    | MuteInRoom
+    | CallMeInRoom
+    | HangUpInRoom
     | CheckConnection
     | FinishCheck
     | SendChat
@@ -1231,7 +1259,8 @@ class GuestSession(Session, frozen=True):
     """A guest's session, and what they come to: the room's name and its hosts', its times where it has some (seconds since the epoch; it is
     open to guests from ``opens_at`` until ``closes_at``), and a calendar file of it (RFC 5545).
 
-    ``called``: the name that it was booked by.
+    ``called``: the name that it was booked by. ``rings``: can one be rung instead, by telephone; ``number``: the last digits of the number
+    that it was booked with.
     """
 
     room_id: str = ""
@@ -1243,6 +1272,8 @@ class GuestSession(Session, frozen=True):
     closes_at: float | None = None
     calendar: str = ""
     called: str = ""
+    rings: bool = False
+    number: str = ""
 
 
 class RoomJoined(Struct, frozen=True):
@@ -1269,13 +1300,16 @@ class RoomReaction(Notice, frozen=True, tag="reaction"):
 class Heard(Struct, frozen=True):
     """Somebody in a consultation: is their microphone on, and which pictures (``camera``, ``screen``) do they send?
 
-    ``consent``: to being recorded, while the consultation is: ``asked``, ``given`` or ``refused``; else empty.
+    ``consent``: to being recorded, while the consultation is: ``asked``, ``given`` or ``refused``; else empty. ``muted``: by a host.
+    ``phone``: they are at a telephone.
     """
 
     identity: str
     microphone: bool
     tracks: list[str]
     consent: str = ""
+    muted: bool = False
+    phone: bool = False
 
 
 class RoomMedia(Notice, frozen=True, tag="room.media"):
@@ -1287,6 +1321,18 @@ class RoomMedia(Notice, frozen=True, tag="room.media"):
     room_id: str
     people: list[Heard]
     recording: str = "off"
+
+
+class RoomPhone(Notice, frozen=True, tag="room.phone"):
+    """How it stands with my telephone: ``waiting`` (until I am let in), ``dialling``, ``ringing``, ``answered``, ``ended``, ``refused``.
+
+    ``cause``: why it is over, by our word for it: ``busy``, ``no_answer``, ``declined``, ``not_found``, ...
+    """
+
+    room_id: str
+    state: str
+    number: str
+    cause: str = ""
 
 
 class RoomSpeaker(Notice, frozen=True, tag="room.speaker"):
@@ -1504,6 +1550,7 @@ AnyNotice = (
     | RoomExit
     | RoomReaction
     | RoomMedia
+    | RoomPhone
     | RoomSpeaker
     | RoomShown
     | RoomReoffer

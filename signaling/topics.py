@@ -16,6 +16,7 @@ from signaling.messages import (
     PresenceState,
     QueuesChanged,
     RoomMedia,
+    RoomPhone,
     RoomQueue,
     RoomReaction,
     RoomReoffer,
@@ -107,6 +108,8 @@ def superseding_key(notice: Notice) -> str | None:
             return f"queue:{room_id}"
         case RoomMedia(room_id=room_id):
             return f"media:{room_id}"
+        case RoomPhone(room_id=room_id):
+            return f"phone:{room_id}"
         case RoomSpeaker(room_id=room_id):
             return f"speaker:{room_id}"
         case RoomShown(room_id=room_id):

@@ -39,7 +39,7 @@ OWN: frozenset[type[wire.Request]] = frozenset(
         *(wire.CreateRoom, wire.ListRooms, wire.JoinRoom, wire.LeaveRoom, wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom),
         *(wire.LockRoom, wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.ListLinks, wire.UnlinkRoom),
         *(wire.RaiseHand, wire.React, wire.OfferToRoom, wire.WatchRoom, wire.MicrophoneInRoom),
-        *(wire.CheckConnection, wire.FinishCheck),
+        *(wire.CheckConnection, wire.FinishCheck, wire.MuteInRoom, wire.CallMeInRoom, wire.HangUpInRoom),
         *(wire.SendChat, wire.ReactToChat, wire.Typing, wire.AttachToChat, wire.ReadChat, wire.AskRoomKeys, wire.SetRoomKey),
     }
 )

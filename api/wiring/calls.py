@@ -15,11 +15,13 @@ from api.call_traces import CallTraces
 from api.centre.wiring import Centre, open_centre
 from api.config import Settings
 from api.consultation_checks import ConsultationChecks
+from api.consultation_phones import ConsultationPhones
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
 from api.exchange import Exchange
 from api.line_trial import LineTrial
 from api.media_plane import MediaPlane
+from api.page_requests import route_of
 from api.privacy.retention import Retention
 from api.recording_shelf import RecordingShelf
 from api.rules.rules import Rules
@@ -46,10 +48,11 @@ from api.wiring.told import Told
 from media.codec_choice import browser_order
 from pbx.ladder import Ladder
 from pbx.loopback import LoopbackTrunk
-from pbx.routing import Routing
+from pbx.routing import Route, Routing
 from pbx.trunk import Trunk
 from rooms.centre_plan import CentrePlan
 from rooms.switchboard import Switchboard
+from signaling.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Calls:
     worker: MediaPlane
     consultations: Consultations
     checks: ConsultationChecks
+    phones: ConsultationPhones
     filmed: ConsultationRecordings
     switchboard: Switchboard
     trunks: dict[str, Trunk]
@@ -99,6 +103,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
         told.lines = lines = make_lines(settings, ground.metrics, told.trunk_event, told.redirected)
         told.trial = trial = LineTrial(worker, phone_legs(settings, worker, lines), lines.trunks)
         told.sound_checks = sound_checks = await enter(SoundChecks(worker, browser_order(None, settings.media.browser_codecs)))
+        told.phones = phones = await enter(_phones(settings, ground, worker, lines, consultations, told))
         dialling = Dialling(lines.routing, has_demo=lines.demo is not None)
         recordings = await enter(open_recordings(settings, ground, worker, consultations, told))
         told.boxes, told.filmed = recordings.boxes, recordings.filmed
@@ -142,6 +147,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             worker,
             consultations,
             checks,
+            phones,
             recordings.filmed,
             switchboard,
             lines.trunks,
@@ -166,6 +172,29 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             sound_checks,
             visitors,
         )
+
+
+def _phones(
+    settings: Settings, ground: Ground, worker: MediaPlane, lines: Lines, consultations: Consultations, told: Told
+) -> ConsultationPhones:
+    """Of consultations. The 3CX is asked for room as for any call."""
+
+    def ask_pbx(route: Route) -> None:
+        if told.exchange.draining:
+            raise Refusal("stopping", "The server is being stopped and takes no new calls: try again in a minute.", 60.0)
+        if told.threecx is not None and (lines.demo is None or route.trunk != lines.demo.name):
+            told.threecx.ask(route.number)
+
+    return ConsultationPhones(
+        consultations,
+        phone_legs(settings, worker, lines),
+        lines.trunks,
+        lambda number: route_of(lines.routing, number),
+        booked=ground.store.appointments.of_room,
+        ask_pbx=ask_pbx,
+        inside=lines.demo.name if lines.demo is not None else "",
+        possible=settings.consultations.rings_people,
+    )
 
 
 def _asking(settings: Settings, told: Told) -> WebhookAsking:

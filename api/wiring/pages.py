@@ -41,6 +41,8 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         calls.filmed.request,
         identity.accounts.bar_link,
         checks=calls.checks,
+        phones=calls.phones,
+        mute=calls.consultations.mute,
         link_lifetime_s=settings.consultations.link_lifetime_s,
         linked=talk.funnel.link_made,
     )
@@ -139,6 +141,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         hub.publish, lambda room_id, who: rooms.feed(LeaveWanted(room_id, who)), calls.filmed.seated, cluster.nodes.on_consulting
     )
     calls.filmed.meet(rooms.name_of)
+    calls.phones.meet(rooms, hub.publish, calls.tolls, ground.audit.note)
     ground.metrics.watch_sockets(lambda: hub.sockets)
     ground.metrics.watch_rooms(
         lambda: {"open": len(rooms.house), "conversations": talk.chat.open, "writes_spooled": talk.writes.spooled},

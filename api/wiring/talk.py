@@ -51,6 +51,7 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
 
         def on_room_event(event: RoomEvent) -> None:
             calls.consultations.on_room_event(event)
+            calls.phones.on_room_event(event)
             calls.webhooks.tell_room(event)
             if appointments is not None:
                 appointments.work.hear(event)
@@ -121,6 +122,7 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
             touch=ground.identity.sessions.touch,
             booked=ground.store.appointments.of_room,
             site=_site(settings),
+            rings=lambda: calls.phones.possible,
             opened=funnel.opened,
         )
         async with news, past:

@@ -8,6 +8,7 @@ from api.call_happenings import CallWatch
 from api.call_traces import CallTraces
 from api.centre.wiring import Centre
 from api.consultation_checks import ConsultationChecks
+from api.consultation_phones import ConsultationPhones
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
 from api.exchange import Exchange
@@ -48,6 +49,7 @@ class Told:
     lines: Lines
     consultations: Consultations
     checks: ConsultationChecks
+    phones: ConsultationPhones
     filmed: ConsultationRecordings
     context: ContextLookup
     webhooks: Webhooks
@@ -68,13 +70,14 @@ class Told:
 
     def media_event(self, event: AnyMediaEvent) -> None:
         self.filmed.on_media_event(event)
+        self.phones.hear_media(event)
         others = (self.trial.hear_media, self.checks.hear_media, self.sound_checks.hear_media, self.consultations.on_media_event)
         visited = self.visits is not None and self.visits.hear_media(event)
         if not visited and not any(hear(event) for hear in others):
             self.exchange.on_media_event(event)
 
     def trunk_event(self, event: TrunkEvent) -> None:
-        if not self.trial.hear_trunk(event):
+        if not self.trial.hear_trunk(event) and not self.phones.hear_trunk(event):
             self.exchange.on_trunk_event(event)
         if isinstance(event, StatusChanged) and not self.exchange.draining and self._line_watch.is_news(event):
             self.webhooks.tell_line(event)

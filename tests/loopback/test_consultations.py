@@ -4,245 +4,30 @@ import asyncio
 import base64
 import io
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
-from aiohttp import ClientSession, web
-from msgspec import Struct
+from aiohttp import ClientSession
 
-from api.attachments import Attachments
-from api.chat import Chat
-from api.consultation_checks import ConsultationChecks
-from api.consultation_recordings import ConsultationRecordings
-from api.consultation_routes import ConsultationRoutes
-from api.consultations import Consultations
-from api.guest_routes import GuestRoutes
-from api.metrics import Metrics
-from api.nodes import Nodes
-from api.past_rooms import PastRooms
-from api.recording_book import RecordingBook
-from api.recording_shelf import RecordingShelf
-from api.rest_limits import Rates, RestLimits, RestLimitSettings
-from api.room_keys import RoomKeys
-from api.room_owners import RoomOwners
-from api.room_questions import AnyRoomQuestion
-from api.room_requests import RoomRequests
-from api.rooms import RoomEvent, Rooms
-from api.routes import make_app, make_runner
 from api.store import StoredRecording
-from api.store.acknowledged import AcknowledgedWrites
-from api.store.audit import AuditWanted
-from api.store.spool import Spool
 from media import messages as media
-from media.recording.recordings import RecordingSettings
-from media.settings import MediaSettings
-from media.worker import MediaWorker
-from rooms import membership_events as ev
-from rooms.house import HousePolicy
-from rooms.policy import ConsultationRecordingPolicy
-from rooms.refusals import NotPossible
-from signaling import messages as wire
-from signaling.bus import MemoryBus
-from signaling.grants import Grant, Role
-from signaling.hub import Hub, HubSettings
 from signaling.invitations import Invitations
 from signaling.refusal import Refusal
-from signaling.tokens import TokenIssuer
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
-from tests.kit.consultation_guest import ConsultationGuest, guest
+from tests.kit.consultation_door import Door, consultation_door
 from tests.kit.hub import Client
 from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ToneTrack, listen
-from tests.kit.people import Signing, known_by, signing
-from tests.kit.vaults import VAULT
 from tests.kit.video_peer import VideoPeer, recorded_vp8
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
-SECRET = "a secret for tests, long enough: 0123456789"
-KEY = bytes(range(32))
-
-
-class Door:
-    """``now``: seconds since the epoch of everything here, ``ahead`` of where they would be."""
-
-    def __init__(self, stack: AsyncExitStack) -> None:
-        self.ahead = 0.0
-        self.tokens = TokenIssuer(SECRET, clock=lambda: self.now)
-        self.links = Invitations(SECRET, clock=lambda: self.now)
-        self.url = ""
-        self.signing: Signing
-        self.rooms: Rooms
-        self.worker: MediaWorker
-        self.consultations: Consultations
-        self.checks: ConsultationChecks
-        self.shelf: RecordingShelf
-        self.consulting: list[tuple[str, bool]] = []
-        self.folder: Path
-        """Of recordings."""
-        self.answers: list[tuple[str, str, bool]] = []
-        """Who agreed to be recorded, or not: room, identity, answer."""
-        self.sampled = asyncio.Event()
-        """A second of a test before a consultation was measured."""
-        self._stack = stack
-
-    @property
-    def now(self) -> float:
-        return 1_800_000_000.0 + asyncio.get_running_loop().time() + self.ahead
-
-    async def staff(self, identity: str = "eva", role: str = "agent") -> Client:
-        """A signed-in page."""
-        client = Client(await self._stack.enter_async_context(ClientSession()))
-        self._stack.push_async_callback(client.socket.disconnect)
-        await client.connect(self.url, {"token": self.tokens.issue(identity, identity.title(), role).token, "phone": False})
-        await client.told("session.snapshot")
-        return client
-
-    async def guest(self, peer: VideoPeer | None = None, *, device: str = "") -> ConsultationGuest:
-        return await self._stack.enter_async_context(guest(self.url, peer, device=device))
-
-    async def make(self, **wanted: object) -> dict[str, Any]:
-        """A consultation of Eva's and a link to it: ``room_id``, ``link_id``, ``token``."""
-        token = self.tokens.issue("eva", "Eva", "agent").token
-        async with ClientSession() as http:
-            answer = await http.post(
-                f"{self.url}/api/v1/consultations", json={"waiting_room": False, **wanted}, headers={"Authorization": f"Bearer {token}"}
-            )
-            made: dict[str, Any] = await answer.json()
-            return made
-
-    async def log(self) -> list[tuple[str, str, str]]:
-        await self.signing.identity.log.written()
-        entries = await self.signing.identity.log.entries(AuditWanted(), 100)
-        return [(entry.event.kind, entry.event.who, entry.event.detail) for entry in entries]
-
-    def rest(self) -> tuple[float, float, int]:
-        """What is open: rooms and legs of the media plane, people of consultations."""
-        return self.worker.gauges["rooms"], self.worker.gauges["legs"], self.consultations.people
 
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    async with AsyncExitStack() as stack, AsyncExitStack() as clients:
-        found = Door(clients)
-        found.signing = await stack.enter_async_context(signing(tmp_path, found.tokens, now=lambda: found.now))
-        identity, store = found.signing.identity, found.signing.store
-        metrics = await stack.enter_async_context(Metrics())
-        writes = await stack.enter_async_context(AcknowledgedWrites(store.rooms, Spool(tmp_path / "spool", VAULT)))
-
-        book = RecordingBook(store)
-
-        def told(event: media.AnyMediaEvent) -> None:
-            filmed.on_media_event(event)
-            if found.checks.hear_media(event):
-                if isinstance(event, media.QualitySampled) and any(leg.packets and leg.mos for leg in event.legs):
-                    found.sampled.set()
-            else:
-                found.consultations.on_media_event(event)
-            match event:
-                case media.RecordingStarted():
-                    book.started(event)
-                case media.RecordingStopped():
-                    book.stopped(event, found.now)
-
-        def on_event(event: RoomEvent) -> None:
-            found.consultations.on_room_event(event)
-
-        async def perform(grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
-            assert isinstance(request, wire.RoomRequest | wire.ChatRequest | AnyRoomQuestion)
-            try:
-                return await requests.perform(grant, request)
-            except NotPossible as error:
-                raise Refusal(error.code, str(error), error.retry_after_s) from None
-            except media.MediaRefusal as error:
-                raise Refusal(error.code, str(error)) from None
-
-        async def renew(grant: Grant) -> wire.Session:
-            return guests.renew(grant) if grant.role == Role.CUSTOMER else await identity.accounts.renew(grant)
-
-        async def snapshot(grant: Grant) -> wire.Snapshot:
-            rooms = found.rooms.states_for(grant.identity)
-            return wire.Snapshot(1, "test", found.now, grant.identity, grant.name, grant.role, True, False, [], [], [], rooms)
-
-        async def no_parts() -> dict[str, Any]:
-            return {}
-
-        kept = RecordingSettings(tmp_path / "recordings", (KEY,))
-        found.shelf = await stack.enter_async_context(RecordingShelf(store, kept.folder, kept.keys))
-        book.on_unwanted = found.shelf.erase_soon
-        found.worker = await stack.enter_async_context(MediaWorker(MediaSettings(recording=kept), told))
-        found.consultations = await stack.enter_async_context(Consultations(found.worker, gone_s=0.05))
-        found.checks = await stack.enter_async_context(ConsultationChecks(found.worker))
-        shown, legs_of = found.consultations.show_recording, found.consultations.legs
-        possible = ConsultationRecordingPolicy(possible=True)
-        found.folder = kept.folder
-        made = ConsultationRecordings(
-            possible, found.worker, book, legs_of=legs_of, show=shown, on_answer=lambda *answer: found.answers.append(answer)
-        )
-        filmed = await stack.enter_async_context(made)
-        policy = HousePolicy(consultation_capacity=3, away_s=0.2)
-        found.rooms = rooms = Rooms(store.rooms, writes, now=lambda: found.now, policy=policy, on_event=on_event, checked=found.checks.of)
-        chat = Chat(rooms, store.rooms)
-        bus = MemoryBus(topics=100, kept=10)
-        nodes = Nodes(bus)
-        owners = RoomOwners(bus, nodes, rooms, store.rooms)
-
-        def on_there(who: str, there: bool) -> None:
-            nodes.on_there(who, there)
-            rooms.on_there(who, there)
-
-        folder = tmp_path / "files"
-        past = PastRooms(store.past_rooms, store.rooms, writes, folder, keep_s=None, note=identity.log.note, forget=chat.forget)
-        files = Attachments(store.rooms, owners.is_member, past, folder, "s" * 32, now=lambda: found.now, largest=1, together=1)
-        requests = RoomRequests(
-            rooms,
-            chat,
-            files,
-            found.links,
-            past,
-            RoomKeys(rooms, store.room_keys),
-            owners,
-            identity.users.colleagues,
-            found.consultations.perform,
-            filmed.request,
-            identity.accounts.bar_link,
-            checks=found.checks,
-        )
-        guests = GuestRoutes(owners.check_link, found.links, found.tokens, touch=identity.sessions.touch)
-        hub = Hub(
-            HubSettings(sweep_s=0.02),
-            verify=identity.sessions.verify,
-            renew=renew,
-            perform=perform,
-            on_presence=lambda who, there: None,
-            on_there=on_there,
-            snapshot=snapshot,
-        )
-        identity.sessions.meet(in_call=found.consultations.has, on_ended=hub.recheck)
-        rooms.meet(hub, owners)
-        owners.meet(hub, perform)
-        found.consultations.meet(
-            hub.publish,
-            lambda room_id, who: rooms.feed(ev.LeaveWanted(room_id, who)),
-            filmed.seated,
-            lambda who, consulting: found.consulting.append((who, consulting)),
-        )
-        filmed.meet(rooms.name_of)
-        await stack.enter_async_context(rooms)
-        await stack.enter_async_context(chat)
-        bounds = RestLimits(RestLimitSettings(person={}, public=Rates(100_000), address=Rates(100_000)), lambda: 0.0)
-        app = make_app(known_by(found.tokens), metrics, no_parts, limits=bounds)
-        hub.attach(app)
-        guests.add_to(app)
-        ConsultationRoutes(perform).add_to(app)
-        runner = make_runner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        await stack.enter_async_context(hub)
+    async with consultation_door(tmp_path) as found:
         yield found
 
 
@@ -338,7 +123,7 @@ async def test_who_waits_is_heard_by_nobody_until_a_host_says_so(door: Door) -> 
     assert "ok" in await eva.ask("room.admit", {"room_id": made["room_id"], "identity": waiting["identity"]})
     assert [one["name"] for one in (await tom.hear("room.state"))["members"]] == ["Eva", "Tom"]
     assert (await tom.ask("room.microphone", on=False))["ok"]["people"] == [
-        {"identity": tom.person, "microphone": False, "tracks": [], "consent": ""}
+        {"identity": tom.person, "microphone": False, "tracks": [], "consent": "", "muted": False, "phone": False}
     ]
 
 

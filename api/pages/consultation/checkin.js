@@ -88,11 +88,10 @@ export class CheckIn {
     this.advance();
   }
 
-  /** On to what is left: the test, its verdict where there is something to say, the room. */
+  /** On to what is left of the test, then in: its verdict and advice are said where one waits. Only where nothing came through one decides. */
   advance() {
     this.past = true;
-    if (!this.result) this.show('tested');
-    else if (this.result.verdict === 'good' || this.result.verdict === 'untried') this.finish();
+    if (this.result && this.result.verdict !== 'none') this.finish();
     else this.show('tested');
     this.word();
   }

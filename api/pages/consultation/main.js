@@ -13,8 +13,9 @@ import { CheckIn } from './checkin.js';
 import { Connection } from './connection.js';
 import { Devices } from './devices.js';
 import { drawIcons } from './icons.js';
-import { People } from './people.js';
+import { People, testOf } from './people.js';
 import { Recording } from './recording.js';
+import { Telephone } from './telephone.js';
 import { Tiles } from './tiles.js';
 import { chosenTime, left, moment, span } from './times.js';
 import { drawWaiting } from './waiting.js';
@@ -106,6 +107,7 @@ const checkIn = new CheckIn(devices, aboutRoomSoon, show, (found) => {
   checked = found;
   come();
 });
+const telephone = new Telephone((type, fields) => aboutRoom(type, fields), () => place === 'waiting' || place === 'in');
 const recording = new Recording((action) => aboutRoom('room.record', { action }).catch(refused));
 
 /** The view of this name; who reads with the keyboard or by ear begins at its heading. */
@@ -169,8 +171,12 @@ async function plan(event) {
   }
 }
 
-/** My consultations: those that I am in, made, or am invited to. */
-function list({ rooms, invitations }) {
+/** Who waits in my consultations, by room. */
+let waitingIn = new Map();
+
+/** My consultations: those that I am in, made, or am invited to; who waits there, and how their tests went. */
+function list({ rooms, invitations, waiting = [] }) {
+  waitingIn = new Map(waiting.map((each) => [each.room_id, each.waiting]));
   const mine = [...rooms, ...invitations].filter(({ kind }) => kind === 'consultation').sort((a, b) => (a.starts_at ?? 0) - (b.starts_at ?? 0));
   $('#mine').hidden = !mine.length;
   $('#mine ul').replaceChildren(
@@ -178,10 +184,20 @@ function list({ rooms, invitations }) {
       const row = document.createElement('li');
       const way = Object.assign(document.createElement('a'), { href: `#${each.room_id}`, textContent: each.name || t('title') });
       const when = Object.assign(document.createElement('p'), { className: 'fine', textContent: each.starts_at ? span(each.starts_at, each.ends_at) : t('plan.running') });
-      row.append(way, when);
+      row.append(way, when, ...(waitingIn.get(each.room_id) ?? []).map(drawWaits));
       return row;
     }),
   );
+}
+
+function drawWaits({ name, checked: test }) {
+  const words = [t('people.waits', { name }), testOf(test)].filter(Boolean).join(' ');
+  return Object.assign(document.createElement('p'), { className: 'waits', textContent: words });
+}
+
+/** On the page where one plans: somebody waits, or waits no more. */
+function onPlanning(notice) {
+  if (['session.snapshot', 'room.waiting', 'room.invited'].includes(notice.type)) askMine();
 }
 
 async function askMine() {
@@ -220,7 +236,8 @@ async function visit(name) {
   called = told.room_name;
   ({ hosts } = told);
   const { starts_at: starts, ends_at: ends, opens_at: from, calendar, called: bookedBy } = told;
-  facts = { starts, ends, opens: from, calendar, bookedBy };
+  facts = { starts, ends, opens: from, calendar, bookedBy, rings: told.rings, number: told.number };
+  Object.assign(telephone, { rings: told.rings, known: told.number });
   keep(told);
 }
 
@@ -260,6 +277,8 @@ function word() {
   for (const each of ['calendar', 'early-calendar']) button(each).hidden = !facts.calendar;
   drawEarly();
   drawWaiting(queue, facts.starts ?? null, checked);
+  telephone.word();
+  drawTrouble();
   if (view === 'enter' && isStaff()) wordDevices();
   else checkIn.word();
 }
@@ -267,6 +286,19 @@ function word() {
 /** To who came by being signed in, and needs no more. */
 function wordDevices() {
   if (devices.asked) $('#devices').textContent = t(devices.camera ? (devices.microphone ? 'devices.all' : 'devices.no_microphone') : devices.microphone ? 'devices.no_camera' : 'devices.none');
+}
+
+/** In the room: why one is not heard there, and what to do. */
+function drawTrouble() {
+  $('#trouble').hidden = Boolean(devices.microphone) || !devices.asked || telephone.alive || isStaff();
+  $('#trouble-said').textContent = t('room.unheard');
+}
+
+/** On the telephone the page is silent, or one would hear oneself. */
+function onTelephone() {
+  $('#sound').muted = telephone.talks;
+  if (telephone.talks && devices.microphone?.enabled) toggleMicrophone();
+  drawTrouble();
 }
 
 function drawEarly() {
@@ -284,7 +316,7 @@ async function wordAsk() {
 async function begin() {
   over = '';
   if (!hash() && isStaff()) {
-    link.open((notice) => notice.type === 'session.snapshot' && askMine(), false);
+    link.open(onPlanning, false);
     return show('plan');
   }
   if (!hash()) return show('entrance');
@@ -356,6 +388,7 @@ async function askDevices() {
 async function comeBack() {
   const before = seat();
   ({ hosts = [], called = '', facts = {}, checked = null } = before);
+  Object.assign(telephone, { rings: Boolean(facts.rings), known: facts.number ?? '' });
   come();
   await devices.open();
   if (devices.microphone) devices.microphone.enabled = before.microphone;
@@ -395,6 +428,7 @@ async function knock() {
     const joined = await aboutRoom('room.join');
     if (joined.waiting) wait(joined.queue);
     else await enter(joined.room);
+    telephone.fulfil();
   } catch (refusal) {
     if (refusal.code === 'too_early') early(refusal.retryAfter);
     else if (refusal.code === 'unknown_room' && isLink() && isStaff()) asGuest();
@@ -495,9 +529,10 @@ function meet() {
   if (!room) return;
   const heard = new Map(media.people.map((person) => [person.identity, person]));
   tiles.people = room.members.map(({ identity, name, role, state, hand_at }) => {
-    const { microphone = true, tracks = [], consent = '' } = heard.get(identity) ?? {};
-    return { identity, name, role, away: state === 'away', hand: hand_at !== null, microphone, tracks, consent };
+    const { microphone = true, tracks = [], consent = '', muted = false, phone = false } = heard.get(identity) ?? {};
+    return { identity, name, role, away: state === 'away' && !phone, hand: hand_at !== null, microphone, tracks, consent, muted, phone };
   });
+  obey(heard.get(me));
   announce();
   $('#room-name').textContent = room.name || t('title');
   $('#locked').hidden = !room.locked;
@@ -506,6 +541,14 @@ function meet() {
   badge('people', room.members.length);
   button('hand').ariaPressed = String(tiles.people.some(({ identity, hand }) => identity === me && hand));
   draw();
+}
+
+/** A host turned our microphone off: so it is here too, and we turn it on again. */
+function obey(mine) {
+  if (!mine?.muted || !devices.microphone?.enabled) return;
+  devices.microphone.enabled = false;
+  say(t('said.muted'));
+  follow();
 }
 
 /** Say who came, who went, who raised a hand. */
@@ -557,6 +600,7 @@ function onNotice(notice) {
       meet();
     } else if (notice.members.some(({ identity }) => identity === me)) enter(notice);
   } else if (notice.type === 'room.exit') leave(notice.reason);
+  else if (notice.type === 'room.phone') telephone.hear(notice);
   else if (notice.type === 'room.queue') {
     queue = notice;
     drawWaiting(queue, facts.starts ?? null, checked);
@@ -589,6 +633,8 @@ function leave(code) {
   tiles.people = [];
   tiles.draw(null);
   checkIn.reset();
+  telephone.forget();
+  telephone.word();
   devices.close();
   screen?.stop();
   screen = null;
@@ -629,6 +675,7 @@ function follow() {
     select.value = devices.pick(select.dataset.kind);
   }
   $('#sound').setSinkId?.(devices.pick('audiooutput')).catch(() => undefined);
+  drawTrouble();
   if (place === 'in') {
     remember();
     draw();
@@ -757,6 +804,8 @@ async function begins() {
   $('#welcome').addEventListener('submit', start);
   for (const select of document.querySelectorAll('[data-kind]')) select.addEventListener('change', () => devices.choose(select.dataset.kind, select.value));
   devices.addEventListener('changed', follow);
+  telephone.addEventListener('changed', onTelephone);
+  telephone.addEventListener('wished', () => checkIn.finish());
   document.addEventListener('visibilitychange', measure);
   addEventListener('hashchange', () => location.reload());
   setInterval(measureVoice, METER_MS);

@@ -12,6 +12,19 @@ function button(text, act, label = '') {
   return made;
 }
 
+/** What a host is told of somebody's test before coming in; '' where they made none. */
+export function testOf(checked) {
+  if (!checked) return '';
+  const { verdict, microphone, camera, heard } = checked;
+  const found = [
+    verdict && t(`tested.${verdict}`),
+    !microphone && t('tested.no_microphone'),
+    !camera && t('tested.no_camera'),
+    heard === false && t('tested.unheard'),
+  ];
+  return found.filter(Boolean).join(' · ');
+}
+
 /** What somebody said to being recorded. */
 const CONSENTS = { asked: 'record.asked', given: 'record.given', refused: 'record.refused' };
 
@@ -54,6 +67,8 @@ export class People {
     row.append(name);
     if (!this.hosts || person.identity === this.me) return row;
     if (person.hand) row.append(this.about(person, 'lower', t('people.lower'), () => this.do('hand.raise', { identity: person.identity, raised: false })));
+    const silence = () => this.do('room.mute', { identity: person.identity, muted: !person.muted });
+    if (person.microphone || (person.muted && person.phone)) row.append(this.about(person, 'mute', t(person.muted ? 'people.unmute' : 'people.mute'), silence));
     row.append(this.about(person, 'kick', t('people.kick'), () => this.do('room.kick', { identity: person.identity })));
     return row;
   }
@@ -68,10 +83,10 @@ export class People {
   /** Who waits to be let in. */
   wait(waiting) {
     this.waiting.replaceChildren(
-      ...waiting.map(({ identity, name }) => {
+      ...waiting.map(({ identity, name, checked }) => {
         const row = document.createElement('li');
         const words = document.createElement('p');
-        words.textContent = t('people.waits', { name });
+        words.textContent = [t('people.waits', { name }), testOf(checked)].filter(Boolean).join(' ');
         const admit = this.about({ identity, name }, 'admit', t('people.admit'), () => this.do('room.admit', { identity, admitted: true }));
         admit.classList.add('primary');
         row.append(words, admit, this.about({ identity, name }, 'deny', t('people.deny'), () => this.do('room.admit', { identity, admitted: false })));

@@ -8,6 +8,12 @@ const $ = (selector) => document.querySelector(selector);
 /** Said of this host: `{name, here, told}`. */
 const about = (host) => t(host.here ? 'wait.here' : host.told ? 'wait.told' : 'wait.away', { name: host.name });
 
+/** The verdict of our test, and its one advice; '' where there is none. */
+export function found(checked) {
+  if (!checked?.verdict || checked.verdict === 'none') return '';
+  return [t(`test.${checked.verdict}`), checked.cause && t(`advice.${checked.cause}`)].filter(Boolean).join(' ');
+}
+
 /** Draw what `room.queue` says. `starts`: when the appointment begins (s since the epoch) or null; `checked`: what our test found, or null. */
 export function drawWaiting(queue, starts, checked, now = Date.now() / 1000) {
   const hosts = queue?.hosts ?? [];
@@ -22,5 +28,5 @@ export function drawWaiting(queue, starts, checked, now = Date.now() / 1000) {
   $('#wait-when').textContent = starts ? t('wait.begins', { time: moment(starts) }) : '';
   const minutes = queue ? Math.floor((now - queue.since) / 60) : 0;
   $('#wait-long').textContent = minutes > 0 ? t('wait.since', { count: minutes }) : '';
-  $('#wait-test').textContent = checked?.verdict && checked.verdict !== 'none' ? t(`test.${checked.verdict}`) : '';
+  $('#wait-test').textContent = found(checked);
 }
