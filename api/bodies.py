@@ -9,6 +9,8 @@ from aiohttp import web
 from signaling.refusal import Refusal
 
 T = TypeVar("T")
+READ_BEFORE = web.RequestKey("READ_BEFORE", bool)
+"""Says of a request that its body is at hand already."""
 BODY_WITHIN_S = 10.0
 """A client that takes longer to send a body of an allowed size is not a browser."""
 
@@ -23,7 +25,7 @@ async def body_of(request: web.Request, kind: type[T], largest: int | None = Non
         raise Refusal("bad_message", "Send the body as application/json.")
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
-            sized = request if largest is None else request.clone(client_max_size=largest)
+            sized = request if largest is None or READ_BEFORE in request else request.clone(client_max_size=largest)
             return msgspec.json.decode(await sized.read(), type=kind)
     except (TimeoutError, ConnectionError):  # too slow, or gone meanwhile
         raise web.HTTPRequestTimeout from None

@@ -795,7 +795,7 @@ class LimitsSection(_Section):
     service_per_hour: Quota = PER_HOUR[Role.SERVICE]
     admin_per_hour: Quota = PER_HOUR[Role.ADMIN]
     person_per_minute: Quota = 60
-    person_at_once: Quota = 10
+    person_at_once: Quota = 30
     service_per_minute: Quota = 600
     """Of one program, such as a PBX that asks who calls. Its network counts too: name that in ``allow_from`` where many call at once."""
     service_at_once: Quota = 100

@@ -31,6 +31,7 @@ from api.knowledge.articles import LONGEST_QUERY, ArticleHits, WrittenArticle
 from api.knowledge.articles import MOST_SHOWN as MOST_ARTICLES
 from api.line_routes import TRIAL_CONTENT, LinesNow, TryLine
 from api.node_health import NodesSeen
+from api.once import KEY_HEADER
 from api.outbound.campaigns import Added, CampaignFigures, NewCampaign, NewEntries, Report
 from api.outbound.do_not_call import NewUnwanted
 from api.outbound.routes import Running
@@ -87,7 +88,6 @@ from api.tickets.ticket import Priority, TicketState
 from api.tickets.tickets import MOST_SHOWN as MOST_TICKETS
 from api.tickets.tickets import NewComment, NewLink, NewTicket, TicketChange, TicketList, TicketView
 from api.tolls import SuspendedCaller
-from api.travel.routes import KEY_HEADER
 from api.travel.wire import (
     Because,
     BookingHistory,

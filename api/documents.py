@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from api.described_routes import DESCRIBED, SEEN, Described
 from api.guarded_routes import ROUTES
-from api.travel.routes import KEY_HEADER
+from api.once import KEY_HEADER, ONCE
 from signaling.description import asyncapi, markdown
 from signaling.problems import Problem
 
@@ -75,6 +75,7 @@ def _types() -> list[Any]:
 def _operation(method: str, path: str, described: Described) -> Schema:
     permission = ROUTES[method, path]
     names = re.findall(r"\{(\w+)\}", path)
+    headers = (*([KEY_HEADER] if (method, path) in ONCE else []), *described.headers)
     operation: Schema = {
         "operationId": _name(method, path),
         "summary": described.summary,
@@ -82,9 +83,9 @@ def _operation(method: str, path: str, described: Described) -> Schema:
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names),
             *({"name": name, "in": "query", "schema": _schema(kind)} for name, kind in described.query.items()),
-            *({"name": name, "in": "header", "schema": {"type": "string"}, "description": _HEADERS[name]} for name in described.headers),
+            *({"name": name, "in": "header", "schema": {"type": "string"}, "description": _HEADERS[name]} for name in headers),
         ],
-        "responses": _responses(described, permission is not None, bool(names)),
+        "responses": _responses(described, permission is not None, bool(names), (method, path) in ONCE),
     }
     if described.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(described.body)}}}
@@ -99,11 +100,12 @@ def _name(method: str, path: str) -> str:
     return "_".join([kind, *re.findall(r"\w+", path.removeprefix(_ROOT))]) if path != "/" else "page_softphone"
 
 
-def _responses(described: Described, asks_who: bool, named: bool) -> Schema:
+def _responses(described: Described, asks_who: bool, named: bool, once: bool) -> Schema:
     responses = {str(status): _answer(status, described) for status in described.statuses}
     problems = {*described.problems, *_ALWAYS}
     problems |= {401, 503} if asks_who else set()
     problems |= {400, 404} if named else set()
+    problems |= {409} if once else set()
     problems |= {400, 408, 413} if described.body is not None else {400} if described.query else set()
     for status in sorted(problems - set(described.statuses)):
         responses[str(status)] = {"$ref": "#/components/responses/problem"}

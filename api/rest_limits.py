@@ -62,7 +62,7 @@ class RestLimitSettings:
 
     public: Rates = Rates(100)
     address: Rates = Rates(2_000, 100, 20)
-    person: Mapping[str, Rates] = field(default_factory=lambda: rates_of_roles(PER_HOUR, Rates(0, 60, 10), Rates(0, 600, 100)))
+    person: Mapping[str, Rates] = field(default_factory=lambda: rates_of_roles(PER_HOUR, Rates(0, 60, 30), Rates(0, 600, 100)))
     allow: tuple[Network, ...] = networks(("127.0.0.0/8", "::1/128"))
     deny: tuple[Network, ...] = ()
     remembered: int = 10_000

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from api.audit.looks import OnLooked, looked
 from api.guarded_routes import OnForbidden, guarded, identified, refuse_unguarded
 from api.metrics import CONTENT_TYPE, Metrics
+from api.once import Once
 from api.page_files import PageFiles
 from api.page_list import PAGES, Page
 from api.rest_limits import RestLimits, RestLimitSettings, limited_by_address, limited_by_caller, standing_headers
@@ -43,7 +44,8 @@ _STATUS = {
     "too_large": 413,
     **dict.fromkeys(("unknown_tour", "unknown_departure", "unknown_booking", "unknown_contact"), 404),
     **dict.fromkeys(("booking_state", "hold_over", "sold_out", "departed", "not_on_sale", "same_departure", "seats_taken"), 409),
-    **dict.fromkeys(("wrong_currency", "overpaid", "not_owed", "key_reused"), 409),
+    **dict.fromkeys(("wrong_currency", "overpaid", "not_owed"), 409),
+    **dict.fromkeys(("key_reused", "key_in_use", "outcome_unknown", "answer_gone"), 409),
     **dict.fromkeys(("booking_changed", "plan_changed"), 412),
     "card_number": 400,
     "plan_overtaken": 409,
@@ -191,11 +193,12 @@ def make_app(
     limits: RestLimits | None = None,
     on_forbidden: OnForbidden = lambda request, who, code: None,
     on_looked: OnLooked = lambda request: None,
+    once: Once | None = None,
 ) -> web.Application:
     """The HTTP application, to which the wiring adds further routes and the hub before it serves it by ``make_runner``.
 
     ``identify`` turns a token or key into what it grants or raises ``Refusal``; ``on_forbidden`` hears who asked for what is not for them,
-    ``on_looked`` who got personal data.
+    ``on_looked`` who got personal data. ``once``: what is sent under a key is done once; None: keys are not heeded.
     """
     who = network or Neighbours()
     bounds = limits or RestLimits(RestLimitSettings(), time.monotonic)
@@ -206,6 +209,7 @@ def make_app(
         limited_by_caller(bounds, who.address_of),
         guarded(on_forbidden),
         looked(on_looked),
+        *([once.middleware()] if once is not None else []),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)
     app.on_startup.append(refuse_unguarded)

@@ -1,10 +1,11 @@
 """One server's REST, asked with patience.
 
-What may be asked again without harm is asked again where the server was away, restarted or had too much to do: everything but a ``POST`` or
-``PATCH`` without a key (RFC 9110, section 9.2.2). A key (``once``) makes a request one that is done at most once, however often it is sent.
+What may be asked again without harm is asked again where the server was away, restarted or had too much to do: everything but a ``PATCH``
+(RFC 9110, section 9.2.2), and a ``POST`` because it carries a key: such a request is done at most once, however often it is sent.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,8 @@ from api.client.refused import Problem, Refused
 
 _ROOT = "/api/v1"
 _AGAIN = frozenset({408, 425, 429, 502, 503, 504})
+_IN_USE = "key_in_use"
+"""What was asked for under this key is still being done."""
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 15.0
 _PIECE_BYTES = 65_536
@@ -60,8 +63,9 @@ class Client:
         return (await self.ask("GET", path, query=query)).body
 
     async def post(self, path: str, body: object = None, *, once: str = "") -> Any:
-        """``once``: a key of your own for this one wish, where the route has ``Idempotency-Key``."""
-        return (await self.ask("POST", path, body, once=once)).body
+        """Done once, however often it has to be sent until an answer comes. ``once``: your own key for this wish, where it is to be done
+        once even though your program starts again; else one is drawn."""
+        return (await self.ask("POST", path, body, once=once or secrets.token_hex(16))).body
 
     async def put(self, path: str, body: object, *, seen: str = "") -> Any:
         """``seen``: of the answer that this changes, where the route has ``If-Match``: what others changed meanwhile is not undone."""
@@ -127,7 +131,8 @@ class Client:
                 async with asyncio.timeout_at(until):
                     return await self._ask(method, path, data, _words(query or {}), headers)
             except Refused as refused:
-                failed, may = refused, refused.status in _AGAIN and (again or refused.status == 429)
+                again_later = refused.status in _AGAIN or refused.code == _IN_USE
+                failed, may = refused, again_later and (again or refused.status == 429)
                 wait_s = max(wait_s, refused.wait_s or 0.0)
             except (aiohttp.ClientError, TimeoutError) as error:
                 failed, may = ConnectionError(f"{self._url} does not answer: {type(error).__name__}"), again

@@ -305,6 +305,7 @@ HARMLESS: Mapping[str, str] = {
         ),
         "figures, states and ids drawn by us, of what stands in a table above",
     ),
+    "sent_keys": "digests of keys, and what was answered, which only who has the key can read; for a day, and until an erasure",
     "departed": "pseudonyms of people of whom something was deleted, until nothing of theirs is left",
     **dict.fromkeys(("legal_holds", "held_people", "held_calls"), "whose data must not be erased: pseudonyms, and what a court said"),
     "audit": "pseudonyms alone: whoever is erased is a handle there that leads nowhere",

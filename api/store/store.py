@@ -74,6 +74,7 @@ from api.store.rules import RuleStore
 from api.store.schema import calls, legs, node_runs, quality, recordings
 from api.store.scorecards import ScorecardStore
 from api.store.sealing import SealingStore
+from api.store.sent_keys import SentKeyStore
 from api.store.spool import RecordSpool
 from api.store.statements import Statements
 from api.store.surveys import SurveyStore
@@ -134,6 +135,7 @@ class Store(Statements):
         self.history = CallHistoryStore(engine, vault)
         self.reports = ReportStore(engine, vault)
         self.alert_thresholds = AlertThresholdStore(engine, vault)
+        self.sent_keys = SentKeyStore(engine, vault)
         self.open_alerts = OpenAlertStore(engine, vault)
         self.centre = CentreStore(engine, vault)
         self.outbound = OutboundStore(engine, vault)

@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 from api.audit.audit import Audit
 from api.bodies import body_of, json_answer
 from api.guarded_routes import grant_of
+from api.once import KEY_HEADER, LONGEST_KEY
 from api.privacy.vault import Vault
 from api.travel.bookings import Asked, Bookings
 from api.travel.tours import Tours
@@ -33,8 +34,6 @@ from api.travel.wire import (
 from signaling.refusal import Refusal
 
 LONGEST_QUERY = 200
-LONGEST_KEY = 128
-KEY_HEADER = "Idempotency-Key"
 _TOUR_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
@@ -24,6 +24,7 @@ from api.contacts import Contacts
 from api.identity.oidc import OidcClient
 from api.identity.oidc_routes import OidcRoutes
 from api.identity.routes import IdentityRoutes
+from api.once import Once
 from api.outbound.campaigns import Campaigns
 from api.outbound.routes import OutboundRoutes
 from api.page_files import PageFiles
@@ -93,6 +94,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         limits=RestLimits(settings.rest_limits(), time.monotonic, cluster.shared),
         on_forbidden=account_routes.note_forbidden,
         on_looked=Looks(ground.audit, ground.vault).note,
+        once=Once(ground.store.sent_keys, settings.token_secret(), time.time),
     )
     account_routes.add_to(app)
     hub.attach(app)
@@ -117,7 +119,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
         ground.vault,
         recordings=calls.shelf,
         written=talk.past,
-        drop=calls.context.forget,
+        drop=lambda handles: _dropped(calls, ground, handles),
         forget_said=cluster.bus.forget_said,
         settle=lambda: _settled(calls),
         note=lambda kind, by, handle, detail: ground.audit.note(kind, by, subject_handle=handle, detail=detail),
@@ -225,3 +227,9 @@ async def _settled(calls: Calls) -> None:
     """What was told of calls until now is in the store, or on its way there."""
     calls.traces.write(all_of_it=True)
     await calls.webhooks.settle()
+
+
+async def _dropped(calls: Calls, ground: Ground, handles: Collection[str]) -> None:
+    """What programs and answers that are kept remember of somebody."""
+    await calls.context.forget(handles)
+    await ground.store.sent_keys.forget_answers()

@@ -80,6 +80,7 @@ NOT_WRITTEN = {
     **dict.fromkeys((f"consultation_services.{name}" for name in ("languages", "skills", "professionals")), _COMPANY),
     "consents.wording": _COMPANY,
     "contacts.origins": _MACHINE,
+    "sent_keys.answer": _DERIVED,
     **dict.fromkeys(("open_alerts.alert_id", "open_alerts.subject"), _MACHINE),
     "scorecards.scores": _MACHINE,
     **dict.fromkeys((f"outbox.{name}" for name in ("fault", "idem", "needs", "subject")), _MACHINE),

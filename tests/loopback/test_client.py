@@ -25,7 +25,7 @@ def left(folder: Path) -> list[str]:
 
 
 async def test_the_examples_run_as_they_stand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
     async with running_server(tmp_path) as server, administrator(server, tmp_path) as http:
         body = {"identity": "adm", "name": "reports"}
         async with http.post("/api/v1/keys", json=body) as answer:
@@ -38,7 +38,7 @@ async def test_the_examples_run_as_they_stand(tmp_path: Path, capsys: pytest.Cap
             exec(compile(source, "docs/rest.md", "exec"), known)
             await known["run"]()
         said = capsys.readouterr().out.splitlines()
-        assert said[:2] == ["Arroyo", "412"] and said[-1] == "400 bad_message", said
+        assert said[:3] == ["Arroyo", "True 1", "412"] and said[-1] == "400 bad_message", said
         assert (tmp_path / "calls.csv").read_text().startswith("cursor,") and left(tmp_path) == []
 
 
@@ -83,16 +83,22 @@ async def test_what_may_be_done_twice_is_asked_once_unless_it_has_a_key() -> Non
         server = Moody(status)
         async with server.asking() as client:
             with pytest.raises(Refused) as refused:
-                await client.post("/contacts", {})
+                await client.patch("/contacts", {})
         assert (refused.value.status, refused.value.code, len(server.asked)) == (status, code, 1)
     broken = Moody(0)
     async with broken.asking() as client:
         with pytest.raises(ConnectionError, match="does not answer"):
-            await client.post("/contacts", {})
+            await client.patch("/contacts", {})
     keyed = Moody(503, 0)
     async with keyed.asking() as client:
         assert await client.post("/bookings", {}, once="wish 1") == {"done": True}
     assert keyed.asked == [("POST", "wish 1", "")] * 3
+    drawn = Moody(503)
+    async with drawn.asking() as client:
+        await client.post("/bookings", {})
+        await client.post("/bookings", {})
+    keys = [key for _, key, _ in drawn.asked]
+    assert keys[0] == keys[1] != keys[2] and all(keys), "a key for each wish"
 
 
 async def test_a_refusal_is_told_at_once_and_patience_ends() -> None:

@@ -219,7 +219,7 @@ NOT_FOR_PAGES = {
         "recording_too_long",
     ),
     # Said to who looks after the outbox, and to other programs.
-    *("unknown_entry", "unknown_rule", "cursor_gone"),
+    *("unknown_entry", "unknown_rule", "cursor_gone", "key_in_use", "outcome_unknown", "answer_gone"),
     # Said to who answers for personal data: REST alone.
     "held",
     # Said to the page of voicemail, which has a catalogue of its own.

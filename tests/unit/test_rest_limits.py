@@ -51,7 +51,7 @@ def test_the_defaults_are_those_that_were_agreed() -> None:
     limits = Settings().rest_limits()
     assert limits.public == Rates(100)
     assert limits.address == Rates(2_000, 100, 20)
-    assert limits.person[Role.AGENT] == Rates(1_000, 60, 10)
+    assert limits.person[Role.AGENT] == Rates(1_000, 60, 30)
     assert {limits.person[role].per_hour for role in (Role.PROFESSIONAL, Role.SUPERVISOR)} == {5_000}
     assert {limits.person[role].per_hour for role in (Role.SERVICE, Role.ADMIN)} == {10_000}
     assert set(limits.person) == set(PER_HOUR) == set(Role)
