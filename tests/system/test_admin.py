@@ -34,7 +34,7 @@ no_match = "wait"
 kind = "queue"
 queue = "sales"
 """
-PLAN = {"queues": "[sales]\n", "numbers": '[[entries]]\nnumber = "610"\nflow = "main"\n', "flows/main": FLOW}
+PLAN = {"queues": '[sales] # by hand\n\n[[sales.needs]]\nskill = "english"\n', "numbers": '[[entries]]\nnumber = "610"\nflow = "main"\n', "flows/main": FLOW}
 
 
 def dead_letter(fault: str) -> Line:
@@ -164,6 +164,32 @@ async def record_a_prompt(page: Page) -> None:
     await page.keyboard.press("Escape")
 
 
+async def change_a_queue(page: Page) -> None:
+    """In its fields; what is wrong stands at them, and what a form does not know stays as it was written."""
+    await open_section(page, "queues")
+    await page.click("[data-row=sales]")
+    form = "[data-part=queue]"
+    await page.fill(f"{form} [name=announce_every_s]", "5")
+    await page.fill(f"{form} [name=wrap_up_codes]", "booked, question")
+    await page.fill(f"{form} [name=es]", 'Ventas "uno"')
+    await page.click(f"{form} [data-do=save]")
+    await page.wait_for_selector(f"{form} [name=announce_every_s][aria-invalid=true]:focus")
+    await page.fill(f"{form} [name=announce_every_s]", "45")
+    text = await page.text_content(f"{form} [data-part=queue-text]") or ""
+    assert text.splitlines() == [
+        "[sales] # by hand",
+        'wrap_up_codes = ["booked", "question"]',
+        "announce_every_s = 45",
+        'titles = { es = "Ventas \\"uno\\"" }',
+        "",
+        "[[sales.needs]]",
+        'skill = "english"',
+    ]
+    await page.click(f"{form} [data-do=save]")
+    await page.wait_for_selector(form, state="detached")
+    await page.wait_for_selector("[data-row=sales]:has-text('Ventas')")
+
+
 async def edit_a_flow(page: Page) -> None:
     await open_section(page, "flows")
     await page.wait_for_selector("[data-part=picture] [data-step=hello]")
@@ -192,7 +218,7 @@ async def test_an_administrator_looks_after_people_keys_lines_letters_and_flows(
     async with person(tone_file(tmp_path / "tone.wav", 697.0), expected=(REFUSED,), **screen) as eva:
         page = eva.page
         await enter(page, server, "eva", "en")
-        for work in (make_a_person, make_a_key, try_a_line_and_a_backend, mend_a_dead_letter, record_a_prompt, edit_a_flow):
+        for work in (make_a_person, make_a_key, try_a_line_and_a_backend, mend_a_dead_letter, record_a_prompt, change_a_queue, edit_a_flow):
             await work(page)
         await open_section(page, "audit")
         await page.click("[data-do=check]")

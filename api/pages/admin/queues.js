@@ -4,11 +4,12 @@ import * as formats from '../kit/formats.js';
 import { ask, has, html, say, t } from '../kit/page.js';
 import { Badge, Button, Card, Dialog, Skeleton } from '../kit/parts.js';
 import { usePicture } from './numbers.js';
+import { QueueDialog } from './queue_form.js';
 import { FormFault, Listing, Loaded, TextField, titled, useAsked, useForm, worded } from './shared.js';
 
 const span = (seconds) => (seconds ? formats.length(seconds) : '–');
 
-const queueColumns = () => [
+const queueColumns = (edit) => [
   { id: 'name', title: t('queues.name'), draw: (queue) => html`<strong>${titled(queue.titles, queue.name)}</strong><br /><code class="fine">${queue.name}</code>`, sort: (queue) => titled(queue.titles, queue.name) },
   { id: 'strategy', title: t('queues.strategy'), draw: (queue) => worded('strategy', queue.strategy, has), sort: (queue) => queue.strategy },
   { id: 'needs', title: t('queues.needs'), draw: (queue) => Object.entries(queue.needs).map(([skill, level]) => `${skill} ${level}`).join(', ') || '–' },
@@ -18,6 +19,7 @@ const queueColumns = () => [
   { id: 'level', title: t('queues.level'), draw: (queue) => span(queue.service_level_s), sort: (queue) => queue.service_level_s, end: true },
   { id: 'most', title: t('queues.most'), draw: (queue) => formats.number(queue.max_waiting), sort: (queue) => queue.max_waiting, end: true },
   { id: 'used', title: t('queues.used'), draw: (queue) => (queue.used_by.length ? queue.used_by.map((flow) => html`<a href=${`#flows/flows/${flow}`}>${flow}</a> `) : html`<${Badge} tone="warn">${t('queues.unused')}<//>`) },
+  { id: 'edit', title: t('do'), draw: (queue) => html`<${Button} small data-do="edit-queue" label=${t('queue.edit_what', { name: queue.name })} onClick=${() => edit(queue.name)}>${t('queue.edit')}<//>` },
 ];
 
 /** `english 3, hotels 1` as levels by skill; a skill without a level is of the first. */
@@ -80,10 +82,22 @@ function Named({ queues }) {
   `;
 }
 
+/** The plan is asked for anew each time a form is opened: somebody else may have changed it. */
+function Edited({ name, onDone, onClose }) {
+  const asked = useAsked('/api/v1/centre/documents');
+  return html`<${QueueDialog} name=${name} asked=${asked} onDone=${onDone} onClose=${onClose} />`;
+}
+
 function Planned({ asked }) {
+  const [open, setOpen] = useState(null);
+  const done = () => {
+    setOpen(null);
+    asked.again();
+  };
   return html`
-    <${Card} title=${t('queues.title')} actions=${html`<a class="button" href="#flows/queues">${t('plan.edit')}</a>`}>
-      <${Loaded} asked=${asked}>${(plan) => html`<${Listing} caption=${t('queues.title')} columns=${queueColumns()} rows=${plan.queues} id=${(queue) => queue.name} words=${(queue) => [queue.name, ...Object.values(queue.titles), ...Object.keys(queue.needs)]} empty=${[t('queues.none'), t('queues.none.do')]} />`}<//>
+    <${Card} title=${t('queues.title')} actions=${html`<a class="button" href="#flows/queues">${t('plan.edit')}</a><${Button} kind="primary" data-do="new-queue" onClick=${() => setOpen('')}>${t('queue.new')}<//>`}>
+      ${open !== null && html`<${Edited} key=${open} name=${open} onDone=${done} onClose=${() => setOpen(null)} />`}
+      <${Loaded} asked=${asked}>${(plan) => html`<${Listing} caption=${t('queues.title')} columns=${queueColumns(setOpen)} onOpen=${(queue) => setOpen(queue.name)} rows=${plan.queues} id=${(queue) => queue.name} words=${(queue) => [queue.name, ...Object.values(queue.titles), ...Object.keys(queue.needs)]} empty=${[t('queues.none'), t('queues.none.do')]} />`}<//>
     <//>
   `;
 }
