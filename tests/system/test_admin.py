@@ -13,6 +13,7 @@ from api.store.rows import Line
 from tests.kit.browser import person, tone_file
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of
+from tests.system.test_board import looks_right
 
 PASSWORD = "a password for tests"
 MARKUP = """<img src=x onerror="document.title='broken'">"""
@@ -34,7 +35,16 @@ no_match = "wait"
 kind = "queue"
 queue = "sales"
 """
-PLAN = {"queues": '[sales] # by hand\n\n[[sales.needs]]\nskill = "english"\n', "numbers": '[[entries]]\nnumber = "610"\nflow = "main"\n', "flows/main": FLOW}
+SECTIONS = (
+    *("users", "keys", "trunks", "numbers", "queues", "flows", "prompts"),
+    *("rules", "backends", "outbox", "retention", "privacy", "audit", "health"),
+)
+QUEUES = """[sales] # by hand
+
+[[sales.needs]]
+skill = "english"
+"""
+PLAN = {"queues": QUEUES, "numbers": '[[entries]]\nnumber = "610"\nflow = "main"\n', "flows/main": FLOW}
 
 
 def dead_letter(fault: str) -> Line:
@@ -158,6 +168,7 @@ async def record_a_prompt(page: Page) -> None:
     await page.wait_for_selector(f"{voice} .notice:has-text('dBFS')")
     await page.click(f"{voice} [data-do=play] >> nth=0")
     await page.wait_for_selector(f"{voice} [data-do=play]:has-text('Stop')")
+    await looks_right(page, "a prompt")
     await page.click(f"{voice} [data-do=remove]")
     await page.click("[data-part=confirm] [data-do=yes]")
     await page.wait_for_selector(f"{voice} .kit-badge.neutral")
@@ -174,6 +185,7 @@ async def change_a_queue(page: Page) -> None:
     await page.fill(f"{form} [name=es]", 'Ventas "uno"')
     await page.click(f"{form} [data-do=save]")
     await page.wait_for_selector(f"{form} [name=announce_every_s][aria-invalid=true]:focus")
+    await looks_right(page, "a queue")
     await page.fill(f"{form} [name=announce_every_s]", "45")
     text = await page.text_content(f"{form} [data-part=queue-text]") or ""
     assert text.splitlines() == [
@@ -224,3 +236,12 @@ async def test_an_administrator_looks_after_people_keys_lines_letters_and_flows(
         await page.click("[data-do=check]")
         await page.wait_for_selector("[data-part=checked] .notice.good")
         assert "broken" not in await page.title()
+        await page.set_viewport_size({"width": 320, "height": 720})
+        await page.emulate_media(color_scheme="dark")
+        await page.click("[data-do=menu]")
+        await page.select_option("#language", "es")
+        await page.wait_for_selector("html[lang=es]")
+        await page.click("[data-do=menu]")
+        for name in SECTIONS:
+            await open_section(page, name)
+            await looks_right(page, name)
