@@ -56,6 +56,8 @@ _KEPT_S = 900.0
 _WHO = "who"
 _CONTACTS, _TICKETS = tuple[ContactRef, ...], tuple[TicketCard, ...]
 _BOOKINGS, _ACTIVITIES = tuple[BookingCard, ...], tuple[Activity, ...]
+_NONE: frozenset[str] = frozenset()
+"""One for all calls: each new one is 216 bytes."""
 _Changes = dict[str, Any]
 """Of a ``Part``."""
 OnFacts = Callable[[Facts], None]
@@ -74,7 +76,7 @@ class _Seat:
     part: Part
     asking: int = 0
     slow: bool = False
-    asked: frozenset[str] = frozenset()
+    asked: frozenset[str] = _NONE
 
     @property
     def shown(self) -> Part:
@@ -92,8 +94,8 @@ class _Call:
     on_facts: OnFacts
     asked_at: float
     chosen: tuple[str, str] | None = None
-    seen_by: frozenset[str] = frozenset()
-    looked: frozenset[str] = frozenset()
+    seen_by: frozenset[str] = _NONE
+    looked: frozenset[str] = _NONE
     told: Facts = field(default_factory=dict)
     unsaid: bool = False
     gone: bool = False
@@ -294,7 +296,7 @@ class ContextLookup:
         for call in self._calls.values():
             seat = call.seats.get(backend)
             if seat is not None and call.handle in gone:
-                seat.asked = frozenset()
+                seat.asked = _NONE
                 ask = self._ask_tickets if seat.part.kind is Kind.TICKETING else self._ask_contacts
                 self._start(call, seat, partial(ask, call, seat))
 
@@ -311,7 +313,7 @@ class ContextLookup:
     def _ask_who(self, call: _Call) -> None:
         call.asked_at = self._clock()
         for seat in call.seats.values():
-            seat.asked = frozenset()
+            seat.asked = _NONE
             if not call.handle:
                 seat.part = structs.replace(seat.part, state="unasked")
             elif seat.part.kind is Kind.TICKETING:
