@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from api.bodies import BODY_WITHIN_S, READ_BEFORE
-from api.guarded_routes import caller_of, line_of
+from api.guarded_routes import ROUTES, caller_of, line_of
 from api.store.errors import StoreUnavailable
 from api.store.sent_keys import SentKey, SentKeyStore
 from signaling.refusal import Refusal
@@ -39,13 +39,24 @@ MOST_KEYS = 10_000
 LARGEST_ANSWER = 65_536
 _PRUNED_EVERY = 100
 _LARGEST_COMPARED = 16_384
-_ONCE_PATHS = """
-    keys tokens privacy/holds tasks tasks/{task_id}/done consultations contacts campaigns campaigns/{campaign_id}/entries
-    campaigns/{campaign_id}/next campaign-entries/{entry_id}/outcome do-not-call centre/versions/{version}/restore departures pbx/import
-    tickets tickets/{ticket_id}/comments tickets/{ticket_id}/links consents articles absences appointments
-    appointments/{appointment_id}/steps webhooks/replay lines/{trunk}/try outbox/{entry_id}/retry
-"""
-ONCE: frozenset[tuple[str, str]] = frozenset(("POST", f"/api/v1/{path}") for path in _ONCE_PATHS.split())
+_EXCEPT = {
+    "their answer is all that they make": """
+        privacy/copies backends/{backend_id}/try rules/try centre/check centre/picture centre/try alert-thresholds/preview consents/search
+    """,
+    "done again they change nothing": """
+        sign-out account/password account/second-factor account/second-factor/confirm account/second-factor/end privacy/erasures
+        webhooks/resume alerts/{alert_id}/acknowledgement alerts/{alert_id}/snooze scorecards/{card_id}/seen
+    """,
+    "they keep the key with the booking": """
+        bookings bookings/{reference}/reserve bookings/{reference}/payments bookings/{reference}/refunds bookings/{reference}/confirm
+        bookings/{reference}/cancel bookings/{reference}/fail bookings/{reference}/move bookings/{reference}/seats
+    """,
+}
+NOT_ONCE: frozenset[tuple[str, str]] = frozenset(("POST", f"/api/v1/{path}") for paths in _EXCEPT.values() for path in paths.split())
+ONCE: frozenset[tuple[str, str]] = frozenset(
+    (method, path) for (method, path), asks in ROUTES.items() if method == "POST" and asks is not None and path.startswith("/api/v1/")
+).difference(NOT_ONCE)
+"""Every ``POST`` of somebody who is known, but for these. Who is nobody yet has no keys: what is booked there has one in its body."""
 _SECRET = frozenset({("POST", "/api/v1/keys"), ("POST", "/api/v1/tokens")})
 """Whose answer is a secret, and not kept."""
 
@@ -162,7 +173,7 @@ class Once:
 async def _fingerprint(request: web.Request) -> str:
     """Of what is asked. Bodies beyond what most routes take are compared by their length."""
     length = request.content_length
-    if length is not None and length > _LARGEST_COMPARED:
+    if request.body_exists and (length is None or length > _LARGEST_COMPARED):
         return _digest(request.raw_path.encode(), str(length).encode())
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
