@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright
 
 from api.demo_call.browser import chromium_path
 from tests.kit.browser import Person, person, tone_file
 from tests.kit.hearing import hears, hears_not
+from tests.kit.looks import COLOURS, Look, look, tight
 from tests.kit.pressure import starved_s
 from tests.kit.server import Server, running_server
 
@@ -19,6 +19,8 @@ OUR_HZ = 697.0
 RELOADED_WITHIN_S = 2.0
 NETWORK_SAYS = "Failed to load resource"
 """Chromium's own line for each HTTP answer of 400 and above; not the page's."""
+
+SCREENS: tuple[Look, ...] = (("light", "es", 320, ()), ("dark", "en", 320, COLOURS), ("dark", "es", 1280, ()), ("light", "en", 820, ()))
 
 
 @pytest.fixture
@@ -312,19 +314,17 @@ async def test_the_same_person_on_two_computers(server: Server, microphone: Path
         await here.call_is("ended")
 
 
-@pytest.mark.parametrize(
-    ("language", "text"), [("en", "User name or password is wrong"), ("es", "El usuario o la contraseña no son correctos")]
-)
-async def test_wrong_password(server: Server, microphone: Path, language: str, text: str) -> None:
+async def test_wrong_password(server: Server, microphone: Path) -> None:
     async with person(microphone, expected=(NETWORK_SAYS,)) as someone:
         page = someone.page
         await page.goto(server.url)
-        await page.select_option("#language", language)
         await page.fill("#user", server.user)
-        await page.fill("#password", "wrong")
-        await page.click("[data-do=sign-in]")
-        await Desk(someone).shows(text, "#door-error")
-        assert await page.get_attribute("#password", "aria-invalid") == "true"
+        for language, text in (("en", "User name or password is wrong"), ("es", "El usuario o la contraseña no son correctos")):
+            await page.select_option("#language", language)
+            await page.fill("#password", "wrong")
+            await page.click("[data-do=sign-in]")
+            await Desk(someone).shows(text, "#door-error")
+            assert await page.get_attribute("#password", "aria-invalid") == "true"
         await page.fill("#password", server.password)
         await page.keyboard.press("Enter")
         await page.wait_for_selector("[data-ready=true]")
@@ -334,9 +334,13 @@ async def test_wrong_password(server: Server, microphone: Path, language: str, t
         await page.wait_for_selector("#user")
 
 
-@pytest.mark.parametrize("ahead_s", [-7200, 7200])
-async def test_a_computer_whose_clock_is_wrong(server: Server, microphone: Path, ahead_s: int) -> None:
+async def test_a_computer_whose_clock_is_wrong(server: Server, microphone: Path) -> None:
     """Its session lives as long as any other: it survives a reload and is renewed after 60 % of its ten minutes."""
+    for ahead_s in (-7200, 7200):
+        await _works_though_the_clock_is_wrong(server, microphone, ahead_s)
+
+
+async def _works_though_the_clock_is_wrong(server: Server, microphone: Path, ahead_s: int) -> None:
     wrong = f"const right = Date.now; Date.now = () => right() + {ahead_s * 1000};"
     watched = (
         "window.waits = []; const later = setTimeout; window.setTimeout = (act, ms) => { window.waits.push(ms); return later(act, ms); };"
@@ -350,46 +354,32 @@ async def test_a_computer_whose_clock_is_wrong(server: Server, microphone: Path,
         await desk.press("dial-600")
         await desk.page.wait_for_selector("[role=timer]")
         assert await desk.page.inner_text("[role=timer]") in ("0:00", "0:01", "0:02")
+        await desk.press("hang-up")
+        await desk.call_is("ended")
 
 
-async def _looks_right(page: Page, where: str) -> None:
-    """No serious finding of axe and nothing wider than the screen."""
-    await page.evaluate("document.getAnimations().forEach((animation) => animation.cancel())")
-    found = (await Axe().run(page)).response["violations"]
-    serious = [(each["id"], [node["target"] for node in each["nodes"]]) for each in found if each["impact"] in ("serious", "critical")]
-    assert not serious, f"{where}: {serious}"
-    wide: list[int] = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert wide[0] <= wide[1], f"{where}: {wide[0]} px on a screen of {wide[1]}"
-
-
-@pytest.mark.parametrize(
-    ("scheme", "language", "width"), [("light", "es", 320), ("dark", "en", 320), ("dark", "es", 1280), ("light", "en", 820)]
-)
-async def test_every_screen_is_accessible_and_fits(server: Server, microphone: Path, scheme: str, language: str, width: int) -> None:
-    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 568}, "reduced_motion": "reduce"}
-    async with person(microphone, **options) as someone:
-        page = someone.page
-        await page.goto(server.url)
-        await page.select_option("#language", language)
-        await page.wait_for_selector(f"html[lang={language}]")
-        await _looks_right(page, "sign-in")
+async def test_every_screen_is_accessible_and_fits(server: Server, microphone: Path) -> None:
+    """The door, the desk without a call and both in every theme are looked at with all pages (``test_pages``)."""
+    faults: list[str] = []
+    async with person(microphone, viewport={"width": 320, "height": 568}, reduced_motion="reduce") as someone:
         desk = await signed_in(someone, server)
-        await _looks_right(page, "idle")
+        page = desk.page
         await desk.press("call-me")
         await page.wait_for_selector("[role=alertdialog]")
-        await _looks_right(page, "ringing")
+        faults += await look(page, "ringing", SCREENS)
         await desk.press("accept")
         await desk.call_is("live", media="up")
         await desk.press("keypad")
         await desk.press("mute")
         await page.click("summary")
         await page.wait_for_selector(".side[data-side=agent]")
-        await _looks_right(page, "in a call")
+        faults += [*await look(page, "in a call", SCREENS), *await tight(page, "in a call")]
         await desk.press("settings")
-        await _looks_right(page, "settings")
+        faults += await look(page, "settings", SCREENS)
         await page.keyboard.press("Escape")
         await desk.press("hang-up")
         await desk.call_is("ended")
-        await _looks_right(page, "ended")
+        faults += await look(page, "ended", SCREENS)
         await desk.press("shortcuts")
-        await _looks_right(page, "shortcuts")
+        faults += await look(page, "shortcuts", SCREENS)
+    assert not faults, "\n".join(faults)

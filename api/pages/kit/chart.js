@@ -1,7 +1,9 @@
-/** Figures over time, drawn by uPlot, with the same figures as a table for who does not see the lines. */
+/**
+ * Figures over time, drawn by uPlot, with the same figures as a table for who does not see the lines. uPlot comes with the first chart that
+ * is drawn: most visits to a page that could draw one see none.
+ */
 import { effect } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
-import uPlot from 'uplot';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { time } from './formats.js';
 import { html } from './html.js';
 import { theme } from './theme.js';
@@ -16,10 +18,22 @@ const DASHES = [[], [8, 4], [2, 3], [12, 3, 2, 3], [5, 5]];
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const unitsOf = (series) => [...new Set(series.map(({ unit }) => unit ?? ''))];
 
-/** The columns uPlot wants: all times once, and each line's value at each of them, null where it has none. */
+/** The columns uPlot wants: all times once, and each line's value at each of them; where it has none nothing, which breaks no line as a null does. */
 function columnsOf(series) {
-  if (!series.length) return [[]];
-  return uPlot.join(series.map(({ points }) => [points.map(([at]) => at), points.map(([, value]) => value)]));
+  const lines = series.map(({ points }) => new Map(points));
+  const times = [...new Set(lines.flatMap((line) => [...line.keys()]))].sort((one, other) => one - other);
+  return [times, ...lines.map((line) => times.map((at) => line.get(at)))];
+}
+
+let library = null;
+
+/** uPlot, once it is there; null until then. */
+function useLibrary() {
+  const [there, setThere] = useState(() => library);
+  useEffect(() => {
+    if (!library) import('uplot').then((module) => setThere(() => (library = module.default)));
+  }, []);
+  return there;
 }
 
 function optionsOf({ caption, from, to, series }, width) {
@@ -77,12 +91,14 @@ function Twin({ caption, series }) {
 export function Timeline({ caption, from, to, series, mark }) {
   const box = useRef();
   const plot = useRef(null);
+  const Plot = useLibrary();
   const look = `${theme.value} ${language.value} ${series.map(({ words, unit }) => `${words}${unit}`).join()} ${from} ${to}`;
   useEffect(() => {
+    if (!Plot) return undefined;
     const draw = () => {
       if (!box.current) return; // put away before it was drawn
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf({ caption, from, to, series }, Math.max(200, box.current.clientWidth)), columnsOf(series), box.current);
+      plot.current = new Plot(optionsOf({ caption, from, to, series }, Math.max(200, box.current.clientWidth)), columnsOf(series), box.current);
     };
     draw();
     const resized = new ResizeObserver(() => box.current && plot.current?.setSize({ width: Math.max(200, box.current.clientWidth), height: HEIGHT_PX }));
@@ -95,9 +111,9 @@ export function Timeline({ caption, from, to, series, mark }) {
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [look]);
+  }, [look, Plot]);
   useEffect(() => plot.current?.setData(columnsOf(series)), [series]);
-  useEffect(() => mark && effect(() => stand(plot.current, mark.value)), [mark, look]);
+  useEffect(() => mark && effect(() => stand(plot.current, mark.value)), [mark, look, Plot]);
   return html`
     <figure class="kit-chart">
       <figcaption>
