@@ -1,7 +1,7 @@
-"""Pictures of every page for people to look at: ``make screenshots`` writes them to ``var/screenshots``, and one sheet of all.
+"""Pictures of every page for people to look at: ``make screenshots`` writes them to ``var/screenshots``, and sheets of four beside them.
 
-A server with demo data is started for it; the pictures are taken in Chromium, in light and dark, in English and Spanish, 320 and
-1280 px wide, as the demo's agent sees the pages and as nobody does who is not signed in.
+A server with demo data and a morning's work (``shown_house``) is started for it; Chromium takes the pictures, in light and dark, English
+and Spanish, 320 and 1280 px wide: as an administrator sees the pages, as who is not signed in does, in a call, and in what went wrong.
 """
 
 import asyncio
@@ -10,8 +10,9 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from playwright.async_api import Browser, Page, async_playwright
@@ -19,75 +20,197 @@ from playwright.async_api import Browser, Page, async_playwright
 from api.demo_call.browser import chromium_path
 from api.demo_call.server import Server, server
 from api.page_list import PAGES
+from deploy.shown_house import PASSWORD, Office, fill, settle
 
 FOLDER = Path(__file__).parents[1] / "var" / "screenshots"
-LOOKS = (("light", "en", 1280), ("dark", "es", 1280), ("dark", "en", 320), ("light", "es", 320))
-SHUT = ("/", "/board", "/book", "/survey", "/consultation")
+Look = tuple[str, str, int]
+"""Theme, language, and width in px."""
+LOOKS: tuple[Look, ...] = (("light", "en", 1280), ("dark", "es", 1280), ("dark", "en", 320), ("light", "es", 320))
+SPECIAL: tuple[Look, ...] = (("contrast", "en", 1280), ("light", "ar-XB", 320), ("light", "en-XA", 320))
+FEW = ("/", "/board", "/tickets", "/appointments", "/admin", "/consultation")
+"""Pages that are also shown in high contrast and in languages that nobody speaks."""
+ADDRESSES = [page.address for page in PAGES if page.address != "/dial"]
+SHUT = ("/", "/board", "/consultation", "/admin")
 """Pages that are also shown as who is not signed in sees them."""
-SETTLED_MS = 700
+GUESTS = ("/book", "/survey")
+WRONG = ("/consultation#no.such.link", "/survey#none", "/book#none", "/board#no-such-call")
+SHEET_OF = 4
+TALLEST_PX = 1_450
+DRAWN = "document.querySelector('[data-ready=true], [data-view], .door') && !document.querySelector('html[data-asking], .kit-skeleton')"
+SETTLED_MS = 500
+"""After all was said to be there: pictures, fonts, charts."""
 
 
-async def signed_in(running: Server) -> dict[str, Any]:
-    async with aiohttp.ClientSession() as http:
-        body = {"user": running.user, "password": running.password}
-        async with http.post(f"{running.url}/api/v1/sign-in", json=body) as answer:
-            session: dict[str, Any] = await answer.json()
-            return session
+class Album:
+    """The pictures of one look. ``shown``: by a page's address the fragment that shows something on it."""
+
+    def __init__(self, url: str, look: Look, shown: dict[str, str]) -> None:
+        self.pictures: list[Path] = []
+        self._url, self._look, self._shown = url, look, shown
+
+    async def open(self, page: Page, address: str) -> None:
+        path, _, fragment = address.partition("#")
+        asked = f"?lang={self._look[1]}"
+        fragment = fragment or self._shown.get(path, "")
+        await page.goto("about:blank")
+        await page.goto(f"{self._url}{path}{asked}{'#' if fragment else ''}{fragment}")
+        await self._drawn(page)
+
+    async def _drawn(self, page: Page) -> None:
+        await page.wait_for_function(f"() => {DRAWN} && document.querySelector('#main').innerText.trim().length > 10")
+        await page.wait_for_timeout(SETTLED_MS)
+
+    async def take(self, page: Page, name: str) -> None:
+        theme, language, width = self._look
+        path = FOLDER / f"{theme}-{language}-{width}-{name}.png"
+        await page.screenshot(path=path, full_page=True)
+        self.pictures.append(path)
+
+    async def page_and_all_behind_it(self, page: Page, address: str, *, deep: bool = True) -> None:
+        name = address.strip("/") or "phone"
+        await self.open(page, address)
+        await self.take(page, name)
+        if not deep:
+            return
+        for link in (await page.locator(".admin-nav a").all())[1:]:
+            section = (await link.get_attribute("href") or "").strip("#")
+            await link.click()
+            await self._drawn(page)
+            await self.take(page, f"{name}-{section}")
+        for tab in (await page.locator(".board [data-tab]").all())[1:]:
+            section = await tab.get_attribute("data-tab") or ""
+            await tab.click()
+            await self._drawn(page)
+            await self.take(page, f"{name}-{section}")
 
 
-async def taken(page: Page, address: str, name: str) -> Path:
-    await page.goto(address)
-    await page.wait_for_function("() => document.querySelector('#main')?.innerText.trim().length > 10")
-    await page.wait_for_timeout(SETTLED_MS)
-    path = FOLDER / f"{name}.png"
-    await page.screenshot(path=path, full_page=True)
-    return path
+@asynccontextmanager
+async def seen_by(browser: Browser, look: Look, user: str, url: str, password: str) -> AsyncIterator[Page]:
+    """A page of somebody who is signed in, or of nobody where ``user`` is empty."""
+    theme, language, width = look
+    begin = f"localStorage.setItem('centralita.theme', '{theme}'); localStorage.setItem('centralita.language', '{language}');"
+    if user:
+        async with aiohttp.ClientSession() as http:
+            office = Office(http, url)
+            await office.sign_in(user, password)
+        kept = json.dumps(json.dumps(office.session | {"got_at": time.time()}))
+        begin += f"sessionStorage.setItem('centralita.session', {kept});"
+    context = await browser.new_context(
+        viewport={"width": width, "height": 800}, reduced_motion="reduce", permissions=["microphone", "camera"], timezone_id="Europe/Madrid"
+    )
+    await context.add_init_script(begin)
+    try:
+        yield await context.new_page()
+    finally:
+        await context.close()
 
 
-async def of_all_pages(browser: Browser, running: Server) -> list[Path]:
-    pictures = []
-    for theme, language, width in LOOKS:
-        session = await signed_in(running)
-        for inside in (True, False):
-            context = await browser.new_context(
-                viewport={"width": width, "height": 800}, reduced_motion="reduce", permissions=["microphone"]
-            )
-            begin = f"localStorage.setItem('centralita.theme', '{theme}'); localStorage.setItem('centralita.language', '{language}');"
-            if inside:
-                kept = json.dumps(json.dumps(session | {"got_at": time.time()}))
-                begin += f"sessionStorage.setItem('centralita.session', {kept});"
-            await context.add_init_script(begin)
-            page = await context.new_page()
-            for address in [each.address for each in PAGES if each.address != "/dial"] if inside else SHUT:
-                name = f"{address.strip('/') or 'phone'}{'' if inside else '-door'}-{theme}-{language}-{width}"
-                pictures.append(await taken(page, running.url + address, name))
-            await context.close()
-    return pictures
+async def of_a_call(browser: Browser, running: Server, look: Look, shown: dict[str, str]) -> list[Path]:
+    """An agent's page while a customer calls, in the call and after it; and the board meanwhile."""
+    album = Album(running.url, look, shown)
+    async with (
+        seen_by(browser, look, running.user, running.url, running.password) as desk,
+        seen_by(browser, look, "ines", running.url, PASSWORD) as board,
+    ):
+        await album.open(desk, "/")
+        await desk.click("[data-do=call-me]")
+        await desk.wait_for_selector("[role=alertdialog]")
+        await album.take(desk, "phone-ringing")
+        await desk.click("[data-do=accept]")
+        await desk.wait_for_selector("[data-call-id][data-state=live][data-media=up]")
+        await album.open(board, "/board")
+        await board.click("#calls [data-row]")
+        await board.wait_for_timeout(4_000)
+        await album.take(board, "board-live-call")
+        await board.click("[data-do=open-call]")
+        await board.wait_for_selector("[data-part=call-page][data-known=true]")
+        await album.take(board, "board-one-call")
+        await album.open(board, "/board")
+        await album.take(desk, "phone-in-a-call")
+        await desk.click("[data-do=settings]")
+        await desk.wait_for_selector("dialog[open]")
+        await album.take(desk, "phone-settings")
+        await desk.keyboard.press("Escape")
+        await desk.click("[data-do=hang-up]")
+        await desk.wait_for_selector("[data-call-id][data-state=ended]")
+        await album.take(desk, "phone-after-a-call")
+    return album.pictures
 
 
-async def sheet(browser: Browser, pictures: list[Path]) -> None:
-    """All of them on one picture, small."""
-    page = await browser.new_page(viewport={"width": 1920, "height": 1080})
-    tiles = []
-    for path in pictures:
-        body = base64.b64encode(path.read_bytes()).decode()
-        tiles.append(f'<figure><figcaption>{path.stem}</figcaption><img src="data:image/png;base64,{body}"></figure>')
-    style = "body{display:flex;flex-wrap:wrap;align-items:start;gap:8px;background:#888}figure{margin:0;width:225px}img{width:100%}"
-    await page.set_content(f"<style>{style}figcaption{{font:11px sans-serif;color:#fff}}</style>{''.join(tiles)}")
-    await page.screenshot(path=FOLDER / "all.png", full_page=True)
+async def of_a_look(browser: Browser, running: Server, look: Look, shown: dict[str, str]) -> list[Path]:
+    album = Album(running.url, look, shown)
+    async with seen_by(browser, look, "eva", running.url, PASSWORD) as page:
+        for address in ADDRESSES:
+            if address not in GUESTS:
+                await album.page_and_all_behind_it(page, address)
+    async with seen_by(browser, look, "", running.url, "") as page:
+        for address in GUESTS:
+            await album.page_and_all_behind_it(page, address)
+        for address in WRONG:
+            await album.open(page, address)
+            await album.take(page, f"{address.partition('#')[0].strip('/')}-wrong")
+    nothing = Album(running.url, look, {})
+    async with seen_by(browser, look, "", running.url, "") as page:
+        for address in SHUT:
+            await nothing.open(page, address)
+            await nothing.take(page, f"{address.strip('/') or 'phone'}-door")
+        await nothing.open(page, "/book")
+        await page.click("[name=service] >> nth=0")
+        await page.wait_for_selector(".time")
+        await nothing.take(page, "book-choosing")
+    async with seen_by(browser, look, running.user, running.url, running.password) as page:
+        for address in ("/admin", "/board"):
+            await nothing.open(page, address)
+            await nothing.take(page, f"{address.strip('/')}-of-an-agent")
+    return album.pictures + nothing.pictures + await of_a_call(browser, running, look, shown)
+
+
+async def of_few(browser: Browser, running: Server, look: Look, shown: dict[str, str]) -> list[Path]:
+    album = Album(running.url, look, shown)
+    async with seen_by(browser, look, "eva", running.url, PASSWORD) as page:
+        for address in FEW:
+            await album.page_and_all_behind_it(page, address, deep=False)
+    return album.pictures
+
+
+async def sheets(browser: Browser, pictures: list[Path], look: Look) -> None:
+    """Pictures beside one another, their names above; what is very tall is cut."""
+    columns = SHEET_OF if look[2] < 700 else 2
+    tallest = TALLEST_PX if columns == SHEET_OF else TALLEST_PX // 2
+    style = (
+        f"body{{display:grid;grid-template-columns:repeat({columns},1fr);grid-auto-rows:max-content;gap:8px;margin:8px;background:#777}}"
+        f"figure{{margin:0;overflow:hidden;max-height:{tallest}px}}img{{width:100%}}figcaption{{font:12px sans-serif;color:#fff}}"
+    )
+    page = await browser.new_page(viewport={"width": 1_400, "height": 400})
+    for number, at in enumerate(range(0, len(pictures), SHEET_OF)):
+        tiles = []
+        for path in pictures[at : at + SHEET_OF]:
+            source = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+            tiles.append(f'<figure><figcaption>{path.stem}</figcaption><img src="{source}"></figure>')
+        await page.set_content(f"<!doctype html><style>{style}</style>{''.join(tiles)}")
+        await page.screenshot(path=FOLDER / f"sheet-{'-'.join(map(str, look))}-{number:02}.png", full_page=True)
+    await page.close()
 
 
 async def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
+    total = 0
     with tempfile.TemporaryDirectory() as directory:
-        async with server(Path(directory), {"demo": {"plan": True, "travel": True}}) as running, async_playwright() as playwright:
+        settings = {"demo": {"plan": True, "travel": True}, "limits": {"person_at_once": 1_000, "person_per_minute": 10_000}}
+        async with server(Path(directory), settings) as running, async_playwright() as playwright:
+            await settle(running.data_dir)
+            shown = await fill(running)
             browser = await playwright.chromium.launch(
-                executable_path=chromium_path(), args=["--no-sandbox", "--use-fake-device-for-media-stream"]
+                executable_path=chromium_path(),
+                args=["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
             )
-            pictures = await of_all_pages(browser, running)
-            await sheet(browser, pictures)
+            for look in LOOKS + SPECIAL:
+                pictures = await (of_a_look if look in LOOKS else of_few)(browser, running, look, shown)
+                await sheets(browser, pictures, look)
+                total += len(pictures)
+                sys.stdout.write(f"{' '.join(map(str, look))}: {len(pictures)} pictures\n")
             await browser.close()
-    sys.stdout.write(f"{len(pictures)} pictures in {FOLDER}, all of them in {FOLDER / 'all.png'}\n")
+    sys.stdout.write(f"{total} pictures in {FOLDER}, and sheets of {SHEET_OF}\n")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ async def speak(page: Page, language: str) -> None:
 
 async def drawn(page: Page) -> None:
     """The page has what it shows."""
-    there = "document.querySelector('[data-ready=true], [data-view]') && !document.querySelector('html[data-asking], .kit-skeleton')"
+    there = "document.querySelector('[data-ready=true], [data-view], .door') && !document.querySelector('html[data-asking], .kit-skeleton')"
     await page.wait_for_function(f"() => {there} && document.querySelector('#main').innerText.trim().length > 10")
 
 

@@ -1,5 +1,6 @@
 /** One's account: second factor, sessions, password; for administrators users and keys. */
 import { effect } from '@preact/signals';
+import { stamp } from '../kit/formats.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { explain, t } from '../kit/words.js';
 import * as link from '../js/link.js';
@@ -8,7 +9,6 @@ import { keep, pageLeft, session } from '../js/session.js';
 
 const ROLES = ['agent', 'professional', 'supervisor', 'admin', 'service'];
 
-const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang);
 let account = null;
 
 /** On submit: the form's fields, which are emptied once it is done. */
@@ -43,7 +43,7 @@ async function drawSessions() {
   const { sessions } = await ask('GET', '/api/v1/account/sessions');
   $('#sessions').replaceChildren();
   for (const each of sessions) {
-    const words = t(each.this_one ? 'sessions.this_one' : 'sessions.row', { device: each.device, place: each.place, at: when(each.created_at) });
+    const words = t(each.this_one ? 'sessions.this_one' : 'sessions.row', { device: each.device, place: each.place, at: stamp(each.created_at) });
     const end = async () => {
       await ask('DELETE', `/api/v1/account/sessions/${each.session_id}`);
       await drawSessions();
@@ -57,7 +57,7 @@ async function drawEvents() {
   $('#events').replaceChildren();
   for (const each of events) {
     const by = each.by && t('events.by', { by: each.by });
-    const words = [when(each.at), t(`event.${each.kind}`), each.device, each.address, by].filter(Boolean).join(' · ');
+    const words = [stamp(each.at), t(`event.${each.kind}`), each.device, each.address, by].filter(Boolean).join(' · ');
     row($('#events'), words);
   }
 }
@@ -89,8 +89,8 @@ async function drawKeys() {
       name: each.name,
       identity: each.identity,
       scopes: each.scopes.join(', ') || t('keys.all_scopes'),
-      until: each.expires_at ? when(each.expires_at) : t('keys.for_ever'),
-      used: each.used_at ? when(each.used_at) : t('keys.never'),
+      until: each.expires_at ? stamp(each.expires_at) : t('keys.for_ever'),
+      used: each.used_at ? stamp(each.used_at) : t('keys.never'),
     });
     const revoke = async () => {
       await ask('DELETE', `/api/v1/keys/${each.key_id}`);

@@ -64,7 +64,7 @@ export default function Audit() {
     setBusy('');
   };
   const columns = [
-    { id: 'at', title: t('when'), draw: (entry) => formats.moment(entry.at), sort: (entry) => entry.at },
+    { id: 'at', title: t('when'), draw: (entry) => formats.stamp(entry.at), sort: (entry) => entry.at },
     { id: 'kind', title: t('audit.kind'), draw: (entry) => html`<strong>${worded('audit', entry.kind, has)}</strong>`, sort: (entry) => entry.kind },
     { id: 'who', title: t('audit.who'), draw: (entry) => html`${entry.who || '–'}${entry.by && entry.by !== entry.who && html`<br /><span class="fine">${t('audit.by', { by: entry.by })}</span>`}`, sort: (entry) => entry.who },
     { id: 'what', title: t('audit.what'), draw: (entry) => html`<span class="admin-cut">${entry.detail || entry.what || '–'}</span>` },

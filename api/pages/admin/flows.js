@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import * as formats from '../kit/formats.js';
 import { alarm, ask, explain, html, Refusal, say, t } from '../kit/page.js';
 import { Badge, Button, Card, Choice, Confirm, Dialog, Empty, Notice, Tabs } from '../kit/parts.js';
+import { turns } from '../kit/turns.js';
 import { Picture } from './flow_picture.js';
 import { factsIn } from './rules.js';
 import { FormFault, Listing, Loaded, TextField, useAsked, useForm, usePages } from './shared.js';
@@ -59,20 +60,19 @@ function Faults({ faults, name, onGo }) {
 /** The plan with these changes, looked at a moment after the last keystroke: `{picture, faults, looking}`. */
 function useLook(changes, version) {
   const [state, setState] = useState({ picture: null, faults: [], looking: true });
-  const turn = useRef(0);
+  const turn = useMemo(turns, []);
   useEffect(() => {
-    turn.current += 1;
-    const mine = turn.current;
+    const isLast = turn();
     setState((before) => ({ ...before, looking: true }));
     const timer = setTimeout(
       async () => {
         try {
           const picture = await ask('POST', '/api/v1/centre/picture', { documents: changes });
-          if (mine === turn.current) setState({ picture, faults: [], looking: false });
+          if (isLast()) setState({ picture, faults: [], looking: false });
         } catch (refusal) {
           if (!(refusal instanceof Refusal)) throw refusal;
           const faults = refusal.answer?.errors ?? [{ document: '', line: 0, message: explain(refusal) }];
-          if (mine === turn.current) setState((before) => ({ ...before, faults, looking: false }));
+          if (isLast()) setState((before) => ({ ...before, faults, looking: false }));
         }
       },
       Object.keys(changes).length ? WAIT_MS : 0,

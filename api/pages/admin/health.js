@@ -25,7 +25,7 @@ function Node({ seen, own, builds }) {
       <${Figures}>
         <${Figure} label=${t('health.calls')} value=${formats.number(health.calls)} />
         <${Figure} label=${t('health.pages')} value=${formats.number(health.pages)} />
-        <${Figure} label=${t('health.load')} value=${formats.percent(load)} tone=${load > 1 ? 'bad' : load > 0.7 ? 'warn' : undefined} note=${t('health.cores', { count: health.cores })} />
+        <${Figure} label=${t('health.load')} value=${formats.percent(load > 1 ? Math.round(100 * load) / 100 : load)} tone=${load > 1 ? 'bad' : load > 0.7 ? 'warn' : undefined} note=${t('health.cores', { count: health.cores })} />
         <${Figure} label=${t('health.tick')} value=${formats.percent(health.tick_share)} tone=${health.tick_share > 0.8 ? 'bad' : undefined} note=${t('health.late', { ms: formats.number(health.tick_late_ms, 1) })} />
         <${Figure} label=${t('health.workers')} value=${t('of', { some: formats.number(health.workers_up), all: formats.number(health.workers) })} tone=${health.workers_up < health.workers ? 'bad' : undefined} />
         <${Figure} label=${t('health.memory')} value=${t('mb', { mb: formats.number(health.memory_mb) })} />

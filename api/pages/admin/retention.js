@@ -5,7 +5,7 @@ import { ask, has, html, t } from '../kit/page.js';
 import { Button, Card, Figure, Figures, Notice } from '../kit/parts.js';
 import { Listing, Loaded, quietly, useAsked, worded } from './shared.js';
 
-const daysOf = (days) => (days === null ? t('retention.for_good') : days >= 730 ? t('retention.years', { years: formats.number(days / 365.25, 1), days: formats.number(days) }) : t('retention.some_days', { count: Math.round(days) }));
+const daysOf = (days) => (days === null ? t('retention.for_good') : days >= 730 ? t('retention.years', { years: formats.number(days / 365.25, Math.abs(days / 365.25 - Math.round(days / 365.25)) < 0.05 ? 0 : 1), days: formats.number(days) }) : t('retention.some_days', { count: Math.round(days) }));
 
 export default function Retention() {
   const asked = useAsked('/api/v1/retention');

@@ -1,7 +1,8 @@
 /** What all sections do alike: ask and show what came, search, page on, fill forms, and say what is wrong at the field that it is about. */
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useMemo, useState } from 'preact/hooks';
 import { alarm, ask, explain, html, language, Refusal, t } from '../kit/page.js';
 import { Button, Empty, Field, More, Notice, Skeleton, Table } from '../kit/parts.js';
+import { turns } from '../kit/turns.js';
 
 /** Who was faster than the limits allow is served when they allow it again. */
 const later = (wrong, again) => wrong.code === 'too_many_requests' && setTimeout(again, 1000 * (wrong.retryAfter ?? 1) + 100);
@@ -9,24 +10,23 @@ const later = (wrong, again) => wrong.code === 'too_many_requests' && setTimeout
 /** What the address answers: `{data, wrong, again}`; `path` null: nothing is asked. */
 export function useAsked(path) {
   const [state, setState] = useState({ data: null, wrong: null });
-  const turn = useRef(0);
+  const turn = useMemo(turns, []);
   const again = async () => {
-    turn.current += 1;
-    const mine = turn.current;
+    const isLast = turn();
     try {
       const data = await ask('GET', path);
-      if (mine === turn.current) setState({ data, wrong: null });
+      if (isLast()) setState({ data, wrong: null });
     } catch (wrong) {
       if (!(wrong instanceof Refusal)) throw wrong;
-      if (mine !== turn.current) return;
+      if (!isLast()) return;
       setState((before) => ({ ...before, wrong }));
-      later(wrong, () => mine === turn.current && again());
+      later(wrong, () => isLast() && again());
     }
   };
   useEffect(() => {
     setState({ data: null, wrong: null });
     if (path) again();
-    return () => (turn.current += 1);
+    return turn;
   }, [path]);
   return { ...state, again };
 }
@@ -44,25 +44,24 @@ export function Loaded({ asked, lines = 4, children }) {
  */
 export function usePages(fetchPage, key) {
   const [state, setState] = useState({ rows: null, cursor: null, wrong: null });
-  const turn = useRef(0);
+  const turn = useMemo(turns, []);
   const from = async (cursor, before) => {
-    turn.current += 1;
-    const mine = turn.current;
+    const isLast = turn();
     try {
       const [rows, next] = await fetchPage(cursor);
-      if (mine === turn.current) setState({ rows: [...before, ...rows], cursor: next, wrong: null });
+      if (isLast()) setState({ rows: [...before, ...rows], cursor: next, wrong: null });
     } catch (wrong) {
       if (!(wrong instanceof Refusal)) throw wrong;
-      if (mine !== turn.current) return;
+      if (!isLast()) return;
       setState((now) => ({ ...now, wrong }));
-      later(wrong, () => mine === turn.current && from(cursor, before));
+      later(wrong, () => isLast() && from(cursor, before));
     }
   };
   const again = () => from(null, []);
   useEffect(() => {
     setState({ rows: null, cursor: null, wrong: null });
     again();
-    return () => (turn.current += 1);
+    return turn;
   }, [key]);
   return { ...state, again, more: () => from(state.cursor, state.rows ?? []) };
 }

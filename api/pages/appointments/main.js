@@ -11,6 +11,7 @@ import { session } from '../js/session.js';
 import { Door } from '../kit/door.js';
 import { Skip, TopBar } from '../kit/frame.js';
 import { html } from '../kit/html.js';
+import { turns } from '../kit/turns.js';
 
 const TICK_MS = 15_000;
 const SOON_MS = 300;
@@ -43,18 +44,17 @@ function midnight(epoch) {
 
 const today = () => midnight(Date.now() / 1000);
 
-/** Of several who ask at once the last is right: what an earlier one was told may be older than what was done since. */
-let asked = 0;
+const turn = turns();
 
 async function fetchAll() {
   if (!session.peek()) return;
-  const mine = (asked += 1);
+  const isLast = turn();
   const until = first.peek() + (span.peek() === 'week' ? 7.2 : 1.2) * DAY_S;
   const query = new URLSearchParams({ from: first.peek(), until });
   const shown = (await ask('GET', `/api/v1/appointments?${query}`)).appointments;
   const last = span.peek() === 'week' ? dayKey(first.peek() + 6.5 * DAY_S) : dayKey(first.peek() + DAY_S / 2);
   const away = (await ask('GET', '/api/v1/absences')).absences;
-  if (mine !== asked) return;
+  if (!isLast()) return;
   list.value = shown.filter((each) => dayKey(each.start_at) <= last);
   absences.value = away;
 }
@@ -94,20 +94,20 @@ function Actions({ each }) {
   return html`
     <div class="actions">
       ${each.room_id && html`<a class="button" data-do="join" href=${`/consultation#${each.room_id}`}>${t(each.state === 'arrived' ? 'join.waiting' : 'join')}</a>`}
-      ${each.state === 'under_way' && html`<button type="button" data-do="end" onClick=${() => take(each, { step: 'end' }, 'ended')}>${t('end')}</button>`}
-      ${standing && begun && html`<button type="button" data-do="miss" onClick=${() => take(each, { step: 'miss' }, 'missed')}>${t('miss')}</button>`}
-      ${standing && html`<button type="button" data-do="move" aria-expanded=${String(moving.value === id)} onClick=${() => (moving.value === id ? (moving.value = '') : startMoving(each))}>${t('move')}</button>`}
+      ${each.state === 'under_way' && html`<button type="button" data-do="end" disabled=${busy.value} onClick=${() => take(each, { step: 'end' }, 'ended')}>${t('end')}</button>`}
+      ${standing && begun && html`<button type="button" data-do="miss" disabled=${busy.value} onClick=${() => take(each, { step: 'miss' }, 'missed')}>${t('miss')}</button>`}
+      ${standing && html`<button type="button" data-do="move" disabled=${busy.value} aria-expanded=${String(moving.value === id)} onClick=${() => (moving.value === id ? (moving.value = '') : startMoving(each))}>${t('move')}</button>`}
       ${standing && html`<button type="button" data-do="cancel" aria-expanded=${String(sure.value === id)} onClick=${() => { sure.value = sure.value === id ? '' : id; moving.value = ''; }}>${t('cancel')}</button>`}
     </div>
     ${sure.value === id && html`
       <div class="card" role="group" aria-label=${t('sure')}>
         <p>${t('sure')}</p>
-        <button type="button" class="stop" data-do="really" onClick=${() => take(each, { step: 'cancel' }, 'cancelled')}>${t('sure.yes')}</button>
+        <button type="button" class="stop" data-do="really" disabled=${busy.value} onClick=${() => take(each, { step: 'cancel' }, 'cancelled')}>${t('sure.yes')}</button>
       </div>`}
     ${moving.value === id && html`
       <div class="card">
         <${Chooser} onLater=${(since) => startMoving(each, since)} />
-        <button type="button" class="primary" data-do="moved" disabled=${!chosen.value}
+        <button type="button" class="primary" data-do="moved" disabled=${!chosen.value || busy.value}
           onClick=${() => take(each, { step: 'move', start_at: chosen.value.start_at, professional: chosen.value.professional }, 'moved')}>${t('move.do')}</button>
       </div>`}
   `;
@@ -258,7 +258,7 @@ const Absences = () => html`
       <label><span>${t('from')}</span><input name="from" type="datetime-local" required min=${walled(now.value)} /></label>
       <label><span>${t('until')}</span><input name="until" type="datetime-local" required min=${walled(now.value)} /></label>
       <label><span>${t('reason')}</span><input name="reason" maxlength="200" /></label>
-      <button type="submit">${t('absence.add')}</button>
+      <button type="submit" disabled=${busy.value}>${t('absence.add')}</button>
     </form>
   </details>
 `;
@@ -296,7 +296,7 @@ const Hours = () => html`
         <label><span>${t('notice')}</span><input name="notice" type="number" min="0" max="43200" value=${own()?.notice_min ?? 120} /></label>
         <label><span>${t('horizon')}</span><input name="horizon" type="number" min="1" max="365" value=${own()?.horizon_days ?? 60} /></label>
       </div>
-      <button type="submit">${t('hours.keep')}</button>
+      <button type="submit" disabled=${busy.value}>${t('hours.keep')}</button>
     </form>
   </details>
 `;

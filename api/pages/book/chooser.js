@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { ask } from '../js/rest.js';
 import { html } from '../js/views/html.js';
+import { turns } from '../kit/turns.js';
 import { clock, clockWithZone, day, dayKey, shortDay, t, zone } from './words.js';
 
 const LOOK_AHEAD_S = 14 * 86_400;
@@ -13,7 +14,7 @@ export const chosen = signal(null);
 const person = signal('');
 const shownDay = signal('');
 const from = signal(0);
-let asked = 0;
+const turn = turns();
 
 /** Ask for the free times of a service from `since` on, and forget what was chosen. */
 export async function look(service, language, since = Date.now() / 1000) {
@@ -24,12 +25,12 @@ export async function look(service, language, since = Date.now() / 1000) {
 
 /** The same with the day that was chosen, for where a time has gone meanwhile. */
 export async function lookAgain(service, language, since = from.peek()) {
-  const number = ++asked;
+  const isLast = turn();
   chosen.value = null;
   from.value = since;
   const query = new URLSearchParams({ service, language, from: Math.floor(since), until: Math.floor(since + LOOK_AHEAD_S) });
   const { professionals, times } = await ask('GET', `/api/v1/booking/slots?${query}`);
-  if (number !== asked) return;
+  if (!isLast()) return;
   const found = times.flatMap(({ start_at, end_at, free }) => free.map((place) => ({ start_at, end_at, ...professionals[place] })));
   slots.value = found;
   if (!found.some((slot) => slot.professional === person.value)) person.value = '';

@@ -13,6 +13,8 @@ const SPOKEN = { en: 'English', es: 'Español' };
 const TICK_MS = 15_000;
 const LOOK_EVERY_MS = 60_000;
 const SOON_S = 1_800;
+/** What an address is told that leads to no appointment, or is not whole. */
+const NO_APPOINTMENT = ['unknown_appointment', 'bad_message'];
 const services = signal(null);
 const service = signal('');
 const spoken = signal('');
@@ -146,8 +148,8 @@ const App = () => html`
   <main id="main" tabindex="-1" class="kit-main">
     <h1 class="kit-title">${t('title')}</h1>
     <p id="said" role="status">${said.value}</p>
-    <p id="wrong" role="alert">${wrongWords()}</p>
-    ${mine.value ? html`<${Own} />` : token.value && wrong.value === 'unknown_appointment' ? html`<${Lost} />` : !token.value && html`<${Booking} />`}
+    <p id="wrong" role="alert">${NO_APPOINTMENT.includes(wrong.value) && token.value && !mine.value ? '' : wrongWords()}</p>
+    ${mine.value ? html`<${Own} />` : token.value && NO_APPOINTMENT.includes(wrong.value) ? html`<${Lost} />` : !token.value && html`<${Booking} />`}
   </main>
 `;
 

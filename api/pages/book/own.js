@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { ask } from '../js/rest.js';
 import { html } from '../js/views/html.js';
 import { Chooser, chosen, look } from './chooser.js';
-import { attempt, focusTitle, mine, now, said, token } from './state.js';
+import { attempt, busy, focusTitle, mine, now, said, token } from './state.js';
 import { clock, language, moment, t, zone } from './words.js';
 
 const STANDING = ['booked', 'confirmed', 'moved'];
@@ -55,9 +55,9 @@ function saveCalendar() {
 
 const Actions = ({ own }) => html`
   <div class="actions">
-    ${own.state !== 'confirmed' && html`<button type="button" data-do="confirm" onClick=${() => take('/confirm', 'confirmed')}>${t('confirm')}</button>`}
+    ${own.state !== 'confirmed' && html`<button type="button" data-do="confirm" disabled=${busy.value} onClick=${() => take('/confirm', 'confirmed')}>${t('confirm')}</button>`}
     <button type="button" data-do="calendar" onClick=${saveCalendar}>${t('calendar')}</button>
-    <button type="button" data-do="move" aria-expanded=${String(moving.value)} onClick=${() => (moving.value ? (moving.value = false) : startMoving())}>${t('move')}</button>
+    <button type="button" data-do="move" disabled=${busy.value} aria-expanded=${String(moving.value)} onClick=${() => (moving.value ? (moving.value = false) : startMoving())}>${t('move')}</button>
     <button type="button" data-do="cancel" aria-expanded=${String(sure.value)} onClick=${() => { sure.value = !sure.value; moving.value = false; }}>${t('cancel')}</button>
   </div>
   ${sure.value && html`
@@ -65,14 +65,14 @@ const Actions = ({ own }) => html`
       <p id="sure-what">${t('sure')}</p>
       <div class="actions">
         <button type="button" data-do="keep" onClick=${() => (sure.value = false)}>${t('sure.no')}</button>
-        <button type="button" class="stop" data-do="really" onClick=${() => take('/cancel', 'cancelled')}>${t('sure.yes')}</button>
+        <button type="button" class="stop" data-do="really" disabled=${busy.value} onClick=${() => take('/cancel', 'cancelled')}>${t('sure.yes')}</button>
       </div>
     </div>`}
   ${moving.value && html`
     <section class="card" aria-labelledby="moving">
       <h3 id="moving">${t('moving')}</h3>
       <${Chooser} onLater=${startMoving} />
-      <button type="button" class="primary" data-do="moved" disabled=${!chosen.value} onClick=${move}>${t('moving.do')}</button>
+      <button type="button" class="primary" data-do="moved" disabled=${!chosen.value || busy.value} onClick=${move}>${t('moving.do')}</button>
     </section>`}
 `;
 

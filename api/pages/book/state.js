@@ -13,9 +13,14 @@ export const busy = signal(false);
 /** Seconds since the epoch, moved on by the page's clock. */
 export const now = signal(Date.now() / 1000);
 
-/** Do it; say why where it was refused. `gone`: what to do besides where a time has gone. */
+let running = 0;
+
+/**
+ * Do it; say why where it was refused. `gone`: what to do besides where a time has gone. Nothing is left undone because something else is
+ * being done: what must not be done twice at once has a button that waits while it is `busy`.
+ */
 export async function attempt(work, gone = () => {}) {
-  if (busy.value) return;
+  running += 1;
   busy.value = true;
   said.value = wrong.value = '';
   try {
@@ -25,7 +30,8 @@ export async function attempt(work, gone = () => {}) {
     if (wrong.value === 'slot_gone') await Promise.resolve(gone()).catch(() => {});
     if (!refusal.code) console.error(refusal);
   } finally {
-    busy.value = false;
+    running -= 1;
+    busy.value = running > 0;
   }
 }
 

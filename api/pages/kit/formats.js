@@ -18,6 +18,8 @@ export const time = (at) => dated(at, { timeStyle: 'short' });
 export const date = (at) => dated(at, { dateStyle: 'medium' });
 /** A moment's weekday, day and month: Sun 22 Nov. */
 export const day = (at) => dated(at, { weekday: 'short', day: 'numeric', month: 'short' });
+/** A moment with its day and year, in a list: 22 Nov 2026, 14:05. */
+export const stamp = (at) => dated(at, { dateStyle: 'medium', timeStyle: 'short' });
 /** A moment in full. */
 export const moment = (at) => dated(at, { dateStyle: 'full', timeStyle: 'short' });
 /** A moment in brief: the time today, the day before. */

@@ -3,6 +3,7 @@ import { t } from '../kit/words.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
+import { turns } from '../kit/turns.js';
 
 const LOOK_EVERY_MS = 30_000;
 const PRIORITIES = { low: 'priority.low', normal: 'priority.normal', high: 'priority.high', urgent: 'priority.urgent' };
@@ -24,7 +25,7 @@ let shown = null;
 let base = null;
 /** What was to be changed and was not, because somebody else changed the same. */
 let refused = null;
-let asked = 0;
+const turn = turns();
 /** Where the list goes on. */
 let cursor = null;
 
@@ -79,10 +80,10 @@ function showCounts(counts) {
 /** The list; nobody's place in it is lost by looking again. */
 async function drawList() {
   if (!session.peek()) return;
-  const mine = (asked += 1);
+  const isLast = turn();
   if (!$('#filter').of.value) showCounts((await ask('GET', '/api/v1/tickets?limit=1')).counts);
   const { tickets, next, counts } = await ask('GET', `/api/v1/tickets?${query()}`);
-  if (mine !== asked) return;
+  if (!isLast()) return;
   showCounts(counts);
   const focused = document.activeElement?.closest?.('#tickets > li')?.dataset.id;
   $('#tickets').replaceChildren(...tickets.map(rowOf));

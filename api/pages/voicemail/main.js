@@ -4,6 +4,7 @@ import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
 import { ask } from '../js/rest.js';
 import { Refusal, session } from '../js/session.js';
+import { turns } from '../kit/turns.js';
 
 const LOOK_EVERY_MS = 30_000;
 const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
@@ -11,7 +12,7 @@ const lasting = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(se
 const hidden = (message) => !message.caller || message.caller === 'anonymous';
 const nameOf = (message) => message.caller_name || (hidden(message) ? t('caller.hidden') : message.caller);
 const titles = new Map();
-let asked = 0;
+const turn = turns();
 /** Where the list goes on. */
 let cursor = null;
 const titleOf = (box) => titles.get(box)?.[document.documentElement.lang] ?? box;
@@ -142,9 +143,9 @@ async function countBoxes() {
 /** The newest messages; what is shown already keeps its player. */
 async function draw() {
   if (!session.peek()) return;
-  const mine = (asked += 1);
+  const isLast = turn();
   const { boxes, voicemails, next } = await ask('GET', `/api/v1/voicemails?${query()}`);
-  if (mine !== asked) return;
+  if (!isLast()) return;
   showBoxes(boxes);
   const shown = new Map([...$('#messages').children].map((item) => [item.dataset.id, item]));
   const rows = voicemails.map((message) => {

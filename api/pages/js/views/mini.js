@@ -62,7 +62,7 @@ export async function openMini() {
     its.documentElement.lang = language.value;
     its.documentElement.dir = document.documentElement.dir;
     its.title = t('title');
-    if (document.documentElement.dataset.theme) its.documentElement.dataset.theme = document.documentElement.dataset.theme;
+    its.documentElement.dataset.colours = document.documentElement.dataset.colours;
   });
   render(html`<${Mini} />`, place);
   mini.addEventListener('pagehide', () => {
