@@ -53,6 +53,7 @@ from api.reports.funnel import Funnel
 from api.reports.period import PeriodName
 from api.reports.report import PeriodReport, ReportBy
 from api.reports.routes import FORMS as REPORT_FORMS
+from api.reports.schedules import NewSchedule, ReportSchedule, ReportSchedules
 from api.reports.scorecards import MOST_SHOWN as MOST_CARDS
 from api.reports.scorecards import (
     PERS,
@@ -609,6 +610,17 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Somebody sees to it, whichever node has it: me.", problems=(404, 503), **_DONE
     ),
     ("POST", "/api/v1/alerts/{alert_id}/snooze"): Described("Nobody is told of it for a while.", body=Snooze, problems=(404, 503), **_DONE),
+    ("GET", "/api/v1/report-schedules"): Described(
+        "My reports that are sent by the day or the week.", answer=ReportSchedules, problems=(503,)
+    ),
+    ("POST", "/api/v1/report-schedules"): Described(
+        "Have a report sent by e-mail, a short text with all figures as a file.",
+        body=NewSchedule,
+        answer=ReportSchedule,
+        statuses=(201,),
+        problems=(409, 503),
+    ),
+    ("DELETE", "/api/v1/report-schedules/{schedule_id}"): Described("It is not sent any more.", problems=(404, 503), **_DONE),
     ("GET", "/api/v1/scorecard-forms"): Described(
         "By what calls are judged, each form as it is now.", answer={"forms": list[ScorecardForm]}, problems=(503,)
     ),

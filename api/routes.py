@@ -41,7 +41,9 @@ _STATUS = {
     **dict.fromkeys(("timeout", "busy", "store_unavailable", "stopping", "issuer_away", "pbx_away"), 503),
     **dict.fromkeys(("not_suspended", "unknown_pbx_call", "unknown_extension", "unknown_campaign"), 404),
     **dict.fromkeys(("campaign_rests", "nobody_left", "outside_hours", "nobody_due", "not_reserved"), 409),
-    **dict.fromkeys(("unknown_version", "unknown_backend", "unknown_line", "unknown_alert", "unknown_form", "unknown_card"), 404),
+    **dict.fromkeys(
+        ("unknown_version", "unknown_backend", "unknown_line", "unknown_alert", "unknown_form", "unknown_card", "unknown_schedule"), 404
+    ),
     "too_large": 413,
     **dict.fromkeys(("unknown_tour", "unknown_departure", "unknown_booking", "unknown_contact"), 404),
     **dict.fromkeys(("booking_state", "hold_over", "sold_out", "departed", "not_on_sale", "same_departure", "seats_taken"), 409),
@@ -50,7 +52,7 @@ _STATUS = {
     **dict.fromkeys(("booking_changed", "plan_changed"), 412),
     "card_number": 400,
     "plan_overtaken": 409,
-    **dict.fromkeys(("form_overtaken", "own_call"), 409),
+    **dict.fromkeys(("form_overtaken", "own_call", "schedules_full"), 409),
     "plan_broken": 422,
     **dict.fromkeys(("bad_sound", "no_speech"), 422),
     "sound_used": 409,

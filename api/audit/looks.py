@@ -37,6 +37,9 @@ _NOT_HERE = frozenset(
         ("GET", "/api/v1/reports/differences/calls"),
         ("GET", "/api/v1/reports/differences"),
         ("GET", "/api/v1/calls/{call_id}/quality"),  # seconds of legs, and of nobody
+        ("GET", "/api/v1/report-schedules"),
+        ("POST", "/api/v1/report-schedules"),  # these write their own lines
+        ("DELETE", "/api/v1/report-schedules/{schedule_id}"),
         ("GET", "/api/v1/scorecard-forms"),
         ("PUT", "/api/v1/scorecard-forms/{form_id}"),  # writes its own line
         ("GET", "/api/v1/scorecards/means"),

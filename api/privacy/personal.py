@@ -294,6 +294,7 @@ HARMLESS: Mapping[str, str] = {
                 "pbx_dids",
             ),
             *("webhook_endpoints", "consultation_services", "tours", "departures", "articles", "article_versions", "scorecard_forms"),
+            "report_schedules",
         ),
         "the company's own: what it offers, says and sets",
     ),

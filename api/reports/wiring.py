@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
+from api.after.wiring import After
 from api.audit.audit import Audit
+from api.leading import Leads
+from api.reports.delivery import ReportDelivery
 from api.reports.differences import DifferenceFinder
 from api.reports.period import house_zone
 from api.reports.report import Reports
-from api.reports.routes import Asking, ReportRoutes
+from api.reports.routes import Asking, ReportRoutes, report_csv
+from api.reports.schedules import ScheduleRoutes
 from api.reports.scorecards import ScorecardRoutes
 from api.reports.settings import ReportsSection
 from api.reports.staffing import Staffing
@@ -28,8 +32,12 @@ def add_reports(
     *,
     plan: Callable[[], CentrePlan | None],
     figures: Callable[[], Mapping[str, Figures]],
-) -> None:
-    """``plan``: the one in force. ``figures``: of this node's queues."""
+    after: After,
+    leads: Leads,
+    site: str,
+) -> ReportDelivery:
+    """``plan``: the one in force. ``figures``: of this node's queues. ``leads``: is it for this node to send what is due? ``site``: where
+    our pages are. What comes back is to be entered: it sends reports."""
 
     def calendars() -> Mapping[str, Calendar]:
         now = plan()
@@ -49,4 +57,21 @@ def add_reports(
     finder = DifferenceFinder(store.reports, settings.sites)
     staffing = Staffing(store.records, figures, queues, zone, time.time, settings.goal)
     ScorecardRoutes(store.scorecards, store.people, asking, audit.note, time.time).add_to(app)
-    ReportRoutes(Reports(store, teams_of_all, time.time), store.reports, finder, staffing, asking).add_to(app)
+    reports = Reports(store, teams_of_all, time.time)
+    delivery = ReportDelivery(
+        store.report_schedules,
+        store.people,
+        reports,
+        after.notifier,
+        after.templates,
+        settle=store.settle,
+        csv=report_csv,
+        zone=zone,
+        note=audit.note,
+        leads=leads,
+        now=time.time,
+        site=site,
+    )
+    ScheduleRoutes(store.report_schedules, delivery, zone, audit.note, time.time).add_to(app)
+    ReportRoutes(reports, store.reports, finder, staffing, asking).add_to(app)
+    return delivery

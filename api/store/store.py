@@ -43,6 +43,7 @@ from api.store.pbx import PbxStore
 from api.store.people import PeopleStore
 from api.store.record_tables import agent_states, call_events, call_traces, queue_visits
 from api.store.records import RecordStore
+from api.store.report_schedules import ReportScheduleStore
 from api.store.report_tables import consultation_steps
 from api.store.reports import ReportStore
 from api.store.room_keys import RoomKeyStore
@@ -134,6 +135,7 @@ class Store(Statements):
         self.records = RecordStore(engine, vault)
         self.history = CallHistoryStore(engine, vault)
         self.reports = ReportStore(engine, vault)
+        self.report_schedules = ReportScheduleStore(engine, vault)
         self.alert_thresholds = AlertThresholdStore(engine, vault)
         self.sent_keys = SentKeyStore(engine, vault)
         self.open_alerts = OpenAlertStore(engine, vault)

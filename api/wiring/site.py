@@ -131,13 +131,16 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     QueueStatisticsRoutes(ground.store.records).add_to(app)
     calls.exchange.board.alerts.change(await kept_thresholds(ground.store))
     AlertRoutes(calls.exchange.board, cluster.nodes, ground.store, ground.audit).add_to(app)
-    add_reports(
+    delivery = add_reports(
         app,
         settings.reports,
         ground.store,
         ground.audit,
         plan=lambda: calls.centre.plans.plan,
         figures=lambda: calls.switchboard.queue_figures(asyncio.get_running_loop().time()),
+        after=ground.after,
+        leads=ground.leading.of("reports"),
+        site=settings.server.public_url.rstrip("/"),
     )
     CallHistoryRoutes(ground.store, calls.ladder, region, calls.exchange.clock.at).add_to(app)
     changed = renewing(calls.context, ground.vault, cluster.nodes.tell_renewed)
@@ -178,6 +181,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
             leading=ground.leading,
         )
         (await stack.enter_async_context(desk)).add_to(app)
+        await stack.enter_async_context(delivery)
         yield await _serve(stack, app, settings)
 
 

@@ -83,6 +83,8 @@ NOT_WRITTEN = {
     "sent_keys.answer": _DERIVED,
     **dict.fromkeys(("open_alerts.alert_id", "open_alerts.subject"), _MACHINE),
     "scorecards.scores": _MACHINE,
+    "report_schedules.queue": _MACHINE,
+    "report_schedules.addresses": _TELEPHONE,
     **dict.fromkeys((f"outbox.{name}" for name in ("fault", "idem", "needs", "subject")), _MACHINE),
     **dict.fromkeys(("reported_calls.agent", "reported_calls.queue", "reported_chats.agent", "reported_chats.queue"), _MACHINE),
     **dict.fromkeys(("rule_runs.happening", "rule_runs.subject", "told_events.event_id", "told_events.subject"), _MACHINE),

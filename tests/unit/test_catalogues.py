@@ -268,6 +268,8 @@ NOT_FOR_PAGES = {
         "unknown_card",
         "form_overtaken",
         "own_call",
+        "unknown_schedule",
+        "schedules_full",
     ),
     # Said when the server starts, and to who never signed in.
     *("port_unavailable", "handshake_timeout", "no_worker", "no_wire"),

@@ -5,6 +5,7 @@ import { Card, Choice, Field, Figure, Figures, Notice, Skeleton, Table, ask, htm
 import { queues } from '../live.js';
 import { FunnelCard } from './funnel.js';
 import { Bars, Csv, PeriodFields, period, queryOf, useAnswer } from './parts.js';
+import { Schedules } from './schedules.js';
 
 const BYS = ['all', 'queue', 'team', 'agent', 'day', 'hour'];
 const none = '–';
@@ -121,5 +122,6 @@ export function View() {
       `
     }
     <${FunnelCard} />
+    <${Schedules} />
   `;
 }
