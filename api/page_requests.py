@@ -43,7 +43,7 @@ class PageRequests:
     ``tolls`` watches over what is dialled; ``ask_pbx`` raises ``Refusal`` where the PBX has no room for another call.
     ``teams_of`` says in which teams an agent is. ``handling``: what people want done with calls to them.
     ``supervision``: of other people's calls. ``unwanted``: who does not want to be called. ``context``: what is known of callers;
-    ``after``: what is written of calls. ``checks``: of people's sound.
+    ``after``: what is written of calls. ``checks``: of people's sound. ``day(identity, since)``: somebody's own calls.
     ``refer_blind``: is the telephone system to be asked for blind transfers too, where it can?"""
 
     def __init__(
@@ -65,6 +65,7 @@ class PageRequests:
         context: ContextLookup | None = None,
         after: AfterCall | None = None,
         checks: SoundChecks | None = None,
+        day: Callable[[str, float], Awaitable[wire.MyDay]] | None = None,
         refer_blind: bool = False,
         visits: Visits | None = None,
     ) -> None:
@@ -84,6 +85,7 @@ class PageRequests:
         self._context = context
         self._after = after
         self._checks = checks
+        self._day = day
         self._refer_blind = refer_blind
         self._visits = visits
 
@@ -151,6 +153,8 @@ class PageRequests:
                 return await self._checked().open(identity, request)
             case wire.CloseSoundCheck(check_id=check_id):
                 return await self._checked().close(identity, check_id)
+            case wire.ReadDay(since=since):
+                return await self._day(identity, since) if self._day is not None else wire.MyDay([])
             case wire.AskHelp(on=on):
                 return self._exchange.board.help(identity, on)
             case wire.ReportSound(call_id=call_id, what=what):

@@ -33,6 +33,7 @@ class Snapshots:
         *,
         demo: bool,
         records: bool = False,
+        voicemail: bool = False,
     ) -> None:
         self._switchboard = switchboard
         self._exchange = exchange
@@ -43,6 +44,7 @@ class Snapshots:
         self._owners = owners
         self._demo = demo
         self._records = records
+        self._voicemail = voicemail
         self._version = version("centralita")
 
     async def of(self, grant: Grant) -> Snapshot:
@@ -70,6 +72,7 @@ class Snapshots:
             parked=self._exchange.parked(grant.identity) if staff else None,
             wrap_up=self._exchange.wrap_up(grant.identity),
             records=self._records and staff,
+            voicemail=self._voicemail and staff,
         )
 
     def _lines(self) -> list[LineState]:

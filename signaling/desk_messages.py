@@ -67,3 +67,24 @@ class HelpState(Notice, frozen=True, tag="help.state"):
 
     since: float | None
     by: str
+
+
+class ReadDay(Request, frozen=True, tag="day.read"):
+    """My calls since ``since``, where my day began. Result: ``MyDay``."""
+
+    since: Annotated[float, Meta(ge=0, le=2**40)]
+
+
+class DayCall(Struct, frozen=True):
+    """``answered_at`` null: nobody talked with me."""
+
+    direction: str
+    started_at: float
+    answered_at: float | None
+    ended_at: float
+
+
+class MyDay(Struct, frozen=True):
+    """Oldest first; of very many the newest."""
+
+    calls: list[DayCall]

@@ -212,7 +212,7 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     wire.PeerOffer: _P.CALL_TAKE,
     **dict.fromkeys((wire.PeerCandidate, wire.PeerPath), _P.CALL_TAKE),
     wire.CallMe: _P.CALL_TAKE,
-    **dict.fromkeys((wire.OpenSoundCheck, wire.CloseSoundCheck, wire.AskHelp, wire.ReportSound), _P.CALL_TAKE),
+    **dict.fromkeys((wire.OpenSoundCheck, wire.CloseSoundCheck, wire.AskHelp, wire.ReportSound, wire.ReadDay), _P.CALL_TAKE),
     wire.WatchBoard: _P.BOARD_WATCH,
     wire.WatchQueues: _P.QUEUE_WATCH,
     wire.CancelCallBack: _P.QUEUE_MANAGE,

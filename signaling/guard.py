@@ -43,6 +43,7 @@ CLASSES = _classes(
             "device.list",
             "board.watch",
             "queues.watch",
+            "day.read",
         ),
     ),  # asks the database, or makes much
     gesture=(

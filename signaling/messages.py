@@ -35,8 +35,11 @@ from signaling.context_messages import TicketWritten as TicketWritten
 from signaling.context_messages import WriteNote as WriteNote
 from signaling.desk_messages import AskHelp as AskHelp
 from signaling.desk_messages import CloseSoundCheck as CloseSoundCheck
+from signaling.desk_messages import DayCall as DayCall
 from signaling.desk_messages import HelpState as HelpState
+from signaling.desk_messages import MyDay as MyDay
 from signaling.desk_messages import OpenSoundCheck as OpenSoundCheck
+from signaling.desk_messages import ReadDay as ReadDay
 from signaling.desk_messages import ReportSound as ReportSound
 from signaling.desk_messages import SoundChecked as SoundChecked
 from signaling.desk_messages import SoundCheckOpened as SoundCheckOpened
@@ -751,6 +754,7 @@ AnyRequest = (
     | CloseSoundCheck
     | AskHelp
     | ReportSound
+    | ReadDay
     | VisitCall
     | VisitOffer
     | VisitDigits
@@ -1522,6 +1526,8 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     """The work on my last call, where there is some to do."""
     records: bool = False
     """Can calls be recorded here?"""
+    voicemail: bool = False
+    """Can callers leave messages here, for me too?"""
 
 
 class SessionClosing(Notice, frozen=True, tag="session.closing"):

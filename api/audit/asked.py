@@ -48,7 +48,7 @@ HOUSE: frozenset[type[wire.Request]] = frozenset(
     {
         *(wire.RefreshSession, wire.SetPresence, wire.WatchPresence, wire.ReadHandling, wire.SetHandling, wire.ListPeople),
         *(wire.LookNumber, wire.PeerOffer, wire.PeerCandidate, wire.PeerPath, wire.AddDevice, wire.ListDevices, wire.RemoveDevice),
-        *(wire.OpenSoundCheck, wire.CloseSoundCheck, wire.AskHelp),
+        *(wire.OpenSoundCheck, wire.CloseSoundCheck, wire.AskHelp, wire.ReadDay),
     }
 )
 """About people of the house, their devices and connections: no customer is in it."""

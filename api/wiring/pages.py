@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from api.agent_day import day_of
 from api.audit.asked import Asked
 from api.backends.context import CallContext
 from api.backends.views import context_partial
@@ -63,6 +64,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         context=calls.context,
         after=ground.after.call,
         checks=calls.sound_checks,
+        day=lambda who, since: day_of(ground.store, who, since),
         refer_blind=settings.calls.refer_blind,
         visits=calls.visits.visits if calls.visits is not None else None,
     )
@@ -76,6 +78,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         talk.owners,
         demo=settings.demo.enabled,
         records=settings.media.recording.enabled,
+        voicemail=calls.boxes is not None,
     )
 
     async def renew(grant: Grant) -> Session:

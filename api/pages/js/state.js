@@ -38,6 +38,10 @@ export const colleagues = signal([]);
 export const records = signal(false);
 /** My wish for a supervisor's help: `{since, by}`. */
 export const help = signal({ since: null, by: '' });
+/** Can callers leave messages here? */
+export const voicemail = signal(false);
+/** How often something changed in a box of mine. */
+export const voicemailChanges = signal(0);
 /** What the house told me and I have not put away. */
 export const told = signal([]);
 /** call id -> keys the other side pressed. */
@@ -69,6 +73,7 @@ const REDUCERS = {
     available.value = notice.available;
     demo.value = notice.demo;
     records.value = notice.records ?? false;
+    voicemail.value = notice.voicemail ?? false;
     lines.value = notice.lines;
     parkedAt.value = notice.parked ? { [notice.parked.node]: notice.parked.calls } : {};
     serverVersion.value = notice.server_version;
@@ -113,6 +118,9 @@ const REDUCERS = {
   'appointment.changed': (notice) => {
     const others = visitors.value.filter((known) => known.appointment_id !== notice.appointment_id);
     visitors.value = notice.state === 'arrived' ? [...others, notice] : others;
+  },
+  'voicemail.changed': () => {
+    voicemailChanges.value += 1;
   },
   'help.state': ({ since, by }) => {
     help.value = { since, by };

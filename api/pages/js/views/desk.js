@@ -6,7 +6,7 @@ import { link } from '../link.js';
 import { open, opened, shut } from '../opened.js';
 import { accepting, setAvailable, stop } from '../phone.js';
 import { Refusal, forget } from '../session.js';
-import { available, calls, isOffered, lines, living, me, parked, queues, ready } from '../state.js';
+import { available, calls, isOffered, lines, living, me, parked, queues, ready, voicemail } from '../state.js';
 import { Banners } from './banners.js';
 import { Call } from './call.js';
 import { Demo, Dial } from './dial.js';
@@ -27,6 +27,8 @@ const Colleagues = later(() => import('./colleagues.js'), 'Colleagues');
 const SoundCheck = later(() => import('./sound_check.js'), 'SoundCheck');
 const SoundCheckButton = later(() => import('./check_button.js'), 'SoundCheckButton');
 const Supervisor = later(() => import('./supervisor.js'), 'Supervisor');
+const Day = later(() => import('./day.js'), 'Day');
+const Voicemail = later(() => import('./voicemail.js'), 'Voicemail');
 const Tasks = later(() => import('./tasks.js'), 'Tasks');
 
 /** In another site's frame there is the telephone alone. */
@@ -70,6 +72,7 @@ function Header() {
       <button type="button" class="state" data-do="available" aria-pressed=${String(available.value)} disabled=${link.value !== 'up'} onClick=${toggleAvailable}>
         <i class="dot" aria-hidden="true"></i>${t(available.value ? 'presence.available' : 'presence.away')}
       </button>
+      ${ready.value && voicemail.value && !framed && html`<${Voicemail} />`}
       <span class="spacer"></span>
       <span class="me">${me.value?.name}</span>
       ${withMini && html`<button type="button" class="round plain" data-do="mini" aria-label=${t('mini.open')} title=${t('mini.open')} onClick=${mini}><${Icon} name="mini" /></button>`}
@@ -123,6 +126,7 @@ export function Desk() {
         ${ready.value && html`<${Tasks} />`}
         ${ready.value && html`<${Supervisor} />`}
         ${ready.value && html`<${Colleagues} />`}
+        ${ready.value && html`<${Day} />`}
         <${Recent} />
       </div>
     </main>
