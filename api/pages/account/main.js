@@ -1,6 +1,6 @@
 /** One's account: second factor, sessions, password; for administrators users and keys. */
 import { effect } from '@preact/signals';
-import { stamp } from '../kit/formats.js';
+import { percent, stamp } from '../kit/formats.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { explain, t } from '../kit/words.js';
 import * as link from '../js/link.js';
@@ -62,6 +62,23 @@ async function drawEvents() {
   }
 }
 
+/** How calls of mine were judged, the newest first. */
+async function drawScores() {
+  const [{ cards }, { forms }] = [await ask('GET', `/api/v1/scorecards?limit=20&agent=${encodeURIComponent(account.identity)}`), await ask('GET', '/api/v1/scorecard-forms')];
+  $('#scores').replaceChildren();
+  if (!cards.length) row($('#scores'), t('scores.none'));
+  for (const each of cards) {
+    const form = forms.find((one) => one.form_id === each.form_id);
+    const given = Object.entries(each.scores).map(([id, points]) => `${form?.criteria.find((one) => one.criterion_id === id)?.title ?? id}: ${points ?? '–'}`);
+    const words = [stamp(each.at), form?.title ?? each.form_id, percent(each.total), given.join(', '), each.note].filter(Boolean).join(' · ');
+    const read = async () => {
+      await ask('POST', `/api/v1/scorecards/${each.card_id}/seen`);
+      await drawScores();
+    };
+    row($('#scores'), words, ...(each.seen_at ? [] : [[t('scores.read'), read]]));
+  }
+}
+
 async function drawUsers() {
   const { users } = await ask('GET', '/api/v1/users');
   $('#users').replaceChildren();
@@ -111,11 +128,13 @@ async function draw() {
   $('#factor-begin').hidden = on;
   $('#factor-confirm').hidden = true;
   $('#factor-end').hidden = !on;
+  $('#scores-part').hidden = !account.permissions.includes('scores.own');
   $('#users-part').hidden = !account.permissions.includes('users.manage');
   $('#keys-part').hidden = !account.permissions.includes('keys.manage');
   $('[name=role]').replaceChildren(...ROLES.map((role) => new Option(t(`role.${role}`), role)));
   await drawSessions();
   if ($('#events-part').open) await drawEvents();
+  if ($('#scores-part').open) await drawScores();
   if (!$('#users-part').hidden) await drawUsers();
   if (!$('#keys-part').hidden) await drawKeys();
 }
@@ -160,6 +179,7 @@ function listen() {
   });
   $('[data-do=end-others]').addEventListener('click', () => tell(() => ask('DELETE', '/api/v1/account/sessions').then(drawSessions), 'sessions.ended'));
   $('#events-part').addEventListener('toggle', () => $('#events-part').open && tell(drawEvents));
+  $('#scores-part').addEventListener('toggle', () => $('#scores-part').open && tell(drawScores));
 }
 
 /** Back from the issuer, or turned away there: the address says which, once. Who began it on another page goes on there. */
