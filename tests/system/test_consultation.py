@@ -5,16 +5,21 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from aiohttp import ClientSession
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
+from api.demo_call.browser import browser_context
 from tests.kit.browser import Person, person, tone_file
-from tests.kit.browser_peer import loopback_ice  # noqa: F401
-from tests.kit.consultation_guest import guest
+from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
+from tests.kit.consultation_guest import ConsultationGuest, guest
+from tests.kit.leg_bench import level_at
+from tests.kit.media_desk import ToneTrack, listen
 from tests.kit.server import Server, running_server
 from tests.kit.video_peer import VideoPeer, recorded_vp8
 
@@ -312,3 +317,160 @@ async def test_people_are_back_after_their_worker_died(tmp_path: Path, microphon
                 await page.wait_for_function("(former) => former !== window.consultation.id", arg=former)
             await asyncio.gather(sees_motion(host.page), sees_motion(other.page))
             assert await host.page.evaluate("document.querySelectorAll('#tiles li').length") == 2
+
+
+# --- a customer at a small phone: from the link to the conversation, whatever is missing ---------------------------------------------
+
+_REFUSED = """(() => {
+  const native = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (wanted.%s) throw new DOMException('refused by the test', 'NotAllowedError');
+    return native(wanted);
+  };
+})()"""
+_NO_UDP = r"""(() => {
+  const native = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function (description) {
+    const sdp = description.sdp.replace(/^(a=candidate:\S+ \d+ udp \d+ \S+) \d+ /gim, '$1 9 ');
+    return native.call(this, { type: description.type, sdp });
+  };
+})()"""
+_WAY = """async () => {
+  const stats = await window.consultation.pc.getStats();
+  const pair = [...stats.values()].find((entry) => entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded');
+  return pair ? stats.get(pair.localCandidateId).protocol : '';
+}"""
+_HEARS = """async () => [...(await window.consultation.pc.getStats()).values()]
+  .some((entry) => entry.type === 'inbound-rtp' && entry.kind === 'audio' && entry.totalAudioEnergy > 0.001)"""
+HOST_HZ, CUSTOMER_HZ = 1_000, 697
+
+
+@dataclass
+class Customer:
+    """``decisions``: what they had to do, and the browser's question, which the test's browser answers by itself."""
+
+    page: Page
+    decisions: int = 1
+
+    async def click(self, selector: str) -> None:
+        self.decisions += 1
+        await self.page.click(selector)
+
+    async def begin(self, link: str) -> None:
+        await self.page.goto(link)
+        self.decisions += 1
+        await self.page.fill("#called input", "Rosa")
+        await self.click("[data-do=start]")
+        await self.page.wait_for_selector("#chime-asked")
+
+    async def reads(self, words: str) -> None:
+        await self.page.wait_for_function("(words) => document.body.innerText.includes(words)", arg=words)
+
+
+class Host:
+    """Who admits whoever waits, without a browser; whistles, and hears."""
+
+    def __init__(self, guest: ConsultationGuest, peer: BrowserPeer, link: str) -> None:
+        self.link, self._guest, self._peer = link, guest, peer
+
+    async def admits(self) -> None:
+        told = await self._guest.hear("room.waiting", lambda notice: bool(notice["waiting"]))
+        assert "ok" in await self._guest.ask("room.admit", identity=told["waiting"][0]["identity"], admitted=True)
+
+    async def hears(self, frequency_hz: int) -> None:
+        """Waits until this tone is there for half a second."""
+        async with asyncio.timeout(30):
+            while True:
+                sound, rate_hz = await listen(self._peer, 25)
+                if level_at(sound, frequency_hz, rate_hz) > 0.02:
+                    return
+
+
+@asynccontextmanager
+async def host_of_new(server: Server) -> AsyncIterator[Host]:
+    """In a consultation of their own, whose guests wait."""
+    async with ClientSession() as http, BrowserPeer(ToneTrack(HOST_HZ)) as peer, guest(server.url) as host:
+        signed_in = await (await http.post(f"{server.url}/api/v1/sign-in", json={"user": server.user, "password": server.password})).json()
+        bearer = {"Authorization": f"Bearer {signed_in['token']}"}
+        made = await (await http.post(f"{server.url}/api/v1/consultations", json={"name": "Praga"}, headers=bearer)).json()
+        host.room_id = made["room_id"]
+        await host.connect(signed_in["token"])
+        assert "ok" in await host.ask("room.join")
+        answer = await host.ask("room.offer", peer_id="host", sdp=await peer.offer())
+        await peer.accept(answer["ok"]["sdp"])
+        yield Host(host, peer, f"{server.url}/consultation#{made['token']}")
+
+
+@asynccontextmanager
+async def small_phone(browser: Browser, script: str = "") -> AsyncIterator[Customer]:
+    context = await browser.new_context(viewport={"width": 320, "height": 568}, locale="en-GB")
+    context.set_default_timeout(30_000)
+    if script:
+        await context.add_init_script(script)
+    someone = Person(context, await context.new_page())
+    yield Customer(someone.page)
+    assert not someone.complaints, f"the page wrote errors to its console: {someone.complaints}"
+    await context.close()
+
+
+async def test_a_customer_at_a_small_phone_comes_from_the_link_to_the_conversation(server: Server, microphone: Path) -> None:
+    """With everything, and without camera, microphone or UDP: each time they talk, if by telephone, with no more than four decisions."""
+    async with browser_context(microphone) as opened:
+        browser = opened.browser
+        assert browser is not None
+        await with_everything(server, browser)
+        await without_a_camera(server, browser)
+        await without_a_microphone(server, browser)
+        await without_udp(server, browser)
+
+
+async def with_everything(server: Server, browser: Browser) -> None:
+    async with host_of_new(server) as host, small_phone(browser) as customer, asyncio.timeout(60):
+        await customer.begin(host.link)
+        await customer.reads("We hear you.")
+        await customer.click("[data-do=heard]")
+        await customer.reads("Demo Agent is here and knows that you are waiting.")
+        await customer.page.reload()
+        await customer.reads("You are next.")
+        await host.admits()
+        await host.hears(CUSTOMER_HZ)
+        await customer.page.wait_for_function(_HEARS)
+        assert customer.decisions <= 4
+        assert await customer.page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def without_a_camera(server: Server, browser: Browser) -> None:
+    async with host_of_new(server) as host, small_phone(browser, _REFUSED % "video") as customer, asyncio.timeout(60):
+        await customer.begin(host.link)
+        await customer.reads("No camera: the others will hear you but not see you.")
+        await customer.click("[data-do=heard]")
+        await customer.page.wait_for_selector("#wait:not([hidden])")
+        await host.admits()
+        await host.hears(CUSTOMER_HZ)
+        assert customer.decisions <= 4
+
+
+async def without_a_microphone(server: Server, browser: Browser) -> None:
+    """The demo line's 600 says what it hears: the host hears themselves by the customer's telephone."""
+    async with host_of_new(server) as host, small_phone(browser, _REFUSED % "audio") as customer, asyncio.timeout(60):
+        await customer.begin(host.link)
+        await customer.reads("No microphone: the others will see you but not hear you.")
+        await customer.page.click("#enter [data-do=call-me]")
+        await customer.page.fill("#call-me input", "600")
+        await customer.click("[data-do=call]")
+        await customer.page.wait_for_selector("#wait:not([hidden])")
+        await customer.reads("We call you as soon as you are let in.")
+        await host.admits()
+        await customer.reads("You are on the telephone.")
+        await host.hears(HOST_HZ)
+        assert customer.decisions <= 4
+
+
+async def without_udp(server: Server, browser: Browser) -> None:
+    async with host_of_new(server) as host, small_phone(browser, _NO_UDP) as customer, asyncio.timeout(60):
+        await customer.begin(host.link)
+        await customer.click("[data-do=heard]")
+        await customer.page.wait_for_selector("#wait:not([hidden])")
+        await host.admits()
+        await host.hears(CUSTOMER_HZ)
+        assert await customer.page.evaluate(_WAY) == "tcp" and customer.decisions <= 4
