@@ -81,7 +81,7 @@ from api.store.pbx import PbxCall
 from api.store.rules import RuleRun, Task
 from api.store.tickets import StoredTicket
 from api.store.travel import Tour
-from api.surveys.surveys import By, SurveyAnswers, SurveyRecord, SurveyShown, SurveyStatistics, SurveyToken
+from api.surveys.surveys import By, ConsultationRating, SurveyAnswers, SurveyRecord, SurveyShown, SurveyStatistics, SurveyToken
 from api.threecx import PbxDirectory, ThreeCxStatus
 from api.threecx_routes import CallNow, Extension, Imported, PastCall
 from api.tickets.routes import OF, STANDING, TicketChoices
@@ -734,6 +734,9 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("POST", "/api/v1/surveys/refusal"): Described(
         "Whoever has this link does not want to be asked again.", body=SurveyToken, problems=(404, 410, 503), **_DONE
+    ),
+    ("POST", "/api/v1/surveys/ratings"): Described(
+        "How a consultation was, by who came to it by a link.", body=ConsultationRating, problems=(403, 410, 503), **_DONE
     ),
     ("GET", "/api/v1/contacts/{contact_id}/consents"): Described(
         "What a contact agreed to, or took back, the newest first.", answer={"consents": list[Consent]}, problems=(503,)

@@ -195,6 +195,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/v1/surveys/open"): None,  # let in by the token of a link
     ("PUT", "/api/v1/surveys/answers"): None,  # likewise
     ("POST", "/api/v1/surveys/refusal"): None,  # likewise
+    ("POST", "/api/v1/surveys/ratings"): None,  # by the link to a consultation
     ("GET", "/api/v1/contacts/{contact_id}/consents"): _P.CONTACTS_READ,
     ("PUT", "/api/v1/contacts/{contact_id}/consents/{purpose}"): _P.CONTACTS_WRITE,
     ("POST", "/api/v1/consents/search"): _P.CONTACTS_READ,

@@ -11,23 +11,30 @@ from api.bodies import body_of, json_answer
 from api.guarded_routes import grant_of
 from api.query_words import known_word
 from api.record_routes import instant
-from api.surveys.surveys import By, SurveyAnswers, Surveys, SurveyToken
+from api.surveys.surveys import By, ConsultationRating, GuestLink, SurveyAnswers, Surveys, SurveyToken
 from signaling.refusal import Refusal
 
 _DAYS_30_S = 30 * 86_400.0
 
 
 class SurveyRoutes:
-    """``note`` is the audit's. ``now``: seconds since the epoch."""
+    """``note`` is the audit's. ``link_of`` reads the link to a consultation, or raises ``Refusal``. ``now``: seconds since the epoch."""
 
-    def __init__(self, surveys: Surveys, note: Callable[[str, str, str], None], now: Callable[[], float] = time.time) -> None:
-        self._surveys, self._note = surveys, note
+    def __init__(
+        self,
+        surveys: Surveys,
+        note: Callable[[str, str, str], None],
+        link_of: Callable[[str], GuestLink],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._surveys, self._note, self._link_of = surveys, note, link_of
         self._now = now
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/api/v1/surveys/open", self._show)
         app.router.add_put("/api/v1/surveys/answers", self._answer)
         app.router.add_post("/api/v1/surveys/refusal", self._refuse)
+        app.router.add_post("/api/v1/surveys/ratings", self._rate)
         app.router.add_get("/api/v1/surveys/statistics", self._statistics, allow_head=False)
         app.router.add_get("/api/v1/surveys/of/{subject}", self._of_subject, allow_head=False)
 
@@ -39,6 +46,11 @@ class SurveyRoutes:
 
     async def _refuse(self, request: web.Request) -> web.Response:
         await self._surveys.refuse((await body_of(request, SurveyToken)).token)
+        return web.Response(status=204)
+
+    async def _rate(self, request: web.Request) -> web.Response:
+        given = await body_of(request, ConsultationRating)
+        await self._surveys.rate(self._link_of(given.link), given)
         return web.Response(status=204)
 
     async def _statistics(self, request: web.Request) -> web.Response:

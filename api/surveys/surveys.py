@@ -39,6 +39,7 @@ _MOST_WAITING = 1_000
 _LOOK_EVERY_S = 60.0
 _TOLD_AFTER_S = 1_800.0
 _AT_A_TIME = 100
+_RATED_FOR_S = 86_400.0
 
 Token = Annotated[str, Meta(min_length=1, max_length=128)]
 By = Literal["day", "queue", "agent"]
@@ -55,6 +56,15 @@ class SurveyAnswers(Struct, frozen=True, forbid_unknown_fields=True):
     answers: dict[Scale, int] = {}
     comment: Annotated[str, Meta(max_length=4_000)] | UnsetType = UNSET
     done: bool = False
+
+
+class ConsultationRating(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a customer says at the end of a consultation, by its link: one rating for each link, which may be changed for a day."""
+
+    link: Annotated[str, Meta(min_length=1, max_length=4_096)]
+    score: Annotated[int, Meta(ge=1, le=5)]
+    comment: Annotated[str, Meta(max_length=2_000)] = ""
+    language: Literal["en", "es"] = "en"
 
 
 class SurveyShown(Struct, frozen=True):
@@ -138,6 +148,17 @@ class Agreed(Protocol):
     async def given(self, handles: Sequence[str], purpose: Literal["survey"]) -> bool: ...
 
     async def say(self, handle: str, purpose: Literal["survey"], said: SaidConsent) -> None: ...
+
+
+class GuestLink(Protocol):
+    """What the link to a consultation says; ``signaling.invitations.Invitation`` has it."""
+
+    @property
+    def room(self) -> str: ...
+    @property
+    def link_id(self) -> str: ...
+    @property
+    def expires_at(self) -> float: ...
 
 
 class Post(Protocol):
@@ -312,6 +333,43 @@ class Surveys:
         """Whoever has this link does not want to be asked again. Raises ``Refusal``."""
         survey = await self._open(token)
         await self._consents.say(survey.person_key, "survey", SaidConsent(False, "Do not ask me again / No me pregunten más"))
+
+    async def rate(self, link: GuestLink, given: ConsultationRating) -> None:
+        """How satisfied somebody is who came to a consultation by this link. Raises ``Refusal``.
+
+        Nobody is written to for this, so no consent is needed; and who has rated is not asked again by a message soon after.
+        """
+        now = self._now()
+        if now > link.expires_at + _RATED_FOR_S:
+            raise Refusal("survey_expired", "This survey is over. Thank you for wanting to answer.")
+        rule = f"link {link.link_id[:24]}"
+        known = [each for each in await self._store.of_subject(link.room) if each.rule == rule]
+        survey = known[0] if known else await self._rated(link, rule, given.language, now)
+        await self._store.answer(survey, {Scale.CSAT: given.score}, without_card_numbers(given.comment.strip()) or None, now)
+        await self._tell(survey)
+
+    async def _rated(self, link: GuestLink, rule: str, language: str, now: float) -> StoredSurvey:
+        whom = await self._of_room(link.room) or Whom()
+        handles = self._handles(whom)
+        survey = StoredSurvey(
+            survey_id=secrets.token_hex(12),
+            rule=rule,
+            after="consultation",
+            subject=link.room,
+            questions=(Scale.CSAT,),
+            person_key=handles[0] if handles else self._vault.person("guest", link.link_id),
+            contact_id=whom.contact_id,
+            language=whom.language or language,
+            queue="",
+            agent="",
+            appointment=whom.appointment,
+            channel="page",
+            asked_at=now,
+            expires_at=now + _RATED_FOR_S,
+        )
+        if await self._store.add(survey, _digest(secrets.token_urlsafe(24))):
+            return survey
+        return next(each for each in await self._store.of_subject(link.room) if each.rule == rule)
 
     async def tell_late(self) -> None:
         """Tell what was answered a while ago by who then went away."""

@@ -32,6 +32,7 @@ from api.tickets.routes import TicketRoutes
 from api.tickets.tickets import Note, Tickets
 from rooms.calendar import Calendar
 from signaling.grants import PERMISSIONS, Permission, Role
+from signaling.invitations import Invitation
 
 log = structlog.get_logger()
 
@@ -46,11 +47,12 @@ class ServiceDesk:
     vault: Vault
     note: Note
     region: str
+    link_of: Callable[[str], Invitation]
 
     def add_to(self, app: web.Application) -> None:
         """Their routes."""
         TicketRoutes(self.tickets, self.store.people.teams_of, partial(_staff, self.store)).add_to(app)
-        SurveyRoutes(self.surveys, lambda kind, who, what: self.note(kind, who, what, "")).add_to(app)
+        SurveyRoutes(self.surveys, lambda kind, who, what: self.note(kind, who, what, ""), self.link_of).add_to(app)
         ConsentRoutes(self.consents, self.store.contacts, self.vault, self.region).add_to(app)
         ArticleRoutes(self.articles).add_to(app)
 
@@ -73,8 +75,10 @@ async def open_service_desk(
     *,
     calendars: Callable[[], Mapping[str, Calendar]],
     leading: Leading,
+    link_of: Callable[[str], Invitation],
 ) -> AsyncIterator[ServiceDesk]:
-    """``calendars``: those of the plan in force. ``leading``: which node does what one is enough for."""
+    """``calendars``: those of the plan in force. ``leading``: which node does what one is enough for. ``link_of`` reads links
+    to consultations."""
 
     async def of_room(room_id: str) -> Whom | None:
         appointment = await store.appointments.of_room(room_id)
@@ -128,7 +132,7 @@ async def open_service_desk(
         await stack.enter_async_context(surveys)
         metrics.watch_surveys(lambda: surveys.counts)
         yield ServiceDesk(
-            tickets, surveys, Articles(store.articles, now=time.time), consents, store, vault, audit.note, settings.dialing.region
+            tickets, surveys, Articles(store.articles, now=time.time), consents, store, vault, audit.note, settings.dialing.region, link_of
         )
 
 

@@ -179,6 +179,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
             ground.consents,
             calendars=lambda: calls.centre.plans.plan.calendars if calls.centre.plans.plan is not None else {},
             leading=ground.leading,
+            link_of=talk.links.read,
         )
         (await stack.enter_async_context(desk)).add_to(app)
         await stack.enter_async_context(delivery)

@@ -28,13 +28,14 @@ from api.store.contacts import Contact
 from api.store.tickets import StoredTicket, TicketQuery
 from api.surveys.post import SurveyPost
 from api.surveys.survey import Scale, SurveyRule, Tally
-from api.surveys.surveys import Invitation, Post, SurveyAnswers, Surveys, SurveySettings, Whom
+from api.surveys.surveys import ConsultationRating, Invitation, Post, SurveyAnswers, Surveys, SurveySettings, Whom
 from api.tickets.backend import BuiltinTickets
 from api.tickets.demo import seed
 from api.tickets.demo_texts import ANSWERS, ARTICLES, TICKETS
 from api.tickets.ticket import ALWAYS, Act, Priority, ServiceLevel, ServiceRules, Step, TicketState
 from api.tickets.tickets import NewComment, NewLink, NewTicket, TicketChange, TicketConflict, Tickets
 from rooms.calendar import Calendar
+from signaling.invitations import Invitation as LinkRead
 from signaling.problems import problem
 from signaling.refusal import Refusal
 from tests.kit.backend_suite import TicketContract, fault_of, guarded, key_of
@@ -573,3 +574,20 @@ async def test_figures_by_day_queue_and_agent(desk: Desk) -> None:
     assert agents.asked == 3
     assert {each.of: each.scales[Scale.NPS].score for each in agents.figures} == {"ana": 100.0, "ben": -100.0}
     assert (await surveys.statistics(start, start + HOUR, "queue", "UTC")).total[Scale.EFFORT] == Tally(0, None)
+
+
+async def test_a_consultation_is_rated_at_its_end_once_for_each_link(desk: Desk) -> None:
+    surveys = desk.surveys()
+    link, other = LinkRead("r1", desk.now + 60.0, "a" * 32), LinkRead("r2", desk.now + 60.0, "b" * 32)
+    await surveys.rate(link, ConsultationRating("link", 2, "The sound stuttered; my card is 4111111111111111"))
+    await surveys.rate(link, ConsultationRating("link", 4))
+    await surveys.rate(other, ConsultationRating("link", 5, language="es"))
+    (record,) = await surveys.of_subject("r1")
+    assert record.answers == {Scale.CSAT: 4} and (record.survey.appointment, record.survey.channel) == ("a1", "page")
+    assert record.survey.comment.startswith("The sound") and "4111111111111111" not in record.survey.comment
+    assert (await surveys.statistics(desk.now - 60, desk.now + 60, "day", "UTC")).total[Scale.CSAT].answers == 2
+    assert desk.kinds().count("survey.answered") == 2, "told once for each"
+    desk.now += 100_000
+    with pytest.raises(Refusal) as late:
+        await surveys.rate(link, ConsultationRating("link", 1))
+    assert late.value.code == "survey_expired"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from aiohttp import ClientSession
@@ -363,6 +363,13 @@ class Customer:
         await self.click("[data-do=start]")
         await self.page.wait_for_selector("#chime-asked")
 
+    async def fits(self) -> None:
+        """No fault that axe finds, and nothing beyond the edge."""
+        found = await Axe().run(self.page)
+        view = await self.page.evaluate("document.body.dataset.view")
+        assert found.violations_count == 0, f"{view}: {found.generate_report()}"
+        assert await self.page.evaluate("document.documentElement.scrollWidth") <= 320, view
+
     async def reads(self, words: str) -> None:
         await self.page.wait_for_function("(words) => document.body.innerText.includes(words)", arg=words)
 
@@ -402,8 +409,8 @@ async def host_of_new(server: Server) -> AsyncIterator[Host]:
 
 
 @asynccontextmanager
-async def small_phone(browser: Browser, script: str = "") -> AsyncIterator[Customer]:
-    context = await browser.new_context(viewport={"width": 320, "height": 568}, locale="en-GB")
+async def small_phone(browser: Browser, script: str = "", **options: Any) -> AsyncIterator[Customer]:
+    context = await browser.new_context(viewport={"width": 320, "height": 568}, locale="en-GB", **options)
     context.set_default_timeout(30_000)
     if script:
         await context.add_init_script(script)
@@ -419,6 +426,7 @@ async def test_a_customer_at_a_small_phone_comes_from_the_link_to_the_conversati
         browser = opened.browser
         assert browser is not None
         await with_everything(server, browser)
+        await each_view(server, browser)
         await without_a_camera(server, browser)
         await without_a_microphone(server, browser)
         await without_udp(server, browser)
@@ -436,7 +444,34 @@ async def with_everything(server: Server, browser: Browser) -> None:
         await host.hears(CUSTOMER_HZ)
         await customer.page.wait_for_function(_HEARS)
         assert customer.decisions <= 4
-        assert await customer.page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def each_view(server: Server, browser: Browser) -> None:
+    """Each view looks right in the dark; pictures are turned off and on; at the end it is rated."""
+    async with host_of_new(server) as host, small_phone(browser, color_scheme="dark") as customer:
+        await customer.page.goto(host.link)
+        await customer.page.wait_for_selector("#welcome:not([hidden])")
+        await customer.fits()
+        await customer.begin(host.link)
+        await customer.reads("We hear you.")
+        await customer.fits()
+        await customer.click("[data-do=heard]")
+        await customer.page.wait_for_selector("#wait:not([hidden])")
+        await customer.fits()
+        await host.admits()
+        await customer.page.wait_for_selector("#room:not([hidden])")
+        await customer.page.click("[data-do=more]")
+        await customer.page.click("[data-do=saver]")
+        await customer.reads("Sound only: pictures are off, yours and theirs.")
+        await customer.fits()
+        await customer.page.click("[data-do=show-again]")
+        await customer.page.wait_for_selector("[data-do=camera][aria-pressed=true]")
+        await customer.page.click("[data-do=leave]")
+        await customer.page.wait_for_selector("#rate:not([hidden])")
+        await customer.fits()
+        await customer.page.check("#scores input[value='5']")
+        await customer.page.click("[data-do=rate]")
+        await customer.reads("Thank you: it has reached us.")
 
 
 async def without_a_camera(server: Server, browser: Browser) -> None:

@@ -167,6 +167,7 @@ OPEN = {
     ("POST", "/api/v1/surveys/open"),
     ("PUT", "/api/v1/surveys/answers"),
     ("POST", "/api/v1/surveys/refusal"),
+    ("POST", "/api/v1/surveys/ratings"),
     ("GET", "/dial"),
     ("GET", "/static/{hash}/{path}"),
     ("GET", "/api/v1/health/live"),

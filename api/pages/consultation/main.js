@@ -12,9 +12,11 @@ import { Chat } from './chat.js';
 import { CheckIn } from './checkin.js';
 import { Connection } from './connection.js';
 import { Devices } from './devices.js';
+import { Ending } from './ending.js';
 import { drawIcons } from './icons.js';
 import { People, testOf } from './people.js';
 import { Recording } from './recording.js';
+import { Saver } from './saver.js';
 import { Telephone } from './telephone.js';
 import { Tiles } from './tiles.js';
 import { chosenTime, left, moment, span } from './times.js';
@@ -54,6 +56,8 @@ const OVER = {
 };
 /** Ways out that trying again cannot change. */
 const FINAL = new Set(['link_invalid', 'link_expired', 'link_revoked', 'revoked', 'room_over', 'ended', 'too_late', 'room_cancelled', 'removed', 'unknown_room']);
+/** Ways out after which one may want another appointment. */
+const REBOOK = new Set(['left', 'ended', 'room_over', 'too_late', 'room_cancelled', 'link_expired', 'link_revoked', 'revoked']);
 const RECORDED = { off: 'room.unrecorded', recording: 'room.recorded', paused: 'room.paused' };
 const SESSION_OVER = new Set(['session_expired', 'token_expired', 'token_revoked']);
 
@@ -108,6 +112,10 @@ const checkIn = new CheckIn(devices, aboutRoomSoon, show, (found) => {
   come();
 });
 const telephone = new Telephone((type, fields) => aboutRoom(type, fields), () => place === 'waiting' || place === 'in');
+const ending = new Ending(post, () => (isLink() ? hash() : ''));
+const saver = new Saver(() => connection, () => Boolean(devices.camera) || tiles.watched().length > 0);
+/** A conversation that took place: with whom, and from when until when (s since the epoch). */
+let was = null;
 const recording = new Recording((action) => aboutRoom('room.record', { action }).catch(refused));
 
 /** The view of this name; who reads with the keyboard or by ear begins at its heading. */
@@ -150,6 +158,7 @@ async function post(path, body) {
     throw Object.assign(new Error(), { code: 'signalling_lost' });
   }
   const told = await answer.json().catch(() => ({}));
+  if (answer.ok && answer.status === 204) return {};
   if (!answer.ok) throw Object.assign(new Error(told.detail), told.error ?? { code: 'unknown' });
   return told;
 }
@@ -473,6 +482,7 @@ async function enter(state) {
   const first = place !== 'in';
   place = 'in';
   room = state;
+  was ??= { names: hosts.join(', ') || state.name, since: Date.now() / 1000, until: 0 };
   if (first) known = null;
   remember();
   show('room');
@@ -582,7 +592,7 @@ function measure() {
   clearTimeout(measuring);
   measuring = setTimeout(() => {
     tiles.draw(connection);
-    connection?.watch(tiles.watched());
+    connection?.watch(saver.on ? [] : tiles.watched());
   }, 250);
 }
 
@@ -635,6 +645,9 @@ function leave(code) {
   checkIn.reset();
   telephone.forget();
   telephone.word();
+  saver.set(false);
+  saver.forget();
+  if (was) was.until = Date.now() / 1000;
   devices.close();
   screen?.stop();
   screen = null;
@@ -652,6 +665,7 @@ function drawOver() {
   $('#over-when').hidden = !starts && !ended_;
   $('#over-when').textContent = starts ? t('over.when', { time: span(starts, ends) }) : ended_ ? t('over.until', { time: moment(exp) }) : '';
   button('again').hidden = FINAL.has(over);
+  ending.draw(was, !isStaff() && REBOOK.has(over));
   say('');
   show('over');
 }
@@ -693,6 +707,7 @@ function toggleMicrophone() {
 }
 
 async function toggleCamera() {
+  if (!devices.camera) saver.set(false);
   if (!(await devices.film(!devices.camera))) say(t('devices.no_camera'));
 }
 
@@ -715,6 +730,14 @@ async function toggleScreen() {
   draw();
 }
 
+/** Sound alone, because the way is weak or somebody wants it so. */
+async function onSaving() {
+  button('saver').ariaPressed = String(saver.on);
+  $('#saving-said').textContent = saver.on ? t(saver.weak ? 'saver.weak' : 'saver.on') : '';
+  if (saver.on && devices.camera) await devices.film(false);
+  measure();
+}
+
 function toggleHand() {
   const raised = button('hand').ariaPressed !== 'true';
   aboutRoom('hand.raise', { raised }).catch(refused);
@@ -723,6 +746,13 @@ function toggleHand() {
 function toggleReactions(open = $('#reactions').hidden) {
   $('#reactions').hidden = !open;
   button('react').ariaExpanded = String(open);
+}
+
+/** What there is room for on wide screens alone. */
+function toggleMore() {
+  const open = button('more').ariaExpanded !== 'true';
+  button('more').ariaExpanded = String(open);
+  $('.deck').dataset.more = String(open);
 }
 
 /** The chat or the people beside the tiles; the same again closes it. */
@@ -775,6 +805,13 @@ const DO = {
   'go-on': () => checkIn.finish(),
   'give-up': leaveRoom,
   'stop-waiting': leaveRoom,
+  more: toggleMore,
+  saver: () => saver.set(!saver.on),
+  'show-again': () => {
+    saver.set(false);
+    if (!devices.camera) toggleCamera();
+  },
+  'larger-room': () => enlarge(localStorage.getItem(LARGER) !== 'true'),
   microphone: toggleMicrophone,
   camera: toggleCamera,
   screen: toggleScreen,
@@ -804,6 +841,8 @@ async function begins() {
   $('#welcome').addEventListener('submit', start);
   for (const select of document.querySelectorAll('[data-kind]')) select.addEventListener('change', () => devices.choose(select.dataset.kind, select.value));
   devices.addEventListener('changed', follow);
+  saver.addEventListener('changed', onSaving);
+  button('screen').hidden = !navigator.mediaDevices?.getDisplayMedia;
   telephone.addEventListener('changed', onTelephone);
   telephone.addEventListener('wished', () => checkIn.finish());
   document.addEventListener('visibilitychange', measure);
