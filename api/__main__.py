@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
@@ -61,33 +61,34 @@ def serve(
     from pbx.tls import TlsUnusable
     from pbx.transport import SipPortTaken
 
-    settings = load(
-        config,
-        {
-            "server.host": host,
-            "server.port": port,
-            "server.data_dir": data_dir,
-            "server.drain_s": drain,
-            "media.workers": workers,
-            "demo.enabled": demo,
-        },
-    )
+    given: dict[str, Any] = {
+        "server.host": host,
+        "server.port": port,
+        "server.data_dir": data_dir,
+        "server.drain_s": drain,
+        "media.workers": workers,
+        "demo.enabled": demo,
+    }
+    settings = load(config, given)
     logs.set_up(settings.log.level, settings.log.format)
     try:
-        uvloop.run(_serve(settings))
+        # Set up just now, it begins anew with what was answered, in the same place.
+        while (served := uvloop.run(_serve(settings))) is not None:
+            settings = load(config, {**given, "server.port": served})
     except (StartFailure, StoreUnavailable, MediaRefusal, SipPortTaken, TlsUnusable, OSError) as error:
         print(f"Centralita cannot start. {error}", file=sys.stderr)
         raise typer.Exit(1) from None
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings) -> int | None:
+    """Until it is ended: None; or until it is to begin anew: the port that it had."""
     from api.server import orders, running
     from api.wiring.ground import DEMO_AGENT
 
-    hurry = asyncio.Event()
+    hurry, again = asyncio.Event(), asyncio.Event()
     async with AsyncExitStack() as stack:
         handlers = stack.enter_context(ExitStack())  # to the end: a second Ctrl+C must not cut the goodbye short
-        server = await stack.enter_async_context(running(settings, hurry))
+        server = await stack.enter_async_context(running(settings, hurry, again.set))
         stop = handlers.enter_context(orders(asyncio.get_running_loop(), hurry))  # before it is said: who hears it may end us at once
         collect_seldom()
         print(f"Centralita serves {server.url}")
@@ -96,8 +97,19 @@ async def _serve(settings: Settings) -> None:
                 f"Sign in as {DEMO_AGENT} with the password {server.demo_password}, "
                 "then dial 600 (echo), 601 (speech), 602, 603, 604 or 605 (a customer calls)."
             )
+        if server.start_code:
+            print(f"Set this server up, five questions: {server.url}/start#{server.start_code}")
         sys.stdout.flush()
-        await stop.wait()
+        ways = {asyncio.ensure_future(event.wait()) for event in (stop, again)}
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+        if stop.is_set():
+            return None
+        print("Centralita begins anew with what was answered.")
+        return server.port
 
 
 @app.command("config")

@@ -22,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationErr
 
 from api.after.settings import AfterCallSection
 from api.backends.settings import BackendsSection
+from api.first_start.answers import HOUSE_FILE
 from api.identity.settings import IdentitySettings, OidcSettings
 from api.notify.settings import EmailSection, SmsSection
 from api.privacy.settings import RetentionSection
@@ -1052,13 +1053,22 @@ class Settings(_Section):
         """Read all sources. ``path`` None: ``centralita.toml`` where it exists. ``overrides`` (``{"server": {"port": 1}}`` or
         ``{"server.port": 1}``, from the command line) win; those that are None do not count. Raises ``ConfigError``.
         """
-        sources = _Sources()
         environment = os.environ if env is None else env
-        sources.file(path)
-        sources.environment(environment)
-        if folder := environment.get(PREFIX + "SECRETS_DIR"):
-            sources.secrets(Path(folder))
-        sources.command_line(overrides or {})
+
+        def collect(into: _Sources) -> _Sources:
+            into.file(path)
+            into.environment(environment)
+            if folder := environment.get(PREFIX + "SECRETS_DIR"):
+                into.secrets(Path(folder))
+            into.command_line(overrides or {})
+            return into
+
+        sources = collect(_Sources())
+        house = sources.data_dir / HOUSE_FILE
+        if house.is_file():  # what was answered at the first start counts where nothing else says anything
+            beneath = _Sources()
+            beneath.file(house)
+            sources = collect(beneath)
         return sources.settings()
 
     @property
@@ -1367,6 +1377,13 @@ class _Sources:
         for name, value in overrides.items():
             if value is not None:
                 self._put(tuple(name.split(".")), value, "command line")
+
+    @property
+    def data_dir(self) -> Path:
+        """As far as it is known by now."""
+        server = self._values.get("server")
+        folder = server.get("data_dir") if isinstance(server, dict) else None
+        return Path(str(folder)) if folder else Path("var")
 
     def settings(self) -> Settings:
         try:

@@ -26,6 +26,7 @@ from api.centre.skill_routes import WantedSkills
 from api.centre.sound_routes import WAV, NewSound, SpokenText
 from api.centre.sound_shelf import SoundKept, SoundRow
 from api.contacts import Card, Correction, NewContact, Treatment
+from api.first_start.wire import Coded, StartAnswer, StartNow
 from api.identity import wire
 from api.knowledge.articles import LONGEST_QUERY, ArticleHits, WrittenArticle
 from api.knowledge.articles import MOST_SHOWN as MOST_ARTICLES
@@ -795,6 +796,13 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/api/v1/articles/{article_id}/versions"): Described(
         "An article as it was, the newest first.", answer={"versions": list[Article]}, problems=(404, 503)
     ),
+    ("POST", "/api/v1/first-start"): Described(
+        "How far the questions of the first start are answered.", body=Coded, answer=StartNow, problems=(409, 429)
+    ),
+    ("POST", "/api/v1/first-start/answers"): Described(
+        "Answer one of the five questions: it is checked at once.", body=StartAnswer, answer=StartNow, problems=(409, 429)
+    ),
+    ("POST", "/api/v1/first-start/end"): Described("All is answered: the server begins anew.", body=Coded, problems=(409, 429), **_DONE),
     ("GET", "/widget.js"): Described("Puts the visitors' button on a site that the settings name.", content=("text/javascript",)),
     ("GET", "/api/v1/visits/desk"): Described(
         "How a queue stands for visitors: open, somebody there, when to be called back.",

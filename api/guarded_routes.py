@@ -53,6 +53,9 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("DELETE", "/api/v1/privacy/holds/{hold_id}"): _P.PRIVACY_MANAGE,
     ("GET", "/api/v1/privacy/record"): _P.PRIVACY_MANAGE,
     ("POST", "/api/v1/guests"): None,  # let in by a link
+    ("POST", "/api/v1/first-start"): None,  # by the code that the server printed
+    ("POST", "/api/v1/first-start/answers"): None,
+    ("POST", "/api/v1/first-start/end"): None,
     ("GET", "/widget.js"): None,
     ("GET", "/api/v1/visits/desk"): None,
     ("GET", "/api/v1/visits/number"): None,

@@ -79,6 +79,12 @@ PAGES = (
         "styleguide",
         ("vendor/uplot.css", "styleguide/styleguide.css"),
     ),
+    Page(
+        "/start",
+        "The questions of a server's first start; its fragment is the code that was printed.",
+        "start",
+        (_CARDS, "start/start.css"),
+    ),
     Page("/survey", "The questions of a survey; its link's fragment lets in.", "survey", (_CARDS, "survey/survey.css")),
     Page("/tickets", "What customers wait for: lists, one ticket, a new one.", "tickets", (_CARDS, "tickets/tickets.css")),
     Page(

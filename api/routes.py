@@ -77,6 +77,8 @@ _STATUS = {
     **dict.fromkeys(("unknown_service", "unknown_appointment"), 404),
     **dict.fromkeys(("slot_gone", "appointment_over", "appointment_changed", "idem_reused", "too_many_appointments"), 409),
     **dict.fromkeys(("consent_needed", "bad_contact", "bad_calendar"), 400),
+    **dict.fromkeys(("start_zone", "start_region", "start_extension", "start_title", "start_name_taken"), 400),
+    **dict.fromkeys(("start_over", "start_made", "start_unfinished", "start_line", "start_no_voice"), 409),
     **dict.fromkeys(("widget_off", "unknown_queue"), 404),
     **dict.fromkeys(("closed", "nobody_there"), 409),
     "visits_full": 503,

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ import structlog
 
 from api.config import Settings
 from api.exchange import Exchange
+from api.first_start.wiring import make_first_start
 from api.wiring.calls import open_calls
 from api.wiring.cluster import open_cluster
 from api.wiring.ground import DEMO_AGENT, open_ground
@@ -27,13 +28,20 @@ class Running:
     url: str
     exchange: Exchange
     demo_password: str | None
+    port: int = 0
+    """Where it listens."""
+    start_code: str = ""
+    """What lets answer the questions of the first start, while they are open."""
 
 
 @asynccontextmanager
-async def running(settings: Settings, hurry: asyncio.Event | None = None) -> AsyncIterator[Running]:
+async def running(
+    settings: Settings, hurry: asyncio.Event | None = None, again: Callable[[], None] = lambda: None
+) -> AsyncIterator[Running]:
     """Start everything. Leaving stops it in the opposite order: calls end with BYE, records are written. Raises ``StartFailure``.
 
-    ``hurry``: set while live calls are let end by themselves, it ends them now. The parts follow below in this order.
+    ``hurry``: set while live calls are let end by themselves, it ends them now. ``again`` is called when it is to be started anew, with
+    settings that have changed. The parts follow below in this order.
     """
     async with AsyncExitStack() as stack:
         ground = await stack.enter_async_context(open_ground(settings))
@@ -41,7 +49,8 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
         calls = await stack.enter_async_context(open_calls(settings, ground, cluster))
         talk = await stack.enter_async_context(open_talk(settings, ground, cluster, calls))
         hub = await stack.enter_async_context(open_pages(settings, ground, cluster, calls, talk))
-        url = await stack.enter_async_context(open_site(settings, ground, cluster, calls, talk, hub))
+        start = make_first_start(settings, ground, calls, again)
+        url, port = await stack.enter_async_context(open_site(settings, ground, cluster, calls, talk, hub, start))
         await stack.enter_async_context(cluster.nodes)
         await stack.enter_async_context(talk.owners)
         await stack.enter_async_context(hub)
@@ -52,7 +61,7 @@ async def running(settings: Settings, hurry: asyncio.Event | None = None) -> Asy
                 await talk.appointments.seed([DEMO_AGENT])
             await stack.enter_async_context(talk.appointments.work)
         try:
-            yield Running(url, calls.exchange, ground.demo_password)
+            yield Running(url, calls.exchange, ground.demo_password, port, start.code() if await start.is_open() else "")
             await _drain(calls.exchange, settings.server.drain_s, hurry or asyncio.Event())
         finally:
             await calls.filmed.stop()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.config import LineSection, Settings
+from api.config import LineSection, Settings, SipSection
 from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.phone_legs import PhoneLegs
@@ -126,6 +126,11 @@ def _line(name: str, line: LineSection, settings: Settings) -> SipTrunkSettings:
         invites_per_s=line.calls_per_s,
         region=settings.dialing.region,
     )
+
+
+def line_to_try(settings: Settings, line: Mapping[str, str | int]) -> SipTrunkSettings:
+    """A line that is in no settings yet. Raises pydantic's ``ValidationError``."""
+    return _line("trial", SipSection.model_validate({"enabled": True, "listen_port": 0, **line}), settings)
 
 
 def _registrar(line: LineSection) -> RegistrarSettings:

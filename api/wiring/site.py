@@ -21,6 +21,8 @@ from api.config import Settings
 from api.consultation_routes import ConsultationRoutes
 from api.contact_routes import ContactRoutes
 from api.contacts import Contacts
+from api.first_start.first_start import FirstStart
+from api.first_start.routes import FirstStartRoutes
 from api.identity.oidc import OidcClient
 from api.identity.oidc_routes import OidcRoutes
 from api.identity.routes import IdentityRoutes
@@ -60,8 +62,10 @@ STORE_AWAY = "The database does not take records: calls go on, the log says why.
 
 
 @asynccontextmanager
-async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls: Calls, talk: Talk, hub: Hub) -> AsyncIterator[str]:
-    """All of HTTP, listening at the address that it yields."""
+async def open_site(
+    settings: Settings, ground: Ground, cluster: Cluster, calls: Calls, talk: Talk, hub: Hub, start: FirstStart
+) -> AsyncIterator[tuple[str, int]]:
+    """All of HTTP, listening at the address that it yields, and at this port."""
     identity, network, issuer = ground.identity, ground.network, settings.issuer()
 
     async def health() -> Mapping[str, PartHealth]:
@@ -162,6 +166,7 @@ async def open_site(settings: Settings, ground: Ground, cluster: Cluster, calls:
     if calls.boxes is not None:
         VoicemailRoutes(calls.boxes).add_to(app)
     _visit_routes(settings, calls, network).add_to(app)
+    FirstStartRoutes(start, network.address_of).add_to(app)
     async with AsyncExitStack() as stack:
         if issuer is not None:
             way_back = f"{settings.server.public_url.rstrip('/')}/api/v1/oidc/callback"
@@ -201,8 +206,8 @@ def _visit_routes(settings: Settings, calls: Calls, network: Neighbours) -> Visi
     )
 
 
-async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> str:
-    """Listen for HTTP. Returns the address to tell people."""
+async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> tuple[str, int]:
+    """Listen for HTTP. Returns the address to tell people, and the port."""
     runner = make_runner(app)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -222,10 +227,10 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
             "another program uses it, or it is not this machine's address. Set server.port or --port to another one."
         ) from None
     if server.public_url:
-        return server.public_url
+        return server.public_url, runner.addresses[0][1]
     host = "127.0.0.1" if server.host in ("0.0.0.0", "") else server.host
     port = runner.addresses[0][1]
-    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}", port
 
 
 async def _settled(calls: Calls) -> None:

@@ -63,7 +63,7 @@ def test_no_address_of_ours_dials() -> None:
     assert [path.name for path, text in scripts.items() if "searchParams.get(" in text] == ["given.js"]
     reads = {path.parent.name for path, text in scripts.items() if re.search(r"location\.(hash|href|search)", text)}
     in_house = {"account", "admin", "articles", "board", "book", "bookings", "contacts", "rooms", "tickets"}
-    with_parts = in_house | {"consultation", "survey", "widget"}
+    with_parts = in_house | {"consultation", "start", "survey", "widget"}
     assert reads <= {"js", "kit", *with_parts}
     assert [path.name for path, text in scripts.items() if "location.hash" in text and path.parent.name == "js"] == []
 

@@ -1,0 +1,1 @@
+"""The five questions that a new server asks whoever set it up."""
