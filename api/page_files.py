@@ -33,6 +33,10 @@ _IMPORTED = re.compile(
 """What a module names before it runs. What it fetches when it is wanted, ``import('./x.js')``, is no part of a first visit."""
 
 
+_REMARK = re.compile(r"^[ \t]*(?:/\*(?:(?!\*/).)*\*/[ \t]*$|//[^\n]*$)", re.DOTALL | re.MULTILINE)
+"""A comment that has its lines to itself. Our scripts have no text of many lines in which such a thing could stand."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageFile:
     body: bytes
@@ -63,12 +67,15 @@ class PageFiles:
         return self._files.get(path)
 
     def packed(self, path: str) -> bytes | None:
-        """The file's body by gzip, made once; None where it would gain nothing."""
+        """The file's body by gzip, made once; None where it would gain nothing. The comments of our scripts and styles, a tenth of what a
+        page weighs, are left out, and their lines left empty, so that faults are still told with the lines of the files."""
         file = self._files[path]
         if not file.content_type.startswith(("text/", "application/json", "image/svg")):
             return None
         if path not in self._packed:
-            self._packed[path] = gzip.compress(file.body, 9, mtime=0)
+            ours = path.endswith((".js", ".css")) and not path.startswith("vendor/")
+            body = _REMARK.sub(lambda found: "\n" * found[0].count("\n"), file.body.decode()).encode() if ours else file.body
+            self._packed[path] = gzip.compress(body, 9, mtime=0)
         return self._packed[path]
 
     def needs(self, main: str) -> tuple[str, ...]:

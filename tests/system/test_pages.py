@@ -64,7 +64,7 @@ class Weighed:
         await drawn(page)
         if address in shown:
             await page.wait_for_function("(markup) => document.querySelector('#main').innerText.includes(markup)", arg=MARKUP)
-        usable: float = await page.evaluate("Math.max(window.readAt ?? NaN, window.busyUntil)")
+        usable: float = await page.evaluate("Math.max(window.readAt ?? 0, window.busyUntil)")
         await self._wire.send("Emulation.setCPUThrottlingRate", {"rate": 1})
         self.rows[address] = (self._bytes, self._requests, usable)
 

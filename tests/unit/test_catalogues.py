@@ -11,7 +11,9 @@ import pytest
 
 from api.after.outbox_routes import STATES
 from api.appointments.states import State as AppointmentState
+from api.audit.asked import KINDS as WHAT_PAGES_ASK
 from api.audit.audit import OF_ACCOUNT
+from api.audit.looks import KINDS as WHAT_ROUTES_SHOW
 from api.centre.plan_documents import SINGLE
 from api.line_trial import TrialState
 from api.outbound.campaigns import Why
@@ -630,6 +632,7 @@ def test_the_page_of_administration_words_what_comes_as_codes() -> None:
         "role": set(Role),
         "outbox": set(STATES),
         "document": set(SINGLE),
+        "audit": {*WHAT_PAGES_ASK.values(), *WHAT_ROUTES_SHOW.values()},
     }
     assert {f"{family}.{word}" for family, words in families.items() for word in words} <= set(texts)
 

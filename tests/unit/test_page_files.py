@@ -1,5 +1,6 @@
 """What each page weighs on the wire, and that the way to a page is shown to those who may use it."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -53,3 +54,16 @@ def test_the_pages_that_are_offered_are_those_a_role_may_use() -> None:
     }
     people = set(Role) - {Role.SERVICE, Role.CUSTOMER}
     assert offered == {address: {role.value for role in people if right in PERMISSIONS[role]} for address, right in needed.items()}
+
+
+def test_what_is_packed_is_the_file_without_the_comments_that_have_lines_to_themselves() -> None:
+    for path in ("kit/page.js", "css/page.css", "js/main.js"):
+        whole, packed = FILES.get(path), FILES.packed(path)
+        assert whole is not None and packed is not None
+        written, sent = whole.body.decode().split("\n"), gzip.decompress(packed).decode().split("\n")
+        assert len(written) == len(sent) and {one for one, other in zip(written, sent, strict=True) if one != other and other} == set()
+        left_out = [one.strip() for one, other in zip(written, sent, strict=True) if one != other]
+        assert left_out and all(line.startswith(("/*", "*", "//")) or path.endswith(".css") for line in left_out)
+    for path in ("vendor/preact.mjs", "text/en.json"):
+        whole, packed = FILES.get(path), FILES.packed(path)
+        assert whole is not None and packed is not None and gzip.decompress(packed) == whole.body

@@ -1,6 +1,6 @@
 /** Administration: a list of sections, of which a person sees those that they may use; each is fetched when it is opened first. */
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask, explain, html, mount, Refusal, session, t } from '../kit/page.js';
 import { Button, Empty, Notice, Skeleton } from '../kit/parts.js';
 
@@ -75,6 +75,20 @@ function Section({ name, rest }) {
   `;
 }
 
+/** On narrow screens they stand in one line, which is moved so that the chosen one is seen. */
+function Sections({ names, chosen }) {
+  const list = useRef();
+  useEffect(() => {
+    const [line, link] = [list.current, list.current.querySelector('[aria-current]')];
+    line.scrollLeft += link.getBoundingClientRect().left - line.getBoundingClientRect().left - (line.clientWidth - link.offsetWidth) / 2;
+  }, [chosen]);
+  return html`
+    <nav class="admin-nav" aria-label=${t('sections')}>
+      <ul ref=${list}>${names.map((each) => html`<li key=${each}><a href=${`#${each}`} aria-current=${each === chosen ? 'page' : null}>${t(`section.${each}`)}</a></li>`)}</ul>
+    </nav>
+  `;
+}
+
 function Administration() {
   const who = session.value?.identity;
   useEffect(() => {
@@ -89,9 +103,7 @@ function Administration() {
   const name = mine.includes(wanted) ? wanted : mine[0];
   return html`
     <div class="admin">
-      <nav class="admin-nav" aria-label=${t('sections')}>
-        <ul>${mine.map((each) => html`<li key=${each}><a href=${`#${each}`} aria-current=${each === name ? 'page' : null}>${t(`section.${each}`)}</a></li>`)}</ul>
-      </nav>
+      <${Sections} names=${mine} chosen=${name} />
       <${Section} key=${name} name=${name} rest=${rest.map(decodeURIComponent).join('/')} />
     </div>
   `;
