@@ -18,6 +18,7 @@ from api.bodies import body_of, json_answer
 from api.call_alerts import CallAlerts
 from api.guarded_routes import grant_of
 from api.quality_alerts import LONGEST_SNOOZE_S, AlertKind, Alerts, Measures, Thresholds, thresholds_words
+from api.reports.figures import service_level
 from api.store import Store
 from api.store.call_history import Sought
 from api.store.rows import QUARTER_S, Row
@@ -159,8 +160,8 @@ async def tried(store: Store, thresholds: Thresholds, now: float) -> Tried:
         trial.told[kind.value] = count
     quarters = await store.records.queue_statistics(int((now - DAY_S) // QUARTER_S), int(now // QUARTER_S) + 1, 1, "")
     for row in quarters:
-        counts = row["answered"] + row["abandoned"] - row["short"] + row["overflowed"]
-        trial.told[AlertKind.SERVICE_LEVEL.value] += bool(counts and row["in_time"] / counts < thresholds.service_level)
+        level = service_level(row["in_time"], row["answered"], row["abandoned"], row["short"], row["overflowed"])
+        trial.told[AlertKind.SERVICE_LEVEL.value] += bool(level is not None and level < thresholds.service_level)
         trial.told[AlertKind.WAIT.value] += bool((row["longest_wait_s"] or 0.0) > thresholds.wait_s)
     return Tried(trial.told, trial.seconds, whole)
 

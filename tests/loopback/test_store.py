@@ -31,10 +31,12 @@ from api.store.database import database_url, in_words, make_engine
 from api.store.outbound import CampaignRow, EntryRow, Unwanted
 from api.store.past_rooms import Erased
 from api.store.records import Wanted
+from api.store.report_schedules import StoredSchedule
 from api.store.reports import Asked, Trait
 from api.store.room_rows import message_entry, person_entry, room_entry
 from api.store.rows import Sample, call_rows, entry_line, sample_values
 from api.store.schema import metadata, node_runs, quality
+from api.store.scorecards import CardsSought
 from api.store.sealing import open_sealing
 from api.store.spool import RecordSpool
 from api.store.statements import Appended
@@ -803,6 +805,34 @@ async def test_bad_calls_are_counted_by_each_trait_of_theirs(store: Store) -> No
         assert [row["call_id"] for row in await store.reports.bad_with(asked, trait, [value, "other"], 9)] == ["c2"]
     assert await store.reports.bad_with(dataclasses.replace(asked, people=frozenset({"bea"})), "trunk", ["pbx"], 9) == []
     assert await store.records.first_visits() == {"sales": BEGIN}
+
+
+async def test_forms_cards_and_schedules_are_kept_as_they_are_asked_for(store: Store) -> None:
+    await put_day(store)
+    form = {"form_id": "f", "version": 1, "title": "One", "criteria": "[]", "active": True, "at": 1.0, "by": "eva"}
+    assert await store.scorecards.add_form(form) and not await store.scorecards.add_form(form)
+    assert await store.scorecards.add_form(form | {"version": 2, "title": "Two"})
+    assert [(each["version"], each["title"]) for each in await store.scorecards.forms()] == [(2, "Two")]
+    card = {"form_id": "f", "version": 2, "by": "eva", "scores": "{}", "total": 0.5, "note": "Calm."}
+    for at, agent in ((1.0, "ana"), (1.0, "bea"), (2.0, "ana")):
+        await store.scorecards.add(card | {"card_id": f"{agent}{at:.0f}", "call_id": "c1", "agent": agent, "at": at})
+    first = await store.scorecards.cards(CardsSought(), 2)
+    rest = await store.scorecards.cards(CardsSought(before=(first[-1]["at"], first[-1]["card_id"])), 2)
+    assert [each["card_id"] for each in [*first, *rest]] == ["ana2", "ana1", "bea1"] and rest[0]["note"] == "Calm."
+    assert len(await store.scorecards.scores(CardsSought(frozenset({"ana"}), since=1.5, until=9.0), 9)) == 1
+    assert await store.scorecards.took_part("c1", "ana") and not await store.scorecards.took_part("c1", "bea")
+    await store.scorecards.seen("ana1", 5.0)
+    await store.scorecards.seen("ana1", 6.0)
+    found = await store.scorecards.card("ana1")
+    assert found is not None and found["seen_at"] == 5.0
+    assert await store.scorecards.erase("ana1") and not await store.scorecards.erase("ana1")
+    made = StoredSchedule("s", "eva", "day", 0, 480, "queue", "", "en", "eva@example.com", 1.0, 10.0)
+    await store.report_schedules.add(made)
+    assert (await store.report_schedules.count("eva"), await store.report_schedules.due(9.9, 9)) == (1, [])
+    assert await store.report_schedules.due(10.0, 9) == [made]
+    assert await store.report_schedules.advance(made, 20.0, 11.0) and not await store.report_schedules.advance(made, 30.0, 12.0)
+    assert [(each.next_at, each.sent_at) for each in await store.report_schedules.of("eva")] == [(20.0, 11.0)]
+    assert not await store.report_schedules.drop("s", "luz") and await store.report_schedules.drop("s", "eva")
 
 
 async def test_a_state_ends_with_the_run_of_the_server_that_told_of_it(store: Store, url: str) -> None:
