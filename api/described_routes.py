@@ -117,6 +117,7 @@ Whole = Annotated[int, Meta(ge=0, lt=10**15)]
 
 
 SEEN = "If-Match"
+HELD = "If-None-Match"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,12 @@ _PERIOD: Any = {"period": _one_of(get_args(PeriodName)), "from": str, "to": str,
 DESCRIBED: Mapping[tuple[str, str], Described] = {
     **{("GET", page.address): Described(page.about, query=dict.fromkeys(page.query, str), content=("text/html",)) for page in PAGES},
     ("GET", "/static/{hash}/{path}"): Described("A file of the pages, by the hash of all of them.", content=("*/*",)),
+    ("GET", "/api/v1/openapi.json"): Described(
+        "This description. Its `ETag` may come back as `If-None-Match`.",
+        content=("application/json",),
+        headers=(HELD,),
+        statuses=(200, 304),
+    ),
     ("GET", "/api/v1/health/live"): Described("The process answers.", answer={"live": bool}),
     ("GET", "/api/v1/health/ready"): Described(
         "May calls come here? Part by part, with what to do where not.",

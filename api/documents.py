@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api.described_routes import DESCRIBED, SEEN, Described
+from api.described_routes import DESCRIBED, HELD, SEEN, Described
 from api.guarded_routes import ROUTES
 from api.once import KEY_HEADER, ONCE
+from api.seen import READ_OFTEN
 from signaling.description import asyncapi, markdown
 from signaling.problems import Problem
 
@@ -19,6 +20,7 @@ Schema = dict[str, Any]
 _ROOT = "/api/v1/"
 _HEADERS = {
     KEY_HEADER: "A key of your own for this one wish: sent again under it, it is not done again.",
+    HELD: "The `ETag` of what you have: where it is so still, 304 comes and nothing more.",
     SEEN: "The `ETag` of what you saw: where others changed it meanwhile, nothing is done.",
 }
 _SCHEMAS = "#/components/schemas/{name}"
@@ -75,7 +77,8 @@ def _types() -> list[Any]:
 def _operation(method: str, path: str, described: Described) -> Schema:
     permission = ROUTES[method, path]
     names = re.findall(r"\{(\w+)\}", path)
-    headers = (*([KEY_HEADER] if (method, path) in ONCE else []), *described.headers)
+    once, often = (method, path) in ONCE, (method, path) in READ_OFTEN
+    headers = (*([KEY_HEADER] if once else []), *([HELD] if often else []), *described.headers)
     operation: Schema = {
         "operationId": _name(method, path),
         "summary": described.summary,
@@ -85,7 +88,7 @@ def _operation(method: str, path: str, described: Described) -> Schema:
             *({"name": name, "in": "query", "schema": _schema(kind)} for name, kind in described.query.items()),
             *({"name": name, "in": "header", "schema": {"type": "string"}, "description": _HEADERS[name]} for name in headers),
         ],
-        "responses": _responses(described, permission is not None, bool(names), (method, path) in ONCE),
+        "responses": _responses(described, permission is not None, bool(names), once, often),
     }
     if described.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(described.body)}}}
@@ -100,8 +103,10 @@ def _name(method: str, path: str) -> str:
     return "_".join([kind, *re.findall(r"\w+", path.removeprefix(_ROOT))]) if path != "/" else "page_softphone"
 
 
-def _responses(described: Described, asks_who: bool, named: bool, once: bool) -> Schema:
+def _responses(described: Described, asks_who: bool, named: bool, once: bool, often: bool) -> Schema:
     responses = {str(status): _answer(status, described) for status in described.statuses}
+    if often:
+        responses["304"] = {"description": HTTPStatus.NOT_MODIFIED.phrase}
     problems = {*described.problems, *_ALWAYS}
     problems |= {401, 503} if asks_who else set()
     problems |= {400, 404} if named else set()
@@ -114,7 +119,7 @@ def _responses(described: Described, asks_who: bool, named: bool, once: bool) ->
 
 def _answer(status: int, described: Described) -> Schema:
     words = {"description": HTTPStatus(status).phrase}
-    if status in (101, 204) or (described.answer is None and not described.content):
+    if status in (101, 204, 304) or (described.answer is None and not described.content):
         return words
     if described.content:
         return words | {"content": {kind: {} for kind in described.content}}

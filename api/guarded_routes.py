@@ -26,6 +26,7 @@ ROUTES: Mapping[tuple[str, str], Permission | None] = {
     ("POST", "/api/v1/oidc/session"): None,
     ("GET", "/metrics"): None,  # open by address: the handler looks
     ("GET", "/socket.io/"): None,  # the hub signs in each connection by itself
+    ("GET", "/api/v1/openapi.json"): _P.SESSION_OWN,
     ("POST", "/api/v1/sign-out"): _P.SESSION_OWN,
     ("GET", "/api/v1/account"): _P.SESSION_OWN,
     ("POST", "/api/v1/account/password"): _P.SESSION_OWN,

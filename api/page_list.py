@@ -72,6 +72,7 @@ PAGES = (
         camera=True,
     ),
     Page("/contacts", "A contact with the calls of the PBX, and the search for one.", "contacts", (_CARDS, "contacts/contacts.css")),
+    Page("/rest", "What REST can do here: described, as commands, and to be tried.", "rest", ("rest/rest.css",)),
     Page("/rooms", "Rooms, chat and who is there; a link's fragment lets guests in.", "rooms", ("rooms/rooms.css",)),
     Page(
         "/styleguide",

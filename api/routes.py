@@ -18,6 +18,7 @@ from api.once import Once
 from api.page_files import PageFiles
 from api.page_list import PAGES, Page
 from api.rest_limits import RestLimits, RestLimitSettings, limited_by_address, limited_by_caller, standing_headers
+from api.seen import seen_before
 from api.store import StoreUnavailable
 from signaling.addresses import Network, is_within, origin_of
 from signaling.grants import Grant
@@ -221,6 +222,7 @@ def make_app(
         guarded(on_forbidden),
         looked(on_looked),
         *([once.middleware()] if once is not None else []),
+        seen_before(),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)
     app.on_startup.append(refuse_unguarded)

@@ -27,6 +27,7 @@ from api.identity.oidc import OidcClient
 from api.identity.oidc_routes import OidcRoutes
 from api.identity.routes import IdentityRoutes
 from api.once import Once
+from api.openapi_routes import OpenApiRoutes
 from api.outbound.campaigns import Campaigns
 from api.outbound.routes import OutboundRoutes
 from api.page_files import PageFiles
@@ -134,6 +135,7 @@ async def open_site(
     RecordRoutes(ground.store, ground.audit).add_to(app)
     QueueStatisticsRoutes(ground.store.records).add_to(app)
     calls.exchange.board.alerts.change(await kept_thresholds(ground.store))
+    OpenApiRoutes().add_to(app)
     AlertRoutes(calls.exchange.board, cluster.nodes, ground.store, ground.audit).add_to(app)
     delivery = add_reports(
         app,

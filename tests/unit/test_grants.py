@@ -163,6 +163,7 @@ OPEN = {
     ("GET", "/tickets"),
     ("GET", "/articles"),
     ("GET", "/styleguide"),
+    ("GET", "/rest"),
     ("GET", "/survey"),
     ("POST", "/api/v1/surveys/open"),
     ("PUT", "/api/v1/surveys/answers"),

@@ -51,6 +51,7 @@ def test_the_pages_that_are_offered_are_those_a_role_may_use() -> None:
         "/campaigns": Permission.CALL_DIAL,
         "/account": Permission.SESSION_OWN,
         "/admin": Permission.USERS_MANAGE,
+        "/rest": Permission.KEYS_MANAGE,
     }
     people = set(Role) - {Role.SERVICE, Role.CUSTOMER}
     assert offered == {address: {role.value for role in people if right in PERMISSIONS[role]} for address, right in needed.items()}

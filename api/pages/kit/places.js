@@ -16,6 +16,7 @@ const PLACES = [
   ['/campaigns', STAFF],
   ['/account', STAFF],
   ['/admin', ['admin']],
+  ['/rest', ['admin']],
 ];
 
 /** The pages that this server has. */
