@@ -225,6 +225,17 @@ async def edit_a_flow(page: Page) -> None:
     await page.wait_for_selector("[data-part=way] li")
 
 
+async def try_rest(page: Page, server: Server) -> None:
+    """What REST can do: found, and asked in one's own name."""
+    await page.goto(f"{server.url}/rest")
+    await page.fill("[data-field=search]", "/tours")
+    await page.click("[data-open=get_tours]")
+    await page.click("[data-operation=get_tours] [data-do=try]")
+    await page.wait_for_selector("[data-part=answer][data-status='200']")
+    assert '"tours"' in await page.inner_text("[data-part=try] ~ pre")
+    await looks_right(page, "rest")
+
+
 async def test_an_administrator_looks_after_people_keys_lines_letters_and_flows(server: Server, tmp_path: Path) -> None:
     screen = {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}}
     async with person(tone_file(tmp_path / "tone.wav", 697.0), expected=(REFUSED,), **screen) as eva:
@@ -245,3 +256,4 @@ async def test_an_administrator_looks_after_people_keys_lines_letters_and_flows(
         for name in SECTIONS:
             await open_section(page, name)
             await looks_right(page, name)
+        await try_rest(page, server)

@@ -53,7 +53,7 @@ def test_what_must_not_be_guessed_is_drawn_by_the_operating_system() -> None:
 
 def test_no_address_of_ours_dials() -> None:
     """What a link to a page can say: microphone, codec, the service to book; whose consultation, booking or survey; which call, room,
-    contact, ticket or article; what a site's button is for; how a sign-in ended; in a demo, a language that nobody speaks."""
+    contact, ticket, article or operation of REST; what a site's button is for; how a sign-in ended; in a demo, a language of nobody's."""
     scripts = {path: path.read_text() for path in (ROOT / "api" / "pages").rglob("*.js")}
     asked = {name for text in scripts.values() for name in re.findall(r"URLSearchParams\(location\.search\)\.get\('(\w+)'\)", text)}
     assert asked == {"processing", "codec", "service", "lang"}
@@ -62,7 +62,7 @@ def test_no_address_of_ours_dials() -> None:
     assert "searchParams.get('number')" in given and re.findall(r"from '([^']+)'", given) == ["@preact/signals", "./tab.js"]
     assert [path.name for path, text in scripts.items() if "searchParams.get(" in text] == ["given.js"]
     reads = {path.parent.name for path, text in scripts.items() if re.search(r"location\.(hash|href|search)", text)}
-    in_house = {"account", "admin", "articles", "board", "book", "bookings", "contacts", "rooms", "tickets"}
+    in_house = {"account", "admin", "articles", "board", "book", "bookings", "contacts", "rest", "rooms", "tickets"}
     with_parts = in_house | {"consultation", "start", "survey", "widget"}
     assert reads <= {"js", "kit", *with_parts}
     assert [path.name for path, text in scripts.items() if "location.hash" in text and path.parent.name == "js"] == []

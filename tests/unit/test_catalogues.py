@@ -676,3 +676,13 @@ def test_the_style_guide_speaks_both_languages() -> None:
     assert {key: text for key, text in texts["es"].items() if FAMILIAR.search(text)} == {}
     asked = set(re.findall(r"\bt\('([^']+)'", (PAGES / "styleguide" / "main.js").read_text())) - set(KIT["en"])
     assert {key for key in asked if key not in texts["en"]} == set()
+
+
+def test_the_page_of_rest_says_nothing_by_itself_and_speaks_both_languages() -> None:
+    texts = {path.stem: json.loads(path.read_text()) for path in (PAGES / "rest" / "text").glob("*.json")}
+    assert {key: placeholders(text) for key, text in texts["en"].items()} == {key: placeholders(text) for key, text in texts["es"].items()}
+    assert {key: text for key, text in texts["es"].items() if FAMILIAR.search(text)} == {}
+    source = "".join(path.read_text() for path in (PAGES / "rest").glob("*.js"))
+    asked = set(re.findall(r"\bt\('([^']+)'", source))
+    assert asked == {re.sub(r"\.(one|other)$", "", key) for key in texts["en"]}
+    assert [word for each in templates(source) for word in spoken_by(each)] == []

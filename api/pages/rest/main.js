@@ -13,10 +13,10 @@ const Method = ({ name }) => html`<${Badge} tone=${TONES[name] ?? 'neutral'}>${n
 const Prose = ({ text }) => html`<span lang="en">${text.split('`').map((part, at) => (at % 2 ? html`<code>${part}</code>` : part))}</span>`;
 const Code = ({ words, children }) => html`<pre class="code" tabindex="0" role="group" aria-label=${words} dir="ltr">${children}</pre>`;
 
-function Fields({ caption, fields, all }) {
+function Fields({ caption, fields, all, sent = false }) {
   const rows = fields.map(([name, schema, required]) => ({ name, schema, required }));
   const columns = [
-    { id: 'name', title: t('field.name'), draw: (row) => html`<code>${row.name}</code>${row.required ? html` <${Badge}>${t('field.needed')}<//>` : ''}` },
+    { id: 'name', title: t('field.name'), draw: (row) => html`<code>${row.name}</code>${sent && row.required ? html` <${Badge}>${t('field.needed')}<//>` : ''}` },
     { id: 'type', title: t('field.type'), draw: (row) => html`<code>${typeOf(row.schema, all)}</code>` },
     { id: 'bounds', title: t('field.bounds'), draw: (row) => html`<code>${boundsOf(row.schema)}</code>` },
   ];
@@ -73,19 +73,20 @@ function Operation({ operation, all }) {
   const answers = Object.entries(operation.responses);
   const good = answers.find(([status]) => status.startsWith('2'))?.[1]?.content?.['application/json']?.schema;
   const command = commandOf(operation, given, example, location.origin);
+  const of = (words) => `${words}: ${operation.method} ${operation.path}`;
   const parameters = operation.parameters.map((each) => [each.name, { ...each.schema, pattern: each.schema.pattern ?? (each.in === 'header' ? each.in : undefined) }, Boolean(each.required)]);
   return html`
     <article class="operation" data-part="operation" data-operation=${operation.id}>
       <h2><${Method} name=${operation.method} /> <code>${operation.path}</code></h2>
       <p><${Prose} text=${operation.summary} /></p>
       <p class="fine">${operation['x-permission'] ? t('permission', { name: operation['x-permission'] }) : t('open')}</p>
-      ${parameters.length > 0 && html`<${Card} title=${t('parameters')} level=${3}><${Fields} caption=${t('parameters')} fields=${parameters} all=${all} /><//>`}
-      ${body && html`<${Card} title=${t('body')} level=${3}><${Fields} caption=${t('body')} fields=${fieldsOf(body, all)} all=${all} /><${Code} words=${t('example')}>${JSON.stringify(example, null, 2)}<//><//>`}
+      ${parameters.length > 0 && html`<${Card} title=${t('parameters')} level=${3}><${Fields} sent caption=${of(t('parameters'))} fields=${parameters} all=${all} /><//>`}
+      ${body && html`<${Card} title=${t('body')} level=${3}><${Fields} sent caption=${of(t('body'))} fields=${fieldsOf(body, all)} all=${all} /><${Code} words=${t('example')}>${JSON.stringify(example, null, 2)}<//><//>`}
       <${Card} title=${t('answers')} level=${3}>
         <p class="statuses">${answers.map(([status]) => html`<${Badge} key=${status} tone=${status < 400 ? 'good' : 'neutral'}>${status}<//>`)}</p>
-        ${good && (fieldsOf(good, all).length ? html`<${Fields} caption=${t('answers')} fields=${fieldsOf(good, all)} all=${all} />` : html`<p><code>${typeOf(good, all)}</code></p>`)}
+        ${good && (fieldsOf(good, all).length ? html`<${Fields} caption=${of(t('answers'))} fields=${fieldsOf(good, all)} all=${all} />` : html`<p><code>${typeOf(good, all)}</code></p>`)}
       <//>
-      <${Card} title=${t('command')} level=${3}><${Code} words=${t('command')}>${command}<//><${Copy} text=${command} /><//>
+      <${Card} title=${t('command')} level=${3}><${Code} words=${of(t('command'))}>${command}<//><${Copy} text=${command} /><//>
       ${operation.method === 'GET' && operation.security && html`<${Card} title=${t('try')} level=${3}><p class="fine">${t('try.explained')}</p><${Try} operation=${operation} given=${given} setGiven=${setGiven} /><//>`}
     </article>
   `;
@@ -97,7 +98,7 @@ function List({ operations, chosen }) {
   return parts.map(
     (part) => html`
       <section key=${part} class="part" aria-label=${part}>
-        <h3>${part}</h3>
+        <h2>${part}</h2>
         <ul>${operations
           .filter((each) => each.part === part)
           .map((each) => html`<li key=${each.id}><a href=${`#${each.id}`} aria-current=${each.id === chosen ? 'true' : null} data-open=${each.id}><${Method} name=${each.method} /><code>${each.path.replace('/api/v1', '')}</code><span class="fine"><${Prose} text=${each.summary} /></span></a></li>`)}</ul>

@@ -6,7 +6,7 @@ const named = (ref) => ref.split('/').at(-1);
 /** A schema with what it refers to in its place. */
 export function resolved(schema, all) {
   if (!schema) return {};
-  if (schema.$ref) return { title: named(schema.$ref), ...(all[named(schema.$ref)] ?? {}) };
+  if (schema.$ref) return { ...(all[named(schema.$ref)] ?? {}), ...schema, $ref: undefined };
   if (schema.allOf?.length === 1) return { ...schema, ...resolved(schema.allOf[0], all) };
   return schema;
 }
