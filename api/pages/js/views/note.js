@@ -33,6 +33,7 @@ async function read(callId) {
     const now = await link.ask('note.get', { call_id: callId });
     const mine = noteOf(callId);
     if (mine && mine.text !== mine.kept) return write(callId);
+    if (mine && now.revision < mine.revision) return undefined; // looked at before what was written meanwhile
     const left = mine ? null : JSON.parse(sessionStorage.getItem(draftOf(callId)));
     change(callId, { text: now.text, revision: now.revision, kept: now.text, theirs: null, refusal: null, ...left });
     if (left) await write(callId);
