@@ -6,8 +6,8 @@ The tables and the rules of admission stand in ``rooms/membership.py``. What is 
   whatever else somebody may do.
 - Coming twice, leaving twice, locking a locked room is what two hands do: no error, and no effect.
 - A host is let in past lock and waiting room, never past the limit of a room.
-- Who loses their connection keeps their seat for ``away_s``. A room that is not lasting ends ``empty_s`` after the last one left, or after
-  it was made, but not while a link leads to it; a planned one at the end of its time, once nobody is in.
+- Who loses their connection keeps their seat for ``away_s``, and who waits their place. A room that is not lasting ends ``empty_s`` after
+  the last one left, or after it was made, but not while a link leads to it; a planned one at the end of its time, once nobody is in.
 - Who came by a link is out when it is taken back.
 - The last effect of every room is its ``Finish``; after it the room is forgotten, but for how it ended.
 
@@ -27,6 +27,8 @@ from rooms.deadlines import Deadlines
 from rooms.membership import Exit, Member, MemberState, MemberStep, Role, Room, RoomEnd, RoomKind, RoomState, RoomStep
 from rooms.membership_effects import Begin, Finish, Invite, Keep, MembershipEffect, Seat, Show, ShowReaction, ShowWaiting, TurnAway, Unseat
 from rooms.refusals import NotPossible
+
+_MOST_PLACES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class House:
         self._rooms: dict[str, Room] = {}
         self._rooms_of: dict[str, dict[str, None]] = {}
         self._ended: OrderedDict[str, RoomEnd] = OrderedDict()
+        self._places: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        """Of who lost their connection while they waited: since when they did, and until when they may go on there."""
         self._deadlines: Deadlines[_Deadline] = Deadlines()
 
     # ------------------------------------------------------------------ what others read
@@ -288,6 +292,9 @@ class House:
     def _knock(self, room: Room, member: Member, now: float) -> list[MembershipEffect]:
         if not member.take(MemberStep.KNOCK, now):
             return []
+        since_s, until_s = self._places.pop((room.room_id, member.identity), (now, now))
+        if now < until_s:
+            member.since_s = since_s
         self._rooms_of.setdefault(member.identity, {})[room.room_id] = None
         return [ShowWaiting(room.room_id), Keep(room.room_id)]
 
@@ -304,6 +311,12 @@ class House:
         effects: list[MembershipEffect] = [Begin(room.room_id)] if room.take(RoomStep.BEGIN) else []
         effects += [Seat(room.room_id, member.identity), Show(room.room_id)]
         return [*effects, ShowWaiting(room.room_id)] if waited or (member.role is Role.HOST and room.waiting()) else effects
+
+    def _keep_place(self, room: Room, member: Member, now: float) -> None:
+        """Who reloads the page while they wait is where they were in the queue."""
+        self._places[room.room_id, member.identity] = (member.since_s, now + self._policy.away_s)
+        while len(self._places) > _MOST_PLACES:
+            self._places.popitem(last=False)
 
     def _out(self, room: Room, member: Member, why: Exit, now: float) -> list[MembershipEffect]:
         """Out of the room or of its queue; no effect for who is out already."""
@@ -351,6 +364,7 @@ class House:
         for room in self.rooms_of(event.identity):
             member = room.members[event.identity]
             if member.state is MemberState.WAITING:
+                self._keep_place(room, member, now)
                 effects += self._out(room, member, Exit.LOST, now)
             elif not room.lasting and member.take(MemberStep.LOSE, now):
                 self._deadlines.set(_Deadline(room.room_id, _Kind.AWAY, member.identity), now + self._policy.away_s)

@@ -141,6 +141,20 @@ def test_a_reload_keeps_the_seat_and_a_long_absence_does_not() -> None:
     assert ends(house.expire(94)) == ("r", RoomEnd.FINISHED) and house.next_deadline() is None
 
 
+def test_who_reloads_while_waiting_is_where_they_were_in_the_queue_and_who_comes_late_is_last() -> None:
+    house = House(HousePolicy(away_s=30))
+    opened(house, waiting_room=True)
+    for at, who in enumerate(("tom", "lou", "kim"), 1):
+        house.handle(ev.JoinWanted("r", who, who.title(), GUEST), at)
+    for who in ("tom", "kim"):
+        house.handle(ev.PersonLost(who), 10)
+    assert [member.identity for member in room_of(house).waiting()] == ["lou"]
+    house.handle(ev.JoinWanted("r", "tom", "Tom", GUEST), 12)
+    assert [member.identity for member in room_of(house).waiting()] == ["tom", "lou"]
+    house.handle(ev.JoinWanted("r", "kim", "Kim", GUEST), 41)
+    assert [(member.identity, member.since_s) for member in room_of(house).waiting()] == [("tom", 1), ("lou", 2), ("kim", 41)]
+
+
 def test_somebody_is_moved_by_a_host_of_both_rooms() -> None:
     house = House()
     opened(house)

@@ -54,6 +54,21 @@ const OVER = {
   waiting_full: 'over.full',
   unknown_room: 'over.unknown',
 };
+const TITLES = {
+  left: 'over.title',
+  link_invalid: 'moment.wrong',
+  link_expired: 'moment.late',
+  too_late: 'moment.late',
+  link_revoked: 'moment.taken_back',
+  revoked: 'moment.taken_back',
+  room_over: 'moment.ended',
+  ended: 'moment.ended',
+  room_cancelled: 'moment.cancelled',
+  room_full: 'moment.full',
+  waiting_full: 'moment.full',
+  room_locked: 'moment.locked',
+  lost: 'moment.lost',
+};
 /** Ways out that trying again cannot change. */
 const FINAL = new Set(['link_invalid', 'link_expired', 'link_revoked', 'revoked', 'room_over', 'ended', 'too_late', 'room_cancelled', 'removed', 'unknown_room']);
 /** Ways out after which one may want another appointment. */
@@ -659,7 +674,7 @@ function leave(code) {
 
 function drawOver() {
   const { starts, ends, exp } = claims();
-  $('#over-title').textContent = t(over === 'left' ? 'over.title' : 'over.sorry');
+  $('#over-title').textContent = t(TITLES[over] ?? 'over.sorry');
   $('#over-why').textContent = t(OVER[over] ?? 'over.unknown');
   const ended_ = over === 'link_expired' && !starts && exp;
   $('#over-when').hidden = !starts && !ended_;
@@ -826,6 +841,7 @@ const DO = {
 async function begins() {
   drawIcons();
   drawSize();
+  $('.deck').addEventListener('click', ({ target }) => target.closest('.second') && button('more').ariaExpanded === 'true' && toggleMore());
   for (const [name, act] of Object.entries(DO)) button(name).addEventListener('click', act);
   for (const emoji of REACTIONS) {
     const made = Object.assign(document.createElement('button'), { type: 'button', textContent: emoji });
