@@ -36,7 +36,7 @@ kind = "queue"
 queue = "sales"
 """
 SECTIONS = (
-    *("users", "keys", "trunks", "numbers", "queues", "flows", "prompts"),
+    *("users", "keys", "trunks", "numbers", "queues", "flows", "prompts", "website"),
     *("rules", "backends", "outbox", "retention", "privacy", "audit", "health"),
 )
 QUEUES = """[sales] # by hand

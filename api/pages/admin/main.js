@@ -13,6 +13,7 @@ const SECTIONS = [
   ['queues', ['centre.manage', 'skills.manage']],
   ['flows', ['centre.manage']],
   ['prompts', ['centre.manage']],
+  ['website', ['centre.manage']],
   ['rules', ['centre.manage']],
   ['backends', ['backends.manage']],
   ['outbox', ['outbox.manage', 'webhooks.manage']],

@@ -118,7 +118,7 @@ function House() {
   return html`
     <form onSubmit=${submit((fields) => answer('house', { ...fields, zone, region }))}>
       <${Choice} name="language" label=${t('house.language')} value=${language.value} options=${[['es', 'Español'], ['en', 'English']]} onChange=${(each) => speak(each)} hint=${t('house.language_hint')} />
-      <${Choice} name="zone" label=${t('house.zone')} value=${zone} options=${Intl.supportedValuesOf('timeZone').map((each) => [each, each.replaceAll('_', ' ')])} onChange=${setZone} />
+      <${Choice} name="zone" label=${t('house.zone')} value=${zone} options=${[...new Set([zone, ...Intl.supportedValuesOf('timeZone'), 'UTC'])].sort().map((each) => [each, each.replaceAll('_', ' ')])} onChange=${setZone} />
       <${Choice} name="region" label=${t('house.region')} value=${region} options=${regions} onChange=${setRegion} hint=${t('house.region_hint')} />
       <${Next} />
     </form>
