@@ -6,7 +6,7 @@ from pbx.sip_settings import SipTrunkSettings
 from pbx.sip_trunk import SipTrunk
 from pbx.trunk import StatusChanged, TrunkEvent, TrunkStatus
 
-WITHIN_S = 10.0
+WITHIN_S = 15.0
 
 
 async def registers(settings: SipTrunkSettings, within_s: float = WITHIN_S) -> TrunkStatus:

@@ -23,7 +23,7 @@ __all__ = ["loopback_ice"]
 AGENT_HZ, VISITOR_HZ = 440, 1_000
 SITE = "https://shop.example"
 PLAN = {
-    "queues.toml": '[sales]\ntitles = { es = "Ventas", en = "Sales" }\nannounce_every_s = 0\n',
+    "queues.toml": '[sales]\ntitles = { es = "Ventas", en = "Sales" }\nannounce_every_s = 0\nring_s = 120\n',
     "flows/main.toml": 'languages = ["en"]\n[steps.sales]\nkind = "queue"\nqueue = "sales"\n',
     "numbers.toml": '[[entries]]\nnumber = "610"\nflow = "main"\n',
 }
@@ -123,8 +123,8 @@ async def test_a_visitor_calls_a_queue_and_reaches_nothing_else(desk: Desk) -> N
         await state_of(visitor, "visit.state", state="waiting", position=1)
 
         answers = await stack.enter_async_context(BrowserPeer(ToneTrack(AGENT_HZ)))
-        assert "ok" in await desk.agent.ask("call.accept", {"call_id": call_id})
         await talks(desk.agent, "peer.offer", call_id, answers)
+        assert "ok" in await desk.agent.ask("call.accept", {"call_id": call_id})
         await state_of(visitor, "visit.state", state="talking")
         await asyncio.gather(hears(speaks, AGENT_HZ), hears(answers, VISITOR_HZ))
         assert "ok" in await visitor.ask("visit.digits", {"call_id": call_id, "digits": "5"})

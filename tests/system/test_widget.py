@@ -26,7 +26,7 @@ AGENT_HZ, VISITOR_HZ = 440.0, 697.0
 SITE = """<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A travel agency</title><h1>Tours</h1>
 <script src="{url}/widget.js" data-queue="sales" data-lang="{language}" async></script></html>"""
 PLAN = {
-    "queues.toml": '[sales]\ntitles = { es = "Ventas", en = "Sales" }\nannounce_every_s = 0\n',
+    "queues.toml": '[sales]\ntitles = { es = "Ventas", en = "Sales" }\nannounce_every_s = 0\nring_s = 120\n',
     "flows/main.toml": 'languages = ["en"]\n[steps.sales]\nkind = "queue"\nqueue = "sales"\n',
     "numbers.toml": '[[entries]]\nnumber = "610"\nflow = "main"\n',
 }
@@ -95,9 +95,10 @@ async def answers(agent: Client, peer: BrowserPeer) -> dict[str, Any]:
     """Take the call that rings; how it rang."""
     ringing = (await agent.told("call.state"))[0]
     call = {"call_id": ringing["call_id"]}
-    assert "ok" in await agent.ask("call.accept", call)
     answer = await agent.ask("peer.offer", {**call, "peer_id": "agent", "sdp": await peer.offer()})
     await peer.accept(answer["ok"]["sdp"])
+    await asyncio.wait_for(peer.connected.wait(), 30)
+    assert "ok" in await agent.ask("call.accept", call)
     return ringing
 
 

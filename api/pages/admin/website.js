@@ -38,7 +38,7 @@ function Found() {
 
 export default function Website() {
   return html`
-    <form class="stack" onSubmit=${look}>
+    <form class="website-form" onSubmit=${look}>
       <${Field} label=${t('website.queue')} hint=${t('website.queue_hint')}><input name="queue" required maxlength="64" pattern="[A-Za-z0-9_.\\-]+" value=${queue.value} onInput=${(event) => { queue.value = event.currentTarget.value; found.value = null; }} /><//>
       <${Choice} name="language" label=${t('website.language')} value=${language.value} options=${[['es', 'Español'], ['en', 'English']]} onChange=${(each) => (language.value = each)} />
       <div class="acts"><${Button} type="submit" data-do="look">${t('website.look')}<//></div>
