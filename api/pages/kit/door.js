@@ -46,7 +46,7 @@ export function Door({ lead, user: known = '' }) {
       <p class="lead">${lead ?? t('kit.door.lead')}</p>
       ${why && html`<p class="notice" role="status" data-part="ended"><${Icon} name="info" />${why}</p>`}
       <label for="user">${t('kit.door.user')}</label>
-      <input id="user" name="user" autocomplete="username" autocapitalize="none" spellcheck=${false} maxlength="64" required value=${known} readonly=${Boolean(known)} autofocus=${window.parent === window && !known} />
+      <input id="user" name="user" autocomplete="username" autocapitalize="none" spellcheck=${false} maxlength="64" required value=${known || undefined} readonly=${Boolean(known)} autofocus=${window.parent === window && !known} />
       <label for="password">${t('kit.door.password')}</label>
       <input id="password" name="password" type="password" autocomplete="current-password" maxlength="256" required autofocus=${Boolean(known)} ...${wrong(refusal && !ofCode)} />
       ${
