@@ -84,7 +84,7 @@ class CloseLeg(Command, frozen=True):
 
 
 class SetGains(Command, frozen=True):
-    """Entries (listener, speaker, gain 0-2) of the room's matrix; absent ones are 1, a leg never hears itself."""
+    """Entries (listener, speaker, gain 0-2) of the room's matrix; others stay, 1 at first. A leg never hears itself."""
 
     room_id: str
     gains: tuple[tuple[str, str, float], ...]

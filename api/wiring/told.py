@@ -7,7 +7,6 @@ from api.backends.protocols import CallerKey
 from api.call_happenings import CallWatch
 from api.call_traces import CallTraces
 from api.centre.wiring import Centre
-from api.consultation_checks import ConsultationChecks
 from api.consultation_phones import ConsultationPhones
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
@@ -48,7 +47,6 @@ class Told:
     exchange: Exchange
     lines: Lines
     consultations: Consultations
-    checks: ConsultationChecks
     phones: ConsultationPhones
     filmed: ConsultationRecordings
     context: ContextLookup
@@ -71,7 +69,7 @@ class Told:
     def media_event(self, event: AnyMediaEvent) -> None:
         self.filmed.on_media_event(event)
         self.phones.hear_media(event)
-        others = (self.trial.hear_media, self.checks.hear_media, self.sound_checks.hear_media, self.consultations.on_media_event)
+        others = (self.trial.hear_media, self.sound_checks.hear_media, self.consultations.on_media_event)
         visited = self.visits is not None and self.visits.hear_media(event)
         if not visited and not any(hear(event) for hear in others):
             self.exchange.on_media_event(event)

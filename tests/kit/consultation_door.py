@@ -33,6 +33,7 @@ from api.room_requests import RoomRequests
 from api.rooms import RoomEvent, Rooms
 from api.routes import make_app, make_runner
 from api.rtp_ports import RtpPorts
+from api.sound_checks import SoundChecks
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.audit import AuditWanted
 from api.store.spool import Spool
@@ -94,6 +95,7 @@ class Door:
         self.worker: MediaWorker
         self.consultations: Consultations
         self.checks: ConsultationChecks
+        self.sounds: SoundChecks
         self.phones: ConsultationPhones
         self.watch = TollWatch(PLAN.rules, TollBounds(), RATES.cost)
         self.shelf: RecordingShelf
@@ -160,7 +162,7 @@ async def consultation_door(tmp_path: Path) -> AsyncIterator[Door]:
         def told(event: media.AnyMediaEvent) -> None:
             filmed.on_media_event(event)
             found.phones.hear_media(event)
-            if found.checks.hear_media(event):
+            if found.sounds.hear_media(event):
                 if isinstance(event, media.QualitySampled) and any(leg.packets and leg.mos for leg in event.legs):
                     found.sampled.set()
             else:
@@ -199,7 +201,8 @@ async def consultation_door(tmp_path: Path) -> AsyncIterator[Door]:
         book.on_unwanted = found.shelf.erase_soon
         found.worker = await stack.enter_async_context(MediaWorker(MediaSettings(recording=kept, voice=UNTOUCHED), told))
         found.consultations = await stack.enter_async_context(Consultations(found.worker, gone_s=0.05))
-        found.checks = await stack.enter_async_context(ConsultationChecks(found.worker))
+        found.sounds = await stack.enter_async_context(SoundChecks(found.worker, ("opus",)))
+        found.checks = ConsultationChecks(found.sounds)
 
         def on_trunk(event: TrunkEvent) -> None:
             found.phones.hear_trunk(event)

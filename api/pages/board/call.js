@@ -17,6 +17,10 @@ const MOST_POINTS = 600;
 /** A running call's chart is made anew so often, and between that only its lines grow. */
 const AHEAD_S = 30;
 const LIVE_KEPT = 4 * 3_600;
+/** What a call came to is written within so long after its end; until then it is asked for again, so often at most. */
+const WRITTEN_S = 5;
+const AGAIN_MS = 2_000;
+const MOST_TURNS = 3;
 
 /** What a chart shows: `[name, unit, digits, of a second from there, of a second to there, lower is worse]`. */
 const CHARTS = [
@@ -68,8 +72,8 @@ const asKept = (leg, at) => ({
   hop_loss: leg.far_loss,
 });
 
-/** What was measured: as it is kept, then as it comes. */
-function useSeconds(id) {
+/** What was measured: as it is kept, then as it comes. `turn`: another has it asked for again. */
+function useSeconds(id, turn) {
   const [seconds, setSeconds] = useState(null);
   useEffect(() => {
     let gone = false;
@@ -98,12 +102,12 @@ function useSeconds(id) {
       gone = true;
       stop();
     };
-  }, [id]);
+  }, [id, turn]);
   return seconds;
 }
 
-/** Ask for something of this call once; `{value, refusal}`. */
-function useAnswer(path) {
+/** Ask for something of this call once each turn; `{value, refusal}`. */
+function useAnswer(path, turn) {
   const [answer, setAnswer] = useState({});
   useEffect(() => {
     let gone = false;
@@ -111,11 +115,11 @@ function useAnswer(path) {
       (value) => !gone && setAnswer({ value }),
       (refusal) => {
         if (!(refusal instanceof Refusal)) throw refusal;
-        if (!gone) setAnswer({ refusal });
+        if (!gone) setAnswer((before) => (before.value ? before : { refusal }));
       },
     );
     return () => (gone = true);
-  }, [path]);
+  }, [path, turn]);
   return answer;
 }
 
@@ -165,12 +169,19 @@ const Facts = ({ facts }) => html`<dl class="facts">${facts.filter(([, value]) =
 
 export function CallPage({ id }) {
   const path = `/api/v1/calls/${encodeURIComponent(id)}`;
-  const { value: detail, refusal } = useAnswer(path);
-  const recorded = useAnswer(`${path}/recordings`);
-  const wire = useAnswer(`${path}/signalling`);
-  const seconds = useSeconds(id);
+  const [turn, setTurn] = useState(0);
+  const { value: detail, refusal } = useAnswer(path, turn);
+  const recorded = useAnswer(`${path}/recordings`, turn);
+  const wire = useAnswer(`${path}/signalling`, turn);
+  const seconds = useSeconds(id, turn);
   ids.value;
   const running = calls.get(id)?.value;
+  const settled = Boolean(running) || clock.peek() - (detail?.call.ended_at ?? Infinity) > WRITTEN_S;
+  useEffect(() => {
+    if (settled || turn >= MOST_TURNS) return undefined;
+    const timer = setTimeout(() => setTurn(turn + 1), AGAIN_MS);
+    return () => clearTimeout(timer);
+  }, [settled, turn]);
   if (refusal && !running) return html`<${Empty} title=${refusal.code === 'unknown_call' ? t('call.unknown') : explain(refusal)} />`;
   const call = detail?.call;
   const number_ = running?.number ?? (call && (call.direction === 'in' ? call.caller : call.called));

@@ -96,6 +96,10 @@ export function Tabs({ label, tabs, chosen, onChoose, children }) {
     onChoose(tabs[to][0]);
     bar.current.children[to].focus();
   };
+  useEffect(() => {
+    const [all, one] = [bar.current, bar.current.querySelector('[aria-selected=true]')].map((element) => element?.getBoundingClientRect());
+    if (one) bar.current.scrollLeft += Math.min(0, one.left - all.left) + Math.max(0, one.right - all.right); // on narrow screens
+  }, [chosen]);
   const tab = ([each, words]) => html`
     <button key=${each} type="button" role="tab" id=${`${id}-${each}`} data-tab=${each} aria-selected=${String(each === chosen)} tabindex=${each === chosen ? 0 : -1}
       aria-controls=${children ? `${id}-panel` : null} onClick=${() => onChoose(each)}>${words}</button>
