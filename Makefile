@@ -18,7 +18,7 @@ run:
 
 test: lint
 	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/unit
-	@.venv/bin/python -m pytest -n 2 --dist loadfile tests/loopback
+	@.venv/bin/python -m pytest -n 3 --dist loadfile tests/loopback
 	@.venv/bin/python -m pytest tests/sip
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup tests/system
 

@@ -41,6 +41,7 @@ OWN: frozenset[type[wire.Request]] = frozenset(
         *(wire.RaiseHand, wire.React, wire.OfferToRoom, wire.WatchRoom, wire.MicrophoneInRoom),
         *(wire.CheckConnection, wire.FinishCheck, wire.MuteInRoom, wire.CallMeInRoom, wire.HangUpInRoom),
         *(wire.SendChat, wire.ReactToChat, wire.Typing, wire.AttachToChat, wire.ReadChat, wire.AskRoomKeys, wire.SetRoomKey),
+        *(wire.VisitCall, wire.VisitOffer, wire.VisitDigits, wire.VisitHangUp, wire.InviteVisitor),
     }
 )
 """What somebody does in a call or a room that they are in: its journal says who that was, and when."""
