@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.__main__ import main
 
+pytestmark = pytest.mark.xdist_group("crowded")  # with many browsers, or measured: one such file at a time
+
 
 def test_redis_and_a_node_die_under_live_calls_and_chat(capsys: pytest.CaptureFixture[str]) -> None:
     main(["redis_faults", "--quick", "--only", "faults", "--json"])

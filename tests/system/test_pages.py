@@ -16,6 +16,8 @@ from tests.kit.looks import drawn, look, tight
 from tests.kit.marked_world import MARKUP, PASSWORD, fill, settle
 from tests.kit.server import FAST, running_server
 
+pytestmark = pytest.mark.xdist_group("crowded")  # with many browsers, or measured: one such file at a time
+
 HEAVIEST_B = 200_000
 SLOWER = 4
 """How many times slower than this machine a mid-range telephone is taken to be."""
