@@ -9,6 +9,11 @@ COLOURS = ("color-contrast", "link-in-text-block")
 TIGHT = ("en-XA", "ar-XB")
 """Languages in which words are longer, or run the other way: nothing may stick out."""
 
+_SETTLED = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+  for (const each of document.getAnimations()) if (each instanceof CSSTransition) each.finish();
+  done();
+})))"""
+
 Look = tuple[str, str, int, Sequence[str]]
 """Theme, language, width in px, and the rules of axe that are asked about: none named is all."""
 # Structure and words are the same in each theme, and colours in each language: what is looked for is what may differ.
@@ -32,6 +37,11 @@ async def drawn(page: Page) -> None:
     """The page has what it shows."""
     there = "document.querySelector('[data-ready=true], [data-view], .door') && !document.querySelector('html[data-asking], .kit-skeleton')"
     await page.wait_for_function(f"() => {there} && document.querySelector('#main').innerText.trim().length > 10")
+
+
+async def settled(page: Page) -> None:
+    """Colours are what they will be: a theme chosen just now is the page's two frames later, and buttons pass over to it softly."""
+    await page.evaluate(_SETTLED)
 
 
 async def look(page: Page, where: str, looks: Sequence[Look] = LOOKS) -> list[str]:

@@ -13,6 +13,7 @@ from playwright.async_api import Page
 from api.demo_call.browser import AgentSettings, agent
 from api.demo_call.relay import FlowRelay
 from tests.kit.browser import person, tone_file
+from tests.kit.looks import settled
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of
 
@@ -43,6 +44,7 @@ async def enter(page: Page, server: Server, user: str, password: str) -> None:
 
 async def looks_right(page: Page, where: str) -> None:
     """No finding of axe and nothing wider than the screen."""
+    await settled(page)
     found = (await Axe().run(page)).response["violations"]
     assert not found, f"{where}: {[(each['id'], [node['target'] for node in each['nodes']]) for each in found]}"
     wide: list[int] = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")

@@ -6,11 +6,13 @@ from axe_playwright_python.async_playwright import Axe
 
 from tests.kit.browser import person, tone_file
 from tests.kit.hearing import hears
+from tests.kit.looks import settled
 from tests.kit.server import running_server
 from tests.system.test_softphone import OUR_HZ, Desk, signed_in
 
 
 async def _is_accessible(desk: Desk) -> None:
+    await settled(desk.page)
     found = await Axe().run(desk.page)
     assert [each["id"] for each in found.response["violations"] if each["impact"] in ("serious", "critical")] == []
     assert await desk.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

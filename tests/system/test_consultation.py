@@ -19,6 +19,7 @@ from tests.kit.browser import Person, person, tone_file
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.consultation_guest import ConsultationGuest, guest
 from tests.kit.leg_bench import level_at
+from tests.kit.looks import settled
 from tests.kit.media_desk import ToneTrack, listen
 from tests.kit.server import Server, running_server
 from tests.kit.video_peer import VideoPeer, recorded_vp8
@@ -269,6 +270,7 @@ async def test_every_view_is_accessible_and_fits_a_narrow_screen(
 
         async def fits(view: str) -> None:
             await page.wait_for_selector(f"{view}:not([hidden])")
+            await settled(page)
             found = await Axe().run(page)
             assert found.violations_count == 0, f"{view}: {found.generate_report()}"
             assert await page.evaluate("document.documentElement.scrollWidth") <= 320, view
@@ -365,6 +367,7 @@ class Customer:
 
     async def fits(self) -> None:
         """No fault that axe finds, and nothing beyond the edge."""
+        await settled(self.page)
         found = await Axe().run(self.page)
         view = await self.page.evaluate("document.body.dataset.view")
         assert found.violations_count == 0, f"{view}: {found.generate_report()}"

@@ -6,7 +6,6 @@ What the echo repeats it has heard: so who whispers to the agent does not hear t
 from pathlib import Path
 
 from argon2 import PasswordHasher
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from api.store.audit import AuditWanted
@@ -14,6 +13,7 @@ from tests.kit.browser import person, tone_file
 from tests.kit.hearing import hears, hears_not
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of
+from tests.system.test_board import looks_right
 
 AGENT_HZ, EVA_HZ = 697.0, 1_209.0
 PASSWORD = "a password for tests"
@@ -39,12 +39,6 @@ async def at_the_board(page: Page, server: Server) -> None:
     await page.fill("#door [name=password]", PASSWORD)
     await page.click("[data-do=sign-in]")
     await page.click("#calls [data-row]")
-
-
-async def looks_right(page: Page, where: str) -> None:
-    found = (await Axe().run(page)).response["violations"]
-    assert not found, f"{where}: {[(each['id'], [node['target'] for node in each['nodes']]) for each in found]}"
-    assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), where
 
 
 async def test_listen_whisper_barge_reload_and_take_over_from_the_board(tmp_path: Path) -> None:
