@@ -78,6 +78,7 @@ async def test_a_campaign_from_its_list_to_who_wants_no_calls(server: Server, tm
         page = agent.page
         await enter(page, server, "ana")
         assert not await page.is_visible("#lead")
+        await page.wait_for_selector("#choose button")  # a key goes to what is there, and the list is still on its way
         await page.press("#choose select", "Tab")
         await page.keyboard.press("Enter")
         await page.wait_for_selector("#entry:not([hidden])")
