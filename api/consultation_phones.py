@@ -7,7 +7,7 @@ never recorded: nobody at one can be asked, or see that it is.
 
 import asyncio
 import hashlib
-from collections import deque
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 
+from api.allowance import Allowance
 from api.consultations import Consultations
 from api.phone_legs import PhoneFailure, PhoneLegs
 from api.rooms import RoomEvent
@@ -40,7 +41,6 @@ log = structlog.get_logger()
 _PREFIX = "room-phone-"
 """Begins the names of its legs and of no others."""
 _MOST = 200
-_HOUR_S = 3_600.0
 _ALIVE = frozenset({"waiting", "dialling", "ringing", "answered"})
 
 
@@ -114,10 +114,11 @@ class ConsultationPhones:
         self._booked, self._ask_pbx, self._inside = booked, ask_pbx, inside
         self.possible = possible and bool(trunks)
         """Does this server ring people?"""
-        self._bounds = bounds or PhoneBounds()
+        most = bounds or PhoneBounds()
+        self._ring_s = most.ring_s
+        self._of_person, self._of_room = Allowance(most.person, time.monotonic), Allowance(most.room, time.monotonic)
         self._calls: dict[tuple[str, str], _Phone] = {}
         """By room and owner."""
-        self._begun: dict[str, deque[float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._tolls: Tolls | None = None
         self._rooms: InRooms | None = None
@@ -155,12 +156,12 @@ class ConsultationPhones:
         if route.number.e164 is None and route.trunk != self._inside:
             raise Refusal("not_a_number", "Write your number with its country, as in +34 600 111 222.")
         payer = f"consultation.{room.room_id}" if grant.role == Job.CUSTOMER else grant.identity
-        self._keep_pace(grant.identity, self._bounds.person)
-        self._keep_pace(room.room_id, self._bounds.room)
+        if self._of_person.wait_s(grant.identity) or self._of_room.wait_s(room.room_id):  # who gives up numbers in turn rings no whole town
+            raise Refusal("too_many_calls", "That were many calls: use the browser, or try again later.", 600.0)
         self._tolls.ask(payer, route.number)
         self._ask_pbx(route)
-        for whose in (grant.identity, room.room_id):
-            self._begun.setdefault(whose, deque(maxlen=64)).append(asyncio.get_running_loop().time())
+        self._of_person.take(grant.identity)
+        self._of_room.take(room.room_id)
         phone = self._calls[key] = _Phone(room.room_id, grant.identity, member.name, route, payer)
         self._note("consultation_called", grant.identity, room.room_id)
         if member.is_in:
@@ -181,17 +182,6 @@ class ConsultationPhones:
         if booked is None or not booked.e164:
             raise Refusal("not_a_number", "Write the number that is to be rung.")
         return booked.e164
-
-    def _keep_pace(self, whose: str, most: int) -> None:
-        """Who gives up numbers in turn rings no whole town."""
-        since = asyncio.get_running_loop().time() - _HOUR_S
-        begun = self._begun.get(whose)
-        while begun and begun[0] < since:
-            begun.popleft()
-        if begun is not None and len(begun) >= most:
-            raise Refusal("too_many_calls", "That were many calls: use the browser, or try again later.", 600.0)
-        if begun is not None and not begun:
-            del self._begun[whose]
 
     # ------------------------------------------------------------------ the call
 
@@ -224,7 +214,7 @@ class ConsultationPhones:
         assert self._tolls is not None
         self._tolls.began(phone.leg_id, phone.payer, phone.route.dialled)
         patience = Cause(EndReason.NO_ANSWER)
-        phone.give_up = asyncio.get_running_loop().call_later(self._bounds.ring_s, self._end, phone, patience)
+        phone.give_up = asyncio.get_running_loop().call_later(self._ring_s, self._end, phone, patience)
 
     def hear_trunk(self, event: TrunkEvent) -> bool:
         leg_id = getattr(event, "leg_id", "")

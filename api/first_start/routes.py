@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from api.allowance import Allowance
 from api.bodies import body_of, json_answer
 from api.first_start.first_start import FirstStart
 from api.first_start.wire import Coded, StartAnswer
-from api.visits.allowance import Allowance
 from signaling.refusal import Refusal
 
 _WRONG_PER_HOUR = 20

@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Callable
 
+from api.allowance import Allowance
 from api.exchange import Exchange
 from api.page_requests import route_of
 from api.privacy.consents import Consents
 from api.privacy.vault import Vault
 from api.tolls import Tolls
-from api.visits.allowance import Allowance
 from api.visits.front_desk import FrontDesk
 from api.visits.settings import VisitSettings
 from api.visits.visits import LANGUAGES, plain

@@ -7,9 +7,9 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
+from api.allowance import Allowance
 from api.bodies import body_of, json_answer
 from api.query_words import known_word
-from api.visits.allowance import Allowance
 from api.visits.call_backs import VisitorCallBacks
 from api.visits.chats import VisitorChats
 from api.visits.front_desk import FrontDesk

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.visits.allowance import Allowance
+from api.allowance import Allowance
 from api.visits.front_desk import FrontDesk
 from api.visits.settings import VisitSettings
 from api.visits.visitor_line import VisitorLine
