@@ -71,10 +71,14 @@ class Scripts(Protocol):
 
 
 class SharedLimits:
-    """See ``api.rest_limits.SharedQuotas``. ``clock``: monotonic seconds. ``alone``: requests that nobody counted here."""
+    """See ``api.rest_limits.SharedQuotas``. ``clock``: monotonic seconds. ``alone``: requests that nobody counted here.
 
-    def __init__(self, scripts: Scripts, clock: Callable[[], float] = time.monotonic) -> None:
+    ``within_s``: seconds a request waits for Redis before this node counts it by itself.
+    """
+
+    def __init__(self, scripts: Scripts, clock: Callable[[], float] = time.monotonic, *, within_s: float = _WITHIN_S) -> None:
         self._scripts = scripts
+        self._within_s = within_s
         self._clock = clock
         self._let_be_until = 0.0
         self.alone = 0
@@ -93,7 +97,7 @@ class SharedLimits:
     async def _asked(self, quotas: Sequence[Quota]) -> list[bytes] | None:
         keys = [f"quota:{quota.kind}:{quota.who}" for quota in quotas]
         arguments = [str(figure) for quota in quotas for figure in _rates(quota)]
-        answer = await self._scripts.run(_TAKE, keys, arguments, within_s=_WITHIN_S)
+        answer = await self._scripts.run(_TAKE, keys, arguments, within_s=self._within_s)
         if answer is None:
             self._let_be_until = self._clock() + _LET_BE_S
         return answer
