@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.section import Names, Section
+from api.settings.section import Names, Section
 
 
 class AfterCallSection(Section):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from api.notify.message import is_address
-from api.section import Section
+from api.settings.section import Section
 
 _Text = Annotated[str, Field(max_length=1_000)]
 

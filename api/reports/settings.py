@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, IPvAnyNetwork, field_validator
 
-from api.section import Section
+from api.settings.section import Section
 
 SiteName = Annotated[str, Field(pattern=r"^[\w .-]{1,64}$")]
 

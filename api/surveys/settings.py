@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.section import Section
+from api.settings.section import Section
 from api.surveys.survey import Scale, SurveyRule
 
 _DAY_S = 86_400.0

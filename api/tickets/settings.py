@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.section import Section
+from api.settings.section import Section
 from api.tickets.ticket import ALWAYS, LEVELS, Priority, ServiceLevel, ServiceRules, Step
 from rooms.calendar import Calendar
 

@@ -13,13 +13,13 @@ import pytest
 from aiohttp import ClientSession, CookieJar, web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from api.config import Settings
 from api.identity.oidc import OidcClient
 from api.identity.oidc_routes import OidcRoutes
 from api.identity.routes import IdentityRoutes
 from api.identity.settings import OidcSettings
 from api.metrics import Metrics
 from api.routes import Neighbours, PartHealth, make_app, make_runner
+from api.settings.tree import Settings
 from signaling.tokens import TokenIssuer
 from tests.kit.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, running_issuer
 from tests.kit.people import KEY, Signing, ana, signing

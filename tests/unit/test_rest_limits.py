@@ -5,10 +5,10 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.config import Settings
 from api.metrics import Metrics
 from api.rest_limits import PER_HOUR, Rates, RestLimits, RestLimitSettings, SlidingWindow, Standing
 from api.routes import Neighbours, make_app
+from api.settings.tree import Settings
 from signaling.addresses import networks
 from signaling.grants import Role
 from signaling.tokens import TokenIssuer
