@@ -15,8 +15,8 @@ from api.reports.report import Reports
 from api.reports.routes import Asking, ReportRoutes, report_csv
 from api.reports.schedules import ScheduleRoutes
 from api.reports.scorecards import ScorecardRoutes
-from api.reports.settings import ReportsSection
 from api.reports.staffing import Staffing
+from api.settings.reports import ReportsSection
 from api.store import Store
 from rooms.calendar import Calendar
 from rooms.centre_plan import CentrePlan

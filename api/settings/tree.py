@@ -12,15 +12,12 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from api.after.settings import AfterCallSection
-from api.backends.settings import BackendsSection
 from api.first_start.answers import HOUSE_FILE
 from api.identity.settings import IdentitySettings
-from api.notify.settings import EmailSection, SmsSection
-from api.privacy.settings import RetentionSection
-from api.reports.settings import ReportsSection
+from api.settings.after_call import AfterCallSection
 from api.settings.appointments import AppointmentsSection
 from api.settings.audit import AuditSection
+from api.settings.backends import BackendsSection
 from api.settings.calls import CallsSection
 from api.settings.centre import CentreSection
 from api.settings.chat import ChatSection
@@ -28,6 +25,7 @@ from api.settings.cluster import ClusterSection
 from api.settings.consultations import ConsultationsSection
 from api.settings.demo import DemoSection
 from api.settings.dialing import DialingSection
+from api.settings.email import EmailSection
 from api.settings.happenings import HappeningsSection
 from api.settings.kept_secret import kept_secret
 from api.settings.limits import LimitsSection
@@ -35,21 +33,24 @@ from api.settings.log import LogSection
 from api.settings.media import MediaSection
 from api.settings.oidc import OidcSection
 from api.settings.privacy import PrivacySection
+from api.settings.reports import ReportsSection
+from api.settings.retention import RetentionSection
 from api.settings.section import Section
 from api.settings.security import SecuritySection
 from api.settings.server import ServerSection
 from api.settings.sip import SipSection
+from api.settings.sms import SmsSection
 from api.settings.sources import PREFIX, Sources
 from api.settings.store import StoreSection
 from api.settings.supervision import SupervisionSection
+from api.settings.surveys import SurveysSection
 from api.settings.threecx import ThreeCxSection
+from api.settings.tickets import TicketsSection
 from api.settings.turn import TurnSection
 from api.settings.voicemail import VoicemailSection
 from api.settings.webhooks import WebhooksSection
 from api.settings.widget import WidgetSection
-from api.surveys.settings import SurveysSection
 from api.threecx_settings import ThreeCxWork
-from api.tickets.settings import TicketsSection
 from api.visits.settings import VisitSettings
 from api.webhook_settings import WebhookSettings
 from media.reach import announced

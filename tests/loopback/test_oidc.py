@@ -211,8 +211,8 @@ def test_settings_that_cannot_work_are_refused() -> None:
         "oidc": {"issuer": "https://login.example", "client_id": "c", "client_secret": "s"},
         "server": {"public_url": "https://x.example"},
     }
-    assert Settings.model_validate(good).issuer() is not None
-    assert Settings().issuer() is None
+    assert Settings.model_validate(good).oidc.oidc_settings() is not None
+    assert Settings().oidc.oidc_settings() is None
     for section, change in (("oidc", {"client_id": ""}), ("oidc", {"issuer": "http://login.example"}), ("server", {"public_url": ""})):
         with pytest.raises(ValueError, match="issuer"):
             Settings.model_validate({**good, section: {**good[section], **change}})

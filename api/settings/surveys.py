@@ -1,4 +1,4 @@
-"""Settings of surveys: who is asked what, after what, how often."""
+"""`[surveys]`: who is asked what, after what, how often."""
 
 from typing import Annotated, Literal
 

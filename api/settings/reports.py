@@ -1,4 +1,4 @@
-"""Settings of reports."""
+"""`[reports]`: what supervisors are told of a period."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError

@@ -1,4 +1,4 @@
-"""What is written where once a call is over."""
+"""`[after_call]`: what is written where once a call is over."""
 
 from typing import Annotated, Literal
 

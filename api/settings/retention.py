@@ -1,4 +1,4 @@
-"""Settings of retention: for how long what is kept for what."""
+"""`[retention]`: for how long what is kept for what."""
 
 from collections.abc import Mapping
 from typing import Annotated

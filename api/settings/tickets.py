@@ -1,4 +1,4 @@
-"""Settings of tickets: by which calendar their clock runs, how long each priority has, and what follows when that is used up."""
+"""`[tickets]`: by which calendar their clock runs, how long each priority has, and what follows when that is used up."""
 
 from collections.abc import Mapping
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Settings of the backends: which there are, how long each may take, and where their links may lead."""
+"""`[backends]`: which there are, how long each may take, and where their links may lead."""
 
 from typing import Annotated, Self
 
