@@ -192,6 +192,8 @@ class PageRequests:
                 pass  # an ICE-lite server learns a browser's addresses from its checks (RFC 8445, section 2.5)
             case wire.PeerPath():
                 self._exchange.keep_path(self._view(identity, request.call_id), request)
+            case wire.PeerHeadset():
+                self._exchange.keep_headset(self._view(identity, request.call_id), request)
             case wire.RefreshSession():
                 raise Refusal("bad_message", "The hub renews sessions itself.")
         return None

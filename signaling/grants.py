@@ -210,7 +210,7 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     **dict.fromkeys((wire.ReadHandling, wire.SetHandling), _P.PRESENCE_OWN),
     wire.Record: _P.CALL_RECORD,
     wire.PeerOffer: _P.CALL_TAKE,
-    **dict.fromkeys((wire.PeerCandidate, wire.PeerPath), _P.CALL_TAKE),
+    **dict.fromkeys((wire.PeerCandidate, wire.PeerPath, wire.PeerHeadset), _P.CALL_TAKE),
     wire.CallMe: _P.CALL_TAKE,
     **dict.fromkeys((wire.OpenSoundCheck, wire.CloseSoundCheck, wire.AskHelp, wire.ReportSound, wire.ReadDay), _P.CALL_TAKE),
     wire.WatchBoard: _P.BOARD_WATCH,

@@ -259,6 +259,14 @@ class PeerPath(Request, frozen=True, tag="peer.path"):
     network: Literal["wifi", "cellular", "ethernet", "vpn", "unknown"] = "unknown"
 
 
+class PeerHeadset(Request, frozen=True, tag="peer.headset"):
+    """What my browser calls the microphone that I speak into in this call. Of it only make and model are kept, as far as they are known."""
+
+    call_id: Id
+    peer_id: Id
+    label: Annotated[str, Meta(max_length=256)]
+
+
 class WatchBoard(Request, frozen=True, tag="board.watch"):
     """Show me the live board. Result: ``BoardNow``, and ``board.changed`` notices while the page asks again in time."""
 
@@ -696,6 +704,7 @@ AnyRequest = (
     | PeerOffer
     | PeerCandidate
     | PeerPath
+    | PeerHeadset
     | CallMe
     | WatchBoard
     | CreateRoom

@@ -48,7 +48,8 @@ OWN: frozenset[type[wire.Request]] = frozenset(
 HOUSE: frozenset[type[wire.Request]] = frozenset(
     {
         *(wire.RefreshSession, wire.SetPresence, wire.WatchPresence, wire.ReadHandling, wire.SetHandling, wire.ListPeople),
-        *(wire.LookNumber, wire.PeerOffer, wire.PeerCandidate, wire.PeerPath, wire.AddDevice, wire.ListDevices, wire.RemoveDevice),
+        *(wire.LookNumber, wire.PeerOffer, wire.PeerCandidate, wire.PeerPath, wire.PeerHeadset),
+        *(wire.AddDevice, wire.ListDevices, wire.RemoveDevice),
         *(wire.OpenSoundCheck, wire.CloseSoundCheck, wire.AskHelp, wire.ReadDay),
     }
 )

@@ -54,7 +54,7 @@ def add_reports(
         return {user.identity: user.teams for user in await store.people.users()}
 
     asking = Asking(store.people, zone, audit.note, time.time)
-    finder = DifferenceFinder(store.reports, settings.sites)
+    finder = DifferenceFinder(store.reports, settings.sites, settings.carriers)
     staffing = Staffing(store.records, figures, queues, zone, time.time, settings.goal)
     ScorecardRoutes(store.scorecards, store.people, asking, audit.note, time.time).add_to(app)
     reports = Reports(store, teams_of_all, time.time)

@@ -77,6 +77,7 @@ function makePeer() {
   const peer = new Peer({
     send: async (callId, peerId, sdp) => (await link.ask('peer.offer', { call_id: callId, peer_id: peerId, sdp })).sdp,
     onPath: (callId, path) => link.ask('peer.path', { call_id: callId, ...path }).catch(unlessRefused),
+    onHeadset: (callId, said) => link.ask('peer.headset', { call_id: callId, ...said }).catch(unlessRefused),
     onDead: () => replace(peer),
     onTaken: () => yieldTo(peer),
   });
