@@ -28,7 +28,7 @@ from api.queue_board import QueueBoard
 from api.recording_book import RecordingBook
 from api.store import Store
 from api.store.rows import LegMeans
-from api.views import EpochClock, call_quality, call_state, parked_call, wrap_up_state
+from api.views import EpochClock, call_quality, call_state, finished_work, parked_call, wrap_up_state
 from api.voicemail.taking import Caller, MessageTaking
 from api.webhook_asking import FAILED, WebhookAsking
 from media import messages as media
@@ -594,9 +594,11 @@ class Exchange:
                 self._loop.call_soon(self._take_break, agent, reason)
 
     def wrap_up(self, identity: str) -> wire.WrapUpState | None:
-        """The work on their last call here, where this person has some to do."""
-        wrap_up = self._switchboard.wrap_up(identity)
-        return wrap_up_state(wrap_up, self.clock) if wrap_up is not None else None
+        """The work on their last call here, where this person has some to do, or may take it up again."""
+        wrap_up, finished = self._switchboard.wrap_up(identity), self._switchboard.finished(identity)
+        if wrap_up is not None:
+            return wrap_up_state(wrap_up, self.clock)
+        return finished_work(finished, self.clock) if finished is not None else None
 
     async def _find(self, effect: fx.FindTarget) -> None:
         """Where a number is reached that a flow or a call-back gives."""

@@ -166,6 +166,8 @@ class PageRequests:
                 feed(ev.WrapUpFinished(identity, call_id, code))
             case wire.ExtendWrapUp(call_id=call_id):
                 feed(ev.WrapUpExtended(identity, call_id))
+            case wire.UndoWrapUp(call_id=call_id):
+                feed(ev.WrapUpTakenBack(identity, call_id))
             case wire.CancelCallBack(call_back_id=call_back_id):
                 feed(ev.CallBackCancelled(call_back_id))
             case wire.WatchBoard():

@@ -216,7 +216,7 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     wire.WatchBoard: _P.BOARD_WATCH,
     wire.WatchQueues: _P.QUEUE_WATCH,
     wire.CancelCallBack: _P.QUEUE_MANAGE,
-    **dict.fromkeys((wire.FinishWrapUp, wire.ExtendWrapUp, wire.GetContext, wire.ChooseContact), _P.CALL_TAKE),
+    **dict.fromkeys((wire.FinishWrapUp, wire.ExtendWrapUp, wire.UndoWrapUp, wire.GetContext, wire.ChooseContact), _P.CALL_TAKE),
     **dict.fromkeys((wire.GetNote, wire.WriteNote, wire.MakeTicket, wire.CloseTicket), _P.CALL_TAKE),
     wire.CreateRoom: _P.ROOM_CREATE,
     wire.ListRooms: _P.ROOM_JOIN,

@@ -21,6 +21,7 @@ from signaling.centre_messages import FinishWrapUp as FinishWrapUp
 from signaling.centre_messages import QueueFigures as QueueFigures
 from signaling.centre_messages import QueuesChanged as QueuesChanged
 from signaling.centre_messages import QueuesNow as QueuesNow
+from signaling.centre_messages import UndoWrapUp as UndoWrapUp
 from signaling.centre_messages import VoicemailChanged as VoicemailChanged
 from signaling.centre_messages import WatchQueues as WatchQueues
 from signaling.centre_messages import WrapUpState as WrapUpState
@@ -752,6 +753,7 @@ AnyRequest = (
     | CancelCallBack
     | FinishWrapUp
     | ExtendWrapUp
+    | UndoWrapUp
     | GetContext
     | ChooseContact
     | GetNote
@@ -1537,6 +1539,8 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     """Can calls be recorded here?"""
     voicemail: bool = False
     """Can callers leave messages here, for me too?"""
+    undo_s: float = 0.0
+    """For so long may be taken back what I did with a call."""
 
 
 class SessionClosing(Notice, frozen=True, tag="session.closing"):

@@ -34,7 +34,7 @@ KINDS: Mapping[type[wire.Request], str] = {
 OWN: frozenset[type[wire.Request]] = frozenset(
     {
         *(wire.Dial, wire.Accept, wire.Decline, wire.HangUp, wire.Mute, wire.Hold, wire.Digits, wire.CallMe),
-        *(wire.Transfer, wire.TransferStep, wire.Park, wire.PickUp, wire.FinishWrapUp, wire.ExtendWrapUp),
+        *(wire.Transfer, wire.TransferStep, wire.Park, wire.PickUp, wire.FinishWrapUp, wire.ExtendWrapUp, wire.UndoWrapUp),
         *(wire.Monitor, wire.TakeOver),  # the audit has them as call.monitored and call.taken_over (api/supervision.py)
         *(wire.CreateRoom, wire.ListRooms, wire.JoinRoom, wire.LeaveRoom, wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom),
         *(wire.LockRoom, wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.ListLinks, wire.UnlinkRoom),

@@ -24,3 +24,6 @@ class CallsSection(Section):
     park_s: Annotated[float, Field(ge=10, le=3_600)] = 120.0
     """A parked call that nobody picked up goes back to who parked it."""
     park_places: Annotated[int, Field(ge=1, le=999)] = 20
+    undo_s: Annotated[float, Field(ge=0, le=60)] = 10.0
+    """So long agents may take back that they are done with a call, which is written down then, and are offered to call again whom they
+    hung up on; 0: never."""

@@ -258,6 +258,7 @@ class Settings(Section):
             transfer_ring_s=calls.transfer_ring_s,
             park_s=calls.park_s,
             park_slots=calls.park_places,
+            wrap_up_undo_s=calls.undo_s,
             recording=self.media.recording_policy(),
             supervision=SupervisionPolicy(self.supervision.announce, self.supervision_notice, self.supervision.most_per_call),
         )

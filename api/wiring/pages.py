@@ -79,6 +79,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         demo=settings.demo.enabled,
         records=settings.media.recording.enabled,
         voicemail=calls.boxes is not None,
+        undo_s=settings.calls.undo_s,
     )
 
     async def renew(grant: Grant) -> Session:

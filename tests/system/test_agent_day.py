@@ -98,6 +98,7 @@ async def day(tmp_path: Path) -> AsyncIterator[Day]:
         office = await stack.enter_async_context(RestOffice())
         backends = [part for text in (CRM, BOOKING, TICKETING) for part in tomllib.loads(text.format(base=office.base))["backends"]["list"]]
         settings: dict[str, dict[str, Any]] = {
+            "calls": {"undo_s": 0},
             "sip": {
                 **{"enabled": True, "server": pbx.host, "port": pbx.port, "domain": DOMAIN, "listen_host": "127.0.0.1"},
                 **{"extension": "1000", "auth_id": "line-1000", "password": "pw1000"},

@@ -185,6 +185,7 @@ async def day(tmp_path: Path) -> AsyncIterator[Day]:
         pbx = await stack.enter_async_context(kamailio(tmp_path / "kamailio", passwords))
         sip = {"enabled": True, "server": pbx.host, "port": pbx.port, "domain": DOMAIN, "listen_host": "127.0.0.1"}
         settings = {
+            "calls": {"undo_s": 0},
             "sip": {**sip, "extension": "1000", "auth_id": "line-1000", "password": "pw1000"},
             # A steady tone is noise, which goes from voices after a while.
             "media.voice": {"noise": "off", "echo": "off", "gain": "off"},

@@ -28,7 +28,7 @@ SCREENS: tuple[Look, ...] = (("light", "es", 320, ()), ("dark", "en", 320, COLOU
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_server(tmp_path) as running:
+    async with running_server(tmp_path, {"calls": {"undo_s": 60}}) as running:
         yield running
 
 
@@ -95,6 +95,11 @@ async def test_echo_mute_hold_and_keys(server: Server, microphone: Path) -> None
         await desk.page.keyboard.press("Control+Shift+E")
         await desk.call_is("ended")
         await desk.shows("600", ".recent")
+
+        await desk.page.wait_for_selector("[data-part=undo][data-what=call]")
+        await desk.page.keyboard.press("Control+Shift+U")
+        await desk.call_is("live", media="up")
+        await desk.page.wait_for_selector("[data-part=undo]", state="detached")
 
 
 async def test_speech_quality_and_details(server: Server, microphone: Path) -> None:
