@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+JOB_S = 3.0
 Job = Callable[[], Awaitable[object] | None]
 """Does its work at once, or gives what is to be awaited for it."""
 _Item = tuple[Job, Callable[[Exception], None]]
@@ -29,7 +30,7 @@ class CallLine:
         on_failure: Callable[[str, str, Exception], None],
         *,
         capacity: int = 256,
-        job_s: float = 3.0,
+        job_s: float = JOB_S,
         drain_s: float = 2.0,
     ) -> None:
         self.call_id = call_id

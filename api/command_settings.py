@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.settings.faults import ConfigError
-from api.settings.tree import Settings
+from api.config import ConfigError, Settings
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML settings; default: centralita.toml where it exists.")]
 

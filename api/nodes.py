@@ -14,7 +14,7 @@ With one node (``MemoryBus``) the same functions are called and there is nobody 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Protocol, Self, cast
 from uuid import uuid4
@@ -43,17 +43,20 @@ Perform = Callable[[Grant, wire.AnyRequest], Awaitable[object]]
 
 LEASE_S = 3.0
 BEAT_S = 0.5
-ASKED_S = 5.0
-"""How long another node may take to do something."""
-TOLD_WITHIN_S = 0.5
-"""How long a page that connects waits for another node to say what calls and rooms it has for it."""
-ALERT_WITHIN_S = 2.0
-"""How long another node may take to say that it knows who sees to an alert."""
-HEALTH_WITHIN_S = 2.0
-"""How long another node may take to say how it is: it asks its database first."""
 MOST_ASKED = 2_000
 WATCHED_S = 90.0
 """So long after it asked a page is told; pages ask again in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskTimes:
+    """How long another node may take: to do something (``do_s``), to say what calls, rooms and alerts it has for a page that connects
+    (``tell_s``), that it knows who sees to an alert (``see_s``), and how it is, for which it asks its database first (``health_s``)."""
+
+    do_s: float = 5.0
+    tell_s: float = 1.0
+    see_s: float = 2.0
+    health_s: float = 2.0
 
 
 class _Word(Struct, frozen=True, tag_field="word"):
@@ -233,8 +236,9 @@ class Nodes:
     ``meet`` introduces call control, the hub and who holds rooms, which need this to be made.
     """
 
-    def __init__(self, bus: Bus, *, lease_s: float = LEASE_S, beat_s: float = BEAT_S) -> None:
+    def __init__(self, bus: Bus, *, lease_s: float = LEASE_S, beat_s: float = BEAT_S, times: AskTimes | None = None) -> None:
         self._bus = bus
+        self._times = times or AskTimes()
         self._beat_s = beat_s
         self._loop = asyncio.get_running_loop()
         self.attendance = Attendance(bus.node, lease_s=lease_s)
@@ -321,7 +325,7 @@ class Nodes:
     async def health_of(self, node: str) -> bytes | None:
         """How another node says that it is; None where it does not in time."""
         try:
-            answer = await self._ask(node, lambda ask_id: _AskHealth(self._bus.token, ask_id), HEALTH_WITHIN_S)
+            answer = await self._ask(node, lambda ask_id: _AskHealth(self._bus.token, ask_id), self._times.health_s)
         except (NodeSilent, Refusal):
             return None
         return bytes(answer.result) if answer.error is None else None
@@ -609,7 +613,7 @@ class Nodes:
 
     async def ask(self, node: str, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion, room_id: str = "") -> object:
         """Have another node do this. Raises ``Refusal`` as it did, and ``NodeSilent``."""
-        answer = await self._ask(node, lambda ask_id: _Ask(self._bus.token, ask_id, grant, request, room_id), ASKED_S)
+        answer = await self._ask(node, lambda ask_id: _Ask(self._bus.token, ask_id, grant, request, room_id), self._times.do_s)
         if answer.error is not None:
             raise Refusal(answer.error.code, answer.error.message, answer.error.retry_after)
         return msgspec.json.decode(answer.result)
@@ -617,12 +621,14 @@ class Nodes:
     async def calls_elsewhere(self, identity: str) -> list[wire.CallState]:
         """The calls that other nodes have for this person. A node that does not answer in time has none to tell."""
         nodes = self.attendance.nodes_engaging(identity)
-        answers, _ = await self._ask_all(nodes, lambda ask_id: _AskCalls(self._bus.token, ask_id, identity))
+        answers, _ = await self._ask_all(nodes, lambda ask_id: _AskCalls(self._bus.token, ask_id, identity), self._times.tell_s)
         return [call for answer in answers for call in msgspec.json.decode(answer, type=list[wire.CallState])]
 
     async def alerts_elsewhere(self, teams: frozenset[str]) -> tuple[list[wire.BoardAlert], bool]:
         """What other nodes have open that who has these teams is told of, and whether all have said so."""
-        answers, whole = await self._ask_all(self.others, lambda ask_id: _AskAlerts(self._bus.token, ask_id, sorted(teams)))
+        answers, whole = await self._ask_all(
+            self.others, lambda ask_id: _AskAlerts(self._bus.token, ask_id, sorted(teams)), self._times.tell_s
+        )
         found = [alert for answer in answers for alert in msgspec.json.decode(answer, type=list[wire.BoardAlert])]
         return found, whole and self._bus.state is BusState.TOGETHER
 
@@ -630,7 +636,7 @@ class Nodes:
         """Other nodes are to know who sees to an alert, or puts it off. Is it open at one of them, and have all said so?"""
         ours = sorted(teams)
         answers, whole = await self._ask_all(
-            self.others, lambda ask_id: _SeeAlert(self._bus.token, ask_id, ours, alert_id, by, until), ALERT_WITHIN_S
+            self.others, lambda ask_id: _SeeAlert(self._bus.token, ask_id, ours, alert_id, by, until), self._times.see_s
         )
         found = any(msgspec.json.decode(answer, type=bool) for answer in answers)
         if found and self._board is not None:
@@ -651,10 +657,10 @@ class Nodes:
     async def rooms_elsewhere(self, grant: Grant) -> tuple[list[wire.RoomList], bool]:
         """What each other node has of its rooms for this person, and whether all have said so."""
         question = OwnRooms(grant.identity)
-        answers, whole = await self._ask_all(self.others, lambda ask_id: _Ask(self._bus.token, ask_id, grant, question))
+        answers, whole = await self._ask_all(self.others, lambda ask_id: _Ask(self._bus.token, ask_id, grant, question), self._times.tell_s)
         return [msgspec.json.decode(answer, type=wire.RoomList) for answer in answers], whole
 
-    async def _ask_all(self, nodes: Iterable[str], word: Callable[[str], _Word], within_s: float = TOLD_WITHIN_S) -> tuple[list[Raw], bool]:
+    async def _ask_all(self, nodes: Iterable[str], word: Callable[[str], _Word], within_s: float) -> tuple[list[Raw], bool]:
         """What they answer who do in time, and whether all did."""
         told = await asyncio.gather(*(self._ask(node, word, within_s) for node in nodes), return_exceptions=True)
         answers: list[Raw] = []

@@ -77,10 +77,12 @@ class Hit(Struct, frozen=True):
 
 
 class PbxContextRoutes:
-    """``base_url``: where people's browsers reach us, without a slash at the end; empty: where the PBX reached us."""
+    """``base_url``: where people's browsers reach us, without a slash at the end; empty: where the PBX reached us. ``within_s``: so long
+    the database may take to know who calls."""
 
-    def __init__(self, contacts: Contacts, base_url: str = "") -> None:
+    def __init__(self, contacts: Contacts, base_url: str = "", *, within_s: float = LOOKUP_WITHIN_S) -> None:
         self._contacts = contacts
+        self._within_s = within_s
         self._base_url = base_url
 
     def add_to(self, app: web.Application) -> None:
@@ -93,13 +95,13 @@ class PbxContextRoutes:
 
     async def _look_up(self, request: web.Request) -> web.Response:
         number = filled((await body_of(request, LookUpNumber)).number)
-        async with _in_time():
+        async with _in_time(self._within_s):
             found = await self._contacts.lookup(number)
         return self._hits(request, [] if found is None else [found], number)
 
     async def _look_up_email(self, request: web.Request) -> web.Response:
         email = filled((await body_of(request, LookUpEmail)).email)
-        async with _in_time():
+        async with _in_time(self._within_s):
             found = await self._contacts.lookup_email(email)
         return self._hits(request, [] if found is None else [found])
 
@@ -140,9 +142,9 @@ class PbxContextRoutes:
 
 
 @asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
+async def _in_time(within_s: float) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(LOOKUP_WITHIN_S):
+        async with asyncio.timeout(within_s):
             yield
     except TimeoutError:
         raise StoreUnavailable("The database is slower than a telephone rings.") from None

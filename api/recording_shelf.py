@@ -40,7 +40,8 @@ _LARGEST_FILM_BYTES = 256 * 1_024 * 1_024
 """The same of films, of which memory holds their recordings and themselves: an hour of two at 250 kbit/s."""
 _LOOK_EVERY_S = 3_600.0
 _AT_A_TIME = 500
-_FLUSH_WITHIN_S = 0.5
+_WRITTEN_WITHIN_S = 3.0
+"""How long a database that is busy is waited for to know of the last recordings. One that is away is not."""
 _CLOSED_WITHIN_S = 0.5
 """So long after a recording's or its worker's end its file is closed."""
 _TRIES = 20
@@ -267,8 +268,7 @@ class RecordingShelf:
 
     async def _flush(self) -> None:
         """A recording may have ended a moment ago."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._store.flush(), _FLUSH_WITHIN_S)
+        await self._store.caught_up(_WRITTEN_WITHIN_S)
 
     async def _find(self, recording_id: str, *, erased: bool = False) -> tuple[StoredRecording, Path]:
         await self._flush()

@@ -4,7 +4,7 @@ Whose a room is, and what becomes of a request, is said by ``rooms/ownership.py`
 store, people on any node:
 
 - A request comes to the node of its page. Where another node holds the room it goes there as a word, and the answer comes back; both
-  together have ``WITHIN_S``. A node that does not answer is no reason to ask another one: what it was asked may have been done.
+  together have ``within_s``. A node that does not answer is no reason to ask another one: what it was asked may have been done.
 - A room that nobody holds is taken over by the node where somebody asks for it, and by those that look after strays: when a node is gone,
   when Redis is back, and every ``LOOK_S``. First the claim, then the fence in the store, then its rows are read: so everything that the
   former holder acknowledged is there, and nothing comes after.
@@ -69,8 +69,19 @@ class RoomOwners:
     alone and does not know.
     """
 
-    def __init__(self, bus: Bus, nodes: Nodes, rooms: Rooms, store: RoomStore, *, grace_s: float = GRACE_S, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        nodes: Nodes,
+        rooms: Rooms,
+        store: RoomStore,
+        *,
+        grace_s: float = GRACE_S,
+        look_s: float = LOOK_S,
+        within_s: float = WITHIN_S,
+    ) -> None:
         self._bus, self._nodes, self._rooms, self._store = bus, nodes, rooms, store
+        self._within_s = within_s
         self._look_s = look_s
         self._loop = asyncio.get_running_loop()
         self._ownership = Ownership(grace_s=grace_s)
@@ -118,7 +129,7 @@ class RoomOwners:
         assert self._perform is not None
         if not self.shared:
             return await self._perform(grant, request)
-        until_s = self._loop.time() + WITHIN_S
+        until_s = self._loop.time() + self._within_s
         for attempt in count():
             if attempt:
                 await self._pause(until_s)
@@ -157,7 +168,7 @@ class RoomOwners:
 
     async def answer(self, room_id: str, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> object:
         """What another node asks of us, who hold the room as far as it knows. Raises ``Refusal``."""
-        await self._known(self._loop.time() + WITHIN_S)
+        await self._known(self._loop.time() + self._within_s)
         try:
             if self._ownership.way(room_id) is Way.HERE:
                 return await self._here(grant, request)
@@ -185,7 +196,7 @@ class RoomOwners:
             raise
 
     async def _begin(self, room_id: str) -> None:
-        await self._known(self._loop.time() + WITHIN_S)
+        await self._known(self._loop.time() + self._within_s)
         try:
             (holder,) = await self._bus.claim([room_id], take=True)
         except BusAlone:

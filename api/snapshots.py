@@ -1,7 +1,6 @@
 """How things stand for one person: the first thing a page hears after each connect, and all that it needs to draw itself."""
 
 import asyncio
-from contextlib import suppress
 from importlib.metadata import version
 
 from api.exchange import Exchange
@@ -15,12 +14,12 @@ from signaling.grants import Grant, Permission, allows
 from signaling.messages import PROTOCOL_VERSION, CallState, LineState, Snapshot
 
 RECENT_CALLS = 20
-FLUSH_WITHIN_S = 0.3
+WRITTEN_WITHIN_S = 3.0
+"""How long a page that connects waits for a database that is busy to know of the last calls. One that is away is not waited for."""
 
 
 class Snapshots:
-    """Makes ``Snapshot``s. ``demo``: is the demo line there? ``records``: can calls be recorded? ``undo_s``: for so long may be taken back
-    what agents did with a call."""
+    """Makes ``Snapshot``s. ``demo``: is the demo line there? ``records``: can calls be recorded?"""
 
     def __init__(
         self,
@@ -35,7 +34,6 @@ class Snapshots:
         demo: bool,
         records: bool = False,
         voicemail: bool = False,
-        undo_s: float = 0.0,
     ) -> None:
         self._switchboard = switchboard
         self._exchange = exchange
@@ -47,7 +45,6 @@ class Snapshots:
         self._demo = demo
         self._records = records
         self._voicemail = voicemail
-        self._undo_s = undo_s
         self._version = version("centralita")
 
     async def of(self, grant: Grant) -> Snapshot:
@@ -76,7 +73,6 @@ class Snapshots:
             wrap_up=self._exchange.wrap_up(grant.identity),
             records=self._records and staff,
             voicemail=self._voicemail and staff,
-            undo_s=self._undo_s,
         )
 
     def _lines(self) -> list[LineState]:
@@ -88,8 +84,7 @@ class Snapshots:
 
     async def _recent(self, identity: str) -> list[CallState]:
         # A page that reloads just after a call shall find that call in its list.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._store.flush(), FLUSH_WITHIN_S)
+        await self._store.caught_up(WRITTEN_WITHIN_S)
         try:
             calls = await self._store.recent_calls(identity, RECENT_CALLS)
         except StoreUnavailable:

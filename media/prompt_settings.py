@@ -14,6 +14,7 @@ class PromptSettings:
     """``folder``: recorded sentences (``LANGUAGE/NAME.wav``) and music (``music/NAME.ogg``). ``speech``: are texts spoken that nobody
     recorded? ``spoken``: where such speech is kept. ``hold_music``: the piece that is played on hold, empty: our own melody.
     ``texts``: further sentences, by name and language. ``ready``: prepared at the start.
+    ``within_s``: a sound that is still being made after this is not waited for: the caller goes on without it.
     """
 
     folder: Path | None = None
@@ -23,6 +24,7 @@ class PromptSettings:
     hold_music: str = ""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ready: tuple[str, ...] = ()
+    within_s: float = 2.0
 
 
 def find_sound(folder: Path, name: str) -> Path | None:

@@ -34,8 +34,6 @@ _MOST_SAMPLES = 16 * 1024 * 1024
 """64 MB: 17 minutes."""
 _MOST_WAITING = 64
 _MOST_WANTED = 4_096
-_WITHIN_S = 2.0
-"""Nobody hears nothing for longer because of a sound that is still to be made."""
 
 
 class SpeechSource(Protocol):
@@ -103,12 +101,12 @@ class SoundLibrary:
         self._more.set()
 
     async def _prepared(self, name: str) -> Samples:
-        """Raises MediaRefusal, for what takes longer than ``_WITHIN_S`` too."""
+        """Raises MediaRefusal, for what takes longer than ``PromptSettings.within_s`` too."""
         if name in self._ready:
             self._ready.move_to_end(name)
             return self._ready[name]
         try:
-            return await asyncio.wait_for(self._made_once(name), _WITHIN_S)
+            return await asyncio.wait_for(self._made_once(name), self._settings.within_s)
         except TimeoutError:
             raise MediaRefusal("sound_late", f"The sound {name!r} is still being made: it is there in a moment.") from None
 

@@ -84,6 +84,8 @@ class Writer:
         self._hurry = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._idle_or_away = asyncio.Event()
+        self._idle_or_away.set()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.reachable = True
@@ -179,8 +181,18 @@ class Writer:
         self._hurry.set()
         await self._idle.wait()
 
+    async def caught_up(self, within_s: float) -> bool:
+        """Wait until all that was put so far is written, for at most this long and not at all while the database is away. Is it?"""
+        self._hurry.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._idle_or_away.wait()
+        return self._idle.is_set()
+
     def _want(self) -> None:
         self._idle.clear()
+        if self.reachable:
+            self._idle_or_away.clear()
         self._wanted.set()
 
     def _shed(self) -> None:
@@ -202,6 +214,7 @@ class Writer:
                 if not written:
                     await self._wait(self._patience.wait_s)
             self._idle.set()
+            self._idle_or_away.set()
             if self._closing:
                 return
             self._hurry.clear()
@@ -346,6 +359,10 @@ class Writer:
     def _say(self, reachable: bool, detail: str) -> None:
         if reachable is not self.reachable:
             self.reachable = reachable
+            if not reachable:
+                self._idle_or_away.set()
+            elif not self._idle.is_set():
+                self._idle_or_away.clear()
             if reachable:
                 log.info("store.back")
             else:

@@ -160,7 +160,9 @@ async def exchange_bench(
         bench.metrics = await stack.enter_async_context(Metrics())
         url, spool = database or f"sqlite:///{directory / 'calls.sqlite3'}", RecordSpool(directory / "calls.spool", VAULT)
         bench.store = await stack.enter_async_context(Store.open(url, vault=VAULT, spool=spool))
-        untouched = replace(media or MediaSettings(), voice=VoiceSettings.untouched())
+        asked = media or MediaSettings()
+        patient = replace(asked.prompts, within_s=WITHIN_S)
+        untouched = replace(asked, voice=VoiceSettings.untouched(), prompts=patient)
 
         def told(event: AnyMediaEvent) -> None:
             bench.exchange.on_media_event(event)
@@ -192,6 +194,7 @@ async def exchange_bench(
             book=bench.book,
             metrics=bench.metrics,
             trunks=trunks,
+            job_s=WITHIN_S,
             **options,
         )
         bench.exchange.meet(bench.told)  # type: ignore[arg-type]

@@ -149,6 +149,19 @@ class Client:
             await self._told.wait_for(lambda: len(found()) >= count)
         return found()
 
+    async def seen(
+        self, type_: str, matches: Callable[[dict[str, Any]], bool] = lambda notice: True, *, after: int = 0, **values: Any
+    ) -> dict[str, Any]:
+        """Waits until a notice of this type has come that matches and has these values; the latest. ``after``: so many do not count."""
+
+        def found() -> list[dict[str, Any]]:
+            named = (notice for notice in self.notices[after:] if notice["type"] == type_ and matches(notice))
+            return [notice for notice in named if all(notice.get(name) == value for name, value in values.items())]
+
+        async with asyncio.timeout(WITHIN_S), self._told:
+            await self._told.wait_for(lambda: bool(found()))
+        return found()[-1]
+
     async def ended(self) -> None:
         await asyncio.wait_for(self.gone.wait(), WITHIN_S)
 

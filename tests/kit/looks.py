@@ -40,9 +40,7 @@ async def drawn(page: Page) -> None:
 
 
 async def settled(page: Page) -> None:
-    """What was asked for is there, and colours are what they will be: a theme chosen just now is the page's two frames later, and buttons
-    pass over to it softly."""
-    await page.wait_for_selector("html:not([data-asking])")
+    """Colours are what they will be: a theme chosen just now is the page's two frames later, and buttons pass over to it softly."""
     await page.evaluate(_SETTLED)
 
 

@@ -10,7 +10,7 @@ from aiohttp import ClientSession, web
 
 from api.attachments import Attachments
 from api.chat import Chat
-from api.nodes import Nodes, call_id_of
+from api.nodes import AskTimes, Nodes, call_id_of
 from api.page_requests import PageRequests
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys
@@ -36,6 +36,7 @@ from tests.kit.hub import SECRET, Client
 from tests.kit.vaults import VAULT
 
 WITHIN_S = 30.0
+ASKED = AskTimes(do_s=WITHIN_S, tell_s=WITHIN_S, see_s=WITHIN_S, health_s=WITHIN_S)
 POLICY = CallPolicy(ring_s=WITHIN_S, agent_media_s=WITHIN_S)
 
 
@@ -123,14 +124,16 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def running_node(url: str, name: str, folder: Path, *, grace_s: float = 0.0, **settings: float) -> AsyncIterator[Node]:
-    """``url``: of Redis. Patient but for ``settings``."""
+async def running_node(
+    url: str, name: str, folder: Path, *, grace_s: float = 0.0, times: AskTimes = ASKED, **settings: float
+) -> AsyncIterator[Node]:
+    """``url``: of Redis. Patient but for ``settings`` and ``times``."""
     pace = PATIENT | settings
     async with AsyncExitStack() as stack, AsyncExitStack() as clients:
         node = Node(name, clients)
         (folder / name).mkdir()
         node.bus = await stack.enter_async_context(RedisBus(RedisBusSettings(url=url, node=name, **pace)))  # type: ignore[arg-type]
-        node.nodes = _Watched(node.bus, lease_s=pace["lease_s"], beat_s=pace["beat_s"])
+        node.nodes = _Watched(node.bus, lease_s=pace["lease_s"], beat_s=pace["beat_s"], times=times)
         node.bench = bench = await stack.enter_async_context(
             exchange_bench(
                 folder / name,
@@ -161,7 +164,7 @@ async def running_node(url: str, name: str, folder: Path, *, grace_s: float = 0.
             on_lost=lambda room_id: chat.forget(room_id),
         )
         chat = Chat(rooms, store)
-        owners = node.owners = RoomOwners(node.bus, node.nodes, rooms, store, grace_s=grace_s)
+        owners = node.owners = RoomOwners(node.bus, node.nodes, rooms, store, grace_s=grace_s, within_s=WITHIN_S)
         past = PastRooms(database.past_rooms, store, writes, folder / "files", keep_s=None, note=_unnoted, forget=chat.forget)
         files = Attachments(store, owners.is_member, past, folder / "files", SECRET, now=bench.exchange.now, largest=1_000, together=1_000)
         links, keys = Invitations(SECRET), RoomKeys(rooms, database.room_keys)

@@ -89,7 +89,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         audit = await stack.enter_async_context(Audit(store.audit, AUDIT_KEYS))
         metrics = await stack.enter_async_context(Metrics())
         app = make_app(identify, metrics, health, on_looked=Looks(audit, VAULT).note)
-        PbxContextRoutes(contacts, "https://phone.example.com").add_to(app)
+        PbxContextRoutes(contacts, "https://phone.example.com", within_s=30.0).add_to(app)
         ContactRoutes(contacts).add_to(app)
         runner = make_runner(app)
         await runner.setup()

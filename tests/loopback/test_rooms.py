@@ -196,13 +196,7 @@ def code(answer: dict[str, Any]) -> str:
 
 
 async def seen(client: Client, type_: str, **values: Any) -> dict[str, Any]:
-    """Waits until such a notice has come; the latest."""
-    count = 0
-    while True:
-        count += 1
-        found = [each for each in await client.told(type_, count) if all(each.get(name) == value for name, value in values.items())]
-        if found:
-            return found[-1]
+    return await client.seen(type_, **values)
 
 
 async def test_a_guest_waits_is_let_in_writes_and_is_put_out(talk: Talk) -> None:

@@ -17,10 +17,10 @@ from api.centre.plan_reading import PlanReader
 from api.centre.prompts import prompts_of
 from api.centre.sound_routes import SoundRoutes
 from api.centre.sound_shelf import SoundShelf
+from api.config import PromptsSection
 from api.metrics import Metrics
 from api.rest_limits import RestLimits, RestLimitSettings
 from api.routes import PartHealth, make_app, make_runner
-from api.settings.prompts import PromptsSection
 from api.store import Store
 from api.store.audit import AuditWanted
 from media.messages import PrepareSounds
@@ -101,7 +101,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         Metrics() as metrics,
         Store.open(f"sqlite:///{tmp_path}/plan.sqlite3", vault=VAULT) as store,
         Audit(store.audit, AUDIT_KEYS) as log,
-        SoundLibrary(PromptSettings(folder=folder, speech=False)) as library,
+        SoundLibrary(PromptSettings(folder=folder, speech=False, within_s=30.0)) as library,
     ):
 
         async def renew(sound: str) -> None:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from api.backends.protocols import BackendFault
 from api.backends.rest_reading import BadPointer, Pointer, Rule
 from api.backends.rest_template import BadTemplate, Template, filled
-from api.settings.faults import ConfigError
-from api.settings.tree import Settings
+from api.config import ConfigError, Settings
 from tests.kit.rest_office import BOOKING, CRM, TICKETING
 
 NASTY = "'; DROP TABLE x; --{title}{{e164}}\"<b>&a=b#?/../\u202e\n"

@@ -41,7 +41,7 @@ def write_opus(path: Path, frequency_hz: float = 500.0) -> None:
 
 @asynccontextmanager
 async def library(sources: list[SpeechSource] | None = None, **settings: object) -> AsyncIterator[SoundLibrary]:
-    async with SoundLibrary(PromptSettings(**settings), sources) as found:  # type: ignore[arg-type]
+    async with SoundLibrary(PromptSettings(**({"within_s": 30.0} | settings)), sources) as found:  # type: ignore[arg-type]
         yield found
 
 
@@ -215,10 +215,9 @@ def test_what_a_successor_is_told_is_bounded_and_the_newest() -> None:
     assert any("prompt/es/queue-wait-2" in command.ready for command in told)
 
 
-async def test_who_calls_does_not_wait_for_a_sound_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("media.sound_library._WITHIN_S", 0.05)
+async def test_who_calls_does_not_wait_for_a_sound_that_takes_long() -> None:
     slow = Slow()
-    async with library([slow]) as found:
+    async with library([slow], within_s=0.05) as found:
         assert "sound_late" in await refused(found, "prompt/en/a")
         slow.go_on.set()
         async with asyncio.timeout(30):

@@ -14,6 +14,7 @@ from api.store.writer import Writer
 from media.messages import LegSample
 from tests.kit.vaults import VAULT
 
+WITHIN_S, ENDLESS_S = 30.0, 1e6
 NUMBER, NAME = "+34600111222", "Luz Marina"
 
 
@@ -133,6 +134,39 @@ async def test_records_wait_for_a_database_that_is_away_and_samples_give_way() -
         assert shelf.calls == [("c", 2)], "what was under way when it failed does not come back over something newer"
         assert shelf.samples == [3.0, 4.0, 5.0] and writer.dropped_samples == 3
         assert writer.reachable
+
+
+async def test_who_wants_what_was_put_waits_for_a_busy_database_and_not_for_one_that_is_away() -> None:
+    shelf = Shelf()
+    async with shelf.writer(gather_s=60.0) as writer:
+        assert await writer.caught_up(WITHIN_S), "there is nothing to wait for"
+        writer.put(call("c", 1))
+        assert await writer.caught_up(WITHIN_S) and shelf.calls == [("c", 1)]
+        shelf.there.clear()
+        writer.put(call("c", 2))
+        assert not await writer.caught_up(ENDLESS_S), "it is found to be away meanwhile"
+        writer.put(call("c", 3))
+        assert not await writer.caught_up(ENDLESS_S), "it is known to be away"
+        shelf.there.set()
+        await writer.flush()
+        writer.put(call("c", 4))
+        assert await writer.caught_up(WITHIN_S) and shelf.calls[-1] == ("c", 4)
+
+
+async def test_who_wants_what_was_put_waits_no_longer_than_they_said() -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def write(*rows: object) -> None:
+        begun.set()
+        await goes_on.wait()
+
+    async with Writer(write) as writer:
+        writer.put(call("c"))
+        assert not await writer.caught_up(0.0)
+        await begun.wait()
+        assert not await writer.caught_up(0.0)
+        goes_on.set()
+        assert await writer.caught_up(WITHIN_S)
 
 
 async def test_an_outage_is_said_once() -> None:

@@ -6,8 +6,7 @@ import hmac
 
 import pytest
 
-from api.settings.faults import ConfigError
-from api.settings.tree import Settings
+from api.config import ConfigError, Settings
 from api.turn import TurnAccess
 
 

@@ -4,9 +4,7 @@ import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
-import { turns } from '../kit/turns.js';
 
-const turn = turns();
 const local = (at, options) => new Date(at * 1000).toLocaleString(document.documentElement.lang, options);
 const day = (at) => local(at, { dateStyle: 'medium' });
 const minutes = (text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
@@ -70,10 +68,7 @@ async function report(outcome, laterAt) {
 
 async function drawCampaigns() {
   if (!session.peek()) return;
-  const isLast = turn();
-  const told = (await ask('GET', '/api/v1/campaigns')).campaigns;
-  if (!isLast()) return;
-  figures = told;
+  figures = (await ask('GET', '/api/v1/campaigns')).campaigns;
   campaigns = figures.map(({ campaign }) => campaign);
   const running = campaigns.filter((each) => each.running);
   const kept = $('#choose').campaign.value;
@@ -143,8 +138,8 @@ async function add() {
   }
   $('#add').entries.value = refused.map(({ text }) => text).join('\n');
   $('#not-added').replaceChildren(...refused.map(({ text, why }) => row(text, t(`why.${why}`))));
-  await drawCampaigns();
   say(t('entries.added', { added, refused: refused.length }));
+  await drawCampaigns();
 }
 
 /** The days of the week in the person's language, Monday first; Monday to Friday are chosen. */
@@ -169,8 +164,8 @@ async function make() {
     most_attempts: Number(most.value), zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
   $('#make').reset();
-  await drawCampaigns();
   say(t('made'));
+  await drawCampaigns();
 }
 
 async function unwant() {
