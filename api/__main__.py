@@ -18,7 +18,6 @@ from api.backends.command import backends_app
 from api.centre.flow_command import flow_app
 from api.centre.plan_command import plan_app
 from api.command_settings import ConfigFile, load
-from api.config import Settings
 from api.crm_template_command import crm_template
 from api.db_command import db_app
 from api.demo_call.command import demo_call
@@ -28,6 +27,7 @@ from api.privacy.command import privacy_app
 from api.recording_command import recording_app
 from api.records_command import records_app
 from api.rules.rules_command import rules_app
+from api.settings.tree import Settings
 from api.staffing_command import staffing
 from api.threecx_command import attach
 from api.threecx_double import threecx_double

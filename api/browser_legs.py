@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 
 from api.media_plane import MediaPlane
 from api.phone_legs import PhoneLegs
+from api.store.rows import LegMeans
 from media import messages as media
+from signaling.messages import PeerPath
 
 
 @dataclass(slots=True)
 class BrowserLeg:
     """``order``: codecs that the media plane asked for in a new offer; ``codec``: the one spoken; ``anchored``: open in the media plane.
     ``former``: connections whose place another one took; they do not get it back by themselves, or two pages would fight for the leg.
+    The rest as ``LegMeans`` has it.
     """
 
     leg_id: str
@@ -22,6 +25,19 @@ class BrowserLeg:
     order: tuple[str, ...] = ()
     peer_id: str = ""
     former: deque[str] = field(default_factory=lambda: deque(maxlen=16))
+    headset: str = ""
+    way: str = ""
+    family: str = ""
+    connection: str = ""
+
+    def travels(self, said: PeerPath) -> None:
+        """By the pair of candidates that its page uses from now on."""
+        self.way = f"relay/{said.relay or said.protocol}" if said.local == "relay" else f"{said.local}/{said.protocol}"
+        self.family, self.connection = ("" if word == "unknown" else word for word in (said.family, said.network))
+
+    @property
+    def means(self) -> LegMeans:
+        return LegMeans(self.codec or "", self.headset, self.connection, self.way, self.family)
 
 
 class BrowserLegs:

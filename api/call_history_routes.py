@@ -73,6 +73,8 @@ class HistoryPage(Struct, frozen=True):
 
 
 class HistoryLeg(Struct, frozen=True):
+    """``headset`` to ``family``: of an agent's, as ``LegMeans`` has them."""
+
     leg_id: str
     kind: str
     party: str
@@ -87,6 +89,10 @@ class HistoryLeg(Struct, frozen=True):
     end_detail: str | None
     mos_min: float | None
     mos_mean: float | None
+    headset: str
+    connection: str
+    way: str
+    family: str
 
 
 class HistoryEvent(Struct, frozen=True):

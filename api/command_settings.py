@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from api.config import ConfigError, Settings
+from api.settings.faults import ConfigError
+from api.settings.tree import Settings
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML settings; default: centralita.toml where it exists.")]
 

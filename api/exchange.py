@@ -18,6 +18,7 @@ from api.board import Board, machine_load
 from api.browser_legs import BrowserLegs
 from api.call_line import JOB_S, CallLine, Job, LineFull
 from api.deadline_timer import DeadlineTimer
+from api.headset_models import headset_model
 from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.phone_legs import PhoneFailure, PhoneLegs
@@ -26,7 +27,8 @@ from api.privacy.recording_consents import RecordingConsents
 from api.queue_board import QueueBoard
 from api.recording_book import RecordingBook
 from api.store import Store
-from api.views import EpochClock, call_quality, call_state, parked_call, wrap_up_state
+from api.store.rows import LegMeans
+from api.views import EpochClock, call_quality, call_state, finished_work, parked_call, wrap_up_state
 from api.voicemail.taking import Caller, MessageTaking
 from api.webhook_asking import FAILED, WebhookAsking
 from media import messages as media
@@ -534,7 +536,14 @@ class Exchange:
         """The way that the packets of this call's page take; of a page that no longer has its sound nothing is kept."""
         leg = self._browsers.get(view.agent_leg)
         if leg is not None and leg.peer_id == said.peer_id:
+            leg.travels(said)
             self._on_path(view.call_id, view.agent_leg, said)
+
+    def keep_headset(self, view: CallView, said: wire.PeerHeadset) -> None:
+        """What this call's agent speaks into, of the page that has its sound."""
+        leg = self._browsers.get(view.agent_leg)
+        if leg is not None and leg.peer_id == said.peer_id:
+            leg.headset = headset_model(said.label)
 
     async def answer_caller(self, call_id: str, leg_id: str, peer_id: str, sdp: str) -> media.PeerAnswered:
         """Answer the offer of a caller who calls by a browser, after what is queued for the call already. Raises ``MediaRefusal``."""
@@ -587,9 +596,11 @@ class Exchange:
                 self._loop.call_soon(self._take_break, agent, reason)
 
     def wrap_up(self, identity: str) -> wire.WrapUpState | None:
-        """The work on their last call here, where this person has some to do."""
-        wrap_up = self._switchboard.wrap_up(identity)
-        return wrap_up_state(wrap_up, self.clock) if wrap_up is not None else None
+        """The work on their last call here, where this person has some to do, or may take it up again."""
+        wrap_up, finished = self._switchboard.wrap_up(identity), self._switchboard.finished(identity)
+        if wrap_up is not None:
+            return wrap_up_state(wrap_up, self.clock)
+        return finished_work(finished, self.clock) if finished is not None else None
 
     async def _find(self, effect: fx.FindTarget) -> None:
         """Where a number is reached that a flow or a call-back gives."""
@@ -813,7 +824,7 @@ class Exchange:
     def _write(self, effect: fx.WriteRecord) -> None:
         record = effect.record
         self._metrics.call(record)
-        self._store.put_call(record, self.clock.at, self._cost_of, self._codec_of)
+        self._store.put_call(record, self.clock.at, self._cost_of, self._means_of)
         self._show_on_board(record.call_id)
         self._on_record(record, self.clock.at)
 
@@ -830,9 +841,11 @@ class Exchange:
     }
     """Effects that wait for nothing."""
 
-    def _codec_of(self, leg_id: str) -> str:
-        browser, phone = self._browsers.get(leg_id), self._phones.get(leg_id)
-        return (browser.codec if browser is not None else phone.spoken if phone is not None else None) or ""
+    def _means_of(self, leg_id: str) -> LegMeans:
+        if (browser := self._browsers.get(leg_id)) is not None:
+            return browser.means
+        phone = self._phones.get(leg_id)
+        return LegMeans(codec=phone.spoken or "") if phone is not None else LegMeans()
 
     def _on_trunk(self, leg_id: str, act: Callable[[line.Trunk], None]) -> None:
         leg = self._phones.get(leg_id)

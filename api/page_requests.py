@@ -166,6 +166,8 @@ class PageRequests:
                 feed(ev.WrapUpFinished(identity, call_id, code))
             case wire.ExtendWrapUp(call_id=call_id):
                 feed(ev.WrapUpExtended(identity, call_id))
+            case wire.UndoWrapUp(call_id=call_id):
+                feed(ev.WrapUpTakenBack(identity, call_id))
             case wire.CancelCallBack(call_back_id=call_back_id):
                 feed(ev.CallBackCancelled(call_back_id))
             case wire.WatchBoard():
@@ -192,6 +194,8 @@ class PageRequests:
                 pass  # an ICE-lite server learns a browser's addresses from its checks (RFC 8445, section 2.5)
             case wire.PeerPath():
                 self._exchange.keep_path(self._view(identity, request.call_id), request)
+            case wire.PeerHeadset():
+                self._exchange.keep_headset(self._view(identity, request.call_id), request)
             case wire.RefreshSession():
                 raise Refusal("bad_message", "The hub renews sessions itself.")
         return None

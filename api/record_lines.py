@@ -31,6 +31,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *("cursor", "call_id", "leg_id", "kind", "party", "trunk", "codec", "came", "brought_by"),
         *("opened_at", "answered_at", "ended_at", "ring_s", "talk_s", "hold_s"),
         *("ended_by", "end_reason", "end_sip", "end_detail", "mos_min", "mos_mean", "cost"),
+        *("headset", "connection", "way", "family"),
     ),
     "event": ("cursor", "call_id", "seq", "at", "what", "party", "leg_id", "by", "detail"),
     "visit": (

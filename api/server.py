@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from api.config import Settings
 from api.exchange import Exchange
 from api.first_start.wiring import make_first_start
+from api.settings.tree import Settings
 from api.wiring.calls import open_calls
 from api.wiring.cluster import open_cluster
 from api.wiring.ground import DEMO_AGENT, open_ground

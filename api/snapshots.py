@@ -19,7 +19,8 @@ WRITTEN_WITHIN_S = 3.0
 
 
 class Snapshots:
-    """Makes ``Snapshot``s. ``demo``: is the demo line there? ``records``: can calls be recorded?"""
+    """Makes ``Snapshot``s. ``demo``: is the demo line there? ``records``: can calls be recorded? ``undo_s``: for so long may be taken back
+    what agents did with a call."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Snapshots:
         demo: bool,
         records: bool = False,
         voicemail: bool = False,
+        undo_s: float = 0.0,
     ) -> None:
         self._switchboard = switchboard
         self._exchange = exchange
@@ -45,6 +47,7 @@ class Snapshots:
         self._demo = demo
         self._records = records
         self._voicemail = voicemail
+        self._undo_s = undo_s
         self._version = version("centralita")
 
     async def of(self, grant: Grant) -> Snapshot:
@@ -73,6 +76,7 @@ class Snapshots:
             wrap_up=self._exchange.wrap_up(grant.identity),
             records=self._records and staff,
             voicemail=self._voicemail and staff,
+            undo_s=self._undo_s,
         )
 
     def _lines(self) -> list[LineState]:

@@ -2,8 +2,8 @@
 
 from contextlib import AbstractAsyncContextManager
 
-from api.config import Settings
 from api.privacy.wiring import open_vault
+from api.settings.tree import Settings
 from api.store import Store
 
 

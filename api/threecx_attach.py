@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from api.config import ConfigError, Settings
-from api.settings_text import CannotChange, Value, changed
+from api.settings.faults import ConfigError
+from api.settings.toml_text import CannotChange, Value, changed
+from api.settings.tree import Settings
 from pbx.threecx.call_control import CallControl
 from pbx.threecx.directory import PbxUser
 from pbx.threecx.faults import Gone, Rejected, ThreeCxFault

@@ -32,7 +32,7 @@ def attach(
     """
     from rich.console import Console
 
-    from api.config import DEFAULT_FILE
+    from api.settings.sources import DEFAULT_FILE
     from api.threecx_attach import Attach, GivenUp, asking
 
     chosen = config or DEFAULT_FILE

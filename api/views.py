@@ -1,7 +1,7 @@
 """Call control's view of things, worded for the wire: core seconds become epoch seconds, causes become codes."""
 
 from media.messages import LegSample
-from rooms.agent import WrapUp
+from rooms.agent import FinishedWork, WrapUp
 from rooms.record import CallView, CentreView, MoveView, ParkedView
 from signaling.messages import (
     CallMonitor,
@@ -91,6 +91,11 @@ def wrap_up_state(wrap_up: WrapUp, clock: EpochClock) -> WrapUpState:
         more_s=wrap_up.more_s,
         due=wrap_up.due,
     )
+
+
+def finished_work(done: FinishedWork, clock: EpochClock) -> WrapUpState:
+    """Work that its agent may take up again, as their page sees it."""
+    return WrapUpState(call_id=done.wrap_up.call_id, queue=done.wrap_up.queue, code=done.code, undo_until=clock.at(done.until_s))
 
 
 def _move(move: MoveView, clock: EpochClock) -> CallMove:

@@ -21,10 +21,10 @@ from typing import Any
 from argon2 import PasswordHasher
 from playwright.async_api import Browser, Page, async_playwright
 
-from api.config import Settings
 from api.exchange import Exchange
 from api.quality_alerts import Thresholds
 from api.server import running
+from api.settings.tree import Settings
 from benchmarks.report import CannotRun, Options, Row
 from media.messages import Fault, LegSample
 from signaling.messages import CallState

@@ -27,8 +27,8 @@ from random import Random
 import asyncpg
 import uvloop
 
-from api.config import Settings
 from api.privacy.wiring import open_vault
+from api.settings.tree import Settings
 from api.store import Store
 from api.store.spool import RecordSpool
 from benchmarks.load.process import usage

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 from argon2 import PasswordHasher
 
-from api.config import Settings
 from api.demo_call.server import Server
+from api.settings.tree import Settings
 from api.store import StoredVoicemail
 from api.store.appointments import CalendarRow, ServiceRow
 from api.store.surveys import StoredSurvey

@@ -64,6 +64,16 @@ class WrapUp:
         return max(0.0, self.began_s + self.most_s - self.until_s)
 
 
+@dataclass(frozen=True, slots=True)
+class FinishedWork:
+    """Work that its agent has said to be done at ``ended_s``, with ``code``, and may take up again until ``until_s``."""
+
+    wrap_up: WrapUp
+    code: str
+    ended_s: float
+    until_s: float
+
+
 @dataclass(slots=True)
 class Agent:
     """``calls`` holds the calls of this person, in order: True where it is theirs, False where it only rings."""
@@ -78,6 +88,8 @@ class Agent:
     """``ringing``, ``on_call`` or ``wrap_up`` while, or after, a call of another node has this person."""
     wrap_up: WrapUp | None = None
     """The work on their last call, until it is done."""
+    finished: FinishedWork | None = None
+    """That work while it can still be taken up again."""
     consulting: bool = False
     """Is in a consultation, at whatever node."""
     withdrawn: bool = False
@@ -122,6 +134,7 @@ class Agent:
             or bool(self.calls)
             or self.elsewhere is not None
             or self.wrap_up is not None
+            or self.finished is not None
             or self.consulting
         )
 

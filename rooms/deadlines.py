@@ -26,6 +26,7 @@ class DeadlineKind(StrEnum):
     OFFER = "offer"
     ANNOUNCE = "announce"
     WRAP_UP = "wrap_up"
+    WRAP_UP_KEPT = "wrap_up_kept"
     """These are of no call: an agent's, that of the queues, that of somebody to be called back."""
     DECIDE = "decide"
     CALL_BACK = "call_back"

@@ -18,7 +18,7 @@ from rooms.call_backs import CallBacks
 from rooms.causes import Cause, EndReason
 from rooms.deadlines import DeadlineKind, Key
 from rooms.effects import Effect, Hush, PlayOnce
-from rooms.events import AgentSkilled
+from rooms.events import AgentSkilled, WrapUpTakenBack
 from rooms.flows.acts import JoinQueue
 from rooms.journey import Journey
 from rooms.legs import AgentLeg, AgentLegState, Came
@@ -36,6 +36,8 @@ NO_ANSWER = "no_answer"
 NO_AUDIO = "no_audio"
 """... of who took one, but could not be heard."""
 _AGAIN_S = 1.0
+_TOOK_ANOTHER = Cause(EndReason.ANSWERED_ELSEWHERE, 200, "You took another call.")
+_WORKS_ON = Cause(EndReason.ANSWERED_ELSEWHERE, 200, "You went on with the work on your last call.")
 """What could not be said just now is said so much later."""
 
 
@@ -271,8 +273,8 @@ class Distribution:
     def stop(self, now: float) -> list[Effect]:
         """The server goes down, all calls have ended: what has come of call-backs is told, and what agents said of their last calls."""
         effects = self._are_over(now)
-        for identity in self._signed_in:
-            effects += self._wrap_ups.end(identity, now)
+        for identity in self._register.people.known():
+            effects += [*self._wrap_ups.settle(identity), *self._wrap_ups.end(identity, now)]
         return effects
 
     def _have_left(self, now: float) -> list[Effect]:
@@ -298,7 +300,7 @@ class Distribution:
         for identity in touched:
             agent = self._register.people.get(identity)
             if agent.on_call:
-                effects += self._withdraw(identity, now)
+                effects += [*self.withdraw(identity, _TOOK_ANOTHER, now), *self._wrap_ups.settle(identity)]
                 effects += self._wrap_ups.end(identity, now) if agent.own_call is not None and self._came_from_queue(identity) else []
             self._tell(identity, now)
         return effects
@@ -307,10 +309,15 @@ class Distribution:
         call = self._register.calls.get(self._register.people.get(identity).own_call or "")
         return call is not None and call.journey is not None and identity in call.journey.served
 
-    def _withdraw(self, identity: str, now: float) -> list[Effect]:
-        """Who is in a call is offered nobody."""
+    def taken_back(self, event: WrapUpTakenBack, now: float) -> list[Effect]:
+        """Who goes on with the work on their last call is offered nobody: what was offered meanwhile keeps its place, and is somebody
+        else's. Raises ``NotPossible``."""
+        effects = self._wrap_ups.take_back(event, now)
+        return [*effects, *self.withdraw(event.agent, _WORKS_ON, now)]
+
+    def withdraw(self, identity: str, cause: Cause, now: float) -> list[Effect]:
+        """Who is in a call, or works on one, is offered nobody."""
         effects: list[Effect] = []
-        cause = Cause(EndReason.ANSWERED_ELSEWHERE, 200, "You took another call.")
         for call_id, own in list(self._register.people.get(identity).calls.items()):
             call = self._register.calls[call_id]
             if own or call.legs[identity].came not in (Came.QUEUE, Came.CALL_BACK):

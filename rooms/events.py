@@ -424,6 +424,14 @@ class WrapUpFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class WrapUpTakenBack:
+    """The agent was not done with this call after all."""
+
+    agent: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class WrapUpExtended:
     """The agent needs more time."""
 
@@ -517,6 +525,7 @@ Event = (
     | PlanChanged
     | AgentSkilled
     | WrapUpFinished
+    | WrapUpTakenBack
     | WrapUpExtended
     | CallBackRestored
     | CallBackWanted

@@ -65,6 +65,10 @@ class People:
         self._touched.clear()
         return tuple(changed)
 
+    def known(self) -> tuple[str, ...]:
+        """Of whom there is anything to remember."""
+        return tuple(self._agents)
+
     def connected(self) -> tuple[str, ...]:
         """Who has a telephone page open, at whatever node."""
         return tuple(agent.identity for agent in self._agents.values() if agent.connected)

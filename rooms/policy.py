@@ -76,7 +76,8 @@ class CallPolicy:
 
     ``language``: of callers of whom no flow knows it. ``announce_first_s``: so long after a caller began to wait the first announcement
     comes. ``wrap_up_times``: so many times as long as planned the work after a call may last when the agent needs more time;
-    ``wrap_up_due_s``: so long a code that is required is waited for. ``call_back_tries``: so often somebody is called back who does not
+    ``wrap_up_due_s``: so long a code that is required is waited for, ``wrap_up_undo_s``: so long an agent who is done may take the work up
+    again; 0: never. ``call_back_tries``: so often somebody is called back who does not
     answer, ``call_back_retry_s`` after one another. ``most_call_backs``: so many are remembered.
     """
 
@@ -97,6 +98,7 @@ class CallPolicy:
     announce_first_s: float = 4.0
     wrap_up_times: float = 3.0
     wrap_up_due_s: float = 60.0
+    wrap_up_undo_s: float = 10.0
     call_back_tries: int = 3
     call_back_retry_s: float = 300.0
     most_call_backs: int = 1000

@@ -24,7 +24,7 @@ from dataclasses import replace
 from typing import Any
 
 from rooms import events as ev
-from rooms.agent import AgentChange, AgentState, WrapUp
+from rooms.agent import AgentChange, AgentState, FinishedWork, WrapUp
 from rooms.call import Call, CallStep
 from rooms.call_back import CallBackView
 from rooms.call_backs import CallBacks
@@ -173,6 +173,10 @@ class Switchboard:
         """The work on their last call, where there is some to do."""
         return self._register.people.get(agent).wrap_up
 
+    def finished(self, agent: str) -> FinishedWork | None:
+        """That work while they may take it up again."""
+        return self._register.people.get(agent).finished
+
     @property
     def plan(self) -> CentrePlan:
         """By which new callers are led."""
@@ -219,6 +223,8 @@ class Switchboard:
                 effects += self._ON_DEADLINE[key.kind](self, self._register.calls[key.call_id], key.party, now)
             elif key.kind is DeadlineKind.WRAP_UP:
                 effects += self._wrap_ups.over(key.party, now)
+            elif key.kind is DeadlineKind.WRAP_UP_KEPT:
+                effects += self._wrap_ups.settle(key.party)
             elif key.kind is DeadlineKind.CALL_BACK:
                 effects += self._call_backs.due(key.party, now)
             effects += self._looked(now)
@@ -711,6 +717,9 @@ class Switchboard:
     def _wrap_up_finished(self, event: ev.WrapUpFinished, now: float) -> list[Effect]:
         return self._wrap_ups.finish(event, now)
 
+    def _wrap_up_taken_back(self, event: ev.WrapUpTakenBack, now: float) -> list[Effect]:
+        return self._distribution.taken_back(event, now)
+
     def _wrap_up_extended(self, event: ev.WrapUpExtended, now: float) -> list[Effect]:
         return self._wrap_ups.extend(event, now)
 
@@ -870,6 +879,7 @@ class Switchboard:
         ev.WebhookAnswered: _webhook_answered,
         ev.TargetFound: _found,
         ev.WrapUpFinished: _wrap_up_finished,
+        ev.WrapUpTakenBack: _wrap_up_taken_back,
         ev.WrapUpExtended: _wrap_up_extended,
         ev.CallBackRestored: _call_back_restored,
         ev.CallBackWanted: _call_back_wanted,

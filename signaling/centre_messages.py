@@ -98,7 +98,8 @@ class WrapUpState(Notice, frozen=True, tag="wrap_up.state"):
     """The timed work after a call from a queue, in which no calls are offered to me. ``ends_at`` null: it is over. ``codes``: what may be
     said of the call; ``required``: one of them has to be. ``more_s``: by so much it can still be made longer.
 
-    ``due``: the time is over and a code is still missing, without which no call is offered.
+    ``due``: the time is over and a code is still missing, without which no call is offered. ``undo_until``: I said that I am done, with
+    ``code``, and may take that back (``wrap_up.undo``) until then.
     """
 
     call_id: str
@@ -108,6 +109,8 @@ class WrapUpState(Notice, frozen=True, tag="wrap_up.state"):
     required: bool = False
     more_s: float = 0.0
     due: bool = False
+    code: str = ""
+    undo_until: float | None = None
 
 
 class FinishWrapUp(Request, frozen=True, tag="wrap_up.finish"):
@@ -115,6 +118,13 @@ class FinishWrapUp(Request, frozen=True, tag="wrap_up.finish"):
 
     call_id: Id
     code: Annotated[str, Meta(max_length=64)] = ""
+
+
+class UndoWrapUp(Request, frozen=True, tag="wrap_up.undo"):
+    """I was not done with this call after all. A call from a queue that rings at mine meanwhile is offered to somebody else. Possible for
+    some seconds, while no other call is mine. Result: ``{}``."""
+
+    call_id: Id
 
 
 class ExtendWrapUp(Request, frozen=True, tag="wrap_up.extend"):

@@ -21,6 +21,7 @@ from signaling.centre_messages import FinishWrapUp as FinishWrapUp
 from signaling.centre_messages import QueueFigures as QueueFigures
 from signaling.centre_messages import QueuesChanged as QueuesChanged
 from signaling.centre_messages import QueuesNow as QueuesNow
+from signaling.centre_messages import UndoWrapUp as UndoWrapUp
 from signaling.centre_messages import VoicemailChanged as VoicemailChanged
 from signaling.centre_messages import WatchQueues as WatchQueues
 from signaling.centre_messages import WrapUpState as WrapUpState
@@ -257,6 +258,14 @@ class PeerPath(Request, frozen=True, tag="peer.path"):
     relay: Literal["", "udp", "tcp", "tls"] = ""
     family: Literal["ipv4", "ipv6", "unknown"] = "unknown"
     network: Literal["wifi", "cellular", "ethernet", "vpn", "unknown"] = "unknown"
+
+
+class PeerHeadset(Request, frozen=True, tag="peer.headset"):
+    """What my browser calls the microphone that I speak into in this call. Of it only make and model are kept, as far as they are known."""
+
+    call_id: Id
+    peer_id: Id
+    label: Annotated[str, Meta(max_length=256)]
 
 
 class WatchBoard(Request, frozen=True, tag="board.watch"):
@@ -696,6 +705,7 @@ AnyRequest = (
     | PeerOffer
     | PeerCandidate
     | PeerPath
+    | PeerHeadset
     | CallMe
     | WatchBoard
     | CreateRoom
@@ -743,6 +753,7 @@ AnyRequest = (
     | CancelCallBack
     | FinishWrapUp
     | ExtendWrapUp
+    | UndoWrapUp
     | GetContext
     | ChooseContact
     | GetNote
@@ -1528,6 +1539,8 @@ class Snapshot(Notice, frozen=True, tag="session.snapshot"):
     """Can calls be recorded here?"""
     voicemail: bool = False
     """Can callers leave messages here, for me too?"""
+    undo_s: float = 0.0
+    """For so long may be taken back what I did with a call."""
 
 
 class SessionClosing(Notice, frozen=True, tag="session.closing"):

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from api.after.outbox import Outbox, Settled
 from api.after.recording_links import RecordingLinks
-from api.after.settings import AfterCallSection
 from api.backends.guard import Guard
 from api.backends.protocols import (
     BackendFault,
@@ -33,6 +32,7 @@ from api.backends.registry import Backends
 from api.card_numbers import without_card_numbers
 from api.happenings import Happening, Happenings, Kind
 from api.privacy.vault import Vault
+from api.settings.after_call import AfterCallSection
 from api.store import Store, StoredCall
 from api.store.outbox import OutboxEntry
 from pbx.numbers import number_of_caller

@@ -8,7 +8,7 @@ import typer
 from api.command_settings import ConfigFile, load
 
 if TYPE_CHECKING:
-    from api.config import Settings
+    from api.settings.tree import Settings
     from api.store import Store
 
 outbox_app = typer.Typer(no_args_is_help=True, help="What is to be written at other systems, or to be sent.")

@@ -9,12 +9,12 @@ from api.after.after_call import AfterCall
 from api.after.outbox import Outbox
 from api.after.recording_links import RecordingLinks
 from api.backends.registry import Backends
-from api.config import Settings
 from api.happenings import Happenings
 from api.notify.notifier import Notifier
 from api.notify.sms import HttpSms
 from api.notify.templates import Templates
 from api.privacy.vault import Vault
+from api.settings.tree import Settings
 from api.store import Store
 
 

@@ -34,7 +34,7 @@ KINDS: Mapping[type[wire.Request], str] = {
 OWN: frozenset[type[wire.Request]] = frozenset(
     {
         *(wire.Dial, wire.Accept, wire.Decline, wire.HangUp, wire.Mute, wire.Hold, wire.Digits, wire.CallMe),
-        *(wire.Transfer, wire.TransferStep, wire.Park, wire.PickUp, wire.FinishWrapUp, wire.ExtendWrapUp),
+        *(wire.Transfer, wire.TransferStep, wire.Park, wire.PickUp, wire.FinishWrapUp, wire.ExtendWrapUp, wire.UndoWrapUp),
         *(wire.Monitor, wire.TakeOver),  # the audit has them as call.monitored and call.taken_over (api/supervision.py)
         *(wire.CreateRoom, wire.ListRooms, wire.JoinRoom, wire.LeaveRoom, wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom),
         *(wire.LockRoom, wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.ListLinks, wire.UnlinkRoom),
@@ -48,7 +48,8 @@ OWN: frozenset[type[wire.Request]] = frozenset(
 HOUSE: frozenset[type[wire.Request]] = frozenset(
     {
         *(wire.RefreshSession, wire.SetPresence, wire.WatchPresence, wire.ReadHandling, wire.SetHandling, wire.ListPeople),
-        *(wire.LookNumber, wire.PeerOffer, wire.PeerCandidate, wire.PeerPath, wire.AddDevice, wire.ListDevices, wire.RemoveDevice),
+        *(wire.LookNumber, wire.PeerOffer, wire.PeerCandidate, wire.PeerPath, wire.PeerHeadset),
+        *(wire.AddDevice, wire.ListDevices, wire.RemoveDevice),
         *(wire.OpenSoundCheck, wire.CloseSoundCheck, wire.AskHelp, wire.ReadDay),
     }
 )

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from api.audit.audit import Audit
 from api.audit.keys import AuditKeys
-from api.config import Settings
 from api.privacy.vault import Vault
+from api.settings.tree import Settings
 from api.store import AuditEvent, Store
 from api.store.spool import AuditSpool
 

@@ -10,8 +10,8 @@ from api.backends.registry import Backends
 from api.backends.request_tracker import RequestTracker
 from api.backends.rest import RestBooking, RestCrm, RestTicketing
 from api.backends.roundup import Roundup
-from api.backends.settings import AnyBackend, BackendsSection
 from api.backends.ticketing_settings import RequestTrackerSection, RoundupSection
+from api.settings.backends import AnyBackend, BackendsSection
 
 _REST = {"crm": RestCrm, "booking": RestBooking, "ticketing": RestTicketing}
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from api.backends.breaker import BreakerLimits
 from api.backends.guard import BackendLimits
-from api.section import Section
+from api.settings.section import Section
 
 BackendName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 

@@ -80,6 +80,8 @@ class AnswerCache:
         self._now = now
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._names: dict[str, set[str]] = {}
+        self._nobody: OrderedDict[tuple[str, str], float] = OrderedDict()
+        """When it was said that nobody is known, the oldest first; let go when it no longer counts: new numbers would fill the memory."""
         self._bytes = 0
         self._flights: dict[tuple[str, str], asyncio.Task[Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -99,7 +101,7 @@ class AnswerCache:
         hits = sum(self.counts[name] for name in ("fresh", "stale", "nobody"))
         asked = hits + self.counts["missed"]
         return {
-            "entries": len(self._entries),
+            "entries": len(self._entries) + len(self._nobody),
             "bytes": self._bytes,
             "asking": len(self._flights),
             "hit_ratio": hits / asked if asked else 0.0,
@@ -110,13 +112,16 @@ class AnswerCache:
     def peek(self, handle: str, name: str, shape: type[T]) -> Kept[T] | None:
         """What this server itself has at hand. Takes microseconds, and counts nothing."""
         entry = self._entries.get((handle, name))
+        if entry is None and (said_at := self._nobody.get((handle, name))) is not None:
+            entry = _Entry(said_at, "")
         return None if entry is None else self._read(entry, shape)
 
     async def find(self, handle: str, name: str, shape: type[T]) -> Kept[T] | None:
         """What is kept here or by the other nodes."""
         kept = self.peek(handle, name, shape)
         if kept is not None:
-            self._entries.move_to_end((handle, name))
+            if kept.value:
+                self._entries.move_to_end((handle, name))
         elif self._shelf is not None and (text := await self._shelf.fetch(handle, name)) is not None:
             kept = self._taken(handle, name, text, shape)
         self.counts["missed" if kept is None else "stale" if kept.stale else "fresh" if kept.value else "nobody"] += 1
@@ -146,6 +151,8 @@ class AnswerCache:
         for handle in gone:
             for name in self._names.pop(handle, ()):
                 self._bytes -= len(self._entries.pop((handle, name)).sealed)
+        for key in [key for key in self._nobody if key[0] in gone]:
+            del self._nobody[key]
         for key in [key for key in self._flights if key[0] in gone]:
             del self._flights[key]
         if self._shelf is not None and gone:
@@ -205,16 +212,31 @@ class AnswerCache:
             return None  # forgotten, or kept by another version
 
     def _put(self, handle: str, name: str, entry: _Entry) -> None:
-        former = self._entries.pop((handle, name), None)
-        self._bytes += len(entry.sealed) - (len(former.sealed) if former is not None else 0)
-        self._entries[handle, name] = entry
-        self._names.setdefault(handle, set()).add(name)
+        self._nobody.pop((handle, name), None)
+        if not entry.sealed:
+            self._let_go(handle, name)
+            self._nobody[handle, name] = entry.at
+        else:
+            former = self._entries.pop((handle, name), None)
+            self._bytes += len(entry.sealed) - (len(former.sealed) if former is not None else 0)
+            self._entries[handle, name] = entry
+            self._names.setdefault(handle, set()).add(name)
+        self._bound()
+
+    def _bound(self) -> None:
+        too_old = self._now() - self.times.nobody_s
+        while self._nobody and (len(self._nobody) > self.times.remembered or next(iter(self._nobody.values())) <= too_old):
+            self._nobody.popitem(last=False)
         while len(self._entries) > self.times.remembered or self._bytes > _MOST_BYTES:
-            (old_handle, old_name), old = self._entries.popitem(last=False)
-            self._bytes -= len(old.sealed)
-            self._names[old_handle].discard(old_name)
-            if not self._names[old_handle]:
-                del self._names[old_handle]
+            self._let_go(*next(iter(self._entries)))
+
+    def _let_go(self, handle: str, name: str) -> None:
+        entry = self._entries.pop((handle, name), None)
+        if entry is not None:
+            self._bytes -= len(entry.sealed)
+            self._names[handle].discard(name)
+            if not self._names[handle]:
+                del self._names[handle]
 
 
 def _packed(body: bytes) -> str:

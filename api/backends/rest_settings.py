@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from api.backends.backend_section import HttpBackendSection
 from api.backends.rest_reading import BadPointer, Pointer, Rule
 from api.backends.rest_template import BadTemplate, Template, names_in
-from api.section import Section
+from api.settings.section import Section
 
 
 def _template(value: object) -> object:

@@ -10,9 +10,9 @@ from api.backends.context import LinkHosts
 from api.backends.lookup import ContextLookup
 from api.backends.registry import Backends as Backends
 from api.backends.shared_answers import SharedAnswers
-from api.config import Settings
 from api.metrics import Metrics
 from api.privacy.vault import Vault
+from api.settings.tree import Settings
 from api.store import Store
 from api.store_beside import store_beside
 from signaling.bus import Bus

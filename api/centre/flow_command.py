@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from api.command_settings import ConfigFile, load
-from api.config import Settings
+from api.settings.tree import Settings
 from rooms.centre_plan import ANY, CentrePlan, NumberEntry
 from rooms.flows.conditions import FactValue
 from rooms.flows.flow import Flow, Hours

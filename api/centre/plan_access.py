@@ -7,7 +7,7 @@ from api.audit.wiring import open_audit
 from api.centre.plan_reading import PlanReader
 from api.centre.plans import Plans
 from api.centre.prompts import prompts_of
-from api.config import Settings
+from api.settings.tree import Settings
 from api.store_beside import store_beside
 from rooms.centre_plan import CentrePlan
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from api.config import PromptsSection
+from api.settings.prompts import PromptsSection
 from media.prompt_settings import SUFFIXES
 from media.prompt_texts import LANGUAGES, TEXTS
 

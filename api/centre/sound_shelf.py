@@ -15,7 +15,7 @@ from typing import NoReturn
 import numpy as np
 from msgspec import Struct
 
-from api.config import PromptsSection
+from api.settings.prompts import PromptsSection
 from api.spoken_plan import MANY, announced, said_by
 from media.codec import Samples
 from media.espeak import EspeakSpeech

@@ -21,10 +21,10 @@ from api.centre.skill_routes import SkillRoutes
 from api.centre.skills import Skills
 from api.centre.sound_routes import SoundRoutes
 from api.centre.sound_shelf import SoundShelf
-from api.config import Settings
 from api.exchange import Exchange
 from api.media_plane import MediaPlane
 from api.nodes import Nodes
+from api.settings.tree import Settings
 from api.spoken_plan import prepare_sounds
 from api.store import Store
 from media.messages import MediaRefusal, PrepareSounds
@@ -112,7 +112,7 @@ async def open_centre(
 
 
 def _shelf(settings: Settings, plans: Plans) -> SoundShelf:
-    named = ((settings.announcement, "media.recording"), (settings.supervision_notice, "supervision.notice"))
+    named = ((settings.media.announcement, "media.recording"), (settings.supervision_notice, "supervision.notice"))
     fixed = {sound: setting for sound, setting in named if sound}
     spoken = settings.server.data_dir / "speech"
     return SoundShelf(settings.media.prompts, settings.prompt_folder, spoken, lambda: plans.plan, fixed=fixed)

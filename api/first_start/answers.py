@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from api.first_start.wire import Answered
-from api.settings_text import Value, written
+from api.settings.toml_text import Value, written
 
 HOUSE_FILE = "house.toml"
 """Counts less than all other settings."""

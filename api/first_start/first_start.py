@@ -19,7 +19,7 @@ from api.first_start.first_plan import first_plan
 from api.first_start.wire import Administrator, Answer, Answered, FirstQueue, House, Recording, StartNow, Telephone
 from api.identity.passwords import Passwords
 from api.identity.users import refuse_guest
-from api.settings_text import Value
+from api.settings.toml_text import Value
 from api.store.people import PeopleStore
 from media.espeak import PROGRAM
 from pbx.numbers import parse_number

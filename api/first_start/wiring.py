@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from api.config import Settings
 from api.first_start.answers import StartAnswers
 from api.first_start.first_start import FirstStart
 from api.first_start.trial import registers
 from api.first_start.wire import Telephone
+from api.settings.tree import Settings
 from api.wiring.calls import Calls
 from api.wiring.ground import DEMO_AGENT, Ground
 from api.wiring.lines import line_to_try

@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class IdentitySettings:
-    """See ``api.config.SecuritySection``."""
+    """See ``api.settings.security``."""
 
     second_factor_key: str
     idle_s: float = 1_800.0
@@ -18,7 +18,7 @@ class IdentitySettings:
 
 @dataclass(frozen=True, slots=True)
 class OidcSettings:
-    """See ``api.config.OidcSection``."""
+    """See ``api.settings.oidc``."""
 
     issuer: str
     client_id: str

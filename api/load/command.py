@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from api.command_settings import ConfigFile, load
-from api.config import Settings
 from api.results import Row, as_json
+from api.settings.tree import Settings
 
 _MOST_CALLS = 100
 

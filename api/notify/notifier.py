@@ -8,10 +8,10 @@ from typing import Self
 from api.after.outbox import Outbox
 from api.backends.protocols import BackendFault, RemoteRef
 from api.notify.message import Message, is_address
-from api.notify.settings import EmailSection
 from api.notify.sms import SmsProvider
 from api.notify.smtp import hand_over, letter, message_id
 from api.privacy.vault import Vault
+from api.settings.email import EmailSection
 from api.store.outbox import OutboxEntry
 
 _THREADS = 4

@@ -7,8 +7,8 @@ import msgspec
 from aiohttp import ClientError, ClientResponse
 
 from api.backends.protocols import BackendFault, FaultCause, RemoteRef
-from api.notify.settings import SmsSection
 from api.outward import InsideError, outward_session, refuse_inside
+from api.settings.sms import SmsSection
 
 _WITHIN_S = 10.0
 _MOST_BYTES = 65_536

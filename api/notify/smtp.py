@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from api.backends.protocols import BackendFault
 from api.notify.message import Message, as_html, is_address, one_line
-from api.notify.settings import EmailSection
+from api.settings.email import EmailSection
 
 T = TypeVar("T")
 

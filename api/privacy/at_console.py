@@ -14,13 +14,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from api.audit.wiring import note_at_once
-from api.config import Settings
 from api.past_rooms import PastRooms
 from api.privacy.asking import WhoAsked
 from api.privacy.forgetting import Forgetting, ForgottenProof
 from api.privacy.holding import Holding
 from api.privacy.wiring import open_vault
 from api.recording_shelf import RecordingShelf
+from api.settings.tree import Settings
 from api.store import Store
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.legal_holds import LegalHold

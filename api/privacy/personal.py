@@ -99,7 +99,7 @@ PERSONAL: Mapping[str, Personal] = {
         ("person",),
         seal_leg,
         own=_CALL,
-        plain=_plain("leg_id kind trunk end_reason came brought_by codec"),
+        plain=_plain("leg_id kind trunk end_reason came brought_by codec headset connection way family"),
     ),
     "call_events": Personal(_CALLS, ("party", "by", "detail"), (), seal_event, own=_CALL, plain=_plain("what leg_id")),
     "call_traces": Personal("to find what a call failed of", ("body",), (), seal_trace, own=_CALL, plain=_plain("leg_id kind")),

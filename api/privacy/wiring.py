@@ -1,8 +1,8 @@
 """The vault as the settings describe it: for a server, and for a command that runs beside it."""
 
-from api.config import Settings
 from api.privacy.key_book import KeyBook, KeysUnavailable
 from api.privacy.vault import Vault
+from api.settings.tree import Settings
 from api.store import StoreUnavailable
 
 

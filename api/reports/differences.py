@@ -1,7 +1,7 @@
 """What is different about the bad calls of a period, and which calls these are: asked of the records, told by ``outliers.py``.
 
-Nothing is kept for it: agents, queues, trunks and codecs stand with calls and their legs; browser, system and network are of the agent's
-session. A site is a name that the settings give to networks. None of these is a customer's.
+Nothing is kept for it alone: agents, queues, trunks, codecs, headsets and ways of packets stand with calls and their legs; browser,
+system and network are of the agent's session. Site and carrier are names that the settings give to networks. None of these is a customer's.
 """
 
 import asyncio
@@ -18,7 +18,22 @@ from api.store.reports import Asked, ReportStore, Trait
 from signaling.refusal import Refusal
 
 Network = IPv4Network | IPv6Network
-Dimension = Literal["agent", "queue", "site", "network", "browser", "system", "browser_codec", "phone_codec", "trunk"]
+Dimension = Literal[
+    "agent",
+    "queue",
+    "site",
+    "carrier",
+    "network",
+    "browser",
+    "system",
+    "headset",
+    "connection",
+    "way",
+    "family",
+    "browser_codec",
+    "phone_codec",
+    "trunk",
+]
 MOST_CALLS = 50
 _KNOWN = 40
 """Letters of a device that we know: ``Chrome, Windows``. A name that a browser gave itself is longer, and put together as ``other``."""
@@ -58,18 +73,23 @@ class _Way:
 
 
 class DifferenceFinder:
-    """``sites``: networks by the name of the office that has them."""
+    """``sites``: networks by the name of the office that has them. ``carriers``: by that of who carries them."""
 
-    def __init__(self, store: ReportStore, sites: Mapping[str, Sequence[Network]]) -> None:
-        self._store, self._sites = store, sites
+    def __init__(self, store: ReportStore, sites: Mapping[str, Sequence[Network]], carriers: Mapping[str, Sequence[Network]]) -> None:
+        self._store = store
         same = str
         self._ways: dict[Dimension, _Way] = {
             "agent": _Way("agent", same),
             "queue": _Way("queue", same),
-            "site": _Way("place", self._site),
+            "site": _Way("place", lambda place: _name_of(place, sites)),
+            "carrier": _Way("place", lambda place: _name_of(place, carriers)),
             "network": _Way("place", same),
             "browser": _Way("device", lambda device: _of_device(device, 0)),
             "system": _Way("device", lambda device: _of_device(device, 1)),
+            "headset": _Way("headset", same),
+            "connection": _Way("connection", same),
+            "way": _Way("way", same),
+            "family": _Way("family", same),
             "browser_codec": _Way("browser_codec", same),
             "phone_codec": _Way("phone_codec", same),
             "trunk": _Way("trunk", same),
@@ -84,8 +104,6 @@ class DifferenceFinder:
         return Differences(of.since, of.until, of.zone, calls, bad, found.tested, found.too_few, found.outliers)
 
     async def _groups(self, asked: Asked, name: Dimension, way: _Way) -> list[Group]:
-        if name == "site" and not self._sites:
-            return []
         sums: dict[str, tuple[int, int]] = {}
         for row in await self._store.shares(asked, way.trait):
             value = way.value(row["value"])
@@ -103,12 +121,15 @@ class DifferenceFinder:
         rows = await self._store.bad_with(asked, way.trait, values, MOST_CALLS) if values else []
         return [BadCall(**row) for row in rows]
 
-    def _site(self, place: str) -> str:
-        try:
-            network = ip_network(place)
-        except ValueError:
-            return ""
-        return next((name for name, networks in self._sites.items() if any(_within(network, each) for each in networks)), "")
+
+def _name_of(place: str, named: Mapping[str, Sequence[Network]]) -> str:
+    """Of the smallest of these networks that a place is within: who carries a country carries an office's network too."""
+    try:
+        network = ip_network(place)
+    except ValueError:
+        return ""
+    found = [(each.prefixlen, name) for name, networks in named.items() for each in networks if _within(network, each)]
+    return max(found)[1] if found else ""
 
 
 def _within(network: Network, outer: Network) -> bool:

@@ -15,8 +15,8 @@ from api.reports.report import Reports
 from api.reports.routes import Asking, ReportRoutes, report_csv
 from api.reports.schedules import ScheduleRoutes
 from api.reports.scorecards import ScorecardRoutes
-from api.reports.settings import ReportsSection
 from api.reports.staffing import Staffing
+from api.settings.reports import ReportsSection
 from api.store import Store
 from rooms.calendar import Calendar
 from rooms.centre_plan import CentrePlan
@@ -54,7 +54,7 @@ def add_reports(
         return {user.identity: user.teams for user in await store.people.users()}
 
     asking = Asking(store.people, zone, audit.note, time.time)
-    finder = DifferenceFinder(store.reports, settings.sites)
+    finder = DifferenceFinder(store.reports, settings.sites, settings.carriers)
     staffing = Staffing(store.records, figures, queues, zone, time.time, settings.goal)
     ScorecardRoutes(store.scorecards, store.people, asking, audit.note, time.time).add_to(app)
     reports = Reports(store, teams_of_all, time.time)

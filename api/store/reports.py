@@ -23,8 +23,9 @@ _LATER_CALL = calls.alias("later_call")
 _LATER_RUN = node_runs.alias("later_run")
 
 
-Trait = Literal["agent", "queue", "trunk", "phone_codec", "browser_codec", "device", "place"]
-"""``device``: what an agent's browser and system are; ``place``: the network that they signed in from (IPv4 /24, IPv6 /48)."""
+Trait = Literal["agent", "queue", "trunk", "phone_codec", "browser_codec", "headset", "connection", "way", "family", "device", "place"]
+"""``headset`` to ``family``: of an agent's leg (``LegMeans``). ``device``: what an agent's browser and system are; ``place``: the network
+that they signed in from (IPv4 /24, IPv6 /48)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,8 @@ def _traits(trait: Trait) -> tuple[Select[Any], ColumnElement[str]]:
             kind, column = "phone", legs.c.trunk if trait == "trunk" else legs.c.codec
         case "browser_codec":
             kind, column = "agent", legs.c.codec
+        case "headset" | "connection" | "way" | "family":
+            kind, column = "agent", legs.c[trait]
         case "device" | "place":
             return select().select_from(calls), _signed_in(sessions.c.device if trait == "device" else sessions.c.place)
     return select().select_from(calls.join(legs, and_(legs.c.call_id == calls.c.call_id, legs.c.kind == kind))), column

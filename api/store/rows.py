@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import astuple
@@ -239,6 +239,22 @@ class Line(NamedTuple):
     row: Row
 
 
+@dataclass(frozen=True, slots=True)
+class LegMeans:
+    """By what a leg took part, each empty where nobody knows. ``headset``: make and model of what an agent spoke into (``headset_model``).
+    Of a browser's packets: ``connection``: what the machine was connected by, ``wifi``; ``way``: the kind of its address and the protocol,
+    ``host/udp``, or ``relay/tls``; ``family``: ``ipv4`` or ``ipv6``."""
+
+    codec: str = ""
+    headset: str = ""
+    connection: str = ""
+    way: str = ""
+    family: str = ""
+
+
+MEANS = tuple(field.name for field in fields(LegMeans))
+
+
 def key_of(record: Record) -> str:
     """Of two records with the same key the newer one counts."""
     match record:
@@ -255,14 +271,14 @@ def call_rows(
     boot_id: str,
     to_epoch: ToEpoch,
     cost_of: Callable[[LegRecord], float | None],
-    codec_of: Callable[[str], str],
+    means_of: Callable[[str], LegMeans],
 ) -> CallRows:
-    """``cost_of`` says what a leg that we dialled cost; a call costs what its legs do together. ``codec_of``: of a leg; empty: no longer
+    """``cost_of`` says what a leg that we dialled cost; a call costs what its legs do together. ``means_of``: a leg's; empty: no longer
     known, or not yet."""
     costs = [cost_of(leg) for leg in record.legs]
     known = [cost for cost in costs if cost is not None]
     legs = tuple(
-        _leg_row(record.call_id, leg, to_epoch) | {"cost": cost, "codec": codec_of(leg.leg_id)}
+        _leg_row(record.call_id, leg, to_epoch) | {"cost": cost, **asdict(means_of(leg.leg_id))}
         for leg, cost in zip(record.legs, costs, strict=True)
     )
     cost = sum(known) if known and record.ended_s is not None else None

@@ -161,13 +161,17 @@ legs = Table(
     Column("ended_by", Sealed, nullable=False, server_default=""),
     Column("codec", String(16), nullable=False, server_default=""),
     Column("person", String(32), nullable=False, server_default=""),
+    Column("headset", String(48), nullable=False, server_default=""),
+    Column("connection", String(8), nullable=False, server_default=""),
+    Column("way", String(16), nullable=False, server_default=""),
+    Column("family", String(8), nullable=False, server_default=""),
     Index("ix_legs_call_id", "call_id"),
     Index("ix_legs_person_opened_at", "person", "opened_at"),
     Index("ix_legs_kind_party_opened_at", "kind", "party", "opened_at"),
     Index("ix_legs_ended_at", "ended_at"),
 )
 """``came``: how it came into the call (``rooms.legs.Came``); ``brought_by``: by whom; of a phone that was dialled: on whose account.
-``person``: the handle of a phone's number."""
+``person``: the handle of a phone's number. ``codec`` and the last four: ``LegMeans``."""
 
 call_handling = Table(
     "call_handling",

@@ -49,9 +49,11 @@ from api.store.reports import ReportStore
 from api.store.room_keys import RoomKeyStore
 from api.store.rooms import RoomStore
 from api.store.rows import (
+    MEANS,
     CallRows,
     Dialled,
     HeardSecond,
+    LegMeans,
     Line,
     Record,
     Row,
@@ -209,11 +211,11 @@ class Store(Statements):
         record: CallRecord,
         to_epoch: ToEpoch,
         cost_of: Callable[[LegRecord], float | None] = lambda leg: None,
-        codec_of: Callable[[str], str] = lambda leg_id: "",
+        means_of: Callable[[str], LegMeans] = lambda leg_id: LegMeans(),
     ) -> None:
-        """Keep a call as it now stands; the newest counts. ``cost_of``: what a leg that we dialled cost; ``codec_of``: what it speaks.
-        Returns at once."""
-        self.writer.put(call_rows(record, self.boot_id, to_epoch, cost_of, codec_of))
+        """Keep a call as it now stands; the newest counts. ``cost_of``: what a leg that we dialled cost; ``means_of``: by what it takes
+        part. Returns at once."""
+        self.writer.put(call_rows(record, self.boot_id, to_epoch, cost_of, means_of))
 
     def put_entries(self, entries: Iterable[Entry], to_epoch: ToEpoch) -> None:
         """Keep what has happened to calls; each entry once, however often it is written. Returns at once."""
@@ -294,7 +296,8 @@ class Store(Statements):
             column.name: statement.excluded[column.name] for column in table.c if not column.primary_key and column not in _SUMMARY | _LATER
         }
         if table is legs:  # of a leg that has gone nobody knows it any more
-            given["codec"] = func.coalesce(func.nullif(statement.excluded.codec, literal_column("''")), legs.c.codec)
+            for name in MEANS:
+                given[name] = func.coalesce(func.nullif(statement.excluded[name], literal_column("''")), legs.c[name])
         return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=given, where=newer)
 
     async def _ended_among(self, connection: AsyncConnection, samples: list[Sample]) -> set[str]:

@@ -13,7 +13,6 @@ from api.after.wiring import After
 from api.appointments.states import State as AppointmentState
 from api.audit.audit import Audit
 from api.backends.wiring import Backends
-from api.config import Settings
 from api.happenings import Happenings
 from api.knowledge.articles import Articles
 from api.knowledge.routes import ArticleRoutes
@@ -22,6 +21,7 @@ from api.metrics import Metrics
 from api.privacy.consent_routes import ConsentRoutes
 from api.privacy.consents import Consents
 from api.privacy.vault import Vault
+from api.settings.tree import Settings
 from api.store import Store
 from api.surveys.post import SurveyPost
 from api.surveys.routes import SurveyRoutes

@@ -9,10 +9,10 @@ import structlog
 
 from api.audit.audit import Audit
 from api.backends.wiring import Backends
-from api.config import Settings
 from api.happenings import Happenings
 from api.leading import Leads
 from api.privacy.vault import Vault
+from api.settings.tree import Settings
 from api.store import Store
 from api.travel.backend import BuiltinBooking
 from api.travel.bookings import Bookings

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from api.config import Settings
 from api.line_routes import LineRoutes
 from api.node_health import NodeFigures, NodesHealth
 from api.page_requests import route_of
 from api.privacy.retention_routes import RetentionRoutes
 from api.routes import PartHealth
+from api.settings.tree import Settings
 from api.wiring.calls import Calls
 from api.wiring.cluster import Cluster
 from api.wiring.ground import Ground

@@ -13,7 +13,6 @@ from api.call_handling import CallHandling
 from api.call_happenings import CallNews, CallWatch
 from api.call_traces import CallTraces
 from api.centre.wiring import Centre, open_centre
-from api.config import Settings
 from api.consultation_checks import ConsultationChecks
 from api.consultation_phones import ConsultationPhones
 from api.consultation_recordings import ConsultationRecordings
@@ -25,6 +24,7 @@ from api.page_requests import route_of
 from api.privacy.retention import Retention
 from api.recording_shelf import RecordingShelf
 from api.rules.rules import Rules
+from api.settings.tree import Settings
 from api.sound_checks import SoundChecks
 from api.store.retention import RetentionStore
 from api.supervision import Supervision

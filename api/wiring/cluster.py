@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from api.config import Settings
 from api.nodes import Nodes
 from api.routes import PartHealth
+from api.settings.tree import Settings
 from api.shared_limits import SharedLimits
 from api.wiring.ground import Ground
 from signaling.bus import Bus, BusState, MemoryBus

@@ -1,6 +1,6 @@
 """Who the people at calls are: their teams, and the numbers they show."""
 
-from api.config import Settings
+from api.settings.tree import Settings
 from api.wiring.cluster import Cluster
 from api.wiring.ground import Ground
 

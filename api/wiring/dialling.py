@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from api.config import Settings
 from api.page_requests import route_of
+from api.settings.tree import Settings
 from api.threecx import ThreeCx
 from api.tolls import Tolls
 from api.wiring.ground import Ground
@@ -52,9 +52,9 @@ class Dialling:
 
 async def open_tolls(settings: Settings, ground: Ground, now: Callable[[], float], on_suspended: Callable[[str, str], None]) -> Tolls:
     """What was called before this start counts."""
-    plan, price = settings.dial_plan(), _rates(settings).cost
-    watch = TollWatch(plan.rules, settings.toll_bounds(), price)
-    tolls = Tolls(watch, plan, price, now=now, hours=settings.working_hours, audit=ground.audit, on_suspended=on_suspended)
+    plan, price = settings.dialing.dial_plan(), _rates(settings).cost
+    watch = TollWatch(plan.rules, settings.dialing.toll_bounds(), price)
+    tolls = Tolls(watch, plan, price, now=now, hours=settings.dialing.hours, audit=ground.audit, on_suspended=on_suspended)
     await tolls.restore(ground.store.dialled)
     return tolls
 

@@ -1,10 +1,10 @@
 """The exchange of a server, between call control, media, lines and pages."""
 
 from api.browser_legs import BrowserLegs
-from api.config import Settings
 from api.exchange import Exchange
 from api.media_plane import MediaPlane
 from api.nodes import call_id_of
+from api.settings.tree import Settings
 from api.webhook_asking import WebhookAsking
 from api.wiring.cluster import Cluster
 from api.wiring.colleagues import Colleagues

@@ -14,7 +14,6 @@ from api.audit.audit import Audit
 from api.audit.wiring import open_audit
 from api.backends.registry import Backends
 from api.backends.wiring import open_backends
-from api.config import Settings
 from api.happenings import Happenings
 from api.identity.passwords import Passwords
 from api.identity.wiring import Identity, open_identity
@@ -26,6 +25,7 @@ from api.privacy.consents import Consents
 from api.privacy.vault import Vault
 from api.privacy.wiring import open_vault
 from api.routes import Neighbours
+from api.settings.tree import Settings
 from api.store import Store
 from api.store.sealing import open_sealing
 from api.store.spool import RecordSpool

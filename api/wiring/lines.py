@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.config import LineSection, Settings, SipSection
 from api.media_plane import MediaPlane
 from api.metrics import Metrics
 from api.phone_legs import PhoneLegs
 from api.rtp_ports import RtpPorts
 from api.self_signed import kept_certificate
+from api.settings.line import LineSection
+from api.settings.sip import SipSection
+from api.settings.tree import Settings
 from api.visits.visitor_line import VisitorLine
 from pbx.identity import IdentityHeader, TrustedCaller
 from pbx.ladder import Ladder
@@ -61,7 +63,7 @@ def make_lines(settings: Settings, metrics: Metrics, on_event: OnTrunkEvent, fol
         return sound.name if usable and sound is not None else None
 
     routing = Routing(
-        settings.dial_plan(),
+        settings.dialing.dial_plan(),
         demo_trunk=demo.name if demo is not None else None,
         pbx_trunk=settings.sip.name if settings.sip.enabled else sound.name if sound is not None else None,
         stand_in=stand_in,

@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
-from api.config import OpusSection, Settings
 from api.media_plane import MediaPlane, suppressor_maker
 from api.metrics import Metrics
 from api.routes import PartHealth
+from api.settings.opus import OpusSection
+from api.settings.tree import Settings
 from media.answer import OpusPreferences
 from media.messages import AnyMediaEvent
 from media.opus_choice import OpusPolicy
@@ -87,7 +88,7 @@ def _prompts(settings: Settings) -> PromptSettings:
         voices=dict(prompts.voices),
         hold_music=prompts.hold_music,
         texts=prompts.texts,
-        ready=tuple(filter(None, (settings.announcement, settings.supervision_notice))),
+        ready=tuple(filter(None, (settings.media.announcement, settings.supervision_notice))),
     )
 
 

@@ -7,10 +7,10 @@ from api.agent_day import day_of
 from api.audit.asked import Asked
 from api.backends.context import CallContext
 from api.backends.views import context_partial
-from api.config import Settings
 from api.page_requests import PageRequests
 from api.room_keys import RoomKeys
 from api.room_requests import RoomRequests
+from api.settings.tree import Settings
 from api.snapshots import Snapshots
 from api.visits.chats import VisitorChats
 from api.wiring.calls import Calls
@@ -79,6 +79,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         demo=settings.demo.enabled,
         records=settings.media.recording.enabled,
         voicemail=calls.boxes is not None,
+        undo_s=settings.calls.undo_s,
     )
 
     async def renew(grant: Grant) -> Session:

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from api.config import Settings
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
 from api.media_plane import MediaPlane
 from api.privacy.recording_consents import RecordingConsents
 from api.recording_book import RecordingBook
 from api.recording_shelf import RecordingShelf
+from api.settings.tree import Settings
 from api.store import Store
 from api.voicemail.boxes import Boxes
 from api.voicemail.notices import VoicemailNotices
@@ -60,7 +60,7 @@ async def open_recordings(
         heard_at = f"{settings.server.public_url.rstrip('/')}/voicemail"
         notices = VoicemailNotices(ground.after.notifier, ground.after.templates, lambda: told.in_force().boxes, heard_at)
         ground.happenings.listen(notices.hear)
-        policy = settings.consultation_recording_policy()
+        policy = settings.media.recording.consultation_policy()
         filmed = ConsultationRecordings(
             policy, worker, book, legs_of=consultations.legs, show=consultations.show_recording, on_answer=consents.in_room
         )
@@ -74,7 +74,7 @@ def _shelf(settings: Settings, store: Store) -> RecordingShelf:
 
 
 def _consents(settings: Settings, ground: Ground) -> RecordingConsents:
-    prompts, sentence = settings.media.prompts, settings.announcement.rpartition("/")[2]
+    prompts, sentence = settings.media.prompts, settings.media.announcement.rpartition("/")[2]
     spoken = {**TEXTS.get(sentence, {}), **prompts.texts.get(sentence, {})}
     wording, region = spoken.get(prompts.language, ""), settings.dialing.region
     return RecordingConsents(ground.consents, ground.vault, wording=wording, language=prompts.language, region=region)

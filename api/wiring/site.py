@@ -17,7 +17,6 @@ from api.backends.builtin_crm import renewing
 from api.backends.event_routes import BackendEventRoutes
 from api.backends.routes import BackendRoutes
 from api.call_history_routes import CallHistoryRoutes
-from api.config import Settings
 from api.consultation_routes import ConsultationRoutes
 from api.contact_routes import ContactRoutes
 from api.contacts import Contacts
@@ -42,6 +41,7 @@ from api.reports.wiring import add_reports
 from api.rest_limits import RestLimits
 from api.routes import Neighbours, PartHealth, make_app, make_runner
 from api.rules.routes import RuleRoutes
+from api.settings.tree import Settings
 from api.threecx_routes import ThreeCxRoutes
 from api.tickets.wiring import open_service_desk
 from api.toll_routes import TollRoutes
@@ -67,7 +67,7 @@ async def open_site(
     settings: Settings, ground: Ground, cluster: Cluster, calls: Calls, talk: Talk, hub: Hub, start: FirstStart
 ) -> AsyncIterator[tuple[str, int]]:
     """All of HTTP, listening at the address that it yields, and at this port."""
-    identity, network, issuer = ground.identity, ground.network, settings.issuer()
+    identity, network, issuer = ground.identity, ground.network, settings.oidc.oidc_settings()
 
     async def health() -> Mapping[str, PartHealth]:
         stored = await ground.store.healthy()
@@ -96,7 +96,7 @@ async def open_site(
         health,
         network=network,
         pages=pages,
-        limits=RestLimits(settings.rest_limits(), time.monotonic, cluster.shared),
+        limits=RestLimits(settings.limits.rest_limits(), time.monotonic, cluster.shared),
         on_forbidden=account_routes.note_forbidden,
         on_looked=Looks(ground.audit, ground.vault).note,
         once=Once(ground.store.sent_keys, settings.token_secret(), time.time),
@@ -153,7 +153,9 @@ async def open_site(
     contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region, on_changed=changed)
     ContactRoutes(contacts).add_to(app)
     PbxContextRoutes(contacts, settings.server.public_url.rstrip("/")).add_to(app)
-    campaigns = Campaigns(ground.store.outbound, ground.unwanted, ground.consents, settings.dial_plan().rules, settings.dialing.region)
+    campaigns = Campaigns(
+        ground.store.outbound, ground.unwanted, ground.consents, settings.dialing.dial_plan().rules, settings.dialing.region
+    )
     OutboundRoutes(campaigns, ground.unwanted).add_to(app)
     ThreeCxRoutes(calls.threecx).add_to(app)
     add_administration(app, settings, ground, cluster, calls, hub, health, pages.hash)

@@ -9,13 +9,13 @@ from api.appointments.settings import AppointmentSettings
 from api.appointments.wiring import Appointments, make_appointments
 from api.attachments import Attachments
 from api.chat import Chat
-from api.config import Settings
 from api.consultation_news import ConsultationNews
 from api.guest_routes import GuestRoutes
 from api.past_rooms import PastRooms
 from api.reports.funnel import FunnelSteps
 from api.room_owners import RoomOwners
 from api.rooms import RoomEvent, Rooms
+from api.settings.tree import Settings
 from api.store.acknowledged import AcknowledgedWrites
 from api.store.spool import Spool
 from api.wiring.calls import Calls

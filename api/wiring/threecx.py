@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 
-from api.config import Settings
+from api.settings.tree import Settings
 from api.threecx import ThreeCx
 from api.wiring.ground import Ground
 from api.wiring.start_failure import StartFailure

@@ -1,6 +1,7 @@
 """A person with a real Chromium: one browser each, a microphone of their own, and a page that may write no error to its console."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ def tone_file(path: Path, frequency_hz: float, *, seconds: float = 10.0, level_d
     wave = 10 ** (level_dbfs / 20) * np.sin(2 * np.pi * frequency_hz * time_s)
     wavfile.write(path, RATE_HZ, np.rint(wave * 32_767).astype(np.int16))
     return path
+
+
+async def seen_when(page: Page, selector: str, act: Coroutine[Any, Any, object]) -> None:
+    """What is there for a moment only: looked for before ``act`` brings it about."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(page.wait_for_selector(selector))
+        group.create_task(act)
 
 
 async def open_menu(page: Page) -> None:

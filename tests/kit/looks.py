@@ -40,7 +40,9 @@ async def drawn(page: Page) -> None:
 
 
 async def settled(page: Page) -> None:
-    """Colours are what they will be: a theme chosen just now is the page's two frames later, and buttons pass over to it softly."""
+    """What was asked for is there, and colours are what they will be: a theme chosen just now is the page's two frames later, and buttons
+    pass over to it softly."""
+    await page.wait_for_selector("html:not([data-asking])")
     await page.evaluate(_SETTLED)
 
 

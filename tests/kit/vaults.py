@@ -3,9 +3,9 @@
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from api.config import Settings
 from api.privacy.vault import Vault
 from api.privacy.wiring import open_vault
+from api.settings.tree import Settings
 from api.store import Store
 
 VAULT = Vault.in_memory()

@@ -19,9 +19,9 @@ from api.privacy.data_class import DataClass
 from api.privacy.retention import Retention
 from api.privacy.retention_policy import RetentionPolicy
 from api.privacy.retention_routes import RetentionRoutes
-from api.privacy.settings import RetentionSection
 from api.routes import PartHealth, make_app, make_runner
 from api.rtp_ports import RtpPorts
+from api.settings.retention import RetentionSection
 from api.store import Store
 from api.store.retention import RetentionStore
 from media.settings import MediaSettings

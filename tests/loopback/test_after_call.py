@@ -13,7 +13,6 @@ from api.after.after_call import AfterCall
 from api.after.delivery import OutboxSettings
 from api.after.outbox import Outbox
 from api.after.recording_links import RecordingLinks
-from api.after.settings import AfterCallSection
 from api.backends.protocols import (
     Activity,
     BackendFault,
@@ -34,8 +33,9 @@ from api.call_happenings import CallNews
 from api.happenings import Happenings
 from api.notify.message import Message
 from api.notify.notifier import Notifier
-from api.notify.settings import EmailSection
 from api.privacy.vault import Vault
+from api.settings.after_call import AfterCallSection
+from api.settings.email import EmailSection
 from api.store import Store, StoredRecording
 from rooms.causes import Cause, EndReason
 from rooms.effects import KeepWrapUp

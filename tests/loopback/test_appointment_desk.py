@@ -23,10 +23,10 @@ from api.appointments.work import AppointmentWork
 from api.backends.protocols import CallerKey
 from api.happenings import Happening, Happenings
 from api.notify.notifier import Notifier
-from api.notify.settings import EmailSection
 from api.notify.templates import Templates
 from api.privacy.consents import Consents
 from api.rooms import RoomEvent
+from api.settings.email import EmailSection
 from api.store import Store
 from api.store.appointments import CalendarRow, ServiceRow
 from api.store.contacts import Contact

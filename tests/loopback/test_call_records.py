@@ -65,7 +65,7 @@ async def test_every_event_of_calls_is_there_once_after_the_database_was_away(tm
 
 
 async def test_a_callers_way_through_a_queue_is_whole_when_the_agents_work_is_done(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path) as bench:
+    async with exchange_bench(tmp_path, policy=replace(POLICY, wrap_up_undo_s=0.0)) as bench:
         for event in (ev.PlanChanged(plan()), ev.AgentSkilled("ana", {"sales": 1}), ev.AgentConnected("ana")):
             bench.exchange.feed(event)
         bench.phones.expect("c-phone", "c", "demo")

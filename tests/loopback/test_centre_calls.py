@@ -19,8 +19,8 @@ from api.centre.plan_faults import PlanBroken
 from api.centre.plan_reading import PlanReader
 from api.centre.plans import Plans
 from api.centre.prompts import prompts_of
-from api.config import PromptsSection
 from api.privacy.vault import Vault
+from api.settings.prompts import PromptsSection
 from api.store.contacts import Contact
 from pbx.loopback import LoopbackTimes
 from pbx.trunk import Arrived, DigitArrived

@@ -56,9 +56,16 @@ async def test_a_call_from_a_queue_and_the_work_after_it(tmp_path: Path) -> None
         work = await told_of_work(bench)
         assert (work.call_id, work.codes, work.ends_at is not None, work.more_s) == (ringing.call_id, ["booked"], True, 60)
         assert engaged[-1] is AgentState.WRAP_UP and bench.exchange.wrap_up("ana") == work
+        bench.exchange.feed(ev.WrapUpFinished("ana", ringing.call_id, ""))
+        done = await told_of_work(bench)
+        assert done.ends_at is None and done.undo_until is not None and engaged[-1] is None and bench.exchange.wrap_up("ana") == done
+        bench.exchange.feed(ev.WrapUpTakenBack("ana", ringing.call_id))
+        assert (await told_of_work(bench)).ends_at is not None and engaged[-1] is AgentState.WRAP_UP
         bench.exchange.feed(ev.WrapUpFinished("ana", ringing.call_id, "booked"))
-        assert (await told_of_work(bench)).ends_at is None and engaged[-1] is None
+        done = await told_of_work(bench)
+        assert (done.ends_at, done.code, engaged[-1]) == (None, "booked", None)
         await bench.ended(ringing.call_id)
+    async with exchange_bench(tmp_path) as bench:  # what could still be taken back when the server stopped was written down by that
         rows = await bench.store._rows(select(wrap_ups))
         assert [(row["agent"], row["queue"], row["code"]) for row in rows] == [("ana", "help", "booked")]
 

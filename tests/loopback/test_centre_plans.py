@@ -19,10 +19,10 @@ from api.centre.plans import Plans
 from api.centre.prompts import prompts_of
 from api.centre.skill_routes import SkillRoutes
 from api.centre.skills import Skills
-from api.config import PromptsSection
 from api.metrics import Metrics
 from api.rest_limits import Rates, RestLimits, RestLimitSettings
 from api.routes import PartHealth, make_app, make_runner
+from api.settings.prompts import PromptsSection
 from api.store import Store
 from api.store.centre import AgentSkills
 from rooms.centre_plan import CentrePlan

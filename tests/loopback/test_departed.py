@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from api.privacy.personal import HARMLESS, PERSONAL
-from api.privacy.settings import RetentionSection
 from api.privacy.vault import ERASED, Vault
+from api.settings.retention import RetentionSection
 from api.store import Store
 from api.store.departed_tables import departed
 from api.store.legal_holds import LegalHold

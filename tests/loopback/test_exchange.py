@@ -7,10 +7,12 @@ import resource
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.call_line import CallLine, LineFull
 from api.rtp_ports import NoPortLeft, RtpPair, RtpPorts
+from api.store.rows import MEANS
 from media import messages as media
 from media.settings import MediaSettings
 from pbx import trunk as line
@@ -19,7 +21,9 @@ from rooms.audio import PCMA, AudioCodec, DemoEndpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
 from rooms.policy import CallPolicy
 from rooms.refusals import NotPossible
+from signaling import messages as wire
 from signaling.messages import CallDigit, CallQuality
+from tests.kit.browser_peer import BrowserPeer
 from tests.kit.exchange_bench import TIMES, WITHIN_S, ExchangeBench, exchange_bench
 
 LONG = replace(TIMES, patience_s=WITHIN_S, longest_s=2 * WITHIN_S)
@@ -97,6 +101,32 @@ async def test_a_call_whose_room_is_lost_ends_with_the_cause(tmp_path: Path) -> 
         call = await bench.store.call(call_id)
         assert call is not None and call.end_detail == "The media worker of this call is gone: it closed its end."
         assert bench.left_over() == {}
+
+
+async def test_what_an_agent_speaks_into_and_by_what_it_travels_is_on_record(tmp_path: Path) -> None:
+    async with BrowserPeer() as page, exchange_bench(tmp_path, times=LONG, policy=CallPolicy()) as bench:
+        bench.exchange.feed(ev.AgentConnected("ana"))
+        call_id = bench.dial("ana", "600")
+        await bench.told.call("ana", "live")
+        (view,) = bench.switchboard.calls_of("ana")
+        await page.accept((await bench.exchange.answer_browser(view, "tab", await page.offer())).sdp)
+        bench.exchange.keep_headset(
+            view, wire.PeerHeadset(call_id=call_id, peer_id="tab", label="Ana's headset (Jabra EVOLVE 20 MS) (0b0e:0300)")
+        )
+        bench.exchange.keep_headset(view, wire.PeerHeadset(call_id=call_id, peer_id="a page of before", label="Built-in Audio"))
+        path = wire.PeerPath(call_id=call_id, peer_id="tab", local="host", remote="host", protocol="udp", family="ipv4", network="wifi")
+        bench.exchange.keep_path(view, path)
+        bench.exchange.keep_path(view, msgspec.structs.replace(path, local="relay", relay="tls", family="ipv6", network="ethernet"))
+        bench.exchange.feed(ev.HangUpRequested(call_id, "ana"))
+        await bench.ended(call_id)
+        (leg,) = (leg for leg in (await bench.store.records.legs_of([call_id]))[call_id] if leg["kind"] == "agent")
+        assert {name: leg[name] for name in MEANS} == {
+            "codec": "opus",
+            "headset": "Jabra EVOLVE 20 MS",
+            "connection": "ethernet",
+            "way": "relay/tls",
+            "family": "ipv6",
+        }
 
 
 async def test_many_calls_at_once_leave_nothing_behind(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from api.config import Settings
 from api.demo_call.process import ChildProcess
+from api.settings.tree import Settings
 from pbx.sip_settings import RegistrarSettings
 from pbx.sip_trunk import SipTrunk
 from tests.kit.page import STARTS_WITHIN_S, serving

@@ -11,7 +11,7 @@ import pytest
 
 from api.leading import Leading, Leads, Rounds
 from api.privacy.retention import Retention
-from api.privacy.settings import RetentionSection
+from api.settings.retention import RetentionSection
 from api.store import Store
 from api.store.errors import StoreUnavailable
 from api.store.retention import RetentionStore

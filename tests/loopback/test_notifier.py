@@ -15,9 +15,10 @@ from api.after.delivery import OutboxSettings
 from api.after.outbox import Outbox
 from api.notify.message import Attachment, Message
 from api.notify.notifier import Notifier
-from api.notify.settings import EmailSection, SmsSection
 from api.notify.sms import HttpSms
 from api.privacy.vault import Vault
+from api.settings.email import EmailSection
+from api.settings.sms import SmsSection
 from api.store import Store
 from tests.kit.certificate import Authority
 from tests.kit.mail_server import DROP, MailServer

@@ -13,13 +13,13 @@ import pytest
 from aiohttp import ClientSession, CookieJar, web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from api.config import Settings
 from api.identity.oidc import OidcClient
 from api.identity.oidc_routes import OidcRoutes
 from api.identity.routes import IdentityRoutes
 from api.identity.settings import OidcSettings
 from api.metrics import Metrics
 from api.routes import Neighbours, PartHealth, make_app, make_runner
+from api.settings.tree import Settings
 from signaling.tokens import TokenIssuer
 from tests.kit.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, running_issuer
 from tests.kit.people import KEY, Signing, ana, signing
@@ -211,8 +211,8 @@ def test_settings_that_cannot_work_are_refused() -> None:
         "oidc": {"issuer": "https://login.example", "client_id": "c", "client_secret": "s"},
         "server": {"public_url": "https://x.example"},
     }
-    assert Settings.model_validate(good).issuer() is not None
-    assert Settings().issuer() is None
+    assert Settings.model_validate(good).oidc.oidc_settings() is not None
+    assert Settings().oidc.oidc_settings() is None
     for section, change in (("oidc", {"client_id": ""}), ("oidc", {"issuer": "http://login.example"}), ("server", {"public_url": ""})):
         with pytest.raises(ValueError, match="issuer"):
             Settings.model_validate({**good, section: {**good[section], **change}})

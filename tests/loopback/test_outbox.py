@@ -14,9 +14,9 @@ from api.__main__ import app
 from api.after.delivery import OutboxSettings
 from api.after.outbox import Outbox, Settled
 from api.backends.protocols import BackendFault, RemoteRef
-from api.config import Settings
 from api.privacy.vault import Vault
 from api.privacy.wiring import open_vault
+from api.settings.tree import Settings
 from api.store import Store
 from api.store.audit import AuditWanted
 from api.store.outbox import OutboxEntry

@@ -13,12 +13,12 @@ from api.after.outbox import Outbox
 from api.leading import alone
 from api.notify.message import Message
 from api.notify.notifier import Notifier
-from api.notify.settings import EmailSection
 from api.notify.templates import Templates
 from api.reports.delivery import ReportDelivery
 from api.reports.report import Reports
 from api.reports.routes import report_csv
 from api.reports.schedules import ScheduleRoutes
+from api.settings.email import EmailSection
 from api.store import Store
 from api.store.outbox_tables import outbox
 from api.store.report_schedules import StoredSchedule

@@ -19,6 +19,7 @@ from api.rest_limits import RestLimits, RestLimitSettings
 from api.routes import PartHealth, make_app, make_runner
 from api.store import Store, StoredSession
 from api.store.audit import AuditWanted
+from api.store.rows import LegMeans
 from rooms.erlang import agents_needed
 from rooms.queues.queue_plan import QueuePlan
 from signaling.tokens import TokenIssuer
@@ -31,6 +32,7 @@ TOKENS = TokenIssuer("a secret for tests, long enough: 0123456789")
 NOW = BEGIN + 20 * 86_400.0 + 12 * 3_600
 DAY = "period=dates&from=2023-11-14&to=2023-11-14"
 """That of ``BEGIN``."""
+CARRIERS = {"Fibra": [ip_network("10.0.0.0/8")], "Sat": [ip_network("192.168.0.0/16"), ip_network("10.9.0.0/16")]}
 
 
 class Site:
@@ -75,7 +77,7 @@ async def site(folder: Path, *more: Callable[[Store, Audit, Asking], Any]) -> As
         limits, looks = RestLimits(RestLimitSettings(person={}), lambda: 0.0), Looks(log, VAULT)
         app = make_app(known_by(TOKENS), metrics, healthy, limits=limits, on_looked=looks.note)
         asking = Asking(store.people, lambda: "UTC", log.note, lambda: NOW)
-        finder = DifferenceFinder(store.reports, {"madrid": [ip_network("10.1.0.0/16")]})
+        finder = DifferenceFinder(store.reports, {"madrid": [ip_network("10.1.0.0/16")]}, CARRIERS)
         staffing = Staffing(store.records, dict, lambda: {"sales": QueuePlan("sales")}, lambda: "UTC", lambda: NOW)
         ReportRoutes(Reports(store, teams_of_all, lambda: NOW), store.reports, finder, staffing, asking).add_to(app)
         for make in more:
@@ -139,14 +141,18 @@ async def test_what_cannot_be_asked_is_refused_in_words(tmp_path: Path) -> None:
 
 
 async def test_what_differs_is_told_with_the_calls_behind_it_of_ones_own_people(tmp_path: Path) -> None:
-    """Ana signs in from another network than Bea; half of her calls are bad, of Bea's one in thirty."""
+    """Ana signs in from another network than Bea, has another headset and no cable; half of her calls are bad, of Bea's one in thirty."""
+    means = {
+        "ana": LegMeans("opus", "Jabra EVOLVE 20", "wifi", "relay/tls", "ipv4"),
+        "bea": LegMeans("opus", "built in", "ethernet", "host/udp", "ipv4"),
+    }
     async with site(tmp_path) as here:
         for who, place in (("ana", "10.1.7.0/24"), ("bea", "192.168.1.0/24")):
             session = StoredSession(who, who, "Chrome, Windows", "", place, False, BEGIN - 60, BEGIN - 60)
             await here.store.people.open_session(session)
             for at in range(30):
                 call = kept_call(f"{who}-{at}", who, BEGIN + 60 * at, 30.0)
-                here.store.put_call(call, lambda at_s: at_s)
+                here.store.put_call(call, lambda at_s: at_s, means_of=lambda leg_id: means.get(leg_id.split("-")[-1], LegMeans()))
                 bad = at % 2 == 0 if who == "ana" else at == 0
                 measured = sample(f"{who}-{at}-phone", 2.0 if bad else 4.2, "loss" if bad else "good")
                 here.store.put_quality(call.call_id, BEGIN + 60 * at + 20, [measured])
@@ -154,7 +160,16 @@ async def test_what_differs_is_told_with_the_calls_behind_it_of_ones_own_people(
         status, told = await here.ask(f"reports/differences?{DAY}")
         assert status == 200 and (told["calls"], told["bad"]) == (60, 16)
         worst = [(each["dimension"], each["value"]) for each in told["outliers"] if each["share"] > each["rest_share"]]
-        assert worst == [("agent", "ana"), ("network", "10.1.7.0/24")]
+        assert worst == [
+            ("agent", "ana"),
+            ("carrier", "Fibra"),
+            ("connection", "wifi"),
+            ("headset", "Jabra EVOLVE 20"),
+            ("network", "10.1.7.0/24"),
+            ("way", "relay/tls"),
+        ]
+        _, behind = await here.ask(f"reports/differences/calls?{DAY}&dimension=headset&value=Jabra%20EVOLVE%2020")
+        assert len(behind["calls"]) == 15 and {call["who"] for call in behind["calls"]} == {"ana"}
         _, behind = await here.ask(f"reports/differences/calls?{DAY}&dimension=network&value=10.1.7.0/24")
         assert [call["call_id"] for call in behind["calls"]] == [f"ana-{at}" for at in range(28, -1, -2)]
         _, behind = await here.ask(f"reports/differences/calls?{DAY}&dimension=site&value=madrid")
@@ -166,7 +181,7 @@ async def test_what_differs_is_told_with_the_calls_behind_it_of_ones_own_people(
         assert (await here.ask(f"reports/differences/calls?{DAY}&dimension=mood&value=x"))[0] == 400
         _, text = await here.ask(f"reports/differences?{DAY}&format=csv")
         assert text.splitlines()[0].startswith("dimension,value,calls,bad,rest_calls")
-        assert [kind for kind, _, _ in await here.noted()].count("differences_read") == 6
+        assert [kind for kind, _, _ in await here.noted()].count("differences_read") == 7
 
 
 async def test_agents_are_advised_where_there_is_history_and_where_not_that_is_said(tmp_path: Path) -> None:

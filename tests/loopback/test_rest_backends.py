@@ -15,7 +15,7 @@ from api.backends.adapters import open_adapters
 from api.backends.protocols import BackendFault, CallerKey, ContactRef, RemoteRef
 from api.backends.registry import Backends
 from api.backends.signature import ReplayWindow
-from api.config import Settings
+from api.settings.tree import Settings
 from tests.kit.backend_suite import ANA, BookingContract, HttpContract, HttpCrmContract, HttpTicketContract, key_of
 from tests.kit.rest_office import BOOKING, CRM, KEY, TICKETING, RestOffice, RestWorld
 

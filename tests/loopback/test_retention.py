@@ -16,7 +16,7 @@ from api.privacy.data_class import DataClass
 from api.privacy.personal import seal_row
 from api.privacy.retention import Retention
 from api.privacy.retention_policy import RetentionPolicy
-from api.privacy.settings import RetentionSection
+from api.settings.retention import RetentionSection
 from api.store import Store
 from api.store.contacts import Contact
 from api.store.legal_holds import LegalHold

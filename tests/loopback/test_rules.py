@@ -16,7 +16,6 @@ from api.after.delivery import OutboxSettings
 from api.after.outbox import Outbox
 from api.after.outbox_routes import OutboxRoutes
 from api.after.recording_links import RecordingLinks
-from api.after.settings import AfterCallSection
 from api.audit.audit import Audit
 from api.backends.registry import Backends
 from api.backends.signature import signed
@@ -24,11 +23,12 @@ from api.centre.demo_plan import demo_documents
 from api.happenings import Happening, Happenings
 from api.metrics import Metrics
 from api.notify.notifier import Notifier
-from api.notify.settings import EmailSection
 from api.privacy.vault import Vault
 from api.routes import PartHealth, make_app, make_runner
 from api.rules.routes import RuleRoutes, rules_in
 from api.rules.rules import Posted, Rules, ToPost
+from api.settings.after_call import AfterCallSection
+from api.settings.email import EmailSection
 from api.store import Store
 from api.store.contacts import Contact
 from api.webhook_settings import WebhookSettings

@@ -19,9 +19,9 @@ from api.backends.protocols import CallerKey, RecordingLink
 from api.happenings import Happening, Happenings
 from api.knowledge.articles import ArticleHits, Articles, WrittenArticle
 from api.notify.notifier import Notifier
-from api.notify.settings import EmailSection
 from api.notify.templates import Templates
 from api.privacy.consents import Consents
+from api.settings.email import EmailSection
 from api.store import Store
 from api.store.consents import Consent
 from api.store.contacts import Contact

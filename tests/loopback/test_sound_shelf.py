@@ -17,10 +17,10 @@ from api.centre.plan_reading import PlanReader
 from api.centre.prompts import prompts_of
 from api.centre.sound_routes import SoundRoutes
 from api.centre.sound_shelf import SoundShelf
-from api.config import PromptsSection
 from api.metrics import Metrics
 from api.rest_limits import RestLimits, RestLimitSettings
 from api.routes import PartHealth, make_app, make_runner
+from api.settings.prompts import PromptsSection
 from api.store import Store
 from api.store.audit import AuditWanted
 from media.messages import PrepareSounds

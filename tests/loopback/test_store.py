@@ -34,7 +34,7 @@ from api.store.records import Wanted
 from api.store.report_schedules import StoredSchedule
 from api.store.reports import Asked, Trait
 from api.store.room_rows import message_entry, person_entry, room_entry
-from api.store.rows import Sample, call_rows, entry_line, sample_values
+from api.store.rows import MEANS, LegMeans, Sample, call_rows, entry_line, sample_values
 from api.store.schema import metadata, node_runs, quality
 from api.store.scorecards import CardsSought
 from api.store.sealing import open_sealing
@@ -617,12 +617,16 @@ async def test_a_journal_is_kept_once_however_often_it_is_written(url: str, stor
 
 
 async def test_what_a_leg_spoke_is_known_when_it_has_gone(store: Store) -> None:
-    store.put_call(record(answered_s=1.0), epoch, codec_of={"c-phone": "pcma", "c-ana": "opus"}.__getitem__)
+    first = {"c-phone": LegMeans("pcma"), "c-ana": LegMeans("opus", "Jabra EVOLVE 20", "wifi", "host/udp", "ipv4")}
+    last = {"c-phone": LegMeans(), "c-ana": LegMeans("g722", way="relay/tls")}
+    store.put_call(record(answered_s=1.0), epoch, means_of=first.__getitem__)
     await store.flush()
-    store.put_call(record(answered_s=1.0, ended_s=2.0, cause=BUSY), epoch, codec_of=lambda leg_id: "g722" if leg_id == "c-ana" else "")
+    store.put_call(record(answered_s=1.0, ended_s=2.0, cause=BUSY), epoch, means_of=last.__getitem__)
     await store.flush()
     call = await store.call("c")
     assert call is not None and {leg.leg_id: leg.codec for leg in call.legs} == {"c-phone": "pcma", "c-ana": "g722"}
+    of_ana = next(leg for leg in (await store.records.legs_of(["c"]))["c"] if leg["leg_id"] == "c-ana")
+    assert [of_ana[name] for name in MEANS] == ["g722", "Jabra EVOLVE 20", "wifi", "relay/tls", "ipv4"]
 
 
 async def test_journals_and_agents_of_a_run_that_died_are_closed(url: str) -> None:

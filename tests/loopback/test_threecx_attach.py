@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.__main__ import app
-from api.config import Settings
 from api.load.caller import Caller
+from api.settings.tree import Settings
 from media.dtls import Certificate
 from pbx.threecx.double import Double
 from pbx.threecx.double.directory import Principal, Reaction, demo_directory

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from playwright.async_api import Page
 
 from api.store.rows import Line
-from tests.kit.browser import person, tone_file
+from tests.kit.browser import person, seen_when, tone_file
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of
 from tests.system.test_board import looks_right
@@ -163,11 +163,10 @@ async def record_a_prompt(page: Page) -> None:
     await page.click(f"{voice} [data-do=speak]")
     await page.wait_for_selector(f"{voice} .kit-badge.good")
     await page.click(f"{voice} [data-do=record]")
-    await page.wait_for_selector(f"{voice} [data-seconds='1']")
+    await page.wait_for_selector(f"{voice} [data-seconds]:not([data-seconds='0'])")
     await page.click(f"{voice} [data-do=record]")
     await page.wait_for_selector(f"{voice} .notice:has-text('dBFS')")
-    await page.click(f"{voice} [data-do=play] >> nth=0")
-    await page.wait_for_selector(f"{voice} [data-do=play]:has-text('Stop')")
+    await seen_when(page, f"{voice} [data-do=play]:has-text('Stop')", page.click(f"{voice} [data-do=play] >> nth=0"))
     await looks_right(page, "a prompt")
     await page.click(f"{voice} [data-do=remove]")
     await page.click("[data-part=confirm] [data-do=yes]")

@@ -40,7 +40,7 @@ async def enter(page: Page, server: Server, user: str) -> None:
     await page.fill("#door [name=user]", user)
     await page.fill("#door [name=password]", PASSWORD)
     await page.press("#door [name=password]", "Enter")
-    await page.wait_for_selector("#inside:not([hidden])")
+    await page.wait_for_selector("html:not([data-asking]) #inside:not([hidden])")  # with all that it shows
 
 
 def all_day(server: Server) -> None:

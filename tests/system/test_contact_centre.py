@@ -42,11 +42,13 @@ max_wait_s = 120
 wrap_up_s = 60
 wrap_up_codes = ["booked", "question"]
 wrap_up_required = true
+ring_s = 90
 announce_every_s = 10
 call_back_after_s = 1
 [support]
 titles = { es = "Ayuda", en = "Help" }
 max_waiting = 1
+ring_s = 90
 max_wait_s = 120
 wrap_up_s = 60
 wrap_up_codes = ["solved"]
@@ -178,11 +180,12 @@ async def day(tmp_path: Path) -> AsyncIterator[Day]:
     (folder / "flows").mkdir(parents=True)
     for name, text in PLAN.items():
         (folder / name).write_text(text)
-    passwords = {"line-1000": "pw1000", "401": "pw401", "402": "pw402"}
+    passwords = {"line-1000": "pw1000", "401": "pw401", "402": "pw402", "403": "pw403"}
     async with AsyncExitStack() as stack:
         pbx = await stack.enter_async_context(kamailio(tmp_path / "kamailio", passwords))
         sip = {"enabled": True, "server": pbx.host, "port": pbx.port, "domain": DOMAIN, "listen_host": "127.0.0.1"}
         settings = {
+            "calls": {"undo_s": 0},
             "sip": {**sip, "extension": "1000", "auth_id": "line-1000", "password": "pw1000"},
             # A steady tone is noise, which goes from voices after a while.
             "media.voice": {"noise": "off", "echo": "off", "gain": "off"},
@@ -213,7 +216,7 @@ async def all_records(http: aiohttp.ClientSession, many: int) -> list[dict[str, 
 
 async def test_twelve_customers_and_three_agents(day: Day) -> None:
     ana, bea, carl = [await day.desk(identity) for identity in AGENTS]
-    house, second = await day.phone("401", 1_500.0), await day.phone("402", 1_300.0)
+    house, second, impatient = [await day.phone(f"40{number}", hz) for number, hz in ((1, 1_500.0), (2, 1_300.0), (3, 1_700.0))]
 
     # Three are served at once, each by who has just become free; both sides hear each other.
     await ana.available(True)
@@ -241,9 +244,12 @@ async def test_twelve_customers_and_three_agents(day: Day) -> None:
             await house.press("1")  # it counts once it was offered
             await asyncio.sleep(1.0)
     await house.event("CALL_CLOSED", within_s=30.0)
-    impatient = await day.calls("503", keys="11", leaves_after_s=8.0)
+    await impatient.dial("1000")
+    await impatient.event("CALL_ESTABLISHED", within_s=30.0)
+    for key in "11":
+        await impatient.press(key)
     await bea.queue("sales", 2)  # with who is to be called back
-    await impatient.has_gone()
+    await impatient.hang_up()
     await bea.queue("sales", 1)
     helped = await day.calls("504", keys="12", tone_hz=1_800.0)
     await ana.queue("support", 1)

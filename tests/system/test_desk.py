@@ -17,7 +17,7 @@ async def test_a_customer_from_the_queue_to_the_code_of_the_call(
     tmp_path: Path, scheme: str, locale: str, width: int, spoken: str, finish: str
 ) -> None:
     options = {"color_scheme": scheme, "locale": locale, "viewport": {"width": width, "height": 720}}
-    planned = {"demo": {"plan": True, "travel": True}}
+    planned = {"demo": {"plan": True, "travel": True}, "calls": {"undo_s": 60}}
     async with running_server(tmp_path, planned) as server, person(tone_file(tmp_path / "tone.wav", 697.0), **options) as someone:
         page = someone.page
         page.set_default_timeout(30_000)
@@ -41,6 +41,13 @@ async def test_a_customer_from_the_queue_to_the_code_of_the_call(
         await looks_right(page, "after the call")
         await page.reload()  # what is to be written up is still there
         await page.click("[data-part=wrap-up] label:has-text('booked')")
+        await page.click("[data-do=wrap-up-finish]")
+        await page.wait_for_selector("[data-part=undo][data-what=work]")
+        await looks_right(page, "done, and not too late to go on")
+        await page.keyboard.press("Control+Shift+U")
+        await page.wait_for_selector("[data-part=wrap-up]")
+        await page.wait_for_selector("[data-part=undo]", state="detached")
+        await page.click("[data-part=wrap-up] label:has-text('question')")
         await page.click("[data-do=wrap-up-finish]")
         await page.wait_for_selector("[data-part=wrap-up]", state="detached")
         await page.click("[data-do=break-lunch]")

@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher
 from playwright.async_api import Page
 
-from tests.kit.browser import person, tone_file
+from tests.kit.browser import person, seen_when, tone_file
 from tests.kit.sealed_files import texts_in
 from tests.kit.server import Server, running_server
 from tests.kit.vaults import store_of, vault_of
@@ -99,8 +99,7 @@ async def read_and_answered(eva: Page, ana: Page) -> None:
     await ana.click("[data-room]")
     await ana.wait_for_selector(said("retraso"))
     await eva.wait_for_selector(".read-by:has-text('Ana')")
-    await ana.type("#words", "Gr")
-    await eva.wait_for_selector(".typers .pulse")
+    await seen_when(eva, ".typers .pulse", ana.type("#words", "Gr"))
     await write(ana, "Gracias")
     await eva.wait_for_selector(said("Gracias"))
 
@@ -126,16 +125,17 @@ async def nothing_is_lost_or_doubled(eva: Page, ana: Page) -> None:
     await ana.wait_for_selector("[data-part=lost]")
     await write(ana, "primero")
     await write(ana, "segundo")
-    assert await ana.locator("[data-outgoing=waiting]").count() == 2
+    await ana.wait_for_selector("[data-outgoing=waiting] ~ [data-outgoing=waiting]")
     await write(eva, "mientras tanto")
     await eva.wait_for_selector(said("mientras tanto"))
     await ana.context.set_offline(False)
-    await eva.wait_for_selector(said("segundo"))
-    await ana.wait_for_selector(said("segundo"))
-    words = "els => els.map(each => each.textContent)"
-    assert await ana.eval_on_selector_all(".words", words) == await eva.eval_on_selector_all(".words", words)
-    assert (await eva.eval_on_selector_all(".words", words))[-3:] == ["mientras tanto", "primero", "segundo"]
-    assert await ana.locator("[data-outgoing]").count() == 0
+    for page in (eva, ana):
+        for words in ("segundo", "mientras tanto"):
+            await page.wait_for_selector(said(words))
+    await ana.wait_for_selector("[data-outgoing]", state="detached")
+    texts = "els => els.map(each => each.textContent)"
+    assert await ana.eval_on_selector_all(".words", texts) == await eva.eval_on_selector_all(".words", texts)
+    assert (await eva.eval_on_selector_all(".words", texts))[-3:] == ["mientras tanto", "primero", "segundo"]
 
 
 async def come_by(page: Page, address: str) -> None:

@@ -69,7 +69,7 @@ async def enter(page: Page, server: Server, path: str, user: str) -> None:
     await page.fill("#door [name=user]", user)
     await page.fill("#door [name=password]", PASSWORD)
     await page.press("#door [name=password]", "Enter")
-    await page.wait_for_selector("#inside:not([hidden])")
+    await page.wait_for_selector("html:not([data-asking]) #inside:not([hidden])")  # with all that it shows
 
 
 async def test_a_ticket_from_the_list_to_its_end_with_two_who_change_it(server: Server, tmp_path: Path) -> None:
@@ -99,6 +99,7 @@ async def test_a_ticket_from_the_list_to_its_end_with_two_who_change_it(server: 
         await wide.click("#ticket details summary")
         await wide.fill("#change [name=category]", "refunds")
         await wide.press("#change [name=category]", "Enter")
+        await wide.wait_for_selector("#ticket-about:has-text('refunds')")
         await wide.wait_for_selector("#said:has-text('Saved')")
         await looks_right(wide, "a ticket, wide and dark")
 

@@ -15,7 +15,7 @@ from api.backends.ticketing_settings import RequestTrackerSection, RoundupSectio
 from pbx.loopback import CUSTOMER
 from tests.kit.backend_door import BackendDoor
 from tests.kit.backend_people import REGION, Person
-from tests.kit.browser import person, tone_file
+from tests.kit.browser import person, seen_when, tone_file
 from tests.kit.request_tracker import RequestTrackerServer
 from tests.kit.rest_office import CRM, KEY, RestOffice, RestWorld
 from tests.kit.roundup import PASSWORD, USER, RoundupServer
@@ -61,8 +61,7 @@ async def test_a_ticket_is_made_and_closed_from_the_page_though_the_network_brea
 
         doors["roundup"].breaks("drop_after", 1, skip=1)  # the message is written, and the ticket too, but nobody hears of the ticket
         await page.fill(".context-ticket input", "Window seat")
-        await page.click("[data-do=make-ticket]")
-        await page.wait_for_selector("[data-written=retrying]")
+        await seen_when(page, "[data-written=retrying]", page.click("[data-do=make-ticket]"))
         await page.wait_for_selector("[data-written=done]")
         doors["rt"].breaks("drop_after", 2)
         await page.click(f"[data-ticket='{before.id}'] [data-do=close-ticket]")

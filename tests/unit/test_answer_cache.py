@@ -94,6 +94,27 @@ async def test_that_nobody_is_known_counts_for_half_a_minute(node: Node) -> None
     assert await node.find() is None
 
 
+async def test_what_no_longer_counts_of_new_numbers_is_let_go(node: Node) -> None:
+    for number in range(100):
+        await node.cache.ask(node.vault.number(f"+3460000{number:04}"), "crm:who", tuple[ContactRef, ...], Backend())
+    await node.ask(Backend(ANA))
+    assert node.cache.gauges["entries"] == 101
+    node.now += 30.0
+    await node.cache.ask(node.vault.number("+34611222333"), "crm:who", tuple[ContactRef, ...], Backend())
+    assert node.cache.gauges["entries"] == 2
+    assert await node.find() == Kept((ANA,), 30.0, False)
+
+
+async def test_that_nobody_is_known_and_then_somebody_is(node: Node) -> None:
+    await node.ask(Backend(ANA))
+    for backend, found in ((Backend(), ()), (Backend(ANA), (ANA,)), (Backend(), ())):
+        await node.ask(backend)
+        assert await node.find() == Kept(found, 0.0, False)
+    assert node.cache.gauges == {"entries": 1, "bytes": 0, "asking": 0, "hit_ratio": 1.0}
+    await node.cache.forget([node.handle])
+    assert node.cache.gauges["entries"] == 0
+
+
 async def test_who_asks_in_the_same_moment_waits_for_one_request(node: Node) -> None:
     backend = Backend(ANA)
     backend.free.clear()

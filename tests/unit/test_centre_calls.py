@@ -392,8 +392,60 @@ def test_it_ends_with_a_code_or_is_made_longer_within_a_bound() -> None:
     centre.at(62, ev.WrapUpExtended("ana", "c"))
     assert refused(centre, 63, ev.WrapUpExtended("ana", "c")) == "no_more_time"
     effects = centre.at(100, ev.WrapUpFinished("ana", "c", "sold"))
+    assert only(effects, fx.ShowAgent) == [fx.ShowAgent("ana", None)] and not only(effects, fx.KeepWrapUp)
+    assert centre.switchboard.agent_state("ana") is AgentState.AVAILABLE
+    effects = centre.until(110)
     assert only(effects, fx.KeepWrapUp) == [fx.KeepWrapUp("c", "ana", "sales", "sold", 60, 100)]
-    assert centre.switchboard.agent_state("ana") is AgentState.AVAILABLE and centre.switchboard.next_deadline() is None
+    assert centre.switchboard.finished("ana") is None and centre.switchboard.next_deadline() is None
+
+
+def test_who_said_to_be_done_may_go_on_for_ten_seconds_and_it_is_written_down_once() -> None:
+    centre = taken()
+    centre.at(60, ev.HangUpRequested("c", "ana"))
+    assert refused(centre, 61, ev.WrapUpTakenBack("ana", "c")) == "no_undo", "she works on it still"
+    centre.at(70, ev.WrapUpFinished("ana", "c", "sold"))
+    finished = centre.switchboard.finished("ana")
+    assert finished is not None and (finished.code, finished.until_s) == ("sold", 80)
+    assert refused(centre, 71, ev.WrapUpTakenBack("ana", "d")) == refused(centre, 71, ev.WrapUpTakenBack("bea", "c")) == "no_undo"
+    effects = centre.at(75, ev.WrapUpTakenBack("ana", "c"))
+    shown = only(effects, fx.ShowAgent)[-1].wrap_up
+    assert shown is not None and (shown.began_s, shown.until_s, shown.codes) == (60, 95, ("sold", "lost")), (
+        "what was left at 70 is left at 75"
+    )
+    assert centre.switchboard.agent_state("ana") is AgentState.WRAP_UP and not only(centre.until(81), fx.KeepWrapUp)
+    centre.at(94, ev.WrapUpFinished("ana", "c", "lost"))
+    assert only(centre.until(104), fx.KeepWrapUp) == [fx.KeepWrapUp("c", "ana", "sales", "lost", 60, 94)]
+    assert refused(centre, 105, ev.WrapUpTakenBack("ana", "c")) == "no_undo"
+
+
+def test_what_rings_at_who_goes_on_keeps_its_place_and_is_hers_when_she_is_done() -> None:
+    centre = taken()
+    centre.at(60, ev.HangUpRequested("c", "ana"))
+    centre.queue(61, "d")
+    effects = centre.at(89, ev.WrapUpFinished("ana", "c", "sold"))
+    assert [(effect.call_id, effect.agent) for effect in only(effects, fx.ExpectAgent)] == [("d", "ana")]
+    centre.at(91, ev.WrapUpTakenBack("ana", "c"))
+    wrap_up = centre.switchboard.wrap_up("ana")
+    assert centre.switchboard.agent_state("ana") is AgentState.WRAP_UP and centre.switchboard.calls_of("ana") == []
+    assert wrap_up is not None and wrap_up.until_s == 101, "a second was left: nobody takes work up again for that"
+    effects = centre.until(106)
+    assert only(effects, fx.KeepWrapUp) == [fx.KeepWrapUp("c", "ana", "sales", "", 60, 101)]
+    assert [(effect.call_id, effect.agent) for effect in only(effects, fx.ExpectAgent)] == [("d", "ana")], "still who waits longest"
+
+
+def test_the_next_call_and_a_server_that_stops_end_what_could_be_taken_back() -> None:
+    centre = taken()
+    centre.at(60, ev.HangUpRequested("c", "ana"))
+    centre.at(70, ev.WrapUpFinished("ana", "c", "sold"))
+    centre.queue(71, "d")
+    effects = centre.at(72, ev.CallAccepted("d", "ana"))
+    assert only(effects, fx.KeepWrapUp) == [fx.KeepWrapUp("c", "ana", "sales", "sold", 60, 70)]
+    assert refused(centre, 73, ev.WrapUpTakenBack("ana", "c")) == "no_undo"
+    stopped = taken()
+    stopped.at(60, ev.HangUpRequested("c", "ana"))
+    stopped.at(70, ev.WrapUpFinished("ana", "c", "sold"))
+    stopped.at(71, ev.AgentDisconnected("ana"))
+    assert only(stopped.at(72, ev.DrainRequested()), fx.KeepWrapUp) == [fx.KeepWrapUp("c", "ana", "sales", "sold", 60, 70)]
 
 
 def test_a_reload_changes_nothing_of_it() -> None:

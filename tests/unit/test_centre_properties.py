@@ -109,6 +109,7 @@ people = st.one_of(
         lambda drawn: lambda world: world.at(ev.WrapUpFinished(drawn[0], wrapped(world, drawn[0]), drawn[1]))
     ),
     of_agent(lambda world, agent: ev.WrapUpExtended(agent, wrapped(world, agent))),
+    of_agent(lambda world, agent: ev.WrapUpTakenBack(agent, finished_call(world, agent))),
     st.tuples(agents, st.sampled_from([None, AgentState.RINGING, AgentState.ON_CALL, AgentState.WRAP_UP])).map(
         lambda drawn: lambda world: world.at(ev.AgentEngaged(*drawn))
     ),
@@ -176,6 +177,10 @@ def presses(call_id: str, key: str) -> Step:
 
 taken = somebody(takes, rung)
 ended = somebody(lambda world, agent: world.at(ev.HangUpRequested(own_call(world, agent), agent)), in_calls)
+taken_back = somebody(
+    lambda world, agent: world.at(ev.WrapUpTakenBack(agent, finished_call(world, agent))),
+    lambda world: [agent for agent in AGENTS if world.switchboard.finished(agent) is not None],
+)
 finished = somebody(lambda world, agent: world.at(ev.WrapUpFinished(agent, wrapped(world, agent), "sold")), working)
 declined = somebody(lambda world, agent: world.at(ev.CallDeclined(own_call(world, agent), agent)), rung)
 found = last(lambda world: world.sought, lambda call_id: ev.TargetFound(call_id, NUMBER))
@@ -197,7 +202,7 @@ def stories(draw: st.DrawFn, call_id: str) -> list[Step]:
         presses(call_id, draw(st.sampled_from("1123456"))),
     ]
     ways: list[list[Step]] = [
-        [taken, draw(people), ended, finished],
+        [taken, draw(people), ended, finished, taken_back, draw(people), finished],
         [taken, draw(people), hangs_up(call_id), draw(people), finished],
         [declined, draw(people), taken, hangs_up(call_id), finished],
         [declined, presses(call_id, "1"), back_again, taken, found, answered, ended, finished],
@@ -231,6 +236,11 @@ steps = woven()
 def wrapped(world: World, agent: str) -> str:
     wrap_up = world.switchboard.wrap_up(agent)
     return wrap_up.call_id if wrap_up is not None else "c"
+
+
+def finished_call(world: World, agent: str) -> str:
+    finished = world.switchboard.finished(agent)
+    return finished.wrap_up.call_id if finished is not None else "c"
 
 
 def dials(world: World, agent: str, number: int) -> None:
@@ -271,7 +281,7 @@ def test_nobody_is_lost_doubled_stuck_or_left_in_silence(steps: list[tuple[float
         calls = switchboard.calls_of(agent)
         talking = [view for view in calls if view.state is not CallState.RINGING or view.direction == "out"]
         assert len(calls) == len(talking), "nothing rings for ever"
-        assert switchboard.wrap_up(agent) is None
+        assert switchboard.wrap_up(agent) is None and switchboard.finished(agent) is None
         assert switchboard.agent_state(agent) is not AgentState.RINGING or agent_is_elsewhere(world, agent)
     for call_id in world.rooms:
         view = switchboard.call(call_id)

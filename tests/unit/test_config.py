@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from api.config import ConfigError, Settings
 from api.self_signed import kept_certificate
+from api.settings.faults import ConfigError
+from api.settings.tree import Settings
 from rooms.policy import RecordingMode, RecordingPolicy
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -188,13 +189,13 @@ def test_the_key_of_recordings_is_drawn_once_and_older_ones_stay_known(tmp_path:
 
 
 def test_which_calls_are_recorded_and_how_they_are_told() -> None:
-    assert Settings.load(env={}).recording_policy() == RecordingPolicy()
+    assert Settings.load(env={}).media.recording_policy() == RecordingPolicy()
     told = Settings.load(env={}, overrides={"media": {"recording": {"enabled": True, "incoming": "always"}}})
-    policy = told.recording_policy()
+    policy = told.media.recording_policy()
     assert (policy.mode("in"), policy.mode("out")) == (RecordingMode.ALWAYS, RecordingMode.ON_DEMAND)
     assert (policy.announcement, policy.consent) == ("prompt/es/recording-notice", "announced")
     silent = {"enabled": True, "consent": "given", "beep_every_s": 15.0}
-    policy = Settings.load(env={}, overrides={"media": {"recording": silent, "prompts": {"language": "en"}}}).recording_policy()
+    policy = Settings.load(env={}, overrides={"media": {"recording": silent, "prompts": {"language": "en"}}}).media.recording_policy()
     assert (policy.announcement, policy.consent, policy.beep_every_s) == ("", "given", 15.0)
 
 

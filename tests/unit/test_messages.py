@@ -9,9 +9,9 @@ from pydantic import SecretStr, ValidationError
 
 from api.backends.protocols import BackendFault
 from api.notify.message import Attachment, Message, as_html, filled, is_address
-from api.notify.settings import EmailSection
 from api.notify.smtp import letter
 from api.notify.templates import BadTemplate, Templates
+from api.settings.email import EmailSection
 
 SETTINGS = EmailSection(host="mail.example.com", sender="calls@example.com", sender_name="Viajes Ñandú")
 

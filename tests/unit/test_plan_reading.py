@@ -10,7 +10,7 @@ from api.centre.demo_plan import demo_documents
 from api.centre.plan_faults import PlanBroken
 from api.centre.plan_reading import PlanReader
 from api.centre.prompts import prompts_of
-from api.config import PromptsSection
+from api.settings.prompts import PromptsSection
 from rooms.centre_plan import CallerRules, CentrePlan, FlowWebhook, NumberEntry, VoicemailBox
 from rooms.queues.queue_plan import SkillNeed, Strategy
 

@@ -5,10 +5,10 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.config import Settings
 from api.metrics import Metrics
 from api.rest_limits import PER_HOUR, Rates, RestLimits, RestLimitSettings, SlidingWindow, Standing
 from api.routes import Neighbours, make_app
+from api.settings.tree import Settings
 from signaling.addresses import networks
 from signaling.grants import Role
 from signaling.tokens import TokenIssuer
@@ -48,7 +48,7 @@ def _again(most: int, taken: list[float], now: float) -> SlidingWindow:
 
 
 def test_the_defaults_are_those_that_were_agreed() -> None:
-    limits = Settings().rest_limits()
+    limits = Settings().limits.rest_limits()
     assert limits.public == Rates(100)
     assert limits.address == Rates(2_000, 100, 20)
     assert limits.person[Role.AGENT] == Rates(1_000, 60, 30)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from api.backends.protocols import BackendFault
 from api.backends.rest_reading import BadPointer, Pointer, Rule
 from api.backends.rest_template import BadTemplate, Template, filled
-from api.config import ConfigError, Settings
+from api.settings.faults import ConfigError
+from api.settings.tree import Settings
 from tests.kit.rest_office import BOOKING, CRM, TICKETING
 
 NASTY = "'; DROP TABLE x; --{title}{{e164}}\"<b>&a=b#?/../\u202e\n"

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from api.settings_text import CannotChange, changed, written
+from api.settings.toml_text import CannotChange, changed, written
 
 OURS = """# of the house
 [server] # pages

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from api.__main__ import app
-from api.config import Settings
 from api.privacy.access import SubjectAccess, SubjectCopy
 from api.privacy.asking import WhoAsked, person_asked
 from api.privacy.erasure import Erasure
@@ -18,6 +17,7 @@ from api.privacy.personal import HARMLESS, PERSONAL
 from api.privacy.routes import processing_record
 from api.privacy.vault import Vault, is_sealed
 from api.privacy.wiring import open_vault
+from api.settings.tree import Settings
 from api.store import Store
 from api.store.audit import AuditWanted
 from api.store.contacts import Contact

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.config import ConfigError, Settings
+from api.settings.faults import ConfigError
+from api.settings.tree import Settings
 from api.surveys.survey import Occasion, Scale, SurveyRule, Tally, check_answers, is_drawn, rule_for, tally, why_not
 from signaling.refusal import Refusal
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.config import ConfigError, Settings
+from api.settings.faults import ConfigError
+from api.settings.tree import Settings
 from api.tickets.ticket import ALWAYS, LEVELS, OVER, TRANSITIONS, Act, Priority, ServiceLevel, ServiceRules, Step, Ticket, TicketState
 from rooms.calendar import Calendar
 from rooms.calendar_reading import read_calendars

@@ -6,7 +6,8 @@ import hmac
 
 import pytest
 
-from api.config import ConfigError, Settings
+from api.settings.faults import ConfigError
+from api.settings.tree import Settings
 from api.turn import TurnAccess
 
 

@@ -8,6 +8,7 @@ import { Actions } from './actions.js';
 import { Badge, Button, Card, Empty, Skeleton, Table, ask, explain, has, html, t } from './kit.js';
 import { Ladder, Paths } from './ladder.js';
 import { calls, clock, ids } from './live.js';
+import { meansWords } from './means.js';
 import { Legs } from './panel.js';
 import { Replay, looked } from './replay.js';
 import { Mos, fault } from './rows.js';
@@ -211,6 +212,8 @@ export function CallPage({ id }) {
     { id: 'kind', title: t('leg.kind'), draw: (leg) => t(`side.${leg.kind === 'phone' ? 'phone' : 'agent'}`) },
     { id: 'party', title: t('event.party'), draw: (leg) => leg.party },
     { id: 'way', title: t('leg.way'), draw: (leg) => [leg.trunk, leg.codec].filter(Boolean).join(' · ') },
+    { id: 'headset', title: t('leg.headset'), draw: (leg) => meansWords('headset', leg.headset) },
+    { id: 'connection', title: t('leg.connection'), draw: (leg) => ['connection', 'way', 'family'].map((kind) => meansWords(kind, leg[kind])).filter(Boolean).join(' · ') },
     { id: 'end', title: t('fact.end'), draw: (leg) => [leg.end_reason, leg.end_sip && `SIP ${leg.end_sip}`].filter(Boolean).join(' · ') },
     { id: 'mos', title: 'MOS', end: true, draw: (leg) => html`<${Mos} mos=${leg.mos_mean} />` },
   ];

@@ -4,7 +4,9 @@ import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
+import { turns } from '../kit/turns.js';
 
+const turn = turns();
 const local = (at, options) => new Date(at * 1000).toLocaleString(document.documentElement.lang, options);
 const day = (at) => local(at, { dateStyle: 'medium' });
 const minutes = (text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
@@ -68,7 +70,10 @@ async function report(outcome, laterAt) {
 
 async function drawCampaigns() {
   if (!session.peek()) return;
-  figures = (await ask('GET', '/api/v1/campaigns')).campaigns;
+  const isLast = turn();
+  const told = (await ask('GET', '/api/v1/campaigns')).campaigns;
+  if (!isLast()) return;
+  figures = told;
   campaigns = figures.map(({ campaign }) => campaign);
   const running = campaigns.filter((each) => each.running);
   const kept = $('#choose').campaign.value;
@@ -138,8 +143,8 @@ async function add() {
   }
   $('#add').entries.value = refused.map(({ text }) => text).join('\n');
   $('#not-added').replaceChildren(...refused.map(({ text, why }) => row(text, t(`why.${why}`))));
-  say(t('entries.added', { added, refused: refused.length }));
   await drawCampaigns();
+  say(t('entries.added', { added, refused: refused.length }));
 }
 
 /** The days of the week in the person's language, Monday first; Monday to Friday are chosen. */
@@ -164,8 +169,8 @@ async function make() {
     most_attempts: Number(most.value), zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
   $('#make').reset();
-  say(t('made'));
   await drawCampaigns();
+  say(t('made'));
 }
 
 async function unwant() {

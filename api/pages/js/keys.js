@@ -9,12 +9,13 @@ import { open, opened } from './opened.js';
 import { accept, decline, hangUp, holdCall, isMuted, mute, press } from './phone.js';
 import { keyTone } from './sound.js';
 import { isOffered, living, wrapUp } from './state.js';
+import { undo, undoable } from './undo.js';
 import { giveAway, padOf } from './views/call.js';
 
 const KEPT = 'centralita.shortcuts';
 const KEPT_LETTERS = 'centralita.shortcut_letters';
 /** What the letters are unless somebody changed them. */
-export const USUAL = { accept: 'A', decline: 'D', mute: 'M', hold: 'H', transfer: 'T', hang_up: 'E', note: 'N' };
+export const USUAL = { accept: 'A', decline: 'D', mute: 'M', hold: 'H', transfer: 'T', hang_up: 'E', note: 'N', undo: 'U' };
 
 export const shortcuts = signal(localStorage.getItem(KEPT) !== 'off');
 /** action -> letter. */
@@ -57,6 +58,7 @@ export const ACTIONS = {
   transfer: [live, (call) => giveAway(call.call_id), () => 'call.transfer'],
   hang_up: [carried, (call) => hangUp(call.call_id), () => 'said.hung_up'],
   note: [written, writeNote, () => 'said.note'],
+  undo: [() => undoable.peek(), undo, () => 'keys.undo'],
 };
 
 /** Do one of `ACTIONS`, and say what was done. */

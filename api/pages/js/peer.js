@@ -49,12 +49,14 @@ export function pathIn(report) {
 
 export class Peer {
   /**
-   * `send(callId, peerId, sdp) -> Promise<answer sdp>`; `onPath(callId, path)` which way packets go from now on; `onDead()` when only another connection can help; `onTaken()` when another page
-   * has the call's sound now.
+   * `send(callId, peerId, sdp) -> Promise<answer sdp>`; `onPath(callId, path)` which way packets go from now on; `onHeadset(callId, said)` what is spoken into; `onDead()` when only another
+   * connection can help; `onTaken()` when another page has the call's sound now.
    */
-  constructor({ send, onDead, onTaken, onPath = () => {} }) {
+  constructor({ send, onDead, onTaken, onPath = () => {}, onHeadset = () => {} }) {
     this.onPath = onPath;
     this.path = '';
+    this.onHeadset = onHeadset;
+    this.headset = '';
     this.onTaken = onTaken;
     this.taken = false;
     this.id = drawId();
@@ -139,6 +141,7 @@ export class Peer {
       this.restarts = 0;
       clearTimeout(this.timer);
       this.tellPath();
+      this.tellHeadset();
     } else if (ice === 'disconnected' || ice === 'failed') {
       this.state.value = 'lost';
       this.restart();
@@ -159,6 +162,14 @@ export class Peer {
     if (!path || this.closed || JSON.stringify(path) === this.path) return;
     this.path = JSON.stringify(path);
     this.onPath(this.callId, { peer_id: this.id, ...path });
+  }
+
+  /** What the browser calls our microphone, when it is another one than before; the server keeps make and model of it. */
+  tellHeadset() {
+    const label = this.source?.label.slice(0, 256) ?? '';
+    if (!label || label === this.headset || this.state.peek() !== 'up') return;
+    this.headset = label;
+    this.onHeadset(this.callId, { peer_id: this.id, label });
   }
 
   /** DTLS failed though packets get through: these keys are dead. */
@@ -188,6 +199,7 @@ export class Peer {
       this.source = track;
       this.copy = track ? track.clone() : null;
       this.transceiver.sender.replaceTrack(this.copy);
+      this.tellHeadset();
     }
     if (this.copy) this.copy.enabled = enabled;
   }

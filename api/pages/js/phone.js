@@ -29,6 +29,8 @@ export const canDial = computed(() => link.link.value === 'up' && !dialing.value
 const muteWish = signal({});
 /** Calls this person has left, though the server may not know yet. */
 const left = new Set();
+/** The call that was last ended by a click here, to somebody who has a number. */
+export const hungUp = signal(null);
 /** Calls whose sound is on this page: dialled or accepted here, or brought here. Kept over a reload. */
 const CARRIED = 'centralita.carried';
 export const carried = signal(new Set(JSON.parse(sessionStorage.getItem(CARRIED) ?? '[]')));
@@ -77,6 +79,7 @@ function makePeer() {
   const peer = new Peer({
     send: async (callId, peerId, sdp) => (await link.ask('peer.offer', { call_id: callId, peer_id: peerId, sdp })).sdp,
     onPath: (callId, path) => link.ask('peer.path', { call_id: callId, ...path }).catch(unlessRefused),
+    onHeadset: (callId, said) => link.ask('peer.headset', { call_id: callId, ...said }).catch(unlessRefused),
     onDead: () => replace(peer),
     onTaken: () => yieldTo(peer),
   });
@@ -135,7 +138,7 @@ function follow(call, before) {
   if (left.has(callId) || call.state === 'ended' || !state.isMine(call)) {
     detach(callId);
     if (call.state === 'ended') {
-      left.delete(callId);
+      if (left.delete(callId) && call.reason === 'completed' && call.answered_at && call.number && !call.mode) hungUp.value = call;
       carry(callId, false);
     }
     return;
@@ -325,5 +328,6 @@ export function stop() {
   link.close();
   for (const callId of Object.keys(peers.peek())) detach(callId);
   left.clear();
+  hungUp.value = null;
   state.clear();
 }

@@ -24,6 +24,10 @@ export const callBacks = signal([]);
 export const breakReason = signal('');
 /** The timed work on my last call; null where there is none. */
 export const wrapUp = signal(null);
+/** That work when I said that I am done with it, while I may take it up again; see `undo.js`. */
+export const finished = signal(null);
+/** For so many seconds what I did with a call may be taken back. */
+export const undoFor = signal(0);
 /** call id -> last `call.quality`. */
 export const quality = signal({});
 /** call id -> last `context.partial`: who is on the line. */
@@ -66,6 +70,11 @@ function endOf(call, { recent: records, now: at }) {
   return record ?? { ...call, state: 'ended', ended_at: at, reason: null };
 }
 
+function work(notice) {
+  wrapUp.value = (notice?.ends_at ?? null) === null ? null : notice;
+  finished.value = (notice?.undo_until ?? 0) > now() ? notice : null;
+}
+
 const REDUCERS = {
   'session.snapshot': (notice) => {
     clockOffset = notice.now - Date.now() / 1000;
@@ -77,7 +86,8 @@ const REDUCERS = {
     lines.value = notice.lines;
     parkedAt.value = notice.parked ? { [notice.parked.node]: notice.parked.calls } : {};
     serverVersion.value = notice.server_version;
-    wrapUp.value = notice.wrap_up ?? null;
+    work(notice.wrap_up);
+    undoFor.value = notice.undo_s ?? 0;
     recent.value = notice.recent.filter((call) => call.state === 'ended');
     const alive = new Set(notice.calls.map((call) => call.call_id));
     const over = calls.value.filter((call) => !alive.has(call.call_id)).map((call) => endOf(call, notice));
@@ -101,9 +111,7 @@ const REDUCERS = {
     queues.value = notice.queues;
     callBacks.value = notice.call_backs;
   },
-  'wrap_up.state': (notice) => {
-    wrapUp.value = notice.ends_at === null ? null : notice;
-  },
+  'wrap_up.state': work,
   'call.quality': (notice) => {
     quality.value = { ...quality.value, [notice.call_id]: notice };
   },
@@ -193,6 +201,7 @@ export function clear() {
     queues.value = [];
     callBacks.value = [];
     wrapUp.value = null;
+    finished.value = null;
     breakReason.value = '';
     colleagues.value = [];
     quality.value = {};

@@ -8,6 +8,16 @@ const PATIENCE_MS = 700;
 export const tab = signal('asking');
 let held = false;
 
+/** Is some tab of ours the phone, or about to be? Null where the browser does not tell. */
+export async function isSomewhere() {
+  try {
+    const { held: by, pending } = await navigator.locks.query();
+    return [...by, ...pending].some((each) => each.name === LOCK);
+  } catch {
+    return null;
+  }
+}
+
 /** Become the phone as soon as no other tab is; `steal` takes it now. `onLost` runs when another tab takes it from us. */
 export function claim(onLost, { steal = false } = {}) {
   if (held || !navigator.locks) {

@@ -2,11 +2,13 @@
 import { useState } from 'preact/hooks';
 import { brief, number, percent } from '../../kit/formats.js';
 import { Badge, Button, Card, Dialog, Figure, Figures, Notice, Skeleton, Table, ask, html, t } from '../kit.js';
+import { meansWords } from '../means.js';
 import { Mos } from '../rows.js';
 import { Bars, Csv, PeriodFields, queryOf, useAnswer } from './parts.js';
 
 const points = (value) => number(100 * value, 1);
-const called = (each) => `${t(`diff.of.${each.dimension}`)}: ${each.value}`;
+const valueOf = (each) => meansWords(each.dimension, each.value);
+const called = (each) => `${t(`diff.of.${each.dimension}`)}: ${valueOf(each)}`;
 
 function Behind({ of, onClose }) {
   const query = queryOf({ dimension: of.dimension, value: of.value });
@@ -20,7 +22,7 @@ function Behind({ of, onClose }) {
     { id: 'open', title: t('view.call'), draw: (call) => html`<a href=${`#${call.call_id}`}>${t('diff.open')}</a>` },
   ];
   return html`
-    <${Dialog} title=${t('diff.behind', { what: t(`diff.of.${of.dimension}`), value: of.value })} onClose=${onClose} data-part="behind">
+    <${Dialog} title=${t('diff.behind', { what: t(`diff.of.${of.dimension}`), value: valueOf(of) })} onClose=${onClose} data-part="behind">
       ${wrong && html`<${Notice} tone="bad">${wrong}<//>`}
       ${!found && !wrong && html`<${Skeleton} lines=${4} />`}
       ${found && html`<${Table} caption=${called(of)} columns=${columns} rows=${found.calls} id=${(call) => call.call_id} />`}
@@ -31,7 +33,7 @@ function Behind({ of, onClose }) {
 function Outliers({ found, onShow }) {
   const columns = [
     { id: 'dimension', title: t('diff.dimension'), draw: (each) => t(`diff.of.${each.dimension}`), sort: (each) => t(`diff.of.${each.dimension}`) },
-    { id: 'value', title: t('diff.value'), draw: (each) => each.value, sort: (each) => each.value },
+    { id: 'value', title: t('diff.value'), draw: valueOf, sort: valueOf },
     { id: 'way', title: t('diff.way'), draw: (each) => (each.share > each.rest_share ? html`<${Badge} tone="bad">${t('diff.worse')}<//>` : html`<${Badge} tone="good">${t('diff.better')}<//>`) },
     { id: 'share', title: t('diff.share'), end: true, draw: (each) => t('diff.of_calls', { share: percent(each.share), calls: number(each.calls) }), sort: (each) => each.share },
     { id: 'rest', title: t('diff.rest'), end: true, draw: (each) => t('diff.of_calls', { share: percent(each.rest_share), calls: number(each.rest_calls) }), sort: (each) => each.rest_share },

@@ -6,6 +6,7 @@ import { link } from '../link.js';
 import { open, opened, shut } from '../opened.js';
 import { accepting, setAvailable, stop } from '../phone.js';
 import { Refusal, forget } from '../session.js';
+import { undoable } from '../undo.js';
 import { available, calls, isOffered, lines, living, me, parked, queues, ready, voicemail } from '../state.js';
 import { Banners } from './banners.js';
 import { Call } from './call.js';
@@ -22,6 +23,7 @@ const Parked = later(() => import('./parked.js'), 'Parked');
 const Shortcuts = later(() => import('./shortcuts.js'), 'Shortcuts');
 const Centre = later(() => import('./centre.js'), 'Centre');
 const Queues = later(() => import('./centre.js'), 'Queues');
+const Undo = later(() => import('./undo.js'), 'Undo');
 const Palette = later(() => import('./palette.js'), 'Palette');
 const Colleagues = later(() => import('./colleagues.js'), 'Colleagues');
 const SoundCheck = later(() => import('./sound_check.js'), 'SoundCheck');
@@ -115,6 +117,7 @@ export function Desk() {
     <main id="main" class="desk" tabindex="-1" data-ready=${String(ready.value)}>
       <h1 class="visually-hidden">${t('desk.title')}</h1>
       <div class="column">
+        ${undoable.value && html`<${Undo} />`}
         ${ready.value && html`<${Centre} />`}
         <${Calls} />
         ${parked.value.length > 0 && html`<${Parked} />`}

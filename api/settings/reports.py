@@ -1,13 +1,14 @@
-"""Settings of reports."""
+"""`[reports]`: what supervisors are told of a period."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, IPvAnyNetwork, field_validator
 
-from api.section import Section
+from api.settings.section import Section
 
 SiteName = Annotated[str, Field(pattern=r"^[\w .-]{1,64}$")]
+Networks = Annotated[dict[SiteName, Annotated[tuple[IPvAnyNetwork, ...], Field(max_length=64)]], Field(max_length=256)]
 
 
 class ReportsSection(Section):
@@ -18,10 +19,10 @@ class ReportsSection(Section):
     goal: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Of callers who are to be answered within their queue's time; staffing is reckoned for it."""
 
-    sites: Annotated[dict[SiteName, Annotated[tuple[IPvAnyNetwork, ...], Field(max_length=64)]], Field(max_length=256)] = Field(
-        default_factory=dict
-    )
+    sites: Networks = Field(default_factory=dict)
     """Which networks an office has: ``madrid = ["10.1.0.0/16"]``. What differs is told by these names too."""
+    carriers: Networks = Field(default_factory=dict)
+    """Which networks a carrier has, as seen from here: ``Fibra = ["83.32.0.0/11"]``. As above; nobody outside is asked."""
 
     @field_validator("zone")
     @classmethod

@@ -1,10 +1,10 @@
-"""Settings of surveys: who is asked what, after what, how often."""
+"""`[surveys]`: who is asked what, after what, how often."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.section import Section
+from api.settings.section import Section
 from api.surveys.survey import Scale, SurveyRule
 
 _DAY_S = 86_400.0

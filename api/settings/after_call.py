@@ -1,10 +1,10 @@
-"""What is written where once a call is over."""
+"""`[after_call]`: what is written where once a call is over."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.section import Names, Section
+from api.settings.section import Names, Section
 
 
 class AfterCallSection(Section):

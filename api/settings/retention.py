@@ -1,4 +1,4 @@
-"""Settings of retention: for how long what is kept for what."""
+"""`[retention]`: for how long what is kept for what."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from api.privacy.data_class import DataClass
 from api.privacy.retention_policy import RetentionPolicy
-from api.section import Section
+from api.settings.section import Section
 
 Days = Annotated[int, Field(ge=0, le=36_500)]
 """0: for good."""

@@ -1,11 +1,11 @@
-"""Settings of tickets: by which calendar their clock runs, how long each priority has, and what follows when that is used up."""
+"""`[tickets]`: by which calendar their clock runs, how long each priority has, and what follows when that is used up."""
 
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
 
-from api.section import Section
+from api.settings.section import Section
 from api.tickets.ticket import ALWAYS, LEVELS, Priority, ServiceLevel, ServiceRules, Step
 from rooms.calendar import Calendar
 

@@ -1,4 +1,4 @@
-"""Settings of the backends: which there are, how long each may take, and where their links may lead."""
+"""`[backends]`: which there are, how long each may take, and where their links may lead."""
 
 from typing import Annotated, Self
 
@@ -8,7 +8,7 @@ from api.backends.backend_section import BackendName
 from api.backends.context import BUILT_IN
 from api.backends.rest_settings import RestSection
 from api.backends.ticketing_settings import RequestTrackerSection, RoundupSection
-from api.section import Section, split_text
+from api.settings.section import Section, split_text
 from signaling.tokens import SHORTEST_SECRET_BYTES
 
 AnyBackend = Annotated[RestSection | RoundupSection | RequestTrackerSection, Field(discriminator="type")]
