@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from api.backends.protocols import Activity, BackendFault, BookingCard, CallerKey, Capability, ContactRef, Kind, TicketCard
+from api.backends.stages import shown_stages
 from rooms.flows.conditions import Facts, FactValue
 
 BUILT_IN = "builtin-"
@@ -156,6 +157,8 @@ def _clean(one: T, backend: str, may_lead: Callable[[str, str], bool]) -> T:
             changes[name] = value if may_lead(backend, value) else ""
         elif isinstance(value, str) and name not in ("backend", "id"):
             changes[name] = plain(value)
+        elif name == "stages":
+            changes[name] = shown_stages(value, plain)
     return structs.replace(one, **changes)
 
 

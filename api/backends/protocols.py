@@ -94,9 +94,37 @@ class Activity(Struct, frozen=True):
     url: str = ""
 
 
+class Stage(Struct, frozen=True):
+    """One part of a trip: a flight, nights at a hotel. ``kind``: ``flight``, ``train``, ``hotel``, ``transfer``, ``activity``, ``other``.
+
+    ``starts``, ``ends``: what a clock on the wall shows there, ``2026-12-05T07:35``, or the day alone; empty: not known. ``zone``,
+    ``end_zone``: of those places (IANA), where they are known; ``starts_at``, ``ends_at`` are then the moments (s since the epoch).
+    ``carrier`` and ``number``: of a flight or train; ``place``: of all else. ``price``: where it has its own. ``note``: for customers.
+    """
+
+    kind: str
+    title: str = ""
+    starts: str = ""
+    ends: str = ""
+    zone: str = ""
+    end_zone: str = ""
+    starts_at: float | None = None
+    ends_at: float | None = None
+    origin: str = ""
+    destination: str = ""
+    carrier: str = ""
+    number: str = ""
+    place: str = ""
+    state: str = ""
+    price: Decimal | None = None
+    currency: str = ""
+    note: str = ""
+
+
 class BookingCard(Struct, frozen=True):
     """A trip or what else was booked. ``due``: what is still to be paid. ``number``: of who booked it, where the backend says so: one that
-    is not the caller's is refused."""
+    is not the caller's is refused. ``zone``: where it begins (IANA). ``remark``: for the house alone. ``stages``: the trip, part by part,
+    where the backend tells."""
 
     backend: str
     id: str
@@ -110,6 +138,9 @@ class BookingCard(Struct, frozen=True):
     currency: str
     url: str = ""
     number: str = ""
+    zone: str = ""
+    remark: str = ""
+    stages: tuple[Stage, ...] = ()
 
 
 class TicketCard(Struct, frozen=True):

@@ -23,12 +23,23 @@ from api.backends.protocols import (
     Kind,
     RecordingLink,
     RemoteRef,
+    Stage,
     TicketCard,
     TicketDraft,
 )
 from api.backends.rest_reading import Pointer, Rule
-from api.backends.rest_settings import FindPeople, FindSection, KnownSection, RequestSection, RestSection, WriteSection
+from api.backends.rest_settings import (
+    STAGE_FIELDS,
+    FindBookings,
+    FindPeople,
+    FindSection,
+    KnownSection,
+    RequestSection,
+    RestSection,
+    WriteSection,
+)
 from api.backends.rest_template import Template, Value, Values, filled
+from api.backends.stages import MOST_STAGES, known_zone
 from pbx.numbers import national_part
 
 _MOST_LOOKED_AT = 500
@@ -202,6 +213,9 @@ class RestBooking(_Rest):
             currency=_read(rules, "currency").text(item)[:3].upper(),
             url=_page(section, id),
             number=next(iter(_read(rules, "number").numbers(item, self._region)), ""),
+            zone=_read(rules, "zone").text(item),
+            remark=_read(rules, "remark").text(item),
+            stages=_stages(self._section.bookings_for, item),
         )
 
 
@@ -271,6 +285,26 @@ def _of_person(contact: ContactRef, limit: int) -> dict[str, Value]:
     return {"id": contact.id, "name": contact.name, "email": contact.email, "company": contact.company, "limit": limit}
 
 
+def _stages(section: FindBookings | None, booking: Any) -> tuple[Stage, ...]:
+    if section is None or section.stages is None:
+        return ()
+    rules, at = section.stages.rules(), Pointer.read(section.stages.items)
+    found = [item for value in at.all(booking) for item in (value if isinstance(value, list) and "*" not in at.parts else [value])]
+    return tuple(_stage(rules, item) for item in found[:MOST_STAGES])
+
+
+def _stage(rules: Mapping[str, Rule], item: Any) -> Stage:
+    """Without times the zones that are said are those of nothing."""
+    zones = {name: zone if known_zone(zone := _read(rules, name).text(item)) else "" for name in ("zone", "end_zone")}
+    starts, starts_at, zone = _read(rules, "starts").place_time(item, zones["zone"])
+    ends, ends_at, end_zone = _read(rules, "ends").place_time(item, zones["end_zone"] or zones["zone"])
+    times: dict[str, Any] = {"starts": starts, "starts_at": starts_at, "zone": zone, "ends": ends, "ends_at": ends_at, "end_zone": end_zone}
+    texts: dict[str, Any] = {name: _read(rules, name).text(item) for name in _STAGE_TEXTS}
+    price = _read(rules, "price").money(item) if _read(rules, "price").text(item) else None
+    return Stage(**texts, **times, price=price)
+
+
+_STAGE_TEXTS = STAGE_FIELDS - {"starts", "ends", "zone", "end_zone", "price"}
 _NOTHING = Rule(())
 
 

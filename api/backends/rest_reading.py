@@ -4,6 +4,7 @@ Pointers are those of RFC 6901, ``/data/0/name``, in which ``*`` is each of a li
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -11,9 +12,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from api.backends.protocols import BackendFault
+from api.backends.stages import on_wall
 from pbx.numbers import numbers_in
 
 _YES, _NO = frozenset({"true", "yes", "1", "y"}), frozenset({"false", "no", "0", "n", ""})
+_DAY = len("2026-12-05")
+_HOUR = re.compile("%[HIXcs]")
 
 
 class BadPointer(ValueError):
@@ -102,15 +106,28 @@ class Rule:
 
     def time(self, item: Any) -> float | None:
         """Seconds since the epoch."""
-        said = self.text(item)
         try:
-            if self.form in ("seconds", "milliseconds"):
-                at = float(said) / (1_000 if self.form == "milliseconds" else 1)
-                return at if math.isfinite(at) else None
-            read = datetime.fromisoformat(said) if self.form == "iso" else datetime.strptime(said, self.form)  # noqa: DTZ007
+            read = self._moment(item)
             return (read if read.tzinfo is not None else read.replace(tzinfo=self.zone)).timestamp()
         except (ValueError, OverflowError):
             return None
+
+    def place_time(self, item: Any, zone: str) -> tuple[str, float | None, str]:
+        """As ``stages.on_wall`` says; a day alone where no time is said. ``zone``: of the place; empty: the rule's, where that is one."""
+        there = zone or ("" if str(self.zone) == "UTC" else str(self.zone))
+        try:
+            wall, at, zone = on_wall(self._moment(item), there)
+        except (ValueError, OverflowError):
+            return "", None, there
+        timeless = len(self.text(item)) <= _DAY if self.form == "iso" else "%" in self.form and not _HOUR.search(self.form)
+        return (wall[:_DAY], None, there) if timeless else (wall, at, zone)
+
+    def _moment(self, item: Any) -> datetime:
+        """Raises ``ValueError`` or ``OverflowError`` where it is none."""
+        said = self.text(item)
+        if self.form in ("seconds", "milliseconds"):
+            return datetime.fromtimestamp(float(said) / (1_000 if self.form == "milliseconds" else 1), UTC)
+        return datetime.fromisoformat(said) if self.form == "iso" else datetime.strptime(said, self.form)  # noqa: DTZ007
 
     def numbers(self, item: Any, region: str) -> tuple[str, ...]:
         """E.164, of every form in which they are written."""

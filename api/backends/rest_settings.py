@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BeforeValidator, Field, model_validator
 
 from api.backends.backend_section import HttpBackendSection
+from api.backends.protocols import Stage
 from api.backends.rest_reading import BadPointer, Pointer, Rule
 from api.backends.rest_template import BadTemplate, Template, names_in
 from api.settings.section import Section
@@ -89,6 +90,7 @@ _CALL = frozenset(
 )
 _DRAFT = frozenset({"call_id", "contact_id", "number", "title", "text", "category", "priority"})
 _MARK = frozenset({"mark"})
+STAGE_FIELDS = frozenset(Stage.__struct_fields__) - {"starts_at", "ends_at"}
 
 
 class RequestSection(Section):
@@ -157,10 +159,27 @@ class FindActivities(FindSection):
     optional = frozenset({"kind"})
 
 
+class StagesSection(Section):
+    """Where the parts of a booking stand in it: flights, nights, transfers. Times are those of the places, in ``zone`` and ``end_zone``."""
+
+    items: PointerText
+    fields: dict[str, RuleText]
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> Self:
+        if strange := sorted(self.fields.keys() - STAGE_FIELDS):
+            raise ValueError(f"has no field {', '.join(strange)}: there are {', '.join(sorted(STAGE_FIELDS))}")
+        return self
+
+    def rules(self) -> Mapping[str, Rule]:
+        return {name: section.rule() for name, section in self.fields.items()}
+
+
 class FindBookings(FindSection):
     places = _PERSON
     required = frozenset({"id", "title"})
-    optional = frozenset({"ref", "state", "starts_at", "ends_at", "paid", "due", "currency", "number"})
+    optional = frozenset({"ref", "state", "starts_at", "ends_at", "paid", "due", "currency", "number", "zone", "remark"})
+    stages: StagesSection | None = None
 
 
 class FindTickets(FindSection):

@@ -1,7 +1,9 @@
 """Tours and their departures in the database, with how many seats are taken."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
@@ -10,12 +12,13 @@ from api.store.database import in_words
 from api.store.statements import Statements
 from api.store.travel_tables import bookings, departures, tours
 from api.travel.booking import Departure, State
+from api.travel.programme import TourStage
 
 DEPARTURE_COLUMNS = tuple(departures.c[name] for name in Departure.__struct_fields__)
 
 
 class Tour(Struct, frozen=True):
-    """``country``: ISO code."""
+    """``country``: ISO code. ``programme``: what happens on which day."""
 
     tour_id: str
     title_en: str
@@ -24,9 +27,20 @@ class Tour(Struct, frozen=True):
     about_es: str
     country: str
     days: int
+    programme: tuple[TourStage, ...] = ()
 
 
 TOUR_COLUMNS = tuple(tours.c[name] for name in Tour.__struct_fields__)
+_programme = msgspec.json.Decoder(tuple[TourStage, ...])
+
+
+def read_tour(row: Mapping[str, Any]) -> Tour:
+    """Of a row's columns."""
+    return Tour(**dict(row) | {"programme": _programme.decode(row["programme"])})
+
+
+def tour_row(tour: Tour) -> dict[str, Any]:
+    return asdict(tour) | {"programme": msgspec.json.encode(tour.programme).decode()}
 
 
 class DepartureNow(Struct, frozen=True):
@@ -44,15 +58,15 @@ class TravelStore(Statements):
     """Everything raises ``StoreUnavailable`` when the database is away."""
 
     async def tours(self) -> list[Tour]:
-        return [Tour(**row) for row in await self._rows(select(*TOUR_COLUMNS).order_by(tours.c.tour_id))]
+        return [read_tour(row) for row in await self._rows(select(*TOUR_COLUMNS).order_by(tours.c.tour_id))]
 
     async def tour(self, tour_id: str) -> Tour | None:
         rows = await self._rows(select(*TOUR_COLUMNS).where(tours.c.tour_id == tour_id))
-        return Tour(**rows[0]) if rows else None
+        return read_tour(rows[0]) if rows else None
 
     async def save_tour(self, tour: Tour, by: str, now: float) -> None:
         """Make it, or change it."""
-        row = asdict(tour) | {"changed_by": by, "changed_at": now}
+        row = tour_row(tour) | {"changed_by": by, "changed_at": now}
         kept = {name: value for name, value in row.items() if name != "tour_id"}
         with in_words(self._engine.url):
             async with self._writing() as connection:

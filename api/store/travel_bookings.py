@@ -24,7 +24,7 @@ from api.privacy.vault import Vault
 from api.store.database import in_words
 from api.store.rows import Row
 from api.store.statements import Statements
-from api.store.travel import DEPARTURE_COLUMNS, TOUR_COLUMNS, Tour
+from api.store.travel import DEPARTURE_COLUMNS, TOUR_COLUMNS, Tour, read_tour, tour_row
 from api.store.travel_tables import booking_keys, booking_steps, bookings, departures, tours
 from api.travel import booking as core
 from api.travel.booking import Booking, Departure, State, Step
@@ -178,7 +178,7 @@ class BookingStore(Statements):
         rows = [asdict(story[-1].booking) | {"created_at": story[0].mark.at, "changed_at": story[-1].mark.at} for story in stories]
         with in_words(self._engine.url):
             async with self._writing() as connection:
-                await connection.execute(tours.insert(), [asdict(tour) | made for tour in offered])
+                await connection.execute(tours.insert(), [tour_row(tour) | made for tour in offered])
                 await connection.execute(departures.insert(), [asdict(departure) | made for departure in on_dates])
                 await connection.execute(bookings.insert(), rows)
                 await self._note(connection, [done for story in stories for done in story])
@@ -311,7 +311,7 @@ def _trip(row: Any) -> Trip:
     return Trip(
         _booking(row),
         Departure(**{name: row[f"departure_{name}"] for name in Departure.__struct_fields__}),
-        Tour(**{name: row[f"tour_{name}"] for name in Tour.__struct_fields__}),
+        read_tour({name: row[f"tour_{name}"] for name in Tour.__struct_fields__}),
         row["created_at"],
         row["changed_at"],
     )

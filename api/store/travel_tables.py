@@ -12,10 +12,11 @@ tours = Table(
     *(Column(name, Text, nullable=False) for name in ("title_en", "title_es", "about_en", "about_es")),
     Column("country", String(2), nullable=False),
     Column("days", Integer, nullable=False),
+    Column("programme", Text, nullable=False, server_default="[]"),
     Column("changed_by", String(64), nullable=False),
     Column("changed_at", Double, nullable=False),
 )
-"""``country``: ISO code."""
+"""``country``: ISO code. ``programme``: JSON, of ``api.travel.programme.TourStage``."""
 
 departures = Table(
     "departures",

@@ -9,6 +9,7 @@ from api.store.errors import StoreUnavailable
 from api.store.travel_bookings import BookingStore, Trip
 from api.travel import reference
 from api.travel.booking import LIVING
+from api.travel.programme import stages_of
 
 BUILTIN_BOOKING = "builtin-booking"
 _MOST_READ = 100
@@ -79,4 +80,6 @@ def _card(trip: Trip, language: str, now: float) -> BookingCard:
         Decimal(booking.due_at(now)) / 100,
         booking.currency,
         f"/bookings#{booking.reference}",
+        zone=trip.departure.zone,
+        stages=stages_of(trip.tour.programme, trip.departure, language),
     )

@@ -7,6 +7,7 @@ Australia (ACMA). Spain keeps none; the one Spanish number is that of the demo l
 from msgspec import Struct
 
 from api.store.travel import Tour
+from api.travel.demo_programmes import PROGRAMMES
 from pbx.loopback import CUSTOMER
 
 CURRENCY = "EUR"
@@ -33,7 +34,8 @@ class Person(Struct, frozen=True):
 def _offer(tour_id: str, country: str, days: int, zone: str, seats: int, price: int, english: str, spanish: str) -> Offer:
     """``english`` and ``spanish``: the title, a bar, and what it is about."""
     (title_en, about_en), (title_es, about_es) = (text.split(" | ") for text in (english, spanish))
-    return Offer(Tour(tour_id, title_en, title_es, about_en, about_es, country, days), zone, seats, 100 * price)
+    programme = PROGRAMMES.get(tour_id, ())
+    return Offer(Tour(tour_id, title_en, title_es, about_en, about_es, country, days, programme), zone, seats, 100 * price)
 
 
 OFFERS = (

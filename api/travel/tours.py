@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec.structs import asdict, replace
 
+from api.backends.stages import known_zone
 from api.store.travel import Tour, TravelStore
 from api.travel.booking import Departure
 from api.travel.wire import DepartureTerms, DepartureView, NewDeparture, TourText, departure_view
@@ -32,8 +33,15 @@ class Tours:
         return await self._store.tours()
 
     async def save(self, tour_id: str, text: TourText, by: str) -> Tour:
-        """Make this tour, or change it."""
-        tour = Tour(tour_id, **asdict(text))
+        """Make this tour, or change it. Raises ``Refusal``."""
+        programme = text.programme
+        if programme is None:
+            before = await self._store.tour(tour_id)
+            programme = before.programme if before is not None else ()
+        for zone in {zone for stage in programme for zone in (stage.zone, stage.end_zone) if zone}:
+            if not known_zone(zone):
+                raise Refusal("bad_message", f"There is no time zone {zone[:64]!r}: write one as Europe/Madrid.")
+        tour = Tour(tour_id, **asdict(text) | {"programme": programme})
         await self._store.save_tour(tour, by, self._now())
         return tour
 

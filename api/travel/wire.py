@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from api.store.travel import DepartureNow
 from api.store.travel_bookings import BookingStep, Trip
 from api.travel.booking import MOST_SEATS, Currency, State
+from api.travel.programme import Programme
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Slug = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -17,7 +18,7 @@ Method = Literal["card", "transfer", "cash", "voucher"]
 
 
 class TourText(Struct, frozen=True, forbid_unknown_fields=True):
-    """``country``: ISO code."""
+    """``country``: ISO code. ``programme``: what happens on which day; null: it stays as it is."""
 
     title_en: Annotated[str, Meta(min_length=1, max_length=120)]
     title_es: Annotated[str, Meta(min_length=1, max_length=120)]
@@ -25,6 +26,7 @@ class TourText(Struct, frozen=True, forbid_unknown_fields=True):
     about_es: Annotated[str, Meta(max_length=4_000)]
     country: Annotated[str, Meta(pattern="^[A-Z]{2}$")]
     days: Annotated[int, Meta(ge=1, le=365)]
+    programme: Programme | None = None
 
 
 class DepartureTerms(Struct, frozen=True, forbid_unknown_fields=True):

@@ -48,6 +48,7 @@ TOUR = {
     "country": "PE",
     "days": 4,
 }
+STAGE = {"kind": "activity", "day": 2, "time": "05:30", "title_en": "Dead Woman's Pass", "title_es": "Paso de Warmiwañusca"}
 LUZ = Contact("luz", "Luz", "O'Neil; DROP TABLE bookings --", numbers=("+34600111222",), email="luz@example.com", language="es")
 RAY = Contact("ray", "Ray", "<b>Gil</b>", numbers=("+12025550123",))
 
@@ -306,7 +307,8 @@ async def test_what_is_wrong_is_refused_and_said(desk: Desk) -> None:
     ):
         await desk.refused(code, status, "/departures", new | wrong, who="lea")
     await desk.refused("bad_message", 400, "/tours/Inca%20Trail", TOUR, method="PUT", who="lea")
-    assert (await desk.sees("/tours"))["tours"] == [{"tour_id": "inca-trail", **TOUR}]
+    assert (await desk.sees("/tours"))["tours"] == [{"tour_id": "inca-trail", **TOUR, "programme": []}]
+    await desk.refused("bad_message", 400, "/tours/inca-trail", TOUR | {"programme": [STAGE | {"zone": "Peru"}]}, method="PUT", who="lea")
     await desk.ask("PUT", f"/departures/{departure_id}", {"seats": 20, "seat_price_cents": 1, "on_sale": False}, who="lea")
     await desk.refused("not_on_sale", 409, "/bookings", good)
 
@@ -341,6 +343,11 @@ async def test_a_caller_is_on_the_next_trip_with_what_is_unpaid(desk: Desk) -> N
     assert (first.title, first.paid, first.due, first.currency) == ("Camino Inca", Decimal("200.50"), Decimal("799.50"), "EUR")
     assert (first.url, luz.url) == (f"/bookings#{near}", "/bookings#contact/luz")
     assert first.starts_at is not None and first.ends_at == first.starts_at + 4 * DAY_S
+    assert first.stages == ()
+    await desk.ask("PUT", "/tours/inca-trail", TOUR | {"programme": [STAGE]}, who="lea")
+    await desk.ask("PUT", "/tours/inca-trail", TOUR, who="lea")
+    (stage,) = (await backend.bookings_for(luz))[0].stages
+    assert (stage.title, stage.starts[10:], stage.zone) == ("Paso de Warmiwañusca", "T05:30", first.zone), "kept by who says nothing of it"
     assert len(await backend.bookings_for(luz, limit=1)) == 1
     assert await backend.find_customers(CallerKey(None, "", booking_ref=near.lower())) == [luz]
     assert await backend.find_customers(CallerKey(None, "", email="LUZ@example.com")) == [luz]

@@ -92,7 +92,7 @@ NOT_WRITTEN = {
     **dict.fromkeys(("calls.call_back", "calls.entry", "calls.queue", "call_notes.told", "voicemails.voicemail_id"), _MACHINE),
     **dict.fromkeys(("attachments.content_type", "messages.attachments", "messages.reactions", "rooms.links"), _MACHINE),
     **dict.fromkeys(("campaign_entries.zones", "consents.about", "contacts.email_key", "surveys.subject", "webhook_outbox.url"), _MACHINE),
-    **dict.fromkeys(("tours.title_en", "tours.title_es", "tours.about_en", "tours.about_es"), _COMPANY),
+    **dict.fromkeys(("tours.title_en", "tours.title_es", "tours.about_en", "tours.about_es", "tours.programme"), _COMPANY),
 }
 
 

@@ -45,7 +45,7 @@ function drawTour() {
   const theirs = departures.filter((each) => each.tour_id === tour?.tour_id);
   $('#departures').replaceChildren(...theirs.map(departureRow));
   $('#terms').hidden = true;
-  for (const [name, value] of Object.entries(tour ?? {})) $('#text').elements[name].value = value;
+  for (const [name, value] of Object.entries(tour ?? {})) if (name in $('#text').elements) $('#text').elements[name].value = value;
   $('#depart').zone.value = theirs[0]?.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (theirs[0]) $('#depart').currency.value = theirs[0].currency;
 }
