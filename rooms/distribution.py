@@ -36,9 +36,9 @@ NO_ANSWER = "no_answer"
 NO_AUDIO = "no_audio"
 """... of who took one, but could not be heard."""
 _AGAIN_S = 1.0
+"""What could not be said just now is said so much later."""
 _TOOK_ANOTHER = Cause(EndReason.ANSWERED_ELSEWHERE, 200, "You took another call.")
 _WORKS_ON = Cause(EndReason.ANSWERED_ELSEWHERE, 200, "You went on with the work on your last call.")
-"""What could not be said just now is said so much later."""
 
 
 class Distribution:
