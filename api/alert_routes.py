@@ -53,7 +53,7 @@ class AlertBoard(Protocol):
 
 
 class OtherNodes(Protocol):
-    """What this asks of ``api.nodes.Nodes``. Each answer says too whether all of them were heard."""
+    """What this asks of ``api.nodes.nodes.Nodes``. Each answer says too whether all of them were heard."""
 
     async def alerts_elsewhere(self, teams: frozenset[str]) -> tuple[list[BoardAlert], bool]: ...
 

@@ -68,7 +68,7 @@ class BoardSummary(Struct, frozen=True):
 
 
 class Nodes(Protocol):
-    """What the board asks of ``api.nodes.Nodes``."""
+    """What the board asks of ``api.nodes.nodes.Nodes``."""
 
     @property
     def others(self) -> tuple[str, ...]: ...

@@ -14,7 +14,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from api.bodies import json_answer
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.routes import PartHealth
 from signaling.bus import Bus, BusState
 

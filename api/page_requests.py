@@ -12,7 +12,7 @@ from api.call_line import LineFull
 from api.card_numbers import without_card_numbers
 from api.exchange import Exchange
 from api.metrics import Metrics
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.outbound.do_not_call import DoNotCall
 from api.room_questions import AnyRoomQuestion, RoomQuestion
 from api.sound_checks import SoundChecks
@@ -146,7 +146,7 @@ class PageRequests:
                     await self._handling.disturb(identity)
                 self._nodes.wish(identity, available=available, reason=without_card_numbers(reason), away=away)
             case wire.WatchPresence():
-                return self._nodes.watch(grant)
+                return self._nodes.watchers.watch(grant)
             case wire.PeerOffer():
                 return await self._offer(identity, request)
             case wire.OpenSoundCheck():

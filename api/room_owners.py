@@ -26,7 +26,8 @@ from typing import Self
 import msgspec
 import structlog
 
-from api.nodes import Nodes, NodeSilent
+from api.nodes.nodes import Nodes
+from api.nodes.questions import NodeSilent
 from api.room_questions import AnyRoomQuestion, CheckLink, CheckMember, LinkedRoom
 from api.rooms import Rooms
 from api.store import StoreUnavailable
@@ -346,7 +347,7 @@ class RoomOwners:
             if self._hub is not None and self._hub.is_online(identity):
                 self._hub.bring_up_to_date({}, identity)
 
-    # ------------------------------------------------------------------ api.nodes.RoomHolder
+    # ------------------------------------------------------------------ api.nodes.nodes.RoomHolder
 
     async def elsewhere(self, grant: Grant) -> wire.RoomList:
         """The rooms of other nodes that concern somebody. From now on they hear here those in which they are."""

@@ -4,7 +4,7 @@ import asyncio
 from importlib.metadata import version
 
 from api.exchange import Exchange
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.room_owners import RoomOwners
 from api.rooms import Rooms
 from api.store import Store, StoreUnavailable

@@ -35,7 +35,7 @@ _LICENCE_OLD_S = 60.0
 
 
 class People(Protocol):
-    """What is asked of ``api.nodes.Nodes``."""
+    """What is asked of ``api.nodes.nodes.Nodes``."""
 
     def takes_calls(self, identity: str) -> bool: ...
 

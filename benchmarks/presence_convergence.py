@@ -24,7 +24,7 @@ from typing import Self
 import structlog
 from msgspec import Struct
 
-from api.nodes import Nodes, call_id_of
+from api.nodes.nodes import Nodes, call_id_of
 from benchmarks.cluster import Redis
 from benchmarks.report import Options, Row
 from rooms import events as ev

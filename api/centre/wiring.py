@@ -23,7 +23,7 @@ from api.centre.sound_routes import SoundRoutes
 from api.centre.sound_shelf import SoundShelf
 from api.exchange import Exchange
 from api.media_plane import MediaPlane
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.settings.tree import Settings
 from api.spoken_plan import prepare_sounds
 from api.store import Store

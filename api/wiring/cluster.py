@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.routes import PartHealth
 from api.settings.tree import Settings
 from api.shared_limits import SharedLimits

@@ -19,7 +19,7 @@ from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.guest_routes import Booked, GuestRoutes
 from api.metrics import Metrics
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.page_requests import route_of
 from api.past_rooms import PastRooms
 from api.phone_legs import PhoneLegs

@@ -10,7 +10,8 @@ from aiohttp import ClientSession, web
 
 from api.attachments import Attachments
 from api.chat import Chat
-from api.nodes import AskTimes, Nodes, call_id_of
+from api.nodes.nodes import Nodes, call_id_of
+from api.nodes.questions import AskTimes
 from api.page_requests import PageRequests
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys

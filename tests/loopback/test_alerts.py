@@ -15,7 +15,7 @@ from api.audit.audit import Audit
 from api.board import Board, as_one
 from api.call_alerts import CallAlerts
 from api.metrics import Metrics
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.quality_alerts import Thresholds
 from api.rest_limits import RestLimits, RestLimitSettings
 from api.routes import PartHealth, make_app, make_runner

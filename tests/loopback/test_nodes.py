@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from api.identity.sessions import Ended
 from api.node_health import NodeFigures, NodesHealth
-from api.nodes import AskTimes
+from api.nodes.questions import AskTimes
 from api.routes import PartHealth
 from signaling.bus import BusState
 from tests.kit.bus import HURRY

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from aiohttp import ClientSession, web
 
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.page_requests import PageRequests
 from api.recording_routes import RecordingRoutes
 from api.recording_shelf import RecordingShelf

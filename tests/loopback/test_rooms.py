@@ -21,7 +21,7 @@ from api.attachments import Attachments
 from api.chat import Chat
 from api.guarded_routes import guarded, identified
 from api.guest_routes import GuestRoutes
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.page_requests import InRooms
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys

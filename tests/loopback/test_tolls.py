@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from api.audit.audit import Audit
-from api.nodes import Nodes
+from api.nodes.nodes import Nodes
 from api.page_requests import PageRequests, route_of
 from api.routes import PartHealth, make_app, make_runner
 from api.store.audit import AuditWanted

@@ -14,17 +14,19 @@ With one node (``MemoryBus``) the same functions are called and there is nobody 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from secrets import token_hex
 from typing import Protocol, Self, cast
-from uuid import uuid4
 
 import msgspec
 import structlog
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from api.board import Board, BoardSummary
 from api.identity.sessions import Ended
+from api.nodes import words
+from api.nodes.questions import AskTimes, NodeSilent, Questions
+from api.nodes.watchers import Topics, Watchers, presence_state
 from api.room_questions import AnyRoomQuestion, OwnRooms, room_of
 from rooms import events as ev
 from rooms.agent import AgentState
@@ -33,7 +35,7 @@ from signaling import messages as wire
 from signaling.bus import Bus, BusState
 from signaling.grants import Grant
 from signaling.refusal import Refusal
-from signaling.topics import LINES, person, team
+from signaling.topics import LINES, person
 
 _OF_PAST_CALLS = (wire.GetNote, wire.WriteNote, wire.MakeTicket, wire.CloseTicket, wire.ReportSound)
 """Asked also of calls whose node is gone: they are on record."""
@@ -43,140 +45,8 @@ Perform = Callable[[Grant, wire.AnyRequest], Awaitable[object]]
 
 LEASE_S = 3.0
 BEAT_S = 0.5
-MOST_ASKED = 2_000
-WATCHED_S = 90.0
-"""So long after it asked a page is told; pages ask again in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskTimes:
-    """How long another node may take: to do something (``do_s``), to say what calls, rooms and alerts it has for a page that connects
-    (``tell_s``), that it knows who sees to an alert (``see_s``), and how it is, for which it asks its database first (``health_s``)."""
-
-    do_s: float = 5.0
-    tell_s: float = 1.0
-    see_s: float = 2.0
-    health_s: float = 2.0
-
-
-class _Word(Struct, frozen=True, tag_field="word"):
-    """Base of what nodes say to one another. ``token``: the fencing token of this life of the sender."""
-
-    token: int
-
-
-class _Alive(_Word, frozen=True, tag="alive"):
-    number: int
-
-
-class _Changed(_Word, frozen=True, tag="changed"):
-    number: int
-    people: dict[str, Facts]
-
-
-class _Everything(_Word, frozen=True, tag="everything"):
-    number: int
-    people: dict[str, Facts]
-
-
-class _TellAll(_Word, frozen=True, tag="tell_all"):
-    """Please say everything that you know."""
-
-
-class _Leaving(_Word, frozen=True, tag="leaving"):
-    pass
-
-
-class _Ask(_Word, frozen=True, tag="ask"):
-    """``room_id``: it is about this room, which you hold."""
-
-    ask_id: str
-    grant: Grant
-    request: wire.AnyRequest | AnyRoomQuestion
-    room_id: str = ""
-
-
-class _AskCalls(_Word, frozen=True, tag="ask_calls"):
-    """Which calls do you have for this person?"""
-
-    ask_id: str
-    identity: str
-
-
-class _RoomOver(_Word, frozen=True, tag="room_over"):
-    room_id: str
-
-
-class _BoardWanted(_Word, frozen=True, tag="board_wanted"):
-    """Our live board is watched: tell us of your calls, of all of them now where ``whole``."""
-
-    whole: bool
-
-
-class _BoardTold(_Word, frozen=True, tag="board_told"):
-    summary: BoardSummary
-
-
-class _Answer(_Word, frozen=True, tag="answer"):
-    ask_id: str
-    result: Raw = Raw(b"null")
-    error: wire.Error | None = None
-
-
-class _Revoked(_Word, frozen=True, tag="revoked"):
-    ended: list[Ended]
-
-
-class _Handled(_Word, frozen=True, tag="handled"):
-    """This person's calls are to be handled otherwise: read it anew."""
-
-    identity: str
-
-
-class _Skilled(_Word, frozen=True, tag="skilled"):
-    """What this person can is another thing now: read it anew."""
-
-    identity: str
-
-
-class _AskHealth(_Word, frozen=True, tag="ask_health"):
-    """How are you?"""
-
-    ask_id: str
-
-
-class _AskAlerts(_Word, frozen=True, tag="ask_alerts"):
-    """Which alerts of yours is who has these teams told of?"""
-
-    ask_id: str
-    teams: list[str]
-
-
-class _SeeAlert(_Word, frozen=True, tag="see_alert"):
-    """Who has these teams sees to this alert, or puts it off until then (seconds since the epoch)."""
-
-    ask_id: str
-    teams: list[str]
-    alert_id: str
-    by: str
-    until: float | None
-
-
-class _Renewed(_Word, frozen=True, tag="renewed"):
-    """A backend said that something changed about these people (handles), or about one whom it knows by this id."""
-
-    backend: str
-    handles: list[str]
-    contact: str
-
-
-class _Planned(_Word, frozen=True, tag="planned"):
-    """The contact centre has a newer plan: read it."""
-
-
-_AboutPeople = _Alive | _Changed | _Everything | _TellAll | _Leaving | _Revoked | _Handled | _Skilled
-_OfCalls = _Ask | _AskCalls | _RoomOver | _BoardWanted | _BoardTold | _Planned | _Renewed | _AskAlerts | _SeeAlert
-_AnyWord = _AboutPeople | _OfCalls | _Answer | _AskHealth
+_MOST_WORK = 2_000
+"""Things that other nodes asked or said that this one is at."""
 
 
 class CallControl(Protocol):
@@ -203,22 +73,8 @@ class RoomHolder(Protocol):
     def on_over(self, room_id: str) -> None: ...
 
 
-class NodeSilent(Exception):
-    """Another node did not answer. ``unheard``: it was not even asked, for it is not there."""
-
-    def __init__(self, *, unheard: bool = False) -> None:
-        super().__init__()
-        self.unheard = unheard
-
-
-class Pages(Protocol):
+class Pages(Topics, Protocol):
     """What is asked of ``signaling.hub.Hub``."""
-
-    def publish(self, topic: str, notice: wire.Notice) -> None: ...
-
-    def subscribe(self, identity: str, topic: str) -> None: ...
-
-    def unsubscribe(self, identity: str, topic: str) -> None: ...
 
     def bring_up_to_date(self, seen: Mapping[str, int], identity: str = "") -> None: ...
 
@@ -257,14 +113,15 @@ class Nodes:
         self._health: Callable[[], Awaitable[bytes]] | None = None
         self._number = 0
         self._fed: dict[str, Person] = {}
-        self._asked: dict[str, asyncio.Future[_Answer]] = {}
+        self._questions = Questions(self._say, lambda: self.attendance.nodes)
         self._work: set[asyncio.Task[None]] = set()
-        self._watchers: dict[tuple[str, str], float] = {}
-        self._decode = msgspec.json.Decoder(_AnyWord).decode
+        self.watchers = Watchers(self.attendance, self._loop.time)
+        self._decode = msgspec.json.Decoder(words.AnyWord).decode
         bus.join(self._on_word, self._on_state)
 
     def meet(self, calls: CallControl, pages: Pages, perform: Perform, rooms: RoomHolder | None = None) -> None:
         self._calls, self._pages, self._perform, self._rooms = calls, pages, perform, rooms
+        self.watchers.meet(pages)
         self._look()
 
     def meet_board(self, board: Board) -> None:
@@ -273,10 +130,10 @@ class Nodes:
         board.meet_nodes(self)
 
     def want_board(self, node: str, whole: bool) -> None:
-        self._say(_BoardWanted(self._bus.token, whole), node)
+        self._say(words.BoardWanted(self._bus.token, whole), node)
 
     def tell_board(self, node: str, summary: BoardSummary) -> None:
-        self._say(_BoardTold(self._bus.token, summary), node)
+        self._say(words.BoardTold(self._bus.token, summary), node)
 
     def hear_revoked(self, on_revoked: Callable[[Sequence[Ended]], object]) -> None:
         """Who hears which sessions and tokens another node's people ended."""
@@ -291,28 +148,28 @@ class Nodes:
         self._on_handled = on_handled
 
     def tell_handled(self, identity: str) -> None:
-        self._say(_Handled(self._bus.token, identity))
+        self._say(words.Handled(self._bus.token, identity))
 
     def hear_skilled(self, on_skilled: Callable[[str], Coroutine[None, None, None]]) -> None:
         """Who hears of whom another node was told that they can something else now."""
         self._on_skilled = on_skilled
 
     def tell_skilled(self, identity: str) -> None:
-        self._say(_Skilled(self._bus.token, identity))
+        self._say(words.Skilled(self._bus.token, identity))
 
     def hear_renewed(self, on_renewed: Callable[[str, Collection[str], str], Coroutine[None, None, None]]) -> None:
         """Who hears of whom another node was told by a backend (its id, handles, its own id of them) that something changed."""
         self._on_renewed = on_renewed
 
     def tell_renewed(self, backend: str, handles: Collection[str], contact: str) -> None:
-        self._say(_Renewed(self._bus.token, backend, sorted(handles), contact))
+        self._say(words.Renewed(self._bus.token, backend, sorted(handles), contact))
 
     def hear_planned(self, on_planned: Callable[[], Coroutine[None, None, None]]) -> None:
         """Who hears that another node took a newer plan of the contact centre."""
         self._on_planned = on_planned
 
     def tell_planned(self) -> None:
-        self._say(_Planned(self._bus.token))
+        self._say(words.Planned(self._bus.token))
 
     def hear_together(self, on_together: Callable[[], Coroutine[None, None, None]]) -> None:
         """Who hears that this node is with the others, again too: what it was told meanwhile is lost."""
@@ -325,14 +182,14 @@ class Nodes:
     async def health_of(self, node: str) -> bytes | None:
         """How another node says that it is; None where it does not in time."""
         try:
-            answer = await self._ask(node, lambda ask_id: _AskHealth(self._bus.token, ask_id), self._times.health_s)
+            answer = await self._questions.ask(node, lambda ask_id: words.AskHealth(self._bus.token, ask_id), self._times.health_s)
         except (NodeSilent, Refusal):
             return None
         return bytes(answer.result) if answer.error is None else None
 
     async def _tell_health(self, node: str, ask_id: str) -> None:
         if self._health is not None:
-            self._say(_Answer(self._bus.token, ask_id, Raw(await self._health())), node)
+            self._say(words.Answer(self._bus.token, ask_id, Raw(await self._health())), node)
 
     async def __aenter__(self) -> Self:
         self._on_state()
@@ -340,7 +197,7 @@ class Nodes:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._say(_Leaving(self._bus.token))
+        self._say(words.Leaving(self._bus.token))
         await asyncio.sleep(0)
         for task in tuple(self._work):
             task.cancel()
@@ -390,7 +247,7 @@ class Nodes:
             self._tell_others([identity])
             self._look()
             if self._pages is not None:
-                self._pages.publish(person(identity), _state(self.attendance.person(identity)))
+                self._pages.publish(person(identity), presence_state(self.attendance.person(identity)))
             self._on_wish(identity)
 
     def takes_calls(self, identity: str) -> bool:
@@ -399,7 +256,7 @@ class Nodes:
 
     def tell_revoked(self, ended: Sequence[Ended]) -> None:
         """The other nodes are to believe these sessions and tokens no more."""
-        self._say(_Revoked(self._bus.token, list(ended)))
+        self._say(words.Revoked(self._bus.token, list(ended)))
 
     def _change(self, identity: str, facts: Facts) -> None:
         if self.attendance.know(identity, facts):
@@ -410,7 +267,7 @@ class Nodes:
         if not self._bus.node:
             return
         self._number += 1
-        self._say(_Changed(self._bus.token, self._number, {identity: self.attendance.told(identity) for identity in identities}))
+        self._say(words.Changed(self._bus.token, self._number, {identity: self.attendance.told(identity) for identity in identities}))
 
     # ------------------------------------------------------------------ what follows
 
@@ -435,34 +292,6 @@ class Nodes:
             if before.there is not someone.there and self._rooms is not None:
                 self._rooms.on_there(someone.identity, someone.there)
 
-    def _tell_watchers(self) -> None:
-        """What changed since the last time, to who watches: once a second at most, encoded once for each team."""
-        now, pages = self._loop.time(), self._pages
-        for (identity, topic), until in tuple(self._watchers.items()):
-            if until <= now:
-                del self._watchers[identity, topic]
-                if pages is not None:
-                    pages.unsubscribe(identity, topic)
-        changed = self.attendance.tell(now)
-        if pages is None or not self._watchers or not changed:
-            return
-        for topic in {topic for _, topic in self._watchers}:
-            seen = [_state(someone) for someone in changed if topic == team("") or topic in map(team, someone.teams)]
-            if seen:
-                pages.publish(topic, wire.PresenceChanged(people=seen))
-
-    def watch(self, grant: Grant) -> wire.PresenceNow:
-        """Who is there, and from now on what changes; of somebody's own teams where they have any."""
-        topics = [team(name) for name in sorted(grant.teams)] or [team("")]
-        for topic in topics:
-            if self._pages is not None and (grant.identity, topic) not in self._watchers:
-                self._pages.subscribe(grant.identity, topic)
-            self._watchers[grant.identity, topic] = self._loop.time() + WATCHED_S
-        everybody = self.attendance.everybody()
-        return wire.PresenceNow(
-            people=[_state(someone) for someone in everybody if not grant.teams or grant.teams & frozenset(someone.teams)]
-        )
-
     # ------------------------------------------------------------------ what others say
 
     def _on_word(self, node: str, data: bytes) -> None:
@@ -473,53 +302,51 @@ class Nodes:
             return
         now, known = self._loop.time(), self.attendance.nodes
         match word:
-            case _Alive(token=token, number=number):
+            case words.Alive(token=token, number=number):
                 self._in_step(node, self.attendance.hear(node, token, number, now))
-            case _Changed(token=token, number=number, people=people):
+            case words.Changed(token=token, number=number, people=people):
                 self._make_way(node, people)
                 self._in_step(node, self.attendance.change(node, token, number, people, now))
-            case _Everything(token=token, number=number, people=people):
+            case words.Everything(token=token, number=number, people=people):
                 self.attendance.complete(node, token, number, people, now)
-            case _TellAll():
-                self._say(_Everything(self._bus.token, self._number, self.attendance.own_people()), node)
-            case _Leaving(token=token):
+            case words.TellAll():
+                self._say(words.Everything(self._bus.token, self._number, self.attendance.own_people()), node)
+            case words.Leaving(token=token):
                 self.attendance.leave(node, token)
-            case _Ask():
+            case words.Ask():
                 self._start(self._answer(node, word))
-            case _AskCalls(ask_id=ask_id, identity=identity):
+            case words.AskCalls(ask_id=ask_id, identity=identity):
                 calls = self._calls.calls_of(identity) if self._calls is not None else []
-                self._say(_Answer(self._bus.token, ask_id, Raw(msgspec.json.encode(calls))), node)
-            case _AskHealth(ask_id=ask_id):
+                self._say(words.Answer(self._bus.token, ask_id, Raw(msgspec.json.encode(calls))), node)
+            case words.AskHealth(ask_id=ask_id):
                 self._start(self._tell_health(node, ask_id))
-            case _AskAlerts() | _SeeAlert():
+            case words.AskAlerts() | words.SeeAlert():
                 self._tell_alerts(node, word)
-            case _RoomOver(room_id=room_id):
+            case words.RoomOver(room_id=room_id):
                 if self._rooms is not None:
                     self._rooms.on_over(room_id)
-            case _BoardWanted(whole=whole):
+            case words.BoardWanted(whole=whole):
                 if self._board is not None:
                     self._board.on_wanted(node, whole)
-            case _BoardTold(summary=summary):
+            case words.BoardTold(summary=summary):
                 if self._board is not None and node in self.attendance.nodes:
                     self._board.on_told(node, summary)
-            case _Revoked(ended=ended):
+            case words.Revoked(ended=ended):
                 self._on_revoked(ended)
-            case _Handled(identity=identity):
+            case words.Handled(identity=identity):
                 if self._on_handled is not None:
                     self._start(self._on_handled(identity))
-            case _Skilled(identity=identity):
+            case words.Skilled(identity=identity):
                 if self._on_skilled is not None:
                     self._start(self._on_skilled(identity))
-            case _Renewed(backend=backend, handles=handles, contact=contact):
+            case words.Renewed(backend=backend, handles=handles, contact=contact):
                 if self._on_renewed is not None:
                     self._start(self._on_renewed(backend, handles, contact))
-            case _Planned():
+            case words.Planned():
                 if self._on_planned is not None:
                     self._start(self._on_planned())
-            case _Answer(ask_id=ask_id):
-                waiting = self._asked.get(ask_id)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(word)
+            case words.Answer():
+                self._questions.answered(word)
         self._nodes_changed(known)
         self._look()
 
@@ -532,7 +359,7 @@ class Nodes:
 
     def _in_step(self, node: str, in_step: bool) -> None:
         if not in_step:
-            self._say(_TellAll(self._bus.token), node)
+            self._say(words.TellAll(self._bus.token), node)
 
     def _nodes_changed(self, known: tuple[str, ...]) -> None:
         for node in set(self.attendance.nodes) - set(known):
@@ -543,9 +370,7 @@ class Nodes:
             log.warning("node.gone", node=node)
             if self._board is not None:
                 self._board.on_node(node, False)
-            for ask_id in [ask_id for ask_id in self._asked if ask_id.endswith(f" {node}")]:
-                if not self._asked[ask_id].done():
-                    self._asked[ask_id].set_exception(NodeSilent())
+            self._questions.gone(node)
             if self._rooms is not None:
                 self._rooms.on_gone(node)
 
@@ -555,8 +380,8 @@ class Nodes:
         if self._rooms is not None:
             self._rooms.on_state()
         if state is BusState.TOGETHER:
-            self._say(_Everything(self._bus.token, self._number, self.attendance.own_people()))
-            self._say(_TellAll(self._bus.token))
+            self._say(words.Everything(self._bus.token, self._number, self.attendance.own_people()))
+            self._say(words.TellAll(self._bus.token))
             if self._on_together is not None:
                 self._start(self._on_together())
         if self._pages is not None and state is not BusState.PARTED:
@@ -565,11 +390,11 @@ class Nodes:
     async def _beat(self) -> None:
         slept_from_s = self._loop.time()
         while True:
-            self._say(_Alive(self._bus.token, self._number))
+            self._say(words.Alive(self._bus.token, self._number))
             # Whoever overslept, as a loaded machine does, has not read yet what came meanwhile.
             if self._loop.time() < slept_from_s + 2 * self._beat_s:
                 self._bury()
-            self._tell_watchers()
+            self.watchers.tell()
             slept_from_s = self._loop.time()
             await asyncio.sleep(self._beat_s)
 
@@ -613,7 +438,9 @@ class Nodes:
 
     async def ask(self, node: str, grant: Grant, request: wire.AnyRequest | AnyRoomQuestion, room_id: str = "") -> object:
         """Have another node do this. Raises ``Refusal`` as it did, and ``NodeSilent``."""
-        answer = await self._ask(node, lambda ask_id: _Ask(self._bus.token, ask_id, grant, request, room_id), self._times.do_s)
+        answer = await self._questions.ask(
+            node, lambda ask_id: words.Ask(self._bus.token, ask_id, grant, request, room_id), self._times.do_s
+        )
         if answer.error is not None:
             raise Refusal(answer.error.code, answer.error.message, answer.error.retry_after)
         return msgspec.json.decode(answer.result)
@@ -621,13 +448,15 @@ class Nodes:
     async def calls_elsewhere(self, identity: str) -> list[wire.CallState]:
         """The calls that other nodes have for this person. A node that does not answer in time has none to tell."""
         nodes = self.attendance.nodes_engaging(identity)
-        answers, _ = await self._ask_all(nodes, lambda ask_id: _AskCalls(self._bus.token, ask_id, identity), self._times.tell_s)
+        answers, _ = await self._questions.ask_all(
+            nodes, lambda ask_id: words.AskCalls(self._bus.token, ask_id, identity), self._times.tell_s
+        )
         return [call for answer in answers for call in msgspec.json.decode(answer, type=list[wire.CallState])]
 
     async def alerts_elsewhere(self, teams: frozenset[str]) -> tuple[list[wire.BoardAlert], bool]:
         """What other nodes have open that who has these teams is told of, and whether all have said so."""
-        answers, whole = await self._ask_all(
-            self.others, lambda ask_id: _AskAlerts(self._bus.token, ask_id, sorted(teams)), self._times.tell_s
+        answers, whole = await self._questions.ask_all(
+            self.others, lambda ask_id: words.AskAlerts(self._bus.token, ask_id, sorted(teams)), self._times.tell_s
         )
         found = [alert for answer in answers for alert in msgspec.json.decode(answer, type=list[wire.BoardAlert])]
         return found, whole and self._bus.state is BusState.TOGETHER
@@ -635,64 +464,38 @@ class Nodes:
     async def see_alert(self, alert_id: str, by: str, until: float | None, teams: frozenset[str]) -> tuple[bool, bool]:
         """Other nodes are to know who sees to an alert, or puts it off. Is it open at one of them, and have all said so?"""
         ours = sorted(teams)
-        answers, whole = await self._ask_all(
-            self.others, lambda ask_id: _SeeAlert(self._bus.token, ask_id, ours, alert_id, by, until), self._times.see_s
+        answers, whole = await self._questions.ask_all(
+            self.others, lambda ask_id: words.SeeAlert(self._bus.token, ask_id, ours, alert_id, by, until), self._times.see_s
         )
         found = any(msgspec.json.decode(answer, type=bool) for answer in answers)
         if found and self._board is not None:
             self._board.seen_elsewhere(alert_id, by, until)
         return found, whole and self._bus.state is BusState.TOGETHER
 
-    def _tell_alerts(self, node: str, asked: _AskAlerts | _SeeAlert) -> None:
+    def _tell_alerts(self, node: str, asked: words.AskAlerts | words.SeeAlert) -> None:
         if self._board is None:
             return
         told: object
         match asked:
-            case _AskAlerts(teams=teams):
+            case words.AskAlerts(teams=teams):
                 told = self._board.own_alerts(frozenset(teams))
-            case _SeeAlert(alert_id=alert_id, by=by, until=until, teams=teams):
+            case words.SeeAlert(alert_id=alert_id, by=by, until=until, teams=teams):
                 told = self._board.see(alert_id, by, until, frozenset(teams))
-        self._say(_Answer(self._bus.token, asked.ask_id, Raw(msgspec.json.encode(told))), node)
+        self._say(words.Answer(self._bus.token, asked.ask_id, Raw(msgspec.json.encode(told))), node)
 
     async def rooms_elsewhere(self, grant: Grant) -> tuple[list[wire.RoomList], bool]:
         """What each other node has of its rooms for this person, and whether all have said so."""
         question = OwnRooms(grant.identity)
-        answers, whole = await self._ask_all(self.others, lambda ask_id: _Ask(self._bus.token, ask_id, grant, question), self._times.tell_s)
+        answers, whole = await self._questions.ask_all(
+            self.others, lambda ask_id: words.Ask(self._bus.token, ask_id, grant, question), self._times.tell_s
+        )
         return [msgspec.json.decode(answer, type=wire.RoomList) for answer in answers], whole
-
-    async def _ask_all(self, nodes: Iterable[str], word: Callable[[str], _Word], within_s: float) -> tuple[list[Raw], bool]:
-        """What they answer who do in time, and whether all did."""
-        told = await asyncio.gather(*(self._ask(node, word, within_s) for node in nodes), return_exceptions=True)
-        answers: list[Raw] = []
-        for answer in told:
-            if isinstance(answer, _Answer):
-                answers += [answer.result] if answer.error is None else []
-            elif not isinstance(answer, Refusal | NodeSilent):
-                raise answer
-        return answers, len(answers) == len(told)
 
     def tell_over(self, room_id: str) -> None:
         """A room of this node has ended."""
-        self._say(_RoomOver(self._bus.token, room_id))
+        self._say(words.RoomOver(self._bus.token, room_id))
 
-    async def _ask(self, node: str, word: Callable[[str], _Word], within_s: float) -> _Answer:
-        if node not in self.attendance.nodes:
-            raise NodeSilent(unheard=True)
-        if len(self._asked) >= MOST_ASKED:
-            raise Refusal("busy", "Much is being asked of another server right now: try again in a moment.", 1.0)
-        ask_id = f"{uuid4().hex} {node}"
-        waiting: asyncio.Future[_Answer] = self._loop.create_future()
-        self._asked[ask_id] = waiting
-        try:
-            self._say(word(ask_id), node)
-            async with asyncio.timeout(within_s):
-                return await waiting
-        except TimeoutError:
-            raise NodeSilent from None
-        finally:
-            del self._asked[ask_id]
-
-    async def _answer(self, node: str, ask: _Ask) -> None:
+    async def _answer(self, node: str, ask: words.Ask) -> None:
         assert self._perform is not None
         result: object = None
         error = None
@@ -703,15 +506,15 @@ class Nodes:
                 result = await self._rooms.answer(ask.room_id, ask.grant, ask.request)
         except Refusal as refusal:
             error = refusal.as_error()
-        self._say(_Answer(self._bus.token, ask.ask_id, Raw(msgspec.json.encode(result)), error), node)
+        self._say(words.Answer(self._bus.token, ask.ask_id, Raw(msgspec.json.encode(result)), error), node)
 
     # ------------------------------------------------------------------
 
-    def _say(self, word: _Word, to: str = "") -> None:
+    def _say(self, word: words.Word, to: str = "") -> None:
         self._bus.send(msgspec.json.encode(word), to)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
-        if len(self._work) >= MOST_ASKED:
+        if len(self._work) >= _MOST_WORK:
             work.close()
             return
         task = asyncio.create_task(work)
@@ -722,17 +525,3 @@ class Nodes:
         self._work.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("node.failed", exc_info=error)
-
-
-def _state(someone: Person) -> wire.PresenceState:
-    return wire.PresenceState(
-        identity=someone.identity,
-        name=someone.name or someone.identity,
-        online=someone.phones > 0,
-        available=someone.available,
-        presence=someone.presence.value,
-        state=someone.state.value,
-        reason=someone.reason,
-        phones=someone.phones,
-        pages=someone.pages,
-    )
