@@ -7,6 +7,7 @@ and asks again soon is answered without the database: by its own clock, which be
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from typing import Protocol, Self
@@ -75,7 +76,11 @@ class Leading:
 
 class Rounds:
     """``async with``: does ``work`` every ``every_s``, first after ``first_after_s``, where this node ``leads``. Who takes over from a node
-    that is gone does at once what is due. ``on_fault`` hears why a round was left out. ``clock`` and ``sleep``: seconds."""
+    that is gone does at once what is due. ``on_fault`` hears that the database kept it from a round. ``clock`` and ``sleep``: seconds.
+
+    ``counts``: rounds that the database prevented (``neglected``), and those that failed for a fault of ours (``failed``), of which the log
+    tells. After either the next one comes as if nothing had been.
+    """
 
     def __init__(
         self,
@@ -92,6 +97,7 @@ class Rounds:
         self._name, self._leads, self._work, self._on_fault = name, leads, work, on_fault
         self._every_s, self._first_after_s = every_s, first_after_s
         self._clock, self._sleep = clock, sleep
+        self.counts: Counter[str] = Counter(neglected=0, failed=0)
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -112,6 +118,10 @@ class Rounds:
                     due_at = self._clock() + self._every_s
                     await self._work()
             except StoreUnavailable as fault:
+                self.counts["neglected"] += 1
                 self._on_fault(fault)
+            except Exception as error:
+                self.counts["failed"] += 1
+                log.error("round.failed", round=self._name, error=type(error).__name__, hint="the next one comes", exc_info=error)
             left_s = due_at - self._clock()
             await self._sleep(min(left_s if left_s > 0 else self._every_s, _LOOK_S))

@@ -193,6 +193,11 @@ class Metrics:
         ``forgotten``: people of whom nothing was left, whose keys were destroyed."""
         self._registry.register(_FromMapping("centralita_retention_", counts, CounterMetricFamily))
 
+    def watch_rounds(self, name: str, counts: Callable[[], Mapping[str, float]]) -> None:
+        """``centralita_rounds_NAME_neglected_total``: rounds of a periodic work that the database prevented; ``..._failed_total``: those
+        that failed for a fault of ours."""
+        self._registry.register(_FromMapping(f"centralita_rounds_{name}_", counts, CounterMetricFamily))
+
     def watch_context(self, counts: Callable[[], Mapping[str, float]], gauges: Callable[[], Mapping[str, float]]) -> None:
         """``centralita_context_NAME_total``: calls looked up, answers that were kept or missed; ``centralita_context_hit_ratio``."""
         self._registry.register(_FromMapping("centralita_context_", counts, CounterMetricFamily))

@@ -45,17 +45,17 @@ class Retention:
         self._leads = leads
         self._pause_s = pause_s
         self._now = now
-        self._rounds = Rounds("retention", leads, self._look_round, self._neglected, every_s=look_every_s, first_after_s=_FIRST_AFTER_S)
+        self.rounds = Rounds("retention", leads, self._look_round, self._neglected, every_s=look_every_s, first_after_s=_FIRST_AFTER_S)
         self.forgotten = 0
         """People whose keys were destroyed, because nothing of theirs was left."""
         self.counts: Counter[str] = Counter({kind.name: 0 for kind in KINDS} | {"neglected": 0})
 
     async def __aenter__(self) -> Self:
-        await self._rounds.__aenter__()
+        await self.rounds.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._rounds.__aexit__(*exc_info)
+        await self.rounds.__aexit__(*exc_info)
 
     async def due(self) -> Mapping[str, int]:
         """How many of each kind would be deleted now. Raises ``StoreUnavailable``."""

@@ -67,15 +67,15 @@ class ReportDelivery:
     ) -> None:
         self._store, self._people, self._reports, self._post, self._templates = store, people, reports, post, templates
         self._settle, self._csv, self._zone, self._note, self._now, self._site = settle, csv, zone, note, now, site
-        self._rounds = Rounds("reports", leads, self.look, _neglected, every_s=EVERY_S)
+        self.rounds = Rounds("reports", leads, self.look, _neglected, every_s=EVERY_S)
         self.counts: Counter[str] = Counter(sent=0, dropped=0)
 
     async def __aenter__(self) -> Self:
-        await self._rounds.__aenter__()
+        await self.rounds.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._rounds.__aexit__(*exc_info)
+        await self.rounds.__aexit__(*exc_info)
 
     @property
     def can_send(self) -> bool:

@@ -72,16 +72,16 @@ class Bookings:
         self._vault = vault
         self._happenings = happenings
         self._region = region
-        self._rounds = Rounds("booking-holds", leads, self.look, _neglected, every_s=look_every_s)
+        self.rounds = Rounds("booking-holds", leads, self.look, _neglected, every_s=look_every_s)
         self._now = now
         self._chance = chance or SystemRandom()
 
     async def __aenter__(self) -> Self:
-        await self._rounds.__aenter__()
+        await self.rounds.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._rounds.__aexit__(*exc_info)
+        await self.rounds.__aexit__(*exc_info)
 
     # ------------------------------------------------------------------ finding
 

@@ -130,6 +130,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
                 settings, store, ground.vault, ground.audit, ground.happenings, ground.backends, leads=ground.leading.of("booking-holds")
             )
         )
+        ground.metrics.watch_rounds("booking_holds", lambda: travel.bookings.rounds.counts)
         retention = _retention(settings, ground)
         if settings.retention.enabled:
             await enter(retention)
@@ -282,4 +283,5 @@ def _retention(settings: Settings, ground: Ground) -> Retention:
         ground.store.part(RetentionStore), settings.retention.policy(), settings.dialing.region, note, leads=ground.leading.of("retention")
     )
     ground.metrics.watch_retention(lambda: {**retention.counts, "forgotten": retention.forgotten})
+    ground.metrics.watch_rounds("retention", lambda: retention.rounds.counts)
     return retention

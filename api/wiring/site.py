@@ -148,6 +148,7 @@ async def open_site(
         leads=ground.leading.of("reports"),
         site=settings.server.public_url.rstrip("/"),
     )
+    ground.metrics.watch_rounds("reports", lambda: delivery.rounds.counts)
     CallHistoryRoutes(ground.store, calls.ladder, region, calls.exchange.clock.at).add_to(app)
     changed = renewing(calls.context, ground.vault, cluster.nodes.tell_renewed)
     contacts = Contacts(ground.store.contacts, talk.writes, settings.dialing.region, on_changed=changed)

@@ -171,6 +171,29 @@ async def test_a_round_that_the_database_prevents_is_told_and_comes_again() -> N
     async with rounds:
         await time.to(1_130, 1)
     assert (faults, done) == (["away", "away"], 1)
+    assert dict(rounds.counts) == {"neglected": 2, "failed": 0}
+
+
+@pytest.mark.parametrize("whose", ["work", "lease"])
+async def test_a_round_that_fails_for_a_fault_of_ours_is_counted_and_comes_again(whose: str) -> None:
+    time, done = Time(), list[float]()
+
+    async def leads() -> bool:
+        if whose == "lease" and time.now < 1_100:
+            raise ValueError("a fault of ours")
+        return True
+
+    async def work() -> None:
+        if whose == "work" and time.now < 1_100:
+            raise ValueError("a fault of ours")
+        done.append(time.now)
+
+    rounds = Rounds("r", leads, work, _fail, every_s=60, clock=lambda: time.now, sleep=time.sleep)
+    async with rounds:
+        await time.to(1_200, 1)
+    failed = {"work": 2, "lease": 4}[whose]  # at 1000 and 1060; who does not know whether it leads asks every 30 s
+    assert dict(rounds.counts) == {"neglected": 0, "failed": failed}
+    assert done == [1_120.0, 1_180.0]
 
 
 async def test_a_sweep_ends_where_another_took_over(nodes: tuple[Store, Store]) -> None:
