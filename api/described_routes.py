@@ -267,7 +267,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Ask one of them who has a number: what it answers, how long that takes, and what is wrong.",
         body=TryBackend,
         answer=Trial,
-        problems=(404,),
+        problems=(404, 422),
     ),
     ("POST", "/api/v1/backends/{backend_id}/events"): Described(
         "A backend says that something changed about a person: what was kept is dropped, and calls with them see it anew. Signed "
@@ -298,7 +298,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "one says what was heard. Whoever goes away hangs up.",
         body=TryLine,
         content=(TRIAL_CONTENT,),
-        problems=(400, 404, 429, 503),
+        problems=(400, 404, 422, 429, 503),
     ),
     ("GET", "/api/v1/nodes"): Described("How each server is, those too that do not answer.", answer=NodesSeen, problems=(503,)),
     ("GET", "/api/v1/retention"): Described("What is kept for how long.", answer=RetentionNow),
@@ -397,7 +397,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "Who does not want to be called: the newest, and how many.", answer={"numbers": list[Unwanted], "entries": int}, problems=(503,)
     ),
     ("POST", "/api/v1/do-not-call"): Described(
-        "Put a number on that list.", body=NewUnwanted, answer=Unwanted, statuses=(201,), problems=(503,)
+        "Put a number on that list.", body=NewUnwanted, answer=Unwanted, statuses=(201,), problems=(422, 503)
     ),
     ("DELETE", "/api/v1/do-not-call/{number}"): Described("Take a number off that list.", problems=(404, 503), **_DONE),
     ("GET", "/api/v1/centre/documents"): Described("The contact centre's plan in force: what each of its documents says.", answer=PlanNow),
@@ -807,7 +807,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         "How far the questions of the first start are answered.", body=Coded, answer=StartNow, problems=(409, 429)
     ),
     ("POST", "/api/v1/first-start/answers"): Described(
-        "Answer one of the five questions: it is checked at once.", body=StartAnswer, answer=StartNow, problems=(409, 429)
+        "Answer one of the five questions: it is checked at once.", body=StartAnswer, answer=StartNow, problems=(409, 422, 429)
     ),
     ("POST", "/api/v1/first-start/end"): Described("All is answered: the server begins anew.", body=Coded, problems=(409, 429), **_DONE),
     ("GET", "/widget.js"): Described("Puts the visitors' button on a site that the settings name.", content=("text/javascript",)),
@@ -839,7 +839,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         body=CallBackWanted,
         answer=CallBackMade,
         statuses=(201,),
-        problems=(404, 409, 429, 503),
+        problems=(404, 409, 422, 429, 503),
     ),
     ("GET", "/api/v1/booking/services"): Described("What customers may book.", answer=booked.ServiceViews, problems=(503,)),
     ("GET", "/api/v1/booking/slots"): Described(

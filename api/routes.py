@@ -55,7 +55,7 @@ _STATUS = {
     "plan_overtaken": 409,
     **dict.fromkeys(("form_overtaken", "own_call", "schedules_full"), 409),
     "plan_broken": 422,
-    **dict.fromkeys(("bad_sound", "no_speech"), 422),
+    **dict.fromkeys(("bad_sound", "no_speech", "not_a_number", "no_route"), 422),
     "sound_used": 409,
     "no_pbx": 409,
     **dict.fromkeys(
