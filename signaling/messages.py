@@ -62,6 +62,7 @@ from signaling.visit_messages import VisitDigits as VisitDigits
 from signaling.visit_messages import VisitHangUp as VisitHangUp
 from signaling.visit_messages import VisitInvited as VisitInvited
 from signaling.visit_messages import VisitOffer as VisitOffer
+from signaling.visit_messages import VisitorWaits as VisitorWaits
 from signaling.visit_messages import VisitState as VisitState
 
 PROTOCOL_VERSION = 1
@@ -1588,6 +1589,7 @@ AnyNotice = (
     | AppointmentChanged
     | VisitState
     | VisitInvited
+    | VisitorWaits
     | Snapshot
     | SessionClosing
 )

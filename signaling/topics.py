@@ -27,6 +27,7 @@ from signaling.messages import (
     RoomWatched,
     TicketWritten,
     TypingNow,
+    VisitorWaits,
     WrapUpState,
 )
 
@@ -118,6 +119,8 @@ def superseding_key(notice: Notice) -> str | None:
             return f"reoffer:{room_id}"
         case RoomWatched(room_id=room_id, track=track):
             return f"watched:{room_id}:{track}"
+        case VisitorWaits(room_id=room_id):
+            return f"visitor:{room_id}"
         case ChatMessage(room_id=room_id, message_id=message_id):
             return f"chat:{room_id}:{message_id}"
         case ChatRead(room_id=room_id, identity=identity):

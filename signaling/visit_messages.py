@@ -71,6 +71,15 @@ class VisitState(Notice, frozen=True, tag="visit.state"):
     reason: str = ""
 
 
+class VisitorWaits(Notice, frozen=True, tag="visit.waits"):
+    """Does the visitor of a chat into which I was asked still wait for somebody of the house? Until this says otherwise they do.
+    ``by``: the name of who is with them; empty where the visitor went away, and where the chat is over."""
+
+    room_id: str
+    waits: bool
+    by: str = ""
+
+
 class VisitInvited(Notice, frozen=True, tag="visit.invited"):
     """Whom I write with would rather talk with me: I may call now."""
 

@@ -26,7 +26,7 @@ class WidgetSection(Section):
     """... and call-backs that it may ask for."""
     call_backs_in_all: Annotated[int, Field(ge=1, le=10_000)] = 60
     """Call-backs an hour that all visitors together may ask for."""
-    chat_answer_s: Annotated[float, Field(ge=5, le=600)] = 30.0
+    chat_answer_s: Annotated[float, Field(ge=1, le=600)] = 30.0
     """A chat that nobody took for so long is offered to somebody else as well."""
 
     def visits(self, region: str) -> VisitSettings:

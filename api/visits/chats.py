@@ -1,7 +1,8 @@
 """Visitors who would rather write: a room with whoever of the queue is free, into which the visitor comes by a link like every guest.
 
 The room is made as that agent would make it. Who does not come in time is joined by the next one who may take the queue, until somebody is
-in; then all is the room's: history, reading, typing, its end, and how long it is kept.
+in; then all is the room's: history, reading, typing, its end, and how long it is kept. Everybody who was asked is told when the visitor
+waits no more, because somebody took the chat or because they went away, and when they are back: it rings at none of them for nothing.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from api.visits.front_desk import FrontDesk
 from api.visits.settings import VisitSettings
 from api.visits.visits import plain
 from api.visits.wire import ChatMade, ChatWanted
-from rooms.membership import MemberState, Role
+from rooms.membership import Member, MemberState, Role
 from rooms.refusals import NotPossible
 from rooms.switchboard import Switchboard
 from signaling import messages as wire
@@ -59,6 +60,9 @@ class VisitorChats:
         self._perform = perform
         self._publish = publish
         self._open: dict[str, asyncio.Task[None]] = {}
+        self._came: set[str] = set()
+        self._away: set[str] = set()
+        """Of those open: whose visitor has been in, and of which those who were asked were told that the visitor went away."""
         self.counts = {"chats": 0, "asked_again": 0}
 
     async def __aenter__(self) -> Self:
@@ -97,7 +101,7 @@ class VisitorChats:
         await self._perform(host, wire.InviteToRoom(room_id=room.room_id, identity=host.identity, name=host.name, role="host"))
         self.counts["chats"] += 1
         task = self._open[room.room_id] = asyncio.create_task(self._find(room.room_id, wanted.queue, host))
-        task.add_done_callback(lambda _: self._open.pop(room.room_id, None))
+        task.add_done_callback(lambda _: self._forget(room.room_id))
         return ChatMade(room.room_id, made.token)
 
     async def _next(self, queue: str, asked: tuple[str, ...]) -> Grant | None:
@@ -111,11 +115,11 @@ class VisitorChats:
 
     async def _find(self, room_id: str, queue: str, host: Grant) -> None:
         """Ask one after another until somebody of the house is in, or the room is over."""
-        asked: tuple[str, ...] = (host.identity,)
-        while len(asked) < _MOST_ASKED:
-            if await self._taken(room_id, self._settings.chat_answer_s):
+        asked = [host.identity]
+        while not await self._taken(room_id, asked, self._settings.chat_answer_s if len(asked) < _MOST_ASKED else _LIFE_S):
+            if len(asked) >= _MOST_ASKED:
                 return
-            found = await self._next(queue, asked)
+            found = await self._next(queue, tuple(asked)) if not self._went(room_id) else None
             if found is None:
                 await asyncio.sleep(_LOOK_EVERY_S)
                 continue
@@ -127,26 +131,47 @@ class VisitorChats:
             except (Refusal, NotPossible) as refusal:
                 log.info("visit.not_asked", code=refusal.code)
                 return
-            asked = (*asked, found.identity)
+            asked.append(found.identity)
             self.counts["asked_again"] += 1
-        await self._taken(room_id, _LIFE_S)
 
-    async def _taken(self, room_id: str, within_s: float) -> bool:
-        """Is somebody of the house in within that time, or is it over?"""
+    async def _taken(self, room_id: str, asked: list[str], within_s: float) -> bool:
+        """Is somebody of the house in within that time, or is it over? Who was asked is told how it stands meanwhile."""
         until_s = asyncio.get_running_loop().time() + within_s
-        while (left_s := until_s - asyncio.get_running_loop().time()) > 0:
-            if self._settled(room_id):
-                return True
+        while True:
+            settled, went, left_s = self._settled(room_id), self._went(room_id), until_s - asyncio.get_running_loop().time()
+            if settled or went != (room_id in self._away):
+                (self._away.add if went else self._away.discard)(room_id)
+                self._tell(room_id, asked, waits=not settled and not went)
+            if settled or left_s <= 0:
+                return settled
             await asyncio.sleep(min(_LOOK_EVERY_S, left_s))
-        return self._settled(room_id)
+
+    def _tell(self, room_id: str, asked: list[str], *, waits: bool) -> None:
+        inside = self._house_in(room_id)
+        by = inside[0].name if inside else ""
+        for identity in set(asked) - {member.identity for member in inside}:
+            self._publish(person(identity), wire.VisitorWaits(room_id=room_id, waits=waits, by=by))
+
+    def _went(self, room_id: str) -> bool:
+        """Was the visitor in, and is not any more? One who reloads the page has their seat meanwhile."""
+        room = self._rooms.house.room(room_id)
+        if room is not None and any(member.role is Role.GUEST for member in room.present()):
+            self._came.add(room_id)
+            return False
+        return room_id in self._came
+
+    def _forget(self, room_id: str) -> None:
+        self._open.pop(room_id, None)
+        self._came.discard(room_id)
+        self._away.discard(room_id)
 
     def _settled(self, room_id: str) -> bool:
         return self._rooms.house.room(room_id) is None or bool(self._house_in(room_id))
 
-    def _house_in(self, room_id: str) -> list[str]:
+    def _house_in(self, room_id: str) -> list[Member]:
         room = self._rooms.house.room(room_id)
         members = room.members.values() if room is not None else ()
-        return [member.identity for member in members if member.state is MemberState.IN and member.role is not Role.GUEST]
+        return [member for member in members if member.state is MemberState.IN and member.role is not Role.GUEST]
 
     def agent_of(self, link: str) -> str:
         """Who of the house has the chat of this link; empty where nobody does."""
@@ -157,7 +182,7 @@ class VisitorChats:
         room = self._rooms.house.room(invitation.room)
         if room is None or invitation.link_id not in room.links:
             return ""
-        return next(iter(self._house_in(invitation.room)), "")
+        return next((member.identity for member in self._house_in(invitation.room)), "")
 
     def invite(self, grant: Grant, request: wire.InviteVisitor) -> None:
         """Ask the visitors of this room to call. Raises ``NotPossible``, ``Refusal``."""

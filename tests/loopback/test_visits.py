@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
+from argon2 import PasswordHasher
 
 from tests.kit.browser_peer import BrowserPeer, loopback_ice
 from tests.kit.hub import Client
@@ -17,11 +18,14 @@ from tests.kit.leg_bench import level_at
 from tests.kit.media_desk import ToneTrack, listen
 from tests.kit.page import page
 from tests.kit.server import Server, running_server
+from tests.kit.vaults import store_of
+from tests.kit.visitors import guest
 
 __all__ = ["loopback_ice"]
 
 AGENT_HZ, VISITOR_HZ = 440, 1_000
 SITE = "https://shop.example"
+PASSWORD = "a password for tests"
 PLAN = {
     "queues.toml": '[sales]\ntitles = { es = "Ventas", en = "Sales" }\nannounce_every_s = 0\nring_s = 120\n',
     "flows/main.toml": 'languages = ["en"]\n[steps.sales]\nkind = "queue"\nqueue = "sales"\n',
@@ -158,12 +162,7 @@ async def test_a_visitor_writes_with_whom_the_queue_is_of(desk: Desk) -> None:
         said = {"name": "Luz", "reason": "a tour", "page": SITE}
         status, made = await desk.post("/chats", {"queue": "sales", "said": said, "language": "en"})
         assert status == 201
-        entry = {"link": made["link"], "device": uuid4().hex, "name": "Luz"}
-        async with desk.http.post(f"{desk.server.url}/api/v1/guests", json=entry) as response:
-            session = await response.json()
-        visitor = Client(await stack.enter_async_context(ClientSession()))
-        await visitor.connect(desk.server.url, {"token": session["token"]})
-        stack.push_async_callback(visitor.socket.disconnect)
+        visitor = await stack.enter_async_context(guest(desk.server.url, made["link"]))
         room = {"room_id": made["room_id"]}
         assert "ok" in await visitor.ask("room.join", room)
         assert "ok" in await visitor.ask("chat.message", {**room, "message_id": uuid4().hex, "text": "Hello?"})
@@ -186,6 +185,38 @@ async def test_a_visitor_writes_with_whom_the_queue_is_of(desk: Desk) -> None:
         await state_of(caller, "visit.state", state="ringing")
         assert "ok" in await caller.ask("visit.hang_up", {"call_id": call_id})
         await state_of(desk.agent, "call.state", call_id=call_id, state="ended")
+
+
+async def test_who_was_asked_is_told_that_somebody_took_the_chat_or_that_the_visitor_went(
+    tmp_path: Path, desk_settings: dict[str, dict[str, Any]]
+) -> None:
+    settings = {**desk_settings, "widget": {"sites": [SITE], "chat_answer_s": 1}}
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running_server(tmp_path, settings))
+        await server.process.said("plan.taken", 30)
+        async with store_of(server.data_dir) as store:
+            hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+            await store.people.save_user("bea", name="Bea", role="agent", password_hash=hashed)
+        ana = await stack.enter_async_context(page(server.url, server.user, server.password))
+        http = await stack.enter_async_context(ClientSession())
+        desk = Desk(server=server, agent=ana, http=http)
+        made = (await desk.post("/chats", {"queue": "sales", "said": {"name": "Luz"}, "language": "en"}))[1]
+        room = {"room_id": made["room_id"]}
+        assert (await ana.told("room.invited"))[0]["room"]["room_id"] == made["room_id"], "nobody else is there"
+        visitor = await stack.enter_async_context(guest(desk.server.url, made["link"]))
+        assert "ok" in await visitor.ask("room.join", room)
+        # That somebody came is looked at once a second: their going is told of whom the server has seen.
+        bea = await stack.enter_async_context(page(server.url, "bea", PASSWORD))
+        assert (await bea.told("room.invited"))[0]["room"]["room_id"] == made["room_id"], "Ana did not come in time"
+        assert "ok" in await visitor.ask("room.leave", room)
+        for agent in (ana, bea):
+            assert (await state_of(agent, "visit.waits", waits=False)).items() >= {**room, "by": ""}.items()
+        assert "ok" in await visitor.ask("room.join", room)
+        for agent in (ana, bea):
+            await state_of(agent, "visit.waits", waits=True)
+        assert "ok" in await bea.ask("room.join", room)
+        assert (await state_of(ana, "visit.waits", by="Bea")).items() >= {**room, "waits": False}.items()
+        assert [notice["by"] for notice in await bea.told("visit.waits", 2)] == ["", ""], "who took it is told nothing"
 
 
 async def test_a_call_back_is_judged_kept_once_and_bounded(desk: Desk) -> None:

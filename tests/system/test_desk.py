@@ -6,7 +6,10 @@ import pytest
 
 from tests.kit.browser import person, tone_file
 from tests.kit.server import running_server
+from tests.kit.visitors import writing
 from tests.system.test_board import looks_right
+
+VISITOR = {"name": "<img src=x onerror=alert(1)>", "reason": "opening hours", "page": "https://shop.example/tours/a-page-with-a-long-name"}
 
 
 @pytest.mark.parametrize(
@@ -17,7 +20,7 @@ async def test_a_customer_from_the_queue_to_the_code_of_the_call(
     tmp_path: Path, scheme: str, locale: str, width: int, spoken: str, finish: str
 ) -> None:
     options = {"color_scheme": scheme, "locale": locale, "viewport": {"width": width, "height": 720}}
-    planned = {"demo": {"plan": True, "travel": True}, "calls": {"undo_s": 60}}
+    planned = {"demo": {"plan": True, "travel": True}, "calls": {"undo_s": 60}, "widget": {"sites": ["https://shop.example"]}}
     async with running_server(tmp_path, planned) as server, person(tone_file(tmp_path / "tone.wav", 697.0), **options) as someone:
         page = someone.page
         page.set_default_timeout(30_000)
@@ -35,6 +38,24 @@ async def test_a_customer_from_the_queue_to_the_code_of_the_call(
         assert spoken in await page.inner_text(".call [data-part=known]")
         await page.fill(".call textarea", "Asked for a seat by the window.")
         await page.wait_for_selector(".call [data-part=note-state][data-state=kept]")
+        async with writing(server.url, "travel", VISITOR, "Is it open on Sundays?") as (visitor, _room):
+            waits = page.locator("[data-part=visitor-waits]")
+            await waits.wait_for()
+            shown = await waits.inner_text()
+            assert all(words in shown for words in VISITOR.values())
+            await looks_right(page, "a visitor of the website writes")
+            await page.keyboard.press("Control+Shift+A")
+            await waits.wait_for(state="detached")
+            chat = page.locator("[data-part=website-chat]")
+            await chat.locator("[data-message=theirs]:has-text('Sundays')").wait_for()
+            await page.keyboard.type("From ten to two.")  # the field has the focus
+            await page.keyboard.press("Enter")
+            await chat.locator("[data-message=mine]").wait_for()
+            assert "From ten to two." in [notice["text"] for notice in await visitor.told("chat.message", 2)]
+            await looks_right(page, "a chat beside the call")
+            await chat.locator("[data-do=end-chat]").click()
+            await chat.wait_for(state="detached")
+            assert (await visitor.told("room.exit"))[0]["reason"] == "ended"
         await page.click("[data-state=live] [data-do=hang-up]")
         await page.wait_for_selector("[data-part=wrap-up]")
         assert finish in await page.inner_text("[data-part=wrap-up]")

@@ -3,14 +3,16 @@
  * Ctrl+K opens the palette, ? the list of shortcuts; Escape never ends a call.
  */
 import { effect, signal } from '@preact/signals';
-import { t } from './catalogue.js';
-import { offered, say, who } from './attention.js';
+import { explain, t } from './catalogue.js';
+import { alarm, offered, say, who, writer } from './attention.js';
 import { open, opened } from './opened.js';
 import { accept, decline, hangUp, holdCall, isMuted, mute, press } from './phone.js';
 import { keyTone } from './sound.js';
 import { isOffered, living, wrapUp } from './state.js';
+import { Refusal } from './session.js';
 import { undo, undoable } from './undo.js';
 import { giveAway, padOf } from './views/call.js';
+import { take, waiting } from './website.js';
 
 const KEPT = 'centralita.shortcuts';
 const KEPT_LETTERS = 'centralita.shortcut_letters';
@@ -49,9 +51,22 @@ function writeNote(call) {
   document.getElementById(`note-${call.call_id}`)?.focus();
 }
 
+/** Take the chat of a visitor who waits. */
+export async function takeChat(chat) {
+  try {
+    await take(chat.room_id);
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    alarm(explain(refusal));
+  }
+}
+
+/** Who rings, or else who writes: one key takes either. */
+const rings = () => offered.peek()[0] ?? waiting.peek()[0];
+
 /** action -> [call it acts on, what it does, id of what is announced]. */
 export const ACTIONS = {
-  accept: [() => offered.peek()[0], (call) => accept(call.call_id), () => 'said.accepted'],
+  accept: [rings, (one) => (one.room ? takeChat(one) : accept(one.call_id)), () => 'said.accepted'],
   decline: [() => offered.peek()[0], (call) => decline(call.call_id), () => 'said.declined'],
   mute: [carried, (call) => mute(call.call_id, !isMuted(call)), (call) => (isMuted(call) ? 'said.unmuted' : 'said.muted')],
   hold: [live, (call) => holdCall(call.call_id, !call.held), (call) => (call.held ? 'said.resumed' : 'said.held')],
@@ -65,7 +80,7 @@ export const ACTIONS = {
 export function act(name) {
   const [find, does, announce] = ACTIONS[name];
   const call = find();
-  say(call ? t(announce(call), { who: call.state ? who(call) : '' }) : t('said.nothing'));
+  say(call ? t(announce(call), { who: call.room ? writer(call) : call.state ? who(call) : '' }) : t('said.nothing'));
   if (call) does(call);
 }
 

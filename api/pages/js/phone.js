@@ -8,6 +8,7 @@ import { Peer } from './peer.js';
 import { Refusal } from './session.js';
 import * as state from './state.js';
 import { tab } from './tab.js';
+import * as website from './website.js';
 
 /** Louder than this is sound and not the noise of a silent codec. */
 const AUDIBLE_DBFS = -60;
@@ -224,6 +225,7 @@ export function receive(notice) {
   const before = state.callOf(notice.call_id);
   state.receive(notice);
   chat.receive(notice);
+  website.receive(notice);
   ON_NOTICE[notice.type]?.(notice, before);
 }
 
@@ -329,5 +331,6 @@ export function stop() {
   for (const callId of Object.keys(peers.peek())) detach(callId);
   left.clear();
   hungUp.value = null;
+  website.clear();
   state.clear();
 }

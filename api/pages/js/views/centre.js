@@ -38,7 +38,7 @@ async function watch() {
   }
 }
 
-const titleOf = (name) => {
+export const titleOf = (name) => {
   const titles = queues.value.find((queue) => queue.name === name)?.titles ?? {};
   return titles[language.value] || Object.values(titles)[0] || name;
 };

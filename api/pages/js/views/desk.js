@@ -7,6 +7,7 @@ import { open, opened, shut } from '../opened.js';
 import { accepting, setAvailable, stop } from '../phone.js';
 import { Refusal, forget } from '../session.js';
 import { undoable } from '../undo.js';
+import { chats, waiting } from '../website.js';
 import { available, calls, isOffered, lines, living, me, parked, queues, ready, voicemail } from '../state.js';
 import { Banners } from './banners.js';
 import { Call } from './call.js';
@@ -23,6 +24,7 @@ const Parked = later(() => import('./parked.js'), 'Parked');
 const Shortcuts = later(() => import('./shortcuts.js'), 'Shortcuts');
 const Centre = later(() => import('./centre.js'), 'Centre');
 const Queues = later(() => import('./centre.js'), 'Queues');
+const Website = later(() => import('./website.js'), 'Website');
 const Undo = later(() => import('./undo.js'), 'Undo');
 const Palette = later(() => import('./palette.js'), 'Palette');
 const Colleagues = later(() => import('./colleagues.js'), 'Colleagues');
@@ -120,6 +122,7 @@ export function Desk() {
         ${undoable.value && html`<${Undo} />`}
         ${ready.value && html`<${Centre} />`}
         <${Calls} />
+        ${(chats.value.length > 0 || waiting.value.length > 0) && html`<${Website} />`}
         ${parked.value.length > 0 && html`<${Parked} />`}
         <${Demo} />
       </div>

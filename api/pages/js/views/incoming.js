@@ -1,7 +1,7 @@
 /** A call that rings. It takes the focus only from somebody who is not typing, and Escape does nothing to it. */
 import { useEffect, useRef } from 'preact/hooks';
 import { explain, t } from '../catalogue.js';
-import { silence, silenced, who } from '../attention.js';
+import { isFromWebsite, silence, silenced, who } from '../attention.js';
 import { accept, decline, trouble } from '../phone.js';
 import { SHORT } from './call.js';
 import { html } from './html.js';
@@ -19,6 +19,8 @@ export function Incoming({ call }) {
   const answer = useRef();
   const callId = call.call_id;
   const refusal = trouble.value[callId];
+  const fromWebsite = isFromWebsite(call);
+  const page = fromWebsite && call.centre.facts.visitor_page;
   useEffect(() => {
     if (!isTyping()) answer.current.focus();
   }, []);
@@ -26,7 +28,7 @@ export function Incoming({ call }) {
     <section class="card incoming" role="alertdialog" aria-labelledby=${`who-${callId}`} aria-describedby=${`what-${callId}`} data-call-id=${callId} data-state="ringing">
       <div class="incoming-pulse" aria-hidden="true"><${Icon} name="call" /></div>
       <div class="incoming-text">
-        <p id=${`what-${callId}`} class="call-state">${t('incoming.title')}</p>
+        <p id=${`what-${callId}`} class="call-state">${fromWebsite ? t(page ? 'incoming.web_page' : 'incoming.web', { page }) : t('incoming.title')}</p>
         <h2 id=${`who-${callId}`} class="call-who">${who(call)}</h2>
         ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
         ${call.number.length > SHORT && html`<${LocalTime} number=${call.number} />`}

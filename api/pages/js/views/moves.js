@@ -1,5 +1,6 @@
 /** Giving a call to somebody else, at once or after asking; talking all three; parking. Loaded when it is first wanted, with its texts. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { isFromWebsite } from '../attention.js';
 import { alsoSpeak, has, t } from '../catalogue.js';
 import { colleagues, reachable, sorted, watchColleagues } from '../colleagues.js';
 import * as link from '../link.js';
@@ -95,7 +96,7 @@ export const Moves = ({ call, open }) => html`
 
 /** What else is to be known of a call that rings: whether the number may be believed, and which colleague brought it. */
 export const Came = ({ call }) => html`
-  ${(call.private || !call.verified) && html`<p class="fine" data-part="doubt">${t(call.private ? 'caller.private' : 'caller.unverified')}</p>`}
+  ${(call.private || !call.verified) && !isFromWebsite(call) && html`<p class="fine" data-part="doubt">${t(call.private ? 'caller.private' : 'caller.unverified')}</p>`}
   ${call.came && has(`came.${call.came}`) && html`<${Brought} call=${call} />`}
 `;
 
