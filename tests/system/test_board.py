@@ -74,6 +74,25 @@ async def once_more(page: Page) -> None:
     await looks_right(page, "the call that was")
 
 
+async def judged(page: Page, agent: str) -> None:
+    """The call whose page is open, by a form that is made for it: from the call to its scorecard and back."""
+    call_id = await page.evaluate("location.hash.slice(1)")
+    await page.click("[data-do=judge-call]")
+    await page.wait_for_selector("[data-part=no-form]")
+    await page.click("[data-do=new-form]")
+    await page.fill("[data-field=title]", "Service")
+    await page.fill("[data-field=criterion]", "Says who they are")
+    await page.click("[data-do=save-form]")
+    await page.wait_for_selector("[data-part=judge]")  # there is a form now, and it is this call's
+    assert await page.input_value("[data-field=call]") == call_id
+    await page.wait_for_function("(agent) => document.querySelector('[data-field=agent]').value === agent", arg=agent)
+    await looks_right(page, "a call is judged")
+    await page.select_option("[data-criterion]", "4")
+    await page.click("[data-do=give]")
+    await page.wait_for_selector("[data-part=call-page][data-known=true]")
+    assert await page.evaluate("location.hash.slice(1)") == call_id
+
+
 @pytest.mark.parametrize(("scheme", "language", "width"), [("light", "es", 320), ("dark", "en", 1280)])
 async def test_a_supervisor_sees_calls_live(server: Server, microphone: Path, scheme: str, language: str, width: int) -> None:
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 640}}
@@ -109,6 +128,7 @@ async def test_a_supervisor_sees_calls_live(server: Server, microphone: Path, sc
         await agent.page.click("[data-do=hang-up]")
         await eva.page.wait_for_selector("#none")
         await once_more(eva.page)
+        await judged(eva.page, server.user)
         await eva.page.click("[data-tab=live]")
         await eva.page.reload()
         await eva.page.wait_for_selector("[data-board=true]")

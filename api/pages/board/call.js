@@ -222,6 +222,7 @@ export function CallPage({ id }) {
       <h2 class="call-title">${title ?? t('view.call')}</h2>
       ${running && html`<${Badge} tone=${running.hop ? 'bad' : 'good'}>${running.hop ? fault(running) : t('fact.running')}<//>`}
       <${Facts} facts=${facts} />
+      ${call?.ended_at && call.answered_at && html`<p class="acts"><a class="button-link" data-do="judge-call" href=${`#scorecards/${encodeURIComponent(id)}`}>${t('call.judge')}</a></p>`}
       ${running && html`<${Card} title=${t('call.now')} level=${3}><${Actions} call=${running} /><${Legs} call=${running} /><//>`}
       <${Card} title=${t('call.quality')} level=${3}><p class="fine">${t('call.worst_of')}</p><${Charts} seconds=${seconds} /><//>
       ${

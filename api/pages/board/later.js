@@ -7,12 +7,12 @@ import { Notice, Skeleton, explain, html } from './kit.js';
 export function later(load) {
   const module = signal(null);
   const failed = signal(false);
-  return () => {
+  return (props) => {
     useEffect(() => {
       failed.value = false;
       if (!module.peek()) load().then((loaded) => (module.value = loaded), () => (failed.value = true));
     }, []);
     if (failed.value) return html`<${Notice} tone="bad">${explain('server_unreachable')}<//>`;
-    return module.value ? html`<${module.value.View} />` : html`<${Skeleton} lines=${6} />`;
+    return module.value ? html`<${module.value.View} ...${props} />` : html`<${Skeleton} lines=${6} />`;
   };
 }

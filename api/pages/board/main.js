@@ -1,6 +1,6 @@
 /**
  * The supervisor's board: what runs and how it sounds, one call with all that is known of it, calls that were, alerts, the team. `#CALL` is one
- * call's page, `?wall` a screen that everybody sees.
+ * call's page, `#scorecards/CALL` where it is judged, `?wall` a screen that everybody sees.
  *
  * For engineers and tests, `window.centralita` shows the call that we are in; buttons carry `data-do`, calls `data-call-id`.
  */
@@ -77,13 +77,14 @@ function Board() {
   if (refused.value && !known.value) return html`<${Notice} tone="bad" data-part="refused">${refused.value.code === 'forbidden' ? t('error.supervisors') : explain(refused.value)}<//>`;
   const told = known.value ? 'true' : null;
   if (wall) return html`<div class="board" data-board=${told} data-at=${shownAt.value} data-stale=${String(stale.value)}><${Wall} Fresh=${Fresh} /></div>`;
-  const shown = VIEWS.includes(at) ? at : 'call';
+  const [view, about] = at.split('/');
+  const shown = VIEWS.includes(view) ? view : 'call';
   const tabs = VIEWS.map((each) => [each, each === 'alerts' && alerts.value.length ? t('view.alerts_open', { count: alerts.value.length }) : t(`view.${each}`)]);
   if (shown === 'call') tabs.push(['call', t('view.call')]);
   return html`
     <div class="board" data-board=${told} data-at=${shownAt.value} data-stale=${String(stale.value)}>
       <header class="head"><h1>${t('title')}</h1><${Fresh} /><a class="wall-link" href="/board?wall">${t('view.wall')}</a></header>
-      <${Tabs} label=${t('title')} tabs=${tabs} chosen=${shown} onChoose=${(each) => each !== 'call' && (location.hash = each === 'live' ? '' : each)}>${shown === 'call' ? html`<${CallPage} key=${at} id=${at} />` : html`<${SCREENS[shown]} />`}<//>
+      <${Tabs} label=${t('title')} tabs=${tabs} chosen=${shown} onChoose=${(each) => each !== 'call' && (location.hash = each === 'live' ? '' : each)}>${shown === 'call' ? html`<${CallPage} key=${at} id=${at} />` : html`<${SCREENS[shown]} key=${at} about=${about} onBack=${() => (location.hash = about)} />`}<//>
     </div>
   `;
 }

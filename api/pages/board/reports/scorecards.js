@@ -1,6 +1,6 @@
 /** Scorecards: how calls were judged, on the mean and one by one; the forms by which they are, and a call judged. */
 import { signal } from '@preact/signals';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { brief, number, percent } from '../../kit/formats.js';
 import { Badge, Button, Card, Choice, Confirm, Dialog, Field, More, Notice, Skeleton, Switch, Table, ask, html, say, t, tell } from '../kit.js';
 import { Bars, Csv, PeriodFields, queryOf, useAnswer } from './parts.js';
@@ -48,12 +48,25 @@ function Opened({ card, forms, onClose, onErased }) {
   `;
 }
 
-function Judge({ forms, onClose, onGiven }) {
+/** Who of the house talked in a call, who answered it first. */
+const talkersOf = ({ call, legs }) => [...new Set([call.answered_by, ...legs.filter((leg) => leg.kind === 'agent' && leg.answered_at).map((leg) => leg.party)])].filter(Boolean);
+
+/** `about`: the call that is judged, where that is known. */
+function Judge({ about, forms, onClose, onGiven }) {
   const used = forms.filter((form) => form.active);
   const [formId, setFormId] = useState(used[0].form_id);
   const [given, setGiven] = useState({});
-  const [call, setCall] = useState('');
+  const [call, setCall] = useState(about ?? '');
   const [agent, setAgent] = useState('');
+  const [talkers, setTalkers] = useState([]);
+  useEffect(() => {
+    if (!about) return;
+    tell(async () => {
+      const found = talkersOf(await ask('GET', `/api/v1/calls/${encodeURIComponent(about)}`));
+      setTalkers(found);
+      setAgent((now) => now || (found[0] ?? ''));
+    });
+  }, [about]);
   const [note, setNote] = useState('');
   const [busy, setBusy] = useState(false);
   const form = used.find((each) => each.form_id === formId);
@@ -72,8 +85,11 @@ function Judge({ forms, onClose, onGiven }) {
   return html`
     <${Dialog} title=${t('score.judge')} onClose=${onClose} data-part="judge">
       <form class="kit-form" onSubmit=${give}>
-        <${Field} label=${t('score.call')} hint=${t('score.call_hint')}><input data-field="call" required value=${call} maxlength="64" onInput=${(event) => setCall(event.currentTarget.value)} /><//>
-        <${Field} label=${t('score.agent')}><input data-field="agent" required value=${agent} maxlength="64" onInput=${(event) => setAgent(event.currentTarget.value)} /><//>
+        ${about && html`<p><a href=${`#${about}`} data-do="back-to-call">${t('score.back')}</a></p>`}
+        <${Field} label=${t('score.call')} hint=${about ? '' : t('score.call_hint')}><input data-field="call" required readonly=${Boolean(about)} value=${call} maxlength="64" onInput=${(event) => setCall(event.currentTarget.value)} /><//>
+        ${talkers.length > 1
+          ? html`<${Choice} label=${t('score.agent')} data-field="agent" value=${agent} options=${talkers.map((each) => [each, each])} onChange=${setAgent} />`
+          : html`<${Field} label=${t('score.agent')}><input data-field="agent" required value=${agent} maxlength="64" onInput=${(event) => setAgent(event.currentTarget.value)} /><//>`}
         <${Choice} label=${t('score.form')} data-field="form" value=${formId} options=${used.map((each) => [each.form_id, each.title])} onChange=${(id) => { setFormId(id); setGiven({}); }} />
         ${form.criteria.map((each) => html`<${Choice} key=${each.criterion_id} label=${t('score.weighs', { title: each.title, count: each.weight })} hint=${each.hint} data-criterion=${each.criterion_id} value=${given[each.criterion_id] ?? ''} options=${points(each)} onChange=${(value) => setGiven({ ...given, [each.criterion_id]: value })} />`)}
         <${Field} label=${t('score.note')}><textarea data-field="note" rows="3" maxlength="4000" value=${note} onInput=${(event) => setNote(event.currentTarget.value)}></textarea><//>
@@ -177,27 +193,34 @@ function Cards({ forms, turn, onOpen, onJudge }) {
   `;
 }
 
-export function View() {
+/** `about`: a call that is to be judged; from there one goes back to it. */
+export function View({ about, onBack }) {
   const [turn, setTurn] = useState(0);
   const [card, setCard] = useState(null);
-  const [judging, setJudging] = useState(false);
+  const [judging, setJudging] = useState(Boolean(about));
   const [form, setForm] = useState(null);
   const { found, wrong, again } = useAnswer(ask, '/api/v1/scorecard-forms');
+  const back = () => {
+    setJudging(false);
+    if (about) onBack();
+  };
   const anew = () => {
     setCard(null);
-    setJudging(false);
+    setJudging(Boolean(about));
     setForm(null);
     setTurn(turn + 1);
     again();
   };
   if (wrong) return html`<${Notice} tone="bad">${wrong}<//>`;
   if (!found) return html`<${Skeleton} lines=${5} />`;
+  const used = found.forms.some((form) => form.active);
   return html`
+    ${about && !used && html`<${Notice} tone="warn" data-part="no-form"><a href=${`#${about}`} data-do="back-to-call">${t('score.back')}</a> ${t('score.no_form')}<//>`}
     <${Cards} forms=${found.forms} turn=${turn} onOpen=${setCard} onJudge=${() => setJudging(true)} />
     <${Means} key=${turn} />
     <${Forms} forms=${found.forms} onOpen=${setForm} />
     ${card && html`<${Opened} card=${card} forms=${found.forms} onClose=${() => setCard(null)} onErased=${anew} />`}
-    ${judging && html`<${Judge} forms=${found.forms} onClose=${() => setJudging(false)} onGiven=${anew} />`}
+    ${judging && used && html`<${Judge} about=${about} forms=${found.forms} onClose=${back} onGiven=${about ? back : anew} />`}
     ${form && html`<${Form} form=${form.form} onClose=${() => setForm(null)} onSaved=${anew} />`}
   `;
 }
