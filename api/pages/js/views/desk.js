@@ -24,7 +24,8 @@ const Parked = later(() => import('./parked.js'), 'Parked');
 const Shortcuts = later(() => import('./shortcuts.js'), 'Shortcuts');
 const Centre = later(() => import('./centre.js'), 'Centre');
 const Queues = later(() => import('./centre.js'), 'Queues');
-const Website = later(() => import('./website.js'), 'Website');
+const Writers = later(() => import('./website.js'), 'Writers');
+const Chats = later(() => import('./website.js'), 'Chats');
 const Undo = later(() => import('./undo.js'), 'Undo');
 const Palette = later(() => import('./palette.js'), 'Palette');
 const Colleagues = later(() => import('./colleagues.js'), 'Colleagues');
@@ -121,12 +122,13 @@ export function Desk() {
       <div class="column">
         ${undoable.value && html`<${Undo} />`}
         ${ready.value && html`<${Centre} />`}
+        ${waiting.value.length > 0 && html`<${Writers} />`}
         <${Calls} />
-        ${(chats.value.length > 0 || waiting.value.length > 0) && html`<${Website} />`}
         ${parked.value.length > 0 && html`<${Parked} />`}
         <${Demo} />
       </div>
       <div class="column tools">
+        ${chats.value.length > 0 && html`<${Chats} />`}
         <${Dial} />
         ${queues.value.length > 0 && html`<${Queues} />`}
         ${ready.value && html`<${Tasks} />`}

@@ -115,7 +115,8 @@ function Talk({ chat }) {
   `;
 }
 
-export const Website = () => html`
-  ${waiting.value.map((chat) => html`<${Waits} key=${chat.room_id} chat=${chat} />`)}
-  ${chats.value.map((chat) => html`<${Talk} key=${chat.room_id} chat=${chat} />`)}
-`;
+/** Before the calls, for it rings like one. */
+export const Writers = () => waiting.value.map((chat) => html`<${Waits} key=${chat.room_id} chat=${chat} />`);
+
+/** Beside the calls. */
+export const Chats = () => chats.value.map((chat) => html`<${Talk} key=${chat.room_id} chat=${chat} />`);
