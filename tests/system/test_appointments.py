@@ -10,7 +10,6 @@ from playwright.async_api import Page
 from api.store.appointments import CalendarRow, ServiceRow
 from tests.kit.browser import person, tone_file
 from tests.kit.consultation_guest import guest
-from tests.kit.looks import settled
 from tests.kit.server import FAST, Server, running_server
 from tests.kit.vaults import store_of
 from tests.system.test_board import looks_right
@@ -83,7 +82,7 @@ async def from_the_booking_to_the_end(server: Server, microphone: Path) -> None:
         await desk.wait_for_selector("[data-state=booked]")
         assert MARKUP in await desk.inner_text(".appointment .note")
         await looks_right(desk, "the day")
-        await desk.click("#book summary")
+        await desk.press("#book summary", "Enter")
         await desk.select_option("#service", "soon")
         await desk.wait_for_selector("#book .time")
         await desk.click("#book .day >> nth=4")
@@ -95,8 +94,7 @@ async def from_the_booking_to_the_end(server: Server, microphone: Path) -> None:
         await desk.click("#book-for [type=submit]")
         await desk.wait_for_selector(".appointment:has-text('Iván')")
 
-        await settled(desk)  # what is said of it moves what is below
-        await desk.click("#absences summary")
+        await desk.press("#absences summary", "Enter")
         for name, when in (("from", "2040-03-25T01:30"), ("until", "2040-03-25T03:30")):
             await desk.fill(f"#absence [name={name}]", when)
         await desk.click("#absence [type=submit]")

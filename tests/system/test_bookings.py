@@ -59,7 +59,7 @@ async def test_customers_are_found_booked_paid_and_cancelled(server: Server, tmp
         assert not await page.is_visible("[data-do=refund]") and not await page.is_visible("[data-do=confirm]")
         await looks_right(page, "a booking")
         assert not await page.is_visible("#offer")
-        await page.click("#change summary")
+        await page.press("#change summary", "Enter")
         await looks_right(page, "what may be changed")
         await page.fill("#pay [name=paper]", MARKUP)
         await page.press("#pay [name=paper]", "Enter")
@@ -97,7 +97,7 @@ async def test_customers_are_found_booked_paid_and_cancelled(server: Server, tmp
         await lead.click("#dates a")
         await lead.wait_for_selector("#of-departure:has-text('19 of 22 seats are free')")
         await lead.wait_for_selector(f"#found li:has-text('{reference}')")
-        await lead.click("details:has(#person) summary")
+        await lead.press("details:has(#person) summary", "Enter")
         await lead.fill("#person [name=first]", "Luz")
         await lead.fill("#person [name=last]", MARKUP)
         await lead.press("#person [name=last]", "Enter")
@@ -107,7 +107,7 @@ async def test_customers_are_found_booked_paid_and_cancelled(server: Server, tmp
         await lead.wait_for_selector("#booking:not([hidden])")
 
         lead.once("dialog", lambda dialog: dialog.accept())
-        await lead.click("#change summary")
+        await lead.press("#change summary", "Enter")
         await lead.fill("#end [name=reason]", "she is ill")
         await lead.click("[data-do=cancel]")
         await lead.wait_for_selector("#state[data-state=cancelled]")
@@ -117,9 +117,9 @@ async def test_customers_are_found_booked_paid_and_cancelled(server: Server, tmp
 
         # What is on offer: a departure more, by the clocks of the Azores.
         begins = datetime.now(UTC).replace(hour=8, minute=30) + timedelta(days=200)
-        await lead.click("#offer > summary")
+        await lead.press("#offer > summary", "Enter")
         await lead.wait_for_selector("#departures li")
-        await lead.click("#offer details:has(#depart) summary")
+        await lead.press("#offer details:has(#depart) summary", "Enter")
         await lead.select_option("#offered", "azores")
         await lead.fill("#depart [name=starts]", f"{begins:%Y-%m-%dT%H:%M}")
         await lead.fill("#depart [name=ends]", f"{begins + timedelta(days=4):%Y-%m-%dT%H:%M}")

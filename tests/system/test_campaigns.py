@@ -60,7 +60,7 @@ async def test_a_campaign_from_its_list_to_who_wants_no_calls(server: Server, tm
     ):
         lead = leader.page
         await enter(lead, server, "lea")
-        await lead.click("#lead summary")
+        await lead.press("#lead summary", "Enter")
         await lead.fill("#make [name=name]", f"Spring {MARKUP}")
         await lead.fill("#make [name=script]", "Say hello.\nTell of the islands.")
         await lead.press("#make [name=name]", "Enter")

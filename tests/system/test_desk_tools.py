@@ -132,7 +132,7 @@ async def test_numbers_palette_shortcuts_mini_phone_recording_and_help(desk: Des
     await desk.press("record-pause")
     await page.wait_for_selector("[data-recording=paused]")
     await looks_right(page, "a recording that pauses")
-    await page.click("[data-part=phrases] summary")
+    await page.press("[data-part=phrases] summary", "Enter")
     await page.click("[data-do=phrase] >> nth=1")
     await page.wait_for_selector("[data-part=note-state][data-state=kept]")
     assert "by e-mail" in await page.input_value(".context-note textarea")

@@ -86,7 +86,7 @@ async def test_a_ticket_from_the_list_to_its_end_with_two_who_change_it(server: 
         await page.wait_for_selector("#ticket-title:focus")
         assert "Paid twice" in await page.inner_text("#journal") and "money" in await page.inner_text("#journal")
         assert await page.get_attribute("#ticket-whose a", "href") == "/contacts#marta"
-        await page.click("#ticket details summary")
+        await page.press("#ticket details summary", "Enter")
         await looks_right(page, "a ticket")
         await page.fill("#change [name=category]", "dinero")  # before the other one does
 
@@ -96,7 +96,7 @@ async def test_a_ticket_from_the_list_to_its_end_with_two_who_change_it(server: 
         await wide.wait_for_selector("#ticket:not([hidden])")
         await wide.click("#acts [data-do=take]")
         await wide.wait_for_selector("#ticket-about:has-text('adm')")
-        await wide.click("#ticket details summary")
+        await wide.press("#ticket details summary", "Enter")
         await wide.fill("#change [name=category]", "refunds")
         await wide.press("#change [name=category]", "Enter")
         await wide.wait_for_selector("#ticket-about:has-text('refunds')")
@@ -117,7 +117,7 @@ async def test_a_ticket_from_the_list_to_its_end_with_two_who_change_it(server: 
         await page.click("#acts [data-do=solve]")
         await page.wait_for_selector("#acts [data-do=reopen]")
         await page.wait_for_function("() => document.querySelectorAll('#tickets > li').length === 1")
-        await page.click("#make summary")
+        await page.press("#make summary", "Enter")
         await page.fill("#new [name=title]", "Nuevo")
         await page.press("#new [name=title]", "Enter")
         await page.wait_for_selector("#ticket-title:has-text('Nuevo')")
@@ -149,7 +149,7 @@ async def test_an_article_is_written_found_and_read_as_text(server: Server, tmp_
 
         await page.goto(server.url)  # and beside a call
         await page.click("[data-do=dial-600]")
-        await page.click("[data-call-id][data-state=live] [data-part=articles] summary")
+        await page.press("[data-call-id][data-state=live] [data-part=articles] summary", "Enter")
         await page.fill("[data-part=articles] input", "cancel")
         await page.wait_for_selector("[data-part=articles] mark:has-text('Cancelación')")
         await page.click("[data-do=read-article]")

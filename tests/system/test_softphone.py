@@ -112,7 +112,7 @@ async def test_speech_quality_and_details(server: Server, microphone: Path) -> N
         await desk.page.wait_for_selector(
             ".side[data-side=agent][data-cause=good][data-level='4'], .side[data-side=agent][data-cause=good][data-level='3']"
         )
-        await desk.page.click("[data-part=numbers] > summary")
+        await desk.page.press("[data-part=numbers] > summary", "Enter")
         await desk.page.wait_for_selector(".tables table:nth-of-type(2)")
         await desk.page.wait_for_function("() => document.querySelector('[role=timer]').textContent !== '0:00'")
         assert await desk.page.get_attribute("[role=timer]", "aria-live") == "off"

@@ -1,4 +1,4 @@
-/** One's own day: how many calls, how long one talked, hour by hour. Looked for anew after each call, while it is open. */
+/** One's own day: how many calls, how long one talked, hour by hour. Looked for anew after each call, while it is open, until that is in it. */
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { alsoSpeak, clockface, figure, moment, t } from '../catalogue.js';
@@ -10,6 +10,9 @@ import { html } from './html.js';
 await alsoSpeak('calls');
 
 const HOUR_S = 3_600;
+/** A call's record is written a moment after it: a second as a rule, more on a busy machine. The first wait is so long, each next one longer by it. */
+const WRITTEN_MS = 1_000;
+const MOST_LOOKS = 8;
 const day = signal([]);
 
 const midnight = () => new Date().setHours(0, 0, 0, 0) / 1000;
@@ -20,6 +23,26 @@ async function look() {
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal; // what was known is shown
   }
+}
+
+/** Is this call among them? Its record may tell its beginning a little differently. */
+const holds = (call) => !call || day.peek().some((each) => Math.abs(each.started_at - call.started_at) < 1);
+
+/** Look until this call is there; the function that stops it. */
+function lookFor(newest) {
+  let looks = 0;
+  let stopped = false;
+  let timer = 0;
+  const again = async () => {
+    await look();
+    looks += 1;
+    if (!stopped && looks < MOST_LOOKS && !holds(newest)) timer = setTimeout(again, WRITTEN_MS * looks);
+  };
+  timer = setTimeout(again, day.peek().length ? WRITTEN_MS : 0);
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
 }
 
 const talked = (call) => (call.answered_at ? call.ended_at - call.answered_at : 0);
@@ -66,8 +89,7 @@ export function Day() {
   const up = link.link.value === 'up';
   useEffect(() => {
     if (!open || !up) return undefined;
-    const soon = setTimeout(look, day.peek().length ? 1_000 : 0); // a call's record is written a moment after it
-    return () => clearTimeout(soon);
+    return lookFor(recent.peek()[0]);
   }, [open, up, newest]);
   return html`
     <section class="card" aria-labelledby="day-title" data-part="day">
