@@ -21,7 +21,7 @@ from api.demo_call.speech import PLAYED_HZ, Samples
 
 Redirect = Callable[[str, int], Awaitable[tuple[str, int]]]
 """The server's media address to the address the browser is to use instead."""
-_WAIT_MS = 10_000
+_WAIT_MS = 30_000
 _FLAGS = (
     "--use-fake-device-for-media-stream=fps=10",
     "--use-fake-ui-for-media-stream",

@@ -3,7 +3,7 @@ import { effect, signal } from '@preact/signals';
 import { h, render } from 'preact';
 import { Chooser, chosen, look, lookAgain } from '../book/chooser.js';
 import { attempt, busy, now, said, wrong, wrongWords } from '../book/state.js';
-import { clock, day, dayKey, language, moment, momentOf, speak, t, walled, zone } from '../book/words.js';
+import { clock, day, dayKey, language, midnight, moment, momentOf, speak, t, walled, zone } from '../book/words.js';
 import { LANGUAGES } from '../kit/words.js';
 import { ask } from '../js/rest.js';
 import * as link from '../js/link.js';
@@ -33,14 +33,6 @@ const booking = signal({ service: '', spoken: '' });
 let idem = crypto.randomUUID();
 
 const own = () => calendars.value.find((each) => each.professional === session.value?.identity);
-
-/** Midnight of a day in the zone of one's own hours. */
-function midnight(epoch) {
-  const key = dayKey(epoch);
-  let low = epoch - 27 * 3600;
-  for (let step = 0; step < 30 * 4 && dayKey(low) !== key; step++) low += 900;
-  return Math.ceil(low / 900) * 900;
-}
 
 const today = () => midnight(Date.now() / 1000);
 

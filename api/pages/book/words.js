@@ -31,6 +31,14 @@ export const moment = (epoch) =>
 /** The day in the chosen zone, as a key. */
 export const dayKey = (epoch) => new Intl.DateTimeFormat('en-CA', { timeZone: zone.value }).format(new Date(epoch * 1000));
 
+/** When this day began in the chosen zone. Zones differ by quarters of an hour, and the first one of the day is found wherever in it one asks. */
+export function midnight(epoch) {
+  const key = dayKey(epoch);
+  let low = epoch - 27 * 3600;
+  for (let step = 0; step < 30 * 4 && dayKey(low) !== key; step++) low += 900;
+  return Math.floor(low / 900) * 900;
+}
+
 /** A moment as the chosen zone's clocks show it, in the notation of `<input type="datetime-local">`. */
 export const walled = (epoch) =>
   new Intl.DateTimeFormat('sv-SE', { timeZone: zone.value, dateStyle: 'short', timeStyle: 'medium' }).format(new Date(epoch * 1000)).replace(' ', 'T').slice(0, 16);

@@ -31,7 +31,7 @@ const REACTIONS = ['👍', '👏', '❤️', '😂', '🎉', '😮'];
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const METER_MS = 100;
 const SECOND_MS = 1_000;
-const CONNECTED_WITHIN_MS = 6_000;
+const CONNECTED_WITHIN_MS = 15_000;
 /** Refusals of coming in, and ways out, that a page of their own explains. */
 const OVER = {
   link_invalid: 'over.invalid',

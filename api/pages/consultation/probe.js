@@ -2,7 +2,7 @@
  * A test of the connection with the media server that the consultation has: what we say comes back. The server measures the way to it, we
  * measure the way back, and the server says in one word what both are worth.
  */
-const CONNECTED_WITHIN_MS = 10_000;
+const CONNECTED_WITHIN_MS = 15_000;
 const LASTS_MS = 5_000;
 /** So soft that nobody would hear it: packets need something to carry where there is no microphone. */
 const SOFT = 0.02;

@@ -8,7 +8,7 @@ import { Refusal } from './session.js';
 
 const HOLDER = 'sound-check';
 export const LISTEN_MS = 6_000;
-const CONNECT_WITHIN_MS = 8_000;
+const CONNECT_WITHIN_MS = 15_000;
 /** Softer than this nobody spoke, or nothing came back. */
 const SPOKEN_DBFS = -50;
 /** From where on a figure is what is wrong: those of the supervisors' alerts. */
