@@ -25,6 +25,7 @@ from rooms.causes import EndReason
 from rooms.entries import What
 from rooms.flows import flow
 from rooms.flows.flow import Step
+from rooms.legs import Came
 from rooms.membership import Exit, RoomKind
 from rooms.membership import Role as MemberRole
 from rooms.monitor import MonitorMode
@@ -376,6 +377,8 @@ def test_the_board_words_every_hop_and_cause_and_asks_for_no_text_that_is_not_th
         "other": set(MonitorMode),
         "mine": {*MonitorMode, "owned", "elsewhere", "no_sound", "no_microphone", "lost"},
         "event": set(What),
+        "reason": set(EndReason),
+        "came": set(Came),
         "alert": set(AlertKind),
         "thresholds": set(Thresholds.__struct_fields__),
         "agent": set(AgentState),

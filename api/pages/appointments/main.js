@@ -85,7 +85,7 @@ function Actions({ each }) {
   if (!OPEN.includes(each.state)) return null;
   return html`
     <div class="actions">
-      ${each.room_id && html`<a class="button" data-do="join" href=${`/consultation#${each.room_id}`}>${t(each.state === 'arrived' ? 'join.waiting' : 'join')}</a>`}
+      ${each.room_id && html`<a class="button primary" data-do="join" href=${`/consultation#${each.room_id}`}>${t(each.state === 'arrived' ? 'join.waiting' : 'join')}</a>`}
       ${each.state === 'under_way' && html`<button type="button" data-do="end" disabled=${busy.value} onClick=${() => take(each, { step: 'end' }, 'ended')}>${t('end')}</button>`}
       ${standing && begun && html`<button type="button" data-do="miss" disabled=${busy.value} onClick=${() => take(each, { step: 'miss' }, 'missed')}>${t('miss')}</button>`}
       ${standing && html`<button type="button" data-do="move" disabled=${busy.value} aria-expanded=${String(moving.value === id)} onClick=${() => (moving.value === id ? (moving.value = '') : startMoving(each))}>${t('move')}</button>`}

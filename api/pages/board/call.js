@@ -31,6 +31,8 @@ const CHARTS = [
   ['round_trip', 'ms', (second) => second.round_trip_ms, null, false],
   ['level', 'dBFS', (second) => second.level_dbfs, null, true],
 ];
+/** Whole scales, so that a small dip is drawn small; the others are as their values are. */
+const SCALES = { mos: [1, 5] };
 const share = (fraction) => (fraction === null || fraction === undefined ? null : 100 * fraction);
 const rounded = (value) => (value === null || value === undefined ? null : Math.round(value * 100) / 100);
 
@@ -131,7 +133,7 @@ function Charts({ seconds }) {
   if (!seconds.length) return html`<${Empty} title=${t('call.unmeasured')} />`;
   return html`
     <div class="charts">
-      ${lines.map(([[name], series]) => series.length > 0 && html`<${Timeline} key=${name} mark=${looked} caption=${t(`chart.${name}`)} from=${first} to=${AHEAD_S * Math.ceil((last + 1) / AHEAD_S)} series=${series} />`)}
+      ${lines.map(([[name], series]) => series.length > 0 && html`<${Timeline} key=${name} mark=${looked} caption=${t(`chart.${name}`)} scale=${SCALES[name]} from=${first} to=${AHEAD_S * Math.ceil((last + 1) / AHEAD_S)} series=${series} />`)}
     </div>
   `;
 }
@@ -168,6 +170,15 @@ function Recordings({ answer: { value, refusal } }) {
 
 const Facts = ({ facts }) => html`<dl class="facts">${facts.filter(([, value]) => value || value === 0).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
+/** Our words for why it ended. */
+const reasonOf = (reason) => (has(`reason.${reason}`) ? t(`reason.${reason}`) : reason);
+/** How a leg came, or why it went, behind which the wire's number may stand; anything else as it is: a number, a name. */
+function detailOf(detail) {
+  const [word, ...wire] = (detail ?? '').split(' ');
+  const known = ['came', 'reason', 'mode'].find((family) => has(`${family}.${word}`));
+  return known ? [t(`${known}.${word}`), ...wire.map((each) => (/^\d{3}$/.test(each) ? `SIP ${each}` : each))].join(' · ') : detail;
+}
+
 export function CallPage({ id }) {
   const path = `/api/v1/calls/${encodeURIComponent(id)}`;
   const [turn, setTurn] = useState(0);
@@ -195,7 +206,7 @@ export function CallPage({ id }) {
         [t('fact.agent'), call.answered_by || call.agent],
         [t('fact.queue'), call.queue],
         [t('fact.waited'), call.waited_s > 0 && length(call.waited_s)],
-        [t('fact.end'), call.end_reason],
+        [t('fact.end'), reasonOf(call.end_reason)],
         [t('fact.mos'), call.mos_p50 !== null && html`<${Mos} mos=${call.mos_p50} /> ${t('fact.mos_of', { p10: number(call.mos_p10, 1), least: number(call.mos_min, 1), scale: t(`scale.${call.mos_scale}`) })}`],
         [t('fact.worst'), call.quality_hop && t('fault', { hop: t(`hop.${call.quality_hop}`), cause: t(`cause.${call.quality_cause}`) })],
       ]
@@ -206,7 +217,7 @@ export function CallPage({ id }) {
     { id: 'what', title: t('event.what'), draw: (event) => t(`event.${event.what}`) },
     { id: 'party', title: t('event.party'), draw: (event) => event.party },
     { id: 'by', title: t('event.by'), draw: (event) => event.by },
-    { id: 'detail', title: t('event.detail'), draw: (event) => event.detail },
+    { id: 'detail', title: t('event.detail'), draw: (event) => detailOf(event.detail) },
   ];
   const ofLegs = [
     { id: 'kind', title: t('leg.kind'), draw: (leg) => t(`side.${leg.kind === 'phone' ? 'phone' : 'agent'}`) },
@@ -214,7 +225,7 @@ export function CallPage({ id }) {
     { id: 'way', title: t('leg.way'), draw: (leg) => [leg.trunk, leg.codec].filter(Boolean).join(' · ') },
     { id: 'headset', title: t('leg.headset'), draw: (leg) => meansWords('headset', leg.headset) },
     { id: 'connection', title: t('leg.connection'), draw: (leg) => ['connection', 'way', 'family'].map((kind) => meansWords(kind, leg[kind])).filter(Boolean).join(' · ') },
-    { id: 'end', title: t('fact.end'), draw: (leg) => [leg.end_reason, leg.end_sip && `SIP ${leg.end_sip}`].filter(Boolean).join(' · ') },
+    { id: 'end', title: t('fact.end'), draw: (leg) => [reasonOf(leg.end_reason), leg.end_sip && `SIP ${leg.end_sip}`].filter(Boolean).join(' · ') },
     { id: 'mos', title: 'MOS', end: true, draw: (leg) => html`<${Mos} mos=${leg.mos_mean} />` },
   ];
   return html`

@@ -1,5 +1,6 @@
 /** Who is there and what they do; what they can, changed on the spot. */
 import { useState } from 'preact/hooks';
+import { reasonOf } from '../kit/reasons.js';
 import { Badge, Button, Dialog, Field, Notice, Table, ask, html, say, t, tell } from './kit.js';
 import { people, queues } from './live.js';
 
@@ -52,7 +53,7 @@ export function Team() {
   const columns = [
     { id: 'name', title: t('team.name'), draw: (each) => each.name || each.identity, sort: (each) => (each.name || each.identity).toLowerCase() },
     { id: 'state', title: t('team.state'), draw: (each) => html`<${Badge} tone=${TONES[each.state] ?? 'neutral'}>${t(`agent.${each.state}`)}<//>`, sort: (each) => each.state },
-    { id: 'reason', title: t('team.reason'), draw: (each) => each.reason },
+    { id: 'reason', title: t('team.reason'), draw: (each) => reasonOf(each.reason) },
     { id: 'phones', title: t('team.phones'), end: true, draw: (each) => each.phones, sort: (each) => each.phones },
     { id: 'skills', title: t('team.skills'), draw: (each) => html`<${Button} small data-do="skills" onClick=${() => change(each)}>${t('team.change')}<//>` },
   ];

@@ -4,7 +4,7 @@
  */
 import { effect } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { time } from './formats.js';
+import { clock, time } from './formats.js';
 import { html } from './html.js';
 import { theme } from './theme.js';
 import { language, t } from './words.js';
@@ -36,7 +36,10 @@ function useLibrary() {
   return there;
 }
 
-function optionsOf({ caption, from, to, series }, width) {
+/** Moments less than a minute from one another are told with their seconds. */
+const told = (ticks) => ticks.map(ticks.length > 1 && ticks[1] - ticks[0] < 60 ? clock : time);
+
+function optionsOf({ caption, from, to, series, scale }, width) {
   const [text, line] = [colour('--text-soft'), colour('--line')];
   const units = unitsOf(series).slice(0, 2);
   const axis = { stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: '12px Roboto, sans-serif' };
@@ -57,9 +60,9 @@ function optionsOf({ caption, from, to, series }, width) {
     ariaLabel: caption,
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
-    scales: { x: { time: true, range: from === undefined ? undefined : [from, to] } },
+    scales: { x: { time: true, range: from === undefined ? undefined : [from, to] }, ...(scale && { [units[0] || 'y']: { range: () => scale } }) },
     series: [{}, ...rows],
-    axes: [{ ...axis, values: (_, ticks) => ticks.map(time) }, ...sides],
+    axes: [{ ...axis, values: (_, ticks) => told(ticks) }, ...sides],
   };
 }
 
@@ -80,15 +83,15 @@ function Twin({ caption, series }) {
         <table>
           <caption class="visually-hidden">${caption}</caption>
           <thead><tr><th scope="col">${t('kit.time')}</th>${series.map(head)}</tr></thead>
-          <tbody>${rows.map(({ at, row }) => html`<tr key=${at}><th scope="row">${time(at)}</th>${values.map((each) => html`<td class="end">${each[row] ?? '–'}</td>`)}</tr>`)}</tbody>
+          <tbody>${rows.map(({ at, row }) => html`<tr key=${at}><th scope="row">${clock(at)}</th>${values.map((each) => html`<td class="end">${each[row] ?? '–'}</td>`)}</tr>`)}</tbody>
         </table>
       </div>
     </details>
   `;
 }
 
-/** `series`: `{words, unit, points: [[seconds since the epoch, value or null], ...]}` each; of at most two units. `from`, `to`: what is shown. `mark`: a signal with the moment at which a line stands, or null. */
-export function Timeline({ caption, from, to, series, mark }) {
+/** `series`: `{words, unit, points: [[seconds since the epoch, value or null], ...]}` each; of at most two units. `from`, `to`: what is shown; `scale`: the least and most of the first unit, or as the values are. `mark`: a signal with the moment at which a line stands, or null. */
+export function Timeline({ caption, from, to, series, scale, mark }) {
   const box = useRef();
   const plot = useRef(null);
   const Plot = useLibrary();
@@ -98,7 +101,7 @@ export function Timeline({ caption, from, to, series, mark }) {
     const draw = () => {
       if (!box.current) return; // put away before it was drawn
       plot.current?.destroy();
-      plot.current = new Plot(optionsOf({ caption, from, to, series }, Math.max(200, box.current.clientWidth)), columnsOf(series), box.current);
+      plot.current = new Plot(optionsOf({ caption, from, to, series, scale }, Math.max(200, box.current.clientWidth)), columnsOf(series), box.current);
     };
     draw();
     const resized = new ResizeObserver(() => box.current && plot.current?.setSize({ width: Math.max(200, box.current.clientWidth), height: HEIGHT_PX }));

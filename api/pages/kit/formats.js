@@ -14,6 +14,8 @@ const dated = (at, options) => kept('DateTimeFormat', options).format(new Date(a
 
 /** The clock's time of a moment, in seconds since the epoch: 14:05. */
 export const time = (at) => dated(at, { timeStyle: 'short' });
+/** The clock's time with its seconds: 14:05:09. */
+export const clock = (at) => dated(at, { timeStyle: 'medium' });
 /** A moment's day with its year: 22 Nov 2026. */
 export const date = (at) => dated(at, { dateStyle: 'medium' });
 /** A moment's weekday, day and month: Sun 22 Nov. */

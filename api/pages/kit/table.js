@@ -1,4 +1,7 @@
-/** Rows and columns. Heads sort, arrow keys go from row to row, and on a narrow screen the table scrolls inside itself. */
+/**
+ * Rows and columns. Heads sort, arrow keys go from row to row, and on a narrow screen each row is a card of its own, its values beside the
+ * names of their columns. What a part is in the table is said of it (`role`), for it is drawn there as none.
+ */
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
 import { html } from './html.js';
 import { Icon } from './icon.js';
@@ -25,11 +28,11 @@ function inOrder(rows, columns, order) {
 function Head({ column, order, setOrder }) {
   const way = order?.id === column.id ? order.way : 'none';
   const names = column.end ? 'end' : null;
-  if (!column.sort) return html`<th scope="col" class=${names}>${column.title}</th>`;
+  if (!column.sort) return html`<th scope="col" role="columnheader" class=${names}>${column.title}</th>`;
   const turn = () => setOrder({ id: column.id, way: way === 'ascending' ? 'descending' : 'ascending' });
   const icon = { ascending: 'rising', descending: 'falling', none: 'both' }[way];
   return html`
-    <th scope="col" class=${names} aria-sort=${way}>
+    <th scope="col" role="columnheader" class=${names} aria-sort=${way}>
       <button type="button" class="kit-sort" data-sort=${column.id} onClick=${turn}>${column.title}<${Icon} name=${icon} /></button>
     </th>
   `;
@@ -73,18 +76,18 @@ export function Table({ columns, rows, id, empty, onOpen, caption, sorted = null
   const clicked = (row) => (event) => !event.target.closest('a, button, input, select, label') && onOpen(row);
   const opens = (row) => (onOpen ? { tabindex: id(row) === here ? 0 : -1, onClick: clicked(row), onFocus: () => setCurrent(id(row)) } : {});
   const line = (row) => html`
-    <tr key=${id(row)} data-row=${id(row)} class=${onOpen ? 'opens' : null} aria-current=${shown === id(row) ? 'true' : null} ...${opens(row)}>
-      ${columns.map((column) => html`<td key=${column.id} class=${column.end ? 'end' : null}>${column.draw(row)}</td>`)}
+    <tr key=${id(row)} role="row" data-row=${id(row)} class=${onOpen ? 'opens' : null} aria-current=${shown === id(row) ? 'true' : null} ...${opens(row)}>
+      ${columns.map((column) => html`<td key=${column.id} role="cell" class=${column.end ? 'end' : null} data-title=${column.title}><div>${column.draw(row)}</div></td>`)}
     </tr>
   `;
   return html`
-    <div ...${more} ref=${box} class="kit-table" role="region" aria-labelledby=${name} tabindex=${sticksOut ? 0 : null}>
-      <table>
+    <div ...${more} ref=${box} class="kit-table kit-cards" role="region" aria-labelledby=${name} tabindex=${sticksOut ? 0 : null}>
+      <table role="table">
         <caption id=${name} class="visually-hidden">${caption}</caption>
-        <thead><tr>${columns.map((column) => html`<${Head} key=${column.id} column=${column} order=${order} setOrder=${setOrder} />`)}</tr></thead>
-        <tbody onKeyDown=${onOpen ? go : null}>
+        <thead role="rowgroup"><tr role="row">${columns.map((column) => html`<${Head} key=${column.id} column=${column} order=${order} setOrder=${setOrder} />`)}</tr></thead>
+        <tbody role="rowgroup" onKeyDown=${onOpen ? go : null}>
           ${ordered.map(line)}
-          ${!ordered.length && html`<tr><td class="fine" colspan=${columns.length}>${empty ?? t('kit.nothing')}</td></tr>`}
+          ${!ordered.length && html`<tr role="row"><td role="cell" class="fine" colspan=${columns.length}>${empty ?? t('kit.nothing')}</td></tr>`}
         </tbody>
       </table>
     </div>

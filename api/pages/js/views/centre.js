@@ -7,6 +7,7 @@ import { alsoSpeak, clockface, explain, has, language, percent, t } from '../cat
 import * as link from '../link.js';
 import { Refusal } from '../session.js';
 import { available, breakReason, callBacks, calls, now, queues, receive, wrapUp } from '../state.js';
+import { reasonOf } from '../../kit/reasons.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 import { Note } from './note.js';
@@ -119,7 +120,7 @@ function Breaks() {
   return html`
     <div class="breaks" role="group" aria-labelledby="breaks-title">
       <h3 id="breaks-title">${t('breaks.title')}</h3>
-      <div class="picker-row">${breakReasons.value.map((reason) => html`<button type="button" class="small" data-do=${`break-${reason}`} onClick=${() => go(reason)}>${reason}</button>`)}</div>
+      <div class="picker-row">${breakReasons.value.map((reason) => html`<button type="button" class="small" data-do=${`break-${reason}`} onClick=${() => go(reason)}>${reasonOf(reason)}</button>`)}</div>
     </div>
   `;
 }

@@ -4,6 +4,7 @@ import { alsoSpeak, t } from '../catalogue.js';
 import { colleagues, reachable, sorted, watchColleagues } from '../colleagues.js';
 import { living } from '../state.js';
 import { giveTo } from './call.js';
+import { reasonOf } from '../../kit/reasons.js';
 import { html } from './html.js';
 
 await alsoSpeak('calls');
@@ -12,7 +13,7 @@ const FEW = 8;
 const TONES = { available: 'good', wrap_up: 'warn', ringing: 'warn', on_call: 'warn', consulting: 'warn', break: 'bad', offline: '' };
 
 function Colleague({ someone, call }) {
-  const state = someone.state === 'break' && someone.reason ? t('colleagues.break', { reason: someone.reason }) : t(`moves.state.${someone.state}`);
+  const state = someone.state === 'break' && someone.reason ? t('colleagues.break', { reason: reasonOf(someone.reason) }) : t(`moves.state.${someone.state}`);
   return html`
     <li class="colleague" data-colleague=${someone.identity} data-state=${someone.state}>
       <span class="colleague-name"><bdi>${someone.name}</bdi></span>

@@ -129,13 +129,17 @@ export function Desk() {
       </div>
       <div class="column tools">
         ${chats.value.length > 0 && html`<${Chats} />`}
-        <${Dial} />
-        ${queues.value.length > 0 && html`<${Queues} />`}
-        ${ready.value && html`<${Tasks} />`}
-        ${ready.value && html`<${Supervisor} />`}
-        ${ready.value && html`<${Colleagues} />`}
-        ${ready.value && html`<${Day} />`}
-        <${Recent} />
+        <div class="tools-side">
+          <${Dial} />
+          <${Recent} />
+        </div>
+        <div class="tools-side">
+          ${queues.value.length > 0 && html`<${Queues} />`}
+          ${ready.value && html`<${Tasks} />`}
+          ${ready.value && html`<${Supervisor} />`}
+          ${ready.value && html`<${Colleagues} />`}
+          ${ready.value && html`<${Day} />`}
+        </div>
       </div>
     </main>
     ${opened.value === 'settings' && html`<${Settings} onClose=${shut} />`}
