@@ -37,6 +37,25 @@ function Check() {
   `;
 }
 
+const WORDS = { password: 'audit.said.password', 'password and code': 'audit.said.code', 'by issuer': 'audit.said.issuer', 'new device or place': 'audit.said.new' };
+/** Seconds since the epoch, of this century. */
+const MOMENT = /\b[1-4]\d{9}(?:\.\d+)?\b/g;
+
+/** What an entry is about, as people read it: paths as code, moments by the clock, data as names and values. */
+function said(text) {
+  if (/^[A-Z]{3,6} \//.test(text)) return html`<code class="fine">${text}</code>`;
+  if (/^\{.*\}$/s.test(text)) {
+    try {
+      return Object.entries(JSON.parse(text)).map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`).join(', ');
+    } catch {
+      return text;
+    }
+  }
+  const parts = text.split(', ');
+  if (parts.every((part) => part in WORDS)) return parts.map((part) => t(WORDS[part])).join(', ');
+  return text.replace(MOMENT, (found) => formats.stamp(Number(found)));
+}
+
 export default function Audit() {
   const form = useForm({ kind: '', who: '', what: '', subject: '' });
   const [wanted, setWanted] = useState({});
@@ -64,10 +83,10 @@ export default function Audit() {
     setBusy('');
   };
   const columns = [
-    { id: 'at', title: t('when'), draw: (entry) => formats.stamp(entry.at), sort: (entry) => entry.at },
+    { id: 'at', title: t('when'), draw: (entry) => html`<span class="admin-line">${formats.stamp(entry.at)}</span>`, sort: (entry) => entry.at },
     { id: 'kind', title: t('audit.kind'), draw: (entry) => html`<strong>${worded('audit', entry.kind, has)}</strong>`, sort: (entry) => entry.kind },
     { id: 'who', title: t('audit.who'), draw: (entry) => html`${entry.who || '–'}${entry.by && entry.by !== entry.who && html`<br /><span class="fine">${t('audit.by', { by: entry.by })}</span>`}`, sort: (entry) => entry.who },
-    { id: 'what', title: t('audit.what'), draw: (entry) => html`<span class="admin-cut">${entry.detail || entry.what || '–'}</span>` },
+    { id: 'what', title: t('audit.what'), draw: (entry) => html`<span class="admin-cut">${said(entry.detail || entry.what || '–')}</span>` },
     { id: 'address', title: t('audit.address'), draw: (entry) => entry.address || '–', sort: (entry) => entry.address },
     { id: 'seq', title: t('audit.seq'), draw: (entry) => String(entry.seq), sort: (entry) => entry.seq, end: true },
   ];

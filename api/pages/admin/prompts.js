@@ -7,6 +7,8 @@ import { FormFault, Listing, Loaded, TextField, quietly, useAsked, useForm } fro
 import { base64, decoded, play, record, stopPlaying } from './sound_file.js';
 
 const MUSIC = 'music';
+/** Sentences that stand in a flow have no name but one made of their words. */
+const UNNAMED = 'text-';
 /** Refusals whose own words say more. */
 const SAID = new Set(['bad_sound', 'no_speech', 'sound_used']);
 const TONES = { recorded: 'good', spoken: 'neutral', missing: 'warn' };
@@ -134,7 +136,7 @@ const Uses = ({ uses }) => (uses.length ? uses.map((use, at) => html`${at > 0 &&
 
 function Sound({ row, languages, onChange, onClose }) {
   return html`
-    <${Dialog} title=${row.name} onClose=${onClose} data-part="sound">
+    <${Dialog} title=${row.name.startsWith(UNNAMED) ? wordsOf(row) || row.name : row.name} onClose=${onClose} data-part="sound">
       <p>${t('prompts.used')}: <${Uses} uses=${row.used_by} /></p>
       ${languages.map((language) => html`<${Voice} key=${language} row=${row} language=${language} onChange=${onChange} />`)}
     <//>
@@ -164,7 +166,7 @@ export default function Prompts() {
   const [open, setOpen] = useState(null);
   const [making, setMaking] = useState(false);
   const columns = (languages) => [
-    { id: 'name', title: t('prompts.name'), draw: (row) => html`<strong>${row.name}</strong>${row.own ? '' : html` <${Badge}>${t(row.languages[MUSIC] ? 'prompts.music' : 'prompts.yours')}<//>`}<br /><span class="fine">${wordsOf(row)}</span>`, sort: (row) => row.name },
+    { id: 'name', title: t('prompts.name'), draw: (row) => html`<strong>${wordsOf(row) || row.name}</strong><br />${!row.name.startsWith(UNNAMED) && wordsOf(row) && html`<code class="fine">${row.name}</code> `}${row.own ? '' : html`<${Badge}>${t(row.languages[MUSIC] ? 'prompts.music' : 'prompts.yours')}<//>`}`, sort: (row) => row.name },
     ...languages.map((language) => ({ id: language, title: called(language), draw: (row) => html`<${Source} of=${row.languages[language] ?? row.languages[MUSIC] ?? { source: 'missing' }} />`, sort: (row) => row.languages[language]?.source ?? '' })),
     { id: 'used', title: t('prompts.used'), draw: (row) => html`<${Uses} uses=${row.used_by} />`, sort: (row) => -row.used_by.length },
     { id: 'do', title: t('do'), draw: (row) => html`<${Button} small onClick=${() => setOpen({ name: row.name, languages: null })}>${t('prompts.open')}<//>` },

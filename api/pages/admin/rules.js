@@ -9,11 +9,23 @@ const TONES = { does: 'good', off: 'neutral', unmet: 'neutral', own: 'warn', dee
 const Outcome = ({ outcome }) => html`<${Badge} tone=${TONES[outcome] ?? 'neutral'}>${worded('outcome', outcome, has)}<//>`;
 const List = ({ of }) => (of.length ? html`<ul class="admin-plain">${of.map((each, at) => html`<li key=${at}>${each}</li>`)}</ul>` : '–');
 
+const Trigger = ({ on }) => html`${worded('trigger', on, has)}${has(`trigger.${on}`) && html`<br /><code class="fine">${on}</code>`}`;
+const ACT = /^([a-z]+)(?: to (\S+))?(?: \((.*)\))?$/s;
+
+/** What is done, as the server says it (`tell to supervisors (Somebody waits.)`), in words of the page. */
+function Act({ of }) {
+  const [, kind, whom, said] = ACT.exec(of) ?? [];
+  if (!kind || !has(`act.${kind}`)) return of;
+  const what = worded('act', kind, has);
+  return html`${whom ? t('act.to', { what, whom: worded('act.whom', whom, has) }) : what}${said && html`<br /><span class="fine">${said}</span>`}`;
+}
+const Acts = ({ of }) => (of.length ? html`<ul class="admin-plain">${of.map((each, at) => html`<li key=${at}><${Act} of=${each} /></li>`)}</ul>` : '–');
+
 const columns = (within) => [
   { id: 'name', title: t('rules.name'), draw: (rule) => html`<strong>${rule.title || rule.name}</strong><br /><code class="fine">${rule.name}</code>`, sort: (rule) => rule.title || rule.name },
-  { id: 'on', title: t('rules.on'), draw: (rule) => html`<code>${rule.on}</code>${rule.next_at && html`<br /><span class="fine">${t('rules.next', { when: formats.moment(rule.next_at) })}</span>`}`, sort: (rule) => rule.on },
+  { id: 'on', title: t('rules.on'), draw: (rule) => html`<${Trigger} on=${rule.on} />${rule.next_at && html`<br /><span class="fine">${t('rules.next', { when: formats.moment(rule.next_at) })}</span>`}`, sort: (rule) => rule.on },
   { id: 'when', title: t('rules.when'), draw: (rule) => html`<${List} of=${rule.when} />` },
-  { id: 'acts', title: t('rules.acts'), draw: (rule) => html`<${List} of=${rule.acts} />` },
+  { id: 'acts', title: t('rules.acts'), draw: (rule) => html`<${Acts} of=${rule.acts} />` },
   { id: 'hour', title: t('rules.hour'), draw: (rule) => t('of', { some: formats.number(within[rule.name] ?? 0), all: formats.number(rule.most_per_hour) }), sort: (rule) => within[rule.name] ?? 0, end: true },
   { id: 'state', title: t('state'), draw: (rule) => html`<${Badge} tone=${rule.enabled ? 'good' : 'neutral'}>${t(rule.enabled ? 'on' : 'off')}<//>`, sort: (rule) => Number(rule.enabled) },
 ];
@@ -49,8 +61,8 @@ function Trial({ triggers, past, start }) {
     <div class="kit-columns">
       <form class="kit-form" onSubmit=${form.submit(run)}>
         <${FormFault} form=${form} />
-        ${past.length > 0 && html`<${Choice} name="past" label=${t('rules.past')} hint=${t('rules.past.hint')} value=${start?.run_id ?? ''} options=${[['', t('rules.past.none')], ...past.map((run) => [run.run_id, `${run.kind} · ${formats.brief(run.at)} · ${run.subject.slice(0, 24)}`])]} onChange=${take} />`}
-        <${Choice} name="kind" label=${t('rules.on')} value=${form.values.kind} options=${triggers.map((each) => [each, each])} onChange=${(value) => form.set('kind', value)} />
+        ${past.length > 0 && html`<${Choice} name="past" label=${t('rules.past')} hint=${t('rules.past.hint')} value=${start?.run_id ?? ''} options=${[['', t('rules.past.none')], ...past.map((run) => [run.run_id, `${worded('trigger', run.kind, has)} · ${formats.brief(run.at)} · ${run.subject.slice(0, 24)}`])]} onChange=${take} />`}
+        <${Choice} name="kind" label=${t('rules.on')} value=${form.values.kind} options=${triggers.map((each) => [each, worded('trigger', each, has)])} onChange=${(value) => form.set('kind', value)} />
         <${TextField} form=${form} name="facts" label=${t('rules.facts')} hint=${t('rules.facts.hint')} area rows="6" class="admin-code" spellcheck=${false} />
         <details><summary>${t('rules.other')}</summary><${TextField} form=${form} name="document" label=${t('rules.document')} hint=${t('rules.document.hint')} area rows="8" class="admin-code" spellcheck=${false} /></details>
         <div class="acts"><${Button} kind="primary" type="submit" data-do="try" busy=${form.busy}>${t('rules.try')}<//></div>
@@ -58,7 +70,7 @@ function Trial({ triggers, past, start }) {
       <div aria-live="polite" data-part="would">
         ${found === null && html`<${Empty} title=${t('rules.would')}>${t('rules.would.do')}<//>`}
         ${found?.length === 0 && html`<${Notice}>${t('rules.would.none')}<//>`}
-        ${found?.map((each) => html`<div key=${each.rule} class="admin-result"><p><strong>${each.title || each.rule}</strong> <${Outcome} outcome=${each.outcome} /></p>${each.why && html`<p class="fine">${each.why}</p>`}${each.acts.length > 0 && html`<${List} of=${each.acts} />`}</div>`)}
+        ${found?.map((each) => html`<div key=${each.rule} class="admin-result"><p><strong>${each.title || each.rule}</strong> <${Outcome} outcome=${each.outcome} /></p>${each.why && html`<p class="fine">${each.why}</p>`}${each.acts.length > 0 && html`<${Acts} of=${each.acts} />`}</div>`)}
       </div>
     </div>
   `;
@@ -69,9 +81,9 @@ function History({ pages, onTry }) {
   const shown = [
     { id: 'at', title: t('when'), draw: (run) => formats.ago(run.at), sort: (run) => run.at },
     { id: 'rule', title: t('rules.name'), draw: (run) => html`<strong>${run.rule}</strong><br /><span class="fine">${t('rules.version', { version: run.version })}</span>`, sort: (run) => run.rule },
-    { id: 'kind', title: t('rules.on'), draw: (run) => html`<code>${run.kind}</code>`, sort: (run) => run.kind },
+    { id: 'kind', title: t('rules.on'), draw: (run) => html`<${Trigger} on=${run.kind} />`, sort: (run) => run.kind },
     { id: 'outcome', title: t('rules.outcome'), draw: (run) => html`<${Outcome} outcome=${run.outcome} />${run.why && html`<br /><span class="fine">${run.why}</span>`}`, sort: (run) => run.outcome },
-    { id: 'acts', title: t('rules.acts'), draw: (run) => html`<${List} of=${run.acts} />` },
+    { id: 'acts', title: t('rules.acts'), draw: (run) => html`<${Acts} of=${run.acts} />` },
   ];
   return html`
     <${Loaded} asked=${{ data: pages.rows, wrong: pages.wrong, again: pages.again }}>${(rows) => html`
@@ -80,7 +92,7 @@ function History({ pages, onTry }) {
     ${
       open &&
       html`<${Dialog} title=${open.rule} onClose=${() => setOpen(null)} data-part="run">
-        <${Facts} rows=${[[t('when'), formats.moment(open.at)], [t('rules.on'), html`<code>${open.kind}</code>`], [t('outbox.about'), open.subject], [t('rules.outcome'), html`<${Outcome} outcome=${open.outcome} />`], [t('rules.why'), open.why], [t('rules.acts'), html`<${List} of=${open.acts} />`]]} />
+        <${Facts} rows=${[[t('when'), formats.moment(open.at)], [t('rules.on'), html`<${Trigger} on=${open.kind} />`], [t('outbox.about'), open.subject], [t('rules.outcome'), html`<${Outcome} outcome=${open.outcome} />`], [t('rules.why'), open.why], [t('rules.acts'), html`<${Acts} of=${open.acts} />`]]} />
         <h3>${t('rules.facts')}</h3>
         <pre class="admin-code">${factsAsText(open.facts)}</pre>
         <div class="acts end"><${Button} kind="primary" data-do="try-past" onClick=${() => onTry(open)}>${t('rules.try_past')}<//></div>
