@@ -7,7 +7,7 @@ import { Refusal, session } from '../js/session.js';
 import { Actions } from './actions.js';
 import { Badge, Button, Card, Empty, Skeleton, Table, ask, explain, has, html, t } from './kit.js';
 import { Ladder, Paths } from './ladder.js';
-import { calls, clock, ids } from './live.js';
+import { calls, clock, ids, titleOf } from './live.js';
 import { meansWords } from './means.js';
 import { Legs } from './panel.js';
 import { Replay, looked } from './replay.js';
@@ -204,7 +204,7 @@ export function CallPage({ id }) {
         [t('fact.began'), brief(call.started_at)],
         [t('fact.length'), call.ended_at ? length(call.ended_at - call.started_at) : t('fact.running')],
         [t('fact.agent'), call.answered_by || call.agent],
-        [t('fact.queue'), call.queue],
+        [t('fact.queue'), titleOf(call.queue)],
         [t('fact.waited'), call.waited_s > 0 && length(call.waited_s)],
         [t('fact.end'), reasonOf(call.end_reason)],
         [t('fact.mos'), call.mos_p50 !== null && html`<${Mos} mos=${call.mos_p50} /> ${t('fact.mos_of', { p10: number(call.mos_p10, 1), least: number(call.mos_min, 1), scale: t(`scale.${call.mos_scale}`) })}`],

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { brief, length } from '../kit/formats.js';
 import { session } from '../js/session.js';
 import { Badge, Button, Field, More, Switch, Table, ask, explain, html, say, t, tell } from './kit.js';
+import { titleOf } from './live.js';
 import { Mos } from './rows.js';
 import { TONES, grade } from './verdict.js';
 
@@ -57,7 +58,7 @@ export function History() {
     { id: 'customer', title: t('column.customer'), draw: (call) => [call.caller_name, call.direction === 'in' ? call.caller : call.called].filter(Boolean).join(' · ') },
     { id: 'way', title: t('history.way'), draw: (call) => t(`direction.${call.direction}`) },
     { id: 'agent', title: t('column.agent'), draw: (call) => call.answered_by || call.agent, sort: (call) => call.answered_by || call.agent },
-    { id: 'queue', title: t('column.queue'), draw: (call) => call.queue, sort: (call) => call.queue },
+    { id: 'queue', title: t('column.queue'), draw: (call) => titleOf(call.queue), sort: (call) => call.queue },
     { id: 'length', title: t('column.length'), end: true, draw: (call) => (call.ended_at ? length(call.ended_at - call.started_at) : t('fact.running')), sort: (call) => (call.ended_at ?? Infinity) - call.started_at },
     { id: 'mos', title: t('history.mos'), end: true, draw: (call) => html`<${Mos} mos=${call.mos_p50} /> / <${Mos} mos=${call.mos_p10} />`, sort: (call) => call.mos_p10 ?? 9 },
     { id: 'verdict', title: t('column.verdict'), draw: (call) => html`<${Badge} tone=${TONES[tone(call)]}>${t(`grade.${tone(call)}`)}<//>` },

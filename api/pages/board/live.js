@@ -8,6 +8,7 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import * as link from '../js/link.js';
 import { Refusal, session } from '../js/session.js';
+import { language } from '../kit/words.js';
 import { hears, lowest } from './verdict.js';
 
 const ASK_EVERY_MS = 60_000;
@@ -22,6 +23,11 @@ export const ids = signal([]);
 export const total = signal(0);
 export const nodes = signal([]);
 export const queues = signal([]);
+/** What a queue is called in the language of the page. */
+export const titleOf = (name) => {
+  const titles = queues.value.find((queue) => queue.name === name)?.titles ?? {};
+  return titles[language.value] || Object.values(titles)[0] || name;
+};
 export const callBacks = signal([]);
 export const people = signal(new Map());
 export const alerts = signal([]);

@@ -12,7 +12,7 @@ import { CallPage } from './call.js';
 import { History } from './history.js';
 import { Badge, Choice, Empty, Field, Notice, Skeleton, Tabs, alarm, explain, html, session, t } from './kit.js';
 import { later } from './later.js';
-import { age, alerts, all, calls, known, queues, refused, shownAt, stale, total, watch } from './live.js';
+import { age, alerts, all, calls, known, queues, refused, shownAt, stale, titleOf, total, watch } from './live.js';
 import * as monitor from './monitor.js';
 import { Now, keepToday } from './now.js';
 import { Panel } from './panel.js';
@@ -45,7 +45,7 @@ function Filters() {
     <div class="filters">
       <${Field} label=${t('filter.words')}><input type="search" data-field="words" value=${words.value} maxlength="80" onInput=${(event) => (words.value = event.currentTarget.value)} /><//>
       <${Choice} label=${t('filter.show')} data-field="show" value=${show.value} options=${SHOWN.map((each) => [each, t(`show.${each}`)])} onChange=${(each) => (show.value = each)} />
-      ${named.length > 0 && html`<${Choice} label=${t('filter.queue')} data-field="queue" value=${queue.value} options=${[['', t('filter.any')], ...named.map((each) => [each, each])]} onChange=${(each) => (queue.value = each)} />`}
+      ${named.length > 0 && html`<${Choice} label=${t('filter.queue')} data-field="queue" value=${queue.value} options=${[['', t('filter.any')], ...named.map((each) => [each, titleOf(each)])]} onChange=${(each) => (queue.value = each)} />`}
     </div>
   `;
 }
@@ -74,7 +74,7 @@ const SCREENS = { live: Live, history: History, alerts: Alerts, team: Team, repo
 
 function Board() {
   const at = place.value || 'live';
-  if (refused.value && !known.value) return html`<${Notice} tone="bad" data-part="refused">${refused.value.code === 'forbidden' ? t('error.supervisors') : explain(refused.value)}<//>`;
+  if (refused.value && !known.value) return html`<div data-part="refused"><h1 class="kit-title">${t('title')}</h1>${refused.value.code === 'forbidden' ? html`<${Empty} title=${t('refused.title')}>${t('error.supervisors')}<//>` : html`<${Notice} tone="bad">${explain(refused.value)}<//>`}</div>`;
   const told = known.value ? 'true' : null;
   if (wall) return html`<div class="board" data-board=${told} data-at=${shownAt.value} data-stale=${String(stale.value)}><${Wall} Fresh=${Fresh} /></div>`;
   const [view, about] = at.split('/');

@@ -8,7 +8,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { length, number } from '../kit/formats.js';
 import { Icon } from '../kit/icon.js';
 import { Badge, html, t } from './kit.js';
-import { calls, clock, ids } from './live.js';
+import { calls, clock, ids, titleOf } from './live.js';
 import { TONES, grade, gradeOf, hears, lowest } from './verdict.js';
 
 const ROW_PX = 44;
@@ -59,7 +59,7 @@ function Row({ of, at, current, open, onOpen, onFocus }) {
       <td><${Badge} tone=${TONES[quality]}>${t(`grade.${quality}`)}<//></td>
       <td class="who">${call.name ? `${call.name} · ${call.number}` : call.number}</td>
       <td>${call.agent}</td>
-      <td>${call.queue}</td>
+      <td>${titleOf(call.queue)}</td>
       <td>${t(call.held ? 'state.held' : `state.${call.state}`)}</td>
       <td class="end"><${Length} from=${since(call)} /></td>
       <td class="end"><${Mos} mos=${hears(call, 'agent')} /></td>

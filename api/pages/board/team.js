@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { reasonOf } from '../kit/reasons.js';
 import { Badge, Button, Dialog, Field, Notice, Table, ask, html, say, t, tell } from './kit.js';
-import { people, queues } from './live.js';
+import { people, queues, titleOf } from './live.js';
 
 const TONES = { available: 'good', ringing: 'info', on_call: 'info', consulting: 'info', wrap_up: 'warn', break: 'warn', offline: 'neutral' };
 
@@ -39,7 +39,7 @@ function Skills({ who, given, onClose }) {
     <${Dialog} title=${t('team.skills_of', { who: who.name || who.identity })} onClose=${onClose} data-part="skills">
       <form class="kit-form" onSubmit=${save}>
         <${Field} label=${t('team.skills')} hint=${t('team.hint')} error=${wrong}><input data-field="skills" value=${skills} maxlength="2000" onInput=${(event) => setSkills(event.currentTarget.value)} /><//>
-        ${queues.value.length > 0 && html`<fieldset><legend>${t('team.queues')}</legend>${queues.value.map(({ name }) => html`<label key=${name} class="check"><input type="checkbox" checked=${taken.has(name)} onChange=${() => turn(name)} /><span>${name}</span></label>`)}</fieldset>`}
+        ${queues.value.length > 0 && html`<fieldset><legend>${t('team.queues')}</legend>${queues.value.map(({ name }) => html`<label key=${name} class="check"><input type="checkbox" checked=${taken.has(name)} onChange=${() => turn(name)} /><span>${titleOf(name)}</span></label>`)}</fieldset>`}
         <${Button} kind="primary" type="submit" data-do="save-skills">${t('team.save')}<//>
       </form>
     <//>

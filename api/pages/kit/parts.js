@@ -78,9 +78,9 @@ export function Card({ title, actions, level = 2, children, ...more }) {
   `;
 }
 
-/** A state in a word or two. */
+/** A state in a word or two; one that is neither good nor bad has no shape. */
 export const Badge = ({ tone = 'neutral', children, ...more }) => html`
-  <span ...${more} class=${`kit-badge ${tone}`}><${Icon} name=${SHAPES[tone]} />${children}</span>
+  <span ...${more} class=${`kit-badge ${tone}`}>${tone !== 'neutral' && html`<${Icon} name=${SHAPES[tone]} />`}${children}</span>
 `;
 
 /** One of several views; what is chosen is shown in `children`. Arrow keys go from one to the next. */

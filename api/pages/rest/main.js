@@ -4,11 +4,10 @@ import { ask, html, mount, say, session, t, tell } from '../kit/page.js';
 import { Badge, Button, Card, Choice, Empty, Field, Notice, Skeleton, Table } from '../kit/parts.js';
 import { addressOf, boundsOf, commandOf, exampleOf, fieldsOf, operationsOf, typeOf } from './schema.js';
 
-const TONES = { GET: 'neutral', POST: 'warn', PUT: 'warn', PATCH: 'warn', DELETE: 'bad' };
 const MOST_SHOWN = 20_000;
 const CALM_MS = 150;
 
-const Method = ({ name }) => html`<${Badge} tone=${TONES[name] ?? 'neutral'}>${name}<//>`;
+const Method = ({ name }) => html`<span class="method" data-method=${name}>${name}</span>`;
 /** Words with names of our wire in them, which stand between back ticks. */
 const Prose = ({ text }) => html`<span lang="en">${text.split('`').map((part, at) => (at % 2 ? html`<code>${part}</code>` : part))}</span>`;
 const Code = ({ words, children }) => html`<pre class="code" tabindex="0" role="group" aria-label=${words} dir="ltr">${children}</pre>`;

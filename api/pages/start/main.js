@@ -58,6 +58,10 @@ async function doing(work) {
 }
 
 async function begin() {
+  if (!code()) {
+    wrong.value = t('no_code');
+    return;
+  }
   try {
     now.value = await post('', {});
     step.value = next(now.value.answered);

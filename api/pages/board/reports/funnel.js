@@ -20,7 +20,7 @@ export function FunnelCard() {
   return html`
     <${Card} title=${t('funnel')} data-part="funnel" actions=${html`<${Csv} name="funnel" address=${query && `/api/v1/reports/funnel?${query}&format=csv`} />`}>
       <p class="fine">${t('funnel.about')} ${t('funnel.wait', { wait: found.wait_s === null ? none : length(found.wait_s) })}</p>
-      <${Bars} caption=${t('funnel')} rows=${found.steps.map((each) => [t(`funnel.${each.step}`), each.reached, number(each.reached)])} />
+      <${Bars} rows=${found.steps.map((each) => [t(`funnel.${each.step}`), each.reached, number(each.reached)])} />
       <${Table} caption=${t('funnel.table')} columns=${columns} rows=${found.steps} id=${(each) => each.step} />
     <//>
   `;

@@ -67,7 +67,7 @@ export function Bars({ caption, rows }) {
   const most = Math.max(0, ...rows.map(([, value]) => Math.abs(value ?? 0))) || 1;
   return html`
     <figure class="bars" aria-hidden="true">
-      <figcaption>${caption}</figcaption>
+      ${caption && html`<figcaption>${caption}</figcaption>`}
       ${rows.map(
         ([name, value, words]) => html`
           <div class="bar" key=${name}><span class="bar-name">${name}</span>

@@ -22,7 +22,7 @@ function Means() {
     <${Card} title=${t('score.means')} data-part="means" actions=${html`<${Csv} name="scorecard-means" address=${query && `/api/v1/scorecards/means?${query}&format=csv`} />`}>
       <div class="filters"><${PeriodFields} /><${Choice} label=${t('by')} data-field="per" value=${per.value} options=${PERS.map((each) => [each, t(`score.per.${each}`)])} onChange=${(each) => (per.value = each)} /></div>
       ${wrong && html`<${Notice} tone="bad">${wrong}<//>`}
-      ${found && html`<${Bars} caption=${t('score.mean')} rows=${found.means.map((each) => [each.name, each.mean, percent(each.mean)])} />`}
+      ${found && html`<${Bars} rows=${found.means.map((each) => [each.name, each.mean, percent(each.mean)])} />`}
       ${found && html`<${Table} caption=${t('score.means_table')} columns=${columns} rows=${found.means} id=${(each) => each.name} empty=${t('score.none')} />`}
     <//>
   `;

@@ -1,6 +1,7 @@
 /** Agents that are needed in the next hours, beside those who are there. */
 import { hourIn, length, number, percent } from '../../kit/formats.js';
 import { Badge, Card, Empty, Figure, Figures, Notice, Skeleton, Table, ask, html, t } from '../kit.js';
+import { titleOf } from '../live.js';
 import { Csv, useAnswer } from './parts.js';
 
 const none = '–';
@@ -22,14 +23,14 @@ function Queue({ of, zone, goal }) {
     { id: 'level', title: t('staff.level'), end: true, draw: (hour) => (hour.level === null ? none : percent(hour.level)) },
   ];
   return html`
-    <${Card} title=${of.queue} data-queue=${of.queue}>
+    <${Card} title=${titleOf(of.queue)} data-queue=${of.queue}>
       <${Figures}>
         <${Figure} label=${t('staff.present')} value=${number(of.present)} note=${of.away ? t('staff.away', { count: of.away }) : undefined} />
         <${Figure} label=${t('staff.handle')} value=${of.handle_s === null ? none : length(of.handle_s)} />
         <${Figure} label=${t('staff.patience')} value=${of.patience_s === null ? none : length(of.patience_s)} note=${of.patience_s === null && of.calls ? t('staff.endless') : undefined} />
         <${Figure} label=${t('staff.weeks')} value=${number(of.weeks)} />
       <//>
-      ${of.why ? html`<${Notice} data-why=${of.why}>${t(`staff.why.${of.why}`, { weeks: of.weeks, calls: of.calls })}<//>` : html`<p class="fine">${t('staff.goal', { goal: percent(goal), within: number(of.within_s), zone })}</p><${Table} caption=${t('staff.table', { queue: of.queue })} columns=${columns} rows=${of.hours} id=${(hour) => hour.at} />`}
+      ${of.why ? html`<${Notice} data-why=${of.why}>${t(`staff.why.${of.why}`, { weeks: of.weeks, calls: of.calls })}<//>` : html`<p class="fine">${t('staff.goal', { goal: percent(goal), within: number(of.within_s), zone })}</p><${Table} caption=${t('staff.table', { queue: titleOf(of.queue) })} columns=${columns} rows=${of.hours} id=${(hour) => hour.at} />`}
     <//>
   `;
 }
