@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -21,6 +21,7 @@ from api.demo_call.browser import chromium_path
 from api.demo_call.server import Server, server
 from api.page_list import PAGES
 from deploy.shown_house import PASSWORD, Office, fill, settle
+from deploy.shown_moments import Moments, first_start, fresh
 
 FOLDER = Path(__file__).parents[1] / "var" / "screenshots"
 Look = tuple[str, str, int]
@@ -33,7 +34,12 @@ ADDRESSES = [page.address for page in PAGES if page.address != "/dial"]
 SHUT = ("/", "/board", "/consultation", "/admin")
 """Pages that are also shown as who is not signed in sees them."""
 GUESTS = ("/book", "/survey")
-WRONG = ("/consultation#no.such.link", "/survey#none", "/book#none", "/board#no-such-call")
+WRONG = ("/consultation#no.such.link", "/survey#none", "/book#none")
+SETTINGS = {
+    "demo": {"plan": True, "travel": True},
+    "limits": {"person_at_once": 1_000, "person_per_minute": 10_000},
+    "widget": {"sites": ["http://localhost"]},
+}
 SHEET_OF = 4
 TALLEST_PX = 1_450
 DRAWN = "document.querySelector('[data-ready=true], [data-view], .door') && !document.querySelector('html[data-asking], .kit-skeleton')"
@@ -96,7 +102,11 @@ async def seen_by(browser: Browser, look: Look, user: str, url: str, password: s
         kept = json.dumps(json.dumps(office.session | {"got_at": time.time()}))
         begin += f"sessionStorage.setItem('centralita.session', {kept});"
     context = await browser.new_context(
-        viewport={"width": width, "height": 800}, reduced_motion="reduce", permissions=["microphone", "camera"], timezone_id="Europe/Madrid"
+        viewport={"width": width, "height": 800},
+        reduced_motion="reduce",
+        permissions=["microphone", "camera"],
+        timezone_id="Europe/Madrid",
+        locale="es-ES" if language == "es" else "en-GB",
     )
     await context.add_init_script(begin)
     try:
@@ -149,6 +159,9 @@ async def of_a_look(browser: Browser, running: Server, look: Look, shown: dict[s
         for address in WRONG:
             await album.open(page, address)
             await album.take(page, f"{address.partition('#')[0].strip('/')}-wrong")
+    async with seen_by(browser, look, "eva", running.url, PASSWORD) as page:
+        await album.open(page, "/board#no-such-call")
+        await album.take(page, "board-wrong")
     nothing = Album(running.url, look, {})
     async with seen_by(browser, look, "", running.url, "") as page:
         for address in SHUT:
@@ -163,6 +176,20 @@ async def of_a_look(browser: Browser, running: Server, look: Look, shown: dict[s
             await nothing.open(page, address)
             await nothing.take(page, f"{address.strip('/')}-of-an-agent")
     return album.pictures + nothing.pictures + await of_a_call(browser, running, look, shown)
+
+
+async def of_moments(browser: Browser, running: Server, look: Look, start: str) -> list[Path]:
+    album = Album(running.url, look, {})
+
+    def seen(user: str) -> AbstractAsyncContextManager[Page]:
+        if user == "demo":
+            return seen_by(browser, look, running.user, running.url, running.password)
+        return seen_by(browser, look, user, running.url, PASSWORD)
+
+    await Moments(running, seen, album.take).all()
+    async with seen("") as page:
+        await first_start(start, page, album.take)
+    return album.pictures
 
 
 async def of_few(browser: Browser, running: Server, look: Look, shown: dict[str, str]) -> list[Path]:
@@ -196,8 +223,7 @@ async def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     total = 0
     with tempfile.TemporaryDirectory() as directory:
-        settings = {"demo": {"plan": True, "travel": True}, "limits": {"person_at_once": 1_000, "person_per_minute": 10_000}}
-        async with server(Path(directory), settings) as running, async_playwright() as playwright:
+        async with server(Path(directory), SETTINGS) as running, fresh() as start, async_playwright() as playwright:
             await settle(running.data_dir)
             shown = await fill(running)
             browser = await playwright.chromium.launch(
@@ -206,6 +232,8 @@ async def main() -> None:
             )
             for look in LOOKS + SPECIAL:
                 pictures = await (of_a_look if look in LOOKS else of_few)(browser, running, look, shown)
+                if look in LOOKS:
+                    pictures += await of_moments(browser, running, look, start)
                 await sheets(browser, pictures, look)
                 total += len(pictures)
                 sys.stdout.write(f"{' '.join(map(str, look))}: {len(pictures)} pictures\n")

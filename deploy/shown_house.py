@@ -20,6 +20,8 @@ from api.surveys.survey import Scale
 PASSWORD = "a password for pictures"
 SURVEY = "a-survey-for-pictures"
 PEOPLE = (("eva", "Eva Marín", "admin"), ("luis", "Luis Ferrer", "agent"), ("ines", "Inés Calvo", "supervisor"))
+_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+"""As whom the pictures' people sign in."""
 _HOURS = '[hours]\nzone = "Europe/Madrid"\n[hours.weekly]\nmonday-sunday = ["08:00-20:00"]\n'
 _CALLERS = (("+34600111222", "Clara Vidal", "travel"), ("+442071838750", "", "travel"), ("anonymous", "", "travel"))
 _TICKETS = (
@@ -78,7 +80,7 @@ class Office:
         self._http, self._url = http, f"{url}/api/v1"
 
     async def send(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"Bearer {self.session['token']}"} if self.session else {}
+        headers = {"User-Agent": _BROWSER} | ({"Authorization": f"Bearer {self.session['token']}"} if self.session else {})
         async with self._http.request(method, self._url + path, json=body, headers=headers) as answer:
             if answer.status >= 300:
                 raise RuntimeError(f"{method} {path}: {answer.status} {await answer.text()}")

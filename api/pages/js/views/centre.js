@@ -7,7 +7,7 @@ import { alsoSpeak, clockface, explain, has, language, percent, t } from '../cat
 import * as link from '../link.js';
 import { Refusal } from '../session.js';
 import { available, breakReason, callBacks, calls, now, queues, receive, wrapUp } from '../state.js';
-import { reasonOf } from '../../kit/reasons.js';
+import { codeOf, reasonOf } from '../../kit/reasons.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 import { Note } from './note.js';
@@ -94,7 +94,7 @@ function Work() {
           <legend>${t(work.required ? 'wrap_up.code_required' : 'wrap_up.code')}</legend>
           ${work.codes.map(
             (each) => html`
-              <label class="check"><input type="radio" name="wrap-up-code" value=${each} checked=${code === each} onChange=${() => choose(each)} /><span>${each}</span></label>
+              <label class="check"><input type="radio" name="wrap-up-code" value=${each} checked=${code === each} onChange=${() => choose(each)} /><span>${codeOf(each)}</span></label>
             `,
           )}
         </fieldset>
