@@ -3,6 +3,8 @@
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
+from api.rest_limits import Quota, Rates, SharedQuotas
+
 _HOUR_S = 3_600.0
 _REMEMBERED = 10_000
 
@@ -28,3 +30,26 @@ class Allowance:
         self._taken.move_to_end(name)
         while len(self._taken) > _REMEMBERED:
             self._taken.popitem(last=False)
+
+
+class SharedAllowance:
+    """An ``Allowance`` over all nodes, where ``shared`` counts them. This node's own count holds besides, and alone while nobody counts
+    there.
+
+    ``kind``: of what, in the names of what is counted.
+    """
+
+    def __init__(self, kind: str, most: int, now: Callable[[], float], shared: SharedQuotas | None) -> None:
+        self._kind = kind
+        self._rates = Rates(most)
+        self._own = Allowance(most, now)
+        self._shared = shared
+
+    async def take(self, name: str) -> float:
+        """Use one of it: 0.0; where there is none left, the seconds until there is."""
+        wait_s = self._own.wait_s(name)
+        if wait_s:
+            return wait_s
+        self._own.take(name)  # before anything is awaited: who asks twice at once is counted twice
+        counted = await self._shared.take([Quota(self._kind, name, self._rates, "")]) if self._shared is not None else None
+        return counted[0].wait_s if counted else 0.0

@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Callable
 
-from api.allowance import Allowance
+from api.allowance import SharedAllowance
 from api.exchange import Exchange
 from api.page_requests import route_of
 from api.privacy.consents import Consents
 from api.privacy.vault import Vault
+from api.rest_limits import SharedQuotas
 from api.tolls import Tolls
 from api.visits.front_desk import FrontDesk
 from api.visits.settings import VisitSettings
@@ -24,7 +25,9 @@ _ALL = "all"
 
 
 class VisitorCallBacks:
-    """``now``: seconds since the epoch. ``node``: which one this is; empty where there is one alone."""
+    """``now``: seconds since the epoch. ``node``: which one this is; empty where there is one alone. ``shared``: counts over all of
+    them.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class VisitorCallBacks:
         *,
         now: Callable[[], float],
         node: str,
+        shared: SharedQuotas | None = None,
     ) -> None:
         self._settings = settings
         self._desk = desk
@@ -47,8 +51,8 @@ class VisitorCallBacks:
         self._consents = consents
         self._vault = vault
         self._node = node
-        self._of_address = Allowance(settings.call_backs_per_hour, now)
-        self._in_all = Allowance(settings.call_backs_in_all, now)
+        self._of_address = SharedAllowance("call-backs", settings.call_backs_per_hour, now, shared)
+        self._in_all = SharedAllowance("call-backs-in-all", settings.call_backs_in_all, now, shared)
 
     def read(self, text: str) -> NumberRead:
         """What this number is, and whether anybody here can call it."""
@@ -81,7 +85,7 @@ class VisitorCallBacks:
             raise Refusal("not_a_number", str(error)) from None
         e164 = self._judge(number)
         at = self._desk.earliest(wanted.at)
-        self._allow(address)
+        await self._allow(address)
         clock, since_s = self._exchange.clock, self._exchange.now()
         back = CallBack(
             call_back_id=self._named(wanted.idem),
@@ -96,14 +100,13 @@ class VisitorCallBacks:
             self._exchange.feed(ev.CallBackWanted(back))
         except NotPossible as error:
             raise Refusal(error.code, str(error), error.retry_after_s) from None
-        self._of_address.take(address)
-        self._in_all.take(_ALL)
         whose, words = self._vault.number(e164), plain(wanted.consent)
         self._consents.say_once(whose, "call_back", "yes", words, language=back.language, means="page", about=back.call_back_id)
         return CallBackMade(number.display, at)
 
-    def _allow(self, address: str) -> None:
-        wait_s = max(self._of_address.wait_s(address), self._in_all.wait_s(_ALL))
+    async def _allow(self, address: str) -> None:
+        """The address first: what it is refused costs the others nothing. Raises ``Refusal``."""
+        wait_s = await self._of_address.take(address) or await self._in_all.take(_ALL)
         if wait_s:
             raise Refusal("too_many_requests", "As many call-backs were asked for as may be in an hour: try again later.", wait_s)
 

@@ -7,9 +7,10 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from api.allowance import Allowance
+from api.allowance import SharedAllowance
 from api.bodies import body_of, json_answer
 from api.query_words import known_word
+from api.rest_limits import SharedQuotas
 from api.visits.call_backs import VisitorCallBacks
 from api.visits.chats import VisitorChats
 from api.visits.front_desk import FrontDesk
@@ -25,7 +26,8 @@ T = TypeVar("T")
 class VisitRoutes:
     """Open to everybody, within limits. Where no site is named all of it is refused as ``widget_off``: ``visits`` is None then.
 
-    ``address_of``: where a request comes from. ``now``: seconds since the epoch.
+    ``address_of``: where a request comes from. ``now``: seconds since the epoch. ``shared``: counts over all nodes,
+    where there are others.
     """
 
     def __init__(
@@ -38,11 +40,12 @@ class VisitRoutes:
         visits: Visits | None = None,
         call_backs: VisitorCallBacks | None = None,
         chats: VisitorChats | None = None,
+        shared: SharedQuotas | None = None,
     ) -> None:
         self._settings = settings
         self._address_of = address_of
         self._desk, self._visits, self._call_backs, self._chats = desk, visits, call_backs, chats
-        self._begun = Allowance(settings.begun_per_hour, now)
+        self._begun = SharedAllowance("visits", settings.begun_per_hour, now, shared)
         source = (importlib.resources.files("api") / "pages" / "widget" / LOADER).read_text()
         self._loader = source.replace('["{{sites}}"]', msgspec.json.encode(settings.sites).decode())
 
@@ -68,28 +71,22 @@ class VisitRoutes:
 
     async def _enter(self, request: web.Request) -> web.Response:
         visits, wanted = _on(self._visits), await body_of(request, VisitWanted)
-        address = self._allowed(request)
-        session = visits.enter(wanted.queue, wanted.language)
-        self._begun.take(address)
-        return json_answer(session, 201)
+        await self._allow(request)
+        return json_answer(visits.enter(wanted.queue, wanted.language), 201)
 
     async def _chat(self, request: web.Request) -> web.Response:
         chats, wanted = _on(self._chats), await body_of(request, ChatWanted)
-        address = self._allowed(request)
-        made = await chats.begin(wanted)
-        self._begun.take(address)
-        return json_answer(made, 201)
+        await self._allow(request)
+        return json_answer(await chats.begin(wanted), 201)
 
     async def _call_back(self, request: web.Request) -> web.Response:
         call_backs = _on(self._call_backs)
         return json_answer(await call_backs.ask(await body_of(request, CallBackWanted), self._address_of(request)), 201)
 
-    def _allowed(self, request: web.Request) -> str:
-        address = self._address_of(request)
-        wait_s = self._begun.wait_s(address)
+    async def _allow(self, request: web.Request) -> None:
+        wait_s = await self._begun.take(self._address_of(request))
         if wait_s:
             raise Refusal("too_many_requests", "As many visits began from this address as may in an hour: try again later.", wait_s)
-        return address
 
 
 def _on(part: T | None) -> T:

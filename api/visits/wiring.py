@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from api.exchange import Exchange
 from api.privacy.consents import Consents
 from api.privacy.vault import Vault
+from api.rest_limits import SharedQuotas
 from api.tolls import Tolls
 from api.visits.call_backs import VisitorCallBacks
 from api.visits.chats import VisitorChats
@@ -23,12 +24,13 @@ from signaling.tokens import TokenIssuer
 
 @dataclass(slots=True)
 class Visitors:
-    """``chats`` is set when rooms are there."""
+    """``chats`` is set when rooms are there. ``shared``: counts over all nodes, where there are others."""
 
     settings: VisitSettings
     desk: FrontDesk
     visits: Visits
     call_backs: VisitorCallBacks
+    shared: SharedQuotas | None
     chats: VisitorChats | None = None
 
 
@@ -46,9 +48,10 @@ def make_visitors(
     vault: Vault,
     *,
     node: str,
+    shared: SharedQuotas | None,
 ) -> Visitors:
     """``visits`` and ``chats`` are to be entered."""
     desk = FrontDesk(settings, switchboard, plan, now=exchange.now, core_now=asyncio.get_running_loop().time)
     visits = Visits(settings, line, desk, switchboard, exchange, tokens, relays)
-    call_backs = VisitorCallBacks(settings, desk, exchange, routing, tolls, consents, vault, now=exchange.now, node=node)
-    return Visitors(settings, desk, visits, call_backs)
+    call_backs = VisitorCallBacks(settings, desk, exchange, routing, tolls, consents, vault, now=exchange.now, node=node, shared=shared)
+    return Visitors(settings, desk, visits, call_backs, shared)

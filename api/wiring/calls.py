@@ -227,6 +227,7 @@ def _visitors(
         ground.consents,
         ground.vault,
         node=cluster.bus.node,
+        shared=cluster.shared,
     )
 
 

@@ -208,6 +208,7 @@ def _visit_routes(settings: Settings, calls: Calls, network: Neighbours) -> Visi
         visits=visitors.visits,
         call_backs=visitors.call_backs,
         chats=visitors.chats,
+        shared=visitors.shared,
     )
 
 

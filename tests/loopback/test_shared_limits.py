@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.allowance import SharedAllowance
 from api.rest_limits import Quota, Rates, RestLimits, RestLimitSettings, Standing
 from api.shared_limits import SharedLimits
 from signaling.bus import BusState
@@ -46,6 +47,18 @@ async def test_redis_counts_as_a_node_alone_does(server: RedisServer) -> None:
             assert standing.wait_s == pytest.approx(expected.wait_s, abs=60.0)  # the two looked at the clock one after the other
             assert (standing.wait_s > 0.0) is (expected.wait_s > 0.0)
             assert standing.reset_s == pytest.approx(expected.reset_s, abs=60.0)
+
+
+async def test_what_is_allowed_so_often_an_hour_is_so_over_all_nodes(server: RedisServer) -> None:
+    async with redis_bus(server.url, "a") as a, redis_bus(server.url, "b") as b:
+        assert isinstance(a.bus, RedisBus) and isinstance(b.bus, RedisBus)
+        shared = [SharedLimits(bus, within_s=PATIENT_S) for bus in (a.bus, b.bus)]
+        one, two = (SharedAllowance("visits", 3, lambda: 0.0, each) for each in shared)
+        assert [await each.take("192.0.2.1") for each in (one, two, one)] == [0.0, 0.0, 0.0]
+        assert 0.0 < await two.take("192.0.2.1") <= 7_200.0, "two of the three were used at the other node"
+        assert await two.take("192.0.2.2") == 0.0
+    alone = SharedAllowance("visits", 3, lambda: 0.0, None)
+    assert [await alone.take("192.0.2.1") for _ in range(4)] == [0.0, 0.0, 0.0, 3_600.0]
 
 
 async def test_a_caller_has_one_quota_over_all_nodes(server: RedisServer) -> None:
