@@ -5,6 +5,9 @@ two sectors of a disk, and is destroyed or wrapped anew in place; what was destr
 destroyed are in the file ``destroyed`` too, in their order, so that every process finds within a second what another one has destroyed.
 A record that was cut off by a kill was never acknowledged; it is passed over, and the next one takes its place.
 
+In memory are those that are not on the disk yet, the last ones used, and of all others where they lie (``api/privacy/key_index.py``):
+every call has a key, and a server runs for years.
+
 Keys lie wrapped by AES-256-GCM under a key derived (HKDF, RFC 5869) from the newest master key. The secret of handles is derived from the
 first master key there ever was, kept wrapped in the file ``handles``, and stays the same when the master key is changed: else nobody would
 be found again who is in the database already.
@@ -16,7 +19,8 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
@@ -26,6 +30,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from api.privacy.key_index import KeyIndex
 
 log = structlog.get_logger()
 
@@ -45,6 +51,11 @@ _HANDLES_FILE = "handles"
 _NOBODY = b"-" * HANDLE_LETTERS
 _CIPHERS = 1_024
 """Keys that are at hand, of 2.5 kB each; others are unwrapped again, in microseconds."""
+_AT_HAND = 4_096
+"""Records that are at hand, of half a kilobyte each with their handles; others are read again, mostly from the system's memory."""
+_READ_AT_ONCE = 8_192
+_OFFSET_BITS = 48
+"""Of a place: the rest of it is the number of the book."""
 _LOOK_EVERY_S = 1.0
 _REWRAPPED_AT_ONCE = 1_000
 
@@ -56,8 +67,9 @@ class KeysUnavailable(Exception):
 class KeyBook:
     """``folder`` None: in memory only, for tests. ``masters``: 32 bytes each, the newest first; that one wraps, all of them unwrap.
 
-    ``mirror``: a second folder that is written the same way, on another disk. ``clock``: monotonic seconds. May be used by several threads;
-    only ``sync``, ``destroy`` and ``rewrap`` wait for the disk. Raises ``KeysUnavailable``; ValueError for keys of another length.
+    ``mirror``: a second folder that is written the same way, on another disk. ``clock``: monotonic seconds. ``at_hand``: so many records
+    that are on the disk are kept in memory as well. May be used by several threads; ``sync``, ``destroy`` and ``rewrap`` wait for the disk,
+    and what is not at hand is read from it. Raises ``KeysUnavailable``; ValueError for keys of another length.
     """
 
     def __init__(
@@ -69,6 +81,7 @@ class KeyBook:
         mirror: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[int], bytes] = os.urandom,
+        at_hand: int = _AT_HAND,
     ) -> None:
         if not masters or any(len(master) != KEY_BYTES for master in masters):
             raise ValueError(f"personal data needs at least one master key, each of {KEY_BYTES} bytes")
@@ -79,11 +92,19 @@ class KeyBook:
         self._name = f"{node}{_SUFFIX}"
         self._clock = clock
         self._draw = draw
-        self._records: dict[bytes, bytes] = {}
-        """Of every key that is there, as it lies in its book."""
+        self._most_at_hand = at_hand
+        self._records: OrderedDict[bytes, bytes] = OrderedDict()
+        """The last ones used, as they lie in their books."""
         self._of_handle: dict[str, bytes] = {}
+        """Ids of keys among those and the unsaved."""
+        self._by_id = KeyIndex()
+        self._by_handle = KeyIndex()
+        self._named: list[str] = []
+        """Books, by their numbers."""
+        self._count = 0
         self._destroyed: set[bytes] = set()
         self._unsaved: dict[bytes, bytes] = {}
+        """Of keys that are on no disk yet, or never will be: in memory only."""
         self._ciphers: dict[bytes, AESGCM] = {}
         self._read_to: dict[str, int] = {}
         self._destroyed_to = 0
@@ -97,6 +118,8 @@ class KeyBook:
         """So often a key was wanted that is in no book: a folder that is not shared, or not all of it."""
         self.mirror_failed = 0
         self.not_looked = 0
+        self.not_read = 0
+        """So often a record could not be read from its book."""
         self.mark = draw(KEY_ID_BYTES).hex()
         """Tells this folder of keys from every other; its mirror is the same."""
         if folder is None:
@@ -115,16 +138,16 @@ class KeyBook:
     @property
     def counts(self) -> dict[str, float]:
         keys = {"keys_unknown": self.unknown, "keys_damaged": self.damaged}
-        return {**keys, "mirror_failed": self.mirror_failed, "not_looked": self.not_looked}
+        return {**keys, "mirror_failed": self.mirror_failed, "not_looked": self.not_looked, "keys_not_read": self.not_read}
 
     @property
     def gauges(self) -> dict[str, float]:
-        return {"keys": len(self._records), "keys_unsaved": len(self._unsaved)}
+        return {"keys": self._count, "keys_unsaved": len(self._unsaved) if self._folder is not None else 0}
 
     @property
     def dirty(self) -> bool:
         """Are there keys that are not on the disk yet?"""
-        return bool(self._unsaved)
+        return bool(self._unsaved) and self._folder is not None
 
     def for_sealing(self, handle: str) -> tuple[bytes, AESGCM]:
         """The id and the key of this handle, drawn now where it has none that can be used. Never fails: nothing that happens waits for a
@@ -134,24 +157,24 @@ class KeyBook:
         if found is not None:
             return found
         with self._change:
-            found = self._found(handle)  # another thread may have been quicker
-            if found is not None:
-                return found
+            known = self._known(handle)  # another thread may have been quicker
+            if known is not None:
+                return known
             key_id, key = self._draw(KEY_ID_BYTES), self._draw(KEY_BYTES)
-            record = self._wrapped(key_id, handle.encode(), key)
-            self._records[key_id] = record
+            self._unsaved[key_id] = self._wrapped(key_id, handle.encode(), key)
             self._of_handle[handle] = key_id
-            if self._folder is not None:
-                self._unsaved[key_id] = record
+            self._count += 1
             return key_id, self._at_hand(key_id, AESGCM(key))
 
     def for_opening(self, key_id: bytes) -> AESGCM | None:
-        """None: it was destroyed, or is in no book (counted in ``unknown``)."""
+        """None: it was destroyed, or is in no book (counted in ``unknown``). Raises ``KeysUnavailable``."""
         self._look()
-        cipher = self._cipher(key_id)
+        with _in_words():
+            cipher = self._cipher(key_id)
         if cipher is None and key_id not in self._destroyed:
             self._read_news()
-            cipher = self._cipher(key_id)
+            with _in_words():
+                cipher = self._cipher(key_id)
             if cipher is None and key_id not in self._destroyed:
                 self.unknown += 1
                 if self.unknown == 1:
@@ -159,11 +182,11 @@ class KeyBook:
         return cipher
 
     def handle_of(self, key_id: bytes) -> str | None:
-        """Whose key it is; None: it was destroyed, or is in no book."""
+        """Whose key it is; None: it was destroyed, or is in no book. Raises ``KeysUnavailable``."""
         if self.for_opening(key_id) is None:
             return None
-        with self._change:
-            record = self._records.get(key_id)
+        with _in_words():
+            record = self._record(key_id)
         return None if record is None else _handle(record).decode()
 
     def sync(self) -> None:
@@ -177,13 +200,16 @@ class KeyBook:
                 return
             with _locked(self._folder / self._name) as book:
                 self._read_on(self._name, book)
-                os.lseek(book, self._read_to.get(self._name, 0), os.SEEK_SET)
+                begin = os.lseek(book, self._read_to.get(self._name, 0), os.SEEK_SET)
                 _write(book, b"".join(records.values()))
                 self._read_to[self._name] = os.lseek(book, 0, os.SEEK_CUR)
                 self._follow(self._name, book)
             with self._change:
-                for key_id in records:
-                    self._unsaved.pop(key_id, None)
+                for at, (key_id, record) in enumerate(records.items()):
+                    self._lies_at(self._name, begin + at * _RECORD_BYTES, record)
+                    if self._unsaved.pop(key_id, None) is not None:
+                        self._remember(record)
+        self._settle()
 
     def destroy(self, handles: Iterable[str]) -> int:
         """Returns when the keys of these handles are gone from every book; how many there were.
@@ -193,8 +219,7 @@ class KeyBook:
         unwanted = {handle.encode() for handle in handles}
         with self._files, _in_words():
             self._read_news()
-            with self._change:
-                gone = {key_id for key_id, record in self._records.items() if _handle(record) in unwanted}
+            gone = {_key_id(record) for record in self._all_of(unwanted)}
             if self._folder is not None:
                 if gone:
                     self._tell_destroyed(gone)
@@ -205,11 +230,9 @@ class KeyBook:
 
     def keys_of(self, handles: Iterable[str]) -> dict[bytes, str]:
         """The ids of all keys of these handles, in every book, each with its handle."""
-        wanted = {handle.encode() for handle in handles}
-        with self._files:
+        with self._files, _in_words():
             self._read_news()
-            with self._change:
-                return {key_id: _handle(record).decode() for key_id, record in self._records.items() if _handle(record) in wanted}
+            return {_key_id(record): _handle(record).decode() for record in self._all_of({handle.encode() for handle in handles})}
 
     def rewrap(self) -> int:
         """Wrap every key under the newest master key that is not yet; how many there were.
@@ -225,25 +248,108 @@ class KeyBook:
     # ------------------------------------------------------------------ one key
 
     def _found(self, handle: str) -> tuple[bytes, AESGCM] | None:
-        key_id = self._of_handle.get(handle)
-        if key_id is None:
-            return None
+        """The first key of this handle that can be used."""
+        known = self._known(handle)
+        if known is not None:
+            return known
         try:
-            cipher = self._cipher(key_id)
-        except KeysUnavailable as error:
-            log.error("privacy.key_unusable", detail=str(error))
-            return None
-        return (key_id, cipher) if cipher is not None else None
+            for record in self._saved_of(handle.encode()):
+                with suppress(KeysUnavailable), self._change:
+                    if _key_id(record) in self._destroyed:
+                        continue
+                    cipher = self._ciphers.get(_key_id(record)) or AESGCM(self._unwrapped(record))
+                    self._remember(record)
+                    self._of_handle[handle] = _key_id(record)
+                    return _key_id(record), self._at_hand(_key_id(record), cipher)
+                log.error("privacy.key_unusable", detail="Its master key is in neither setting, or it was altered in its book.")
+        except OSError as error:  # then they have another key from now on
+            self.not_read += 1
+            log.error("privacy.key_unread", detail=error.strerror)
+        return None
+
+    def _known(self, handle: str) -> tuple[bytes, AESGCM] | None:
+        """What is at hand of this handle, with nothing read from a disk."""
+        with self._change:
+            key_id = self._of_handle.get(handle, b"")
+            record = self._unsaved.get(key_id) or self._records.get(key_id)
+            if record is None:
+                return None
+            return key_id, self._ciphers.get(key_id) or self._at_hand(key_id, AESGCM(self._unwrapped(record)))
 
     def _cipher(self, key_id: bytes) -> AESGCM | None:
         cipher = self._ciphers.get(key_id)
         if cipher is not None:
             return cipher
+        record = self._record(key_id)
+        if record is None:
+            return None
         with self._change:
-            record = self._records.get(key_id)
-            if record is None:
-                return None
-            return self._at_hand(key_id, AESGCM(self._unwrapped(record)))
+            return None if key_id in self._destroyed else self._at_hand(key_id, AESGCM(self._unwrapped(record)))
+
+    # ------------------------------------------------------------------ one record
+
+    def _record(self, key_id: bytes) -> bytes | None:
+        """None: it was destroyed, or is in no book that was read. Raises OSError."""
+        with self._change:
+            record = self._unsaved.get(key_id) or self._records.get(key_id)
+            if record is not None or key_id in self._destroyed:
+                return record
+        for place in self._by_id.find(key_id):
+            record = self._read_at(place)
+            if _is_whole(record) and _key_id(record) == key_id:
+                if _state(record) == _DESTROYED:
+                    self._forget([key_id])
+                    return None
+                with self._change:
+                    if key_id in self._destroyed:
+                        return None
+                    self._remember(record)
+                return record
+        return None
+
+    def _saved_of(self, handle: bytes) -> Iterator[bytes]:
+        """Of every key of this handle that is on the disk, in the order in which they were read. Raises OSError."""
+        for place in self._by_handle.find(handle):
+            record = self._read_at(place)
+            if _is_whole(record) and _state(record) == _LIVE and _handle(record) == handle and _key_id(record) not in self._destroyed:
+                yield record
+
+    def _all_of(self, handles: Collection[bytes]) -> list[bytes]:
+        """Of every key of these handles. Raises OSError."""
+        with self._change:
+            unsaved = [record for record in self._unsaved.values() if _handle(record) in handles]
+        return [record for handle in handles for record in self._saved_of(handle)] + unsaved
+
+    def _read_at(self, place: int) -> bytes:
+        assert self._folder is not None
+        book = os.open(self._folder / self._named[place >> _OFFSET_BITS], os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(book, _RECORD_BYTES, place & ((1 << _OFFSET_BITS) - 1))
+        finally:
+            os.close(book)
+
+    def _lies_at(self, name: str, offset: int, record: bytes) -> None:
+        if name not in self._named:
+            self._named.append(name)
+        place = self._named.index(name) << _OFFSET_BITS | offset
+        self._by_id.add(_key_id(record), place)
+        self._by_handle.add(_handle(record), place)
+
+    def _settle(self) -> None:
+        self._by_id.settle()
+        self._by_handle.settle()
+
+    def _remember(self, record: bytes) -> None:
+        self._records[_key_id(record)] = record
+        self._records.move_to_end(_key_id(record))
+        if len(self._records) > self._most_at_hand:
+            key_id, oldest = self._records.popitem(last=False)
+            self._forget_handle(key_id, oldest)
+
+    def _forget_handle(self, key_id: bytes, record: bytes) -> None:
+        handle = _handle(record).decode()
+        if self._of_handle.get(handle) == key_id:
+            del self._of_handle[handle]
 
     def _at_hand(self, key_id: bytes, cipher: AESGCM) -> AESGCM:
         self._ciphers[key_id] = cipher
@@ -271,12 +377,14 @@ class KeyBook:
     def _forget(self, gone: Iterable[bytes]) -> None:
         with self._change:
             for key_id in gone:
+                if key_id not in self._destroyed and (key_id in self._unsaved or next(self._by_id.find(key_id), None) is not None):
+                    self._count -= 1
                 self._destroyed.add(key_id)
-                record = self._records.pop(key_id, None)
-                self._unsaved.pop(key_id, None)
                 self._ciphers.pop(key_id, None)
-                if record is not None and self._of_handle.get(handle := _handle(record).decode()) == key_id:
-                    del self._of_handle[handle]
+                for records in (self._records, self._unsaved):
+                    record = records.pop(key_id, None)
+                    if record is not None:
+                        self._forget_handle(key_id, record)
 
     # ------------------------------------------------------------------ what others write
 
@@ -322,25 +430,27 @@ class KeyBook:
 
     def _read_on(self, name: str, book: int) -> None:
         """Read the whole records that came since."""
-        begin = self._read_to.get(name, 0)
-        body = os.pread(book, max(0, os.fstat(book).st_size - begin), begin)
-        whole = len(body) - len(body) % _RECORD_BYTES
-        with self._change:
-            for at in range(0, whole, _RECORD_BYTES):
-                self._read_record(body[at : at + _RECORD_BYTES])
-            self._read_to[name] = begin + whole
+        while True:
+            begin = self._read_to.get(name, 0)
+            some = list(_records(book, begin, _READ_AT_ONCE))
+            with self._change:
+                if self._read_to.get(name, 0) == begin:  # else another thread was quicker
+                    for at, record in some:
+                        self._read_record(name, at, record)
+                    self._read_to[name] = begin + len(some) * _RECORD_BYTES
+            self._settle()
+            if len(some) < _READ_AT_ONCE:
+                return
 
-    def _read_record(self, record: bytes) -> None:
+    def _read_record(self, name: str, offset: int, record: bytes) -> None:
         if not _is_whole(record):
             self.damaged += 1
             log.warning("privacy.key_damaged")
-            return
-        _, state, _, key_id, handle, _, _ = _FIELDS.unpack_from(record)
-        if state == _DESTROYED:
-            self._destroyed.add(key_id)
-        elif key_id not in self._destroyed:
-            self._records[key_id] = record
-            self._of_handle.setdefault(handle.decode(), key_id)
+        elif _state(record) == _DESTROYED:
+            self._destroyed.add(_key_id(record))
+        elif _key_id(record) not in self._destroyed:
+            self._lies_at(name, offset, record)
+            self._count += 1
 
     # ------------------------------------------------------------------ destroying and rewrapping in place
 
@@ -388,7 +498,7 @@ class KeyBook:
                     with _locked(self._mirror / name) as copy:
                         _overwrite(copy, anew)
             with self._change:
-                self._records.update((_key_id(record), record) for record in anew.values() if _key_id(record) in self._records)
+                self._records.update({_key_id(record): record for record in anew.values() if _key_id(record) in self._records})
             changed += len(anew)
 
     def _is_of_before(self, record: bytes) -> bool:

@@ -896,7 +896,7 @@ async def test_what_a_killed_run_left_in_its_spool_is_written_and_closed(url: st
     async with Store.open(url, vault=VAULT) as dead:
         dead.put_call(record("live", answered_s=4.0), epoch)
         await dead.flush()
-        ended = call_rows(record("over", ended_s=9.0, cause=BUSY), dead.boot_id, epoch, lambda leg: None, lambda leg_id: "pcma")
+        ended = call_rows(record("over", ended_s=9.0, cause=BUSY), dead.boot_id, epoch, lambda leg: None, lambda leg_id: LegMeans("pcma"))
         spool.append([*(entry_line(entry, epoch) for entry in entries("live", What.ARRIVED)), ended])
     async with Store.open(url, spool=spool, vault=VAULT) as store:
         assert await store.mark_interrupted(epoch(99.0)) == ["live"]

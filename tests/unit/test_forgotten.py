@@ -18,7 +18,7 @@ from api.privacy.vault import Vault
 from api.store import Store
 from api.store.appointments import Appointment
 from api.store.room_rows import message_entry
-from api.store.rows import call_rows, entry_line
+from api.store.rows import LegMeans, call_rows, entry_line
 from api.store.rules import RuleRun, Task
 from api.store.spool import RecordSpool, Spool
 from api.store.surveys import StoredSurvey
@@ -72,7 +72,7 @@ def record(folder: Path, vault: Vault, number: str) -> None:
 
 def spool(folder: Path, vault: Vault) -> None:
     """As it is while the database is away."""
-    rows = call_rows(call("late"), "boot", epoch, lambda leg: None, lambda leg_id: "")
+    rows = call_rows(call("late"), "boot", epoch, lambda leg: None, lambda leg_id: LegMeans())
     lines = [entry_line(Entry("late", 1, 0.0, What.ARRIVED, NUMBER), epoch)]
     RecordSpool(folder / "calls.spool", vault).append([rows, *lines])
     Spool(folder / "chat.spool", vault).append([message_entry(Message("r", "m2", 2, "guest.1", NAME, 1.0, text=f"{NAME} again"))])

@@ -134,6 +134,53 @@ def test_nodes_read_and_destroy_one_anothers_keys(tmp_path: Path) -> None:
     assert one.open(one.seal(one.number(ANA), "new")) == "new"
 
 
+def test_of_very_many_keys_few_are_in_memory(tmp_path: Path) -> None:
+    clock = Clock()
+    few, other = (Vault(KeyBook(tmp_path, node, [OLD], clock=clock, at_hand=3)) for node in "ab")
+    handles = [few.number(f"+3460000{at:04}") for at in range(400)]
+    sealed = []
+    for at, handle in enumerate(handles):
+        sealed.append(few.seal(handle, f"text {at}"))
+        if at % 10 == 9:
+            few.sync()
+    for at, handle in enumerate(handles):
+        again = few.seal(handle, "the same key")
+        assert few.handle_of(again) == handle and few.beginnings([handle]) == {again[:14]: handle} == {sealed[at][:14]: handle}
+    assert not few.dirty and few.gauges["keys"] == 400
+    for reader in (few, other, vault(tmp_path)):
+        assert [reader.open(text) for text in sealed] == [f"text {at}" for at in range(400)]
+    assert other.erase(handles[::2]) == 200
+    clock.now += 1.0
+    for reader in (few, other, vault(tmp_path)):
+        assert [reader.open(text) for text in sealed] == [ERASED if at % 2 == 0 else f"text {at}" for at in range(400)]
+        assert reader.gauges["keys"] == 200 and reader.counts["keys_unknown"] == 0
+    for handle in handles:
+        assert few.open(few.seal(handle, "after")) == "after"
+    few.sync()
+    assert (tmp_path / "a.keys").stat().st_size == 600 * 128
+
+
+def test_a_key_that_was_destroyed_is_told_from_one_that_is_nowhere(tmp_path: Path) -> None:
+    sealed, other = kept(tmp_path), vault(tmp_path, "b")
+    reader = vault(tmp_path, "c")
+    assert other.erase([other.number(ANA)]) == 1
+    assert reader.open(sealed) == ERASED and reader.counts["keys_unknown"] == 0, "before it looks again at what was destroyed"
+
+
+def test_a_book_that_cannot_be_read_is_told_and_keeps_nobody_from_sealing(tmp_path: Path) -> None:
+    one = Vault(KeyBook(tmp_path, "a", [OLD], clock=Clock(), at_hand=0))
+    sealed = one.seal(one.number(ANA), "Ana")
+    one.sync()
+    for at in range(2_000):  # nothing of hers is at hand any more
+        one.seal(one.number(f"+3460000{at:04}"), "text")
+    (tmp_path / "a.keys").rename(tmp_path / "away")
+    with pytest.raises(KeysUnavailable, match="folder of keys"):
+        one.open(sealed)
+    assert one.open(one.seal(one.number(ANA), "under another key")) == "under another key" and one.counts["keys_not_read"] == 1
+    (tmp_path / "away").rename(tmp_path / "a.keys")
+    assert one.open(sealed) == "Ana"
+
+
 def test_two_processes_of_one_name_share_a_book(tmp_path: Path) -> None:
     server, command = vault(tmp_path), vault(tmp_path)
     sealed = [each.seal(each.number(f"+3460000000{at}"), f"text {at}") for at, each in enumerate((server, command, server))]
