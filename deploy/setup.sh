@@ -10,7 +10,6 @@ cd "$(dirname "$0")/.."
 
 readonly purpose="${1:-run}"
 readonly test_packages=(
-  chromium                     # the browser of the system tests
   fonts-dejavu-core            # so that pages have letters
   kamailio kamailio-tls-modules  # the registrar that stands for a PBX
   sip-tester                   # SIPp
@@ -137,17 +136,22 @@ compile_kernels() {
   printf '%s\n' "$print" >"$stamp"
 }
 
-# Ubuntu ships Chromium only as a snap, which cannot run headless under a test: there Playwright's own build is taken.
-install_browser() {
-  installed chromium && return
-  if apt-cache madison chromium 2>/dev/null | grep -q .; then
-    install_packages chromium
-    return
-  fi
-  compgen -G "${HOME}/.cache/ms-playwright/chromium-*" >/dev/null && return
-  printf 'Installing Chromium through Playwright\n'
-  may_become_root || fail "Chromium is missing and this user cannot become root. Ask an administrator for: playwright install --with-deps chromium"
-  .venv/bin/playwright install --with-deps chromium >"$log" 2>&1 || fail "Playwright could not install Chromium."
+# Ubuntu ships browsers only as snaps, which cannot run headless under a test: there Playwright's own builds are taken.
+install_browsers() {
+  local package packages=() name others=()
+  for package in chromium firefox-esr; do
+    name="${package%-esr}"
+    if installed "$package" || apt-cache madison "$package" 2>/dev/null | grep -q .; then
+      packages+=("$package")
+    elif ! compgen -G "${HOME}/.cache/ms-playwright/$name-*" >/dev/null; then
+      others+=("$name")
+    fi
+  done
+  install_packages "${packages[@]}"
+  [[ ${#others[@]} -eq 0 ]] && return
+  printf 'Installing %s through Playwright\n' "${others[*]}"
+  may_become_root || fail "Browsers are missing and this user cannot become root. Ask an administrator for: playwright install --with-deps ${others[*]}"
+  .venv/bin/playwright install --with-deps "${others[@]}" >"$log" 2>&1 || fail "Playwright could not install ${others[*]}."
 }
 
 case "$purpose" in
@@ -161,9 +165,9 @@ case "$purpose" in
     version="$("$python" -c 'import sys; print(f"{sys.version_info[0]}.{sys.version_info[1]}")')"
     headers="$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')"
     [[ -e "$headers/Python.h" ]] || install_packages "python$version-dev"
-    install_packages "${test_packages[@]:1}"
+    install_packages "${test_packages[@]}"
     install_python_packages
-    install_browser
+    install_browsers
     compile_kernels
     ;;
   *)
