@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from api.demo_call.process import free_port
 
@@ -25,7 +25,10 @@ class Coturn:
 
     @property
     def url(self) -> str:
-        return f"turn:127.0.0.1:{self.port}?transport=udp"
+        return self.url_by("udp")
+
+    def url_by(self, transport: Literal["udp", "tcp"]) -> str:
+        return f"turn:127.0.0.1:{self.port}?transport={transport}"
 
     async def __aenter__(self) -> Self:
         options = {

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -35,6 +36,11 @@ async function offer(codec, iceRestart) {
 async function received() {
   const found = [...(await pc.getStats()).values()].find((entry) => entry.type === 'inbound-rtp');
   return [found?.packetsReceived ?? 0, found?.packetsLost ?? 0];
+}
+async function relayed() {
+  const found = await pc.getStats();
+  const pair = [...found.values()].find((entry) => entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded');
+  return found.get(pair.localCandidateId).relayProtocol;
 }
 async function reported() {
   for (;;) {
@@ -180,10 +186,13 @@ async def test_a_browser_without_udp_talks_by_tcp(microphone: Path) -> None:
         leg.peer.close()
 
 
-async def test_a_browser_behind_a_relay_talks_with_time_limited_credentials(microphone: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_browser_behind_a_relay_talks_with_time_limited_credentials(
+    transport: Literal["udp", "tcp"], microphone: Path, tmp_path: Path
+) -> None:
     async with Coturn(tmp_path, "shared secret") as coturn, IcePort(IceSettings()) as port:
         leg = EchoLeg(port)
-        servers = msgspec.to_builtins(TurnAccess((coturn.url,), coturn.secret, 600.0).of("ana"))
+        servers = msgspec.to_builtins(TurnAccess((coturn.url_by(transport),), coturn.secret, 600.0).of("ana"))
         async with serving(leg, {"iceServers": servers, "iceTransportPolicy": "relay"}) as url, person(microphone) as someone:
             await someone.page.goto(url)
             await someone.page.evaluate("start()")
@@ -191,6 +200,7 @@ async def test_a_browser_behind_a_relay_talks_with_time_limited_credentials(micr
             await leg.until_heard(111, 100)
             received, lost = await someone.page.evaluate("received()")
             assert received >= 50 and lost == 0 and leg.states == ["connected"]
+            assert await someone.page.evaluate("relayed()") == transport
         leg.peer.close()
 
 
