@@ -1,6 +1,6 @@
 /** The first start: five questions, each checked at once, and a test call. What was answered is the server's: a reload goes on where it was. */
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { html } from '../kit/html.js';
 import { Badge, Button, Card, Choice, Field, Icon, Notice } from '../kit/parts.js';
 import { Refusal, alsoSpeak, explain, has, language, mount, session, t } from '../kit/page.js';
@@ -295,8 +295,21 @@ function Test() {
 
 const VIEWS = { house: House, administrator: Administrator, telephone: Telephone, recording: Recording, queue: Queue, end: End, test: Test };
 
+/** The next question is read aloud, and the next key is about it: what was pressed last is no longer there. */
+function useBegun(at) {
+  const former = useRef('');
+  useEffect(() => {
+    const heading = former.current && document.querySelector(`[data-step=${at}] h2`);
+    former.current = at;
+    if (!heading) return;
+    heading.tabIndex = -1;
+    heading.focus();
+  }, [at]);
+}
+
 function Start() {
   const at = step.value;
+  useBegun(at);
   if (!at) return html`<h1>${t('title')}</h1><${Wrong} />`;
   const place = STEPS.indexOf(at) + 1;
   const title = at === 'starting' ? t('end.starting') : t(`${at}.title`);
@@ -305,7 +318,7 @@ function Start() {
     <h1>${t('title')}</h1>
     ${place > 0 && html`<p class="fine" data-part="place">${t('place', { place, of: STEPS.length })}</p><progress max=${STEPS.length} value=${place - 1} aria-label=${t('title')}></progress>`}
     <${Card} title=${title} data-step=${at}>
-      ${said.value && html`<${Notice} tone="good">${said.value}<//>`}
+      ${said.value && html`<${Notice} tone="good"><span data-part="said">${said.value}</span><//>`}
       ${has(`${at}.lead`) && html`<p>${t(`${at}.lead`)}</p>`}
       ${at === 'starting' ? html`<p role="status"><${Icon} name="resume" /> ${t('end.wait')}</p>` : html`<${View} key=${at} />`}
     <//>
