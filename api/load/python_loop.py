@@ -21,6 +21,8 @@ _REMEMBERED = 512
 _LOOKED_BACK = 100
 _SHORTEST_TELLING = 3
 _DRAIN_S = 0.3
+_AWAITED_S = 3.0
+"""What comes later than this after its window counts as lost: on a busy machine much is late that is not."""
 _SUMMED = ("frames_said", "sent", "heard", "altered", "disordered", "forged", "unsent", "others", "late")
 
 
@@ -93,6 +95,9 @@ class PythonLoop(AbstractContextManager["PythonLoop"]):
     async def close_window(self) -> None:
         await self._wished("closed")
         await asyncio.sleep(_DRAIN_S)
+        until_s = time.monotonic() + _AWAITED_S
+        while self.counts().lost and time.monotonic() < until_s:  # noqa: ASYNC110 - it is a thread that waits for nobody
+            await asyncio.sleep(_DRAIN_S)
 
     async def _wished(self, wish: str) -> None:
         self._wish = wish

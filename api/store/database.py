@@ -31,7 +31,8 @@ _POOL: Any = {"hide_parameters": True, "pool_size": 5, "max_overflow": 0, "pool_
 
 
 def database_url(url: str) -> URL:
-    """Parse and check a database URL. Raises ``StoreUnavailable`` for one that we cannot use."""
+    """Parse and check a database URL. ``?patience_s=`` in PostgreSQL's: so long it may take to connect and to answer, in place of 5 and 10
+    seconds. Raises ``StoreUnavailable`` for one that we cannot use."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -41,6 +42,8 @@ def database_url(url: str) -> URL:
         raise StoreUnavailable(f"store.url names {parsed.drivername}, which we do not speak: use postgresql:// or sqlite:///")
     if driver.startswith("sqlite") and not parsed.database:
         raise StoreUnavailable("store.url names no file: write sqlite:///centralita.sqlite3, or four slashes for an absolute path")
+    if not str(parsed.query.get("patience_s", "1")).isdecimal():
+        raise StoreUnavailable("store.url has a patience_s that is no number of seconds: write postgresql://...?patience_s=30")
     return parsed.set(drivername=driver)
 
 
@@ -52,8 +55,11 @@ def make_engine(url: URL) -> AsyncEngine:
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    arguments = {"timeout": _CONNECT_S, "command_timeout": _COMMAND_S}
-    return create_async_engine(url, **_POOL, pool_pre_ping=True, connect_args=arguments)
+    patience_s = url.query.get("patience_s")
+    arguments, pool = {"timeout": _CONNECT_S, "command_timeout": _COMMAND_S}, _POOL
+    if patience_s is not None:
+        arguments, pool = dict.fromkeys(arguments, float(str(patience_s))), _POOL | {"pool_timeout": float(str(patience_s))}
+    return create_async_engine(url.difference_update_query(["patience_s"]), **pool, pool_pre_ping=True, connect_args=arguments)
 
 
 def _make_private(path: Path) -> None:

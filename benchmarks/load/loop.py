@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -25,6 +26,8 @@ from api.load.streams import BINS, Counts, Endpoint, Payloads, first_frame, prep
 
 _RING = 512
 _DRAIN_S = 0.3
+_AWAITED_S = 3.0
+"""What comes later than this after its window counts as lost: on a busy machine much is late that is not."""
 _COUNTED = ("frames_said", "sent", "unsent", "heard", "matched", "lost", "altered", "disordered", "forged", "reports", "others", "late")
 
 
@@ -166,6 +169,9 @@ class NativeLoop(AbstractContextManager["NativeLoop"]):
     async def close_window(self) -> None:
         await self._wish(2)
         await asyncio.sleep(_DRAIN_S)
+        until_s = time.monotonic() + _AWAITED_S
+        while self.counts().lost and time.monotonic() < until_s:  # noqa: ASYNC110 - it is a thread that waits for nobody
+            await asyncio.sleep(_DRAIN_S)
 
     async def _wish(self, wish: int) -> None:
         self._load.wish = wish

@@ -127,6 +127,15 @@ class BenchLeg:
         self._timestamp += self.codec.clock_rate // 50
 
 
+def level_where_it_sounds(samples: NDArray[np.float32], frequency_hz: float, rate_hz: int = 16_000) -> float:
+    """As ``level_at``, of what is not silent, of which there must be some: where all was stopped for a moment there is a hole."""
+    window = rate_hz // 20
+    rows = samples[: len(samples) // window * window].reshape(-1, window)
+    sounding = rows[np.abs(rows).max(axis=1) > 0.02]
+    assert len(sounding) >= 8, f"only {len(sounding)} windows of {len(rows)} sound"
+    return level_at(sounding.reshape(-1), frequency_hz, rate_hz)
+
+
 def level_at(samples: NDArray[np.float32], frequency_hz: float, rate_hz: int = 16_000) -> float:
     """Amplitude of one frequency, full scale 1: the median over windows of 50 ms, so that a splice of the phase does not count."""
     window = np.hanning(rate_hz // 20)

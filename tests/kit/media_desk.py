@@ -20,7 +20,7 @@ from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from rooms.audio import DemoEndpoint
 from tests.kit.browser_peer import BrowserPeer
-from tests.kit.rtp_phone import RtpPhone, bound_socket
+from tests.kit.rtp_phone import STOPPED_S, RtpPhone, bound_socket
 
 WORKER_COMMAND = (sys.executable, "-m", "api.media_process", "warning", "json", "classical")
 Event = TypeVar("Event", bound=msg.MediaEvent)
@@ -141,7 +141,10 @@ class ToneTrack(MediaStreamTrack):
     async def recv(self) -> AudioFrame:
         now_s = asyncio.get_running_loop().time()
         self._start_s = now_s if self._start_s is None else self._start_s
-        await asyncio.sleep(max(0.0, self._start_s + 0.02 * self._frames - now_s))
+        late_s = now_s - self._start_s - 0.02 * self._frames
+        if late_s > STOPPED_S:
+            self._start_s += late_s
+        await asyncio.sleep(max(0.0, -late_s))
         frequency_hz, amplitude = self._tone
         t = (960 * self._frames + np.arange(960)) / 48_000
         samples = np.rint(32_767 * amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.int16)

@@ -15,6 +15,8 @@ from media.srtp import SrtpError, SrtpSessions, open_sessions, sent_session
 from rooms.audio import AudioCodec, Direction, RtpEndpoint, SrtpKey, SrtpKeys, SrtpSuite
 
 EVENT_TYPE = 101
+STOPPED_S = 0.1
+"""Who comes later than this to speak was stopped, and speaks on from there: no far end makes up for it with a burst."""
 
 
 def bound_socket(host: str = "127.0.0.1") -> socket.socket:
@@ -132,7 +134,10 @@ class RtpPhone(asyncio.DatagramProtocol):
                 self._send(payload, self.codec.payload_type, lost=index in self.lose)
             self._timestamp += self.codec.clock_rate // 50
             index += 1
-            await asyncio.sleep(max(0.0, start_s + 0.02 * index - time.monotonic()))
+            late_s = time.monotonic() - start_s - 0.02 * index
+            if late_s > STOPPED_S:
+                start_s += late_s
+            await asyncio.sleep(max(0.0, -late_s))
 
     def _send(self, payload: bytes, payload_type: int, *, lost: bool = False) -> None:
         packet = rtp.build(payload_type, self._sequence, self._timestamp, 0x1234, payload)

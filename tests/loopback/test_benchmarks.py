@@ -58,9 +58,9 @@ def test_a_quick_capacity_run_loses_and_alters_nothing(name: str, case: str, cap
 
 def test_calls_beside_those_who_misbehave_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
     rows = quick("bad_input", capsys)["2"]
-    assert (
-        rows["packets lost"]["value"] == rows["packets altered, forged, out of order"]["value"] == rows["calls of ours ended"]["value"] == 0
-    )
+    assert rows["packets altered, forged, out of order"]["value"] == rows["calls of ours ended"]["value"] == 0
+    lost, dropped = rows["packets lost"]["value"], rows["datagrams that the kernel dropped"]["value"]
+    assert isinstance(lost, float) and isinstance(dropped, float) and lost <= dropped, "we lose nothing that reaches us"
     sent = rows["datagrams of theirs"]["value"]
     assert isinstance(sent, float) and sent > 1_000
 

@@ -154,7 +154,7 @@ async def test_words_reach_one_node_or_all_others(server: RedisServer) -> None:
 async def test_a_later_life_has_a_higher_token_and_a_name_is_of_one_node(server: RedisServer) -> None:
     async with redis_bus(server.url, "a") as first:
         token = first.bus.token
-        async with redis_bus(server.url, "a", alone_s=0.3) as other:
+        async with redis_bus(server.url, "a", alone_s=2.0) as other:
             assert isinstance(other.bus, RedisBus)
             assert other.bus.state is BusState.ALONE and other.bus.name_taken and not other.bus.is_fit
     async with redis_bus(server.url, "a") as second:

@@ -19,14 +19,14 @@ from pbx import trunk as line
 from rooms import events as ev
 from rooms.audio import PCMA, AudioCodec, DemoEndpoint, RtpEndpoint
 from rooms.causes import Cause, EndReason
-from rooms.policy import CallPolicy
 from rooms.refusals import NotPossible
 from signaling import messages as wire
 from signaling.messages import CallDigit, CallQuality
 from tests.kit.browser_peer import BrowserPeer
-from tests.kit.exchange_bench import TIMES, WITHIN_S, ExchangeBench, exchange_bench
+from tests.kit.exchange_bench import POLICY, TIMES, WITHIN_S, ExchangeBench, exchange_bench
 
-LONG = replace(TIMES, patience_s=WITHIN_S, longest_s=2 * WITHIN_S)
+HASTY_CALLER = replace(TIMES, patience_s=0.3)
+NOBODY_ANSWERS, NOBODY_SPEAKS = replace(POLICY, no_answer_s=0.3), replace(POLICY, agent_media_s=0.2)
 
 
 async def _agent_hangs_up(bench: ExchangeBench) -> str:
@@ -82,10 +82,14 @@ OUTCOMES = {
 }
 
 
+HASTE = {EndReason.NO_ANSWER: NOBODY_ANSWERS, EndReason.MEDIA_LOST: NOBODY_SPEAKS}
+"""What ends by itself does so soon, and nothing else."""
+
+
 @pytest.mark.parametrize(("reason", "act"), [(reason, act) for reason, acts in OUTCOMES.items() for act in acts])
 async def test_a_call_of_any_outcome_leaves_nothing_behind(tmp_path: Path, reason: EndReason, act) -> None:  # type: ignore[no-untyped-def]
-    times = LONG if reason in (EndReason.MEDIA_LOST, EndReason.NO_ANSWER) else TIMES
-    async with exchange_bench(tmp_path, times=times) as bench:
+    times = HASTY_CALLER if (reason, act) == (EndReason.GAVE_UP, _rings) else TIMES
+    async with exchange_bench(tmp_path, times=times, policy=HASTE.get(reason, POLICY)) as bench:
         bench.exchange.feed(ev.AgentConnected("ana"))
         for _ in range(3):
             assert await bench.ended(await act(bench)) == reason
@@ -93,7 +97,7 @@ async def test_a_call_of_any_outcome_leaves_nothing_behind(tmp_path: Path, reaso
 
 
 async def test_a_call_whose_room_is_lost_ends_with_the_cause(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path, times=LONG) as bench:
+    async with exchange_bench(tmp_path) as bench:
         call_id = bench.dial("ana", "600")
         await bench.told.call("ana", "live")
         bench.exchange.on_media_event(media.RoomLost(room_id=call_id, detail="The media worker of this call is gone: it closed its end."))
@@ -104,7 +108,7 @@ async def test_a_call_whose_room_is_lost_ends_with_the_cause(tmp_path: Path) -> 
 
 
 async def test_what_an_agent_speaks_into_and_by_what_it_travels_is_on_record(tmp_path: Path) -> None:
-    async with BrowserPeer() as page, exchange_bench(tmp_path, times=LONG, policy=CallPolicy()) as bench:
+    async with BrowserPeer() as page, exchange_bench(tmp_path) as bench:
         bench.exchange.feed(ev.AgentConnected("ana"))
         call_id = bench.dial("ana", "600")
         await bench.told.call("ana", "live")
@@ -130,7 +134,8 @@ async def test_what_an_agent_speaks_into_and_by_what_it_travels_is_on_record(tmp
 
 
 async def test_many_calls_at_once_leave_nothing_behind(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path) as bench:
+    soon = replace(POLICY, no_answer_s=1.0, agent_media_s=0.2)
+    async with exchange_bench(tmp_path, policy=soon) as bench:
         people = [f"agent{n}" for n in range(40)]
         for person in people:
             bench.exchange.feed(ev.AgentConnected(person))
@@ -155,7 +160,7 @@ async def test_nobody_available_is_on_record_too(tmp_path: Path) -> None:
 
 
 async def test_stopping_ends_every_call_whatever_its_state(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path, times=LONG, policy=CallPolicy()) as bench:
+    async with exchange_bench(tmp_path) as bench:
         for person in ("ana", "bea", "eva"):
             bench.exchange.feed(ev.AgentConnected(person))
         calls = [bench.dial("ana", "600"), bench.dial("bea", "604")]
@@ -172,7 +177,7 @@ def remote(port: int, *codecs: AudioCodec) -> RtpEndpoint:
 
 
 async def test_a_call_with_too_much_to_do_ends_and_is_forgotten(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path, times=LONG) as bench:
+    async with exchange_bench(tmp_path) as bench:
         call_id = bench.dial("ana", "604")
         await bench.told.call("ana", "ringing")
         for n in range(400):  # in one moment: the call's line cannot follow
@@ -187,7 +192,7 @@ async def test_a_call_with_too_much_to_do_ends_and_is_forgotten(tmp_path: Path) 
 
 
 async def test_a_phone_that_floods_hurts_its_own_call_and_not_its_trunk(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path, times=LONG, policy=CallPolicy()) as bench:
+    async with exchange_bench(tmp_path) as bench:
         call_id, other = bench.dial("ana", "600"), bench.dial("bea", "601")
         await bench.told.call("ana", "live")
         await bench.told.call("bea", "live")
@@ -212,7 +217,7 @@ class RememberedPorts(RtpPorts):
 
 
 async def test_what_the_media_plane_refuses_ends_the_call_and_closes_its_ports(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path, times=LONG, media=MediaSettings(most_rooms=1)) as bench:
+    async with exchange_bench(tmp_path, media=MediaSettings(most_rooms=1)) as bench:
         bench.phones._ports = ports = RememberedPorts("127.0.0.1", 0, 0)
         first = bench.dial("ana", "604")
         await bench.told.call("ana", "ringing")
@@ -250,7 +255,7 @@ def test_a_server_out_of_files_says_so_and_leaves_no_socket() -> None:
 async def test_a_fault_in_one_calls_event_ends_that_call_and_never_reaches_the_trunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with exchange_bench(tmp_path, times=LONG, policy=CallPolicy()) as bench:
+    async with exchange_bench(tmp_path) as bench:
         call_id = bench.dial("ana", "600")
         await bench.told.call("ana", "live")
         phone_leg = bench.switchboard.record(call_id).legs[0].leg_id  # type: ignore[union-attr]
@@ -272,7 +277,7 @@ def quality(room_id: str, *legs: str) -> media.QualitySampled:
 
 
 async def test_of_several_agents_who_ring_only_the_one_who_has_the_call_hears_more(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path, times=LONG, policy=CallPolicy()) as bench:
+    async with exchange_bench(tmp_path) as bench:
         for person in ("ana", "bea", "eva"):
             bench.exchange.feed(ev.AgentConnected(person))
         bench.demo.call("601", "")
@@ -300,7 +305,7 @@ async def test_of_several_agents_who_ring_only_the_one_who_has_the_call_hears_mo
 
 
 async def test_an_offer_for_a_call_that_is_just_ending_is_refused_in_words(tmp_path: Path) -> None:
-    async with exchange_bench(tmp_path, times=LONG) as bench:
+    async with exchange_bench(tmp_path) as bench:
         call_id = bench.dial("ana", "604")
         view = bench.switchboard.calls_of("ana")[0]
         bench.exchange.feed(ev.HangUpRequested(call_id, "ana"))

@@ -170,7 +170,7 @@ async def test_what_was_ended_or_changed_on_one_node_is_told_to_the_other(pair: 
 
 
 async def test_a_dead_node_leaves_no_ghost_and_its_calls_leave_the_pages(server: RedisServer, tmp_path: Path) -> None:
-    async with running_node(server.url, "one", tmp_path, lease_s=1.5) as one:
+    async with running_node(server.url, "one", tmp_path, lease_s=4.0) as one:
         ana = await one.client("ana")
         async with running_node(server.url, "two", tmp_path) as two:
             await two.client("bea")

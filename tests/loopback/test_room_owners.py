@@ -139,7 +139,7 @@ async def test_somebody_is_moved_to_a_room_of_another_node(pair: tuple[Node, Nod
 
 
 async def test_a_room_outlives_its_node_with_all_that_was_acknowledged(server: RedisServer, tmp_path: Path) -> None:
-    life = {"lease_s": 1.5}
+    life = {"lease_s": 4.0}
     async with running_node(server.url, "two", tmp_path, **life) as two, running_node(server.url, "one", tmp_path, **life) as one:
         await until(lambda: two.nodes.others == ("one",))
         await _killed_and_taken_over(one, two)

@@ -295,7 +295,7 @@ async def test_what_was_kept_survives_kill_and_comes_in_order(store: Store, tmp_
         )
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):  # it imports the whole program first
                 while (line := await process.stdout.readline()) != b"kept\n":
                     assert line, "it ended by itself"
         finally:
