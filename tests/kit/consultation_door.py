@@ -229,7 +229,7 @@ async def consultation_door(tmp_path: Path) -> AsyncIterator[Door]:
             possible, found.worker, book, legs_of=legs_of, show=shown, on_answer=lambda *answer: found.answers.append(answer)
         )
         filmed = await stack.enter_async_context(made)
-        policy = HousePolicy(consultation_capacity=3, away_s=0.2)
+        policy = HousePolicy(consultation_capacity=3, away_s=5.0)
         found.rooms = rooms = Rooms(store.rooms, writes, now=lambda: found.now, policy=policy, on_event=on_event, checked=found.checks.of)
         chat = Chat(rooms, store.rooms)
         bus = MemoryBus(topics=100, kept=10)

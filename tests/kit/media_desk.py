@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
+import pytest
 from aiortc.mediastreams import MediaStreamTrack
 from av import AudioFrame
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from media.voice_care import VoiceSettings
 from media.worker import MediaWorker
 from rooms.audio import DemoEndpoint
 from tests.kit.browser_peer import BrowserPeer
+from tests.kit.leg_bench import level_at
 from tests.kit.rtp_phone import STOPPED_S, RtpPhone, bound_socket
 
 WORKER_COMMAND = (sys.executable, "-m", "api.media_process", "warning", "json", "classical")
@@ -164,3 +166,19 @@ async def listen(peer: BrowserPeer, frames: int) -> tuple[NDArray[np.float32], i
         channels, rate_hz = len(frame.layout.channels), frame.sample_rate
         pieces.append(frame.to_ndarray().reshape(-1, channels)[:, 0].astype(np.float32) / 32_768)
     return np.concatenate(pieces), rate_hz
+
+
+async def hears(phone: RtpPhone, frequency_hz: float, amplitude: float = 0.25, *, rel: float, last: int = 50) -> None:
+    """Waits until a phone hears this tone as loud as it should, in its last packets: on a busy machine some come too late to sound."""
+    async with asyncio.timeout(60):
+        while level_at(phone.heard(last=last), frequency_hz) != pytest.approx(amplitude, rel=rel):
+            await phone.hear(10)
+
+
+async def hears_here(peer: BrowserPeer, frequency_hz: float, amplitude: float = 0.25, *, rel: float) -> None:
+    """The same of a browser, in half a second."""
+    async with asyncio.timeout(60):
+        while True:
+            heard, rate_hz = await listen(peer, 25)
+            if level_at(heard, frequency_hz, rate_hz) == pytest.approx(amplitude, rel=rel):
+                return

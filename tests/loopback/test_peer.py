@@ -488,7 +488,7 @@ async def test_a_peer_that_never_checks_expires_and_says_why() -> None:
 
 
 async def test_a_browser_that_vanishes_is_lost_and_one_that_is_mute_is_silent() -> None:
-    times = PeerTimes(lost_s=1.2, silent_s=0.3)
+    times = PeerTimes(lost_s=4.0, silent_s=0.3)
     async with IcePort(IceSettings(times=times)) as port:
         ours = OurSide(port)
         credentials = ours.peer.link.credentials
