@@ -11,6 +11,7 @@ from api.card_numbers import without_card_numbers, without_cards_in
 from api.chat import Chat, store_needed
 from api.consultation_checks import ConsultationChecks
 from api.consultation_phones import ConsultationPhones
+from api.itineraries import Itineraries
 from api.past_rooms import PastRooms
 from api.room_keys import RoomKeys
 from api.room_owners import RoomOwners
@@ -26,6 +27,7 @@ from signaling.grants import Role as Job
 from signaling.invitations import Invitations
 from signaling.refusal import Refusal
 
+AnyItinerary = wire.LookUpItinerary | wire.ShareItinerary | wire.PointItinerary | wire.UnshareItinerary | wire.ReadItinerary
 InMedia = Callable[[str, wire.MediaRequest], Awaitable[Struct | None]]
 """What is asked about sound and pictures by somebody who is in that consultation."""
 Record = Callable[[str, str, str, bool], None]
@@ -58,8 +60,8 @@ Directory = Callable[[], Awaitable[Sequence[Known]]]
 
 class RoomRequests:
     """``directory``: everybody of the house. ``bar_link`` ends the sessions of who came by a link, on every node. ``link_lifetime_s``: of a
-    link to no appointment. ``checks``: of connections, before consultations; ``phones`` in them; ``mute``
-    turns somebody's sound off there, or on.
+    link to no appointment. ``checks``: of connections, before consultations; ``phones`` and ``itineraries`` in them;
+    ``mute`` turns somebody's sound off there, or on.
     ``linked`` hears of each room to which a link was made.
 
     Raises ``Refusal``, ``NotPossible`` and ``MediaRefusal``, and ``StoreFenced`` where a room is another node's by now.
@@ -81,6 +83,7 @@ class RoomRequests:
         *,
         checks: ConsultationChecks | None = None,
         phones: ConsultationPhones | None = None,
+        itineraries: Itineraries | None = None,
         mute: Mute = _mute_nobody,
         link_lifetime_s: float = 7_200.0,
         linked: Callable[[Room], None] = lambda room: None,
@@ -90,6 +93,7 @@ class RoomRequests:
         self._in_media, self._record = in_media, record
         self._bar_link = bar_link
         self._checks, self._phones, self._mute = checks, phones, mute
+        self._itineraries = itineraries
         self._link_lifetime_s = link_lifetime_s
         self._linked = linked
         self._rooms = rooms
@@ -116,6 +120,8 @@ class RoomRequests:
             return await self._check(grant, request)
         if isinstance(request, wire.CallMeInRoom | wire.HangUpInRoom):
             return await self._telephone(grant, request)
+        if isinstance(request, AnyItinerary):
+            return await self._itinerary(grant, request)
         if isinstance(request, wire.MediaRequest):
             member = self._rooms.house.member(room_id, grant.identity)
             room = self._rooms.house.room(room_id)
@@ -167,6 +173,28 @@ class RoomRequests:
         checked = await self._checks.finish(grant.identity, request)
         self._rooms.show_waiting(request.room_id)
         return checked
+
+    async def _itinerary(self, grant: Grant, request: AnyItinerary) -> Struct | None:
+        """Read by whoever is in the room; everything else is for its hosts, while they are in it."""
+        room_id, me, house = request.room_id, grant.identity, self._rooms.house
+        house.member(room_id, me)
+        room = house.room(room_id)
+        if self._itineraries is None or room is None or room.kind is not RoomKind.CONSULTATION:
+            raise NotPossible("no_bridge", "Itineraries stand beside consultations: in this room one writes.")
+        if isinstance(request, wire.ReadItinerary):
+            return self._itineraries.read(room_id)
+        house.decides(room_id, me, moderates=allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id)))
+        match request:
+            case wire.LookUpItinerary():
+                with store_needed():
+                    await self._itineraries.look(room_id, me, request)
+            case wire.ShareItinerary():
+                return self._itineraries.share(room_id, me, request)
+            case wire.PointItinerary():
+                self._itineraries.point(room_id, request)
+            case wire.UnshareItinerary():
+                self._itineraries.unshare(room_id, me)
+        return None
 
     async def _answer(self, grant: Grant, question: AnyRoomQuestion) -> Struct | None:
         """What another room or another node asks, which has seen to it that it may be asked."""

@@ -226,6 +226,8 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     **dict.fromkeys((wire.OfferToRoom, wire.MicrophoneInRoom, wire.CheckConnection, wire.FinishCheck), _P.ROOM_PUBLISH),
     **dict.fromkeys((wire.CallMeInRoom, wire.HangUpInRoom), _P.ROOM_PUBLISH),
     **dict.fromkeys((wire.WatchRoom, wire.RecordRoom, wire.MuteInRoom), _P.ROOM_JOIN),
+    **dict.fromkeys((wire.LookUpItinerary, wire.ShareItinerary, wire.PointItinerary, wire.UnshareItinerary), _P.BOOKINGS_READ),
+    wire.ReadItinerary: _P.ROOM_JOIN,
     # Also for a room's own host, who needs no more than to be in it: call control of rooms looks.
     **dict.fromkeys((wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom, wire.LockRoom), _P.ROOM_JOIN),
     **dict.fromkeys((wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.UnlinkRoom, wire.ListLinks), _P.ROOM_JOIN),

@@ -15,3 +15,7 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type")
 
 class Notice(Struct, frozen=True, tag_field="type"):
     """Base of what the server tells. ``topic`` and ``seq`` are added by the hub."""
+
+
+class RoomRequest(Request, frozen=True):
+    """Base of what is asked about rooms."""

@@ -46,10 +46,22 @@ from signaling.desk_messages import SoundChecked as SoundChecked
 from signaling.desk_messages import SoundCheckOpened as SoundCheckOpened
 from signaling.desk_messages import SoundWay as SoundWay
 from signaling.house_messages import HouseTold as HouseTold
+from signaling.itinerary_messages import FoundBooking as FoundBooking
+from signaling.itinerary_messages import ItineraryBooking as ItineraryBooking
+from signaling.itinerary_messages import ItineraryFound as ItineraryFound
+from signaling.itinerary_messages import ItineraryStage as ItineraryStage
+from signaling.itinerary_messages import LookUpItinerary as LookUpItinerary
+from signaling.itinerary_messages import PointItinerary as PointItinerary
+from signaling.itinerary_messages import ReadItinerary as ReadItinerary
+from signaling.itinerary_messages import RoomItinerary as RoomItinerary
+from signaling.itinerary_messages import SharedItinerary as SharedItinerary
+from signaling.itinerary_messages import ShareItinerary as ShareItinerary
+from signaling.itinerary_messages import UnshareItinerary as UnshareItinerary
 from signaling.message_bases import Id as Id
 from signaling.message_bases import Identity as Identity
 from signaling.message_bases import Notice as Notice
 from signaling.message_bases import Request as Request
+from signaling.message_bases import RoomRequest as RoomRequest
 from signaling.message_bases import Sdp as Sdp
 from signaling.monitor_messages import CallMonitor as CallMonitor
 from signaling.monitor_messages import Monitor as Monitor
@@ -287,10 +299,6 @@ PersonName = Annotated[str, Meta(max_length=64)]
 Emoji = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^\S+$")]
 Capacity = Annotated[int, Meta(ge=2, le=1_000)]
 EpochS = Annotated[float, Meta(ge=0, le=1e11)]
-
-
-class RoomRequest(Request, frozen=True):
-    """Base of what is asked about rooms."""
 
 
 class Invited(Struct, frozen=True, forbid_unknown_fields=True):
@@ -736,6 +744,11 @@ AnyRequest = (
     | HangUpInRoom
     | CheckConnection
     | FinishCheck
+    | LookUpItinerary
+    | ShareItinerary
+    | PointItinerary
+    | UnshareItinerary
+    | ReadItinerary
     | SendChat
     | EditChat
     | DeleteChat
@@ -1571,6 +1584,8 @@ AnyNotice = (
     | RoomReaction
     | RoomMedia
     | RoomPhone
+    | RoomItinerary
+    | ItineraryFound
     | RoomSpeaker
     | RoomShown
     | RoomReoffer

@@ -8,6 +8,7 @@ from signaling.messages import (
     ChatRead,
     ContextPartial,
     HelpState,
+    ItineraryFound,
     LineState,
     NodeState,
     Notice,
@@ -15,6 +16,7 @@ from signaling.messages import (
     PresenceChanged,
     PresenceState,
     QueuesChanged,
+    RoomItinerary,
     RoomMedia,
     RoomPhone,
     RoomQueue,
@@ -111,6 +113,10 @@ def superseding_key(notice: Notice) -> str | None:
             return f"media:{room_id}"
         case RoomPhone(room_id=room_id):
             return f"phone:{room_id}"
+        case RoomItinerary(room_id=room_id):
+            return f"itinerary:{room_id}"
+        case ItineraryFound(room_id=room_id, ref=ref):
+            return f"itinerary_found:{room_id}:{ref}"
         case RoomSpeaker(room_id=room_id):
             return f"speaker:{room_id}"
         case RoomShown(room_id=room_id):
@@ -135,8 +141,17 @@ def superseding_key(notice: Notice) -> str | None:
 
 
 def is_volatile(notice: Notice) -> bool:
-    """May it be left out for a slow reader, and is it worthless after a reconnect? What is known of a caller is asked for anew then, and
-    nothing of it is kept for replay."""
+    """May it be left out for a slow reader, and is it worthless after a reconnect? What is known of a caller, or of who is consulted, is
+    asked for anew then, and nothing of it is kept for replay."""
     return isinstance(
-        notice, CallQuality | ContextPartial | BoardChanged | QueuesChanged | PresenceChanged | RoomReaction | RoomSpeaker | TypingNow
+        notice,
+        CallQuality
+        | ContextPartial
+        | ItineraryFound
+        | BoardChanged
+        | QueuesChanged
+        | PresenceChanged
+        | RoomReaction
+        | RoomSpeaker
+        | TypingNow,
     )

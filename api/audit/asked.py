@@ -25,6 +25,7 @@ KINDS: Mapping[type[wire.Request], str] = {
     wire.ReportSound: "sound_reported",
     wire.Record: "recording_asked",
     wire.RecordRoom: "recording_asked",
+    wire.ReadItinerary: "itinerary_read",
     wire.ListPastRooms: "past_rooms_read",
     wire.ChatHistory: "chat_read",
     wire.ChatOverview: "chats_read",
@@ -40,6 +41,8 @@ OWN: frozenset[type[wire.Request]] = frozenset(
         *(wire.LockRoom, wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.ListLinks, wire.UnlinkRoom),
         *(wire.RaiseHand, wire.React, wire.OfferToRoom, wire.WatchRoom, wire.MicrophoneInRoom),
         *(wire.CheckConnection, wire.FinishCheck, wire.MuteInRoom, wire.CallMeInRoom, wire.HangUpInRoom),
+        # What is looked up and shown stands in the audit as caller_shown, itinerary_shared and itinerary_unshared (api/itineraries.py).
+        *(wire.LookUpItinerary, wire.ShareItinerary, wire.PointItinerary, wire.UnshareItinerary),
         *(wire.SendChat, wire.ReactToChat, wire.Typing, wire.AttachToChat, wire.ReadChat, wire.AskRoomKeys, wire.SetRoomKey),
         *(wire.VisitCall, wire.VisitOffer, wire.VisitDigits, wire.VisitHangUp, wire.InviteVisitor),
     }
@@ -55,7 +58,16 @@ HOUSE: frozenset[type[wire.Request]] = frozenset(
 )
 """About people of the house, their devices and connections: no customer is in it."""
 ONE_LOOK: frozenset[type[wire.Request]] = frozenset(
-    {wire.WatchBoard, wire.WatchQueues, wire.ChatHistory, wire.ChatOverview, wire.ListPastRooms, wire.GetContext, wire.GetNote}
+    {
+        wire.WatchBoard,
+        wire.WatchQueues,
+        wire.ChatHistory,
+        wire.ChatOverview,
+        wire.ListPastRooms,
+        wire.GetContext,
+        wire.GetNote,
+        wire.ReadItinerary,
+    }
 )
 """Pages ask for these again by themselves, to go on watching, to turn a page, or after a reconnect: that is one look."""
 LOOKS_ON_S = 120.0

@@ -21,6 +21,7 @@ _WALL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2})?")
 _DAY = len("2026-12-05")
 _FORM = "%Y-%m-%dT%H:%M"
 _LONGEST = 160
+_EVENING = "T24"
 _LATEST = "9999"
 """Comes after every year: of what has no time."""
 
@@ -28,7 +29,13 @@ _LATEST = "9999"
 def shown_stages(stages: Iterable[Stage], plain: Callable[[str], str]) -> tuple[Stage, ...]:
     """The first of them, as they follow one another; what has no time comes last. ``plain`` makes text fit to be shown."""
     found = [_checked(stage, plain) for stage, _ in zip(stages, range(MOST_STAGES), strict=False)]
-    return tuple(sorted(found, key=lambda stage: stage.starts or stage.ends or _LATEST))
+    return tuple(sorted(found, key=_begins))
+
+
+def _begins(stage: Stage) -> tuple[str, str]:
+    """A hotel without an hour is come to when the day's ways are done; all else without one is of the whole day."""
+    at = stage.starts or stage.ends or _LATEST
+    return at[:_DAY], at[_DAY:] or (_EVENING if stage.kind == "hotel" else "")
 
 
 def _checked(stage: Stage, plain: Callable[[str], str]) -> Stage:

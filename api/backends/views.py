@@ -16,20 +16,20 @@ from signaling.context_messages import (
 def context_partial(context: CallContext) -> ContextPartial:
     return ContextPartial(
         call_id=context.call_id,
-        contact=_contact(context.contact) if context.contact is not None else None,
-        choices=[_contact(choice) for choice in context.choices],
+        contact=contact_view(context.contact) if context.contact is not None else None,
+        choices=[contact_view(choice) for choice in context.choices],
         chosen=context.chosen,
         withheld=context.withheld,
         bookings=[_booking(card) for card in context.bookings],
         tickets=[_ticket(card) for card in context.tickets],
         activities=[_activity(backend, activity) for backend, activity in context.activities],
-        parts=[_part(part) for part in context.parts],
+        parts=[part_view(part) for part in context.parts],
         whole=context.whole,
         origin={name: ContextOrigin(origin.backend, origin.id, origin.age_s) for name, origin in context.origin.items()},
     )
 
 
-def _contact(contact: ContactRef) -> ContextContact:
+def contact_view(contact: ContactRef) -> ContextContact:
     return ContextContact(
         backend=contact.backend,
         id=contact.id,
@@ -79,7 +79,7 @@ def _activity(backend: str, activity: Activity) -> ContextActivity:
     return ContextActivity(backend=backend, at=activity.at, kind=activity.kind, title=activity.title, url=activity.url)
 
 
-def _part(part: Part) -> ContextPart:
+def part_view(part: Part) -> ContextPart:
     return ContextPart(
         backend=part.backend,
         kind=part.kind,

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from api.alert_memory import AlertMemory
+from api.appointments.backend import BUILTIN_APPOINTMENTS
 from api.backends.lookup import ContextLookup
 from api.backends.wiring import open_context
 from api.call_handling import CallHandling
@@ -18,6 +19,7 @@ from api.consultation_phones import ConsultationPhones
 from api.consultation_recordings import ConsultationRecordings
 from api.consultations import Consultations
 from api.exchange import Exchange
+from api.itineraries import Itineraries
 from api.line_trial import LineTrial
 from api.media_plane import MediaPlane
 from api.page_requests import route_of
@@ -85,6 +87,7 @@ class Calls:
     retention: Retention
     trial: LineTrial
     sound_checks: SoundChecks
+    itineraries: Itineraries
     visits: Visitors | None = None
 
 
@@ -171,6 +174,7 @@ async def open_calls(settings: Settings, ground: Ground, cluster: Cluster) -> As
             retention,
             trial,
             sound_checks,
+            Itineraries(context, store.appointments.of_room, apart=frozenset({BUILTIN_APPOINTMENTS})),
             visitors,
         )
 

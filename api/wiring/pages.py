@@ -43,6 +43,7 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
         identity.accounts.bar_link,
         checks=calls.checks,
         phones=calls.phones,
+        itineraries=calls.itineraries,
         mute=calls.consultations.mute,
         link_lifetime_s=settings.consultations.link_lifetime_s,
         linked=talk.funnel.link_made,
@@ -105,14 +106,17 @@ async def open_pages(settings: Settings, ground: Ground, cluster: Cluster, calls
     exchange.meet(hub)
 
     def show_context(identities: Iterable[str], context: CallContext) -> None:
+        if calls.itineraries.hear(identities, context):
+            return
         notice = context_partial(context)
         for identity in identities:
             hub.publish(person(identity), notice)
 
-    calls.context.meet(
-        show_context,
-        lambda identity, call_id, handle: ground.audit.note("caller_shown", identity, call_id, handle),
-    )
+    def note_shown(identity: str, call_id: str, handle: str) -> None:
+        ground.audit.note("caller_shown", identity, calls.itineraries.room_of(call_id) or call_id, handle)
+
+    calls.context.meet(show_context, note_shown)
+    calls.itineraries.meet(hub.publish, ground.audit.note, rooms.house.member)
     calls.rules.meet(lambda identity, notice: hub.publish(person(identity), notice))
     ground.after.call.meet(
         lambda identity, notice: hub.publish(person(identity), notice),

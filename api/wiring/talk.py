@@ -52,6 +52,7 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
         def on_room_event(event: RoomEvent) -> None:
             calls.consultations.on_room_event(event)
             calls.phones.on_room_event(event)
+            calls.itineraries.on_room_event(event)
             calls.webhooks.tell_room(event)
             if appointments is not None:
                 appointments.work.hear(event)
@@ -72,9 +73,11 @@ async def open_talk(settings: Settings, ground: Ground, cluster: Cluster, calls:
             room = rooms.house.room(room_id)
             if room is not None and room.kind is RoomKind.CONSULTATION:
                 calls.consultations.take(room_id)
+                calls.itineraries.take(room_id)
 
         def on_lost(room_id: str) -> None:
             calls.consultations.lose(room_id)
+            calls.itineraries.lose(room_id)
             chat.forget(room_id)
 
         rooms = Rooms(

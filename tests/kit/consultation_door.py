@@ -11,6 +11,11 @@ from aiohttp import ClientSession, web
 from msgspec import Struct
 
 from api.attachments import Attachments
+from api.backends.cache import AnswerCache, CacheTimes
+from api.backends.guard import BackendLimits
+from api.backends.lookup import ContextLookup
+from api.backends.protocols import Kind
+from api.backends.registry import Backends
 from api.chat import Chat
 from api.consultation_checks import ConsultationChecks
 from api.consultation_phones import ConsultationPhones
@@ -18,6 +23,7 @@ from api.consultation_recordings import ConsultationRecordings
 from api.consultation_routes import ConsultationRoutes
 from api.consultations import Consultations
 from api.guest_routes import Booked, GuestRoutes
+from api.itineraries import Itineraries
 from api.metrics import Metrics
 from api.nodes.nodes import Nodes
 from api.page_requests import route_of
@@ -60,6 +66,7 @@ from signaling.refusal import Refusal
 from signaling.tokens import TokenIssuer
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.consultation_guest import ConsultationGuest, guest
+from tests.kit.context import NUMBER, FakeBackend, ana
 from tests.kit.hub import Client
 from tests.kit.media_desk import UNTOUCHED
 from tests.kit.people import Signing, known_by, signing
@@ -80,6 +87,12 @@ QUICK = LoopbackTimes(ring_s=0.01, answer_s=0.02, refuse_s=0.01)
 class _Booking:
     name: str
     e164: str
+
+
+@dataclass(frozen=True)
+class _Contact:
+    e164: str
+    email: str = ""
 
 
 class Door:
@@ -106,7 +119,15 @@ class Door:
         """Who agreed to be recorded, or not: room, identity, answer."""
         self.sampled = asyncio.Event()
         """A second of a test before a consultation was measured."""
+        self.trips = FakeBackend("trips", Kind.BOOKING, ana("trips"))
+        """What the customer of each consultation has booked."""
+        self.context: ContextLookup
+        self.known = True
+        """Do appointments say who booked them?"""
         self._stack = stack
+
+    async def contacted(self, room_id: str) -> _Contact | None:
+        return _Contact(NUMBER) if self.known else None
 
     async def booked(self, room_id: str) -> Booked | None:
         """As if each consultation had been booked with the demo line's number that echoes."""
@@ -176,6 +197,7 @@ async def consultation_door(tmp_path: Path) -> AsyncIterator[Door]:
         def on_event(event: RoomEvent) -> None:
             found.consultations.on_room_event(event)
             found.phones.on_room_event(event)
+            itineraries.on_room_event(event)
 
         async def perform(grant: Grant, request: wire.AnyRequest | AnyRoomQuestion) -> Struct | None:
             assert isinstance(request, wire.RoomRequest | wire.ChatRequest | AnyRoomQuestion)
@@ -222,6 +244,15 @@ async def consultation_door(tmp_path: Path) -> AsyncIterator[Door]:
             audit=identity.log,
             on_suspended=lambda who, why: None,
         )
+        backends = Backends()
+        backends.add(found.trips, BackendLimits(soft_s=0.0, hard_s=60.0, pause_s=0.0, tries=1))
+        cache = await stack.enter_async_context(AnswerCache(VAULT, CacheTimes()))
+        found.context = await stack.enter_async_context(ContextLookup(backends, cache, VAULT))
+        itineraries = Itineraries(found.context, found.contacted)
+        found.context.meet(
+            lambda who, context: itineraries.hear(who, context) and None,
+            lambda who, call_id, handle: identity.log.note("caller_shown", who, itineraries.room_of(call_id), handle),
+        )
         shown, legs_of = found.consultations.show_recording, found.consultations.legs
         possible = ConsultationRecordingPolicy(possible=True)
         found.folder = kept.folder
@@ -257,6 +288,7 @@ async def consultation_door(tmp_path: Path) -> AsyncIterator[Door]:
             identity.accounts.bar_link,
             checks=found.checks,
             phones=found.phones,
+            itineraries=itineraries,
             mute=found.consultations.mute,
         )
         guests = GuestRoutes(
@@ -282,6 +314,7 @@ async def consultation_door(tmp_path: Path) -> AsyncIterator[Door]:
         )
         filmed.meet(rooms.name_of)
         found.phones.meet(rooms, hub.publish, tolls, identity.log.note)
+        itineraries.meet(hub.publish, identity.log.note, rooms.house.member)
         for trunk in trunks.values():
             await stack.enter_async_context(trunk)
         await stack.enter_async_context(rooms)

@@ -209,7 +209,7 @@ NOT_FOR_PAGES = {
     *("sound_unusable", "sounds_full", "sound_late", "bad_text"),
     *("bad_recording", "no_consent", "not_recording", "recording_exists", "unknown_recording"),
     # Said to the consultation page, which has a catalogue of its own.
-    *("link_invalid", "link_expired", "no_bridge", "no_telephone", "too_many_calls"),
+    *("link_invalid", "link_expired", "no_bridge", "no_telephone", "too_many_calls", "not_shared"),
     # Answered to what no page asks yet.
     *(
         "not_recorded",

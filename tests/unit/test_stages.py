@@ -45,7 +45,7 @@ def test_the_moment_is_known_where_hour_and_zone_are() -> None:
 def test_stages_follow_one_another_and_what_cannot_be_shown_is_left_out() -> None:
     said = (
         Stage("flight", "back", starts="2026-12-12T18:00"),
-        Stage("hotel", "no day"),
+        Stage("other", "no day"),
         Stage("cruise", "x" * 500, starts="2026-12-05", zone="Mars/Olympus", origin="\u202eamiL"),
         Stage("activity", "bad", starts="2026-13-45T99:00", ends="soon"),
         Stage("hotel", "ends alone", ends="2026-12-06", zone=LIMA, price=Decimal(10)),
