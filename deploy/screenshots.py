@@ -22,6 +22,7 @@ from api.demo_call.server import Server, server
 from api.page_list import PAGES
 from deploy.shown_house import PASSWORD, Office, fill, settle
 from deploy.shown_moments import Moments, first_start, fresh
+from pbx.loopback import CUSTOMER
 
 FOLDER = Path(__file__).parents[1] / "var" / "screenshots"
 Look = tuple[str, str, int]
@@ -147,6 +148,42 @@ async def of_a_call(browser: Browser, running: Server, look: Look, shown: dict[s
     return album.pictures
 
 
+async def of_a_consultation(browser: Browser, running: Server, look: Look) -> list[Path]:
+    """An itinerary beside the video: as its host found it, as it is shown, and as the customer sees that."""
+    album = Album(running.url, look, {})
+    async with aiohttp.ClientSession() as http:
+        office = Office(http, running.url)
+        await office.sign_in("eva", PASSWORD)
+        made = await office.send("POST", "/consultations", {"name": "Camino de Santiago", "waiting_room": False})
+        found = await office.send("GET", f"/bookings?q={CUSTOMER.replace('+', '%2B')}")
+    reference = next(each["reference"] for each in found["bookings"] if each["state"] == "confirmed")
+    async with (
+        seen_by(browser, look, "eva", running.url, PASSWORD) as host,
+        seen_by(browser, look, "", running.url, "") as customer,
+    ):
+        await album.open(host, f"/consultation#{made['room_id']}")
+        await host.wait_for_function("() => document.querySelector('#preview')?.srcObject")
+        await host.click("[data-do=join]")
+        await album.open(customer, f"/consultation#{made['token']}")
+        await customer.fill("#called input", "Clara")
+        await customer.click("[data-do=start]")
+        await customer.click("[data-do=heard]")
+        await customer.wait_for_function(
+            "() => document.body.dataset.view === 'room' || void document.querySelector('#tested:not([hidden]) [data-do=go-on]')?.click()"
+        )
+        await host.click("[data-do=itinerary]")
+        await host.fill("#trip-look input", reference)
+        await host.click("[data-do=look]")
+        await host.wait_for_selector("#trip-found .trip-stage")
+        await album.take(host, "consultation-itinerary-found")
+        await host.click("[data-do=share]")
+        await host.click("[data-do=point] >> nth=2")
+        await customer.wait_for_selector("#trip-shown [aria-current]")
+        await album.take(host, "consultation-itinerary-shown")
+        await album.take(customer, "consultation-itinerary-of-the-customer")
+    return album.pictures
+
+
 async def of_a_look(browser: Browser, running: Server, look: Look, shown: dict[str, str]) -> list[Path]:
     album = Album(running.url, look, shown)
     async with seen_by(browser, look, "eva", running.url, PASSWORD) as page:
@@ -175,7 +212,8 @@ async def of_a_look(browser: Browser, running: Server, look: Look, shown: dict[s
         for address in ("/admin", "/board"):
             await nothing.open(page, address)
             await nothing.take(page, f"{address.strip('/')}-of-an-agent")
-    return album.pictures + nothing.pictures + await of_a_call(browser, running, look, shown)
+    in_talks = await of_a_call(browser, running, look, shown) + await of_a_consultation(browser, running, look)
+    return album.pictures + nothing.pictures + in_talks
 
 
 async def of_moments(browser: Browser, running: Server, look: Look, start: str) -> list[Path]:

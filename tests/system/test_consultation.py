@@ -15,6 +15,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
 from api.demo_call.browser import browser_context
+from pbx.loopback import CUSTOMER
 from tests.kit.browser import Person, person, seen_when, tone_file
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.consultation_guest import ConsultationGuest, guest
@@ -161,7 +162,7 @@ async def test_five_take_part_and_the_slow_one_gets_the_lower_layer(tmp_path: Pa
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_server(tmp_path, PLAIN) as running:
+    async with running_server(tmp_path, {**PLAIN, "demo": {"plan": False, "travel": True}}) as running:
         yield running
 
 
@@ -194,8 +195,33 @@ async def test_screens_are_shared_microphones_muted_and_people_leave(server: Ser
         await host.page.wait_for_selector("#over:not([hidden])")
 
 
+async def booking_of_a_demo_customer(server: Server) -> str:
+    """The reference of Clara's coming trip."""
+    async with ClientSession() as http:
+        sign_in = {"user": server.user, "password": server.password}
+        token = (await (await http.post(f"{server.url}/api/v1/sign-in", json=sign_in)).json())["token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        async with http.get(f"{server.url}/api/v1/bookings", params={"q": CUSTOMER}, headers=bearer) as answer:
+            found: str = next(each["reference"] for each in (await answer.json())["bookings"] if each["state"] == "confirmed")
+            return found
+
+
+async def shows_an_itinerary(host: Page, reference: str) -> None:
+    """By its reference, with the keyboard alone; then where to look."""
+    await host.focus("[data-do=itinerary]")
+    await host.keyboard.press("Enter")
+    await host.fill("#trip-look input", reference)
+    await host.keyboard.press("Enter")
+    await host.focus("#trip-found [data-do=share]")
+    await host.keyboard.press("Enter")
+    await host.wait_for_selector("#trip-shown [data-do=unshare]:focus")
+    await host.focus("#trip-shown [data-about='point 1']")
+    await host.keyboard.press("Enter")
+
+
 async def test_a_guest_waits_talks_reloads_and_is_put_out(server: Server, microphone: Path) -> None:
-    """Everything that a guest goes through: the waiting room, chat, hand, reaction, a reload with the same seat, the link taken back."""
+    """Everything that a guest goes through: the waiting room, chat, hand, reaction, an itinerary, a reload with the same seat, the link
+    taken back."""
     async with AsyncExitStack() as stack:
         host = (await stack.enter_async_context(person(microphone))).page
         host.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
@@ -219,9 +245,19 @@ async def test_a_guest_waits_talks_reloads_and_is_put_out(server: Server, microp
         await page.wait_for_function("() => document.body.dataset.media === 'connected'")
         me = "JSON.parse(sessionStorage['centralita.session']).identity"
         before = await page.evaluate(me)
+        await page.click("[data-do=chat]")
+        assert await page.is_hidden("[data-do=itinerary]"), "nothing is shown yet"
+        await shows_an_itinerary(host, await booking_of_a_demo_customer(server))
+        pointed = "#trip-shown [data-stage='1'][aria-current]:has-text('Santiago de Compostela → Sarria')"
+        await page.wait_for_selector(pointed)
+        await page.wait_for_selector("#said:has-text('We are looking at: Transfer')")
+        assert await page.is_visible("#tiles")
         await page.reload()
         await page.wait_for_function("() => document.body.dataset.media === 'connected'")
         assert await page.evaluate(me) == before
+        await page.wait_for_selector(pointed)
+        await host.click("[data-do=unshare]")
+        await page.wait_for_selector("#panel", state="hidden")
         await sees_motion(page)
         assert await host.evaluate("document.querySelectorAll('#tiles li').length") == 2
         await host.click("[data-do=people]")
@@ -301,6 +337,8 @@ async def test_every_view_is_accessible_and_fits_a_narrow_screen(
             await page.click("[data-do=people]")
             await page.wait_for_selector("[data-do=lower]")
             await fits("#people")
+            await shows_an_itinerary(page, await booking_of_a_demo_customer(server))
+            await fits("#itinerary")
         await page.click("[data-do=leave]")
         await fits("#over")
 

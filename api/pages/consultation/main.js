@@ -14,6 +14,7 @@ import { Connection } from './connection.js';
 import { Devices } from './devices.js';
 import { Ending } from './ending.js';
 import { drawIcons } from './icons.js';
+import { Itinerary } from './itinerary.js';
 import { People, testOf } from './people.js';
 import { Recording } from './recording.js';
 import { Saver } from './saver.js';
@@ -131,6 +132,7 @@ const ending = new Ending(post, () => (isLink() ? hash() : ''));
 const saver = new Saver(() => connection, () => Boolean(devices.camera) || tiles.watched().length > 0);
 /** A conversation that took place: with whom, and from when until when (s since the epoch). */
 let was = null;
+const itinerary = new Itinerary(nameOf, refused, say, onItinerary);
 const recording = new Recording((action) => aboutRoom('room.record', { action }).catch(refused));
 
 /** The view of this name; who reads with the keyboard or by ear begins at its heading. */
@@ -503,6 +505,8 @@ async function enter(state) {
   show('room');
   meet();
   chat.begin(roomId, me).catch(refused);
+  itinerary.me = me;
+  itinerary.begin(roomId);
   if (people.hosts) askWaiting();
   if (connection) connection.resume();
   else connect();
@@ -563,6 +567,8 @@ function meet() {
   $('#locked').hidden = !room.locked;
   recording.draw(media.recording, heard.get(me)?.consent ?? '');
   people.draw(room, me, tiles.people);
+  itinerary.know(people.hosts, tiles.people.filter(({ identity, phone }) => identity !== me && !phone).map(({ name }) => name));
+  onItinerary(false);
   badge('people', room.members.length);
   button('hand').ariaPressed = String(tiles.people.some(({ identity, hand }) => identity === me && hand));
   draw();
@@ -611,7 +617,9 @@ function measure() {
   }, 250);
 }
 
-const nameOf = (identity) => room?.members.find((member) => member.identity === identity)?.name ?? '';
+function nameOf(identity) {
+  return room?.members.find((member) => member.identity === identity)?.name ?? '';
+}
 
 function onNotice(notice) {
   if (notice.type === 'session.snapshot') {
@@ -625,6 +633,8 @@ function onNotice(notice) {
       meet();
     } else if (notice.members.some(({ identity }) => identity === me)) enter(notice);
   } else if (notice.type === 'room.exit') leave(notice.reason);
+  else if (notice.type === 'room.itinerary') itinerary.hear(notice);
+  else if (notice.type === 'itinerary.found') itinerary.take(notice);
   else if (notice.type === 'room.phone') telephone.hear(notice);
   else if (notice.type === 'room.queue') {
     queue = notice;
@@ -659,6 +669,7 @@ function leave(code) {
   tiles.draw(null);
   checkIn.reset();
   telephone.forget();
+  itinerary.forget();
   telephone.word();
   saver.set(false);
   saver.forget();
@@ -770,10 +781,20 @@ function toggleMore() {
   $('.deck').dataset.more = String(open);
 }
 
-/** The chat or the people beside the tiles; the same again closes it. */
+/** Something is shown beside the video, or nothing any more: a new one opens by itself, unless somebody is writing. */
+function onItinerary(isNew) {
+  const isShown = Boolean(itinerary.shown.booking);
+  button('itinerary').hidden = !isShown && !people.hosts;
+  const open = !$('#itinerary').hidden;
+  if (isNew && !open && $('#chat').hidden) toggle('itinerary');
+  else if (open && !isShown && !people.hosts) toggle('itinerary');
+  button('itinerary').querySelector('b').textContent = isShown && $('#itinerary').hidden ? '•' : '';
+}
+
+/** The chat, the people or the itinerary beside the tiles; the same again closes it. */
 function toggle(name) {
   const open = $(`#${name}`).hidden;
-  for (const each of ['chat', 'people']) {
+  for (const each of ['chat', 'people', 'itinerary']) {
     $(`#${each}`).hidden = each !== name || !open;
     button(each).ariaExpanded = String(each === name && open);
   }
@@ -782,6 +803,11 @@ function toggle(name) {
     chat.read();
     $('#say input').focus();
   }
+  if (name === 'itinerary' && open) {
+    itinerary.open();
+    $('#panel').scrollIntoView({ block: 'nearest' });
+  }
+  onItinerary(false);
   measure();
 }
 
@@ -834,6 +860,7 @@ const DO = {
   react: () => toggleReactions(),
   chat: () => toggle('chat'),
   people: () => toggle('people'),
+  itinerary: () => toggle('itinerary'),
   leave: leaveRoom,
   again: begin,
 };
@@ -887,6 +914,7 @@ async function begins() {
     follow();
     meet();
     chat.draw();
+    itinerary.draw();
   }, signOut);
   begin();
 }

@@ -1,5 +1,5 @@
 /** Moments (seconds since the epoch) in the reader's own zone and notation. */
-const notation = () => {
+export const notation = () => {
   const shown = document.documentElement.lang;
   return navigator.languages.find((tag) => tag.startsWith(shown)) ?? shown;
 };
