@@ -164,6 +164,13 @@ class Itineraries:
             self._note("itinerary_unshared", identity, room_id, self._context.handle(beside.share.look.call_id))
             self._stop(room_id, beside)
 
+    def look_at(self, room_id: str, identity: str) -> wire.SharedItinerary:
+        """The same as ``read``, by somebody of the house: written down where something is shown, but for whoever shows it."""
+        beside = self._rooms.get(room_id)
+        if beside is not None and beside.share is not None and beside.share.by != identity:
+            self._note("itinerary_read", identity, room_id, self._context.handle(beside.share.look.call_id))
+        return self.read(room_id)
+
     def read(self, room_id: str) -> wire.SharedItinerary:
         """What is shown in this room, for who is in it."""
         beside = self._rooms.get(room_id)

@@ -182,7 +182,7 @@ class RoomRequests:
         if self._itineraries is None or room is None or room.kind is not RoomKind.CONSULTATION:
             raise NotPossible("no_bridge", "Itineraries stand beside consultations: in this room one writes.")
         if isinstance(request, wire.ReadItinerary):
-            return self._itineraries.read(room_id)
+            return self._itineraries.read(room_id) if grant.role == Job.CUSTOMER else self._itineraries.look_at(room_id, me)
         house.decides(room_id, me, moderates=allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id)))
         match request:
             case wire.LookUpItinerary():

@@ -25,7 +25,6 @@ KINDS: Mapping[type[wire.Request], str] = {
     wire.ReportSound: "sound_reported",
     wire.Record: "recording_asked",
     wire.RecordRoom: "recording_asked",
-    wire.ReadItinerary: "itinerary_read",
     wire.ListPastRooms: "past_rooms_read",
     wire.ChatHistory: "chat_read",
     wire.ChatOverview: "chats_read",
@@ -41,8 +40,8 @@ OWN: frozenset[type[wire.Request]] = frozenset(
         *(wire.LockRoom, wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.ListLinks, wire.UnlinkRoom),
         *(wire.RaiseHand, wire.React, wire.OfferToRoom, wire.WatchRoom, wire.MicrophoneInRoom),
         *(wire.CheckConnection, wire.FinishCheck, wire.MuteInRoom, wire.CallMeInRoom, wire.HangUpInRoom),
-        # What is looked up and shown stands in the audit as caller_shown, itinerary_shared and itinerary_unshared (api/itineraries.py).
-        *(wire.LookUpItinerary, wire.ShareItinerary, wire.PointItinerary, wire.UnshareItinerary),
+        # The audit has them as caller_shown, itinerary_shared, itinerary_unshared and, where something is shown, itinerary_read.
+        *(wire.LookUpItinerary, wire.ShareItinerary, wire.PointItinerary, wire.UnshareItinerary, wire.ReadItinerary),
         *(wire.SendChat, wire.ReactToChat, wire.Typing, wire.AttachToChat, wire.ReadChat, wire.AskRoomKeys, wire.SetRoomKey),
         *(wire.VisitCall, wire.VisitOffer, wire.VisitDigits, wire.VisitHangUp, wire.InviteVisitor),
     }
@@ -66,7 +65,6 @@ ONE_LOOK: frozenset[type[wire.Request]] = frozenset(
         wire.ListPastRooms,
         wire.GetContext,
         wire.GetNote,
-        wire.ReadItinerary,
     }
 )
 """Pages ask for these again by themselves, to go on watching, to turn a page, or after a reconnect: that is one look."""

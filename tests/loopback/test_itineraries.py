@@ -132,7 +132,7 @@ async def test_what_a_host_shows_is_seen_by_who_is_in_the_room_and_by_nobody_els
     assert (await read(tom))["booking"] is None
     assert not [notice for notice in ivo.client.notices if "itinerary" in notice["type"]], "who waits is told nothing"
     log = [(kind, who) for kind, who, _ in await door.log()]
-    assert {("caller_shown", "eva"), ("itinerary_shared", "eva"), ("itinerary_unshared", "eva")} <= set(log)
+    assert {("caller_shown", "eva"), ("itinerary_shared", "eva"), ("itinerary_unshared", "eva"), ("itinerary_read", "luis")} <= set(log)
 
 
 async def test_a_host_may_look_by_reference_and_hears_how_it_stands_with_each_backend(door: Door) -> None:

@@ -89,7 +89,7 @@ export class Itinerary {
     this.draw();
     const name = this.nameOf(now.by || before.by);
     const isMine = now.by === this.me;
-    if (now.booking && !isMine) this.say(t(before.booking ? 'trip.changed' : 'trip.shares', { name }));
+    if (now.booking && !isMine) this.say([t(before.booking ? 'trip.changed' : 'trip.shares', { name }), this.pointed()].filter(Boolean).join(' '));
     else if (!now.booking) this.say(t('trip.stopped'));
     else this.say(t('trip.sharing'));
     this.onShown(Boolean(now.booking) && !before.booking);
@@ -100,7 +100,13 @@ export class Itinerary {
     if (this.shown.stage === stage) return;
     this.shown = { ...this.shown, stage };
     this.mark();
-    if (stage !== null && this.shown.by !== this.me) this.say(t('trip.points', { what: nameOfStage(this.shown.booking.stages[stage]) }));
+    if (stage !== null && this.shown.by !== this.me) this.say(this.pointed());
+  }
+
+  /** Where everybody is to look, in words; '' where nowhere. */
+  pointed() {
+    const { booking, stage } = this.shown;
+    return stage === null || !booking ? '' : t('trip.points', { what: nameOfStage(booking.stages[stage]) });
   }
 
   /** Where everybody is to look, in what is drawn already. */
