@@ -1,6 +1,7 @@
 /** A flow drawn as a tree of cards: each step once, at the first way that leads to it; where another leads there too, its name is a link. */
 import { has, html, t } from '../kit/page.js';
 import { Badge } from '../kit/parts.js';
+import { conditionOf } from './conditions.js';
 import { Facts, worded } from './shared.js';
 
 const TONES = { queue: 'good', voicemail: 'warn', transfer: 'good', hang_up: 'neutral', call_back: 'warn' };
@@ -8,7 +9,7 @@ const TONES = { queue: 'good', voicemail: 'warn', transfer: 'good', hang_up: 'ne
 /** What a way is called: a key of the telephone, a condition, or how the step ends. */
 function wayWords(way) {
   if (/^[0-9*#]$/.test(way.outcome)) return html`<kbd>${way.outcome}</kbd>`;
-  if (way.when) return way.when;
+  if (way.when) return conditionOf(way.when);
   return worded('way', way.outcome, has);
 }
 
@@ -38,7 +39,7 @@ function Step({ step, steps, drawn, onLine, shown }) {
             ${child && html`<${Step} step=${child} steps=${steps} drawn=${drawn} onLine=${onLine} shown=${shown} />`}
           </li>
         `)}
-        ${silent.length > 0 && html`<li class="flow-silent fine">${silent.map(({ way }) => (way.when ? way.when : worded('way', way.outcome, has))).join(', ')}: ${t('flows.goodbye')}</li>`}
+        ${silent.length > 0 && html`<li class="flow-silent fine">${silent.map(({ way }) => (way.when ? conditionOf(way.when) : worded('way', way.outcome, has))).join(', ')}: ${t('flows.goodbye')}</li>`}
       </ul>`
     }
   `;

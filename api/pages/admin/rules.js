@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import * as formats from '../kit/formats.js';
 import { ask, has, html, t } from '../kit/page.js';
 import { Badge, Button, Choice, Dialog, Empty, Notice, Tabs } from '../kit/parts.js';
+import { conditionOf } from './conditions.js';
 import { Facts, FormFault, Listing, Loaded, TextField, useAsked, useForm, usePages, worded } from './shared.js';
 
 const TONES = { does: 'good', off: 'neutral', unmet: 'neutral', own: 'warn', deep: 'warn', too_often: 'warn' };
@@ -24,7 +25,7 @@ const Acts = ({ of }) => (of.length ? html`<ul class="admin-plain">${of.map((eac
 const columns = (within) => [
   { id: 'name', title: t('rules.name'), draw: (rule) => html`<strong>${rule.title || rule.name}</strong><br /><code class="fine">${rule.name}</code>`, sort: (rule) => rule.title || rule.name },
   { id: 'on', title: t('rules.on'), draw: (rule) => html`<${Trigger} on=${rule.on} />${rule.next_at && html`<br /><span class="fine">${t('rules.next', { when: formats.moment(rule.next_at) })}</span>`}`, sort: (rule) => rule.on },
-  { id: 'when', title: t('rules.when'), draw: (rule) => html`<${List} of=${rule.when} />` },
+  { id: 'when', title: t('rules.when'), draw: (rule) => html`<${List} of=${rule.when.map(conditionOf)} />` },
   { id: 'acts', title: t('rules.acts'), draw: (rule) => html`<${Acts} of=${rule.acts} />` },
   { id: 'hour', title: t('rules.hour'), draw: (rule) => t('of', { some: formats.number(within[rule.name] ?? 0), all: formats.number(rule.most_per_hour) }), sort: (rule) => within[rule.name] ?? 0, end: true },
   { id: 'state', title: t('state'), draw: (rule) => html`<${Badge} tone=${rule.enabled ? 'good' : 'neutral'}>${t(rule.enabled ? 'on' : 'off')}<//>`, sort: (rule) => Number(rule.enabled) },
