@@ -146,7 +146,7 @@ async def takes(page: Page, name: str, *cards: str) -> None:
 async def writes_up(page: Page, note: str, code: str) -> None:
     await page.fill("[data-part=wrap-up] textarea", note)
     await page.wait_for_selector("[data-part=wrap-up] [data-part=note-state][data-state=kept]")
-    await page.click(f"[data-part=wrap-up] label:has-text('{code}')")
+    await page.click(f"[data-part=wrap-up] label:has([value='{code}'])")
     await page.click("[data-do=wrap-up-finish]")
     await page.wait_for_selector("[data-part=wrap-up]", state="detached")
 

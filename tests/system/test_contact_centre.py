@@ -132,7 +132,7 @@ class Desk:
     async def finishes(self, code: str) -> None:
         """The call is ended, and what it was about is said."""
         await self.page.click("[data-state=live] [data-do=hang-up]")
-        await self.page.click(f"[data-part=wrap-up] label:has-text('{code}')")
+        await self.page.click(f"[data-part=wrap-up] label:has([value='{code}'])")
         await self.page.click("[data-do=wrap-up-finish]")
 
     async def queue(self, name: str, waiting: int) -> None:
