@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
@@ -18,6 +18,7 @@ from api.bodies import body_of, json_answer
 from api.call_alerts import CallAlerts
 from api.guarded_routes import grant_of
 from api.quality_alerts import LONGEST_SNOOZE_S, AlertKind, Alerts, Measures, Thresholds, thresholds_words
+from api.query_words import digits
 from api.reports.figures import service_level
 from api.store import Store
 from api.store.call_history import Sought
@@ -113,26 +114,37 @@ class AlertRoutes:
         raise Refusal("unknown_alert", "This alert is over, or none that you are told of.")
 
     async def _read(self, request: web.Request) -> web.Response:
-        return json_answer({"thresholds": await kept_thresholds(self._store)})
+        version, thresholds = await kept_thresholds(self._store)
+        return _marked(thresholds, version)
 
     async def _write(self, request: web.Request) -> web.Response:
         wanted, grant = await body_of(request, Thresholds), grant_of(request)
         if grant.teams:
             raise Refusal("forbidden", "Who leads some teams alone does not change when all supervisors are told.")
-        before = await kept_thresholds(self._store)
-        await self._store.alert_thresholds.change(asdict(wanted), grant.identity, self._now())
+        seen = request.headers.get(hdrs.IF_MATCH)
+        known = None if seen is None else digits(seen.strip('"'), "If-Match", 9)
+        _, before = await kept_thresholds(self._store)
+        made = await self._store.alert_thresholds.change(asdict(wanted), grant.identity, self._now(), known)
+        if made is None:
+            raise Refusal("thresholds_changed", "Somebody has changed these bounds meanwhile: look at them again.")
         self._board.alerts.change(wanted)
         self._audit.note("alert_thresholds_changed", grant.identity, detail=thresholds_words(before, wanted))
-        return json_answer({"thresholds": wanted})
+        return _marked(wanted, made)
 
     async def _preview(self, request: web.Request) -> web.Response:
         return json_answer(await tried(self._store, await body_of(request, Thresholds), self._now()))
 
 
-async def kept_thresholds(store: Store) -> Thresholds:
-    """Those in force."""
-    row = await store.alert_thresholds.newest()
-    return Thresholds(**row) if row is not None else Thresholds()
+async def kept_thresholds(store: Store) -> tuple[int, Thresholds]:
+    """Those in force, and which version they are."""
+    version, row = await store.alert_thresholds.newest()
+    return version, Thresholds(**row) if row is not None else Thresholds()
+
+
+def _marked(thresholds: Thresholds, version: int) -> web.Response:
+    answer = json_answer({"thresholds": thresholds})
+    answer.headers[hdrs.ETAG] = f'"{version}"'
+    return answer
 
 
 @dataclass(slots=True)

@@ -417,7 +417,7 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         problems=(409, 412, 422),
     ),
     ("DELETE", "/api/v1/centre/documents/{name}"): Described(
-        "Remove a document that nothing needs.", answer=PlanVersion, headers=(SEEN,), problems=(409, 422)
+        "Remove a document that nothing needs.", answer=PlanVersion, headers=(SEEN,), problems=(409, 412, 422)
     ),
     ("GET", "/api/v1/centre/versions"): Described(
         "The versions that the plan had, the newest first.",
@@ -548,7 +548,8 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
         problems=(503,),
     ),
     ("GET", "/api/v1/queues/statistics"): Described(
-        "What each queue did, by intervals of 15, 30, 60 or 1440 minutes, computed from the records of those who waited.",
+        "What each queue did, by intervals of 15, 30, 60 or 1440 minutes, computed from the records of those who waited; `from=today` is "
+        "since midnight in the time zone of the house, as in reports.",
         query={
             "interval": Annotated[str, Meta(pattern="^(" + "|".join(SIZES) + ")$")],
             "format": Annotated[str, Meta(pattern="^(" + "|".join(CONTENT_TYPE) + ")$")],
@@ -655,7 +656,9 @@ DESCRIBED: Mapping[tuple[str, str], Described] = {
     ("GET", "/api/v1/alert-thresholds"): Described(
         "From where on supervisors are told.", answer={"thresholds": Thresholds}, problems=(503,)
     ),
-    ("PUT", "/api/v1/alert-thresholds"): Described("... from now on.", body=Thresholds, answer={"thresholds": Thresholds}, problems=(503,)),
+    ("PUT", "/api/v1/alert-thresholds"): Described(
+        "... from now on.", body=Thresholds, answer={"thresholds": Thresholds}, headers=(SEEN,), problems=(412, 503)
+    ),
     ("POST", "/api/v1/alert-thresholds/preview"): Described(
         "What these would have told in the last day.", body=Thresholds, answer=Tried, problems=(503,)
     ),

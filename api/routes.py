@@ -50,7 +50,7 @@ _STATUS = {
     **dict.fromkeys(("booking_state", "hold_over", "sold_out", "departed", "not_on_sale", "same_departure", "seats_taken"), 409),
     **dict.fromkeys(("wrong_currency", "overpaid", "not_owed"), 409),
     **dict.fromkeys(("key_reused", "key_in_use", "outcome_unknown", "answer_gone"), 409),
-    **dict.fromkeys(("booking_changed", "plan_changed"), 412),
+    **dict.fromkeys(("booking_changed", "plan_changed", "thresholds_changed"), 412),
     "card_number": 400,
     "plan_overtaken": 409,
     **dict.fromkeys(("form_overtaken", "own_call", "schedules_full"), 409),

@@ -8,6 +8,7 @@ from aiohttp import web
 from api.after.wiring import After
 from api.audit.audit import Audit
 from api.leading import Leads
+from api.queue_statistics_routes import QueueStatisticsRoutes
 from api.reports.delivery import ReportDelivery
 from api.reports.differences import DifferenceFinder
 from api.reports.period import house_zone
@@ -43,12 +44,12 @@ def add_reports(
         now = plan()
         return now.calendars if now is not None else {}
 
+    def zone() -> str:
+        return house_zone(settings.zone, (calendar.zone for calendar in calendars().values()))
+
     def queues() -> Mapping[str, QueuePlan]:
         now = plan()
         return now.queues if now is not None else {}
-
-    def zone() -> str:
-        return house_zone(settings.zone, (calendar.zone for calendar in calendars().values()))
 
     async def teams_of_all() -> Mapping[str, frozenset[str]]:
         return {user.identity: user.teams for user in await store.people.users()}
@@ -73,5 +74,6 @@ def add_reports(
         site=site,
     )
     ScheduleRoutes(store.report_schedules, delivery, zone, audit.note, time.time).add_to(app)
+    QueueStatisticsRoutes(store.records, zone).add_to(app)
     ReportRoutes(reports, store.reports, finder, staffing, asking).add_to(app)
     return delivery

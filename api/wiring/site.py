@@ -34,7 +34,6 @@ from api.past_room_routes import PastRoomRoutes
 from api.pbx_context_routes import PbxContextRoutes
 from api.privacy.forgetting import Forgetting
 from api.privacy.routes import PrivacyRoutes
-from api.queue_statistics_routes import QueueStatisticsRoutes
 from api.record_routes import RecordRoutes
 from api.recording_routes import RecordingRoutes
 from api.reports.wiring import add_reports
@@ -133,8 +132,7 @@ async def open_site(
     )
     PrivacyRoutes(ground.store, ground.vault, forgetting, ground.audit, settings.dialing.region).add_to(app)
     RecordRoutes(ground.store, ground.audit).add_to(app)
-    QueueStatisticsRoutes(ground.store.records).add_to(app)
-    calls.exchange.board.alerts.change(await kept_thresholds(ground.store))
+    calls.exchange.board.alerts.change((await kept_thresholds(ground.store))[1])
     OpenApiRoutes().add_to(app)
     AlertRoutes(calls.exchange.board, cluster.nodes, ground.store, ground.audit).add_to(app)
     delivery = add_reports(

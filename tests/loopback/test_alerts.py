@@ -41,10 +41,14 @@ class Site:
         self._http, self.board, self.store, self.log = http, board, store, log
         self.now = NOW
 
-    async def ask(self, method: str, path: str, body: Any = None, *, by: str = "eva", role: str = "supervisor", teams: str = "") -> Any:
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, by: str = "eva", role: str = "supervisor", teams: str = "", seen: str = ""
+    ) -> Any:
+        """``seen``: what the caller saw, by its ``ETag``."""
         token = TOKENS.issue(by, by.title(), role, teams=teams.split()).token
         data = None if body is None else json.dumps(body)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        headers |= {"If-Match": seen} if seen else {}
         async with self._http.request(method, f"/api/v1/{path}", data=data, headers=headers) as answer:
             return answer.status, await answer.json() if answer.status != 204 else None
 
@@ -165,10 +169,20 @@ async def test_other_bounds_are_tried_on_the_last_day_and_then_hold_for_all(tmp_
         assert (await here.ask("PUT", "alert-thresholds", {"jitter_ms": -1}))[0] == 400
         assert (await here.ask("PUT", "alert-thresholds", wanted))[0] == 200
         assert (await here.ask("GET", "alert-thresholds"))[1]["thresholds"]["jitter_ms"] == 15.0
-        assert await kept_thresholds(here.store) == here.board.alerts.thresholds == Thresholds(jitter_ms=15.0)
+        assert await kept_thresholds(here.store) == (1, here.board.alerts.thresholds) == (1, Thresholds(jitter_ms=15.0))
         await here.log.written()
         (noted,) = [entry.event for entry in await here.log.entries(AuditWanted(), 9)]
         assert (noted.kind, noted.who, noted.detail) == ("alert_thresholds_changed", "eva", "jitter_ms 30 to 15")
+
+
+async def test_of_two_who_change_the_bounds_that_they_saw_neither_undoes_the_others_work(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        assert (await here.ask("PUT", "alert-thresholds", {"jitter_ms": 15.0}, seen='"0"'))[0] == 200
+        status, told = await here.ask("PUT", "alert-thresholds", {"jitter_ms": 16.0}, seen='"0"')
+        assert (status, told["error"]["code"]) == (412, "thresholds_changed")
+        assert (await here.ask("PUT", "alert-thresholds", {"jitter_ms": 17.0}, seen='W/"x"'))[0] == 400
+        assert (await here.ask("PUT", "alert-thresholds", {"jitter_ms": 18.0}, seen='"1"'))[0] == 200
+        assert await kept_thresholds(here.store) == (2, here.board.alerts.thresholds) == (2, Thresholds(jitter_ms=18.0))
 
 
 def waiting(longest_s: float) -> dict[str, Figures]:

@@ -2,17 +2,22 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from csv import DictReader
+from io import StringIO
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession, web
 
 from api.audit.audit import Audit
 from api.audit.looks import Looks
 from api.metrics import Metrics
+from api.queue_statistics_routes import QueueStatisticsRoutes
 from api.reports.differences import DifferenceFinder
-from api.reports.report import Reports
+from api.reports.period import period
+from api.reports.report import Reports, Scope
 from api.reports.routes import Asking, ReportRoutes
 from api.reports.staffing import Staffing
 from api.rest_limits import RestLimits, RestLimitSettings
@@ -111,6 +116,28 @@ async def test_supervisors_see_all_and_who_leads_a_team_its_people(tmp_path: Pat
             ("report_read", "luz"),
             ("report_read", "luz"),
         ]
+
+
+@pytest.mark.parametrize(("zone", "offered"), [("UTC", 7), ("Asia/Kolkata", 7), ("America/St_Johns", 1), ("America/New_York", 1)])
+async def test_what_queues_did_today_is_what_the_report_of_today_says(tmp_path: Path, zone: str, offered: int) -> None:
+    """At half past five by UTC. In St. John's the day began at half past three, in New York at five."""
+    now = BEGIN + 5.5 * 3_600
+
+    def statistics(store: Store, log: Audit, asking: Asking) -> QueueStatisticsRoutes:
+        return QueueStatisticsRoutes(store.records, lambda: zone, lambda: now)
+
+    async with site(tmp_path, statistics) as here:
+        others = [visit("c8", BEGIN + 3 * 3_600 + 1_200, 90.0, "abandoned"), visit("c9", BEGIN + 5 * 3_600 + 1_200, 90.0, "abandoned")]
+        here.store.put_visits(others, lambda at_s: at_s)
+        await put_day(here.store)
+        status, text = await here.ask("queues/statistics?from=today&interval=15&format=csv")
+        assert status == 200 and sum(int(line["offered"]) for line in DictReader(StringIO(text))) == offered
+        reports = Reports(here.store, nobody_in_teams, lambda: now)
+        assert (await reports.report(period("today", zone, now), "queue", Scope())).total.offered == offered
+
+
+async def nobody_in_teams() -> Mapping[str, frozenset[str]]:
+    return {}
 
 
 async def test_a_report_is_a_file_too_in_which_no_name_calculates(tmp_path: Path) -> None:

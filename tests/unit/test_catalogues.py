@@ -225,6 +225,8 @@ NOT_FOR_PAGES = {
     *("unknown_entry", "unknown_rule", "cursor_gone", "key_in_use", "outcome_unknown", "answer_gone"),
     # Said to who answers for personal data: REST alone.
     "held",
+    # Answered to an If-Match that no page sends.
+    "thresholds_changed",
     # Said to the page of voicemail, which has a catalogue of its own.
     *("unknown_voicemail", "voicemail_erased", "unknown_box"),
     # Said to the pages of appointments, which have catalogues of their own.

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import fields
 
 from api import page_list
-from api.described_routes import DESCRIBED
+from api.described_routes import DESCRIBED, SEEN
 from api.documents import documents, openapi
 from api.guarded_routes import ROUTES
 from signaling import messages as wire
@@ -59,6 +60,28 @@ def test_every_route_of_the_application_is_described_and_guarded() -> None:
             routes.add((method.upper(), re.sub(r":[^}]+\}", "}", route)))
     assert ("DELETE", "/api/v1/recordings/{recording_id}") in routes
     assert routes == set(DESCRIBED) == set(ROUTES)
+
+
+REVISED_BY = {
+    ("PATCH", "/api/v1/tickets/{ticket_id}"): "revision",
+    ("PUT", "/api/v1/articles/{article_id}"): "version",
+}
+"""What says in its body which state its author saw: 409 where that is none any more."""
+LAST_COUNTS = {
+    ("PUT", "/api/v1/centre/sounds/{language}/{name}"): "a file takes the place of another, whole",
+    ("PUT", "/api/v1/agents/{identity}/skills"): "one supervisor's word on one person, whole",
+    ("PUT", "/api/v1/departures/{departure_id}"): "seats that are sold are kept by the store, whoever speaks last of the others",
+}
+"""Of two who write at once the later counts, and why that is so."""
+
+
+def test_what_is_read_and_written_at_one_address_is_not_overwritten_unseen() -> None:
+    written = {key for key in DESCRIBED if key[0] in ("PUT", "PATCH") and ("GET", key[1]) in DESCRIBED}
+    heeding = {key for key, route in DESCRIBED.items() if SEEN in route.headers}
+    assert written - heeding == {*REVISED_BY, *LAST_COUNTS}
+    assert {key: name for key, name in REVISED_BY.items() if name in {field.name for field in fields(DESCRIBED[key].body)}} == REVISED_BY
+    assert [key for key in sorted(heeding) if 412 not in DESCRIBED[key].problems] == []
+    assert [key for key in REVISED_BY if 409 not in DESCRIBED[key].problems] == []
 
 
 def test_operations_have_names_of_their_own() -> None:

@@ -12,16 +12,14 @@ const STATES = ['available', 'ringing', 'on_call', 'consulting', 'wrap_up', 'bre
 const GOAL = 0.8;
 const FULL = 0.8;
 
-/** What queues did since midnight: `{offered, answered, inTime, abandoned, short, counted}`; null: not known. */
+/** What queues did since the midnight of the house, as in reports: `{offered, answered, inTime, abandoned, short, counted}`; null: not known. */
 const today = signal(null);
 let timer = 0;
 
 async function askToday() {
   clearTimeout(timer);
   timer = setTimeout(askToday, TODAY_EVERY_MS);
-  const midnight = new Date();
-  midnight.setHours(0, 0, 0, 0);
-  const query = new URLSearchParams({ interval: '60', from: midnight.toISOString() });
+  const query = new URLSearchParams({ interval: '15', from: 'today' });
   const answer = await fetch(`/api/v1/queues/statistics?${query}`, { headers: { authorization: `Bearer ${session.peek()?.token}` } }).catch(() => null);
   if (!answer?.ok) return;
   const rows = (await answer.text()).split('\n').filter(Boolean).map((line) => JSON.parse(line));
