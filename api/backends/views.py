@@ -1,4 +1,7 @@
-"""What is known of a caller, as pages see it."""
+"""What is known of a caller, as pages see it: the words of backends and those of the wire are two, for neither may know the other; what has
+the same name in both goes across by it."""
+
+from msgspec import convert
 
 from api.backends.context import CallContext, Part
 from api.backends.protocols import Activity, BookingCard, ContactRef, TicketCard
@@ -30,19 +33,7 @@ def context_partial(context: CallContext) -> ContextPartial:
 
 
 def contact_view(contact: ContactRef) -> ContextContact:
-    return ContextContact(
-        backend=contact.backend,
-        id=contact.id,
-        name=contact.name,
-        company=contact.company,
-        email=contact.email,
-        numbers=list(contact.numbers),
-        language=contact.language,
-        vip=contact.vip,
-        lead_score=contact.lead_score,
-        value=contact.value,
-        url=contact.url,
-    )
+    return convert(contact, ContextContact, from_attributes=True)
 
 
 def _booking(card: BookingCard) -> ContextBooking:
@@ -62,17 +53,7 @@ def _booking(card: BookingCard) -> ContextBooking:
 
 
 def _ticket(card: TicketCard) -> ContextTicket:
-    return ContextTicket(
-        backend=card.backend,
-        id=card.id,
-        title=card.title,
-        state=card.state,
-        priority=card.priority,
-        due_at=card.due_at,
-        updated_at=card.updated_at,
-        url=card.url,
-        open=card.open,
-    )
+    return convert(card, ContextTicket, from_attributes=True)
 
 
 def _activity(backend: str, activity: Activity) -> ContextActivity:

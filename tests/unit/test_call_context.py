@@ -5,11 +5,12 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
+from msgspec import Struct, structs
 
 from api.backends.context import LinkHosts, Part, about_caller, plain, put_together, shown
 from api.backends.protocols import Activity, BackendFault, BookingCard, CallerKey, ContactRef, Kind, TicketCard
 from api.backends.views import context_partial
+from signaling.context_messages import ContextContact, ContextTicket
 
 NUMBER = "+34600111222"
 KEY = CallerKey(NUMBER, "600 111 222")
@@ -26,6 +27,11 @@ def part(backend: str, *contacts: ContactRef, kind: Kind = Kind.CRM, **more: obj
 
 def booking(backend: str, ref: str, state: str = "confirmed", number: str = "") -> BookingCard:
     return BookingCard(backend, ref, ref, "Lisbon", state, 1.0, 2.0, Decimal("10.50"), Decimal(90), "EUR", number=number)
+
+
+@pytest.mark.parametrize(("kept", "told"), [(ContactRef, ContextContact), (TicketCard, ContextTicket)])
+def test_whatever_pages_are_told_is_kept_by_the_same_name(kept: type[Struct], told: type[Struct]) -> None:
+    assert {field.name for field in structs.fields(told)} <= {field.name for field in structs.fields(kept)}
 
 
 def test_answers_that_agree_are_one_person_and_fill_one_another() -> None:
