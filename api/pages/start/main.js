@@ -10,6 +10,8 @@ import { signIn } from '../js/session.js';
 const CODE = 'centralita.start';
 const STEPS = ['house', 'administrator', 'telephone', 'recording', 'queue'];
 const READY_EVERY_MS = 500;
+/** After so many looks it was away between two of them, and nobody saw it: one that is slow to stop still answers for some seconds. */
+const UNSEEN_AFTER = 60;
 
 /** `{answered, regions, said}` or null. */
 const now = signal(null);
@@ -96,7 +98,7 @@ async function ready() {
     await new Promise((resolve) => setTimeout(resolve, READY_EVERY_MS));
     try {
       const { ok } = await fetch('/api/v1/health/ready', { cache: 'no-store' });
-      if (ok && (gone || turns > 8)) return;
+      if (ok && (gone || turns > UNSEEN_AFTER)) return;
       gone ||= !ok;
     } catch {
       gone = true;
