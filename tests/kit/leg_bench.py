@@ -128,12 +128,14 @@ class BenchLeg:
 
 
 def level_where_it_sounds(samples: NDArray[np.float32], frequency_hz: float, rate_hz: int = 16_000) -> float:
-    """As ``level_at``, of what is not silent, of which there must be some: where all was stopped for a moment there is a hole."""
+    """As ``level_at``, of the louder half of what is not silent, of which there must be some: where all was stopped for a moment there is
+    a hole, and a fading beside it."""
     window = rate_hz // 20
     rows = samples[: len(samples) // window * window].reshape(-1, window)
-    sounding = rows[np.abs(rows).max(axis=1) > 0.02]
+    sounding = [row for row in rows if np.abs(row).max() > 0.02]
     assert len(sounding) >= 8, f"only {len(sounding)} windows of {len(rows)} sound"
-    return level_at(sounding.reshape(-1), frequency_hz, rate_hz)
+    levels = sorted(level_at(row, frequency_hz, rate_hz) for row in sounding)
+    return float(np.median(levels[len(levels) // 2 :]))
 
 
 def level_at(samples: NDArray[np.float32], frequency_hz: float, rate_hz: int = 16_000) -> float:

@@ -130,7 +130,7 @@ async def test_one_lost_packet_is_counted_once_told_to_the_phone_and_leaves_no_h
         told = await a.hear_report(lambda block: block.cumulative_lost > 0)
         assert told.cumulative_lost == 1
         assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(b.headers)} == {1}
-        assert level_at(b.heard(last=50), 440) == pytest.approx(0.25, rel=0.1)
+        await hears(b, 440, rel=0.1, last=50)
         assert [leg.loss for event in desk.events if isinstance(event, msg.QualitySampled) for leg in event.legs if leg.loss] == [
             lossy.loss
         ]
@@ -217,8 +217,8 @@ async def test_a_phone_by_ipv6_talks_with_one_by_ipv4() -> None:
         await desk.phone("four", four)
         await six.hear(30)
         await four.hear(30)
-        assert level_at(six.heard(last=10), 900) == pytest.approx(0.25, rel=0.1)
-        assert level_at(four.heard(last=10), 440) == pytest.approx(0.25, rel=0.1)
+        await hears(six, 900, rel=0.1, last=10)
+        await hears(four, 440, rel=0.1, last=10)
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "239.1.1.1", "fe80::1"])
@@ -244,7 +244,7 @@ async def test_a_phone_that_falls_silent_is_told_once_and_the_other_side_hears_s
         a.speaking = True
         await b.hear(40)
         assert desk.worker.gauges["rooms_mixing"] == 0
-        assert level_at(b.heard(last=20), 440) == pytest.approx(0.25, rel=0.1)
+        await hears(b, 440, rel=0.1, last=20)
         assert len([e for e in desk.events if isinstance(e, msg.LegSilent)]) == 1
 
 
@@ -263,7 +263,7 @@ async def test_a_phone_on_hold_is_sent_nothing_and_the_browser_hears_silence() -
         b.speaking = True
         await desk.worker.perform(msg.ConnectRtpLeg(leg_id="b", remote=b.endpoint()))
         await a.hear(40)
-        assert level_at(a.heard(last=20), 900) == pytest.approx(0.25, rel=0.1)
+        await hears(a, 900, rel=0.1, last=20)
         assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(a.headers)} == {1}
 
 
@@ -278,7 +278,7 @@ async def test_phones_hear_packets_of_the_length_that_they_want() -> None:
         lately = phone.headers[-30:]
         assert {(y.timestamp - x.timestamp) & 0xFFFFFFFF for x, y in pairwise(lately)} == {step}
         assert {(y.sequence - x.sequence) & 0xFFFF for x, y in pairwise(lately)} == {1}
-        assert level_at(phone.heard(last=25), frequency_hz) == pytest.approx(0.25, rel=0.1)
+        await hears(phone, frequency_hz, rel=0.1, last=25)
 
 
 async def test_a_voice_that_is_much_too_quiet_is_not_just_forwarded() -> None:
@@ -306,7 +306,7 @@ async def test_a_codec_that_both_could_speak_is_asked_for_once() -> None:
             await desk.browser("agent", again, "g722", peer_id="tab2", opened=True)
             await far.hear(50)
             assert desk.worker.gauges["rooms_mixing"] == 0
-        assert level_at(far.heard(last=30), 1_000) == pytest.approx(0.25, rel=0.1)
+        await hears(far, 1_000, rel=0.1, last=30)
         assert len([e for e in desk.events if isinstance(e, msg.ReofferWanted)]) == 1
 
 
@@ -317,7 +317,7 @@ async def test_an_offer_again_on_the_same_peer_keeps_the_call_and_what_still_com
         await far.hear(20)
         await desk.browser("agent", peer, "g722", opened=True)
         await far.hear(60)
-        assert level_at(far.heard(last=20), 1_000) == pytest.approx(0.25, rel=0.1)
+        await hears(far, 1_000, rel=0.1, last=20)
         assert not any(isinstance(event, msg.PeerLost) for event in desk.events)
 
 
@@ -337,7 +337,7 @@ async def test_rtp_bleed_strangers_neither_hear_a_call_nor_speak_into_it() -> No
             await b.hear(60)
             assert desk.worker.counters["packets_mixed"] == 0 or desk.worker.gauges["rooms_mixing"] == 0
         for phone, tone in ((a, 900), (b, 440)):
-            assert level_at(phone.heard(last=40), tone) == pytest.approx(0.25, rel=0.06)
+            await hears(phone, tone, rel=0.06, last=40)
             assert level_at(phone.heard(), 2_500) < 0.001
         assert not stranger.arrivals and not stranger.rtcp
 
@@ -357,8 +357,7 @@ async def test_a_handshake_that_fails_is_told_in_words_and_the_next_offer_works(
             assert (lost.leg_id, lost.peer_id) == ("agent", "tab1") and "fingerprint" in lost.detail
         async with BrowserPeer(ToneTrack(1_000)) as again:
             await desk.browser("agent", again, "pcma", peer_id=peer_id, opened=True)
-            heard, rate_hz = await listen(again, 50)
-            assert level_at(heard[len(heard) // 2 :], 600, rate_hz) == pytest.approx(0.25, rel=0.12)
+            await hears_here(again, 600, rel=0.12)
         assert desk.worker.counters["room_faults"] == 0
 
 
@@ -399,7 +398,7 @@ async def test_refusals_say_why_and_cost_nothing(workers: int) -> None:
             assert refusal.value.code == code
         await desk.worker.perform(msg.CloseLeg(leg_id="never"))
         await b.hear(20)
-        assert level_at(b.heard(last=10), 440) == pytest.approx(0.25, rel=0.1)
+        await hears(b, 440, rel=0.1, last=10)
         if not workers:  # a pool refuses some of them by itself
             assert desk.worker.counters["refusals"] == len(cases)
 
@@ -418,7 +417,7 @@ async def test_what_fails_in_one_room_leaves_the_others_alone(monkeypatch: pytes
         monkeypatch.setattr(desk.worker._rooms["broken"].bridge, "collect", fail)
         await b.hear(60)
         assert desk.worker.counters["room_faults"] > 0
-        assert level_at(b.heard(last=20), 440) == pytest.approx(0.25, rel=0.1)
+        await hears(b, 440, rel=0.1, last=20)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
