@@ -51,7 +51,7 @@ async def test_a_customer_from_the_queue_to_the_code_of_the_call(
             await page.keyboard.type("From ten to two.")  # the field has the focus
             await page.keyboard.press("Enter")
             await chat.locator("[data-message=mine]").wait_for()
-            assert "From ten to two." in [notice["text"] for notice in await visitor.told("chat.message", 2)]
+            await visitor.seen("chat.message", text="From ten to two.")
             await looks_right(page, "a chat beside the call")
             await chat.locator("[data-do=end-chat]").click()
             await chat.wait_for(state="detached")
