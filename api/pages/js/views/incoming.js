@@ -1,4 +1,7 @@
-/** A call that rings. It takes the focus only from somebody who is not typing, and Escape does nothing to it. */
+/**
+ * A call that rings. It takes the focus only from somebody who is not typing, and Escape does nothing to it. What comes late stands below
+ * the buttons, which never move away from under a hand.
+ */
 import { useEffect, useRef } from 'preact/hooks';
 import { explain, t } from '../catalogue.js';
 import { isFromWebsite, silence, silenced, who } from '../attention.js';
@@ -31,16 +34,18 @@ export function Incoming({ call }) {
         <p id=${`what-${callId}`} class="call-state">${fromWebsite ? t(page ? 'incoming.web_page' : 'incoming.web', { page }) : t('incoming.title')}</p>
         <h2 id=${`who-${callId}`} class="call-who">${who(call)}</h2>
         ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
-        ${call.number.length > SHORT && html`<${LocalTime} number=${call.number} />`}
-        ${(call.came || call.private || !call.verified) && html`<${Came} call=${call} />`}
-        ${call.centre && html`<${Known} call=${call} />`}
-        ${refusal && html`<p class="notice bad"><${Icon} name="warning" />${explain(refusal)}</p>`}
       </div>
       <div class="incoming-buttons">
         <button type="button" ref=${answer} class="go" data-do="accept" onClick=${() => accept(callId)}><${Icon} name="call" />${t('incoming.accept')}</button>
         <button type="button" class="stop" data-do="decline" onClick=${() => decline(callId)}><${Icon} name="end" />${t('incoming.decline')}</button>
         ${!silenced.value.has(callId) &&
         html`<button type="button" class="quiet" data-do="silence" onClick=${() => silence(callId)}><${Icon} name="quiet" />${t('incoming.silence')}</button>`}
+      </div>
+      <div class="incoming-more">
+        ${call.number.length > SHORT && html`<${LocalTime} number=${call.number} />`}
+        ${(call.came || call.private || !call.verified) && html`<${Came} call=${call} />`}
+        ${call.centre && html`<${Known} call=${call} />`}
+        ${refusal && html`<p class="notice bad"><${Icon} name="warning" />${explain(refusal)}</p>`}
       </div>
       <${Context} callId=${callId} working=${false} />
     </section>
