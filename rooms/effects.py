@@ -237,7 +237,8 @@ class PutOnBreak:
 
 @dataclass(frozen=True, slots=True)
 class StartRecording:
-    """Record what the other side says and hears, from now on, as one part of the call's recording."""
+    """Record what the other side says and hears, from now on, as one part of the call's recording. ``agent_leg``: empty where whoever has
+    the call is not there yet."""
 
     call_id: str
     recording_id: str

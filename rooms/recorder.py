@@ -186,7 +186,7 @@ class Recorder:
             call.call_id,
             _part_id(call),
             phone.leg_id,
-            leg.leg_id if leg is not None else "",
+            leg.leg_id if leg is not None and leg.audible else "",
             call.agent,
             self._policy.consent,
             answered=self._policy.asks,

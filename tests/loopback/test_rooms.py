@@ -243,6 +243,7 @@ async def test_a_guest_reaches_no_room_but_theirs_by_any_request(talk: Talk) -> 
     named |= {"position": 1, "name": "x.txt", "content_type": "text/plain", "size": 1, "text": "x", "epoch": 1}
     named |= device("tom") | {"announcement": "YQ", "packages": {}}
     named |= {"peer_id": "p", "sdp": "x", "tiles": [], "action": "start", "microphone": True, "camera": True, "number": "+34600111222"}
+    named |= {"backend": "b", "id": "b1", "share_id": "s"}
     for kind in wire.AnyRequest.__args__:  # type: ignore[attr-defined]
         if issubclass(kind, wire.RoomRequest | wire.ChatRequest) and "room_id" in kind.__struct_fields__:
             known = {name: value for name, value in named.items() if name in kind.__struct_fields__}

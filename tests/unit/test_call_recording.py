@@ -164,6 +164,15 @@ def test_an_announcement_of_whose_end_nobody_tells_is_made_again() -> None:
     assert only(desk.at(130, ev.SoundEnded("c-phone", "announcement")), fx.StartRecording)
 
 
+def test_who_picks_up_during_the_announcement_and_is_not_there_yet_is_not_recorded_for() -> None:
+    desk = live(TOLD)
+    desk.at(6, ev.ParkRequested("c", "ana", 0))
+    desk.at(7, ev.PickUpRequested("c", "ana"))
+    desk.at(9, ev.SoundEnded("c-phone", "announcement"))
+    desk.at(10, ev.LegConnected("c-1"))
+    assert desk.all(fx.StartRecording) == [replace(START, agent_leg="", consent="announced")]
+
+
 def test_a_pause_during_the_announcement_is_kept() -> None:
     desk = live(TOLD)
     wants(desk, 6, "pause")

@@ -180,6 +180,8 @@ class Room:
     parts: list[str] = field(default_factory=list)
     kept: bool = False
     """Is what is said kept now, as far as the media plane was told?"""
+    recorded: str = ""
+    """The leg that is: with it ends its recording."""
 
 
 class Witness:
@@ -227,7 +229,7 @@ class Witness:
                 assert phone in room.joined and (not agent or agent in room.joined) and part not in room.parts
                 assert room.announced, "nothing is kept before it was announced"
                 room.parts.append(part)
-                room.kept = True
+                room.kept, room.recorded = True, phone
             case fx.ResumeRecording(recording_id=part):
                 assert part == room.parts[-1] and not room.kept
                 room.kept = True
@@ -241,6 +243,7 @@ class Witness:
             case fx.HangUp(leg_id=leg_id):
                 assert leg_id not in room.hung_up
                 room.hung_up.append(leg_id)
+                room.kept = room.kept and leg_id != room.recorded
             case fx.WriteRecord(record=record):
                 room.record = record
             case fx.CloseRoom(room_id=room_id):
