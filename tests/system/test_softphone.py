@@ -310,7 +310,7 @@ async def test_the_phone_is_in_one_tab(server: Server, microphone: Path) -> None
         await second.wait_for_selector("[data-do=use-here]")
         assert second.url == f"{server.url}/?processing=off"
         # A link of another page puts its number into the phone's field, wherever that is, and dials nothing.
-        await desk.page.wait_for_function("document.querySelector('#number')?.value === '+34600111222'")
+        await desk.page.wait_for_function("() => document.querySelector('#number')?.value === '+34600111222'")
         await second.click("[data-do=use-here]")
         await desk.page.wait_for_selector("[data-do=use-here]")
         await second.fill("#user", server.user)

@@ -113,5 +113,5 @@ async def test_messages_are_heard_marked_called_back_and_deleted(server: Server,
         assert await phone.input_value("#number") == "+34600111222" and not await phone.query_selector("[data-call-id]")
         await page.click("#messages > li:nth-child(2) a")  # now there is one
         await page.wait_for_selector("#said:has-text('field')")
-        await phone.wait_for_function("document.querySelector('#number').value === '+442071838750'")
+        await phone.wait_for_function("() => document.querySelector('#number').value === '+442071838750'")
     assert len(list((server.data_dir / "recordings").glob("*.rec"))) == 2
