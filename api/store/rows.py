@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import astuple
@@ -278,7 +278,7 @@ def call_rows(
     costs = [cost_of(leg) for leg in record.legs]
     known = [cost for cost in costs if cost is not None]
     legs = tuple(
-        _leg_row(record.call_id, leg, to_epoch) | {"cost": cost, **asdict(means_of(leg.leg_id))}
+        _leg_row(record.call_id, leg, to_epoch) | {"cost": cost} | _means_columns(means_of(leg.leg_id))
         for leg, cost in zip(record.legs, costs, strict=True)
     )
     cost = sum(known) if known and record.ended_s is not None else None
@@ -377,6 +377,11 @@ def sample_of(row: Mapping[Any, Any]) -> Sample:
 
 def _epoch(at_s: float | None, to_epoch: ToEpoch) -> float | None:
     return None if at_s is None else to_epoch(at_s)
+
+
+def _means_columns(means: LegMeans) -> Row:
+    """As ``asdict``, which copies every text deeply: this is made at each step of a call."""
+    return {name: getattr(means, name) for name in MEANS}
 
 
 def _cause_columns(cause: Cause | None) -> Row:

@@ -22,7 +22,8 @@ from media.worker import MediaWorker
 from rooms.audio import DemoEndpoint
 from tests.kit.browser_peer import BrowserPeer
 from tests.kit.leg_bench import level_at
-from tests.kit.rtp_phone import STOPPED_S, RtpPhone, bound_socket
+from tests.kit.pace import Pace
+from tests.kit.rtp_phone import RtpPhone, bound_socket
 
 WORKER_COMMAND = (sys.executable, "-m", "api.media_process", "warning", "json", "classical")
 Event = TypeVar("Event", bound=msg.MediaEvent)
@@ -138,15 +139,10 @@ class ToneTrack(MediaStreamTrack):
         super().__init__()
         self._tone = (frequency_hz, amplitude)
         self._frames = 0
-        self._start_s: float | None = None
+        self._pace = Pace()
 
     async def recv(self) -> AudioFrame:
-        now_s = asyncio.get_running_loop().time()
-        self._start_s = now_s if self._start_s is None else self._start_s
-        late_s = now_s - self._start_s - 0.02 * self._frames
-        if late_s > STOPPED_S:
-            self._start_s += late_s
-        await asyncio.sleep(max(0.0, -late_s))
+        await self._pace.turn()
         frequency_hz, amplitude = self._tone
         t = (960 * self._frames + np.arange(960)) / 48_000
         samples = np.rint(32_767 * amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.int16)

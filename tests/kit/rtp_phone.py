@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +14,9 @@ from media import rtcp, rtp
 from media.codec import make_decoder, make_encoder
 from media.srtp import SrtpError, SrtpSessions, open_sessions, sent_session
 from rooms.audio import AudioCodec, Direction, RtpEndpoint, SrtpKey, SrtpKeys, SrtpSuite
+from tests.kit.pace import Pace
 
 EVENT_TYPE = 101
-STOPPED_S = 0.1
-"""Who comes later than this to speak was stopped, and speaks on from there: no far end makes up for it with a burst."""
 
 
 def bound_socket(host: str = "127.0.0.1") -> socket.socket:
@@ -125,19 +125,15 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._task = asyncio.get_running_loop().create_task(self._speak(), name="phone-speaks")
 
     async def _speak(self) -> None:
-        start_s, index = time.monotonic(), 0
-        while True:
+        pace = Pace()
+        for index in count():
+            await pace.turn()
             t = (320 * index + np.arange(320)) / 16_000
             tones = sum(np.sin(2 * np.pi * frequency_hz * t) for frequency_hz in self._tones)
             payload = self._encoder.encode((self._amplitude * tones).astype(np.float32))
             if self.speaking:
                 self._send(payload, self.codec.payload_type, lost=index in self.lose)
             self._timestamp += self.codec.clock_rate // 50
-            index += 1
-            late_s = time.monotonic() - start_s - 0.02 * index
-            if late_s > STOPPED_S:
-                start_s += late_s
-            await asyncio.sleep(max(0.0, -late_s))
 
     def _send(self, payload: bytes, payload_type: int, *, lost: bool = False) -> None:
         packet = rtp.build(payload_type, self._sequence, self._timestamp, 0x1234, payload)
