@@ -250,6 +250,9 @@ class Failover:
 def _told(member: Member) -> TrunkStatus:
     """The trunk's own words, and what failover makes of it."""
     status, health = member.trunk.status, member.candidate.health
+    if health.state is HealthState.NEW:
+        # The trunk knows before its event has told us: it is ready once calls go to it.
+        return replace(status, ready=False)
     if health.state is HealthState.DOWN:
         words = f"It takes no new calls while another PBX does, until it has answered for {health.rest_s:.0f} s."
         return TrunkStatus(False, f"{status.detail} {words}")

@@ -90,15 +90,16 @@ class ChildProcess:
     async def stop(self, number: int = signal.SIGTERM, *, within_s: float = _STOP_S) -> int:
         """Exit status (negative: the signal that ended it). Also ends what the child left in its session."""
         process = self._running
-        if process.returncode is None:
+        if process.returncode is None and number != signal.SIGKILL:
             process.send_signal(number)
-        try:
-            await asyncio.wait_for(process.wait(), within_s)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+            try:
+                await asyncio.wait_for(process.wait(), within_s)
+            except TimeoutError:
+                process.kill()
+        # Who is killed ends nobody, and the end is not heard of while one of its children holds its output open.
         with contextlib.suppress(ProcessLookupError):  # the usual case: nobody is left
             os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
         if self._reading is not None:
             await self._reading
         return process.returncode if process.returncode is not None else 0

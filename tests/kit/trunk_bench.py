@@ -71,12 +71,15 @@ async def sip_bench(server: str, port: int, *, extension: str = "100", **setting
 
 
 @asynccontextmanager
-async def group_bench(*lines: dict[str, object], **settings: object) -> AsyncIterator[TrunkBench]:
-    """One trunk to several PBXs of this machine, the first one first, called ``a``, ``b`` and so on."""
+async def group_bench(*lines: dict[str, object], silent_s: float = 2.0, **settings: object) -> AsyncIterator[TrunkBench]:
+    """One trunk to several PBXs of this machine, the first one first, called ``a``, ``b`` and so on.
+
+    ``silent_s``: how long it waits for a PBX's first word to a call, which a busy machine's may be late with.
+    """
     bench = TrunkBench()
     shared = {"server": "127.0.0.1", "extension": "100", "bind_host": "127.0.0.1", "transport": SipTransport.UDP, **settings}
     places = [Place(SipTrunkSettings(**{"name": "abc"[at], **shared, **line}), at + 1) for at, line in enumerate(lines)]  # type: ignore[arg-type]
-    bench.trunk = group = TrunkGroup("pbx", places, FailoverSettings(), bench.on_event)
+    bench.trunk = group = TrunkGroup("pbx", places, FailoverSettings(silent_s=silent_s), bench.on_event)
     try:
         async with group:
             yield bench
