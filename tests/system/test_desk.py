@@ -38,7 +38,7 @@ async def test_a_customer_from_the_queue_to_the_code_of_the_call(
         assert spoken in await page.inner_text(".call [data-part=known]")
         await page.fill(".call textarea", "Asked for a seat by the window.")
         await page.wait_for_selector(".call [data-part=note-state][data-state=kept]")
-        async with writing(server.url, "travel", VISITOR, "Is it open on Sundays?") as (visitor, _room):
+        async with writing(server.url, "travel", VISITOR, "Is it open on Sundays?") as (visitor, room):
             waits = page.locator("[data-part=visitor-waits]")
             await waits.wait_for()
             shown = await waits.inner_text()
@@ -53,6 +53,9 @@ async def test_a_customer_from_the_queue_to_the_code_of_the_call(
             await chat.locator("[data-message=mine]").wait_for()
             await visitor.seen("chat.message", text="From ten to two.")
             await looks_right(page, "a chat beside the call")
+            await page.focus(".call textarea")  # who reads elsewhere hears that something was written
+            assert "ok" in await visitor.ask("chat.message", {"room_id": room, "message_id": "more", "text": "And on Mondays?"})
+            await page.wait_for_function("() => performance.getEntriesByName('news-sound').length === 1")
             await chat.locator("[data-do=end-chat]").click()
             await chat.wait_for(state="detached")
             assert (await visitor.told("room.exit"))[0]["reason"] == "ended"

@@ -4,6 +4,7 @@ import { chosen, devices } from './devices.js';
 import * as chat from './chat.js';
 import * as link from './link.js';
 import * as microphone from './microphone.js';
+import * as news from './news.js';
 import { Peer } from './peer.js';
 import { Refusal } from './session.js';
 import * as state from './state.js';
@@ -223,6 +224,7 @@ function putAway(callId) {
 /** Take one notice in: state first, then media. */
 export function receive(notice) {
   const before = state.callOf(notice.call_id);
+  news.receive(notice);
   state.receive(notice);
   chat.receive(notice);
   website.receive(notice);

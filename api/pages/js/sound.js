@@ -1,4 +1,4 @@
-/** Sounds the page itself makes: ringing, keys, a test tone. All synthesised. */
+/** Sounds the page itself makes: ringing, news, keys, a test tone. All synthesised. */
 import { effect, signal } from '@preact/signals';
 import { pick, chosen, devices, canChooseRing } from './devices.js';
 
@@ -80,6 +80,15 @@ export function stopRinging() {
   blocked.value = false;
   ringGain?.disconnect();
   ringGain = null;
+}
+
+/** Two falling notes for news that wait; softer still while a call is in the ear. */
+export async function softly({ inCall = false } = {}) {
+  const audio = speaker();
+  await route('ring').catch(() => {}); // then it sounds where the browser plays
+  if (audio.state !== 'running') return;
+  [784, 587].forEach((hz, step) => tone(audio.destination, hz, step * 0.13, 0.24, inCall ? 0.02 : 0.05));
+  performance.mark('news-sound');
 }
 
 /** The two tones of a key, softly, so that a finger hears what it did. */

@@ -4,6 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { t } from '../catalogue.js';
 import { canChooseOutput, canChooseRing, choose, devices, pick } from '../devices.js';
 import * as microphone from '../microphone.js';
+import { setSounding, sounding } from '../news.js';
 import { testTone } from '../sound.js';
 import { serverVersion } from '../state.js';
 import { THEMES, setTheme, theme } from '../theme.js';
@@ -62,6 +63,7 @@ function Notifications() {
   };
   return html`
     <h3>${t('settings.notifications')}</h3>
+    <label class="check"><input type="checkbox" data-do="news-sound" checked=${sounding.value} onChange=${(event) => setSounding(event.currentTarget.checked)} />${t('settings.news_sound')}</label>
     <p>${t(`settings.notifications.${permission.value}`)}</p>
     ${permission.value === 'default' && html`<button type="button" class="small" data-do="notify" onClick=${ask}>${t('settings.notifications.ask')}</button>`}
   `;
