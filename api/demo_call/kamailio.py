@@ -41,7 +41,7 @@ class Kamailio:
 async def kamailio(
     directory: Path, users: dict[str, str], *, hop: Hop | None = None, certificate: tuple[Path, Path] | None = None
 ) -> AsyncIterator[Kamailio]:
-    """Starts kamailio with its files in ``directory``. Raises PeerFailure when it does not answer OPTIONS within 10 s.
+    """Starts kamailio with its files in ``directory``. Raises PeerFailure when it does not answer OPTIONS within 30 s.
 
     With a ``certificate`` (and its key) it speaks TLS too.
     """
@@ -62,7 +62,7 @@ async def _answers(host: str, port: int, process: ChildProcess) -> None:
         probe.setblocking(False)
         probe.bind((host, 0))
         own = probe.getsockname()[1]
-        for attempt in range(100):
+        for attempt in range(300):
             request = (
                 f"OPTIONS sip:{host}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{own};branch=z9hG4bKready{attempt}\r\n"
                 f"Max-Forwards: 5\r\nFrom: <sip:ready@{host}>;tag=ready\r\nTo: <sip:{host}>\r\n"

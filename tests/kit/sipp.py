@@ -2,24 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from api.demo_call.process import ChildProcess, free_port, free_port_range
+from tests.kit.datagram_door import once_door
 
+_HOST = "127.0.0.1"
+_LONGEST_S = 60
 SCENARIOS = Path(__file__).parents[1] / "data" / "sipp"
 
 
 @dataclass(frozen=True, slots=True)
 class Sipp:
-    """``port``: where it listens. ``passed`` waits for the end of the scenario and fails with its errors."""
+    """``port``: where it is found. ``passed`` waits for the end of the scenario and fails with its errors."""
 
     port: int
     process: ChildProcess
     directory: Path
 
-    async def passed(self, within_s: float = 60.0) -> None:
+    async def passed(self, within_s: float = _LONGEST_S + 30.0) -> None:
         status = await self.process.ended(within_s)
         errors = "\n".join(path.read_text()[-3000:] for path in self.directory.glob("*_errors.log"))
         assert status == 0, f"SIPp ended with {status}:\n{errors or self.process.last_words()}"
@@ -29,26 +32,31 @@ class Sipp:
 async def sipp(
     directory: Path, scenario: str, *, target: str = "", called: str = "100", transport: str = "u1", calls: int = 1
 ) -> AsyncIterator[Sipp]:
-    """Start a scenario. With ``target`` (host:port) SIPp calls, without it SIPp waits for calls; it is listening on entry."""
-    port = free_port()
-    command = ["sipp", *([target] if target else []), "-sf", str(SCENARIOS / scenario), "-s", called, "-i", "127.0.0.1", "-p", str(port)]
-    command += ["-t", transport, "-m", str(calls), "-nostdin", "-timeout", "20", "-timeout_error", "-trace_err"]
-    command += ["-mi", "127.0.0.1", "-mp", str(free_port_range(8, start=24_000))]
-    async with ChildProcess(
-        "sipp", command, log=_make(directory) / "sipp.log", directory=directory, environment={"TERM": "xterm"}
-    ) as process:
+    """Start a scenario. With ``target`` (host:port, here) SIPp calls, without it SIPp waits for calls; it is listening on entry."""
+    port = found_at = free_port()
+    async with AsyncExitStack() as stack:
+        if transport == "u1":
+            near, found_at = free_port(), free_port()
+            agent = (_HOST, int(target.rpartition(":")[2])) if target else None
+            await stack.enter_async_context(once_door((_HOST, near), (_HOST, port), (_HOST, found_at), agent))
+            target = f"{_HOST}:{near}" if target else ""
+        command = ["sipp", *([target] if target else []), "-sf", str(SCENARIOS / scenario), "-s", called, "-i", _HOST, "-p", str(port)]
+        command += ["-t", transport, "-m", str(calls), "-nostdin", "-timeout", str(_LONGEST_S), "-timeout_error", "-trace_err"]
+        command += ["-mi", _HOST, "-mp", str(free_port_range(8, start=24_000)), "-key", "cport", str(found_at)]
+        program = ChildProcess("sipp", command, log=_make(directory) / "sipp.log", directory=directory, environment={"TERM": "xterm"})
+        process = await stack.enter_async_context(program)
         if not target:
             await listens(port, transport)
-        yield Sipp(port, process, directory)
+        yield Sipp(found_at, process, directory)
 
 
-async def listens(port: int, transport: str, host: str = "127.0.0.1") -> None:
+async def listens(port: int, transport: str, host: str = _HOST) -> None:
     """Wait until the kernel shows the port as bound: SIPp itself says nothing when it is ready."""
-    for _ in range(500):
+    for _ in range(1_500):
         if _is_bound(port, transport, host):
             return
         await asyncio.sleep(0.02)
-    raise AssertionError(f"SIPp did not open port {port} in 10 s")
+    raise AssertionError(f"SIPp did not open port {port} in 30 s")
 
 
 def _is_bound(port: int, transport: str, host: str) -> bool:

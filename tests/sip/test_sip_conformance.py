@@ -16,6 +16,7 @@ from tests.kit.sipp_flows import OURS, Run, run_all, runs
 from tests.kit.sipp_steps import Caller
 
 FLOWS = (
+    *losses.FLOWS,  # they wait longest, the others go on meanwhile
     *registration.FLOWS,
     *registrar.FLOWS,
     *basic.FLOWS,
@@ -24,7 +25,6 @@ FLOWS = (
     *dialogs.FLOWS,
     *inside.FLOWS,
     *manners.FLOWS,
-    *losses.FLOWS,
 )
 
 

@@ -3,7 +3,10 @@
 from tests.kit.flows.flow import Flow
 from tests.kit.sipp_steps import SENDRECV, Called, Caller, sdp
 
-SHORT = {"session_expires_s": 2, "min_session_expires_s": 1}
+BRIEF_S, SHORT_S = 2, 8
+"""Intervals of a call that is to end, and of one that is to be refreshed, for which a busy SIPp may take the other half of it."""
+BRIEF = {"session_expires_s": BRIEF_S, "min_session_expires_s": 1}
+SHORT = {"session_expires_s": SHORT_S, "min_session_expires_s": 1}
 MOVED = "TransferAsked:400"
 
 _DIGITS = (
@@ -232,11 +235,11 @@ _TIMERS = (
         "RFC 4028 7.4, 10",
         "refresher=uas: our UPDATE comes at half time",
         Caller("answer")
-        .invites("Supported: timer", "Allow: INVITE, ACK, BYE, UPDATE", "Session-Expires: 2;refresher=uas")
-        .gets(200, "Session-Expires: 2;refresher=uas", keeps=True)
+        .invites("Supported: timer", "Allow: INVITE, ACK, BYE, UPDATE", f"Session-Expires: {SHORT_S};refresher=uas")
+        .gets(200, f"Session-Expires: {SHORT_S};refresher=uas", keeps=True)
         .acks()
-        .gets_asked("UPDATE", "Session-Expires: 2")
-        .replies(200, "Session-Expires: 2;refresher=uac")
+        .gets_asked("UPDATE", f"Session-Expires: {SHORT_S}")
+        .replies(200, f"Session-Expires: {SHORT_S};refresher=uac")
         .hangs_up(),
         "Arrived Confirmed HungUp:completed",
         SHORT,
@@ -246,11 +249,11 @@ _TIMERS = (
         "RFC 4028 7.4",
         "with the session as it is, where the peer knows no UPDATE",
         Caller("answer")
-        .invites("Supported: timer", "Allow: INVITE, ACK, BYE", "Session-Expires: 2;refresher=uas")
+        .invites("Supported: timer", "Allow: INVITE, ACK, BYE", f"Session-Expires: {SHORT_S};refresher=uas")
         .gets(200, keeps=True)
         .acks()
-        .gets_asked("INVITE", "Session-Expires: 2", "o=- [0-9]+ 1 IN")
-        .replies(200, Caller.contact, "Session-Expires: 2;refresher=uac", body=sdp(SENDRECV), repeats=True)
+        .gets_asked("INVITE", f"Session-Expires: {SHORT_S}", "o=- [0-9]+ 1 IN")
+        .replies(200, Caller.contact, f"Session-Expires: {SHORT_S};refresher=uac", body=sdp(SENDRECV), repeats=True)
         .gets_asked("ACK")
         .hangs_up(),
         "Arrived Confirmed HungUp:completed",
@@ -261,13 +264,13 @@ _TIMERS = (
         "RFC 4028 10",
         "a BYE shortly before the end",
         Caller("answer")
-        .invites("Supported: timer", "Session-Expires: 2;refresher=uac")
+        .invites("Supported: timer", f"Session-Expires: {BRIEF_S};refresher=uac")
         .gets(200, keeps=True)
         .acks()
         .gets_asked("BYE")
         .replies(200),
         "Arrived Confirmed HungUp:media_lost",
-        SHORT,
+        BRIEF,
     ),
     Flow(
         "our timer",
@@ -297,9 +300,9 @@ _TIMERS = (
         "refresher=uac: our UPDATE at half time",
         Called()
         .is_invited()
-        .answers("Session-Expires: 2;refresher=uac", "Require: timer")
-        .gets_asked("UPDATE", "Session-Expires: 2;refresher=uac")
-        .replies(200, "Session-Expires: 2;refresher=uac")
+        .answers(f"Session-Expires: {SHORT_S};refresher=uac", "Require: timer")
+        .gets_asked("UPDATE", f"Session-Expires: {SHORT_S};refresher=uac")
+        .replies(200, f"Session-Expires: {SHORT_S};refresher=uac")
         .hangs_up(),
         "Answered:pcma HungUp:completed",
         SHORT,
