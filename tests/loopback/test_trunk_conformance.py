@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,13 +19,13 @@ from tests.kit.certificate import self_signed
 from tests.kit.trunk_bench import TrunkBench, group_bench, sip_bench
 
 BYE = Cause(EndReason.COMPLETED)
-QUICK = LoopbackTimes(ring_s=0.02, answer_s=0.03, refuse_s=0.03, patience_s=0.3, longest_s=0.3)
+PATIENT = LoopbackTimes(ring_s=0.02, answer_s=0.03, refuse_s=0.03, patience_s=60.0, longest_s=60.0)
 
 
 @dataclass
 class Line:
     """A trunk under test. ``call`` makes the far end call us, and lose patience soon where it is not ``patient``; ``end`` makes it hang up
-    that call. Calls to 602 are ended by the far end soon, and the demo's always."""
+    that call. Calls to 602 are ended by the far end soon, and the demo's where a test wants that."""
 
     bench: TrunkBench
     far: "FarEnd | None" = None
@@ -83,9 +83,9 @@ class FarEnd:
 
 
 @asynccontextmanager
-async def demo_line() -> AsyncIterator[Line]:
+async def demo_line(times: LoopbackTimes) -> AsyncIterator[Line]:
     bench = TrunkBench()
-    async with LoopbackTrunk(bench.on_event, times=QUICK) as trunk:
+    async with LoopbackTrunk(bench.on_event, times=times) as trunk:
         bench.trunk = trunk
         try:
             yield Line(bench)
@@ -126,7 +126,8 @@ async def group_line() -> AsyncIterator[Line]:
     async with AsyncExitStack() as stack:
         shared = {"register": False, "keepalive_s": 0.0}
         far = await stack.enter_async_context(sip_bench("127.0.0.1", near_port, extension="200", bind_port=far_port, **shared))
-        near = await stack.enter_async_context(group_bench({"port": far_port, "bind_port": near_port}, {"port": nobody}, **shared))
+        lines = ({"port": far_port, "bind_port": near_port}, {"port": nobody})
+        near = await stack.enter_async_context(group_bench(*lines, silent_s=60.0, **shared))
         yield await stack.enter_async_context(between(near, far))
 
 
@@ -146,9 +147,19 @@ async def pjsua2_line() -> AsyncIterator[Line]:
         yield await stack.enter_async_context(between(near, far))
 
 
+@pytest.fixture
+def demo_times() -> LoopbackTimes:
+    """The demo's far end ends a call by itself only where a test waits for that."""
+    return PATIENT
+
+
+ends_soon = pytest.mark.parametrize("demo_times", [replace(PATIENT, longest_s=0.3)], ids=["ends soon"])
+gives_up_soon = pytest.mark.parametrize("demo_times", [replace(PATIENT, patience_s=0.3)], ids=["gives up soon"])
+
+
 @pytest.fixture(params=["demo", "group", "pjsua2", *SipTransport])
-async def line(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Line]:
-    lines = {"demo": demo_line, "group": group_line, "pjsua2": pjsua2_line}
+async def line(request: pytest.FixtureRequest, tmp_path: Path, demo_times: LoopbackTimes) -> AsyncIterator[Line]:
+    lines = {"demo": lambda: demo_line(demo_times), "group": group_line, "pjsua2": pjsua2_line}
     async with lines[request.param]() if request.param in lines else sip_line(request.param, tmp_path) as opened:
         yield opened
 
@@ -212,6 +223,7 @@ async def test_giving_up_while_it_rings_is_confirmed_as_a_refusal(line: Line) ->
     line.trunk.hang_up("a", BYE)
 
 
+@ends_soon
 async def test_the_far_end_hangs_up(line: Line) -> None:
     dial(line, "602")
     await line.bench.event(Answered)
@@ -231,6 +243,7 @@ async def test_hanging_up_an_answered_call_is_silent_and_final(line: Line) -> No
     assert of(line, "a") == [Rang, Answered]
 
 
+@ends_soon
 async def test_a_call_arrives_rings_and_is_answered(line: Line) -> None:
     line.call()
     leg_id = (await line.bench.event(Arrived)).leg_id
@@ -242,6 +255,7 @@ async def test_a_call_arrives_rings_and_is_answered(line: Line) -> None:
     assert of(line, leg_id) == [Arrived, Confirmed, HungUp]
 
 
+@gives_up_soon
 async def test_a_caller_loses_patience(line: Line) -> None:
     line.call(patient=False)
     leg_id = (await line.bench.event(Arrived)).leg_id

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partialmethod
 from pathlib import Path
 
 import aioice.ice
@@ -23,8 +24,10 @@ from tests.kit.media_desk import media_desk
 
 @pytest.fixture
 def relay_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser's side has no address of its own that it could tell."""
+    """The browser's side has no address of its own that it could tell. It waits for a relay that is late on a busy machine."""
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: [])
+    gather = aioice.ice.Connection.get_component_candidates
+    monkeypatch.setattr(aioice.ice.Connection, "get_component_candidates", partialmethod(gather, timeout=30))
 
 
 class RelayedPeer(BrowserPeer):

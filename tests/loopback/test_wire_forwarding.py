@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import Callable
 
 import pytest
@@ -205,13 +206,20 @@ async def test_a_sender_at_ten_times_its_rate_is_cut(wire: str) -> None:
     async with MediaWorker(MediaSettings(voice=UNTOUCHED, wire=wire, quality_interval_s=60.0), lambda event: None) as worker:
         ends = Ends(worker)
         await ends.connect()
-        for number in range(700):
-            ends.say(rtp.build(8, number, 160 * number, 7, bytes(160)))
-            if number % 20 == 0:
-                await until(lambda upto=number: worker.counters["packets_in"] >= upto)
-        await until(lambda: worker.counters["packets_in"] >= 700)
-        assert worker.counters["dropped_flood"] >= 150
-        assert worker.counters["packets_forwarded"] == 700 - worker.counters["dropped_flood"]
+        begun_s, said = time.monotonic(), 0
+
+        def all_told() -> bool:
+            counters = worker.counters
+            return counters["packets_forwarded"] + counters["dropped_flood"] == said
+
+        async with asyncio.timeout(60):
+            while worker.counters["dropped_flood"] < 150:  # a machine that stops for a moment takes longer than a second for 700 of them
+                for _ in range(20):
+                    said += 1
+                    ends.say(rtp.build(8, said & 0xFFFF, 160 * said, 7, bytes(160)))
+                await until(all_told)
+        seconds = 1 + int(time.monotonic() - begun_s)
+        assert worker.counters["packets_forwarded"] <= 500 * seconds + 20, "the first ones go the other path's way, which counts by itself"
         ends.close()
 
 
