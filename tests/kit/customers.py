@@ -121,7 +121,7 @@ async def customer(
     domain: str,
     keys: str = "",
     tone_hz: float = 0.0,
-    sounds_s: float = 170.0,
+    sounds_s: float = 590.0,
     leaves_after_s: float | None = None,
 ) -> AsyncIterator[Customer]:
     """``number`` calls ``called`` at ``target`` (host:port), presses ``keys`` a second apart, then sounds; stays until the other side ends
@@ -131,7 +131,7 @@ async def customer(
     end = _STAYS if leaves_after_s is None else _LEAVES.format(after_ms=round(leaves_after_s * 1_000), **names)
     scenario = _written(directory, stream(keys, tone_hz, sounds_s), names | {"end": end})
     command = ["sipp", target, "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(free_port()), "-m", "1", "-nostdin", "-trace_err"]
-    command += ["-timeout", "180", "-timeout_error", "-mi", "127.0.0.1", "-mp", str(free_port_range(8, start=25_000))]
+    command += ["-timeout", "600", "-timeout_error", "-mi", "127.0.0.1", "-mp", str(free_port_range(8, start=25_000))]
     log = directory / "sipp.log"
     async with ChildProcess("sipp", command, log=log, directory=directory, environment={"TERM": "xterm"}) as process:
         yield Customer(process, directory)
@@ -146,7 +146,7 @@ def _written(directory: Path, capture: bytes, names: Mapping[str, str]) -> Path:
 
 
 def stream(keys: str, tone_hz: float, sounds_s: float) -> bytes:
-    """A capture (pcap) of RTP: a second of silence before each of ``keys`` (RFC 4733), then a tone, or silence."""
+    """A capture (pcap) of RTP: a second of silence before each of ``keys`` (RFC 4733), then a tone of whole Hz, or silence."""
     encoder = make_encoder(PCMA, rate_hz=8_000)
     silent = encoder.encode(np.zeros(_FRAME, np.float32))
     packets: list[tuple[bool, int, bytes]] = []
@@ -157,9 +157,9 @@ def stream(keys: str, tone_hz: float, sounds_s: float) -> bytes:
         ends = [False] * _KEY_FRAMES + [True] * _END_OF_KEY
         for number, (length, over) in enumerate(zip([*lengths, *lengths[-1:] * _END_OF_KEY], ends, strict=True)):
             packets.append((number > 0, _EVENT_TYPE, struct.pack("!BBH", event, 0x8A if over else 0x0A, length)))
-    frames = round(sounds_s * 50)
-    samples = sine(tone_hz, sounds_s, 8_000, level_dbfs=-14.0) if tone_hz else np.zeros(frames * _FRAME)
-    packets += [(False, PCMA.payload_type, encoder.encode(frame.astype(np.float32))) for frame in samples.reshape(-1, _FRAME)]
+    second = sine(tone_hz, 1.0, 8_000, level_dbfs=-14.0) if tone_hz else np.zeros(50 * _FRAME)
+    said = [encoder.encode(frame.astype(np.float32)) for frame in second.reshape(-1, _FRAME)]  # every second is the same
+    packets += [(False, PCMA.payload_type, said[number % 50]) for number in range(round(sounds_s * 50))]
     return _capture(packets)
 
 

@@ -37,11 +37,11 @@ PLAN = {
     "queues.toml": """
 [sales]
 titles = { es = "Ventas", en = "Sales" }
-max_wait_s = 120
-wrap_up_s = 60
+max_wait_s = 900
+wrap_up_s = 600
 wrap_up_codes = ["booked", "question"]
 wrap_up_required = true
-ring_s = 90
+ring_s = 180
 announce_every_s = 0
 """,
     "flows/main.toml": """

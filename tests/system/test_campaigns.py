@@ -45,7 +45,7 @@ async def enter(page: Page, server: Server, user: str) -> None:
 
 def all_day(server: Server) -> None:
     """Whatever time it is where the test runs, somebody may be called."""
-    with closing(sqlite3.connect(server.data_dir / "centralita.sqlite3")) as database:
+    with closing(sqlite3.connect(server.data_dir / "centralita.sqlite3", timeout=30.0)) as database:
         database.execute('UPDATE campaigns SET days = \'1234567\', "begin" = 0, "end" = 1440')
         database.commit()
 

@@ -259,6 +259,7 @@ async def test_a_guest_waits_talks_reloads_and_is_put_out(server: Server, microp
         await sees_motion(page)
         await host.click("[data-do=unshare]")
         await page.wait_for_selector("#panel", state="hidden")
+        await sees_motion(page)
         assert await host.evaluate("document.querySelectorAll('#tiles li').length") == 2
         await host.click("[data-do=people]")
         await host.click("[data-record=start]")

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 import pytest
 from aiohttp import web
+from playwright.async_api import Page
 
 from api.turn import TurnAccess
 from media import messages as msg
@@ -137,6 +138,13 @@ async def serving(leg: EchoLeg | WorkerLeg, configuration: dict[str, object] | N
         await runner.cleanup()
 
 
+async def has_received(page: Page, packets: int) -> int:
+    """Once so many echoes have come: how many were lost."""
+    await page.wait_for_function("async (packets) => (await received())[0] >= packets", arg=packets)
+    lost: int = (await page.evaluate("received()"))[1]
+    return lost
+
+
 @pytest.fixture
 def microphone(tmp_path: Path) -> Path:
     return tone_file(tmp_path / "tone.wav", 697.0)
@@ -159,8 +167,7 @@ async def test_each_address_carries_audio_through_a_new_offer_and_a_restart(host
             await leg.until_heard(8, 100)
             assert leg.peer.link.credentials != before and leg.peer.link.previous is None and leg.peer.link.moves >= 1
             assert leg.states == ["connected"] and leg.peer.counters.refused == 0 and port.counters.strangers == 0
-            received, lost = await page.evaluate("received()")
-            assert received >= 100 and lost == 0
+            assert await has_received(page, 100) == 0
             async with asyncio.timeout(30):
                 while not leg.reports:
                     await leg.until_changed()
@@ -178,8 +185,7 @@ async def test_a_browser_without_udp_talks_by_tcp(microphone: Path) -> None:
             await someone.page.evaluate("start()")
             await someone.page.evaluate("offer('opus', false)")
             await leg.until_heard(111, 100)
-            received, lost = await someone.page.evaluate("received()")
-            assert received >= 50 and lost == 0
+            assert await has_received(someone.page, 50) == 0
             assert port.tcp_count >= 1 and port.counters.tcp_malformed == 0 and leg.states == ["connected"]
             await someone.page.evaluate("offer('pcma', true)")
             await leg.until_heard(8, 50)
@@ -198,8 +204,7 @@ async def test_a_browser_behind_a_relay_talks_with_time_limited_credentials(
             await someone.page.evaluate("start()")
             await someone.page.evaluate("offer('opus', false)")
             await leg.until_heard(111, 100)
-            received, lost = await someone.page.evaluate("received()")
-            assert received >= 50 and lost == 0 and leg.states == ["connected"]
+            assert await has_received(someone.page, 50) == 0 and leg.states == ["connected"]
             assert await someone.page.evaluate("relayed()") == transport
         leg.peer.close()
 

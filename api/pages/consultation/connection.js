@@ -16,6 +16,8 @@ const GONE = new Set(['peer_closed', 'certificate_changed', 'unknown_leg', 'work
 const AWAY = new Set(['signalling_lost', 'no_reply']);
 const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 15_000;
+/** What the server did not take of what we look at is said again after so long. */
+const WATCH_AGAIN_MS = 1_000;
 /** The server gives a tile the lowest layer of at least this part of its height. */
 const LARGE_ENOUGH = 0.75;
 
@@ -38,6 +40,7 @@ export class Connection extends EventTarget {
     this.iceServers = iceServers;
     this.tracks = { microphone: null, camera: null, screen: null };
     this.tiles = null;
+    this.watching = 0;
     this.over = false;
     this.delay = RETRY_MS;
     this.timer = 0;
@@ -201,9 +204,14 @@ export class Connection extends EventTarget {
     this.say();
   }
 
+  /** A refusal would leave pictures as they were for as long as nothing changes here: so it is said until it is taken. */
   say() {
-    // Said again with the next offer, or when the hub is back.
-    if (this.tiles && this.pc.remoteDescription) this.ask('room.watch', { tiles: this.tiles }).catch(() => (this.tiles = null));
+    clearTimeout(this.watching);
+    if (this.over || !this.tiles || !this.pc.remoteDescription) return;
+    this.ask('room.watch', { tiles: this.tiles }).catch(({ retryAfter }) => {
+      clearTimeout(this.watching);
+      this.watching = setTimeout(() => this.say(), Math.max(WATCH_AGAIN_MS, 1_000 * (retryAfter ?? 0)));
+    });
   }
 
   /** The received track of a picture, or null. */
@@ -216,6 +224,7 @@ export class Connection extends EventTarget {
     if (this.over) return;
     this.over = true;
     clearTimeout(this.timer);
+    clearTimeout(this.watching);
     removeEventListener('online', this.onOnline);
     this.pc.close();
     this.emit('over', code);
