@@ -2,6 +2,7 @@
 
 A server with demo data and a morning's work (``shown_house``) is started for it; Chromium takes the pictures, in light and dark, English
 and Spanish, 320 and 1280 px wide: as an administrator sees the pages, as who is not signed in does, in a call, and in what went wrong.
+``python deploy/screenshots.py dark-en-320`` takes those of one look alone.
 """
 
 import asyncio
@@ -216,7 +217,7 @@ async def of_a_look(browser: Browser, running: Server, look: Look, shown: dict[s
     return album.pictures + nothing.pictures + in_talks
 
 
-async def of_moments(browser: Browser, running: Server, look: Look, start: str) -> list[Path]:
+async def of_moments(browser: Browser, running: Server, look: Look) -> list[Path]:
     album = Album(running.url, look, {})
 
     def seen(user: str) -> AbstractAsyncContextManager[Page]:
@@ -225,7 +226,7 @@ async def of_moments(browser: Browser, running: Server, look: Look, start: str) 
         return seen_by(browser, look, user, running.url, PASSWORD)
 
     await Moments(running, seen, album.take).all()
-    async with seen("") as page:
+    async with fresh() as start, seen("") as page:
         await first_start(start, page, album.take)
     return album.pictures
 
@@ -253,25 +254,29 @@ async def sheets(browser: Browser, pictures: list[Path], look: Look) -> None:
             source = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
             tiles.append(f'<figure><figcaption>{path.stem}</figcaption><img src="{source}"></figure>')
         await page.set_content(f"<!doctype html><style>{style}</style>{''.join(tiles)}")
-        await page.screenshot(path=FOLDER / f"sheet-{'-'.join(map(str, look))}-{number:02}.png", full_page=True)
+        await page.screenshot(path=FOLDER / f"sheet-{name_of(look)}-{number:02}.png", full_page=True)
     await page.close()
 
 
-async def main() -> None:
+def name_of(look: Look) -> str:
+    return "-".join(map(str, look))
+
+
+async def main(wanted: list[str]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     total = 0
     with tempfile.TemporaryDirectory() as directory:
-        async with server(Path(directory), SETTINGS) as running, fresh() as start, async_playwright() as playwright:
+        async with server(Path(directory), SETTINGS) as running, async_playwright() as playwright:
             await settle(running.data_dir)
             shown = await fill(running)
             browser = await playwright.chromium.launch(
                 executable_path=chromium_path(),
                 args=["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
             )
-            for look in LOOKS + SPECIAL:
+            for look in [look for look in LOOKS + SPECIAL if not wanted or name_of(look) in wanted]:
                 pictures = await (of_a_look if look in LOOKS else of_few)(browser, running, look, shown)
                 if look in LOOKS:
-                    pictures += await of_moments(browser, running, look, start)
+                    pictures += await of_moments(browser, running, look)
                 await sheets(browser, pictures, look)
                 total += len(pictures)
                 sys.stdout.write(f"{' '.join(map(str, look))}: {len(pictures)} pictures\n")
@@ -280,4 +285,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

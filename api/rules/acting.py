@@ -1,6 +1,6 @@
 """What a rule's acts come to with the facts at hand, in words and as data. Pure: nothing is done here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from api.happenings import Happening
 from api.notify.message import filled, one_line
 from rooms.flows.conditions import Facts
-from rooms.rules.rule import CUSTOMER, Act, ActKind
+from rooms.rules.rule import CUSTOMER, Act, ActKind, in_language
 
 SUPERVISORS = "supervisors"
 """As a team: whoever supervises."""
@@ -48,8 +48,8 @@ def to_be_done(act: Act, happening: Happening, *, can: Callable[[str], bool], ti
         act=act.kind.value,
         to=act.to,
         team=act.team,
-        title=one_line(filled(_in(act.title, language), facts)),
-        text=filled(_in(act.text, language), facts),
+        title=one_line(filled(in_language(act.title, language), facts)),
+        text=filled(in_language(act.text, language), facts),
         language=language,
         number=number,
         due_at=None if act.due_s is None else happening.at + act.due_s,
@@ -85,7 +85,3 @@ def number_of(facts: Facts) -> str:
         if isinstance(value, str) and value.startswith("+"):
             return value
     return ""
-
-
-def _in(texts: Mapping[str, str], language: str) -> str:
-    return texts.get(language) or texts.get("") or texts.get("en") or next(iter(texts.values()), "")

@@ -24,7 +24,7 @@ from api.store.rules import RuleRun, Task
 from pbx.numbers import number_of_caller
 from rooms.document import Document, DocumentError
 from rooms.flows.conditions import FactValue
-from rooms.rules.rule import Act, Rule
+from rooms.rules.rule import Act, Rule, in_language
 from signaling.grants import Permission, allows
 from signaling.refusal import Refusal
 
@@ -104,10 +104,10 @@ class RuleRoutes:
 
     # ------------------------------------------------------------------ rules
 
-    async def _list(self, _request: web.Request) -> web.Response:
+    async def _list(self, request: web.Request) -> web.Response:
         now = time.time()
         within_hour = await self._store.rules.done_since(now - 3_600.0)
-        return json_answer(RulesNow([shown(rule, now) for rule in self._rules.in_force], list(TRIGGERS), within_hour))
+        return json_answer(RulesNow([shown(rule, now, _language(request)) for rule in self._rules.in_force], list(TRIGGERS), within_hour))
 
     async def _runs(self, request: web.Request) -> web.Response:
         asked = request.query
@@ -117,7 +117,7 @@ class RuleRoutes:
 
     async def _try(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, TriedRules)
-        return json_answer({"rules": tried(self._rules, wanted)})
+        return json_answer({"rules": tried(self._rules, wanted, _language(request))})
 
     async def _called(self, request: web.Request) -> web.Response:
         rule, secret = self._rules.webhook(request.match_info["rule"])
@@ -172,21 +172,30 @@ class RuleRoutes:
         return web.Response(status=204)
 
 
-def shown(rule: Rule, now: float) -> RuleShown:
+def _language(request: web.Request) -> str:
+    """In which the page is read."""
+    return request.headers.get("Accept-Language", "")[:2].lower()
+
+
+def shown(rule: Rule, now: float, language: str) -> RuleShown:
     next_at = rule.schedule.next_after(now) if rule.schedule is not None and rule.enabled else None
-    when, acts = [worded(each) for each in rule.conditions], [_act(each) for each in rule.acts]
-    return RuleShown(rule.name, rule.title, rule.on, rule.enabled, rule.most_per_hour, when, acts, next_at)
+    when, acts = [worded(each) for each in rule.conditions], [_act(each, language) for each in rule.acts]
+    return RuleShown(rule.name, in_language(rule.title, language), rule.on, rule.enabled, rule.most_per_hour, when, acts, next_at)
 
 
-def _act(act: Act) -> str:
+def _act(act: Act, language: str) -> str:
     whom = act.to or act.team
-    said = next(iter((*act.title.values(), *act.text.values())), "") or ", ".join(f"{name} = {value}" for name, value in act.values.items())
+    said = (
+        in_language(act.title, language)
+        or in_language(act.text, language)
+        or ", ".join(f"{name} = {value}" for name, value in act.values.items())
+    )
     return " ".join(filter(None, (act.kind.value, f"to {whom}" if whom else "", f"({said})" if said else "")))
 
 
-def tried(rules: Rules, wanted: TriedRules) -> list[WouldDo]:
+def tried(rules: Rules, wanted: TriedRules, language: str) -> list[WouldDo]:
     """What would be done. Raises ``Refusal``."""
-    return rules.try_out(Happening(wanted.kind, "trial", time.time(), dict(wanted.facts)), rules_in(wanted.document))
+    return rules.try_out(Happening(wanted.kind, "trial", time.time(), dict(wanted.facts)), rules_in(wanted.document), language)
 
 
 def rules_in(text: str) -> list[Rule] | None:

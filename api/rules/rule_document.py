@@ -38,7 +38,7 @@ def _rule(name: str, table: Table, secrets: Collection[str], webhooks: Collectio
         most_per_hour=table.whole("most_per_hour", 60, least=1, most=10_000),
         schedule=_schedule(table, every, zone) if on == ON_SCHEDULE else None,
         secret=secret,
-        title=table.text("title", ""),
+        title=_texts(table, "title", 200),
     )
     if on != ON_SCHEDULE and (every or zone):
         table.complain("every" if every else "zone", f"'every' and 'zone' are of rules that are on {ON_SCHEDULE!r}.")

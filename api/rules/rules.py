@@ -39,7 +39,7 @@ from api.webhook_settings import WebhookSettings
 from rooms.centre_plan import CentrePlan
 from rooms.flows.conditions import FactValue
 from rooms.rules.deciding import Decision, Outcome, decide
-from rooms.rules.rule import ON_SCHEDULE, ON_WEBHOOK, Act, ActKind, Rule
+from rooms.rules.rule import ON_SCHEDULE, ON_WEBHOOK, Act, ActKind, Rule, in_language
 from signaling.grants import Role
 from signaling.messages import HouseTold
 from signaling.refusal import Refusal
@@ -158,11 +158,11 @@ class Rules:
         for decision in decide(plan.rules.values(), happening.kind, happening.facts, happening.caused_by, self._done_lately):
             self._settle(decision, happening, plan.version)
 
-    def try_out(self, happening: Happening, rules: Iterable[Rule] | None = None) -> list[WouldDo]:
-        """What would be done about it, and why not. Nothing is."""
+    def try_out(self, happening: Happening, rules: Iterable[Rule] | None = None, language: str = "") -> list[WouldDo]:
+        """What would be done about it, and why not; rules are called as in this language. Nothing is done."""
         looked_at = self._plan().rules.values() if rules is None else rules
         decisions = decide(looked_at, happening.kind, happening.facts, happening.caused_by, self._done_lately)
-        return [would_do(decision, self._ready(decision.rule.acts, happening)) for decision in decisions]
+        return [would_do(decision, self._ready(decision.rule.acts, happening), language) for decision in decisions]
 
     def _ready(self, acts: Iterable[Act], happening: Happening) -> list[ToBeDone]:
         return [to_be_done(act, happening, can=self._notifier.can, ticketing=self._ticketing) for act in acts]
@@ -347,6 +347,6 @@ class Rules:
         return [would_do(decision, self._ready(decision.rule.acts, happening)) for decision in decisions]
 
 
-def would_do(decision: Decision, ready: list[ToBeDone]) -> WouldDo:
+def would_do(decision: Decision, ready: list[ToBeDone], language: str = "") -> WouldDo:
     acts = [one.worded for one in ready] if decision.outcome is Outcome.DOES else []
-    return WouldDo(decision.rule.name, decision.rule.title, decision.outcome.value, decision.why, acts)
+    return WouldDo(decision.rule.name, in_language(decision.rule.title, language), decision.outcome.value, decision.why, acts)

@@ -28,6 +28,11 @@ class ActKind(StrEnum):
     """Of the contact whose number it is: ``vip``, ``language``, ``lead_score``."""
 
 
+def in_language(texts: Mapping[str, str], language: str) -> str:
+    """A text in this language, else as it is for all, else in another one."""
+    return texts.get(language) or texts.get("") or texts.get("en") or next(iter(texts.values()), "")
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """``title`` and ``text``: by language, with ``{name}`` for facts; "" is whichever language. ``to``: a person, an address, a number, a
@@ -45,7 +50,8 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``on``: the kind of happening, ``schedule`` or ``webhook``. ``most_per_hour``: it does no more. ``secret``: of its webhook."""
+    """``on``: the kind of happening, ``schedule`` or ``webhook``. ``most_per_hour``: it does no more. ``secret``: of its webhook.
+    ``title``: by language, as an act's."""
 
     name: str
     on: str
@@ -55,4 +61,4 @@ class Rule:
     most_per_hour: int = 60
     schedule: Schedule | None = None
     secret: str = ""
-    title: str = ""
+    title: Mapping[str, str] = field(default_factory=dict)

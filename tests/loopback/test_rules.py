@@ -305,7 +305,7 @@ async def test_a_schedule_acts_at_its_times_and_a_webhook_when_it_is_called(tmp_
 async def test_rules_in_force_are_shown_in_words(tmp_path: Path) -> None:
     text = """
 [vip-missed]
-title = "Call back who matters"
+title = { en = "Call back who matters", es = "Llamar a quien importa" }
 on = "call.missed"
 most_per_hour = 5
 when = [{ fact = "vip", is = true }, { fact = "queue", one_of = ["sales", "care"] }]
@@ -322,5 +322,7 @@ team = "madrid"
         assert rule["when"] == ["vip is true", "queue one of sales or care"]
         assert rule["acts"] == ["task to madrid (Call {caller})"] and rule["next_at"] is None
         assert "call.missed" in told["triggers"] and told["within_hour"] == {}
+        async with http.get("/api/v1/rules", headers=as_role("admin") | {"Accept-Language": "es-ES"}) as response:
+            assert (await response.json())["rules"][0]["title"] == "Llamar a quien importa"
         async with http.get("/api/v1/rules", headers=as_role("supervisor")) as response:
             assert response.status == 403

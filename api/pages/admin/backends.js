@@ -8,10 +8,10 @@ import { faultsOf, FormFault, Listing, Loaded, TextField, useAsked, useForm, wor
 const BREAKERS = { closed: 'good', probing: 'warn', open: 'bad' };
 const took = (ms) => (ms === null ? '–' : t('ms', { ms: formats.number(ms, ms < 10 ? 1 : 0) }));
 
-/** Cards of one answer. */
 /** Our word for those that come with the house. */
-const named = (title) => (has(`backends.title.${title}`) ? t(`backends.title.${title}`) : title);
+const named = (title, backend) => [backend, title].map((each) => `backends.title.${each}`).filter(has).map((id) => t(id))[0] ?? title;
 
+/** Cards of one answer. */
 function Found({ trial }) {
   const rows = [
     ...trial.contacts.map((one) => [t('backends.contact'), html`<strong>${one.name || one.id}</strong> ${[one.company, one.email, ...one.numbers].filter(Boolean).join(' · ')}`]),
@@ -28,7 +28,7 @@ function Answer({ title, answer }) {
   const bad = refusal || trial?.cause;
   return html`
     <div class="admin-result" data-answer=${answer.backend}>
-      <p><strong>${named(title)}</strong> ${answer.busy ? html`<${Badge}>${t('backends.asking')}<//>` : html`<${Badge} tone=${bad ? 'bad' : 'good'}>${bad ? worded('backends.cause', trial?.cause ?? '', has) || t('backends.refused') : t('backends.answered')}<//>`} ${trial && html`<span class="fine">${took(trial.took_ms)}</span>`}</p>
+      <p><strong>${named(title, answer.backend)}</strong> ${answer.busy ? html`<${Badge}>${t('backends.asking')}<//>` : html`<${Badge} tone=${bad ? 'bad' : 'good'}>${bad ? worded('backends.cause', trial?.cause ?? '', has) || t('backends.refused') : t('backends.answered')}<//>`} ${trial && html`<span class="fine">${took(trial.took_ms)}</span>`}</p>
       ${refusal && html`<${Notice} tone="bad">${explain(refusal)}<//>`}
       ${trial?.cause && html`<${Notice} tone="bad">${trial.said || trial.cause}<//>`}
       ${trial && !trial.cause && html`<${Found} trial=${trial} />`}
@@ -67,7 +67,7 @@ function Try({ backends, onTried }) {
     <${Card} title=${t('backends.try')}>
       <form class="kit-form two" onSubmit=${form.submit(run)} data-part="try">
         <${TextField} form=${form} name="number" label=${t('backends.number')} hint=${t('backends.number.hint')} type="tel" dir="ltr" required maxlength="64" autocomplete="off" />
-        <${Choice} name="backend" label=${t('backends.which')} value=${form.values.backend} options=${[['', t('backends.all')], ...backends.map(({ title, state }) => [state.backend, title])]} onChange=${(value) => form.set('backend', value)} />
+        <${Choice} name="backend" label=${t('backends.which')} value=${form.values.backend} options=${[['', t('backends.all')], ...backends.map(({ title, state }) => [state.backend, named(title, state.backend)])]} onChange=${(value) => form.set('backend', value)} />
         <div class="acts"><${Button} kind="primary" type="submit" data-do="try" busy=${form.busy}>${t('backends.do')}<//></div>
         <${FormFault} form=${form} />
       </form>
@@ -79,7 +79,7 @@ function Try({ backends, onTried }) {
 export default function Backends() {
   const asked = useAsked('/api/v1/backends');
   const columns = [
-    { id: 'title', title: t('backends.which'), draw: ({ title, state }) => html`<strong>${named(title)}</strong><br /><span class="fine">${worded('backends.kind', state.kind, has)}</span>`, sort: ({ title }) => title },
+    { id: 'title', title: t('backends.which'), draw: ({ title, state }) => html`<strong>${named(title, state.backend)}</strong><br /><span class="fine">${worded('backends.kind', state.kind, has)}</span>`, sort: ({ title }) => title },
     { id: 'breaker', title: t('state'), draw: ({ state }) => html`<${Badge} tone=${BREAKERS[state.breaker] ?? 'neutral'}>${worded('backends.breaker', state.breaker, has)}<//>${state.wait_s > 0 && html`<br /><span class="fine">${t('backends.again_in', { length: formats.length(state.wait_s) })}</span>`}`, sort: ({ state }) => state.breaker },
     { id: 'p50', title: t('backends.p50'), draw: ({ state }) => took(state.p50_ms), sort: ({ state }) => state.p50_ms, end: true },
     { id: 'p95', title: t('backends.p95'), draw: ({ state }) => took(state.p95_ms), sort: ({ state }) => state.p95_ms, end: true },

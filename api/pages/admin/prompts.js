@@ -13,7 +13,9 @@ const UNNAMED = 'text-';
 const SAID = new Set(['bad_sound', 'no_speech', 'sound_used']);
 const TONES = { recorded: 'good', spoken: 'neutral', missing: 'warn' };
 const path = (language, name) => `/api/v1/centre/sounds/${language}/${encodeURIComponent(name)}`;
-const called = (language) => (language === MUSIC ? t('prompts.music') : new Intl.DisplayNames(document.documentElement.lang, { type: 'language' }).of(language));
+const called = (language) => (language === MUSIC ? t('prompts.music') : headed(new Intl.DisplayNames(formats.notation(), { type: 'language' }).of(language)));
+/** As a heading begins. */
+const headed = (words) => words.charAt(0).toLocaleUpperCase(formats.notation()) + words.slice(1);
 
 /** A WAV file from the server. Raises `Refusal`. */
 async function fetched(method, address, body) {

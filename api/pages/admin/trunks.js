@@ -99,7 +99,7 @@ function TestCall({ lines, onOver }) {
 const lineColumns = () => [
   { id: 'name', title: t('lines.name'), draw: (line) => html`<strong>${line.name}</strong>${line.trunk !== line.name && html`<br /><span class="fine">${line.trunk}</span>`}`, sort: (line) => line.name },
   { id: 'state', title: t('state'), draw: (line) => html`<${Badge} tone=${line.ready ? 'good' : 'bad'}>${t(line.ready ? 'lines.ready' : line.stuck ? 'lines.stuck' : 'lines.away')}<//>`, sort: (line) => Number(line.ready) },
-  { id: 'detail', title: t('lines.detail'), draw: (line) => (line.trunk === 'demo' && line.ready ? t('lines.demo') : html`<span lang="en">${line.detail}</span>`) },
+  { id: 'detail', title: t('lines.detail'), draw: (line) => (line.ready && has(`lines.${line.trunk}`) && ['demo', 'web'].includes(line.trunk) ? t(`lines.${line.trunk}`) : html`<span lang="en">${line.detail}</span>`) },
   { id: 'calls', title: t('lines.calls'), draw: (line) => t('of', { some: formats.number(line.calls), all: formats.number(line.most_calls) }), sort: (line) => line.calls, end: true },
   { id: 'share', title: t('lines.share'), draw: (line) => formats.percent(line.share), sort: (line) => line.share, end: true },
 ];

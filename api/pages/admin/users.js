@@ -43,10 +43,8 @@ function UserForm({ user, teams, me, onDone, onClose }) {
         <${Choice} name="role" label=${t('users.role')} hint=${own ? t('users.own') : t(`role.${form.values.role}.may`)} value=${form.values.role} disabled=${own} options=${ROLES.map((each) => [each, t(`role.${each}`)])} onChange=${(value) => form.set('role', value)} error=${form.wrong.role} />
         <${TextField} form=${form} name="teams" label=${t('users.teams')} hint=${teams.length ? t('users.teams.known', { teams: formats.list(teams) }) : t('users.teams.hint')} autocomplete="off" autocapitalize="none" spellcheck=${false} />
         <${TextField} form=${form} name="password" label=${t(user ? 'users.password.new' : 'users.password')} hint=${t('users.password.hint')} type="text" autocomplete="off" autocapitalize="none" spellcheck=${false} maxlength="256" dir="ltr" />
-        <div class="acts">
-          <${Button} small data-do="draw" onClick=${() => form.set('password', drawn())}>${t('users.password.draw')}<//>
-          ${!own && html`<${Switch} label=${t('users.disabled')} on=${form.values.disabled} onChange=${(on) => form.set('disabled', on)} />`}
-        </div>
+        <div class="acts"><${Button} small data-do="draw" onClick=${() => form.set('password', drawn())}>${t('users.password.draw')}<//></div>
+        ${!own && html`<${Switch} label=${t('users.disabled')} on=${form.values.disabled} onChange=${(on) => form.set('disabled', on)} />`}
         <div class="acts end">
           <${Button} onClick=${onClose}>${t('kit.cancel')}<//>
           <${Button} kind="primary" type="submit" data-do="save" busy=${form.busy}>${t('save')}<//>

@@ -11,6 +11,7 @@ import { session } from '../js/session.js';
 import { Door } from '../kit/door.js';
 import { Skip, TopBar } from '../kit/frame.js';
 import { html } from '../kit/html.js';
+import { Telephone } from '../kit/telephone.js';
 import { turns } from '../kit/turns.js';
 
 const TICK_MS = 15_000;
@@ -113,7 +114,7 @@ const Appointment = ({ each, others }) => html`
     </div>
     <p><strong>${each.name || t('forgotten')}</strong> · ${each.names[language.value] ?? each.service_id} · <span lang=${each.language}>${LANGUAGES[each.language]}</span></p>
     ${others && html`<p class="fine">${t('with.name', { name: each.with_name })}</p>`}
-    <p class="fine">${[each.number, each.phone, each.email].filter(Boolean).join(' · ')}</p>
+    <p class="fine">${[each.number, each.phone, each.email].filter(Boolean).map((words, at) => html`${at > 0 && ' · '}<${Telephone} text=${words} />`)}</p>
     ${each.note && html`<p class="note">${each.note}</p>`}
     ${each.zone !== zone.value && html`<p class="fine">${t('their_zone', { zone: each.zone.replaceAll('_', ' ') })}</p>`}
     <${Actions} each=${each} />

@@ -1,4 +1,5 @@
 /** The knowledge base: look something up, read it; for administrators, write it. */
+import { stamp as when } from '../kit/formats.js';
 import { t } from '../kit/words.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { marked, markdown } from '../js/markdown.js';
@@ -7,7 +8,6 @@ import { session } from '../js/session.js';
 
 let shown = null;
 const writes = () => session.peek()?.role === 'admin';
-const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
 
 function made(tag, children, more = {}) {
   const element = Object.assign(document.createElement(tag), more);

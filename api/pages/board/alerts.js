@@ -62,10 +62,14 @@ const FIELDS = [
   ['round_trip_ms', 1, 10_000, 1],
   ['jitter_ms', 1, 10_000, 1],
   ['mos', 1, 5, 0.1],
-  ['loss', 0, 1, 0.005],
-  ['service_level', 0, 1, 0.01],
+  ['loss', 0, 100, 0.5],
+  ['service_level', 0, 100, 1],
   ['wait_s', 1, 86_400, 1],
 ];
+
+/** A share is asked for in percent. */
+const shownAs = (name, value) => (SHARES.has(name) ? Math.round(value * 1e5) / 1e3 : value);
+const meant = (name, value) => (SHARES.has(name) ? value / 100 : value);
 
 function Thresholds() {
   const [wanted, setWanted] = useState(null);
@@ -93,7 +97,7 @@ function Thresholds() {
     <${Card} title=${t('thresholds.title')} data-part="thresholds">
       <p class="fine">${t('thresholds.explained')}</p>
       <form class="kit-form two" onSubmit=${save}>
-        ${FIELDS.map(([name, min, max, step]) => html`<${Field} key=${name} label=${t(`thresholds.${name}`)}><input type="number" data-field=${name} min=${min} max=${max} step=${step} required value=${wanted[name]} onInput=${(event) => setWanted({ ...wanted, [name]: event.currentTarget.valueAsNumber })} /><//>`)}
+        ${FIELDS.map(([name, min, max, step]) => html`<${Field} key=${name} label=${t(`thresholds.${name}`)}><input type="number" data-field=${name} min=${min} max=${max} step=${step} required value=${shownAs(name, wanted[name])} onInput=${(event) => setWanted({ ...wanted, [name]: meant(name, event.currentTarget.valueAsNumber) })} /><//>`)}
         <div class="acts"><${Button} data-do="preview" busy=${busy === 'preview'} onClick=${preview}>${t('thresholds.preview')}<//><${Button} kind="primary" type="submit" data-do="save-thresholds" busy=${busy === 'save'}>${t('thresholds.save')}<//></div>
       </form>
       ${tried && html`<p class="notice" data-part="tried" role="status">${tried.seconds === 0 ? t('thresholds.nothing') : told.length ? t('thresholds.told', { what: list(told.map(([kind, count]) => `${t(`alert.${kind}`)} ${number(count)}`)) }) : t('thresholds.silent')}${tried.whole ? '' : ` ${t('thresholds.part')}`}</p>`}

@@ -1,8 +1,9 @@
 /** One call with all that is known of it: how each hop was, second by second, what happened, what SIP said, and its recording. */
 import { effect } from '@preact/signals';
 import { useEffect, useMemo, useState } from 'preact/hooks';
+import { Telephone } from '../kit/telephone.js';
 import { Timeline } from '../kit/chart.js';
-import { brief, length, number, time } from '../kit/formats.js';
+import { brief, clock as clockTime, length, number, time } from '../kit/formats.js';
 import { Refusal, session } from '../js/session.js';
 import { Actions } from './actions.js';
 import { Badge, Button, Card, Empty, Skeleton, Table, ask, explain, has, html, t } from './kit.js';
@@ -198,7 +199,7 @@ export function CallPage({ id }) {
   const call = detail?.call;
   const number_ = running?.number ?? (call && (call.direction === 'in' ? call.caller : call.called));
   const name = running?.name || call?.caller_name;
-  const title = name ? `${name} · ${number_}` : number_;
+  const title = number_ && html`${name && html`<bdi>${name}</bdi> · `}<${Telephone} text=${number_} />`;
   const facts = call
     ? [
         [t('fact.began'), brief(call.started_at)],
@@ -213,7 +214,7 @@ export function CallPage({ id }) {
     : [];
   const legs = detail?.legs ?? [];
   const events = [
-    { id: 'at', title: t('event.at'), draw: (event) => time(event.at) + (call ? ` (+${length(event.at - call.started_at)})` : ''), sort: (event) => event.seq },
+    { id: 'at', title: t('event.at'), draw: (event) => clockTime(event.at) + (call ? ` (+${length(event.at - call.started_at)})` : ''), sort: (event) => event.seq },
     { id: 'what', title: t('event.what'), draw: (event) => t(`event.${event.what}`) },
     { id: 'party', title: t('event.party'), draw: (event) => event.party },
     { id: 'by', title: t('event.by'), draw: (event) => event.by },

@@ -1,4 +1,5 @@
 /** Calls that were: found by number, agent, queue, time and how they sounded; one leads to its page. */
+import { Telephone } from '../kit/telephone.js';
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { brief, length } from '../kit/formats.js';
@@ -55,7 +56,7 @@ export function History() {
   const field = (name, type = 'text') => html`<input type=${type} data-field=${name} value=${sought.value[name]} maxlength="80" onInput=${(event) => (sought.value = { ...sought.peek(), [name]: event.currentTarget.value })} />`;
   const columns = [
     { id: 'at', title: t('history.at'), draw: (call) => brief(call.started_at), sort: (call) => call.started_at },
-    { id: 'customer', title: t('column.customer'), draw: (call) => [call.caller_name, call.direction === 'in' ? call.caller : call.called].filter(Boolean).join(' · ') },
+    { id: 'customer', title: t('column.customer'), draw: (call) => html`${call.caller_name && html`<bdi>${call.caller_name}</bdi> · `}<${Telephone} text=${call.direction === 'in' ? call.caller : call.called} />` },
     { id: 'way', title: t('history.way'), draw: (call) => t(`direction.${call.direction}`) },
     { id: 'agent', title: t('column.agent'), draw: (call) => call.answered_by || call.agent, sort: (call) => call.answered_by || call.agent },
     { id: 'queue', title: t('column.queue'), draw: (call) => titleOf(call.queue), sort: (call) => call.queue },

@@ -1,4 +1,5 @@
 /** The call that is looked at: what may be done in it, and each way of its legs with what it costs. */
+import { Telephone } from '../kit/telephone.js';
 import { length, number, percent } from '../kit/formats.js';
 import { Actions } from './actions.js';
 import { Badge, Button, Card, html, t } from './kit.js';
@@ -39,7 +40,7 @@ export function Panel({ of, onClose }) {
   const about = [t(`direction.${call.direction}`), call.agent, call.queue, t(call.held ? 'state.held' : `state.${call.state}`), length(clock.value - (call.answered_at ?? call.started_at))];
   const actions = html`<a class="button-link" href=${`#${call.call_id}`} data-do="open-call">${t('call.open')}</a><${Button} kind="quiet" icon="close" label=${t('kit.close')} data-do="close-panel" onClick=${onClose} />`;
   return html`
-    <${Card} class="panel" data-part="panel" data-hop=${call.hop} title=${call.name ? `${call.name} · ${call.number}` : call.number} actions=${actions}>
+    <${Card} class="panel" data-part="panel" data-hop=${call.hop} title=${html`${call.name && html`<bdi>${call.name}</bdi> · `}<${Telephone} text=${call.number} />`} actions=${actions}>
       <p class="fine">${about.filter(Boolean).join(' · ')}</p>
       ${call.hop && html`<p class="verdict">${fault(call)}</p>`}
       <${Actions} call=${call} />

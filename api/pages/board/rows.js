@@ -3,6 +3,7 @@
  *
  * Rows stand still while somebody is at them, by mouse or keyboard: new ones come at the end, and the order is made anew when they leave.
  */
+import { Telephone } from '../kit/telephone.js';
 import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { length, number } from '../kit/formats.js';
@@ -57,7 +58,7 @@ function Row({ of, at, current, open, onOpen, onFocus }) {
     <tr data-row=${call.call_id} data-call-id=${call.call_id} data-state=${call.state} data-hop=${call.hop} class="opens" aria-rowindex=${at + 2}
       tabindex=${current ? 0 : -1} aria-current=${open ? 'true' : null} onClick=${() => onOpen(call.call_id)} onFocus=${() => onFocus(call.call_id)}>
       <td><${Badge} tone=${TONES[quality]}>${t(`grade.${quality}`)}<//></td>
-      <td class="who">${call.name ? `${call.name} · ${call.number}` : call.number}</td>
+      <td class="who">${call.name && html`<bdi>${call.name}</bdi> · `}<${Telephone} text=${call.number} /></td>
       <td>${call.agent}</td>
       <td>${titleOf(call.queue)}</td>
       <td>${t(call.held ? 'state.held' : `state.${call.state}`)}</td>

@@ -1,6 +1,7 @@
 /** One's own appointment, by the token of its link: see it, come in, put it into a calendar, move it, cancel it; and every wrong moment. */
 import { signal } from '@preact/signals';
 import { ask } from '../js/rest.js';
+import { Telephone } from '../kit/telephone.js';
 import { html } from '../js/views/html.js';
 import { Chooser, chosen, look } from './chooser.js';
 import { attempt, busy, focusTitle, mine, now, said, token } from './state.js';
@@ -55,10 +56,10 @@ function saveCalendar() {
 
 const Actions = ({ own }) => html`
   <div class="actions">
-    ${own.state !== 'confirmed' && html`<button type="button" data-do="confirm" disabled=${busy.value} onClick=${() => take('/confirm', 'confirmed')}>${t('confirm')}</button>`}
+    ${own.state !== 'confirmed' && html`<button type="button" class="primary" data-do="confirm" disabled=${busy.value} onClick=${() => take('/confirm', 'confirmed')}>${t('confirm')}</button>`}
     <button type="button" data-do="calendar" onClick=${saveCalendar}>${t('calendar')}</button>
     <button type="button" data-do="move" disabled=${busy.value} aria-expanded=${String(moving.value)} onClick=${() => (moving.value ? (moving.value = false) : startMoving())}>${t('move')}</button>
-    <button type="button" data-do="cancel" aria-expanded=${String(sure.value)} onClick=${() => { sure.value = !sure.value; moving.value = false; }}>${t('cancel')}</button>
+    <button type="button" class="grave" data-do="cancel" aria-expanded=${String(sure.value)} onClick=${() => { sure.value = !sure.value; moving.value = false; }}>${t('cancel')}</button>
   </div>
   ${sure.value && html`
     <div class="card" id="sure" role="group" aria-labelledby="sure-what">
@@ -89,7 +90,7 @@ export function Own() {
         <div><dt>${t('service')}</dt><dd>${own.names[language.value]}</dd></div>
         <div><dt>${t('with')}</dt><dd>${own.with_name}</dd></div>
         <div><dt>${t('zone')}</dt><dd>${zone.value.replaceAll('_', ' ')}</dd></div>
-        <div><dt>${t('reach')}</dt><dd>${[own.name, own.email, own.phone].filter(Boolean).join(' · ')}</dd></div>
+        <div><dt>${t('reach')}</dt><dd>${[own.name, own.email, own.phone].filter(Boolean).map((words, at) => html`${at > 0 && ' · '}<${Telephone} text=${words} />`)}</dd></div>
       </dl>
       ${at === 'ahead' && html`<p>${t('own.opens', { time: clock(own.opens_at) })}</p>`}
       ${at === 'ahead' && html`<p class="fine">${t('own.keep')}</p>`}

@@ -1,5 +1,6 @@
 /** Moments in the zone that somebody chose, for the pages of appointments. */
 import { computed, effect, signal } from '@preact/signals';
+import { notation } from '../kit/formats.js';
 import * as words from '../kit/words.js';
 
 export { explain, t } from '../kit/words.js';
@@ -17,7 +18,6 @@ export async function speak() {
   });
 }
 
-const notation = () => navigator.languages.find((tag) => tag.startsWith(language.value)) ?? language.value;
 const said = (epoch, style) => new Intl.DateTimeFormat(notation(), { timeZone: zone.value, ...style }).format(new Date(epoch * 1000));
 
 export const clock = (epoch) => said(epoch, { hour: '2-digit', minute: '2-digit' });

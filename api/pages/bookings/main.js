@@ -1,4 +1,5 @@
 /** Bookings: the search, one booking with what may be done to it, and a new one for a customer. */
+import { telephone } from '../kit/telephone.js';
 import { t } from '../kit/words.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
@@ -203,7 +204,9 @@ async function search() {
   ]);
   const rows = people.contacts.map((each) => {
     const name = [each.first, each.last].filter(Boolean).join(' ') || each.company;
-    return row(link(`${CUSTOMER}${each.contact_id}`, name), element('span', each.numbers[0] ?? each.email, { className: 'soft' }));
+    const reach = element('span', '', { className: 'soft' });
+    reach.append(each.numbers[0] ? telephone(each.numbers[0]) : each.email);
+    return row(link(`${CUSTOMER}${each.contact_id}`, name), reach);
   });
   $('#of-departure').hidden = true;
   $('#people').replaceChildren(...rows);

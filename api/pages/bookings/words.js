@@ -1,4 +1,5 @@
 /** Times, money, rows and what is on offer, as the parts of this page share them. */
+import { notation, stamp, time } from '../kit/formats.js';
 import { ask } from '../js/rest.js';
 
 const FRESH_MS = 30_000;
@@ -14,10 +15,9 @@ export async function onOffer(fresh = false) {
 }
 
 export const language = () => document.documentElement.lang;
-export const when = (at) => new Date(at * 1000).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });
-export const day = (at, zone) => new Date(at * 1000).toLocaleDateString(language(), { dateStyle: 'medium', timeZone: zone });
-export const time = (at) => new Date(at * 1000).toLocaleTimeString(language(), { timeStyle: 'short' });
-export const money = (cents, currency) => new Intl.NumberFormat(language(), { style: 'currency', currency }).format(cents / 100);
+export { stamp as when, time };
+export const day = (at, zone) => new Date(at * 1000).toLocaleDateString(notation(), { dateStyle: 'medium', timeZone: zone });
+export const money = (cents, currency) => new Intl.NumberFormat(notation(), { style: 'currency', currency }).format(cents / 100);
 export const title = (each) => (language() === 'es' ? each.title_es : each.title_en);
 
 export function element(name, text, set = {}) {

@@ -1,4 +1,6 @@
 /** Campaigns: whom to call next and how it went; for who leads them the lists, and who does not want to be called. */
+import { notation, stamp } from '../kit/formats.js';
+import { telephone } from '../kit/telephone.js';
 import { t } from '../kit/words.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
@@ -7,10 +9,9 @@ import { session } from '../js/session.js';
 import { turns } from '../kit/turns.js';
 
 const turn = turns();
-const local = (at, options) => new Date(at * 1000).toLocaleString(document.documentElement.lang, options);
+const local = (at, options) => new Date(at * 1000).toLocaleString(notation(), options);
 const day = (at) => local(at, { dateStyle: 'medium' });
 const minutes = (text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
-const SHORT = { dateStyle: 'short', timeStyle: 'short' };
 
 let figures = [];
 let campaigns = [];
@@ -46,8 +47,8 @@ function draw() {
   $('#entry').hidden = !entry;
   if (!entry) return;
   const campaign = campaigns.find((each) => each.campaign_id === entry.campaign_id);
-  $('#entry-name').textContent = entry.name || entry.e164;
-  $('#entry-number').textContent = entry.e164;
+  $('#entry-name').replaceChildren(entry.name || telephone(entry.e164));
+  $('#entry-number').replaceChildren(telephone(entry.e164));
   $('#entry-there').textContent = there(entry.zones);
   $('#entry-consent').textContent = t('consent.given', { where: entry.consent, when: day(entry.consent_at) });
   $('#entry-note').textContent = entry.note || '–';
@@ -109,9 +110,7 @@ async function drawUnwanted() {
       await ask('DELETE', `/api/v1/do-not-call/${encodeURIComponent(each.e164)}`);
       await drawUnwanted();
     });
-    const number = document.createElement('bdi');
-    number.textContent = each.e164;
-    return row(number, [each.reason, local(each.added_at, SHORT)].filter(Boolean).join(' · '), button(t('unwanted.off'), 'off', off));
+    return row(telephone(each.e164), [each.reason, stamp(each.added_at)].filter(Boolean).join(' · '), button(t('unwanted.off'), 'off', off));
   });
   $('#unwanted').replaceChildren(...rows);
 }

@@ -135,5 +135,6 @@ export class CheckIn {
     $('#advice').textContent = verdict === 'none' ? t('advice.none') : cause ? t(`advice.${cause}`) : '';
     $('#testing-bar').hidden = Boolean(verdict);
     button('go-on').textContent = t(verdict ? 'test.go_on' : 'test.skip');
+    button('go-on').classList.toggle('primary', Boolean(verdict));
   }
 }

@@ -12,6 +12,7 @@ const PATHS = {
   more: ['M5 12h.01', 'M12 12h.01', 'M19 12h.01'],
   saver: ['M4 10v4h4l5 4V6L8 10z', 'M17 9a4 4 0 0 1 0 6'],
   'larger-room': ['M3 18l5-12 5 12', 'M4.700 14h6.600', 'M15 18l3-7 3 7', 'M16 15.500h4'],
+  'call-me': ['M7.2 3.8l2.6.3 1.3 3.700-2 1.800c1 2.100 2.600 3.800 4.800 4.900l1.900-2 3.700 1.400.300 2.600c.100 1.300-.900 2.300-2.200 2.200C10.300 18.200 5.400 13.300 5 6 4.900 4.700 5.900 3.700 7.200 3.800z'],
   leave: ['M14 4h5v16h-5', 'M4 12h10', 'M10 8l4 4-4 4'],
 };
 const SAME = { 'try-microphone': 'microphone', 'try-camera': 'camera' };
@@ -20,7 +21,7 @@ const SAME = { 'try-microphone': 'microphone', 'try-camera': 'camera' };
 export function drawIcons() {
   for (const button of document.querySelectorAll('button[data-do]')) {
     const paths = PATHS[SAME[button.dataset.do] ?? button.dataset.do];
-    if (!paths) continue;
+    if (!paths || !button.querySelector('span')) continue;
     const svg = document.createElementNS(SVG, 'svg');
     for (const [name, value] of Object.entries({ class: 'icon', viewBox: '0 0 24 24', 'aria-hidden': 'true', focusable: 'false' })) svg.setAttribute(name, value);
     for (const drawn of paths) {

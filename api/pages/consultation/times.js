@@ -1,8 +1,7 @@
 /** Moments (seconds since the epoch) in the reader's own zone and notation. */
-export const notation = () => {
-  const shown = document.documentElement.lang;
-  return navigator.languages.find((tag) => tag.startsWith(shown)) ?? shown;
-};
+import { notation } from '../kit/formats.js';
+
+export { notation };
 const date = (epoch) => new Date(epoch * 1000);
 
 export const shortTime = (epoch) => new Intl.DateTimeFormat(notation(), { timeStyle: 'short' }).format(date(epoch));

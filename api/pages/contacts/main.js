@@ -1,10 +1,11 @@
 /** Contacts: the one that the address names (the PBX opens it), and the search for others. */
+import { stamp as when } from '../kit/formats.js';
+import { telephone } from '../kit/telephone.js';
 import { t } from '../kit/words.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { ask } from '../js/rest.js';
 import { session } from '../js/session.js';
 
-const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
 const lasting = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 const nameOf = (contact) => [contact.first, contact.last].filter(Boolean).join(' ') || contact.company;
 
@@ -38,7 +39,7 @@ async function drawContact() {
   $('#name').textContent = nameOf(contact);
   $('#bookings').href = `/bookings#contact/${contact.contact_id}`;
   $('#company').textContent = contact.company || '–';
-  $('#numbers').textContent = contact.numbers.join(', ') || '–';
+  $('#numbers').replaceChildren(...(contact.numbers.length ? contact.numbers.flatMap((each, at) => [at ? ', ' : '', telephone(each)]) : ['–']));
   $('#email').textContent = contact.email || '–';
   const { consents } = await ask('GET', `/api/v1/contacts/${encodeURIComponent(id)}/consents`);
   $('#treatment').survey.checked = consents.find((each) => each.purpose === 'survey')?.given ?? false;
@@ -82,7 +83,7 @@ async function search(event) {
   await tell(async () => {
     const { contacts } = await ask('GET', `/api/v1/contacts?${new URLSearchParams({ q: words })}`);
     $('#none').hidden = contacts.length > 0;
-    const rows = contacts.map((each) => row(link(`#${each.contact_id}`, nameOf(each)), each.numbers[0] ?? each.email));
+    const rows = contacts.map((each) => row(link(`#${each.contact_id}`, nameOf(each)), each.numbers[0] ? telephone(each.numbers[0]) : each.email));
     $('#found').replaceChildren(...rows);
   });
 }

@@ -22,7 +22,7 @@ export async function ask(method, path, body, more = {}) {
 }
 
 async function answerTo(method, path, body, more, tries) {
-  const headers = { ...more, ...(body && { 'content-type': 'application/json' }), ...(session.peek() && { authorization: `Bearer ${session.peek().token}` }) };
+  const headers = { 'accept-language': document.documentElement.lang, ...more, ...(body && { 'content-type': 'application/json' }), ...(session.peek() && { authorization: `Bearer ${session.peek().token}` }) };
   let answer;
   try {
     answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });

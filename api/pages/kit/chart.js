@@ -11,6 +11,9 @@ import { language, t } from './words.js';
 
 const HEIGHT_PX = 200;
 const ROWS_SHOWN = 120;
+/** Of a digit on the axis, and between two times there. */
+const WIDEST_PX = 7;
+const GAP_PX = 12;
 const COLOURS = ['--primary', '--good', '--warn', '--bad', '--text-soft'];
 /** Lines differ in their dashes too. */
 const DASHES = [[], [8, 4], [2, 3], [12, 3, 2, 3], [5, 5]];
@@ -62,7 +65,7 @@ function optionsOf({ caption, from, to, series, scale }, width) {
     cursor: { drag: { x: false, y: false } },
     scales: { x: { time: true, range: from === undefined ? undefined : [from, to] }, ...(scale && { [units[0] || 'y']: { range: () => scale } }) },
     series: [{}, ...rows],
-    axes: [{ ...axis, values: (_, ticks) => told(ticks) }, ...sides],
+    axes: [{ ...axis, space: WIDEST_PX * clock(0).length + GAP_PX, values: (_, ticks) => told(ticks) }, ...sides],
   };
 }
 

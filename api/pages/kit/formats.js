@@ -1,7 +1,8 @@
 /** Times, numbers and sums as this person writes them: `Intl` in the language that is shown, in the browser's region where it is of that language. */
 import { spoken } from './words.js';
 
-const notation = () => navigator.languages.find((tag) => tag.startsWith(spoken())) ?? (spoken() || 'en');
+/** The language, with the region, in which times and numbers are written. */
+export const notation = () => navigator.languages.find((tag) => tag.startsWith(spoken())) ?? (spoken() || 'en');
 const made = new Map();
 
 /** Making a formatter costs a hundred times what using it does. */

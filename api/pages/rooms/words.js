@@ -1,10 +1,9 @@
 /** Texts of this page by id, and how this person writes times. */
+import { notation } from '../kit/formats.js';
 import { spoken } from '../kit/words.js';
 
 export { explain, language, t } from '../kit/words.js';
 
-/** How this person writes times: the browser's region where its language is the one shown, else the language's own way. */
-const notation = () => navigator.languages.find((tag) => tag.startsWith(spoken())) ?? spoken();
 const dated = (epoch, style) => new Intl.DateTimeFormat(notation(), style).format(new Date(epoch * 1000));
 const sameDay = (one, other) => new Date(one * 1000).toDateString() === new Date(other * 1000).toDateString();
 

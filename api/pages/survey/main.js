@@ -1,4 +1,5 @@
 /** A survey by link: one question on the screen at a time, each answer kept at once, all of them open to change until it is over. */
+import { notation } from '../kit/formats.js';
 import { speak, t } from '../kit/words.js';
 import { $, frame, say, tell } from '../kit/still.js';
 import { ask } from '../js/rest.js';
@@ -38,7 +39,7 @@ function draw() {
   $('#words').hidden = place !== survey.questions.length;
   $('#thanks').hidden = place <= survey.questions.length;
   if (scale) drawQuestion(scale);
-  const until = new Date(survey.expires_at * 1000).toLocaleString(document.documentElement.lang, { dateStyle: 'long', timeStyle: 'short' });
+  const until = new Date(survey.expires_at * 1000).toLocaleString(notation(), { dateStyle: 'long', timeStyle: 'short' });
   $('#until').textContent = t('thanks.until', { when: until });
 }
 

@@ -1,4 +1,6 @@
 /** Tickets: those that wait for me, my teams or anybody; one of them with all that happened to it; a new one. */
+import { notation, stamp as when } from '../kit/formats.js';
+import { telephone } from '../kit/telephone.js';
 import { t } from '../kit/words.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { ask } from '../js/rest.js';
@@ -29,8 +31,6 @@ const turn = turns();
 /** Where the list goes on. */
 let cursor = null;
 
-const local = (at, options) => new Date(at * 1000).toLocaleString(document.documentElement.lang, options);
-const when = (at) => local(at, { dateStyle: 'medium', timeStyle: 'short' });
 const isLate = (ticket) => ticket.due_at !== null && ticket.due_at * 1000 <= Date.now();
 
 function made(tag, text, more = {}) {
@@ -46,7 +46,7 @@ function due(ticket) {
   if (ticket.due_at === null) return '';
   const hours = (ticket.due_at * 1000 - Date.now()) / 3_600_000;
   const [size, unit] = Math.abs(hours) >= 48 ? [hours / 24, 'day'] : Math.abs(hours) >= 1 ? [hours, 'hour'] : [hours * 60, 'minute'];
-  const ways = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'always' });
+  const ways = new Intl.RelativeTimeFormat(notation(), { numeric: 'always' });
   return t(isLate(ticket) ? 'late' : 'due', { when: ways.format(Math.trunc(size), unit) });
 }
 
@@ -178,7 +178,10 @@ async function drawTicket({ anew = true } = {}) {
   $('#ticket-about').classList.toggle('late', isLate(ticket));
   const name = contact && ([contact.first, contact.last].filter(Boolean).join(' ') || contact.company);
   const whose = contact ? [link(`/contacts#${contact.contact_id}`, name || t('erased'))] : [];
-  if (ticket.number) whose.push(link(`/dial?${new URLSearchParams({ number: ticket.number })}`, ticket.number));
+  if (ticket.number) {
+    whose.push(link(`/dial?${new URLSearchParams({ number: ticket.number })}`, ''));
+    whose.at(-1).append(telephone(ticket.number));
+  }
   $('#ticket-whose').replaceChildren(...whose.flatMap((each, place) => (place ? [' · ', each] : [each])));
   $('#ticket-links').replaceChildren(...view.links.map(linkRow));
   $('#journal').replaceChildren(...view.entries.map(entryRow));

@@ -1,4 +1,6 @@
 /** Voicemail: the messages that callers left in my boxes. Heard here, marked, erased; calling back is the telephone's, and nothing dials. */
+import { stamp as when } from '../kit/formats.js';
+import { telephone } from '../kit/telephone.js';
 import { t } from '../kit/words.js';
 import { $, frame, mindDoor, say, tell } from '../kit/still.js';
 import { give } from '../js/give.js';
@@ -7,7 +9,6 @@ import { Refusal, session } from '../js/session.js';
 import { turns } from '../kit/turns.js';
 
 const LOOK_EVERY_MS = 30_000;
-const when = (at) => new Date(at * 1000).toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
 const lasting = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 const hidden = (message) => !message.caller || message.caller === 'anonymous';
 const nameOf = (message) => message.caller_name || (hidden(message) ? t('caller.hidden') : message.caller);
@@ -84,8 +85,10 @@ function dress(message, item) {
   const focused = item.contains(document.activeElement) ? document.activeElement.dataset.do : '';
   item.className = unheard ? 'unheard' : '';
   const who = made('div', '', { className: 'who' });
-  who.append(made('strong', nameOf(message)));
-  if (message.caller_name && !hidden(message)) who.append(made('span', message.caller));
+  const name = made('strong', '');
+  name.append(telephone(nameOf(message)));
+  who.append(name);
+  if (message.caller_name && !hidden(message)) who.append(telephone(message.caller));
   if (unheard) who.append(made('span', t('new'), { className: 'new' }));
   const heard = unheard ? '' : t('heard_by', { who: message.heard_by, when: when(message.heard_at) });
   const about = [when(message.left_at), lasting(message.duration_s), titleOf(message.box), heard].filter(Boolean).join(' · ');

@@ -1,4 +1,5 @@
 /** One call of ours, from dialling to its end. */
+import { Telephone } from '../../kit/telephone.js';
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { clockface, explain, has, t } from '../catalogue.js';
@@ -171,8 +172,8 @@ export function Call({ call }) {
       <header class="call-head">
         <div>
           <p class="call-state" data-part="state">${stateWords(call)}</p>
-          <h2 id=${title} class="call-who">${who(call)}</h2>
-          ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
+          <h2 id=${title} class="call-who"><${Telephone} text=${who(call)} /></h2>
+          ${call.name && call.number && html`<p class="call-number" dir="ltr"><${Telephone} text=${call.number} /></p>`}
           ${call.number.length > SHORT && html`<${LocalTime} number=${call.number} />`}
         </div>
         ${call.answered_at && call.state === 'live' && html`<${Timer} since=${call.answered_at} />`}

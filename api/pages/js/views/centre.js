@@ -3,10 +3,11 @@
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { alarm } from '../attention.js';
-import { alsoSpeak, clockface, explain, has, language, percent, t } from '../catalogue.js';
+import { alsoSpeak, clockface, explain, figure, has, language, percent, t } from '../catalogue.js';
 import * as link from '../link.js';
 import { Refusal } from '../session.js';
 import { available, breakReason, callBacks, calls, now, queues, receive, wrapUp } from '../state.js';
+import { Telephone } from '../../kit/telephone.js';
 import { codeOf, reasonOf } from '../../kit/reasons.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
@@ -18,6 +19,8 @@ await alsoSpeak('calls');
 /** Before the server forgets that we watch. */
 const ASK_AGAIN_MS = 30_000;
 const LAST_SECONDS = 10;
+/** Facts that are figures. */
+const FIGURES = new Set(['lead_score']);
 const breakReasons = signal([]);
 
 async function tried(action) {
@@ -64,7 +67,7 @@ export function Known({ call }) {
       ${centre.queue && html`<p><strong>${titleOf(centre.queue)}</strong>${centre.queued_at !== null && html` · ${t('centre.waits')} <${Clock} since=${centre.queued_at} />`}</p>`}
       <p class="fine">${what.filter(Boolean).join(' · ')}</p>
       ${told.length > 0 &&
-      html`<ul class="chips">${told.map(([name, value]) => html`<li class="chip" data-fact=${name}>${t(`fact.${name}`, { value })}</li>`)}</ul>`}
+      html`<ul class="chips">${told.map(([name, value]) => html`<li class="chip" data-fact=${name}>${t(`fact.${name}`, { value: FIGURES.has(name) ? figure(Number(value), 2) : value })}</li>`)}</ul>`}
     </div>
   `;
 }
@@ -139,7 +142,7 @@ function CallBack({ one }) {
   const id = one.call_back_id;
   return html`
     <li class="queue" data-call-back=${one.state}>
-      <span class="queue-name"><bdi>${one.name || one.number}</bdi></span>
+      <span class="queue-name"><${Telephone} text=${one.name || one.number} /></span>
       <span>${titleOf(one.queue)} · <${Clock} since=${one.since} /></span>
       <span class="fine">${t(`call_back.${one.state}`, { agent: one.agent })}${one.tries > 0 && html` · ${t('call_back.tries', { count: one.tries })}`}</span>
       ${one.state === 'waiting' &&

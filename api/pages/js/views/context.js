@@ -60,7 +60,7 @@ function Choices({ context }) {
 }
 
 function Booking({ card }) {
-  const dates = [card.starts_at, card.ends_at].filter((at) => at !== null).map(day).join(' – ');
+  const dates = [...new Set([card.starts_at, card.ends_at].filter((at) => at !== null).map(day))].join(' – ');
   const due = Number(card.due) > 0;
   return html`
     <li class="context-row" data-booking=${card.ref}>

@@ -4,6 +4,7 @@
  */
 import { useEffect, useRef } from 'preact/hooks';
 import { explain, t } from '../catalogue.js';
+import { Telephone } from '../../kit/telephone.js';
 import { isFromWebsite, silence, silenced, who } from '../attention.js';
 import { accept, decline, trouble } from '../phone.js';
 import { SHORT } from './call.js';
@@ -32,8 +33,8 @@ export function Incoming({ call }) {
       <div class="incoming-pulse" aria-hidden="true"><${Icon} name="call" /></div>
       <div class="incoming-text">
         <p id=${`what-${callId}`} class="call-state">${fromWebsite ? t(page ? 'incoming.web_page' : 'incoming.web', { page }) : t('incoming.title')}</p>
-        <h2 id=${`who-${callId}`} class="call-who">${who(call)}</h2>
-        ${call.name && call.number && html`<p class="call-number" dir="ltr">${call.number}</p>`}
+        <h2 id=${`who-${callId}`} class="call-who"><${Telephone} text=${who(call)} /></h2>
+        ${call.name && call.number && html`<p class="call-number" dir="ltr"><${Telephone} text=${call.number} /></p>`}
       </div>
       <div class="incoming-buttons">
         <button type="button" ref=${answer} class="go" data-do="accept" onClick=${() => accept(callId)}><${Icon} name="call" />${t('incoming.accept')}</button>

@@ -8,6 +8,8 @@ import { Phrases } from './phrases.js';
 
 const PAUSE_MS = 600;
 const AGAIN_MS = 3_000;
+/** A call that is just over is on record a moment later: so often it may be known as nobody's before that is said. */
+const PATIENCE = 3;
 /** call id -> `{ text, revision, kept, theirs, refusal }`: `kept` is what the server has, `theirs` what somebody else wrote meanwhile. */
 const notes = signal({});
 const timers = new Map();
@@ -28,6 +30,14 @@ function change(callId, changes) {
   draft(callId);
 }
 
+function isPatient(callId, refusal, act) {
+  const tries = refusal.code === 'unknown_call' ? (noteOf(callId).tries ?? 0) + 1 : 0;
+  const waits = tries > 0 && tries <= PATIENCE;
+  change(callId, { tries });
+  if (waits) later(callId, AGAIN_MS, act);
+  return waits;
+}
+
 async function read(callId) {
   try {
     const now = await link.ask('note.get', { call_id: callId });
@@ -35,16 +45,16 @@ async function read(callId) {
     if (mine && mine.text !== mine.kept) return write(callId);
     if (mine && now.revision < mine.revision) return undefined; // looked at before what was written meanwhile
     const left = mine ? null : JSON.parse(sessionStorage.getItem(draftOf(callId)));
-    change(callId, { text: now.text, revision: now.revision, kept: now.text, theirs: null, refusal: null, ...left });
+    change(callId, { text: now.text, revision: now.revision, kept: now.text, theirs: null, refusal: null, tries: 0, ...left });
     if (left) await write(callId);
   } catch (refusal) {
-    if (noteOf(callId)) change(callId, { refusal });
+    if (noteOf(callId) && !isPatient(callId, refusal, read)) change(callId, { refusal });
   }
 }
 
-function later(callId, after) {
+function later(callId, after, act = write) {
   clearTimeout(timers.get(callId));
-  timers.set(callId, setTimeout(() => write(callId), after));
+  timers.set(callId, setTimeout(() => act(callId), after));
 }
 
 async function write(callId) {
@@ -57,9 +67,10 @@ async function write(callId) {
   writing.add(callId);
   try {
     const now = await link.ask('note.write', { call_id: callId, text, revision });
-    if (now.taken) change(callId, { revision: now.revision, kept: text, refusal: null });
+    if (now.taken) change(callId, { revision: now.revision, kept: text, refusal: null, tries: 0 });
     else change(callId, { theirs: { text: now.text, by: now.by, revision: now.revision }, refusal: null });
   } catch (refusal) {
+    if (isPatient(callId, refusal, write)) return;
     change(callId, { refusal });
     if (refusal.code !== 'unknown_call') later(callId, AGAIN_MS);
   } finally {

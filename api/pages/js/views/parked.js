@@ -1,4 +1,5 @@
 /** Calls that wait to be picked up. Loaded when there is one. */
+import { Telephone } from '../../kit/telephone.js';
 import { alarm } from '../attention.js';
 import { alsoSpeak, clockface, explain, t } from '../catalogue.js';
 import { canDial, pickUp } from '../phone.js';
@@ -27,7 +28,7 @@ export function Parked() {
         ${parked.value.map(
           (call) => html`
             <li key=${call.call_id} class="sound-row" data-part="parked">
-              <span>${t('parked.place', { slot: call.slot })} · <bdi>${call.name || call.number}</bdi> · <span role="timer" aria-live="off">${clockface(now() - call.since)}</span></span>
+              <span>${t('parked.place', { slot: call.slot })} · <${Telephone} text=${call.name || call.number} /> · <span role="timer" aria-live="off">${clockface(now() - call.since)}</span></span>
               <button type="button" class="small" data-do="pick-up" disabled=${!canDial.value} aria-label=${t('parked.pick_up_who', { who: call.name || call.number })} onClick=${() => take(call.call_id)}>${t('parked.pick_up')}</button>
             </li>
           `,

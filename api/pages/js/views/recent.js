@@ -1,5 +1,6 @@
 /** The last calls, each one click from being called again. */
 import { clockface, fullMoment, has, moment, t } from '../catalogue.js';
+import { Telephone } from '../../kit/telephone.js';
 import { who } from '../attention.js';
 import { canDial } from '../phone.js';
 import { recent } from '../state.js';
@@ -22,7 +23,7 @@ function Row({ ended }) {
   return html`
     <li class=${`row ${kind}`}>
       <span class="row-icon"><${Icon} name=${kind} /><span class="visually-hidden">${t(`recent.${kind}`)}</span></span>
-      <span class="row-who"><span class="name">${who(ended)}</span>${ended.name && ended.number && html`<span class="number" dir="ltr">${ended.number}</span>`}</span>
+      <span class="row-who"><span class="name"><${Telephone} text=${who(ended)} /></span>${ended.name && ended.number && html`<span class="number" dir="ltr"><${Telephone} text=${ended.number} /></span>`}</span>
       <span class="row-when"><time datetime=${new Date(ended.started_at * 1000).toISOString()} title=${fullMoment(ended.started_at)}>${moment(ended.started_at)}</time><span>${outcome(ended)}</span></span>
       <button type="button" class="round" disabled=${!canDial.value || !ended.number} aria-label=${t('recent.again', { who: who(ended) })} title=${t('recent.again', { who: who(ended) })}
         data-do="redial" onClick=${() => call(ended.number)}><${Icon} name="call" /></button>
