@@ -11,7 +11,7 @@ const span = (seconds) => (seconds ? formats.length(seconds) : '–');
 
 const queueColumns = (edit) => [
   { id: 'name', title: t('queues.name'), draw: (queue) => html`<strong>${titled(queue.titles, queue.name)}</strong><br /><code class="fine">${queue.name}</code>`, sort: (queue) => titled(queue.titles, queue.name) },
-  { id: 'strategy', title: t('queues.strategy'), draw: (queue) => worded('strategy', queue.strategy, has), sort: (queue) => queue.strategy },
+  { id: 'strategy', title: t('queues.strategy'), draw: (queue) => html`<span class="admin-whole">${worded('strategy', queue.strategy, has)}</span>`, sort: (queue) => queue.strategy },
   { id: 'needs', title: t('queues.needs'), draw: (queue) => Object.entries(queue.needs).map(([skill, level]) => `${skill} ${level}`).join(', ') || '–' },
   { id: 'priority', title: t('queues.priority'), draw: (queue) => formats.number(queue.priority), sort: (queue) => queue.priority, end: true },
   { id: 'ring', title: t('queues.ring'), draw: (queue) => span(queue.ring_s), sort: (queue) => queue.ring_s, end: true },

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { ask, explain, html, Refusal, say, t } from '../kit/page.js';
 import { Button, Choice, Field, Notice } from '../kit/parts.js';
+import { usePicture } from './numbers.js';
 
 const queue = signal('');
 const language = signal('es');
@@ -37,11 +38,13 @@ function Found() {
 }
 
 export default function Website() {
+  const { data } = usePicture();
   return html`
     <form class="website-form" onSubmit=${look}>
-      <${Field} label=${t('website.queue')} hint=${t('website.queue_hint')}><input name="queue" required maxlength="64" pattern="[A-Za-z0-9_.\\-]+" value=${queue.value} onInput=${(event) => { queue.value = event.currentTarget.value; found.value = null; }} /><//>
+      <${Field} label=${t('website.queue')} hint=${t('website.queue_hint')}><input name="queue" list="website-queues" required maxlength="64" pattern="[A-Za-z0-9_.\\-]+" value=${queue.value} onInput=${(event) => { queue.value = event.currentTarget.value; found.value = null; }} /><//>
+      <datalist id="website-queues">${(data?.queues ?? []).map((each) => html`<option key=${each.name} value=${each.name}>${each.titles?.[language.value] ?? each.name}</option>`)}</datalist>
       <${Choice} name="language" label=${t('website.language')} value=${language.value} options=${[['es', 'Español'], ['en', 'English']]} onChange=${(each) => (language.value = each)} />
-      <div class="acts"><${Button} type="submit" data-do="look">${t('website.look')}<//></div>
+      <div class="acts"><${Button} kind="primary" type="submit" data-do="look">${t('website.look')}<//></div>
     </form>
     <${Found} />
     <p class="fine">${t('website.limits')}</p>

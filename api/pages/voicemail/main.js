@@ -107,6 +107,7 @@ function dress(message, item) {
   const [text, label] = unheard ? [t('mark_heard'), t('mark_heard.of', named)] : [t('mark_new'), t('mark_new.of', named)];
   acts.append(button('mark', text, label, () => tell(() => mark(message, item, unheard))));
   acts.append(button('erase', t('erase'), t('erase.of', named), () => erase(message, item)));
+  acts.lastChild.className = 'grave';
   const player = item.querySelector('audio');
   const parts = [who, made('p', about, { className: 'fine' }), acts];
   for (const old of [...item.children]) if (old !== player) old.remove();

@@ -168,7 +168,7 @@ function Body({ call }) {
 export function Call({ call }) {
   const title = `call-${call.call_id}`;
   return html`
-    <article class="card call" data-call-id=${call.call_id} data-state=${call.state} data-media=${peers.value[call.call_id]?.state.value ?? 'none'} aria-labelledby=${title}>
+    <article class="card call" data-call-id=${call.call_id} data-state=${call.state} data-held=${String(call.held)} data-media=${peers.value[call.call_id]?.state.value ?? 'none'} aria-labelledby=${title}>
       <header class="call-head">
         <div>
           <p class="call-state" data-part="state">${stateWords(call)}</p>

@@ -12,7 +12,7 @@ export function Keypad({ label, onKey }) {
     onKey(key);
   };
   return html`
-    <div class="keypad" role="group" aria-label=${label}>
+    <div class="keypad" dir="ltr" role="group" aria-label=${label}>
       ${KEYS.map(
         ([key, letters]) => html`
           <button type="button" class="key" data-key=${key} aria-label=${NAMES[key] ? t(NAMES[key]) : key} onClick=${() => press(key)}>
