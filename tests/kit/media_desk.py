@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -29,6 +29,11 @@ WORKER_COMMAND = (sys.executable, "-m", "api.media_process", "warning", "json", 
 Event = TypeVar("Event", bound=msg.MediaEvent)
 ROOM = "room"
 UNTOUCHED = VoiceSettings.untouched()
+
+
+def patient(**chosen: Any) -> MediaSettings:
+    """Settings under which nobody counts as silent or gone though the machine stops this process for seconds."""
+    return MediaSettings(**{"silent_after_s": 60.0, "lost_after_s": 120.0, "checks_within_s": 120.0, **chosen})
 
 
 class MediaDesk:
@@ -119,7 +124,7 @@ async def media_desk(
     ``workers``: 0 is the one in this process, else so many processes.
     """
     desk = MediaDesk()
-    told = replace(settings or MediaSettings(), voice=voice)
+    told = replace(settings or patient(), voice=voice)
     plane = (
         WorkerPool(told, desk.told, workers=workers, command=WORKER_COMMAND, count_every_s=0.05)
         if workers
@@ -177,4 +182,13 @@ async def hears_here(peer: BrowserPeer, frequency_hz: float, amplitude: float = 
         while True:
             heard, rate_hz = await listen(peer, 25)
             if level_at(heard, frequency_hz, rate_hz) == pytest.approx(amplitude, rel=rel):
+                return
+
+
+async def hears_no_more(peer: BrowserPeer, frequency_hz: float) -> None:
+    """Waits until a browser does not hear this tone, for half a second."""
+    async with asyncio.timeout(60):
+        while True:
+            heard, rate_hz = await listen(peer, 25)
+            if level_at(heard, frequency_hz, rate_hz) < 0.01:
                 return

@@ -9,7 +9,7 @@ import pytest
 from signaling.bus import BusState, MemoryBus
 from signaling.messages import CallDigit, CallQuality, LineState
 from signaling.redis_bus import RedisBus
-from tests.kit.bus import HURRY, Heard, digit_of, redis_bus
+from tests.kit.bus import HURRY, WITHIN_S, Heard, digit_of, redis_bus
 from tests.kit.redis_server import RedisServer
 
 TOPIC = "person:ana"
@@ -253,7 +253,9 @@ async def test_a_node_that_redis_does_not_let_hear_is_not_fit(server: RedisServe
         assert isinstance(a.bus, RedisBus) and a.bus.is_fit
         server.do("ACL", "SETUSER", "default", "resetchannels")
         await a.is_(BusState.ALONE)
-        assert not a.bus.is_fit
+        async with asyncio.timeout(WITHIN_S):
+            while a.bus.is_fit:  # noqa: ASYNC110 - where its last try ended in a stopped machine's time-out, Redis has not answered yet
+                await asyncio.sleep(0.01)
         server.do("ACL", "SETUSER", "default", "allchannels")
         await a.is_(BusState.TOGETHER)
         assert a.bus.is_fit

@@ -15,7 +15,7 @@ from media.voice_care import VoiceSettings
 from rooms.audio import G722, OPUS, PCMA, PCMU, AudioCodec, DemoEndpoint, Direction, RtpEndpoint
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.leg_bench import level_at
-from tests.kit.media_desk import ROOM, ToneTrack, hears, hears_here, listen, media_desk
+from tests.kit.media_desk import ROOM, ToneTrack, hears, hears_here, hears_no_more, listen, media_desk, patient
 from tests.kit.rtp_phone import RtpPhone
 
 pytestmark = pytest.mark.usefixtures("loopback_ice")
@@ -24,7 +24,7 @@ PLACES = pytest.mark.parametrize("workers", [0, 1], ids=["embedded", "process"])
 
 async def test_phones_of_one_codec_are_forwarded_byte_for_byte(tmp_path: Path) -> None:
     async with RtpPhone(G722, frequency_hz=440) as a, RtpPhone(G722, frequency_hz=900) as b:
-        async with media_desk(MediaSettings(capture=tmp_path)) as desk:
+        async with media_desk(patient(capture=tmp_path)) as desk:
             await desk.phone("a", a)
             await desk.phone("b", b)
             await b.hear(60)
@@ -119,7 +119,7 @@ async def test_digits_go_both_ways_once_each(workers: int) -> None:
 
 async def test_one_lost_packet_is_counted_once_told_to_the_phone_and_leaves_no_hole() -> None:
     """What it costs, 20 ms, is tested in virtual time: here the machine's load would have its say."""
-    async with RtpPhone(PCMA) as a, RtpPhone(PCMU, frequency_hz=900) as b, media_desk(MediaSettings(rtcp_interval_s=0.5)) as desk:
+    async with RtpPhone(PCMA) as a, RtpPhone(PCMU, frequency_hz=900) as b, media_desk(patient(rtcp_interval_s=0.5)) as desk:
         a.lose = {60}
         await desk.phone("a", a)
         await desk.phone("b", b)
@@ -141,12 +141,11 @@ async def test_the_demo_line_echoes_a_browser(workers: int) -> None:
     async with BrowserPeer(ToneTrack(700)) as peer, media_desk(workers=workers) as desk:
         await desk.browser("agent", peer, "opus")
         await desk.demo("far", "echo")
-        heard, rate_hz = await listen(peer, 80)
-        assert level_at(heard[-rate_hz // 2 :], 700, rate_hz) == pytest.approx(0.25, rel=0.12)
+        await listen(peer, 1)
+        await hears_here(peer, 700, rel=0.12)
         assert (await desk.numbers())["rooms_mixing"] == 0
         await desk.gain(("far", "agent", 0.0), ("agent", "far", 0.0))
-        heard, rate_hz = await listen(peer, 60)
-        assert level_at(heard[-rate_hz // 4 :], 700, rate_hz) < 0.01
+        await hears_no_more(peer, 700)
 
 
 async def test_the_demo_line_speaks_and_presses_keys() -> None:
@@ -159,7 +158,7 @@ async def test_the_demo_line_speaks_and_presses_keys() -> None:
 
 
 async def test_both_sides_get_reports_and_the_round_trip_is_learnt() -> None:
-    settings = MediaSettings(rtcp_interval_s=0.5)
+    settings = patient(rtcp_interval_s=0.5)
     async with BrowserPeer(ToneTrack(1_000)) as peer, RtpPhone(PCMA) as far, media_desk(settings) as desk:
         await desk.browser("agent", peer, "pcma")
         await desk.phone("phone", far)
@@ -178,27 +177,30 @@ async def test_both_sides_get_reports_and_the_round_trip_is_learnt() -> None:
 
 async def test_loss_of_a_phone_that_is_forwarded_to_a_browser_is_laid_to_the_phones_hop() -> None:
     """The browser reports the loss too, but it did not happen on the way to it."""
-    settings = MediaSettings(rtcp_interval_s=0.5)
+    settings = patient(rtcp_interval_s=0.5)
     async with RtpPhone(PCMA) as phone, BrowserPeer(ToneTrack(1_000)) as peer, media_desk(settings) as desk:
         phone.lose = set(range(3, 10_000, 5))
         await desk.browser("agent", peer, "pcma")
         await desk.phone("phone", phone)
 
         def judged(event: msg.QualitySampled) -> bool:
-            agent = next((leg for leg in event.legs if leg.leg_id == "agent"), None)
-            return agent is not None and agent.hop_loss is not None and agent.far_loss is not None and agent.far_loss > 0.1
+            """A report that crossed some packets on its way may be off by them: of 25 each is 4 %."""
+            if len(event.legs) != 2:
+                return False
+            agent, far = sorted(event.legs, key=lambda leg: leg.leg_id)
+            if agent.hop_loss is None or agent.far_loss is None or far.loss is None:
+                return False
+            of_hop = agent.hop_loss < 0.05 < 0.1 < agent.far_loss and agent.far_cause == "upstream"
+            return of_hop and far.loss > 0.05 and far.cause == "loss"
 
-        told = await desk.hear_of(msg.QualitySampled, judged, within_s=30.0)
-        agent, far = sorted(told.legs, key=lambda leg: leg.leg_id)
+        told = await desk.hear_of(msg.QualitySampled, judged, within_s=60.0)
         assert desk.worker.gauges["rooms_mixing"] == 0
-        assert agent.hop_loss is not None and agent.hop_loss < 0.05 and agent.far_cause == "upstream"
-        assert far.loss is not None and far.loss > 0.05 and far.cause == "loss"
         blamed = [(fault.leg_id, fault.hop, fault.cause) for fault in told.faults]
         assert ("phone", "phone_to_us", "loss") in blamed and ("agent", "us_to_browser", "loss") not in blamed
 
 
 async def test_a_phone_that_asks_is_told_how_it_sounds() -> None:
-    async with RtpPhone(PCMA) as asking, RtpPhone(PCMA) as silent, media_desk(MediaSettings(rtcp_interval_s=0.5)) as desk:
+    async with RtpPhone(PCMA) as asking, RtpPhone(PCMA) as silent, media_desk(patient(rtcp_interval_s=0.5)) as desk:
         await desk.phone("a", asking)
         await desk.phone("b", silent)
         wanted = replace(asking.endpoint(), reports=frozenset(("voip-metrics", "rcvr-rtt")))
@@ -423,7 +425,7 @@ async def test_what_fails_in_one_room_leaves_the_others_alone(monkeypatch: pytes
 @pytest.mark.parametrize("workers", [0, 2])
 async def test_a_full_worker_refuses_rooms_and_goes_on_with_those_it_has(workers: int) -> None:
     """Full is, for this test, whoever works at all: a worker without legs takes the first room all the same."""
-    settings = MediaSettings(fullest_tick=1e-9)
+    settings = patient(fullest_tick=1e-9)
     async with RtpPhone(PCMA) as a, RtpPhone(PCMU) as b, media_desk(settings, workers=workers) as desk:
         await desk.phone("a", a)
         await desk.phone("b", b)
