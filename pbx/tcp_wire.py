@@ -143,7 +143,8 @@ class TcpConnection(asyncio.Protocol):
         assert self.transport is not None
         self.transport.write(b"\r\n\r\n")
         # A PBX without RFC 5626 never answers: it is believed to only once it did.
-        self._pong = asyncio.get_running_loop().call_later(PONG_S, self._unanswered)
+        if self._pong is None:  # else it waits for an answer already, and the first that is missing ends it
+            self._pong = asyncio.get_running_loop().call_later(PONG_S, self._unanswered)
         self._ping_later()
 
     def _watch_pongs(self) -> None:

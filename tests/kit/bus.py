@@ -10,8 +10,8 @@ from signaling.redis_bus import RedisBus, RedisBusSettings
 WITHIN_S = 30.0
 PATIENT = {"beat_s": 0.05, "deaf_s": 10.0, "alone_s": 15.0, "lease_s": 15.0}
 """A machine that is busy with something else for seconds is no fault."""
-HURRY = {"deaf_s": 2.0, "alone_s": 2.5, "lease_s": 3.5}
-"""Where something is to be noticed, and not yet that a machine was busy for a second or two."""
+HURRY = {"deaf_s": 3.5, "alone_s": 4.0, "lease_s": 5.5}
+"""Where something is to be noticed, and not yet that a machine was busy for two or three seconds."""
 
 
 class Heard:

@@ -62,6 +62,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._came = asyncio.Event()
         self._encoder = make_encoder(codec, rate_hz=16_000)
         self._sequence, self._timestamp = 30_000, 1_000
+        self._pressed_at = -1
         self._task: asyncio.Task[None] | None = None
         self._transport: Any = None
         self._closed = asyncio.Event()
@@ -140,6 +141,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._sequence += 1
         if not lost:
             self.sent.append(payload)
+            self._came.set()
             self._transport.sendto(packet if self._sessions is None else self._sessions.sent.protect(packet), self._far)
 
     def spray(self, host: str, port: int, packets: int) -> None:
@@ -151,7 +153,11 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._far = former
 
     def press(self, digit: str) -> None:
-        """One event as some phones send it: no marker, and only its last packets are the same."""
+        """One event as some phones send it: no marker, and only its last packets are the same. Each has a time of its own: pressed twice
+        within a frame it is two keys."""
+        if self._timestamp == self._pressed_at:
+            self._timestamp += self.codec.clock_rate // 50
+        self._pressed_at = self._timestamp
         for duration, end in ((160, False), (320, False), (480, True), (480, True)):
             self._send(rtp.build_event(rtp.TelephoneEvent(digit, end, duration)), EVENT_TYPE)
 
@@ -173,6 +179,11 @@ class RtpPhone(asyncio.DatagramProtocol):
         """Wait until so many more packets have come."""
         wanted = len(self.arrivals) + packets
         await self._until(lambda: len(self.arrivals) >= wanted, within_s)
+
+    async def say(self, packets: int, *, within_s: float = 30.0) -> None:
+        """Wait until it has sent so many more: what it hears may have waited in its socket, what it says never has."""
+        wanted = len(self.sent) + packets
+        await self._until(lambda: len(self.sent) >= wanted, within_s)
 
     async def hear_rtcp(self, within_s: float = 30.0) -> None:
         await self._until(lambda: bool(self.rtcp), within_s)

@@ -138,7 +138,7 @@ async def test_who_presses_no_is_on_no_disk_and_who_presses_yes_is_but_for_the_k
             assert files_in(tmp_path) == before, "nothing while the question is put"
             line.phone.press("2")
             await line.picture(refused, recording="off")
-            await line.phone.hear(75)
+            await line.phone.say(75)
             assert files_in(tmp_path) == before, "nor after the no"
             await line.over(refused)
         assert files_in(tmp_path) == before, "nor when the call is over"
@@ -146,14 +146,14 @@ async def test_who_presses_no_is_on_no_disk_and_who_presses_yes_is_but_for_the_k
             agreed = await line.call()
             line.phone.press("1")
             await line.picture(agreed, recording="recording")
-            await line.phone.hear(50)
+            await line.phone.say(50)
             await line.asked(agreed, "pause", "paused")
             for place, key in enumerate(CARD, 3):  # behind the answers to the two questions
                 line.phone.press(key)
                 await line.client.told("call.digit", place)
                 await line.phone.hear(5)
             await line.asked(agreed, "resume", "recording")
-            await line.phone.hear(50)
+            await line.phone.say(50)
             await line.over(agreed)
         assert await consents(house.server) == [("no", "es", "spoken"), ("yes", "es", "spoken")]
     new = set(files_in(tmp_path)) - set(before)
