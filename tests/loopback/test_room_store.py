@@ -148,7 +148,7 @@ async def test_no_acknowledged_message_is_lost_by_a_process_that_is_killed(tmp_p
     acknowledged = 0
     try:
         while acknowledged < 60:
-            acknowledged = int(await asyncio.wait_for(writer.stderr.readline(), 30))
+            acknowledged = int(await asyncio.wait_for(writer.stderr.readline(), 120))  # it imports the whole program first
     finally:
         writer.kill()
         rest = await writer.stderr.read()

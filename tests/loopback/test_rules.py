@@ -272,6 +272,7 @@ async def test_a_rule_does_not_set_itself_off_and_the_bound_is_on_record(tmp_pat
         for at in range(1, 4):
             here.happenings.tell(Happening("ticket.opened", f"t{at}", float(at), {"ticket": f"t{at}"}))
         await here.until(lambda: len(here.told) == 2)
+        await here.store.flush()
         assert sorted(here.told) == [("eva", "t1"), ("eva", "t2")]
         assert sorted(run.outcome for run in await here.store.rules.runs(10)) == ["does", "does", "own", "too_often"]
 
@@ -297,6 +298,7 @@ async def test_a_schedule_acts_at_its_times_and_a_webhook_when_it_is_called(tmp_
         for _ in range(2):
             here.rules.called(rule, "b-1", {"tour": "Lisboa"})
         await here.until(lambda: ("eva", "Lisboa is booked") in here.told)
+        await here.store.flush()
         assert here.told.count(("eva", "Lisboa is booked")) == 1
         with pytest.raises(Refusal, match="No rule waits"):
             here.rules.webhook("each-minute")

@@ -77,7 +77,7 @@ def desk_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[st
 @pytest.fixture
 async def desk(tmp_path: Path, desk_settings: dict[str, dict[str, Any]]) -> AsyncIterator[Desk]:
     async with running_server(tmp_path, desk_settings) as server, ClientSession() as http:
-        await server.process.said("plan.taken", 30)
+        await server.process.said("plan.taken", 120)
         async with page(server.url, server.user, server.password) as agent:
             yield Desk(server=server, agent=agent, http=http)
 
@@ -193,7 +193,7 @@ async def test_who_was_asked_is_told_that_somebody_took_the_chat_or_that_the_vis
     settings = {**desk_settings, "widget": {"sites": [SITE], "chat_answer_s": 1}}
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_server(tmp_path, settings))
-        await server.process.said("plan.taken", 30)
+        await server.process.said("plan.taken", 120)
         async with store_of(server.data_dir) as store:
             hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
             await store.people.save_user("bea", name="Bea", role="agent", password_hash=hashed)
