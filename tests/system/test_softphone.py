@@ -18,6 +18,8 @@ from tests.kit.server import Server, running_server
 OUR_HZ = 697.0
 RELOADED_WITHIN_S, MOST_RELOADS = 2.0, 5
 """A busy machine makes a reload slower and none quicker: what the page can do is the quickest of some, and mostly the first."""
+ANSWER_WITHIN_MS = 10_000
+"""So long a page waits for the answer to a request."""
 NETWORK_SAYS = "Failed to load resource"
 """Chromium's own line for each HTTP answer of 400 and above; not the page's."""
 CLOSING = "WebSocket is already in CLOSING or CLOSED state"
@@ -203,12 +205,15 @@ async def test_signalling_lost_in_mid_call(server: Server, microphone: Path) -> 
         lines: list[Any] = []
         whole = asyncio.Event()
         whole.set()
+        network = Swallowing()
 
         async def pass_on(route: Any) -> None:
             await whole.wait()
-            route.connect_to_server()
+            server = route.connect_to_server()
+            route.on_message(lambda message: None if network.swallows(message) else server.send(message))
             lines.append(route)
 
+        await someone.page.clock.install()
         await someone.page.route_web_socket("**/socket.io/**", pass_on)
         desk = await signed_in(someone, server)
         await desk.press("dial-600")
@@ -229,6 +234,51 @@ async def test_signalling_lost_in_mid_call(server: Server, microphone: Path) -> 
         await desk.press("mute")
         await hears(desk.page, OUR_HZ)
         await _session_ends_in_mid_call(desk, server)
+        await _what_nobody_answers_is_asked_again(desk, network)
+
+
+class Swallowing:
+    """A network in which the next request of some name is lost, though the line is whole."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.done = asyncio.Event()
+
+    def lose(self, name: str) -> None:
+        self.name = name
+        self.done.clear()
+
+    def swallows(self, message: str | bytes) -> bool:
+        if not self.name or f'"{self.name}"' not in str(message):
+            return False
+        self.name = ""
+        self.done.set()
+        return True
+
+
+async def _what_nobody_answers_is_asked_again(desk: Desk, network: Swallowing) -> None:
+    """Also where the line is whole all the time, so that nothing else would have it asked again: a mute, sound after a reload, the end."""
+    page = desk.page
+
+    async def unanswered() -> None:
+        await asyncio.wait_for(network.done.wait(), 30)
+        await page.clock.fast_forward(ANSWER_WITHIN_MS)
+        await page.wait_for_selector("[data-banner=refusal]")
+
+    network.lose("call.mute")
+    await desk.press("mute")
+    await unanswered()
+    await page.wait_for_function("() => window.centralita.state.calls[0].muted")
+    await desk.press("mute")
+    await page.wait_for_function("() => !window.centralita.state.calls[0].muted")
+    network.lose("peer.offer")
+    await page.reload()
+    await unanswered()
+    await hears(page, OUR_HZ)
+    network.lose("call.hang_up")
+    await desk.press("hang-up")
+    await unanswered()
+    await desk.call_is("ended")
 
 
 async def _session_ends_in_mid_call(desk: Desk, server: Server) -> None:

@@ -156,6 +156,8 @@ export class Connection extends EventTarget {
     else if (GONE.has(error.code) || error instanceof DOMException) this.later();
     if (AWAY.has(error.code)) this.owed = true;
     else this.emit('refused', error);
+    // The hub is there, and did not answer: nobody will tell us that it is back.
+    if (error.code === 'no_reply') setTimeout(() => pc === this.pc && this.owed && this.offer(), RETRY_MS);
   }
 
   /** The microphone's track, or null. */

@@ -4,6 +4,8 @@ import { ask } from '../js/link.js';
 import { drawBooking, nameOfStage } from './timeline.js';
 
 const $ = (selector) => document.querySelector(selector);
+const UNHEARD = new Set(['no_reply', 'too_many_requests']);
+const AGAIN_MS = 3_000;
 const NOTHING = { share_id: '', by: '', stage: null, booking: null };
 
 function made(tag, fields = {}, ...children) {
@@ -79,6 +81,9 @@ export class Itinerary {
       this.show({ ...now, stage: this.told?.share_id === now.share_id ? this.told.stage : now.stage });
     } catch (refusal) {
       this.onRefused(refusal);
+      const { roomId } = this;
+      // What is shown to all is not missed by one who was not answered.
+      if (UNHEARD.has(refusal.code)) setTimeout(() => roomId && roomId === this.roomId && this.read(), AGAIN_MS);
     }
   }
 

@@ -12,6 +12,8 @@ import { Refusal, session } from './session.js';
 
 const RESTART_EVERY_MS = 3_000;
 const RESTARTS = 5;
+/** Nobody answered, or was too busy to: the same offer is made again. Where the way to the server is broken, whoever hears that it is whole again does so. */
+const PASSING = new Set(['no_reply', 'too_many_requests', 'busy', 'timeout']);
 /** Refusals of an offer that say this connection is no more at the server. */
 const GONE = new Set(['peer_closed', 'certificate_changed']);
 /** Codecs the person wants tried alone, for measurements: `?codec=g722`. */
@@ -73,6 +75,7 @@ export class Peer {
     this.source = null;
     this.copy = null;
     this.timer = 0;
+    this.again = 0;
     this.restarts = 0;
     this.queue = Promise.resolve();
     this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: session.peek()?.ice_servers });
@@ -131,7 +134,13 @@ export class Peer {
         return;
       }
       this.problem.value = refusal instanceof Refusal ? refusal : new Refusal({ code: 'media_failed', message: String(refusal) });
+      if (PASSING.has(refusal.code)) this.offerAgain(refusal.retryAfter ?? 0);
     }
+  }
+
+  offerAgain(afterS) {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.problem.peek() && this.offer(), Math.max(RESTART_EVERY_MS, 1_000 * afterS));
   }
 
   watchIce() {
@@ -232,6 +241,7 @@ export class Peer {
   close() {
     if (this.closed) return;
     clearTimeout(this.timer);
+    clearTimeout(this.again);
     this.state.value = 'closed';
     this.stopLevel();
     this.copy?.stop();

@@ -16,6 +16,9 @@ const AUDIBLE_DBFS = -60;
 const DISMISS_AFTER_MS = 8_000;
 /** Refusals that say: this call has gone already. */
 const OVER = new Set(['unknown_call', 'ended']);
+/** Refusals that say: nobody has heard it. */
+const UNHEARD = new Set(['no_reply', 'too_many_requests']);
+const AGAIN_MS = 1_000;
 
 /** call id -> `Peer`. */
 export const peers = signal({});
@@ -68,6 +71,12 @@ export async function about(callId, action) {
     set(trouble, callId, refusal);
     return false;
   }
+}
+
+/** What must not be lost is asked again where nobody answered; a snapshot sees to it where the way to the server was broken. */
+function againIfUnheard(callId, ask) {
+  const refusal = trouble.peek()[callId];
+  if (UNHEARD.has(refusal?.code)) setTimeout(ask, Math.max(AGAIN_MS, 1_000 * (refusal.retryAfter ?? 0)));
 }
 
 // Media follows calls.
@@ -299,14 +308,17 @@ export async function hangUp(callId) {
   detach(callId);
   const done = await about(callId, () => link.ask('call.hang_up', { call_id: callId }));
   if (!done && OVER.has(trouble.peek()[callId]?.code)) state.dismiss(callId);
+  else if (!done) againIfUnheard(callId, () => left.has(callId) && state.callOf(callId)?.state !== 'ended' && hangUp(callId));
 }
 
 /** Mute at once here; the server follows. */
 export async function mute(callId, muted) {
   set(muteWish, callId, muted);
   const done = await about(callId, () => link.ask('call.mute', { call_id: callId, muted }));
-  const refusedBecauseOfUs = !done && !['signalling_lost', 'no_reply'].includes(trouble.peek()[callId]?.code);
+  if (done) return;
+  const refusedBecauseOfUs = trouble.peek()[callId]?.code !== 'signalling_lost' && !UNHEARD.has(trouble.peek()[callId]?.code);
   if (refusedBecauseOfUs) set(muteWish, callId, undefined);
+  else againIfUnheard(callId, () => muteWish.peek()[callId] === muted && mute(callId, muted));
 }
 
 export const holdCall = (callId, held) => about(callId, () => link.ask('call.hold', { call_id: callId, held }));
