@@ -7,6 +7,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from api.attachments import Attachments
+from api.captions import caption
 from api.card_numbers import without_card_numbers, without_cards_in
 from api.chat import Chat, store_needed
 from api.consultation_checks import ConsultationChecks
@@ -22,6 +23,7 @@ from rooms.chat import Draft
 from rooms.membership import MemberState, Role, Room, RoomKind, Schedule
 from rooms.refusals import NotPossible
 from signaling import messages as wire
+from signaling import topics
 from signaling.grants import REQUESTS, Grant, Permission, Resource, allows, demand, permissions_of
 from signaling.grants import Role as Job
 from signaling.invitations import Invitations
@@ -122,7 +124,7 @@ class RoomRequests:
             return await self._telephone(grant, request)
         if isinstance(request, AnyItinerary):
             return await self._itinerary(grant, request)
-        if isinstance(request, wire.MediaRequest):
+        if isinstance(request, wire.MediaRequest | wire.SayCaption):
             member = self._rooms.house.member(room_id, grant.identity)
             room = self._rooms.house.room(room_id)
             if room is None or room.kind is not RoomKind.CONSULTATION:
@@ -132,6 +134,10 @@ class RoomRequests:
                     room_id, grant.identity, moderates=allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
                 )
                 await self._mute(room_id, request.identity, muted=request.muted)
+                return None
+            if isinstance(request, wire.SayCaption):
+                moderates = allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))
+                self._rooms.hub.publish(topics.room(room_id), caption(room, member, request, moderates=moderates))
                 return None
             if isinstance(request, wire.RecordRoom):
                 host = member.role is Role.HOST or allows(grant, Permission.ROOM_MODERATE, Resource(room=room_id))

@@ -149,8 +149,19 @@ async def of_a_call(browser: Browser, running: Server, look: Look, shown: dict[s
     return album.pictures
 
 
+CAPTIONS = {
+    "en": ("Good morning, Clara. Can you hear me?", "The transfer to Sarria leaves at half past nine, from the station."),
+    "es": ("Buenos días, Clara. ¿Me oye bien?", "El traslado a Sarria sale a las nueve y media, desde la estación."),
+}
+SAY_CAPTION = """async (line) => {
+  const link = performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/js/link.js'));
+  await (await import(link.name)).ask('caption.say', line);
+}"""
+"""By the page's own connection."""
+
+
 async def of_a_consultation(browser: Browser, running: Server, look: Look) -> list[Path]:
-    """An itinerary beside the video: as its host found it, as it is shown, and as the customer sees that."""
+    """An itinerary beside the video: as its host found it, as it is shown, and as the customer sees that; and captions."""
     album = Album(running.url, look, {})
     async with aiohttp.ClientSession() as http:
         office = Office(http, running.url)
@@ -182,6 +193,13 @@ async def of_a_consultation(browser: Browser, running: Server, look: Look) -> li
         await customer.wait_for_selector("#trip-shown [aria-current]")
         await album.take(host, "consultation-itinerary-shown")
         await album.take(customer, "consultation-itinerary-of-the-customer")
+        if await customer.is_visible("[data-do=more]"):
+            await customer.click("[data-do=more]")
+        await customer.click("[data-do=captions]")
+        for at, line in enumerate(CAPTIONS[look[1]]):
+            await host.evaluate(SAY_CAPTION, {"room_id": made["room_id"], "line_id": f"c{at}", "text": line, "done": True})
+        await customer.wait_for_selector(f"#captions li >> nth={len(CAPTIONS[look[1]]) - 1}")
+        await album.take(customer, "consultation-captions")
     return album.pictures
 
 

@@ -226,6 +226,7 @@ REQUESTS: Mapping[type[wire.Request], Permission] = {
     **dict.fromkeys((wire.OfferToRoom, wire.MicrophoneInRoom, wire.CheckConnection, wire.FinishCheck), _P.ROOM_PUBLISH),
     **dict.fromkeys((wire.CallMeInRoom, wire.HangUpInRoom), _P.ROOM_PUBLISH),
     **dict.fromkeys((wire.WatchRoom, wire.RecordRoom, wire.MuteInRoom), _P.ROOM_JOIN),
+    wire.SayCaption: _P.ROOM_PUBLISH,
     **dict.fromkeys((wire.LookUpItinerary, wire.ShareItinerary, wire.PointItinerary, wire.UnshareItinerary), _P.BOOKINGS_READ),
     wire.ReadItinerary: _P.ROOM_JOIN,
     # Also for a room's own host, who needs no more than to be in it: call control of rooms looks.

@@ -50,6 +50,7 @@ CLASSES = _classes(
         Allowance(5, 20),
         ("typing.indicator", "reaction", "hand.raise", "chat.read", "room.microphone"),
     ),  # told to everybody
+    caption=(Allowance(5, 20), ("caption.say",)),  # told to everybody as it grows
     call=(Allowance(1, 10), ("help.ask", "sound.report")),  # told to supervisors
     watch=(Allowance(5, 20), ("room.watch",)),  # moves layers of pictures
 )

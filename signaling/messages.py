@@ -625,6 +625,21 @@ class Typing(ChatRequest, frozen=True, tag="typing.indicator"):
     on: bool
 
 
+class SayCaption(RoomRequest, frozen=True, tag="caption.say"):
+    """What somebody in this consultation says, written: one line, told again as it grows. ``line_id``: drawn by who writes it; ``done``: it
+    changes no more; one without ``text`` is taken back. ``speaker``: whose words they are, mine where it is empty; only hosts, and who
+    moderates, write for others. ``lang``: its language (BCP 47), or empty. All in the room are told (``caption.said``); nothing of it is
+    kept. Not in encrypted rooms.
+    """
+
+    room_id: Id
+    line_id: Id
+    text: Annotated[str, Meta(max_length=500)]
+    lang: Annotated[str, Meta(max_length=35, pattern=r"^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$")] = ""
+    speaker: Annotated[str, Meta(max_length=64)] = ""
+    done: bool = False
+
+
 class AttachToChat(ChatRequest, frozen=True, tag="chat.attach"):
     """May I upload this file to this room? Result: ``UploadTicket``."""
 
@@ -757,6 +772,7 @@ AnyRequest = (
     | ChatHistory
     | ChatOverview
     | Typing
+    | SayCaption
     | AttachToChat
     | AddDevice
     | ListDevices
@@ -1470,6 +1486,18 @@ class TypingNow(Notice, frozen=True, tag="typing.indicator"):
     people: list[str]
 
 
+class CaptionSaid(Notice, frozen=True, tag="caption.said"):
+    """A line of captions, whole each time: what ``speaker`` says, written by ``by``. Its key is ``by`` and ``line_id``."""
+
+    room_id: str
+    line_id: str
+    by: str
+    speaker: str
+    text: str
+    lang: str
+    done: bool
+
+
 class UploadTicket(Struct, frozen=True):
     """POST the file, with its type, to ``url`` within ``expires_in`` seconds; then name ``attachment_id`` in a message."""
 
@@ -1593,6 +1621,7 @@ AnyNotice = (
     | ChatMessage
     | ChatRead
     | TypingNow
+    | CaptionSaid
     | RoomKeyMade
     | QueuesChanged
     | WrapUpState

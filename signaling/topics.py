@@ -4,6 +4,7 @@ from signaling.messages import (
     BoardChanged,
     CallQuality,
     CallState,
+    CaptionSaid,
     ChatMessage,
     ChatRead,
     ContextPartial,
@@ -133,6 +134,8 @@ def superseding_key(notice: Notice) -> str | None:
             return f"read:{room_id}:{identity}"
         case TypingNow(room_id=room_id):
             return f"typing:{room_id}"
+        case CaptionSaid(room_id=room_id, by=by, line_id=line_id):
+            return f"caption:{room_id}:{by}:{line_id}"
         case NodeState():
             return "node"
         case PresenceChanged():
@@ -153,5 +156,6 @@ def is_volatile(notice: Notice) -> bool:
         | PresenceChanged
         | RoomReaction
         | RoomSpeaker
-        | TypingNow,
+        | TypingNow
+        | CaptionSaid,
     )

@@ -39,7 +39,7 @@ OWN: frozenset[type[wire.Request]] = frozenset(
         *(wire.CreateRoom, wire.ListRooms, wire.JoinRoom, wire.LeaveRoom, wire.AdmitToRoom, wire.InviteToRoom, wire.KickFromRoom),
         *(wire.LockRoom, wire.MoveToRoom, wire.UpdateRoom, wire.EndRoom, wire.LinkToRoom, wire.ListLinks, wire.UnlinkRoom),
         *(wire.RaiseHand, wire.React, wire.OfferToRoom, wire.WatchRoom, wire.MicrophoneInRoom),
-        *(wire.CheckConnection, wire.FinishCheck, wire.MuteInRoom, wire.CallMeInRoom, wire.HangUpInRoom),
+        *(wire.CheckConnection, wire.FinishCheck, wire.MuteInRoom, wire.CallMeInRoom, wire.HangUpInRoom, wire.SayCaption),
         # The audit has them as caller_shown, itinerary_shared, itinerary_unshared and, where something is shown, itinerary_read.
         *(wire.LookUpItinerary, wire.ShareItinerary, wire.PointItinerary, wire.UnshareItinerary, wire.ReadItinerary),
         *(wire.SendChat, wire.ReactToChat, wire.Typing, wire.AttachToChat, wire.ReadChat, wire.AskRoomKeys, wire.SetRoomKey),

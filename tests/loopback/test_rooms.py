@@ -243,12 +243,35 @@ async def test_a_guest_reaches_no_room_but_theirs_by_any_request(talk: Talk) -> 
     named |= {"position": 1, "name": "x.txt", "content_type": "text/plain", "size": 1, "text": "x", "epoch": 1}
     named |= device("tom") | {"announcement": "YQ", "packages": {}}
     named |= {"peer_id": "p", "sdp": "x", "tiles": [], "action": "start", "microphone": True, "camera": True, "number": "+34600111222"}
-    named |= {"backend": "b", "id": "b1", "share_id": "s"}
+    named |= {"backend": "b", "id": "b1", "share_id": "s", "line_id": "c"}
     for kind in wire.AnyRequest.__args__:  # type: ignore[attr-defined]
         if issubclass(kind, wire.RoomRequest | wire.ChatRequest) and "room_id" in kind.__struct_fields__:
             known = {name: value for name, value in named.items() if name in kind.__struct_fields__}
             assert code(await tom.ask(str(kind.__struct_config__.tag), known)) == "forbidden", kind
     assert code(await tom.ask("room.create", {})) == "forbidden"
+
+
+async def test_captions_are_told_to_all_and_others_words_are_written_by_hosts_alone(talk: Talk) -> None:
+    eva = await talk.client("eva")
+    room_id = await room_of(eva, kind="consultation")
+    tom = await talk.client("tom", guest_of=room_id)
+    assert "ok" in await tom.ask("room.join", {"room_id": room_id})
+    line = {"room_id": room_id, "line_id": "c1", "text": "Mi tarjeta es 4111 1111 1111 1111", "lang": "es-ES"}
+    assert await tom.ask("caption.say", line) == {"ok": {}}
+    heard = await seen(eva, "caption.said")
+    assert (heard["by"], heard["speaker"], heard["lang"], heard["done"]) == ("tom", "tom", "es-ES", False)
+    assert heard["text"] == "Mi tarjeta es •••• 1111"
+    assert code(await tom.ask("caption.say", line | {"speaker": "eva"})) == "not_host"
+    assert await eva.ask("caption.say", line | {"text": "Claro", "speaker": "tom", "done": True}) == {"ok": {}}
+    heard = await seen(tom, "caption.said", by="eva")
+    assert (heard["speaker"], heard["text"], heard["done"]) == ("tom", "Claro", True)
+    assert code(await eva.ask("caption.say", line | {"speaker": "ana"})) == "not_member"
+    assert code(await eva.ask("caption.say", line | {"lang": "no language"})) == "bad_message"
+    group = await room_of(eva, kind="group", invited=[{"identity": "ana"}])
+    assert code(await eva.ask("caption.say", line | {"room_id": group})) == "no_bridge"
+    assert "Mi tarjeta" not in str((await eva.ask("chat.history", {"room_id": room_id}))["ok"]), "nothing of it is kept"
+    sealed = await room_of(eva, kind="consultation", encrypted=True)
+    assert code(await eva.ask("caption.say", line | {"room_id": sealed})) == "encrypted"
 
 
 async def test_a_message_sent_twice_is_one_and_changes_are_told(talk: Talk) -> None:

@@ -9,6 +9,7 @@ import * as link from '../js/link.js';
 import { forget, keep, session } from '../js/session.js';
 import { browser, refusedBefore } from './browsers.js';
 import { Chat } from './chat.js';
+import { Captions } from './captions.js';
 import { CheckIn } from './checkin.js';
 import { Connection } from './connection.js';
 import { Devices } from './devices.js';
@@ -130,6 +131,13 @@ const checkIn = new CheckIn(devices, aboutRoomSoon, show, (found) => {
 const telephone = new Telephone((type, fields) => aboutRoom(type, fields), () => place === 'waiting' || place === 'in');
 const ending = new Ending(post, () => (isLink() ? hash() : ''));
 const saver = new Saver(() => connection, () => Boolean(devices.camera) || tiles.watched().length > 0);
+const captions = new Captions(
+  $('#captions'),
+  (line) => aboutRoom('caption.say', line).catch(() => undefined), // a line that is lost is followed by the next
+  nameOf,
+  () => me,
+  () => devices.microphone,
+);
 /** A conversation that took place: with whom, and from when until when (s since the epoch). */
 let was = null;
 const itinerary = new Itinerary(nameOf, refused, say, onItinerary);
@@ -304,6 +312,8 @@ function word() {
   drawEarly();
   drawWaiting(queue, facts.starts ?? null, checked);
   telephone.word();
+  captions.follow();
+  captions.word();
   drawTrouble();
   if (view === 'enter' && isStaff()) wordDevices();
   else checkIn.word();
@@ -507,6 +517,7 @@ async function enter(state) {
   chat.begin(roomId, me).catch(refused);
   itinerary.me = me;
   itinerary.begin(roomId);
+  if (first) captions.enter(true);
   if (people.hosts) askWaiting();
   if (connection) connection.resume();
   else connect();
@@ -652,7 +663,9 @@ function onNotice(notice) {
     tiles.react(notice.identity, notice.emoji, draw);
     if (notice.identity !== me) say(`${nameOf(notice.identity)}: ${notice.emoji}`);
   } else if (notice.type === 'chat.message') chat.take(notice);
-  else if (notice.type === 'typing.indicator') chat.types(notice.people.filter((identity) => identity !== me).map(nameOf));
+  else if (notice.type === 'caption.said') {
+    if (captions.take(notice)) say(t('captions.begun'));
+  } else if (notice.type === 'typing.indicator') chat.types(notice.people.filter((identity) => identity !== me).map(nameOf));
   else connection?.hear(notice);
 }
 
@@ -670,6 +683,7 @@ function leave(code) {
   checkIn.reset();
   telephone.forget();
   itinerary.forget();
+  captions.enter(false);
   telephone.word();
   saver.set(false);
   saver.forget();
@@ -701,6 +715,7 @@ function drawOver() {
 /** Our tracks may be others now: send those, and show them. */
 function follow() {
   connection?.speak(devices.microphone);
+  captions.follow();
   if (connection && connection.tracks.camera !== devices.camera) connection.send('camera', devices.camera);
   const shown = $('#preview').srcObject?.getTracks()[0] ?? null;
   if (shown !== devices.camera) $('#preview').srcObject = devices.camera ? new MediaStream([devices.camera]) : null;
@@ -847,6 +862,7 @@ const DO = {
   'give-up': leaveRoom,
   'stop-waiting': leaveRoom,
   more: toggleMore,
+  captions: () => captions.set(!captions.on),
   saver: () => saver.set(!saver.on),
   'show-again': () => {
     saver.set(false);
@@ -885,6 +901,7 @@ async function begins() {
   for (const select of document.querySelectorAll('[data-kind]')) select.addEventListener('change', () => devices.choose(select.dataset.kind, select.value));
   devices.addEventListener('changed', follow);
   saver.addEventListener('changed', onSaving);
+  captions.addEventListener('changed', () => (button('captions').ariaPressed = String(captions.on)));
   button('screen').hidden = !navigator.mediaDevices?.getDisplayMedia;
   telephone.addEventListener('changed', onTelephone);
   telephone.addEventListener('wished', () => checkIn.finish());
