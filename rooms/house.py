@@ -495,7 +495,11 @@ class House:
         return [*effects, *self._on_lost(ev.PersonLost(event.identity), now)] if event.away else effects
 
     def _on_moved_out(self, event: ev.MovedOut, now: float) -> list[MembershipEffect]:
-        return self._out(self._known(event.room_id), self.member(event.room_id, event.identity), Exit.MOVED, now)
+        room = self._known(event.room_id)
+        member = self.member(event.room_id, event.identity)
+        if room.lasting:
+            raise _fixed()
+        return self._out(room, member, Exit.MOVED, now)
 
     # ------------------------------------------------------------------ in the room
 

@@ -173,6 +173,7 @@ def test_a_group_lasts_and_keeps_a_host() -> None:
     assert [member.identity for member in room_of(house).present()] == ["eva", "ana"]
     assert house.handle(ev.PersonLost("ana"), 1) == []
     assert refused(house, ev.LeaveWanted("r", "eva")) == "last_host"
+    assert refused(house, ev.MovedOut("r", "eva")) == "fixed_room"
     assert refused(house, ev.InvitationWanted("r", "eva", "eva", "Eva", GUEST)) == "last_host"
     house.handle(ev.InvitationWanted("r", "eva", "ana", "Ana", HOST), 2)
     house.handle(ev.LeaveWanted("r", "eva"), 3)
