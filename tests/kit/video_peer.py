@@ -132,6 +132,10 @@ class SentLayer:
         return out
 
 
+_STOPPED_S = 0.2
+"""Who comes later than this to send was stopped, and goes on from there: no camera makes up for it with a burst."""
+
+
 class VideoPeer(BrowserPeer):
     """``layers``: (rid, recorded frames), the lowest first; one with rid "" is no simulcast. ``seen``: how many pictures it can receive.
 
@@ -276,7 +280,10 @@ class VideoPeer(BrowserPeer):
                 self._frame_sent.set()
                 if frames % FRAMES_PER_S == 1:
                     await transport._send_rtp(self._reports())
-                await asyncio.sleep(max(0.0, begun_s + frames / FRAMES_PER_S - loop.time()))
+                late_s = loop.time() - (begun_s + frames / FRAMES_PER_S)
+                if late_s > _STOPPED_S:
+                    begun_s += late_s
+                await asyncio.sleep(max(0.0, -late_s))
 
     async def sent(self, frames: int) -> None:
         """Wait until so many frames more have left."""
