@@ -186,8 +186,19 @@ async def test_without_redis_each_goes_on_with_its_own_rooms(server: RedisServer
         assert await words(tom, group) == ["1", "2"]
         assert await words(eva, own) == ["9"]
         assert one.owners.held == two.owners.held == 1, "each kept its own"
+        await _brought_up_to_date(one, two)
         assert await say(tom, group, 3) == 3
         await seen(eva, "chat.message", message_id="m3")
+
+
+async def _brought_up_to_date(*nodes: Node) -> None:
+    """Until every page there has what it missed: what is said while it is given that stands in it, and is not told besides."""
+    await until(
+        lambda: (
+            len({node.bus._generation for node in nodes}) == 1
+            and all(page.live for node in nodes for pages in node.hub._people.values() for page in pages)
+        )
+    )
 
 
 async def _die(node: Node) -> None:
