@@ -1,5 +1,5 @@
 /** What stands on every page: the way past the top, the wordmark, the pages one may use, language, theme, and the way out. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { forget, session } from '../js/session.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
@@ -32,11 +32,11 @@ export const Choices = () => html`
   </div>
 `;
 
-/** On narrow screens the pages, language and theme are behind one button. Escape closes them. */
+/** On narrow screens the pages, language and theme are behind one button. Escape closes them, from the moment they are in sight. */
 export function TopBar({ leave = () => forget('signed_out'), leaveDisabled = false, children }) {
   const [open, setOpen] = useState(false);
   const button = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return undefined;
     const close = (event) => {
       if (event.key !== 'Escape') return;

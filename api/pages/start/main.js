@@ -1,6 +1,6 @@
 /** The first start: five questions, each checked at once, and a test call. What was answered is the server's: a reload goes on where it was. */
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { html } from '../kit/html.js';
 import { Badge, Button, Card, Choice, Field, Icon, Notice } from '../kit/parts.js';
 import { Refusal, alsoSpeak, explain, has, language, mount, session, t } from '../kit/page.js';
@@ -300,7 +300,7 @@ const VIEWS = { house: House, administrator: Administrator, telephone: Telephone
 /** The next question is read aloud, and the next key is about it: what was pressed last is no longer there. */
 function useBegun(at) {
   const former = useRef('');
-  useEffect(() => {
+  useLayoutEffect(() => {
     const heading = former.current && document.querySelector(`[data-step=${at}] h2`);
     former.current = at;
     if (!heading) return;

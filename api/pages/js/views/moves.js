@@ -1,5 +1,5 @@
 /** Giving a call to somebody else, at once or after asking; talking all three; parking. Loaded when it is first wanted, with its texts. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { isFromWebsite } from '../attention.js';
 import { alsoSpeak, has, t } from '../catalogue.js';
 import { colleagues, reachable, sorted, watchColleagues } from '../colleagues.js';
@@ -28,7 +28,7 @@ function Whom({ call }) {
   const id = `to-${call.call_id}`;
   const field = useRef();
   useEffect(watchColleagues, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (target.value) setTo(target.value);
     field.current.focus();
   }, [target.value]);

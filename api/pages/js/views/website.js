@@ -1,5 +1,5 @@
 /** A visitor of the website who waits, and the chats with those whom I have taken: beside the call, for one does not stop for the other. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { alarm, silence, silenced, writer } from '../attention.js';
 import { alsoSpeak, explain, fullMoment, language, moment, t } from '../catalogue.js';
 import * as link from '../link.js';
@@ -80,7 +80,7 @@ function Talk({ chat }) {
     const last = messages.at(-1);
     if (last && up && !document.hidden) link.ask('chat.read', { ...room, position: last.position }).catch(() => {}); // the next one tells as well
   }, [messages.length, up]);
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   const send = async (event) => {
     event.preventDefault();
     const text = words.trim();
