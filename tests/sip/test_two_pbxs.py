@@ -54,7 +54,7 @@ async def test_one_of_two_pbxs_is_killed(tmp_path: Path) -> None:
                 await _both_ready(patient)
                 assert await call(patient, "before") == [1, 0]
 
-            bench = await stack.enter_async_context(group(2.0))
+            bench = await stack.enter_async_context(group(6.0))
             await _both_ready(bench)
             trunk = bench.trunk
             assert isinstance(trunk, TrunkGroup)
