@@ -136,21 +136,24 @@ async def media_desk(
 
 
 class ToneTrack(MediaStreamTrack):
-    """A microphone that whistles: 20 ms frames at 48 kHz. Stereo, because aiortc makes stereo of mono 3 dB softer."""
+    """A microphone that whistles: 20 ms frames at 48 kHz. Stereo, because aiortc makes stereo of mono 3 dB softer.
+
+    ``amplitude`` may be another from any frame on.
+    """
 
     kind = "audio"
 
     def __init__(self, frequency_hz: float, amplitude: float = 0.25) -> None:
         super().__init__()
-        self._tone = (frequency_hz, amplitude)
+        self.amplitude = amplitude
+        self._frequency_hz = frequency_hz
         self._frames = 0
         self._pace = Pace()
 
     async def recv(self) -> AudioFrame:
         await self._pace.turn()
-        frequency_hz, amplitude = self._tone
         t = (960 * self._frames + np.arange(960)) / 48_000
-        samples = np.rint(32_767 * amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.int16)
+        samples = np.rint(32_767 * self.amplitude * np.sin(2 * np.pi * self._frequency_hz * t)).astype(np.int16)
         frame = AudioFrame.from_ndarray(np.repeat(samples, 2)[None, :], format="s16", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48_000, 960 * self._frames, Fraction(1, 48_000)
         self._frames += 1

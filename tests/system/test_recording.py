@@ -22,8 +22,8 @@ from media.recording.keys import KeyRing
 from media.recording.records import Side, read_recording
 from tests.kit.browser_peer import BrowserPeer, loopback_ice  # noqa: F401
 from tests.kit.hub import Client
-from tests.kit.leg_bench import level_at
-from tests.kit.media_desk import ToneTrack, listen
+from tests.kit.leg_bench import level_where_it_sounds
+from tests.kit.media_desk import ToneTrack, hears_here, listen
 from tests.kit.page import STARTS_WITHIN_S, call_is, page, serving, started
 from tests.kit.vaults import vault_of
 
@@ -48,9 +48,9 @@ def command(directory: Path, *arguments: str) -> tuple[int, str]:
 
 
 @asynccontextmanager
-async def talking(client: Client) -> AsyncIterator[tuple[str, BrowserPeer]]:
+async def talking(client: Client, microphone: ToneTrack | None = None) -> AsyncIterator[tuple[str, BrowserPeer]]:
     """The page's call to the echo line, its sound up."""
-    async with BrowserPeer(ToneTrack(700.0)) as peer:
+    async with BrowserPeer(microphone or ToneTrack(700.0)) as peer:
         call_id = (await client.ask("call.dial", {"number": "600"}))["ok"]["call_id"]
         answer = await client.ask("peer.offer", {"call_id": call_id, "peer_id": "tab", "sdp": await peer.offer()})
         await peer.accept(answer["ok"]["sdp"])
@@ -74,10 +74,13 @@ async def test_from_the_pages_request_to_the_supervisors_ear(tmp_path: Path) -> 
     assert command(tmp_path, "user", "add", "eva", "--role", "supervisor", "--password", "correct horse", "--config", str(config))[0] == 0
     async with serving(tmp_path, "--demo", "--port", "0", "--config", str(config)) as process:
         url, user, password = await started(process)
-        async with page(url, user, password) as client, talking(client) as (call_id, peer):
+        microphone = ToneTrack(700.0, amplitude=0.0)
+        async with page(url, user, password) as client, talking(client, microphone) as (call_id, peer):
             assert "ok" in await client.ask("call.record", {"call_id": call_id, "action": "start"})
-            await listen(peer, 60)
             await is_recorded(client)
+            microphone.amplitude = 0.25  # of this nothing came before the recording began, and what is heard again has been kept
+            await hears_here(peer, 700.0, rel=0.15)
+            await listen(peer, 25)
             await client.ask("call.hang_up", {"call_id": call_id})
             await call_is(client, "ended")
         async with aiohttp.ClientSession() as http:
@@ -92,8 +95,9 @@ async def test_from_the_pages_request_to_the_supervisors_ear(tmp_path: Path) -> 
                     await asyncio.sleep(0.05)
         assert await process.stop() == 0
     with wave.open(io.BytesIO(body)) as file:
+        rate_hz = file.getframerate()
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2).astype(np.float32) / 32_768
-    assert level_at(samples[4_000:, 0], 700.0) == pytest.approx(0.25, rel=0.15)
+    assert level_where_it_sounds(samples[:, 0], 700.0, rate_hz) == pytest.approx(0.25, rel=0.15)
     assert command(tmp_path, "recording", "audit", "--config", str(config)) == (0, "Every recording is there and whole.\n")
 
 
