@@ -17,6 +17,11 @@ from pbx.address import BadValue, split_host
 from pbx.locate import Naptr, NoAnswer, Srv
 
 RESOLVE_S = 5.0
+"""So long name servers are asked,"""
+
+SYSTEM_WITHIN_S = 5.0
+"""and so long after them the system's own resolver."""
+
 SHORTEST_S = 5.0
 LONGEST_S = 3600.0
 LONGEST_NEGATIVE_S = 300.0
@@ -81,7 +86,7 @@ class Resolver:
             return tuple(str(record) for record in kept.records)
         found: list[str] = []
         try:
-            async with asyncio.timeout(RESOLVE_S):
+            async with asyncio.timeout(SYSTEM_WITHIN_S):
                 entries = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_DGRAM)
             for family in families:
                 found += [str(entry[4][0]) for entry in entries if entry[0] == family]
