@@ -4,6 +4,8 @@ import { pick, chosen, devices, canChooseRing } from './devices.js';
 
 const RING_EVERY_MS = 3_200;
 const BLOCKED_AFTER_MS = 400;
+/** News that old are none. */
+const LATE_MS = 5_000;
 /** DTMF pairs (ITU-T Q.23), Hz. */
 const ROWS = [697, 770, 852, 941];
 const COLUMNS = [1209, 1336, 1477];
@@ -85,8 +87,10 @@ export function stopRinging() {
 /** Two falling notes for news that wait; softer still while a call is in the ear. */
 export async function softly({ inCall = false } = {}) {
   const audio = speaker();
+  const asked = performance.now();
+  await audio.resume(); // where nobody has clicked yet, at the first click
+  if (performance.now() - asked > LATE_MS) return;
   await route('ring').catch(() => {}); // then it sounds where the browser plays
-  if (audio.state !== 'running') return;
   [784, 587].forEach((hz, step) => tone(audio.destination, hz, step * 0.13, 0.24, inCall ? 0.02 : 0.05));
   performance.mark('news-sound');
 }
