@@ -19,6 +19,8 @@ class CallsSection(Section):
     refer_blind: bool = False
     """Ask the telephone system for blind transfers too (REFER), where it says that it can; where it refuses, we do it, after that pause.
     The other ones are joined here first and handed over then, where ``sip.refer`` lets that; recorded calls never are."""
+    agent_media_s: Annotated[float, Field(ge=5, le=120)] = 10.0
+    """For so long after the answer an agent's sound may take to connect; then the call ends."""
     transfer_ring_s: Annotated[float, Field(ge=5, le=180)] = 30.0
     """Where the target does not answer for so long, the call comes back."""
     park_s: Annotated[float, Field(ge=10, le=3_600)] = 120.0

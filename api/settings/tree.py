@@ -253,6 +253,7 @@ class Settings(Section):
         return CallPolicy(
             no_answer_s=self.sip.ring_s,
             ring_s=calls.ring_s,
+            agent_media_s=calls.agent_media_s,
             ring_order=RingOrder(calls.ring_order),
             ring_step_s=calls.ring_step_s,
             transfer_ring_s=calls.transfer_ring_s,

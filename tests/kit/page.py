@@ -19,6 +19,7 @@ async def serving(directory: Path, *options: str) -> AsyncIterator[ChildProcess]
     """``centralita serve`` over a data folder in ``directory``; ended however it is when the block ends."""
     command = [sys.executable, "-m", "api", "serve", "--workers", "0", "--data-dir", str(directory / "data"), *options]
     environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1", "CENTRALITA_DEMO__PLAN": "false"}
+    environment |= {"CENTRALITA_CALLS__AGENT_MEDIA_S": "120"}  # pages without a browser have no sound
     async with ChildProcess("the server", command, log=directory / "server.log", directory=directory, environment=environment) as process:
         yield process
 

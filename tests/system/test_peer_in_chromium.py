@@ -225,6 +225,7 @@ async def test_reports_reach_the_browser_and_ours_its_statistics(codec: str, clo
                 msg.QualitySampled, lambda event: any(leg.leg_id == "agent" and leg.round_trip_ms is not None for leg in event.legs)
             )
             round_trip_s, jitter_s, lost, sent = await asyncio.wait_for(page.evaluate("reported()"), 30)
-            assert 0 <= round_trip_s < 5 and 0 <= jitter_s < 1 and lost == 0 and sent > 0
+            assert 0 <= round_trip_s < 5 and 0 <= jitter_s < 1 and sent > 0
             received = desk.worker._legs["agent"][0].received
             assert received is not None and received.clock_rate == clock_hz
+            assert 0 <= lost <= max(0, received.lost), "none where we missed none, as we do where the machine stands still"

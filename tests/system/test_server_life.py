@@ -54,7 +54,8 @@ async def call_through_a_pbx(directory: Path, settings: dict[str, Any]) -> Async
             speech=sentence("en-vm-intro", directory / "speech.wav").wav,
             answers=True,
         )
-        async with running_server(directory / "server", {"sip": sip, **settings}) as server:
+        patience = {"agent_media_s": 120.0}  # the page has no sound, and its call does not end for that
+        async with running_server(directory / "server", {"sip": sip, "calls": patience, **settings}) as server:
             await server.line_is_up("pbx")
             async with (
                 phone(directory / "phone", phone_settings) as telephone,
