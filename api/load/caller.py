@@ -13,6 +13,8 @@ from media.dtls import Certificate, DtlsFailure
 from rooms.audio import AudioCodec
 
 _ASKED_WITHIN_S = 15.0
+_TOLD_WITHIN_S = 2.0
+"""The answer to a request may overtake what is told."""
 _ATTEMPTS = 10
 
 
@@ -38,16 +40,27 @@ class Caller:
         self._call_id = (await self._ask("call.dial", {"number": number}))["call_id"]
         try:
             endpoint = await self._browser.connect(self._negotiate)
-        except (NotConnected, DtlsFailure) as error:
-            raise CallFailed(f"its sound could not be connected: {error}") from None
-        try:
-            async with asyncio.timeout(_ASKED_WITHIN_S), self._changed:
-                await self._changed.wait_for(lambda: self._state.get("state") in ("live", "ended"))
-        except TimeoutError:
-            raise CallFailed(f"{number} did not answer within {_ASKED_WITHIN_S:g} s") from None
+        except (NotConnected, DtlsFailure, CallFailed) as error:
+            if await self._becomes("ended", within_s=_TOLD_WITHIN_S):  # before it was connected, which is why it was not
+                raise self._ended() from None
+            raise error if isinstance(error, CallFailed) else CallFailed(f"its sound could not be connected: {error}") from None
+        if not await self._becomes("live", "ended", within_s=_ASKED_WITHIN_S):
+            raise CallFailed(f"{number} did not answer within {_ASKED_WITHIN_S:g} s")
         if self._state["state"] == "ended":
-            raise CallFailed(f"it ended at once ({self._state.get('reason')}): {self._state.get('detail')}")
+            raise self._ended()
         return endpoint
+
+    async def _becomes(self, *states: str, within_s: float) -> bool:
+        """Waits until the server says that the call stands so."""
+        try:
+            async with asyncio.timeout(within_s), self._changed:
+                await self._changed.wait_for(lambda: self._state.get("state") in states)
+        except TimeoutError:
+            return False
+        return True
+
+    def _ended(self) -> CallFailed:
+        return CallFailed(f"it ended at once ({self._state.get('reason')}): {self._state.get('detail')}")
 
     async def end(self) -> None:
         """Hang up and sign out, as far as it had come."""
