@@ -268,6 +268,7 @@ async def _what_nobody_answers_is_asked_again(desk: Desk, network: Swallowing) -
     network.lose("call.mute")
     await desk.press("mute")
     await unanswered()
+    await page.wait_for_selector("[data-banner=refusal]", state="detached")
     await page.wait_for_function("() => window.centralita.state.calls[0].muted")
     await desk.press("mute")
     await page.wait_for_function("() => !window.centralita.state.calls[0].muted")
