@@ -280,6 +280,10 @@ async def test_a_guest_waits_talks_reloads_and_is_put_out(server: Server, microp
         pointed = "#trip-shown [data-stage='1'][aria-current]:has-text('Santiago de Compostela → Sarria')"
         await page.wait_for_selector(pointed)
         await page.wait_for_selector("#said:has-text('We are looking at: Transfer')")
+        await page.click("[data-do=microphone]")
+        await page.wait_for_selector("[data-do=microphone][aria-pressed=false]")
+        await page.click("[data-do=microphone]")
+        assert await page.is_visible(pointed), "devices that change are no business of the itinerary's"
         assert await page.is_visible("#tiles")
         await page.reload()
         await page.wait_for_function("() => document.body.dataset.media === 'connected'")

@@ -722,7 +722,7 @@ function follow() {
   $('#dark').textContent = devices.camera ? '' : t('enter.dark');
   button('try-microphone').ariaPressed = String(Boolean(devices.microphone?.enabled));
   button('try-camera').ariaPressed = String(Boolean(devices.camera));
-  for (const select of document.querySelectorAll('[data-kind]')) {
+  for (const select of document.querySelectorAll('#choose select')) {
     const found = devices.list.filter(({ kind }) => kind === select.dataset.kind);
     const canChoose = found.length > 0 && (select.dataset.kind !== 'audiooutput' || 'setSinkId' in HTMLMediaElement.prototype);
     select.parentElement.hidden = !canChoose;
@@ -898,7 +898,7 @@ async function begins() {
   $('#plan').addEventListener('submit', plan);
   $('#enter').addEventListener('submit', join);
   $('#welcome').addEventListener('submit', start);
-  for (const select of document.querySelectorAll('[data-kind]')) select.addEventListener('change', () => devices.choose(select.dataset.kind, select.value));
+  for (const select of document.querySelectorAll('#choose select')) select.addEventListener('change', () => devices.choose(select.dataset.kind, select.value));
   devices.addEventListener('changed', follow);
   saver.addEventListener('changed', onSaving);
   captions.addEventListener('changed', () => (button('captions').ariaPressed = String(captions.on)));
