@@ -89,10 +89,9 @@ _STATUS = {
 }
 _FIXED_HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_PAGE_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "X-Frame-Options": "DENY"}
+_PAGE_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
 _PARTS = frozenset({"text/javascript", "text/css", "application/json", "font/woff2"})
 """Files that pages are made of, seventy to a page: what only a page obeys is not sent with them."""
 _DEVICES = "microphone=(self), speaker-selection=(self), camera=(), geolocation=(), display-capture=()"
