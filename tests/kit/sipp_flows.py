@@ -174,9 +174,8 @@ async def _open_doors(stack: AsyncExitStack, bench: Bench, run: Run, number: int
         door = lossy_door if run.over == "lossy" else once_door
         await stack.enter_async_context(door((host, near), (host, sipp_port), (host, far), agent))
         return near, far, far
-    if run.over == "tcp":
-        return our_port, sipp_port, sipp_port
-    stream = StreamDoor(host, TlsContexts(bench.tls, Counter())) if run.over == "tls" else StreamDoor(host, cut=Random(number))
+    tls = TlsContexts(bench.tls, Counter()) if run.over == "tls" else None
+    stream = StreamDoor(host, tls, cut=Random(number) if run.over == "cut" else None, repeats=run.flow.repeats)
     if calls:
         near, far = bench.take_port(), bench.take_port()
         await stack.enter_async_context(stream.into(near, our_port, source_port=far))

@@ -175,6 +175,7 @@ FLOWS = (
         .hangs_up(),
         "Answered:pcma HungUp:completed",
         over=("tcp", "tls"),
+        repeats=True,
     ),
     Flow(
         "late ack",
@@ -191,6 +192,7 @@ FLOWS = (
         Caller("answer").invites().gets(200, keeps=True).gets(200, after=()).acks().hangs_up(),
         "Arrived Confirmed HungUp:completed",
         over=("tcp", "tls"),
+        repeats=True,
     ),
     Flow(
         "invite is repeated",
@@ -206,6 +208,7 @@ FLOWS = (
         .is_refused(487),
         "Arrived HungUp:gave_up",
         over=("tcp", "tls"),
+        repeats=True,
     ),
     Flow(
         "same request by two ways",
