@@ -23,6 +23,7 @@ from aiortc.codecs.h264 import H264Encoder
 from media import rtcp, rtp
 from media.video import extensions, feedback, vp8
 from tests.kit.browser_peer import BrowserPeer
+from tests.kit.pace import Pace
 
 FRAMES_PER_S = 15
 _CLOCK_HZ = 90_000
@@ -268,10 +269,10 @@ class VideoPeer(BrowserPeer):
         self._task = asyncio.get_running_loop().create_task(self._send(transport), name="video-peer")
 
     async def _send(self, transport: Any) -> None:
-        loop = asyncio.get_running_loop()
-        begun_s, frames = loop.time(), 0
+        pace, frames = Pace(1 / FRAMES_PER_S, stopped_s=_STOPPED_S), 0
         with contextlib.suppress(ConnectionError):
             while True:
+                await pace.turn()
                 for layer in self.layers:
                     for packet in layer.frame(self._marks(layer)):
                         await transport._send_rtp(packet)
@@ -280,10 +281,6 @@ class VideoPeer(BrowserPeer):
                 self._frame_sent.set()
                 if frames % FRAMES_PER_S == 1:
                     await transport._send_rtp(self._reports())
-                late_s = loop.time() - (begun_s + frames / FRAMES_PER_S)
-                if late_s > _STOPPED_S:
-                    begun_s += late_s
-                await asyncio.sleep(max(0.0, -late_s))
 
     async def sent(self, frames: int) -> None:
         """Wait until so many frames more have left."""
